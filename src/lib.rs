@@ -1,0 +1,2 @@
+//! tollgate: a proxy-wasm filter that verifies JWTs, limits callers and tags requests.
+#![allow(missing_docs)]

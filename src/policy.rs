@@ -1,0 +1,101 @@
+//! The compiled configuration: after load there is nothing left to parse.
+
+use crate::limit::quota::Quota;
+use crate::provider::Provider;
+use crate::rule::Rule;
+use crate::template::Template;
+
+/// Everything the filter decides by.
+#[derive(Debug)]
+pub struct Policy {
+    /// Who may issue tokens.
+    pub providers: Vec<Provider>,
+    /// Where tokens are looked for.
+    pub token: TokenRules,
+    /// First match wins.
+    pub rules: Vec<Rule>,
+    /// Buckets; rules name them by index.
+    pub limits: Vec<Limit>,
+    /// What a verified request is tagged with.
+    pub tags: Vec<Tag>,
+    /// How refusals look.
+    pub responses: Responses,
+    /// Which decisions write `wasm.tollgate.*`.
+    pub filter_state: FilterState,
+    /// Whether counters are kept.
+    pub metrics: bool,
+    /// How many identities the store may hold at once.
+    pub max_identities: u32,
+    /// What happens when the store cannot answer.
+    pub failure_mode: FailureMode,
+    /// Whether paths with more than one reading are refused.
+    pub reject_ambiguous_paths: bool,
+}
+
+/// `token`.
+#[derive(Clone, Debug)]
+pub struct TokenRules {
+    /// The header that carries the token, lower case.
+    pub header: String,
+    /// What stands before the token in it, compared without regard to ASCII case.
+    pub prefix: String,
+    /// The longest token that is looked at, bytes.
+    pub max_bytes: usize,
+}
+
+/// One entry of `limits`.
+#[derive(Clone, Debug)]
+pub struct Limit {
+    /// The label in headers, metrics and logs.
+    pub name: String,
+    /// Whose bucket a request takes from.
+    pub key: Template,
+    /// How much the bucket holds and how fast it refills.
+    pub quota: Quota,
+}
+
+/// One entry of `tags`.
+#[derive(Clone, Debug)]
+pub struct Tag {
+    /// The last part of `wasm.tollgate.<name>`.
+    pub name: String,
+    /// What it is filled with.
+    pub value: Template,
+    /// The request header that carries it, lower case.
+    pub header: Option<String>,
+    /// Whether it is written to filter state.
+    pub filter_state: bool,
+}
+
+/// `responses`.
+#[derive(Clone, Debug)]
+pub struct Responses {
+    /// The `realm` of `WWW-Authenticate`.
+    pub realm: Option<String>,
+    /// Whether refusals carry a problem document (RFC 9457) or nothing.
+    pub problem_body: bool,
+    /// Whether the `RateLimit` and `RateLimit-Policy` fields are written.
+    pub ratelimit_ietf: bool,
+    /// Whether the `X-RateLimit-*` fields are written.
+    pub ratelimit_x: bool,
+}
+
+/// `telemetry.filter_state`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FilterState {
+    /// Every decision.
+    All,
+    /// Refusals alone.
+    Denied,
+    /// None.
+    Off,
+}
+
+/// `failure_mode`: what our own machinery's failure means for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureMode {
+    /// 503 `store_unavailable`.
+    Deny,
+    /// The request passes unlimited.
+    Allow,
+}
