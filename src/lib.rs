@@ -1,2 +1,4 @@
 //! tollgate: a proxy-wasm filter that verifies JWTs, limits callers and tags requests.
 #![allow(missing_docs)]
+
+pub mod limit;
