@@ -1,0 +1,2 @@
+//! Stub: replaced by the limiter.
+pub mod quota;
