@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use crate::headers::Headers;
-use crate::limit::{self, Store, TakeError, Table};
+use crate::limit::store::Store;
+use crate::limit::table::Table;
+use crate::limit::{self, Answer, Counters};
 use crate::path;
 use crate::policy::{FailureMode, Limit, Policy};
 use crate::principal::Principal;
@@ -15,6 +17,9 @@ use crate::token_source::{self, Found};
 use crate::verdict::{Denial, Judgement, LimitReport, Verdict};
 use crate::verify::engine::Engine;
 use crate::verify::{Keys, Verifier};
+
+/// When a caller may come back after the store could not answer: 1 s, in nanoseconds.
+const STORE_RETRY_AFTER: u64 = 1_000_000_000;
 
 /// What decisions are made with: the policy and the few things the host lends.
 pub struct Gate<'a> {
@@ -36,8 +41,8 @@ pub struct Request<'a> {
     pub headers: &'a Headers,
     /// The downstream address without its port; asked only where something needs it.
     pub client_address: &'a dyn Fn() -> Option<String>,
-    /// Nanoseconds since the Unix epoch.
-    pub now: u64,
+    /// The host's clock, nanoseconds since the Unix epoch.
+    pub clock: &'a dyn Fn() -> u64,
 }
 
 impl Gate<'_> {
@@ -49,6 +54,7 @@ impl Gate<'_> {
             provider: None,
             tags: Vec::new(),
             limits: Vec::new(),
+            store: Counters::default(),
         };
         judgement.verdict = match self.decide(request, &mut judgement) {
             Ok(reason) => Verdict::Allow(reason),
@@ -113,7 +119,7 @@ impl Gate<'_> {
             max_bytes: self.policy.token.max_bytes,
         };
         let claims =
-            verifier.verify(token, rule.providers.as_deref(), request.now).map_err(|failure| {
+            verifier.verify(token, rule.providers.as_deref(), (request.clock)()).map_err(|failure| {
                 found.provider = failure.provider;
                 Denial::from(failure.error.reason())
             })?;
@@ -139,18 +145,41 @@ impl Gate<'_> {
             .filter_map(|index| Some((*index, self.policy.limits.get(*index)?)))
             .collect();
         let keys: Vec<String> = limits.iter().map(|(_, limit)| scope.limit_key(limit)).collect();
-        let takes: Vec<limit::Take<'_>> = limits
+        let takes: Vec<limit::Request<'_>> = limits
             .iter()
             .zip(&keys)
-            .map(|((_, limit), key)| limit::Take {
+            .map(|((_, limit), key)| limit::Request {
                 limit: &limit.name,
                 identity: key,
                 quota: &limit.quota,
                 cost: rule.cost,
             })
             .collect();
-        let _ = (takes, request, found, self.table, self.store);
-        Ok(())
+        let answer = self.table.and_then(|table| {
+            limit::take_all(table, self.store, request.clock, &takes, &mut found.store).ok()
+        });
+        let index = |at: usize| limits.get(at).map_or(0, |(index, _)| *index);
+        match answer {
+            Some(Answer::Allowed(standings)) => {
+                let report = |(at, standing): (usize, limit::Standing)| LimitReport {
+                    limit: index(at),
+                    remaining: standing.remaining,
+                    reset: standing.reset_ns,
+                };
+                found.limits = standings.into_iter().enumerate().map(report).collect();
+                Ok(())
+            }
+            Some(Answer::Denied { index: at, retry_after_ns: wait }) => {
+                found.limits = vec![LimitReport { limit: index(at), remaining: 0, reset: wait }];
+                Err(Denial { reason: Reason::RateLimited, retry_after: Some(wait) })
+            }
+            Some(Answer::Never { .. }) => Err(Reason::CostExceedsBurst.into()),
+            None if self.policy.failure_mode == FailureMode::Allow => Ok(()),
+            None => Err(Denial {
+                reason: Reason::StoreUnavailable,
+                retry_after: Some(STORE_RETRY_AFTER),
+            }),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The request's headers as the host hands them over: one buffer, read in place.
 
+use crate::rule::HeaderLookup;
+
 /// A header map in the proxy-wasm serialisation: a little-endian count, then the lengths of each
 /// name and value, then the bytes, each name and value followed by NUL (proxy-wasm ABI 0.2.1).
 ///
@@ -52,6 +54,16 @@ impl Headers {
     /// The first value of a header; `name` is lower case.
     pub fn first<'a>(&'a self, name: &'a str) -> Option<&'a [u8]> {
         self.all(name).next()
+    }
+}
+
+impl HeaderLookup for Headers {
+    fn first(&self, name: &str) -> Option<&[u8]> {
+        self.all(name).next()
+    }
+
+    fn count(&self, name: &str) -> usize {
+        self.all(name).count()
     }
 }
 

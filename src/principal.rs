@@ -1,11 +1,10 @@
 //! The authenticated caller: verified claims and the identity that stands for them.
 
 use std::borrow::Cow;
-use std::cell::Cell;
 
 use crate::provider::Provider;
 use crate::reason::Reason;
-use crate::template::{Part, Scope};
+use crate::template::{Filled, Part, Scope};
 use crate::verify::claims::Claims;
 
 /// A caller whose token verified; exists only if [`Claims`] do.
@@ -22,16 +21,16 @@ impl Principal {
     /// `claim_missing` when no template has a value, or when the first that has one has an empty
     /// part: falling through to another template would make two callers one.
     pub fn of(claims: Claims, provider: &Provider) -> Result<Self, Reason> {
-        let scope = IdentityScope { claims: &claims, empty: Cell::new(false) };
+        let scope = IdentityScope(&claims);
         let mut identity = String::new();
-        let found = provider.identity.iter().any(|template| {
-            scope.empty.set(false);
-            template.render(&scope, &mut identity)
-        });
-        match found && !scope.empty.get() && !identity.is_empty() {
-            true => Ok(Self { claims, identity }),
-            false => Err(Reason::ClaimMissing),
+        for template in &provider.identity {
+            match template.fill(&scope, &mut identity) {
+                Filled::Full => return Ok(Self { claims, identity }),
+                Filled::Empty => break,
+                Filled::Missing => {}
+            }
         }
+        Err(Reason::ClaimMissing)
     }
 
     /// The verified claims.
@@ -46,18 +45,13 @@ impl Principal {
 }
 
 /// Claims alone: an identity never depends on what the request says beside its token.
-struct IdentityScope<'a> {
-    claims: &'a Claims,
-    empty: Cell<bool>,
-}
+struct IdentityScope<'a>(&'a Claims);
 
 impl Scope for IdentityScope<'_> {
     fn value(&self, part: &Part) -> Option<Cow<'_, str>> {
-        let Part::Claim(claim) = part else { return None };
-        let text = self.claims.text(claim)?;
-        if text.is_empty() {
-            self.empty.set(true);
+        match part {
+            Part::Claim(claim) => self.0.text(claim),
+            _ => None,
         }
-        Some(text)
     }
 }

@@ -1,5 +1,6 @@
 //! What the filter decided, before it becomes headers, filter state or a reply.
 
+use crate::limit::Counters;
 use crate::reason::Reason;
 
 /// The decision on one request.
@@ -68,4 +69,6 @@ pub struct Judgement {
     pub tags: Vec<(usize, String)>,
     /// What is left of each limit that was asked.
     pub limits: Vec<LimitReport>,
+    /// What the store went through for it.
+    pub store: Counters,
 }

@@ -10,7 +10,7 @@ use super::store::SharedData;
 use crate::abi::{self, Map};
 use crate::gate::{Gate, Request};
 use crate::headers::Headers;
-use crate::limit::Table;
+use crate::limit::table::Table;
 use crate::policy::{FilterState, Policy};
 use crate::tags::OwnedHeaders;
 use crate::verdict::{Judgement, Verdict};
@@ -46,7 +46,7 @@ impl State {
     fn open_table(&self) {
         match Table::open(&SharedData, &self.plugin, self.policy.max_identities, random()) {
             Ok(table) => *self.table.borrow_mut() = Some(table),
-            Err(_) => warn!("tollgate: the host's shared data does not answer; see failure_mode"),
+            Err(error) => warn!("tollgate: no bucket table, failure_mode applies: {error}"),
         }
     }
 
@@ -60,7 +60,7 @@ impl State {
             table: table.as_ref(),
             store: &SharedData,
         };
-        gate.judge(&Request { headers, client_address: &client_address, now: abi::now() })
+        gate.judge(&Request { headers, client_address: &client_address, clock: &abi::now })
     }
 
     /// Leaves the trace of a decision: filter state and counters.
@@ -88,6 +88,8 @@ impl State {
             }
         }
         if self.policy.metrics {
+            self.metrics.add("tollgate_store_retries", judgement.store.retries);
+            self.metrics.add("tollgate_store_evictions", judgement.store.live_evictions);
             let labels = (judgement.rule, judgement.provider, decision, reason);
             self.metrics.request(labels, || {
                 let reason = reason.as_str();
