@@ -207,3 +207,6 @@ fn issuer_claim(payload: &Map<String, Value>) -> Result<&str, VerifyError> {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod properties;
