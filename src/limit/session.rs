@@ -221,8 +221,8 @@ impl Session<'_> {
 
     fn lose(&mut self) -> Result<(), TakeError> {
         self.counters.retries += 1;
-        self.tries = self.tries.checked_sub(1).ok_or(TakeError::Contended)?;
-        Ok(())
+        self.tries = self.tries.saturating_sub(1);
+        if self.tries == 0 { Err(TakeError::Contended) } else { Ok(()) }
     }
 }
 

@@ -65,7 +65,7 @@ impl Slot {
         let mut bytes = [0; SLOT_BYTES];
         let (ways, _) = bytes.as_chunks_mut::<WAY_BYTES>();
         for (bytes, way) in ways.iter_mut().zip(&self.ways) {
-            *bytes = way.encode();
+            way.encode(bytes);
         }
         bytes
     }
@@ -118,31 +118,25 @@ impl Way {
     }
 
     fn decode(bytes: &[u8; WAY_BYTES]) -> Self {
-        let [f0, f1, f2, f3, f4, f5, f6, f7, t0, t1, t2, t3, t4, t5, t6, t7, rest @ ..] = *bytes;
-        let [c0, c1, c2, c3, i0, i1, i2, i3] = rest;
+        let (words, _) = bytes.as_chunks::<8>();
+        let [fingerprint, tat_ns, rest] = words else { return Self::default() };
+        let [c0, c1, c2, c3, i0, i1, i2, i3] = *rest;
         Self {
-            fingerprint: u64::from_le_bytes([f0, f1, f2, f3, f4, f5, f6, f7]),
+            fingerprint: u64::from_le_bytes(*fingerprint),
             bucket: Bucket {
-                tat_ns: u64::from_le_bytes([t0, t1, t2, t3, t4, t5, t6, t7]),
+                tat_ns: u64::from_le_bytes(*tat_ns),
                 frac: u32::from_le_bytes([c0, c1, c2, c3]),
             },
             interval: u32::from_le_bytes([i0, i1, i2, i3]),
         }
     }
 
-    fn encode(&self) -> [u8; WAY_BYTES] {
-        let mut bytes = [0; WAY_BYTES];
-        let parts = self
-            .fingerprint
-            .to_le_bytes()
-            .into_iter()
-            .chain(self.bucket.tat_ns.to_le_bytes())
-            .chain(self.bucket.frac.to_le_bytes())
-            .chain(self.interval.to_le_bytes());
-        for (byte, part) in bytes.iter_mut().zip(parts) {
-            *byte = part;
-        }
-        bytes
+    fn encode(&self, bytes: &mut [u8; WAY_BYTES]) {
+        let (words, _) = bytes.as_chunks_mut::<8>();
+        let [fingerprint, tat_ns, rest] = words else { return };
+        *fingerprint = self.fingerprint.to_le_bytes();
+        *tat_ns = self.bucket.tat_ns.to_le_bytes();
+        *rest = (u64::from(self.interval) << 32 | u64::from(self.bucket.frac)).to_le_bytes();
     }
 }
 

@@ -90,7 +90,7 @@ impl Table {
     /// How many slots hold `max_identities` buckets: the next power of two, at most [`MAX_SLOTS`].
     ///
     /// Hashing fills slots unevenly. While as many identities owe at once as the table has ways,
-    /// about one in seven finds its slot full and evicts; at half of that it is one in 300.
+    /// about one in seven finds its slot full and evicts; at half of that it is one in 120.
     #[must_use]
     pub fn slots_for(max_identities: u32) -> u32 {
         let ways = u32::try_from(WAYS).unwrap_or(u32::MAX);
