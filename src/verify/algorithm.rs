@@ -1,0 +1,220 @@
+//! The signature algorithms of RFC 7518 §3, RFC 8037 and RFC 8812, and the key family of each.
+
+use std::fmt;
+
+/// A value of the `alg` header that this crate knows. `none` is not among them, in any spelling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Algorithm {
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256,
+    /// RSASSA-PKCS1-v1_5 with SHA-384.
+    Rs384,
+    /// RSASSA-PKCS1-v1_5 with SHA-512.
+    Rs512,
+    /// RSASSA-PSS with SHA-256, MGF1 with SHA-256, 32 bytes of salt (RFC 7518 §3.5).
+    Ps256,
+    /// RSASSA-PSS with SHA-384, MGF1 with SHA-384, 48 bytes of salt.
+    Ps384,
+    /// RSASSA-PSS with SHA-512, MGF1 with SHA-512, 64 bytes of salt.
+    Ps512,
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+    /// ECDSA on P-384 with SHA-384.
+    Es384,
+    /// ECDSA on P-521 with SHA-512: in the host alone.
+    Es512,
+    /// ECDSA on secp256k1 with SHA-256 (RFC 8812 §3.2).
+    Es256k,
+    /// Ed25519 (RFC 8037 §3.1). Ed448 is not supported.
+    EdDsa,
+    /// HMAC with SHA-256.
+    Hs256,
+    /// HMAC with SHA-384.
+    Hs384,
+    /// HMAC with SHA-512.
+    Hs512,
+}
+
+/// What kind of key an algorithm needs. It follows from `kty` and `crv`, never from a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// `kty: RSA`.
+    Rsa,
+    /// `kty: EC`, `crv: P-256`.
+    P256,
+    /// `kty: EC`, `crv: P-384`.
+    P384,
+    /// `kty: EC`, `crv: P-521`.
+    P521,
+    /// `kty: EC`, `crv: secp256k1`.
+    K256,
+    /// `kty: OKP`, `crv: Ed25519`.
+    Ed25519,
+    /// `kty: oct`.
+    Secret,
+}
+
+impl Algorithm {
+    /// Every algorithm, in the order of the enum.
+    pub const ALL: [Self; 14] = [
+        Self::Rs256,
+        Self::Rs384,
+        Self::Rs512,
+        Self::Ps256,
+        Self::Ps384,
+        Self::Ps512,
+        Self::Es256,
+        Self::Es384,
+        Self::Es512,
+        Self::Es256k,
+        Self::EdDsa,
+        Self::Hs256,
+        Self::Hs384,
+        Self::Hs512,
+    ];
+
+    /// The algorithm with this exact name; names are case-sensitive (RFC 7515 §4.1.1).
+    pub fn from_name(name: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.name().as_bytes() == name)
+    }
+
+    /// The name in the IANA registry "JSON Web Signature and Encryption Algorithms".
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rs256 => "RS256",
+            Self::Rs384 => "RS384",
+            Self::Rs512 => "RS512",
+            Self::Ps256 => "PS256",
+            Self::Ps384 => "PS384",
+            Self::Ps512 => "PS512",
+            Self::Es256 => "ES256",
+            Self::Es384 => "ES384",
+            Self::Es512 => "ES512",
+            Self::Es256k => "ES256K",
+            Self::EdDsa => "EdDSA",
+            Self::Hs256 => "HS256",
+            Self::Hs384 => "HS384",
+            Self::Hs512 => "HS512",
+        }
+    }
+
+    /// The kind of key that it needs.
+    pub const fn family(self) -> Family {
+        match self {
+            Self::Rs256 | Self::Rs384 | Self::Rs512 => Family::Rsa,
+            Self::Ps256 | Self::Ps384 | Self::Ps512 => Family::Rsa,
+            Self::Es256 => Family::P256,
+            Self::Es384 => Family::P384,
+            Self::Es512 => Family::P521,
+            Self::Es256k => Family::K256,
+            Self::EdDsa => Family::Ed25519,
+            Self::Hs256 | Self::Hs384 | Self::Hs512 => Family::Secret,
+        }
+    }
+
+    /// The least length of a secret, bytes: that of the hash (RFC 7518 §3.2). Zero for the others.
+    pub const fn least_secret(self) -> usize {
+        match self {
+            Self::Hs256 => 32,
+            Self::Hs384 => 48,
+            Self::Hs512 => 64,
+            _ => 0,
+        }
+    }
+
+    const fn bit(self) -> u16 {
+        1 << self as u8
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A set of algorithms.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct AlgorithmSet(u16);
+
+impl AlgorithmSet {
+    /// The set of none.
+    pub const EMPTY: Self = Self(0);
+
+    /// All that verify with a public key: what a provider admits when it names none. HMAC is
+    /// never admitted unasked, lest a public key serve as a secret (CVE-2017-11424).
+    pub const ASYMMETRIC: Self =
+        Self(!(Algorithm::Hs256.bit() | Algorithm::Hs384.bit() | Algorithm::Hs512.bit()) & 0x3fff);
+
+    /// Adds one.
+    pub const fn insert(&mut self, algorithm: Algorithm) {
+        self.0 |= algorithm.bit();
+    }
+
+    /// Whether it is in.
+    pub const fn contains(self, algorithm: Algorithm) -> bool {
+        self.0 & algorithm.bit() != 0
+    }
+
+    /// Whether none is in.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Those that are in, in the order of the enum.
+    pub fn iter(self) -> impl Iterator<Item = Algorithm> {
+        Algorithm::ALL.into_iter().filter(move |algorithm| self.contains(*algorithm))
+    }
+}
+
+impl FromIterator<Algorithm> for AlgorithmSet {
+    fn from_iter<I: IntoIterator<Item = Algorithm>>(algorithms: I) -> Self {
+        let mut set = Self::EMPTY;
+        algorithms.into_iter().for_each(|algorithm| set.insert(algorithm));
+        set
+    }
+}
+
+impl fmt::Debug for AlgorithmSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter().map(Algorithm::name)).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_leads_back_to_its_algorithm_and_no_other_spelling_does() {
+        for algorithm in Algorithm::ALL {
+            let name = algorithm.name();
+            assert_eq!(Algorithm::from_name(name.as_bytes()), Some(algorithm));
+            let swapped: String = name
+                .chars()
+                .map(|c| match c.is_ascii_lowercase() {
+                    true => c.to_ascii_uppercase(),
+                    false => c.to_ascii_lowercase(),
+                })
+                .collect();
+            assert_eq!(Algorithm::from_name(swapped.as_bytes()), None, "{swapped}");
+        }
+        for other in ["", "none", "NONE", "RS256 ", "HS1", "ES256K\0", "Ed25519", "RSA-OAEP"] {
+            assert_eq!(Algorithm::from_name(other.as_bytes()), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_set_holds_what_was_put_in_and_nothing_else() {
+        for one in Algorithm::ALL {
+            let set: AlgorithmSet = [one].into_iter().collect();
+            assert_eq!(set.iter().collect::<Vec<_>>(), [one]);
+        }
+        assert!(AlgorithmSet::EMPTY.is_empty());
+        assert_eq!(AlgorithmSet::ASYMMETRIC.iter().count(), 11);
+        for secret in [Algorithm::Hs256, Algorithm::Hs384, Algorithm::Hs512] {
+            assert!(!AlgorithmSet::ASYMMETRIC.contains(secret));
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Claims whose signature was verified and whose content was judged.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use super::date::{NumericDate, seconds};
+use super::{VerifyError, issuer};
+use crate::provider::{Audiences, Provider, TokenUse};
+use crate::template::ClaimRef;
+
+/// The claims of a token that passed every check. There is no other way to get one.
+#[derive(Clone)]
+pub struct Claims {
+    provider: usize,
+    kid: Option<String>,
+    members: Map<String, Value>,
+    exp: Option<NumericDate>,
+    nbf: Option<NumericDate>,
+    iat: Option<NumericDate>,
+}
+
+impl Claims {
+    /// Judges what a good signature leaves open: audience, times, use. Only the verifier calls it,
+    /// past the signature, the issuer and the tenant.
+    pub(super) fn judge(
+        index: usize,
+        provider: &Provider,
+        kid: Option<&str>,
+        members: Map<String, Value>,
+        now: u64,
+    ) -> Result<Self, VerifyError> {
+        check_audience(provider, &members)?;
+        let exp = NumericDate::claim(&members, "exp")?;
+        let nbf = NumericDate::claim(&members, "nbf")?;
+        let iat = NumericDate::claim(&members, "iat")?;
+        let kid = kid.map(str::to_owned);
+        let claims = Self { provider: index, kid, members, exp, nbf, iat };
+        claims.check_times(provider, now)?;
+        check_use(provider, &claims.members)?;
+        Ok(claims)
+    }
+
+    /// The index of the provider that issued them.
+    pub fn provider(&self) -> usize {
+        self.provider
+    }
+
+    /// The name of the key that verified them, if it has one.
+    pub fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
+    /// The first moment, in nanoseconds since the Unix epoch, at which [`Self::check_times`] calls
+    /// them expired; `None` if they never are.
+    pub fn expires(&self, provider: &Provider) -> Option<u64> {
+        let end = self.exp?.nanos().saturating_add(seconds(provider.clock_skew));
+        Some(u64::try_from(end).unwrap_or(u64::MAX))
+    }
+
+    /// The value of a claim.
+    pub fn get(&self, claim: &ClaimRef) -> Option<&Value> {
+        match claim {
+            ClaimRef::Name(name) => self.members.get(name),
+            ClaimRef::Pointer(tokens) => {
+                let (first, rest) = tokens.split_first()?;
+                rest.iter().try_fold(self.members.get(first)?, |value, token| step(value, token))
+            }
+        }
+    }
+
+    /// The text of a claim: a string as it is, a number or boolean printed, an array of those
+    /// joined with `,` (an empty one is the empty text). Objects, null and arrays with anything
+    /// else in them have none.
+    pub fn text(&self, claim: &ClaimRef) -> Option<Cow<'_, str>> {
+        match self.get(claim)? {
+            Value::Array(items) => {
+                let texts: Option<Vec<_>> = items.iter().map(scalar).collect();
+                Some(Cow::Owned(texts?.join(",")))
+            }
+            value => scalar(value),
+        }
+    }
+
+    /// Judges the times alone, `now` in nanoseconds since the Unix epoch. Called at each use of
+    /// remembered claims too: verified once does not mean valid now.
+    pub fn check_times(&self, provider: &Provider, now: u64) -> Result<(), VerifyError> {
+        let now = u128::from(now);
+        let skew = seconds(provider.clock_skew);
+        let latest = now.saturating_add(skew);
+        match self.exp {
+            Some(exp) if now >= exp.nanos().saturating_add(skew) => {
+                return Err(VerifyError::Expired);
+            }
+            None if provider.require_exp => return Err(VerifyError::ClaimMissing("exp")),
+            _ => {}
+        }
+        if self.nbf.is_some_and(|nbf| latest < nbf.nanos()) {
+            return Err(VerifyError::NotYetValid);
+        }
+        if self.iat.is_some_and(|iat| latest < iat.nanos()) {
+            return Err(VerifyError::IssuedInFuture);
+        }
+        if let Some(most) = provider.max_lifetime {
+            let exp = self.exp.ok_or(VerifyError::ClaimMissing("exp"))?;
+            let iat = self.iat.ok_or(VerifyError::ClaimMissing("iat"))?;
+            if exp.nanos().saturating_sub(iat.nanos()) > seconds(most) {
+                return Err(VerifyError::LifetimeTooLong);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Says nothing of the claims: they are personal data.
+impl fmt::Debug for Claims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Claims").field("provider", &self.provider).finish_non_exhaustive()
+    }
+}
+
+/// RFC 6901 §4: a member of an object, or the item of an array by its index without leading zeros.
+fn step<'v>(value: &'v Value, token: &str) -> Option<&'v Value> {
+    match value {
+        Value::Object(members) => members.get(token),
+        Value::Array(items) => {
+            let digits = token.bytes().all(|byte| byte.is_ascii_digit());
+            let canonical = token == "0" || !token.starts_with('0');
+            if digits && canonical { items.get(token.parse::<usize>().ok()?) } else { None }
+        }
+        _ => None,
+    }
+}
+
+fn scalar(value: &Value) -> Option<Cow<'_, str>> {
+    match value {
+        Value::String(text) => Some(Cow::Borrowed(text)),
+        Value::Number(number) => Some(Cow::Owned(number.to_string())),
+        Value::Bool(true) => Some(Cow::Borrowed("true")),
+        Value::Bool(false) => Some(Cow::Borrowed("false")),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// RFC 7519 §4.1.3: `aud` is one string or an array of them, and one must be ours.
+fn check_audience(provider: &Provider, claims: &Map<String, Value>) -> Result<(), VerifyError> {
+    let Audiences::Only(ours) = &provider.audiences else { return Ok(()) };
+    let is_ours = |aud: &str| {
+        ours.iter().any(|own| match provider.entra {
+            true => issuer::same_application(own, aud),
+            false => own == aud,
+        })
+    };
+    let found = match claims.get("aud") {
+        None => return Err(VerifyError::ClaimMissing("aud")),
+        Some(Value::String(aud)) => is_ours(aud),
+        Some(Value::Array(items)) => {
+            let strings: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
+            let strings = strings.ok_or(VerifyError::ClaimMalformed("aud"))?;
+            strings.into_iter().any(is_ours)
+        }
+        Some(_) => return Err(VerifyError::ClaimMalformed("aud")),
+    };
+    if found { Ok(()) } else { Err(VerifyError::AudienceMismatch) }
+}
+
+/// An access token grants something: `scp`, `scope` or `roles` says what. An ID token does not.
+fn check_use(provider: &Provider, claims: &Map<String, Value>) -> Result<(), VerifyError> {
+    let grants = |name: &&str| match claims.get(*name) {
+        Some(Value::String(text)) => !text.trim().is_empty(),
+        Some(Value::Array(items)) => {
+            items.iter().any(|item| item.as_str().is_some_and(|text| !text.trim().is_empty()))
+        }
+        _ => false,
+    };
+    match provider.token_use {
+        TokenUse::Any => Ok(()),
+        TokenUse::Access if ["scp", "scope", "roles"].iter().any(grants) => Ok(()),
+        TokenUse::Access => Err(VerifyError::TokenUseMismatch),
+    }
+}

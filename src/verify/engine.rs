@@ -1,0 +1,186 @@
+//! Where signatures are checked: a trait, and the engine that needs no host.
+//!
+//! Keys are jwt-simple's, whose constructors check their parameters; the arithmetic is that of the
+//! primitives behind them. jwt-simple's own `verify_token` is never called: it parses headers and
+//! claims by rules that are not ours.
+
+use jwt_simple::algorithms::{
+    Edwards25519PublicKey, HMACKey, HS256Key, HS384Key, HS512Key, K256PublicKey, MACLike,
+    P256PublicKey, P384PublicKey, RSAPublicKey,
+};
+use subtle::ConstantTimeEq;
+use superboring::hash::MessageDigest;
+use superboring::pkey::{PKey, Public};
+use superboring::rsa::Padding;
+use superboring::sign::{RsaPssSaltlen, Verifier};
+
+use super::algorithm::{Algorithm, Family};
+use super::jwk::{Key, Public as Numbers};
+
+/// Checks signatures. Engines differ in speed and reach, never in a verdict.
+pub trait Engine {
+    /// Whether it can check signatures of `algorithm` at all.
+    fn supports(&self, algorithm: Algorithm) -> bool;
+
+    /// Whether `signature` is the key's, by `algorithm`, over `signing_input`. False also where
+    /// the algorithm does not fit the key or is not supported.
+    fn verify(
+        &self,
+        key: &Key,
+        algorithm: Algorithm,
+        signing_input: &[u8],
+        signature: &[u8],
+    ) -> bool;
+}
+
+/// The engine inside the module: everything but ES512, for which there is no implementation in
+/// jwt-simple.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ModuleEngine;
+
+impl Engine for ModuleEngine {
+    fn supports(&self, algorithm: Algorithm) -> bool {
+        algorithm != Algorithm::Es512
+    }
+
+    fn verify(
+        &self,
+        key: &Key,
+        algorithm: Algorithm,
+        signing_input: &[u8],
+        signature: &[u8],
+    ) -> bool {
+        if !key.fits(algorithm) {
+            return false;
+        }
+        match key.primitive() {
+            None => false,
+            Some(Primitive::Rsa(rsa)) => {
+                let Numbers::Rsa { n, .. } = key.public() else { return false };
+                // RFC 8017 §8.2.2: a signature is as long as the modulus.
+                signature.len() == n.len()
+                    && verify_rsa(rsa, algorithm, signing_input, signature).unwrap_or(false)
+            }
+            Some(Primitive::P256(point)) => {
+                use p256::ecdsa::{Signature, signature::Verifier};
+                // RFC 7518 §3.4: r and s side by side; DER is refused by its length. The parser
+                // refuses zero and anything beyond the order (CVE-2022-21449).
+                signature.len() == 64
+                    && Signature::from_slice(signature)
+                        .is_ok_and(|rs| point.as_ref().verify(signing_input, &rs).is_ok())
+            }
+            Some(Primitive::P384(point)) => {
+                use p384::ecdsa::{Signature, signature::Verifier};
+                signature.len() == 96
+                    && Signature::from_slice(signature)
+                        .is_ok_and(|rs| point.as_ref().verify(signing_input, &rs).is_ok())
+            }
+            Some(Primitive::K256(point)) => {
+                use k256::ecdsa::{Signature, signature::Verifier};
+                // The verifier insists on Bitcoin's low s; RFC 8812 does not, so the other half is
+                // folded first.
+                signature.len() == 64
+                    && Signature::from_slice(signature).is_ok_and(|rs| {
+                        point.as_ref().verify(signing_input, &rs.normalize_s()).is_ok()
+                    })
+            }
+            Some(Primitive::Ed25519(point)) => ed25519_compact::Signature::from_slice(signature)
+                .is_ok_and(|signature| point.as_ref().verify(signing_input, &signature).is_ok()),
+            Some(Primitive::Secret(secret)) => {
+                secret.tag(algorithm, signing_input).is_some_and(|tag| {
+                    // Lengths are public; the bytes take the same time however many agree.
+                    bool::from(tag.as_slice().ct_eq(signature))
+                })
+            }
+        }
+    }
+}
+
+/// What the in-module arithmetic works with. Every value has passed the checks of jwt-simple's
+/// constructors: RSA bounds and exponent, points on their curve, no weak Ed25519 point.
+pub(super) enum Primitive {
+    Rsa(PKey<Public>),
+    P256(P256PublicKey),
+    P384(P384PublicKey),
+    K256(K256PublicKey),
+    Ed25519(Edwards25519PublicKey),
+    Secret(Secret),
+}
+
+impl Primitive {
+    pub(super) fn rsa(n: &[u8], e: &[u8]) -> Option<Self> {
+        let key = RSAPublicKey::from_components(n, e).ok()?;
+        let rsa: &superboring::rsa::Rsa<Public> = key.as_ref();
+        PKey::from_rsa(rsa.clone()).ok().map(Self::Rsa)
+    }
+
+    pub(super) fn ec(family: Family, x: &[u8], y: &[u8]) -> Option<Self> {
+        // SEC 1 §2.3.3: 4 announces both coordinates. A compressed point is never built.
+        let point = [&[4], x, y].concat();
+        match family {
+            Family::P256 => P256PublicKey::from_bytes(&point).ok().map(Self::P256),
+            Family::P384 => P384PublicKey::from_bytes(&point).ok().map(Self::P384),
+            Family::K256 => K256PublicKey::from_bytes(&point).ok().map(Self::K256),
+            _ => None,
+        }
+    }
+
+    pub(super) fn ed25519(x: &[u8]) -> Option<Self> {
+        Edwards25519PublicKey::from_bytes(x).ok().map(Self::Ed25519)
+    }
+
+    pub(super) fn secret(k: &[u8]) -> Self {
+        Self::Secret(Secret {
+            hs256: HS256Key::from_bytes(k),
+            hs384: HS384Key::from_bytes(k),
+            hs512: HS512Key::from_bytes(k),
+        })
+    }
+}
+
+/// A shared secret, wiped when dropped.
+pub(super) struct Secret {
+    hs256: HS256Key,
+    hs384: HS384Key,
+    hs512: HS512Key,
+}
+
+impl Secret {
+    /// Its length, bytes.
+    pub(super) fn len(&self) -> usize {
+        let key: &HMACKey = self.hs256.key();
+        <HMACKey as AsRef<[u8]>>::as_ref(key).len()
+    }
+
+    fn tag(&self, algorithm: Algorithm, signing_input: &[u8]) -> Option<Vec<u8>> {
+        match algorithm {
+            Algorithm::Hs256 => Some(self.hs256.authentication_tag(signing_input)),
+            Algorithm::Hs384 => Some(self.hs384.authentication_tag(signing_input)),
+            Algorithm::Hs512 => Some(self.hs512.authentication_tag(signing_input)),
+            _ => None,
+        }
+    }
+}
+
+/// `None` where the library reports an error; it never does for the inputs allowed here.
+fn verify_rsa(
+    key: &PKey<Public>,
+    algorithm: Algorithm,
+    signing_input: &[u8],
+    signature: &[u8],
+) -> Option<bool> {
+    let (digest, padding) = match algorithm {
+        Algorithm::Rs256 => (MessageDigest::sha256(), Padding::PKCS1),
+        Algorithm::Rs384 => (MessageDigest::sha384(), Padding::PKCS1),
+        Algorithm::Rs512 => (MessageDigest::sha512(), Padding::PKCS1),
+        Algorithm::Ps256 => (MessageDigest::sha256(), Padding::PKCS1_PSS),
+        Algorithm::Ps384 => (MessageDigest::sha384(), Padding::PKCS1_PSS),
+        Algorithm::Ps512 => (MessageDigest::sha512(), Padding::PKCS1_PSS),
+        _ => return None,
+    };
+    let mut verifier = Verifier::new(digest, key).ok()?;
+    verifier.set_rsa_padding(padding).ok()?;
+    // RFC 7518 §3.5: the salt is as long as the hash. The mask's hash is the message's, always.
+    verifier.set_rsa_pss_saltlen(RsaPssSaltlen::DIGEST_LENGTH).ok()?;
+    verifier.verify_oneshot(signature, signing_input).ok()
+}

@@ -1,0 +1,155 @@
+//! The protected header of a token (RFC 7515 §4): what it may say, and what it may not.
+
+use serde_json::{Map, Value};
+
+use super::algorithm::Algorithm;
+use super::{VerifyError, base64url, json};
+
+/// What of a header is used. `jwk`, `jku`, `x5u`, `x5c`, `x5t` and all else are read past: a token
+/// never brings or names its own key (CVE-2018-0114).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Header {
+    /// `alg`.
+    pub algorithm: Algorithm,
+    /// `kid`.
+    pub kid: Option<String>,
+    /// `typ`.
+    pub typ: Option<String>,
+}
+
+impl Header {
+    /// Reads the base64url text of a header.
+    pub fn parse(text: &[u8]) -> Result<Self, VerifyError> {
+        let bytes = base64url::decode(text).ok_or(VerifyError::Encoding)?;
+        let members = json::parse_object(&bytes).ok_or(VerifyError::HeaderJson)?;
+        let alg = string(&members, "alg")?.ok_or(VerifyError::HeaderMember("alg"))?;
+        let kid = string(&members, "kid")?;
+        let typ = string(&members, "typ")?;
+        if members.contains_key("enc") {
+            return Err(VerifyError::Encrypted);
+        }
+        if members.contains_key("zip") {
+            return Err(VerifyError::Compressed);
+        }
+        // RFC 7519 §5.2: "JWT" says that the payload is another token.
+        if string(&members, "cty")?.is_some_and(|cty| same_media_type(cty, "JWT")) {
+            return Err(VerifyError::Nested);
+        }
+        // RFC 7515 §4.1.11: what is named in `crit` must be understood, and nothing is. RFC 7797 §6
+        // wants `b64` named there; a header that forgets to is no better understood.
+        let plain = members.get("b64").is_none_or(|b64| b64 == &Value::Bool(true));
+        if members.contains_key("crit") || !plain {
+            return Err(VerifyError::CritUnsupported);
+        }
+        let algorithm =
+            Algorithm::from_name(alg.as_bytes()).ok_or(VerifyError::AlgorithmNotAllowed)?;
+        Ok(Self { algorithm, kid: kid.map(str::to_owned), typ: typ.map(str::to_owned) })
+    }
+}
+
+/// Whether two media types are the same: without regard to ASCII case, and `application/` may be
+/// left out where no other `/` follows (RFC 7515 §4.1.9).
+pub fn same_media_type(one: &str, other: &str) -> bool {
+    short(one).eq_ignore_ascii_case(short(other))
+}
+
+fn short(media_type: &str) -> &str {
+    const PREFIX: &str = "application/";
+    match (media_type.get(..PREFIX.len()), media_type.get(PREFIX.len()..)) {
+        (Some(start), Some(rest)) if start.eq_ignore_ascii_case(PREFIX) && !rest.contains('/') => {
+            rest
+        }
+        _ => media_type,
+    }
+}
+
+fn string<'a>(
+    members: &'a Map<String, Value>,
+    name: &'static str,
+) -> Result<Option<&'a str>, VerifyError> {
+    match members.get(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(VerifyError::HeaderMember(name)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(json: &str) -> Result<Header, VerifyError> {
+        Header::parse(base64url::encode(json.as_bytes()).as_bytes())
+    }
+
+    #[test]
+    fn the_members_in_use_are_taken_and_key_material_is_read_past() {
+        let header = parse(
+            r#"{"typ":"JWT","alg":"RS256","kid":"k","jwk":{"kty":"oct","k":""},
+               "jku":"https://evil","x5u":"x","x5c":["y"],"x5t":"z","cty":"json","b64":true}"#,
+        )
+        .ok()
+        .unwrap();
+        assert_eq!(header.algorithm, Algorithm::Rs256);
+        assert_eq!(header.kid.as_deref(), Some("k"));
+        assert_eq!(header.typ.as_deref(), Some("JWT"));
+        assert!(parse(r#"{"alg":"ES256"}"#).ok().unwrap().kid.is_none());
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused_for_its_own_reason() {
+        use VerifyError::*;
+        let table = [
+            (r#"{}"#, HeaderMember("alg")),
+            (r#"{"alg":1}"#, HeaderMember("alg")),
+            (r#"{"alg":null}"#, HeaderMember("alg")),
+            (r#"{"alg":["RS256"]}"#, HeaderMember("alg")),
+            (r#"{"ALG":"RS256"}"#, HeaderMember("alg")),
+            (r#"{"alg":"RS256","kid":1}"#, HeaderMember("kid")),
+            (r#"{"alg":"RS256","kid":null}"#, HeaderMember("kid")),
+            (r#"{"alg":"RS256","typ":[]}"#, HeaderMember("typ")),
+            (r#"{"alg":"RS256","cty":{}}"#, HeaderMember("cty")),
+            (r#"{"alg":"none"}"#, AlgorithmNotAllowed),
+            (r#"{"alg":"None"}"#, AlgorithmNotAllowed),
+            (r#"{"alg":"nOnE"}"#, AlgorithmNotAllowed),
+            (r#"{"alg":""}"#, AlgorithmNotAllowed),
+            (r#"{"alg":"rs256"}"#, AlgorithmNotAllowed),
+            (r#"{"alg":"RS256\u0000"}"#, AlgorithmNotAllowed),
+            (r#"{"alg":"RS1"}"#, AlgorithmNotAllowed),
+            (r#"{"alg":"RS256","crit":["exp"]}"#, CritUnsupported),
+            (r#"{"alg":"RS256","crit":[]}"#, CritUnsupported),
+            (r#"{"alg":"RS256","crit":null}"#, CritUnsupported),
+            (r#"{"alg":"RS256","b64":false,"crit":["b64"]}"#, CritUnsupported),
+            (r#"{"alg":"RS256","b64":false}"#, CritUnsupported),
+            (r#"{"alg":"RS256","zip":"DEF"}"#, Compressed),
+            (r#"{"alg":"RS256","zip":null}"#, Compressed),
+            (r#"{"alg":"RSA-OAEP","enc":"A128GCM"}"#, Encrypted),
+            (r#"{"alg":"RS256","cty":"JWT"}"#, Nested),
+            (r#"{"alg":"RS256","cty":"jwt"}"#, Nested),
+            (r#"{"alg":"RS256","cty":"Application/Jwt"}"#, Nested),
+            (r#"{"alg":"RS256","alg":"RS256"}"#, HeaderJson),
+            (r#"["alg"]"#, HeaderJson),
+            (r#"{"alg":"RS256"} "x""#, HeaderJson),
+        ];
+        for (json, error) in table {
+            assert_eq!(parse(json).err(), Some(error), "{json}");
+        }
+        assert_eq!(Header::parse(b"e30=").err(), Some(Encoding));
+    }
+
+    #[test]
+    fn media_types_compare_without_case_and_without_application() {
+        for (one, other, same) in [
+            ("JWT", "jwt", true),
+            ("at+jwt", "application/at+jwt", true),
+            ("APPLICATION/AT+JWT", "at+JWT", true),
+            ("application/a/b", "a/b", false),
+            ("at+jwt", "jwt", false),
+            ("text/jwt", "jwt", false),
+            ("", "application/", true),
+            ("é", "application/é", true),
+        ] {
+            assert_eq!(same_media_type(one, other), same, "{one} {other}");
+        }
+    }
+}

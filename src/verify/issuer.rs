@@ -1,0 +1,176 @@
+//! Whose token it is: issuers, tenants, and what Microsoft documents for multi-tenant keys.
+
+use serde_json::{Map, Value};
+
+use super::VerifyError;
+use super::jwk::Key;
+use crate::provider::{Issuer, Provider, Tenants};
+
+/// The longest tenant of a `{tenantid}` issuer, bytes: a GUID has 36, a domain name at most 253.
+const MAX_TENANT: usize = 253;
+
+/// What an issuer's key or configuration writes for the tenant.
+const PLACEHOLDER: &str = "{tenantid}";
+
+/// An `iss` that a provider issues as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IssuerMatch<'a> {
+    /// The claim itself.
+    pub iss: &'a str,
+    /// The tenant part, where the issuer is a template.
+    pub tenant: Option<&'a str>,
+    /// Whether the provider's `tenants` hold it; true where there is none.
+    pub tenant_admitted: bool,
+}
+
+/// How `iss` matches one of the provider's issuers, if it does; an admitted tenant goes first.
+pub fn find<'a>(provider: &Provider, iss: &'a str) -> Option<IssuerMatch<'a>> {
+    let mut second = None;
+    for issuer in &provider.issuers {
+        let tenant = match issuer {
+            Issuer::Exact(exact) if exact == iss => None,
+            Issuer::Exact(_) => continue,
+            Issuer::Tenanted { prefix, suffix } => match tenant(iss, prefix, suffix) {
+                None => continue,
+                tenant => tenant,
+            },
+        };
+        let tenant_admitted = tenant.is_none_or(|tenant| admits(&provider.tenants, tenant));
+        let matched = IssuerMatch { iss, tenant, tenant_admitted };
+        if tenant_admitted {
+            return Some(matched);
+        }
+        second = second.or(Some(matched));
+    }
+    second
+}
+
+/// Whether a key may sign for this issuer. Keys of Entra ID may say whose they are; such a key
+/// signs for no other tenant or cloud, whatever its `kid`.
+pub fn signs_for(provider: &Provider, key: &Key, matched: &IssuerMatch<'_>) -> bool {
+    let Some(issuer) = key.issuer().filter(|_| provider.entra) else { return true };
+    match issuer.split_once(PLACEHOLDER) {
+        None => issuer == matched.iss,
+        Some((prefix, suffix)) => tenant_part(matched).is_some_and(|own| {
+            tenant(matched.iss, prefix, suffix).is_some_and(|tenant| tenant == own)
+        }),
+    }
+}
+
+/// Judges the tenant of verified claims.
+pub fn check(
+    provider: &Provider,
+    matched: &IssuerMatch<'_>,
+    claims: &Map<String, Value>,
+) -> Result<(), VerifyError> {
+    if !matched.tenant_admitted {
+        return Err(VerifyError::TenantNotAllowed);
+    }
+    if !provider.entra {
+        return Ok(());
+    }
+    let tid = match claims.get("tid") {
+        None => return Err(VerifyError::ClaimMissing("tid")),
+        Some(Value::String(tid)) if is_guid(tid) => tid,
+        Some(_) => return Err(VerifyError::ClaimMalformed("tid")),
+    };
+    match tenant_part(matched) {
+        Some(tenant) if !tenant.eq_ignore_ascii_case(tid) => Err(VerifyError::TenantNotAllowed),
+        _ => Ok(()),
+    }
+}
+
+/// Whether two audiences of Entra ID name the same application: equal, or one is the application's
+/// GUID and the other `api://` before it.
+pub fn same_application(configured: &str, aud: &str) -> bool {
+    const SCHEME: &str = "api://";
+    let bare = |audience| str::strip_prefix(audience, SCHEME).unwrap_or(audience);
+    configured == aud || (bare(configured) == bare(aud) && is_guid(bare(aud)))
+}
+
+/// Whether `text` is a GUID in its usual form, 8-4-4-4-12 hexadecimal digits (RFC 9562 §4).
+pub fn is_guid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(index, byte)| match index {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
+/// The tenant that an issuer speaks of: the template's part, or the GUID within an exact one.
+fn tenant_part<'a>(matched: &IssuerMatch<'a>) -> Option<&'a str> {
+    matched.tenant.or_else(|| matched.iss.split('/').find(|segment| is_guid(segment)))
+}
+
+/// What stands between `prefix` and `suffix`: one path segment, not empty.
+fn tenant<'a>(iss: &'a str, prefix: &str, suffix: &str) -> Option<&'a str> {
+    let tenant = iss.strip_prefix(prefix)?.strip_suffix(suffix)?;
+    (!tenant.is_empty() && tenant.len() <= MAX_TENANT && !tenant.contains('/')).then_some(tenant)
+}
+
+fn admits(tenants: &Tenants, tenant: &str) -> bool {
+    match tenants {
+        Tenants::None => false,
+        Tenants::Any => true,
+        Tenants::Only(admitted) => admitted.iter().any(|one| one.eq_ignore_ascii_case(tenant)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenant_is_exactly_one_segment() {
+        for (iss, expected) in [
+            ("https://i/t/v2.0", Some("t")),
+            ("https://i//v2.0", None),
+            ("https://i/v2.0", None),
+            ("https://i/a/b/v2.0", None),
+            ("https://i/t/v2.0/", None),
+            ("https://i/t/V2.0", None),
+            ("HTTPS://i/t/v2.0", None),
+            ("x https://i/t/v2.0", None),
+            ("https://i/../v2.0", Some("..")),
+        ] {
+            assert_eq!(tenant(iss, "https://i/", "/v2.0"), expected, "{iss}");
+        }
+        let long = "t".repeat(MAX_TENANT + 1);
+        assert_eq!(tenant(&long, "", ""), None);
+        // Prefix and suffix may not share characters of the issuer.
+        assert_eq!(tenant("https://i/", "https://i/", "/"), None);
+    }
+
+    #[test]
+    fn audiences_of_one_application_are_the_same() {
+        const GUID: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
+        let uri = format!("api://{GUID}");
+        for (configured, aud, same) in [
+            (GUID, GUID, true),
+            (GUID, uri.as_str(), true),
+            (uri.as_str(), GUID, true),
+            ("api://scoring", "api://scoring", true),
+            ("api://scoring", "scoring", false),
+            ("scoring", "api://scoring", false),
+            (GUID, "api://api://72f988bf-86f1-41af-91ab-2d7cd011db47", false),
+            (GUID, "72f988bf-86f1-41af-91ab-2d7cd011db48", false),
+        ] {
+            assert_eq!(same_application(configured, aud), same, "{configured} {aud}");
+        }
+    }
+
+    #[test]
+    fn only_the_usual_form_is_a_guid() {
+        assert!(is_guid("72F988bf-86f1-41af-91ab-2d7cd011db47"));
+        for text in [
+            "",
+            "72f988bf86f141af91ab2d7cd011db47",
+            "72f988bf-86f1-41af-91ab-2d7cd011db4",
+            "72f988bf-86f1-41af-91ab-2d7cd011db4g",
+            "{2f988bf-86f1-41af-91ab-2d7cd011db47",
+            "72f988bf-86f1-41af-91ab_2d7cd011db47",
+        ] {
+            assert!(!is_guid(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! One JSON Web Key (RFC 7517), parsed into a key bound to its family, or refused with a reason.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use super::algorithm::{Algorithm, Family};
+use super::base64url;
+use super::engine::Primitive;
+
+pub use self::error::KeyError;
+
+mod error;
+
+/// The longest base64url text of one key member that is decoded: a 4096-bit RSA modulus takes 683
+/// characters, and no secret needs 1536 bytes.
+const MAX_MEMBER: usize = 2048;
+
+/// The RSA bounds, bits: RFC 7518 §3.3 asks for 2048 or more, jwt-simple takes 4096 at most.
+const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=4096;
+
+/// Whether `oct` keys are taken. A secret that anybody can fetch is none, so only key sets of the
+/// operator's own (`inline`, `env`) may bring them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretKeys {
+    /// An `oct` key of 32 bytes or more is a key.
+    Admit,
+    /// An `oct` key is skipped.
+    Refuse,
+}
+
+/// A key that verifies signatures. It is bound to its family by its own type and curve: what a
+/// token says in `alg` never changes what a key is.
+pub struct Key {
+    kid: Option<String>,
+    algorithm: Option<Algorithm>,
+    issuer: Option<String>,
+    family: Family,
+    public: Public,
+    primitive: Option<Primitive>,
+}
+
+/// The public numbers of a key, for an engine that wants SubjectPublicKeyInfo. All big-endian.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Public {
+    /// RFC 8017 §3.1, without leading zeros.
+    Rsa {
+        /// The modulus.
+        n: Vec<u8>,
+        /// The exponent, 65537.
+        e: Vec<u8>,
+    },
+    /// A point of the curve that the family names, each coordinate as long as the field.
+    Ec {
+        /// The first coordinate.
+        x: Vec<u8>,
+        /// The second coordinate.
+        y: Vec<u8>,
+    },
+    /// An encoded Ed25519 point (RFC 8032 §5.1.2).
+    Ed25519 {
+        /// 32 bytes.
+        x: Vec<u8>,
+    },
+    /// A secret has no public part.
+    Nothing,
+}
+
+impl Key {
+    /// Reads one entry of a key set. Members that are not judged here are read past.
+    pub fn parse(entry: &Value, secrets: SecretKeys) -> Result<Self, KeyError> {
+        let Value::Object(jwk) = entry else { return Err(KeyError::NotAnObject) };
+        let kty = string(jwk, "kty")?.ok_or(KeyError::MemberMissing("kty"))?;
+        let kid = string(jwk, "kid")?;
+        let issuer = string(jwk, "issuer")?;
+        if string(jwk, "use")?.is_some_and(|usage| usage != "sig") {
+            return Err(KeyError::NotForSignatures);
+        }
+        check_operations(jwk)?;
+        let algorithm = match string(jwk, "alg")? {
+            None => None,
+            Some(name) => {
+                Some(Algorithm::from_name(name.as_bytes()).ok_or(KeyError::AlgorithmUnsupported)?)
+            }
+        };
+        if kty != "oct" && PRIVATE.iter().any(|member| jwk.contains_key(*member)) {
+            return Err(KeyError::PrivateKey);
+        }
+        let (family, public, primitive) = match kty {
+            "RSA" => rsa(jwk)?,
+            "EC" => ec(jwk)?,
+            "OKP" => okp(jwk)?,
+            "oct" => secret(jwk, secrets)?,
+            _ => return Err(KeyError::TypeUnsupported),
+        };
+        let kid = kid.map(str::to_owned);
+        let issuer = issuer.map(str::to_owned);
+        let key = Self { kid, algorithm, issuer, family, public, primitive };
+        match algorithm {
+            Some(algorithm) if !key.fits(algorithm) => Err(KeyError::AlgorithmMismatch),
+            _ => Ok(key),
+        }
+    }
+
+    /// The name that tokens call it by.
+    pub fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
+    /// The kind of key that it is.
+    pub fn family(&self) -> Family {
+        self.family
+    }
+
+    /// The issuer, possibly with `{tenantid}`, that Entra ID says the key signs for.
+    pub fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
+    }
+
+    /// Its public numbers.
+    pub fn public(&self) -> &Public {
+        &self.public
+    }
+
+    /// What the in-module engine works with; `None` for P-521, which only a host verifies.
+    pub(super) fn primitive(&self) -> Option<&Primitive> {
+        self.primitive.as_ref()
+    }
+
+    /// Whether signatures of `algorithm` can be this key's: its family, its own `alg` if it has
+    /// one, and for HMAC its length allow it.
+    pub fn fits(&self, algorithm: Algorithm) -> bool {
+        let long_enough = match &self.primitive {
+            Some(Primitive::Secret(secret)) => secret.len() >= algorithm.least_secret(),
+            _ => true,
+        };
+        self.family == algorithm.family()
+            && self.algorithm.is_none_or(|own| own == algorithm)
+            && long_enough
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key").field("family", &self.family).finish_non_exhaustive()
+    }
+}
+
+/// Members that hold a private key (RFC 7518 §6.2.2, §6.3.2, RFC 8037 §2).
+const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+
+type Parts = (Family, Public, Option<Primitive>);
+
+fn rsa(jwk: &Map<String, Value>) -> Result<Parts, KeyError> {
+    let n = number(bytes(jwk, "n")?);
+    let e = number(bytes(jwk, "e")?);
+    let top = n.first().map_or(0, |byte| byte.leading_zeros() as usize);
+    let bits = n.len().saturating_mul(8).saturating_sub(top);
+    if bits < *RSA_BITS.start() {
+        return Err(KeyError::RsaTooShort);
+    }
+    if bits > *RSA_BITS.end() {
+        return Err(KeyError::RsaTooLong);
+    }
+    if e != [1, 0, 1] {
+        return Err(KeyError::RsaExponent);
+    }
+    let primitive = Primitive::rsa(&n, &e).ok_or(KeyError::Invalid)?;
+    Ok((Family::Rsa, Public::Rsa { n, e }, Some(primitive)))
+}
+
+fn ec(jwk: &Map<String, Value>) -> Result<Parts, KeyError> {
+    let (family, length) = match string(jwk, "crv")?.ok_or(KeyError::MemberMissing("crv"))? {
+        "P-256" => (Family::P256, 32),
+        "P-384" => (Family::P384, 48),
+        "P-521" => (Family::P521, 66),
+        "secp256k1" => (Family::K256, 32),
+        _ => return Err(KeyError::CurveUnsupported),
+    };
+    // RFC 7518 §6.2.1.2: a coordinate is always as long as the field, zeros included.
+    let x = sized(jwk, "x", length)?;
+    let y = sized(jwk, "y", length)?;
+    let primitive = match family {
+        Family::P521 => None,
+        _ => Some(Primitive::ec(family, &x, &y).ok_or(KeyError::Invalid)?),
+    };
+    Ok((family, Public::Ec { x, y }, primitive))
+}
+
+fn okp(jwk: &Map<String, Value>) -> Result<Parts, KeyError> {
+    if string(jwk, "crv")?.ok_or(KeyError::MemberMissing("crv"))? != "Ed25519" {
+        return Err(KeyError::CurveUnsupported);
+    }
+    let x = sized(jwk, "x", 32)?;
+    let primitive = Primitive::ed25519(&x).ok_or(KeyError::Invalid)?;
+    Ok((Family::Ed25519, Public::Ed25519 { x }, Some(primitive)))
+}
+
+fn secret(jwk: &Map<String, Value>, secrets: SecretKeys) -> Result<Parts, KeyError> {
+    if secrets == SecretKeys::Refuse {
+        return Err(KeyError::SecretRefused);
+    }
+    let k = bytes(jwk, "k")?;
+    if k.len() < Algorithm::Hs256.least_secret() {
+        return Err(KeyError::SecretTooShort);
+    }
+    Ok((Family::Secret, Public::Nothing, Some(Primitive::secret(&k))))
+}
+
+fn check_operations(jwk: &Map<String, Value>) -> Result<(), KeyError> {
+    let Some(operations) = jwk.get("key_ops") else { return Ok(()) };
+    let Value::Array(operations) = operations else {
+        return Err(KeyError::MemberMalformed("key_ops"));
+    };
+    if !operations.iter().all(Value::is_string) {
+        return Err(KeyError::MemberMalformed("key_ops"));
+    }
+    match operations.iter().any(|operation| operation == "verify") {
+        true => Ok(()),
+        false => Err(KeyError::NotForVerification),
+    }
+}
+
+fn string<'a>(
+    jwk: &'a Map<String, Value>,
+    name: &'static str,
+) -> Result<Option<&'a str>, KeyError> {
+    match jwk.get(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(KeyError::MemberMalformed(name)),
+    }
+}
+
+fn bytes(jwk: &Map<String, Value>, name: &'static str) -> Result<Vec<u8>, KeyError> {
+    let text = string(jwk, name)?.ok_or(KeyError::MemberMissing(name))?;
+    if text.len() > MAX_MEMBER {
+        return Err(KeyError::MemberMalformed(name));
+    }
+    base64url::decode(text.as_bytes()).ok_or(KeyError::MemberMalformed(name))
+}
+
+fn sized(jwk: &Map<String, Value>, name: &'static str, length: usize) -> Result<Vec<u8>, KeyError> {
+    let bytes = bytes(jwk, name)?;
+    if bytes.len() == length { Ok(bytes) } else { Err(KeyError::MemberMalformed(name)) }
+}
+
+/// A big-endian number without the leading zeros that some issuers add to a modulus although
+/// RFC 7518 §6.3.1.1 forbids it.
+fn number(mut bytes: Vec<u8>) -> Vec<u8> {
+    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+    bytes.drain(..zeros);
+    bytes
+}

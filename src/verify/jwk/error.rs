@@ -1,0 +1,67 @@
+//! Why keys are refused.
+
+use std::fmt;
+
+/// Why a key of a set is not used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyError {
+    /// The entry is not a JSON object.
+    NotAnObject,
+    /// A member that this type of key needs is absent; a key with `x5c` alone lacks `n`.
+    MemberMissing(&'static str),
+    /// A member has the wrong type, length or encoding.
+    MemberMalformed(&'static str),
+    /// `kty` is not RSA, EC, OKP or oct.
+    TypeUnsupported,
+    /// `crv` is not P-256, P-384, P-521, secp256k1 (EC) or Ed25519 (OKP).
+    CurveUnsupported,
+    /// `use` is not `sig` (RFC 7517 §4.2).
+    NotForSignatures,
+    /// `key_ops` does not contain `verify` (RFC 7517 §4.3).
+    NotForVerification,
+    /// `alg` is not an algorithm that this crate knows.
+    AlgorithmUnsupported,
+    /// `alg` needs a key of another type, curve or length.
+    AlgorithmMismatch,
+    /// The key carries its private half, which has no place in a key set and is now in the open.
+    PrivateKey,
+    /// An `oct` key in a set that may not bring secrets.
+    SecretRefused,
+    /// A secret of less than 32 bytes (RFC 7518 §3.2).
+    SecretTooShort,
+    /// An RSA modulus of less than 2048 bits (RFC 7518 §3.3).
+    RsaTooShort,
+    /// An RSA modulus of more than 4096 bits.
+    RsaTooLong,
+    /// An RSA exponent other than 65537.
+    RsaExponent,
+    /// The numbers are not a valid key: an even modulus, a point off its curve, a weak point.
+    Invalid,
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAnObject => f.write_str("not a JSON object"),
+            Self::MemberMissing(name) => write!(f, "{name} is absent"),
+            Self::MemberMalformed(name) => write!(f, "{name} is malformed"),
+            Self::TypeUnsupported => f.write_str("kty is not RSA, EC, OKP or oct"),
+            Self::CurveUnsupported => {
+                f.write_str("crv is not P-256, P-384, P-521, secp256k1 or Ed25519")
+            }
+            Self::NotForSignatures => f.write_str("use is not sig"),
+            Self::NotForVerification => f.write_str("key_ops does not contain verify"),
+            Self::AlgorithmUnsupported => f.write_str("alg is not a supported algorithm"),
+            Self::AlgorithmMismatch => f.write_str("alg does not fit the key"),
+            Self::PrivateKey => f.write_str("the private key is in the set: replace the key pair"),
+            Self::SecretRefused => f.write_str("oct keys are taken from inline or env sets only"),
+            Self::SecretTooShort => f.write_str("a secret of less than 32 bytes"),
+            Self::RsaTooShort => f.write_str("an RSA modulus of less than 2048 bits"),
+            Self::RsaTooLong => f.write_str("an RSA modulus of more than 4096 bits"),
+            Self::RsaExponent => f.write_str("an RSA exponent other than 65537"),
+            Self::Invalid => f.write_str("not a valid public key"),
+        }
+    }
+}
+
+impl std::error::Error for KeyError {}
