@@ -1,8 +1,9 @@
 //! JSON with more than one reading, or with none.
 
+use serde_json::json;
+
 use super::super::mint;
 use super::*;
-use serde_json::json;
 
 pub(super) fn collect(world: &World, corpus: &mut Corpus) {
     duplicates(world, corpus);
