@@ -104,7 +104,7 @@ pub(super) enum Primitive {
     P384(P384PublicKey),
     K256(K256PublicKey),
     Ed25519(Edwards25519PublicKey),
-    Secret(Secret),
+    Secret(Box<Secret>),
 }
 
 impl Primitive {
@@ -130,11 +130,11 @@ impl Primitive {
     }
 
     pub(super) fn secret(k: &[u8]) -> Self {
-        Self::Secret(Secret {
+        Self::Secret(Box::new(Secret {
             hs256: HS256Key::from_bytes(k),
             hs384: HS384Key::from_bytes(k),
             hs512: HS512Key::from_bytes(k),
-        })
+        }))
     }
 }
 
