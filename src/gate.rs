@@ -76,14 +76,14 @@ impl Gate<'_> {
     }
 
     fn find_rule(&self, headers: &Headers, found: &mut Judgement) -> Result<&Rule, Denial> {
-        let whole = headers.first(":path");
+        let whole = headers.value(":path");
         if self.policy.reject_ambiguous_paths && whole.is_some_and(path::ambiguous) {
             return Err(Reason::PathAmbiguous.into());
         }
         let line = RequestLine {
-            host: headers.first(":authority"),
+            host: headers.value(":authority"),
             path: whole.map(path::without_query),
-            method: headers.first(":method").unwrap_or_default(),
+            method: headers.value(":method").unwrap_or_default(),
             headers,
         };
         let (index, rule) = self
@@ -220,7 +220,6 @@ impl RequestScope<'_> {
 impl Scope for RequestScope<'_> {
     fn value(&self, part: &Part) -> Option<Cow<'_, str>> {
         match part {
-            Part::Text(text) => Some(text.into()),
             Part::Claim(claim) => self.principal?.claims().text(claim),
             Part::Identity => Some(self.principal?.identity().into()),
             Part::Provider => {
@@ -229,9 +228,9 @@ impl Scope for RequestScope<'_> {
             }
             Part::Rule => Some(self.rule.name.as_str().into()),
             Part::ClientAddress => (self.request.client_address)().map(Cow::from),
-            Part::Header(name) => {
-                self.request.headers.first(name).map(String::from_utf8_lossy)
-            }
+            Part::Header(name) => self.request.headers.value(name).map(String::from_utf8_lossy),
+            // A template writes its own text.
+            Part::Text(_) => None,
         }
     }
 }

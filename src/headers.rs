@@ -47,19 +47,19 @@ impl Headers {
     }
 
     /// Every value of a header; `name` is lower case, as the host keeps them.
-    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+    pub fn all<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
         self.iter().filter(move |(n, _)| *n == name.as_bytes()).map(|(_, value)| value)
     }
 
     /// The first value of a header; `name` is lower case.
-    pub fn first<'a>(&'a self, name: &'a str) -> Option<&'a [u8]> {
+    pub fn value(&self, name: &str) -> Option<&[u8]> {
         self.all(name).next()
     }
 }
 
 impl HeaderLookup for Headers {
     fn first(&self, name: &str) -> Option<&[u8]> {
-        self.all(name).next()
+        self.value(name)
     }
 
     fn count(&self, name: &str) -> usize {
@@ -117,8 +117,8 @@ mod tests {
         let headers = Headers::from_pairs(&pairs);
         assert_eq!(headers.iter().collect::<Vec<_>>(), pairs);
         assert_eq!(headers.all("a").collect::<Vec<_>>(), [&b"1"[..], b""]);
-        assert_eq!(headers.first("b"), Some(&all[..]));
-        assert_eq!(headers.first("c"), None);
+        assert_eq!(headers.value("b"), Some(&all[..]));
+        assert_eq!(headers.value("c"), None);
     }
 
     #[test]

@@ -25,9 +25,9 @@ impl Principal {
         let mut identity = String::new();
         for template in &provider.identity {
             match template.fill(&scope, &mut identity) {
-                Filled::Full => return Ok(Self { claims, identity }),
-                Filled::Empty => break,
-                Filled::Missing => {}
+                Filled::Whole => return Ok(Self { claims, identity }),
+                Filled::WithEmptyPart => break,
+                Filled::Absent => {}
             }
         }
         Err(Reason::ClaimMissing)

@@ -64,7 +64,7 @@ impl std::fmt::Display for FetchError {
 /// # Errors
 /// `Unreachable`, `Status`, `TooLarge`.
 pub fn check_head(headers: &Headers, body_size: usize) -> Result<(), FetchError> {
-    let status = headers.first(":status").ok_or(FetchError::Unreachable)?;
+    let status = headers.value(":status").ok_or(FetchError::Unreachable)?;
     let status = std::str::from_utf8(status).ok().and_then(|status| status.parse().ok());
     match status {
         Some(200) if body_size > MAX_BODY => Err(FetchError::TooLarge),

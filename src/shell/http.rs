@@ -26,7 +26,7 @@ impl Http {
 
     fn refuse(&self, denial: &Denial, judgement: &Judgement, headers: &Headers) -> Action {
         let grpc = headers
-            .first("content-type")
+            .value("content-type")
             .is_some_and(|value| value.to_ascii_lowercase().starts_with(b"application/grpc"));
         let reply = reply::compose(denial, &judgement.limits, &self.state.policy, grpc);
         let details = format!("tollgate_{}", denial.reason.as_str());
