@@ -33,7 +33,7 @@ impl Environment for Variables {
             "JWKS" => Some(key_set().to_string()),
             "SECRETS" => Some(secret_set().to_string()),
             "GARBAGE" => Some(format!("{{\"keys\": \"{SECRET}\"}}")),
-            "ENDPOINT_KEY" => Some(SECRET.into()),
+            "ENDPOINT_KEY" | "AML_ENDPOINT_KEY" => Some(SECRET.into()),
             "EMPTY" => Some(String::new()),
             _ => None,
         }
@@ -383,6 +383,11 @@ fn an_error_of_meaning_is_one_line_with_its_path() {
         ),
         (with("/rules/0/cost", json!(0)), "rules[0].cost", "allowed: 1 to"),
         (with("/rules/0/match", json!({"paths": []})), "rules[0].match.paths", "matches nothing"),
+        (
+            with("/rules/0/match", json!({"methods": ["*"]})),
+            "rules[0].match.methods[0]",
+            "not a method",
+        ),
         (
             with("/rules/0/match", json!({"methods": ["G T"]})),
             "rules[0].match.methods[0]",
@@ -758,6 +763,32 @@ fn a_problem_is_one_short_line_whatever_the_document_holds() {
         for line in problems(&document.to_string()) {
             assert!(!line.chars().any(|c| c.is_control() || c == '\u{2028}'), "{line:?}");
             assert!(line.len() < 20_000, "{}", line.len());
+        }
+    }
+}
+
+const CONTRACT: &str = include_str!("data/contract.json");
+
+#[test]
+fn the_sample_of_the_contract_is_refused_for_what_is_not_supported_yet_alone() {
+    let lines = problems(CONTRACT);
+    assert!(lines.len() > 10, "{lines:#?}");
+    assert!(lines.iter().all(|line| line.contains(": not supported yet: ")), "{lines:#?}");
+}
+
+#[test]
+fn no_damaged_document_loads_or_panics() {
+    let bytes = CONTRACT.as_bytes();
+    for end in 0..bytes.len().saturating_sub(2) {
+        assert!(compile(&bytes[..end], &Variables).is_err(), "{end}");
+    }
+    let least = least().to_string().into_bytes();
+    for at in 0..least.len() {
+        for byte in *b"\0\"[]{},:09-e \xff" {
+            let mut damaged = least.clone();
+            damaged[at] = byte;
+            // Some still load: a changed letter in a name is another name.
+            let _ = compile(&damaged, &Variables);
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The configuration: one JSON document becomes a [`Policy`], or a list of what is wrong with it.
 //!
-//! A document goes through four readings. [`strict`] refuses what parsers disagree about;
-//! [`schema`] gives it its shape and refuses unknown members; [`compile`](mod@compile) turns each
-//! section into what the filter decides by and collects every error of meaning; [`unsupported`]
-//! refuses what this version does not do yet. After that there is nothing left to parse.
+//! A document goes through four readings. `strict` refuses what parsers disagree about; `schema`
+//! gives it its shape and refuses unknown members; `compile/` turns each section into what the
+//! filter decides by and collects every error of meaning; `unsupported` refuses what this version
+//! does not do yet. After that there is nothing left to parse.
 
 mod compile;
 mod report;

@@ -99,7 +99,7 @@ fn key_set(json: &[u8], hmac: bool, at: &At, report: &mut Report) -> Option<Keys
             Some(KeysFrom::Static(set))
         }
         Err(error) => {
-            report.problem(at, error);
+            report.problem(at, format_args!("is not a key set to verify with: {error}"));
             None
         }
     }

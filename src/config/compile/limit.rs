@@ -64,7 +64,11 @@ fn quota(
     let Rate { tokens, period } = rate(text, &at, report)?;
     let period = u64::try_from(period.as_nanos()).unwrap_or(u64::MAX);
     let quota = Quota::new(tokens, period, burst.unwrap_or(tokens));
-    quota.map_err(|error| report.problem(&at, format_args!("with its burst {error}"))).ok()
+    quota
+        .map_err(|error| {
+            report.problem(&at, format_args!("does not make a quota with its burst: {error}"))
+        })
+        .ok()
 }
 
 fn rate(text: Option<&RateText>, at: &At, report: &mut Report) -> Option<Rate> {

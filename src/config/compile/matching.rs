@@ -96,7 +96,8 @@ fn path_pattern(
 }
 
 fn method(text: &str, at: &At, report: &mut Report) -> Option<String> {
-    if !is_token(text) {
+    // `*` is a token, and people mean every method by it, which an absent list says.
+    if !is_token(text) || text.contains('*') {
         report.problem(at, format_args!("{} is not a method, such as GET", quoted(text)));
         return None;
     }

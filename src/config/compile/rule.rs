@@ -6,9 +6,10 @@ use std::ops::RangeInclusive;
 use super::{grant, matching, read, settings};
 use crate::config::Environment;
 use crate::config::report::{At, Report, quoted};
-use crate::config::schema::{RawAuth, RawConfig, RawCost, RawCostFrom, RawPayload, RawRule};
+use crate::config::schema::{Count, RawAuth, RawConfig, RawCost, RawCostFrom, RawPayload, RawRule};
 use crate::config::units;
 use crate::rule::{Auth, Matcher, Rule};
+use crate::template::is_token;
 
 /// `cost`: a request that costs nothing is one without limits, and says so by having none.
 const COST: RangeInclusive<u64> = 1..=1_000_000_000;
@@ -151,9 +152,7 @@ fn allow(raw: &RawRule, at: &At, report: &mut Report) {
 fn cost(raw: Option<&RawCost>, at: &At, report: &mut Report) -> u64 {
     match raw {
         None => 1,
-        Some(RawCost::Fixed(cost)) => {
-            read::count(Some(crate::config::schema::Count(*cost)), 1, COST, at, report)
-        }
+        Some(RawCost::Fixed(cost)) => read::count(Some(Count(*cost)), 1, COST, at, report),
         Some(RawCost::From(from)) => {
             cost_from(from, at, report);
             1
@@ -191,9 +190,8 @@ fn payload(raw: &RawPayload, at: &At, report: &mut Report) {
         let at = at.field("content_types");
         read::texts(types, &at, report);
         for (index, text) in types.iter().enumerate() {
-            let valid = text.split_once('/').is_some_and(|(kind, sub)| {
-                crate::template::is_token(kind) && crate::template::is_token(sub)
-            });
+            let valid =
+                text.split_once('/').is_some_and(|(kind, sub)| is_token(kind) && is_token(sub));
             if !valid {
                 report.problem(
                     &at.index(index),

@@ -12,7 +12,7 @@ use crate::template::{Part, Template};
 const RESERVED: [&str; 4] = ["decision", "reason", "rule", "provider"];
 
 /// Headers that hosts, hops or servers act on: a tag in their place changes what a request means.
-const FOREIGN: [&str; 28] = [
+const FOREIGN: [&str; 29] = [
     "accept-encoding",
     "authorization",
     "connection",
@@ -31,16 +31,17 @@ const FOREIGN: [&str; 28] = [
     "proxy-authorization",
     "proxy-connection",
     "range",
+    "set-cookie",
     "te",
     "trailer",
     "transfer-encoding",
     "upgrade",
     "via",
+    "x-forwarded-client-cert",
     "x-forwarded-for",
     "x-forwarded-host",
     "x-forwarded-proto",
     "x-request-id",
-    "set-cookie",
 ];
 
 /// The tags without a `tags` section: name and template; the header is `x-auth-<name>`.
