@@ -26,6 +26,8 @@ pub struct SentReply {
 /// Everything the host holds.
 #[derive(Default)]
 pub struct FakeHost {
+    /// The root context of the configuration in use.
+    pub root: u32,
     pub now: u64,
     pub configuration: Vec<u8>,
     pub request: Pairs,

@@ -13,7 +13,6 @@ const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 const NOW_SECONDS: u64 = 1_800_000_000;
 const CONTINUE: u32 = 0;
 const PAUSE: u32 = 1;
-const ROOT: u32 = 1;
 
 unsafe extern "C" {
     fn proxy_on_context_create(context: u32, root: u32);
@@ -60,22 +59,23 @@ fn token(subject: &str) -> String {
 fn configure(document: &Value) -> bool {
     let document = document.to_string().into_bytes();
     let size = document.len();
-    host(|host| {
+    let root = host(|host| {
+        host.root += 100;
         host.now = NOW_SECONDS * 1_000_000_000;
         host.configuration = document;
         host.properties.insert(b"plugin_name".to_vec(), b"tollgate".to_vec());
         host.properties.insert(b"source\0address".to_vec(), b"192.0.2.1:4711".to_vec());
+        host.root
     });
     unsafe {
         crate::shell::start();
-        proxy_on_context_create(ROOT, 0);
-        proxy_on_configure(ROOT, size)
+        proxy_on_context_create(root, 0);
+        proxy_on_configure(root, size)
     }
 }
 
 fn request(path: &str, more: &[(&str, &[u8])]) -> u32 {
-    const STREAM: u32 = 2;
-    host(|host| {
+    let root = host(|host| {
         host.replies.clear();
         host.filter_state.clear();
         host.response.clear();
@@ -84,13 +84,15 @@ fn request(path: &str, more: &[(&str, &[u8])]) -> u32 {
             .chain(more)
             .map(|(name, value)| (name.as_bytes().to_vec(), value.to_vec()))
             .collect();
+        host.root
     });
+    let stream = root + 1;
     unsafe {
-        proxy_on_context_create(STREAM, ROOT);
-        let action = proxy_on_request_headers(STREAM, 0, true);
-        proxy_on_response_headers(STREAM, 0, true);
-        proxy_on_log(STREAM);
-        proxy_on_delete(STREAM);
+        proxy_on_context_create(stream, root);
+        let action = proxy_on_request_headers(stream, 0, true);
+        proxy_on_response_headers(stream, 0, true);
+        proxy_on_log(stream);
+        proxy_on_delete(stream);
         action
     }
 }
