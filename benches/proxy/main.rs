@@ -24,7 +24,7 @@ mod footprint;
 mod listener;
 mod load;
 mod measure;
-#[path = "mint_stub.rs"]
+#[path = "../../tests/support/mint.rs"]
 mod mint;
 mod report;
 mod scenario;

@@ -1,11 +1,9 @@
 //! The tokens, and the requests that carry them.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use serde_json::{Value, json};
 
 use crate::Result;
-use crate::mint::{Signer, jwks};
+use crate::mint::{Signer, jwks, now};
 
 /// How many subjects send requests; each has one token per algorithm.
 pub const IDENTITIES: usize = 2_000;
@@ -106,7 +104,7 @@ impl Requests {
 
 /// One token per identity, each of `TOKEN_BYTES` within the four bytes that base64 allows.
 fn tokens(signer: &Signer) -> Vec<String> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let now = now();
     let unpadded = signer.sign(&claims(0, now, 0)).len();
     let padding = TOKEN_BYTES.saturating_sub(unpadded).saturating_mul(3) / 4;
     (0..IDENTITIES).map(|identity| signer.sign(&claims(identity, now, padding))).collect()
