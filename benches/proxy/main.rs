@@ -1,0 +1,85 @@
+//! What tollgate costs inside a real Envoy, beside Envoy's own filters.
+//!
+//! One Envoy process with one worker holds a listener per case. All of them answer from the route
+//! (`direct_response`), so no upstream adds noise; the filters run as for any request. In every
+//! round each listener in turn gets the same number of requests, and what counts is the CPU time
+//! of the Envoy process (every thread, from `/proc`) above that of the bare listener in the same
+//! round. The load comes from this process, so its own work is not counted.
+//!
+//! - [`settings`]: what the environment selects.
+//! - [`scenario`]: the table of cases and what each is compared with.
+//! - [`listener`]: each case as Envoy configuration.
+//! - [`empty_filter`]: a Wasm filter that does nothing, the floor of what tollgate can cost.
+//! - [`traffic`]: the tokens, and the requests that carry them.
+//! - [`envoy`]: the process: start, ports, CPU time, memory.
+//! - [`load`]: requests over a few kept-open connections; a reply of the wrong status is an error.
+//! - [`measure`]: the rounds. [`footprint`]: start and memory. [`report`]: the printed tables.
+//!
+//! A slow result never fails the run: timings are for reading. A listener that answers anything
+//! but what its case expects does, since it would measure something else.
+
+mod empty_filter;
+mod envoy;
+mod footprint;
+mod listener;
+mod load;
+mod measure;
+#[path = "../../tests/support/mint.rs"]
+mod mint;
+mod report;
+mod scenario;
+mod settings;
+mod traffic;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use envoy::Envoy;
+use settings::Settings;
+use traffic::Requests;
+
+/// Any failure of the bench, printed and fatal.
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let settings = Settings::from_environment()?;
+    println!("{}", report::preamble(&settings)?);
+    let module = settings.module_size();
+    match module {
+        Some(bytes) => {
+            println!("module: {} ({} KiB)", settings.wasm.display(), bytes.div_ceil(1024))
+        }
+        None => println!(
+            "module: {} does not exist: the tollgate cases are left out (`make wasm` builds it)",
+            settings.wasm.display()
+        ),
+    }
+    let scenarios = scenario::selected(&settings.only, module.is_some());
+    let footprint = settings.only.is_empty() || "footprint".contains(&settings.only);
+    if scenarios.is_empty() && !footprint {
+        return Err(format!("BENCH_ONLY={} selects nothing", settings.only).into());
+    }
+    let requests = Requests::mint()?;
+
+    if footprint {
+        let rows = footprint::measure(&settings, &requests, module.is_some())?;
+        println!("\n{}", report::footprint(&rows));
+    }
+    if !scenarios.is_empty() {
+        let lanes = scenario::lanes(&scenarios);
+        let envoy = Envoy::start(&settings, &scenario::listeners(&lanes), requests.jwks())?;
+        let rounds = measure::rounds(&settings, &envoy, &requests, &lanes)?;
+        println!("\n{}", report::costs(&scenarios, &rounds));
+    }
+    Ok(())
+}

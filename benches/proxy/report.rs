@@ -1,0 +1,89 @@
+//! The printed tables.
+
+use std::fmt::Write;
+use std::process::Command;
+
+use crate::Result;
+use crate::footprint::Row;
+use crate::measure::Round;
+use crate::scenario::{Lane, Scenario, lanes};
+use crate::settings::Settings;
+use crate::traffic::IDENTITIES;
+
+/// What was run, so that the numbers below can be read alone.
+pub fn preamble(settings: &Settings) -> Result<String> {
+    let output = Command::new(&settings.envoy).arg("--version").output()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let version = text.trim().rsplit("version:").next().unwrap_or_default().trim().to_owned();
+    let version = version.split('/').nth(1).unwrap_or(&version);
+    let (rounds, requests) = (settings.rounds, settings.requests);
+    Ok(format!(
+        "Envoy {version}, one worker, answers from the route; {rounds} rounds of {requests} \
+         requests to each listener, {IDENTITIES} identities, tokens of about 900 bytes"
+    ))
+}
+
+/// One line per case: its CPU over the bare listener and the ratio to its reference.
+pub fn costs(scenarios: &[Scenario], rounds: &[Round]) -> String {
+    let mut table = String::from("CPU of Envoy per request, microseconds, median (least..most)\n");
+    let mut line = |name: &str, token: &str, cost: &str, ratio: &str| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(table, "{name:<40} {token:<6} {cost:<28} {ratio}");
+    };
+    line("case", "token", "over bare", "ratio (median of rounds)");
+    for lane in lanes(scenarios).into_iter().filter(|lane| *lane == lane.bare()) {
+        let costs: Vec<_> = rounds.iter().filter_map(|round| round.cost(lane)).collect();
+        line("bare, in all", lane.traffic.token(), &spread(&costs), "");
+    }
+    for case in scenarios {
+        let over: Vec<_> = rounds.iter().filter_map(|round| round.over_bare(case.lane)).collect();
+        let ratio = case.against.map(|against| ratio(case.lane, against, rounds));
+        let ratio = ratio.unwrap_or_default();
+        line(case.name, case.lane.traffic.token(), &spread(&over), &ratio);
+    }
+    table
+}
+
+/// Start and memory of each Envoy.
+pub fn footprint(rows: &[Row]) -> String {
+    let mut table = String::from(
+        "An Envoy with this listener alone (median)\n\
+         listener             ready after    resident, idle    after one round\n",
+    );
+    for row in rows {
+        let (idle, loaded) = (row.idle / 1024.0, row.loaded / 1024.0);
+        let _ = writeln!(
+            table,
+            "{:<20} {:>8.0} ms {:>13.1} MiB {:>14.1} MiB",
+            row.name, row.ready, idle, loaded
+        );
+    }
+    table
+}
+
+/// The middle value, or the mean of the two in the middle; 0 of none.
+pub fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let at = |index: usize| sorted.get(index).copied().unwrap_or_default();
+    let upper = at(sorted.len() / 2);
+    let lower = if sorted.len().is_multiple_of(2) {
+        at((sorted.len() / 2).saturating_sub(1))
+    } else {
+        upper
+    };
+    f64::midpoint(lower, upper)
+}
+
+/// The quotient is taken within each round, so that a busy machine moves both sides alike.
+fn ratio(lane: Lane, against: Lane, rounds: &[Round]) -> String {
+    let quotient = |round: &Round| Some(round.over_bare(lane)? / round.over_bare(against)?);
+    let ratios: Vec<_> = rounds.iter().filter_map(quotient).collect();
+    format!("{:.2} x {}", median(&ratios), against.listener.name())
+}
+
+fn spread(values: &[f64]) -> String {
+    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    format!("{:>8.2} ({least:.2}..{most:.2})", median(values))
+}

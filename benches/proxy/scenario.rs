@@ -1,0 +1,132 @@
+//! The table of cases and what each is compared with.
+
+use crate::listener::{Listener, Plugin};
+use crate::traffic::{Algorithm, Traffic};
+
+/// One row of the printed table.
+#[derive(Debug, Clone, Copy)]
+pub struct Scenario {
+    /// What the row shows; `BENCH_ONLY` matches on it.
+    pub name: &'static str,
+    /// What is measured.
+    pub lane: Lane,
+    /// What its cost is divided by.
+    pub against: Option<Lane>,
+}
+
+/// One kind of traffic to one listener: what a round measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lane {
+    /// Who is asked.
+    pub listener: Listener,
+    /// With what.
+    pub traffic: Traffic,
+}
+
+impl Lane {
+    /// The same bytes to the listener without filters: what is subtracted.
+    pub fn bare(self) -> Self {
+        Self { listener: Listener::Bare, traffic: self.traffic.shape() }
+    }
+
+    /// The only status that is no error.
+    pub fn expected(self) -> u16 {
+        match (self.listener, self.traffic) {
+            (Listener::Bare | Listener::EmptyWasm, _) | (_, Traffic::Valid(_)) => 200,
+            (_, Traffic::NoToken | Traffic::ForgedSame | Traffic::ForgedEach) => 401,
+        }
+    }
+}
+
+const WARM: Plugin = Plugin { id: "warm", cached: true, tags: None, limits: 1 };
+const COLD: Plugin = Plugin { id: "cold", cached: false, ..WARM };
+// Refused requests have a VM of their own, so that nothing they leave there slows the warm row.
+const DENYING: Plugin = Plugin { id: "denying", ..WARM };
+const TAGS: [Plugin; 3] = [
+    Plugin { id: "tags-1", tags: Some(1), ..WARM },
+    Plugin { id: "tags-3", tags: Some(3), ..WARM },
+    Plugin { id: "tags-10", tags: Some(10), ..WARM },
+];
+const LIMITS: [Plugin; 3] = [
+    Plugin { id: "limits-0", limits: 0, ..WARM },
+    Plugin { id: "limits-1", limits: 1, ..WARM },
+    Plugin { id: "limits-3", limits: 3, ..WARM },
+];
+
+const RS256: Traffic = Traffic::Valid(Algorithm::Rs256);
+const ES256: Traffic = Traffic::Valid(Algorithm::Es256);
+const NATIVE: Listener = Listener::Native { cached: false };
+const NATIVE_CACHED: Listener = Listener::Native { cached: true };
+
+/// The plugin whose start and memory are reported.
+pub const FOOTPRINT: Plugin = WARM;
+
+/// The whole table, in the order of the report.
+fn all() -> Vec<Scenario> {
+    let [tags_1, tags_3, tags_10] = TAGS.map(Listener::Tollgate);
+    let [limits_0, limits_1, limits_3] = LIMITS.map(Listener::Tollgate);
+    let (cold, warm) = (Listener::Tollgate(COLD), Listener::Tollgate(WARM));
+    let denying = Listener::Tollgate(DENYING);
+    let (none, same, each) = (Traffic::NoToken, Traffic::ForgedSame, Traffic::ForgedEach);
+    let (native, cached) = (Some(NATIVE), Some(NATIVE_CACHED));
+    [
+        ("native uncached", NATIVE, RS256, None),
+        ("native uncached", NATIVE, ES256, None),
+        ("native cached", NATIVE_CACHED, RS256, None),
+        ("native cached", NATIVE_CACHED, ES256, None),
+        ("empty Wasm filter", Listener::EmptyWasm, RS256, None),
+        ("tollgate cold", cold, RS256, native),
+        ("tollgate cold", cold, ES256, native),
+        ("tollgate warm", warm, RS256, cached),
+        ("tollgate warm", warm, ES256, cached),
+        ("native denied, no token", NATIVE, none, None),
+        ("native denied, one forged token", NATIVE, same, None),
+        ("native denied, each token forged anew", NATIVE, each, None),
+        ("tollgate denied, no token", denying, none, native),
+        ("tollgate denied, one forged token", denying, same, native),
+        ("tollgate denied, each token forged anew", denying, each, native),
+        ("tollgate warm, 1 tag", tags_1, RS256, cached),
+        ("tollgate warm, 3 tags", tags_3, RS256, cached),
+        ("tollgate warm, 10 tags", tags_10, RS256, cached),
+        ("tollgate warm, no limit", limits_0, RS256, cached),
+        ("tollgate warm, 1 limit", limits_1, RS256, cached),
+        ("tollgate warm, 3 limits", limits_3, RS256, cached),
+    ]
+    .map(|(name, listener, traffic, against)| Scenario {
+        name,
+        lane: Lane { listener, traffic },
+        against: against.map(|listener| Lane { listener, traffic }),
+    })
+    .to_vec()
+}
+
+/// The cases whose name contains `only`, those of tollgate only where there is a module.
+pub fn selected(only: &str, module: bool) -> Vec<Scenario> {
+    all()
+        .into_iter()
+        .filter(|case| case.name.contains(only))
+        .filter(|case| module || !matches!(case.lane.listener, Listener::Tollgate(_)))
+        .collect()
+}
+
+/// What the cases need measured: the bare listener, what they are compared with, themselves.
+pub fn lanes(scenarios: &[Scenario]) -> Vec<Lane> {
+    let bare = scenarios.iter().map(|case| case.lane.bare());
+    let against = scenarios.iter().filter_map(|case| case.against);
+    let own = scenarios.iter().map(|case| case.lane);
+    distinct(bare.chain(against).chain(own))
+}
+
+/// The listeners of `lanes`, each once.
+pub fn listeners(lanes: &[Lane]) -> Vec<Listener> {
+    distinct(lanes.iter().map(|lane| lane.listener))
+}
+
+fn distinct<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
+    items.fold(Vec::new(), |mut seen, item| {
+        if !seen.contains(&item) {
+            seen.push(item);
+        }
+        seen
+    })
+}

@@ -1,0 +1,64 @@
+//! What the environment selects.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use crate::Result;
+
+/// The choices of one run.
+pub struct Settings {
+    /// The Envoy executable: `ENVOY_BIN`, else the one of `target/venv`.
+    pub envoy: PathBuf,
+    /// The module under test: `TOLLGATE_WASM`, else `dist/tollgate.wasm`.
+    pub wasm: PathBuf,
+    /// Measured rounds: `BENCH_ROUNDS`, default 7.
+    pub rounds: usize,
+    /// Requests to each listener in a round: `BENCH_REQUESTS`, default 10,000. Fewer than there
+    /// are identities would leave a cache half cold after the warm-up, so that is the least.
+    pub requests: usize,
+    /// Only the cases whose name contains this: `BENCH_ONLY`, default all.
+    pub only: String,
+    /// Where configuration and log of the started processes go.
+    pub scratch: PathBuf,
+}
+
+impl Settings {
+    /// Reads the environment; a number that does not parse is an error.
+    pub fn from_environment() -> Result<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let path = |name: &str, default: &str| {
+            env::var_os(name).map_or_else(|| root.join(default), PathBuf::from)
+        };
+        let settings = Self {
+            envoy: path("ENVOY_BIN", "target/venv/bin/envoy"),
+            wasm: path("TOLLGATE_WASM", "dist/tollgate.wasm"),
+            rounds: number("BENCH_ROUNDS", 7)?.max(1),
+            requests: number("BENCH_REQUESTS", 10_000)?.max(crate::traffic::IDENTITIES),
+            only: env::var("BENCH_ONLY").unwrap_or_default(),
+            scratch: PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("bench"),
+        };
+        if !settings.envoy.exists() {
+            let path = settings.envoy.display();
+            return Err(format!("no Envoy at {path}: set ENVOY_BIN").into());
+        }
+        Ok(settings)
+    }
+
+    /// Where the filter that does nothing is written.
+    pub fn empty_filter(&self) -> PathBuf {
+        self.scratch.join("empty.wasm")
+    }
+
+    /// Size of the module in bytes, or `None` where it was not built.
+    pub fn module_size(&self) -> Option<u64> {
+        self.wasm.metadata().ok().map(|metadata| metadata.len())
+    }
+}
+
+fn number<T: FromStr>(name: &str, default: T) -> Result<T> {
+    match env::var(name) {
+        Err(_) => Ok(default),
+        Ok(text) => text.parse().map_err(|_| format!("{name}={text} is not a number").into()),
+    }
+}
