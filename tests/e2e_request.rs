@@ -76,6 +76,39 @@ async fn good_token_passes_with_its_tags() {
     assert_eq!(entry["identity"], "https://issuer.test/alice");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn every_algorithm_verifies() {
+    let Some(binary) = support::envoy_binary("every_algorithm_verifies") else { return };
+    let rsa = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]
+        .map(|name| Signer::new("RS256", "rsa").with_algorithm(name).with_kid(name));
+    let curves = ["ES256", "ES384", "ES256K", "EdDSA"].map(|name| Signer::new(name, name));
+    let hmac = ["HS256", "HS384", "HS512"].map(|name| Signer::new(name, name));
+    let asymmetric: Vec<_> = rsa.into_iter().chain(curves).collect();
+    let upstream = Upstream::start().await;
+    for signers in [asymmetric, hmac.to_vec()] {
+        let names: Vec<_> = signers.iter().map(Signer::algorithm).collect();
+        let provider = provider(&signers.iter().collect::<Vec<_>>(), &names);
+        let envoy = Envoy::builder(binary.clone())
+            .upstream(upstream.address())
+            .plugin_config(json!({"providers": [provider]}))
+            .start()
+            .await;
+        for signer in &signers {
+            let good = signer.sign(&mint::claims("alice"));
+            let response = client::send(envoy.address(), &Request::get("/").bearer(&good)).await;
+            assert_eq!(response.status, 200, "{}: {}", signer.algorithm(), response.reason());
+            // The signature of other claims by the same key.
+            let other = signer.sign(&mint::claims("mallory"));
+            let (input, _) = good.rsplit_once('.').unwrap();
+            let (_, signature) = other.rsplit_once('.').unwrap();
+            let forged = Request::get("/").bearer(format!("{input}.{signature}"));
+            let response = client::send(envoy.address(), &forged).await;
+            assert_eq!(response.status, 401, "{}", signer.algorithm());
+            assert_eq!(response.reason(), "signature_invalid", "{}", signer.algorithm());
+        }
+    }
+}
+
 /// One line of the table of reasons.
 struct Case {
     reason: &'static str,

@@ -113,7 +113,7 @@ pub struct Connection {
 
 impl Connection {
     pub async fn open(address: SocketAddr) -> Self {
-        let stream = connect(address).await;
+        let stream = connect(address).await.unwrap();
         Self { address, stream: Some(stream) }
     }
 
@@ -132,7 +132,7 @@ impl Connection {
     pub async fn try_send(&mut self, bytes: &[u8]) -> std::io::Result<Response> {
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
-            None => connect(self.address).await,
+            None => connect(self.address).await?,
         };
         let head_only = bytes.starts_with(b"HEAD ");
         let exchange = async {
@@ -153,6 +153,11 @@ impl Connection {
 /// One request on a connection of its own.
 pub async fn send(address: SocketAddr, request: &Request) -> Response {
     Connection::open(address).await.send(request).await
+}
+
+/// One request on a connection of its own, to a server that may not be there.
+pub async fn try_send(address: SocketAddr, request: &Request) -> std::io::Result<Response> {
+    Connection { address, stream: None }.try_send(&request.to_bytes()).await
 }
 
 /// All requests at the same moment, each on its own connection, opened before any is sent.
@@ -198,7 +203,7 @@ pub async fn send_spread(
 
 /// One request over HTTP/2 with prior knowledge. Trailers are added to the headers.
 pub async fn send_h2(address: SocketAddr, request: hyper::Request<Full<Bytes>>) -> Response {
-    let io = TokioIo::new(connect(address).await);
+    let io = TokioIo::new(connect(address).await.unwrap());
     let (mut sender, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
     let driver = tokio::spawn(connection);
@@ -224,10 +229,10 @@ async fn join<T: Send + 'static>(tasks: Vec<tokio::task::JoinHandle<T>>) -> Vec<
     results
 }
 
-async fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).await.unwrap();
-    stream.set_nodelay(true).unwrap();
-    stream
+async fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 /// Reads one response; the flag tells whether the connection stays open.

@@ -464,6 +464,18 @@ impl Envoy {
         }
     }
 
+    /// The access-log entry after the first `count`; for requests sent one after the other.
+    ///
+    /// # Panics
+    /// When none appears.
+    pub async fn access_after(&self, count: usize) -> Value {
+        let find = async || self.access_log().into_iter().nth(count);
+        match poll(Duration::from_secs(10), find).await {
+            Some(entry) => entry,
+            None => panic!("no access-log entry:\n{}", self.log_end()),
+        }
+    }
+
     async fn listening(mut self) -> Self {
         match poll(DEADLINE, async || self.listener().await).await {
             Some(address) => self.address = address,
@@ -479,7 +491,7 @@ impl Envoy {
         }
         let text = std::fs::read_to_string(self.directory.join("admin")).ok()?;
         let admin = text.trim().parse().ok()?;
-        let response = client::send(admin, &Request::get("/ready")).await;
+        let response = client::try_send(admin, &Request::get("/ready")).await.ok()?;
         (response.status == 200).then_some(admin)
     }
 
