@@ -177,6 +177,12 @@ fn other_cases(signer: &Signer) -> Vec<Case> {
         case("token_malformed", 401, "open", Request::get("/open").bearer("abc")),
         case("token_missing", 401, "score", Request::get("/score")),
         case("token_missing", 401, "score", Request::get("/score").header("authorization", "")),
+        case(
+            "token_missing",
+            401,
+            "score",
+            Request::get("/score").header("authorization", "Basic YWxpY2U6cHc="),
+        ),
         case("no_rule", 403, "", good("/elsewhere")),
         case("no_rule", 403, "", good("/score").host("ml.example.com.evil")),
         case("no_rule", 403, "", good("/deployed").header("azureml-model-deployment", "green")),

@@ -1,5 +1,8 @@
 //! A real Envoy with the filter in it: started on free ports, asked through its admin interface,
 //! reconfigured by a push, ended on drop.
+//!
+//! Envoy from the wheel also ends when the thread that started it does, so a killed test leaves none
+//! behind; start it from the test itself, not from a thread that comes and goes.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
