@@ -1,7 +1,62 @@
 //! tollgate: a proxy-wasm filter that verifies JWTs, limits callers and tags requests.
-#![allow(missing_docs)]
+//!
+//! # The map
+//!
+//! A request flows through the modules in this order:
+//!
+//! ```text
+//! headers → rule → token → claims → principal → limits → verdict → headers, filter state, reply
+//! ```
+//!
+//! - [`headers`]: the request's headers, read in place from the host's buffer.
+//! - [`path`]: a path without its query, and whether it has more than one reading.
+//! - [`rule`]: which requests need a token and which limits they take from.
+//! - [`token_source`]: where the token of a request is found.
+//! - [`verify`]: from a token to claims: shape, header, key, signature, claims.
+//! - [`principal`]: the authenticated caller and its identity.
+//! - [`template`]: text with claims in it, for identities, limit keys and tags.
+//! - [`limit`]: token buckets in the host's shared data, exact across workers.
+//! - [`tags`]: what a verified request carries, made safe and unforgeable.
+//! - [`gate`]: puts these together into one [`verdict`].
+//! - [`reason`]: the stable word for each outcome; [`reply`]: what the caller sees of it.
+//! - [`config`]: the document that is loaded; [`policy`] and [`provider`]: what it compiles to.
+//! - `shell`: the callbacks and the only importer of `proxy_wasm`; `abi`: the host calls of the
+//!   request path and the only `unsafe`.
+//!
+//! # Invariants
+//!
+//! - Nothing outside `shell` names `proxy_wasm`; nothing in the core reads a clock, logs, or
+//!   holds a global. Time is an argument: nanoseconds since the Unix epoch.
+//! - `Claims` exist only if a signature was verified, a `Principal` only if `Claims` did.
+//! - Every header that the filter writes is first removed from the request, on every path.
+//! - After `on_configure` returned true there is nothing left to parse.
+//! - No byte of a client can make the module panic: lints deny `unwrap`, `expect`, `panic` and
+//!   indexing outside tests, and every size is bounded before the work it bounds.
 
+pub mod config;
+pub mod gate;
+pub mod headers;
+pub mod limit;
+pub mod path;
+pub mod policy;
+pub mod principal;
 pub mod provider;
 pub mod reason;
+pub mod reply;
+pub mod rule;
+pub mod tags;
 pub mod template;
+pub mod token_source;
+pub mod verdict;
 pub mod verify;
+
+#[cfg(any(target_family = "wasm", test))]
+mod abi;
+#[cfg(any(target_family = "wasm", test))]
+mod shell;
+
+#[cfg(target_family = "wasm")]
+#[allow(unsafe_code)] // The entry point's name must reach the host unmangled.
+mod entry {
+    proxy_wasm::main! {{ crate::shell::start() }}
+}

@@ -1,5 +1,7 @@
 //! The compiled configuration: after load there is nothing left to parse.
 
+use std::time::Duration;
+
 use crate::limit::quota::Quota;
 use crate::provider::Provider;
 use crate::rule::Rule;
@@ -24,6 +26,10 @@ pub struct Policy {
     pub filter_state: FilterState,
     /// Whether counters are kept.
     pub metrics: bool,
+    /// Which engines may verify.
+    pub crypto: Crypto,
+    /// How many verified tokens a worker remembers, and for how long.
+    pub token_cache: TokenCache,
     /// How many identities the store may hold at once.
     pub max_identities: u32,
     /// What happens when the store cannot answer.
@@ -89,6 +95,24 @@ pub enum FilterState {
     Denied,
     /// None.
     Off,
+}
+
+/// `crypto`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crypto {
+    /// The host's verifier where its self-test passes, else the module's.
+    Auto,
+    /// The module's alone.
+    Module,
+}
+
+/// `token_cache`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenCache {
+    /// The most tokens that are remembered; 0: none.
+    pub entries: u32,
+    /// How long one is remembered at most.
+    pub max_age: Duration,
 }
 
 /// `failure_mode`: what our own machinery's failure means for a request.

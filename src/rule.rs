@@ -1,5 +1,7 @@
 //! Rules: which requests need a token, and which limits they take from. First match wins.
 
+use crate::path::{self, Unit};
+
 /// One entry of `rules`.
 #[derive(Clone, Debug)]
 pub struct Rule {
@@ -13,7 +15,7 @@ pub struct Rule {
     pub providers: Option<Vec<usize>>,
     /// Indexes into `Policy::limits`; all must have tokens.
     pub limits: Vec<usize>,
-    /// How many tokens a request takes.
+    /// How many tokens a request takes, at least 1.
     pub cost: u64,
 }
 
@@ -28,8 +30,279 @@ pub enum Auth {
     None,
 }
 
-/// `match`, compiled: every given field must match.
-#[derive(Clone, Debug, Default)]
+/// `match`, compiled: every given field must match, an absent one (`None`) matches all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Matcher {
-    // config helper: compiled hosts, paths, methods, headers
+    /// Any of these hosts.
+    pub hosts: Option<Vec<HostPattern>>,
+    /// Any of these paths.
+    pub paths: Option<Vec<PathPattern>>,
+    /// Any of these methods, byte for byte (RFC 9110 §9.1: methods are case-sensitive).
+    pub methods: Option<Vec<String>>,
+    /// All of these headers; empty asks for none.
+    pub headers: Vec<HeaderPattern>,
 }
+
+/// An entry of `match.hosts`, lower case, without port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostPattern {
+    /// This host.
+    Exact(String),
+    /// `*.suffix`, stored as `.suffix`: one or more labels before it.
+    Suffix(String),
+}
+
+/// An entry of `match.paths`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathPattern {
+    segments: Vec<Segment>,
+    /// The pattern ends with `**`.
+    rest: bool,
+}
+
+/// What one segment of a path must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Segment {
+    /// These bytes, once percent-encoding is undone on both sides.
+    Literal(Vec<u8>),
+    /// `*`: one segment that is not empty.
+    Any,
+}
+
+/// An entry of `match.headers`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderPattern {
+    /// Lower case.
+    pub name: String,
+    /// The exact value of the only header of that name; `None`: at least one is present.
+    pub value: Option<String>,
+}
+
+/// The headers of a request, as far as rules ask for them.
+pub trait HeaderLookup {
+    /// The first value of a header; `name` is lower case.
+    fn first(&self, name: &str) -> Option<&[u8]>;
+    /// How many headers have that name.
+    fn count(&self, name: &str) -> usize;
+}
+
+/// What a rule is chosen by.
+pub struct RequestLine<'a> {
+    /// `:authority`, with or without a port.
+    pub host: Option<&'a [u8]>,
+    /// `:path` without its query ([`path::without_query`]).
+    pub path: Option<&'a [u8]>,
+    /// `:method`.
+    pub method: &'a [u8],
+    /// All other headers.
+    pub headers: &'a dyn HeaderLookup,
+}
+
+/// Why a text is not a pattern of `match.paths`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathPatternError {
+    /// It does not begin with `/`.
+    NoLeadingSlash,
+    /// It holds `?` or `#`: queries and fragments are not compared.
+    Query,
+    /// A `*` stands beside other characters of a segment.
+    PartialWildcard,
+    /// `**` is not the last segment.
+    RestNotLast,
+}
+
+impl std::fmt::Display for PathPatternError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::NoLeadingSlash => "must begin with `/`",
+            Self::Query => "must not hold `?` or `#`: only the path is compared",
+            Self::PartialWildcard => "has a `*` beside other characters; allowed: a whole segment",
+            Self::RestNotLast => "has `**` before the end; allowed: the last segment",
+        })
+    }
+}
+
+impl PathPattern {
+    /// Reads a pattern: `/score` is exact, a segment `*` is one segment that is not empty, a last
+    /// segment `**` is any rest. `/v1/**` matches `/v1`, `/v1/` and everything below.
+    pub fn parse(text: &str) -> Result<Self, PathPatternError> {
+        let path = text.strip_prefix('/').ok_or(PathPatternError::NoLeadingSlash)?;
+        if path.contains(['?', '#']) {
+            return Err(PathPatternError::Query);
+        }
+        let (path, rest) = match path.strip_suffix("**") {
+            Some("") => return Ok(Self { segments: Vec::new(), rest: true }),
+            Some(before) => {
+                (before.strip_suffix('/').ok_or(PathPatternError::PartialWildcard)?, true)
+            }
+            None => (path, false),
+        };
+        let segments = path.split('/').map(Segment::parse).collect::<Result<_, _>>()?;
+        Ok(Self { segments, rest })
+    }
+
+    /// Whether a path, without query, fits.
+    fn matches(&self, path: &[u8]) -> bool {
+        let Some((b'/', path)) = path.split_first() else { return false };
+        let mut given = path.split(|byte| *byte == b'/');
+        for segment in &self.segments {
+            match given.next() {
+                Some(text) if segment.matches(text) => {}
+                _ => return false,
+            }
+        }
+        self.rest || given.next().is_none()
+    }
+
+    /// Whether every path that `other` matches is matched by `self`.
+    fn covers(&self, other: &Self) -> bool {
+        let longer = other.segments.len() >= self.segments.len();
+        let exact = other.segments.len() == self.segments.len() && !other.rest;
+        let pairs = self.segments.iter().zip(&other.segments);
+        (if self.rest { longer } else { exact }) && pairs.into_iter().all(|(a, b)| a.covers(b))
+    }
+}
+
+impl Segment {
+    fn parse(text: &str) -> Result<Self, PathPatternError> {
+        match text {
+            "*" => Ok(Self::Any),
+            "**" => Err(PathPatternError::RestNotLast),
+            _ if text.contains('*') => Err(PathPatternError::PartialWildcard),
+            _ => Ok(Self::Literal(text.as_bytes().to_vec())),
+        }
+    }
+
+    fn matches(&self, given: &[u8]) -> bool {
+        match self {
+            Self::Any => !given.is_empty(),
+            Self::Literal(literal) if literal == given => true,
+            // Only an encoded byte lets two different texts mean the same.
+            Self::Literal(literal) => {
+                (given.contains(&b'%') || literal.contains(&b'%'))
+                    && path::units(literal).map(fold).eq(path::units(given).map(fold))
+            }
+        }
+    }
+
+    fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Any, Self::Any) => true,
+            (Self::Any, Self::Literal(text)) => !text.is_empty(),
+            (Self::Literal(_), Self::Any) => false,
+            (Self::Literal(_), Self::Literal(text)) => self.matches(text),
+        }
+    }
+}
+
+/// A broken `%` compares as the character that it is.
+fn fold(unit: Unit) -> Unit {
+    match unit {
+        Unit::Broken(byte) => Unit::Byte(byte),
+        other => other,
+    }
+}
+
+impl HostPattern {
+    /// Whether a host, without port and trailing dot, fits; ASCII case is ignored.
+    fn matches(&self, host: &[u8]) -> bool {
+        match self {
+            Self::Exact(name) => host.eq_ignore_ascii_case(name.as_bytes()),
+            Self::Suffix(suffix) => host
+                .len()
+                .checked_sub(suffix.len())
+                .and_then(|at| host.split_at_checked(at))
+                .is_some_and(|(labels, end)| {
+                    end.eq_ignore_ascii_case(suffix.as_bytes())
+                        && !labels.is_empty()
+                        && labels.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b))
+                }),
+        }
+    }
+
+    fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (_, Self::Exact(name)) => self.matches(name.as_bytes()),
+            (Self::Suffix(wide), Self::Suffix(narrow)) => narrow.ends_with(wide.as_str()),
+            (Self::Exact(_), Self::Suffix(_)) => false,
+        }
+    }
+}
+
+/// The host of an authority: port and one trailing dot are cut, an IPv6 literal keeps its brackets
+/// (RFC 3986 §3.2.2). `None` when what follows the host is no port.
+fn host_of(authority: &[u8]) -> Option<&[u8]> {
+    let end = match authority.first() {
+        Some(b'[') => authority.iter().position(|b| *b == b']')?.saturating_add(1),
+        _ => authority.iter().position(|b| *b == b':').unwrap_or(authority.len()),
+    };
+    let (host, port) = authority.split_at_checked(end)?;
+    match port.split_first() {
+        None => {}
+        Some((b':', digits)) if digits.iter().all(u8::is_ascii_digit) => {}
+        Some(_) => return None,
+    }
+    Some(host.strip_suffix(b".").unwrap_or(host))
+}
+
+impl Matcher {
+    /// Whether the rule is for this request. A part that the rule asks for and the request lacks
+    /// never matches, so that a CONNECT without a path opens no rule for paths.
+    pub fn matches(&self, request: &RequestLine<'_>) -> bool {
+        let host = |patterns: &Vec<HostPattern>| {
+            let host = request.host.and_then(host_of);
+            host.is_some_and(|host| patterns.iter().any(|p| p.matches(host)))
+        };
+        let path = |patterns: &Vec<PathPattern>| {
+            request.path.is_some_and(|path| patterns.iter().any(|p| p.matches(path)))
+        };
+        let method = |methods: &Vec<String>| methods.iter().any(|m| m.as_bytes() == request.method);
+        self.paths.as_ref().is_none_or(path)
+            && self.methods.as_ref().is_none_or(method)
+            && self.hosts.as_ref().is_none_or(host)
+            && self.headers.iter().all(|header| header.matches(request.headers))
+    }
+
+    /// Whether every request that `other` matches is surely matched by `self`. `false` means "not
+    /// surely": used for a warning alone.
+    pub fn covers(&self, other: &Self) -> bool {
+        covers_all(&self.hosts, &other.hosts, HostPattern::covers)
+            && covers_all(&self.paths, &other.paths, PathPattern::covers)
+            && covers_all(&self.methods, &other.methods, |a, b| a == b)
+            && self.headers.iter().all(|a| {
+                let fits = |b: &HeaderPattern| {
+                    a.name == b.name && (a.value.is_none() || a.value == b.value)
+                };
+                other.headers.iter().any(fits)
+            })
+    }
+}
+
+/// Whether each alternative of the second list lies inside one of the first.
+fn covers_all<T>(
+    wide: &Option<Vec<T>>,
+    narrow: &Option<Vec<T>>,
+    covers: fn(&T, &T) -> bool,
+) -> bool {
+    match (wide, narrow) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(wide), Some(narrow)) => narrow.iter().all(|n| wide.iter().any(|w| covers(w, n))),
+    }
+}
+
+impl HeaderPattern {
+    /// A header that appears twice never equals a value: a backend may read the other one.
+    fn matches(&self, headers: &dyn HeaderLookup) -> bool {
+        match &self.value {
+            None => headers.count(&self.name) > 0,
+            Some(value) => {
+                headers.count(&self.name) == 1
+                    && headers.first(&self.name) == Some(value.as_bytes())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -99,19 +99,19 @@ impl Engine for ModuleEngine {
 /// What the in-module arithmetic works with. Every value has passed the checks of jwt-simple's
 /// constructors: RSA bounds and exponent, points on their curve, no weak Ed25519 point.
 pub(super) enum Primitive {
-    Rsa(PKey<Public>),
+    Rsa(Box<PKey<Public>>),
     P256(P256PublicKey),
     P384(P384PublicKey),
     K256(K256PublicKey),
     Ed25519(Edwards25519PublicKey),
-    Secret(Secret),
+    Secret(Box<Secret>),
 }
 
 impl Primitive {
     pub(super) fn rsa(n: &[u8], e: &[u8]) -> Option<Self> {
         let key = RSAPublicKey::from_components(n, e).ok()?;
         let rsa: &superboring::rsa::Rsa<Public> = key.as_ref();
-        PKey::from_rsa(rsa.clone()).ok().map(Self::Rsa)
+        PKey::from_rsa(rsa.clone()).ok().map(|key| Self::Rsa(Box::new(key)))
     }
 
     pub(super) fn ec(family: Family, x: &[u8], y: &[u8]) -> Option<Self> {
@@ -130,11 +130,11 @@ impl Primitive {
     }
 
     pub(super) fn secret(k: &[u8]) -> Self {
-        Self::Secret(Secret {
+        Self::Secret(Box::new(Secret {
             hs256: HS256Key::from_bytes(k),
             hs384: HS384Key::from_bytes(k),
             hs512: HS512Key::from_bytes(k),
-        })
+        }))
     }
 }
 

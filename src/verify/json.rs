@@ -8,8 +8,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// How deep objects and arrays may nest. Headers, claims and key sets of real issuers need less
-/// than ten; `serde_json` itself stops at 128. A wasm stack holds this many frames many times over.
+/// How deep objects and arrays may nest. `serde_json` itself stops at 128; headers, claims and key
+/// sets are shallow, and each level is a stack frame in a wasm stack of 1 MiB.
 const MAX_DEPTH: u8 = 32;
 
 /// The object that `text` is, or `None` if it is not exactly one JSON object with unique member

@@ -97,8 +97,12 @@ impl Key {
         let issuer = issuer.map(str::to_owned);
         let key = Self { kid, algorithm, issuer, family, public, primitive };
         match algorithm {
-            Some(algorithm) if !key.fits(algorithm) => Err(KeyError::AlgorithmMismatch),
-            _ => Ok(key),
+            Some(algorithm) if key.fits(algorithm) => Ok(key),
+            Some(algorithm) if algorithm.family() == Family::Secret && family == Family::Secret => {
+                Err(KeyError::SecretTooShort)
+            }
+            Some(_) => Err(KeyError::AlgorithmMismatch),
+            None => Ok(key),
         }
     }
 

@@ -8,10 +8,10 @@ use super::algorithm::Algorithm;
 use super::json;
 pub use super::jwk::{Key, KeyError, Public, SecretKeys};
 
-/// The largest key set that is parsed, bytes: 256 RSA keys with their certificates fit.
+/// The largest key set that is parsed, bytes: 2 KiB for each of the most keys.
 pub const MAX_BYTES: usize = 512 * 1024;
 
-/// The most entries of a set. The largest public one seen has a few dozen.
+/// The most entries of a set: a bound on the work of one parse, far above what rotation needs.
 pub const MAX_KEYS: usize = 256;
 
 /// The most keys that are tried on one token, so that a token without a `kid` costs at most this

@@ -79,10 +79,10 @@ impl<'a> Verifier<'a> {
         now: u64,
     ) -> Result<Claims, Failure> {
         let token = Token::split(token, self.max_bytes)?;
-        let signature = base64url::decode(token.signature()).ok_or(VerifyError::Encoding)?;
-        let payload = base64url::decode(token.payload()).ok_or(VerifyError::Encoding)?;
         let header = Header::parse(token.header())?;
         self.check_header(&header, admitted)?;
+        let signature = base64url::decode(token.signature()).ok_or(VerifyError::Encoding)?;
+        let payload = base64url::decode(token.payload()).ok_or(VerifyError::Encoding)?;
         let payload = json::parse_object(&payload).ok_or(VerifyError::PayloadJson)?;
         let iss = issuer_claim(&payload)?.to_owned();
         let (index, provider, matched) = self.choose(&iss, admitted)?;
@@ -207,3 +207,6 @@ fn issuer_claim(payload: &Map<String, Value>) -> Result<&str, VerifyError> {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod properties;

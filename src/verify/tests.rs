@@ -1,1 +1,414 @@
+//! The whole way of a token, and the order of its judgement.
 
+use jwt_simple::algorithms::{HS256Key, MACLike};
+use serde_json::json;
+
+use super::algorithm::{Algorithm, AlgorithmSet};
+use super::engine::ModuleEngine;
+use super::keyset::SecretKeys;
+use super::*;
+use crate::provider::{Audiences, Bind, Issuer, KeysFrom, Tenants, TokenUse};
+use crate::template::ClaimRef;
+
+const SECOND: u64 = 1_000_000_000;
+const NOW: u64 = 1_700_000_000;
+const SECRET: [u8; 32] = [7; 32];
+const TENANT: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
+const OTHER_TENANT: &str = "11111111-2222-3333-4444-555555555555";
+
+struct Sets(Vec<Option<KeySet>>);
+
+impl Keys for Sets {
+    fn keys(&self, provider: usize) -> Option<&KeySet> {
+        self.0.get(provider)?.as_ref()
+    }
+}
+
+fn key_set(extra: Value) -> KeySet {
+    let mut key = json!({"kty": "oct", "k": base64url::encode(&SECRET)});
+    for (name, value) in extra.as_object().unwrap() {
+        key[name.as_str()] = value.clone();
+    }
+    KeySet::parse(json!({"keys": [key]}).to_string().as_bytes(), SecretKeys::Admit).unwrap().0
+}
+
+fn provider() -> Provider {
+    Provider {
+        name: "p".to_owned(),
+        issuers: vec![Issuer::Exact("https://i".to_owned())],
+        tenants: Tenants::None,
+        audiences: Audiences::Only(vec!["us".to_owned(), "we".to_owned()]),
+        algorithms: Some([Algorithm::Hs256].into_iter().collect()),
+        keys: KeysFrom::Static(key_set(json!({}))),
+        clock_skew: 60,
+        require_exp: true,
+        max_lifetime: None,
+        typ: None,
+        token_use: TokenUse::Any,
+        bind: Bind::None,
+        identity: Vec::new(),
+        entra: false,
+    }
+}
+
+fn entra() -> Provider {
+    let tenanted = |prefix: &str, suffix: &str| Issuer::Tenanted {
+        prefix: prefix.to_owned(),
+        suffix: suffix.to_owned(),
+    };
+    Provider {
+        issuers: vec![
+            tenanted("https://login.microsoftonline.com/", "/v2.0"),
+            tenanted("https://sts.windows.net/", "/"),
+        ],
+        tenants: Tenants::Only(vec![TENANT.to_uppercase()]),
+        audiences: Audiences::Only(vec![format!("api://{TENANT}")]),
+        token_use: TokenUse::Access,
+        entra: true,
+        ..provider()
+    }
+}
+
+fn mint(header: Value, payload: &str) -> String {
+    let encode = |text: &str| base64url::encode(text.as_bytes());
+    let input = format!("{}.{}", encode(&header.to_string()), encode(payload));
+    let tag = HS256Key::from_bytes(&SECRET).authentication_tag(input.as_bytes());
+    format!("{input}.{}", base64url::encode(&tag))
+}
+
+fn good() -> Value {
+    json!({"iss": "https://i", "aud": "us", "exp": NOW + 300, "sub": "s"})
+}
+
+fn entra_claims() -> Value {
+    json!({
+        "iss": format!("https://login.microsoftonline.com/{TENANT}/v2.0"),
+        "tid": TENANT, "aud": TENANT, "exp": NOW + 300, "scp": "score.invoke",
+    })
+}
+
+/// The claims with some replaced; null removes one.
+fn with(mut claims: Value, changes: Value) -> Value {
+    for (name, value) in changes.as_object().unwrap() {
+        match value {
+            Value::Null => drop(claims.as_object_mut().unwrap().remove(name)),
+            value => claims[name.as_str()] = value.clone(),
+        }
+    }
+    claims
+}
+
+fn run(
+    providers: &[Provider],
+    keys: &dyn Keys,
+    token: &str,
+    admitted: Option<&[usize]>,
+    now: u64,
+) -> Result<Claims, Failure> {
+    let verifier = Verifier { providers, keys, engine: &ModuleEngine, max_bytes: 16 * 1024 };
+    verifier.verify(token.as_bytes(), admitted, now)
+}
+
+fn one_at(
+    provider: Provider,
+    header: Value,
+    claims: Value,
+    now: u64,
+) -> Result<Claims, VerifyError> {
+    let token = mint(header, &claims.to_string());
+    let keys = Sets(vec![Some(key_set(json!({})))]);
+    run(&[provider], &keys, &token, None, now).map_err(|failure| failure.error)
+}
+
+fn one(provider: Provider, claims: Value) -> Result<Claims, VerifyError> {
+    one_at(provider, json!({"alg": "HS256", "typ": "JWT"}), claims, NOW * SECOND)
+}
+
+#[test]
+fn a_good_token_becomes_claims_that_can_be_read() {
+    let claims = with(
+        good(),
+        json!({"n": 1, "b": false, "roles": ["a", 2, true], "mixed": ["a", {}], "none": [],
+               "realm_access": {"roles": ["x"], "a/b": "slash"}, "a.b": "dot"}),
+    );
+    let claims = one(provider(), claims).unwrap();
+    assert_eq!((claims.provider(), claims.kid()), (0, None));
+    assert_eq!(claims.expires(&provider()), Some((NOW + 360) * SECOND));
+    let name = |name: &str| ClaimRef::Name(name.to_owned());
+    let pointer = |tokens: &[&str]| {
+        ClaimRef::Pointer(tokens.iter().map(|token| (*token).to_owned()).collect())
+    };
+    for (claim, text) in [
+        (name("sub"), Some("s")),
+        (name("n"), Some("1")),
+        (name("b"), Some("false")),
+        (name("roles"), Some("a,2,true")),
+        (name("mixed"), None),
+        (name("none"), Some("")),
+        (name("realm_access"), None),
+        (name("a.b"), Some("dot")),
+        (name("absent"), None),
+        (name("/sub"), None),
+        (pointer(&["sub"]), Some("s")),
+        (pointer(&["realm_access", "roles"]), Some("x")),
+        (pointer(&["realm_access", "a/b"]), Some("slash")),
+        (pointer(&["roles", "1"]), Some("2")),
+        (pointer(&["roles", "01"]), None),
+        (pointer(&["roles", "+1"]), None),
+        (pointer(&["roles", "-"]), None),
+        (pointer(&["roles", ""]), None),
+        (pointer(&["roles", "9"]), None),
+        (pointer(&["roles", "99999999999999999999999"]), None),
+        (pointer(&["sub", "0"]), None),
+        (pointer(&[]), None),
+    ] {
+        assert_eq!(claims.text(&claim).as_deref(), text, "{claim:?}");
+    }
+    assert_eq!(format!("{claims:?}"), "Claims { provider: 0, .. }");
+}
+
+#[test]
+fn absent_malformed_and_wrong_are_three_errors() {
+    use VerifyError::*;
+    for (change, error) in [
+        (json!({"aud": null}), ClaimMissing("aud")),
+        (json!({"aud": 1}), ClaimMalformed("aud")),
+        (json!({"aud": {}}), ClaimMalformed("aud")),
+        (json!({"aud": ["us", 1]}), ClaimMalformed("aud")),
+        (json!({"aud": []}), AudienceMismatch),
+        (json!({"aud": "US"}), AudienceMismatch),
+        (json!({"aud": "us "}), AudienceMismatch),
+        (json!({"aud": "usa"}), AudienceMismatch),
+        (json!({"aud": ["them"]}), AudienceMismatch),
+        (json!({"iss": null}), ClaimMissing("iss")),
+        (json!({"iss": ["https://i"]}), ClaimMalformed("iss")),
+        (json!({"iss": "https://I"}), IssuerNotAllowed),
+        (json!({"iss": "https://i/"}), IssuerNotAllowed),
+        (json!({"iss": "https://"}), IssuerNotAllowed),
+        (json!({"exp": null}), ClaimMissing("exp")),
+        (json!({"exp": "1800000000"}), ClaimMalformed("exp")),
+        (json!({"exp": -1}), ClaimMalformed("exp")),
+        (json!({"exp": 1e300}), ClaimMalformed("exp")),
+        (json!({"exp": []}), ClaimMalformed("exp")),
+        (json!({"nbf": "0"}), ClaimMalformed("nbf")),
+        (json!({"iat": true}), ClaimMalformed("iat")),
+        (json!({"exp": 1}), Expired),
+        (json!({"nbf": NOW + 61}), NotYetValid),
+        (json!({"iat": NOW + 61}), IssuedInFuture),
+    ] {
+        let result = one(provider(), with(good(), change.clone()));
+        assert_eq!(result.err(), Some(error), "{change}");
+    }
+    // JSON's null is a value of the wrong type, not an absent claim.
+    let token = mint(json!({"alg": "HS256"}), r#"{"iss":"https://i","aud":"us","exp":null}"#);
+    let keys = Sets(vec![Some(key_set(json!({})))]);
+    let failure = run(&[provider()], &keys, &token, None, NOW * SECOND).unwrap_err();
+    assert_eq!(failure.error, ClaimMalformed("exp"));
+    for change in [json!({"aud": ["x", "we"]}), json!({"nbf": NOW + 60}), json!({"iat": NOW + 60})]
+    {
+        assert!(one(provider(), with(good(), change.clone())).is_ok(), "{change}");
+    }
+}
+
+#[test]
+fn expired_token_is_refused_at_exp_plus_skew_and_not_a_nanosecond_before() {
+    let at = |exp: Value, now| {
+        one_at(provider(), json!({"alg": "HS256"}), with(good(), json!({ "exp": exp })), now)
+    };
+    let end = (NOW + 60) * SECOND;
+    assert!(at(json!(NOW), end - 1).is_ok());
+    assert_eq!(at(json!(NOW), end).err(), Some(VerifyError::Expired));
+    assert!(at(json!(NOW as f64 + 0.5), end + SECOND / 2 - 1).is_ok());
+    assert_eq!(at(json!(NOW as f64 + 0.5), end + SECOND / 2).err(), Some(VerifyError::Expired));
+    let far = at(json!(253_402_300_799u64), u64::MAX).unwrap();
+    assert_eq!(far.expires(&provider()), Some(u64::MAX));
+    let mut patient = provider();
+    patient.clock_skew = u64::MAX;
+    assert!(one_at(patient, json!({"alg": "HS256"}), good(), u64::MAX).is_ok());
+}
+
+#[test]
+fn remembered_claims_expire_too() {
+    let claims = one(provider(), good()).unwrap();
+    let end = claims.expires(&provider()).unwrap();
+    assert_eq!(claims.check_times(&provider(), end - 1), Ok(()));
+    assert_eq!(claims.check_times(&provider(), end), Err(VerifyError::Expired));
+}
+
+#[test]
+fn lifetime_is_bounded_where_it_is_configured() {
+    let bounded = || Provider { max_lifetime: Some(3600), require_exp: false, ..provider() };
+    let lifetime = |claims: Value| one(bounded(), with(good(), claims)).err();
+    assert_eq!(lifetime(json!({"iat": NOW, "exp": NOW + 3600})), None);
+    let longer = lifetime(json!({"iat": NOW, "exp": NOW + 3601}));
+    assert_eq!(longer, Some(VerifyError::LifetimeTooLong));
+    assert_eq!(lifetime(json!({})), Some(VerifyError::ClaimMissing("iat")));
+    let no_exp = lifetime(json!({"exp": null, "iat": NOW}));
+    assert_eq!(no_exp, Some(VerifyError::ClaimMissing("exp")));
+    let lax = Provider { require_exp: false, ..provider() };
+    assert!(one(lax, with(good(), json!({"exp": null}))).is_ok());
+}
+
+#[test]
+fn typ_is_judged_where_it_is_configured() {
+    let judge = |allowed: &[&str], header: Value| {
+        let typ = Some(allowed.iter().map(|typ| (*typ).to_owned()).collect());
+        one_at(Provider { typ, ..provider() }, header, good(), NOW * SECOND).err()
+    };
+    let refused = Some(VerifyError::TypeNotAllowed);
+    let typ = |typ: &str| json!({"alg": "HS256", "typ": typ});
+    assert_eq!(judge(&["JWT", "at+jwt"], typ("jwt")), None);
+    assert_eq!(judge(&["JWT", "at+jwt"], typ("application/AT+JWT")), None);
+    assert_eq!(judge(&["JWT", "at+jwt"], typ("dpop+jwt")), refused);
+    assert_eq!(judge(&["JWT", "at+jwt"], json!({"alg": "HS256"})), None);
+    assert_eq!(judge(&["at+jwt"], json!({"alg": "HS256"})), refused);
+    assert_eq!(judge(&["at+jwt"], typ("JWT")), refused);
+}
+
+#[test]
+fn the_steps_are_judged_in_their_order() {
+    use VerifyError::*;
+    let providers = [provider()];
+    let keys = Sets(vec![Some(key_set(json!({"kid": "k"})))]);
+    let judge = |token: &str| run(&providers, &keys, token, None, NOW * SECOND).unwrap_err();
+    let none = |error| Failure { error, provider: None };
+    let some = |error| Failure { error, provider: Some(0) };
+    let header = |kid: &str| json!({"alg": "HS256", "kid": kid});
+    let claims = good().to_string();
+    let token = mint(header("k"), &claims);
+    assert!(run(&providers, &keys, &token, None, NOW * SECOND).is_ok());
+    assert_eq!(judge(&"a.".repeat(16 * 1024)), none(TooLarge));
+    assert_eq!(judge(&format!("{token}.")), none(Shape));
+    assert_eq!(judge(&format!("{token}=")), none(Encoding));
+    assert_eq!(judge(&format!(" {token}")), none(Encoding));
+    assert_eq!(judge(&mint(json!({"alg": "none"}), "[]")), none(AlgorithmNotAllowed));
+    assert_eq!(judge(&mint(json!({"alg": "RS256"}), "[]")), none(AlgorithmNotAllowed));
+    assert_eq!(judge(&mint(header("k"), "[]")), none(PayloadJson));
+    assert_eq!(judge(&mint(header("k"), r#"{"iss":"x","iss":"x"}"#)), none(PayloadJson));
+    assert_eq!(judge(&mint(header("x"), r#"{"iss":"x"}"#)), none(IssuerNotAllowed));
+    assert_eq!(judge(&mint(header("x"), r#"{"iss":"https://i"}"#)), some(KeyUnknown));
+    let unsigned = format!("{}.{}", token.rsplit_once('.').unwrap().0, base64url::encode(&[0; 32]));
+    assert_eq!(judge(&unsigned), some(SignatureInvalid));
+    for length in [1, 31, 33, 64] {
+        let signature = base64url::encode(&vec![0; length]);
+        let other = format!("{}.{signature}", token.rsplit_once('.').unwrap().0);
+        assert_eq!(judge(&other), some(SignatureInvalid));
+    }
+    // Claims are judged last: a forger learns nothing of them.
+    let expired = mint(header("k"), r#"{"iss":"https://i","exp":1}"#);
+    assert_eq!(judge(&expired), some(ClaimMissing("aud")));
+    let stolen = format!("{}.{}", expired.rsplit_once('.').unwrap().0, base64url::encode(&[0; 32]));
+    assert_eq!(judge(&stolen), some(SignatureInvalid));
+}
+
+#[test]
+fn a_missing_key_set_is_told_from_an_unknown_key() {
+    let token = mint(json!({"alg": "HS256", "kid": "x"}), &good().to_string());
+    let run = |set| run(&[provider()], &Sets(vec![set]), &token, None, NOW * SECOND).unwrap_err();
+    let unavailable = Failure { error: VerifyError::KeysUnavailable, provider: Some(0) };
+    assert_eq!(run(None), unavailable);
+    let unknown = Failure { error: VerifyError::KeyUnknown, provider: Some(0) };
+    assert_eq!(run(Some(key_set(json!({"kid": "k"})))), unknown);
+}
+
+#[test]
+fn hmac_is_refused_unless_named_and_es512_without_a_host() {
+    let asked = |algorithms, alg: &str| {
+        let provider = Provider { algorithms, ..provider() };
+        one_at(provider, json!({ "alg": alg }), good(), NOW * SECOND).err()
+    };
+    let refused = Some(VerifyError::AlgorithmNotAllowed);
+    assert_eq!(asked(None, "HS256"), refused);
+    assert_eq!(asked(None, "ES512"), refused);
+    assert_eq!(asked(Some(AlgorithmSet::EMPTY), "HS256"), refused);
+    // A fitting name for a key of another family, with and without naming the key.
+    let rs256 = Some([Algorithm::Rs256].into_iter().collect());
+    assert_eq!(asked(rs256, "RS256"), Some(VerifyError::KeyUnknown));
+}
+
+#[test]
+fn only_admitted_providers_count() {
+    let other = Provider { issuers: vec![Issuer::Exact("https://j".to_owned())], ..provider() };
+    let providers = [provider(), other];
+    let keys = Sets(vec![Some(key_set(json!({}))), Some(key_set(json!({})))]);
+    let token = mint(json!({"alg": "HS256"}), &good().to_string());
+    let run = |admitted| run(&providers, &keys, &token, admitted, NOW * SECOND);
+    assert_eq!(run(None).unwrap().provider(), 0);
+    assert_eq!(run(Some(&[1, 0])).unwrap().provider(), 0);
+    for admitted in [&[1][..], &[], &[7]] {
+        assert_eq!(run(Some(admitted)).unwrap_err().error, VerifyError::IssuerNotAllowed);
+    }
+}
+
+#[test]
+fn two_tenants_of_one_issuer_can_be_two_providers() {
+    let tenants = |tenant: &str| Tenants::Only(vec![tenant.to_owned()]);
+    let providers = [
+        Provider { tenants: tenants(OTHER_TENANT), ..entra() },
+        Provider { tenants: tenants(TENANT), ..entra() },
+    ];
+    let keys = Sets(vec![Some(key_set(json!({}))), Some(key_set(json!({})))]);
+    let token = mint(json!({"alg": "HS256"}), &entra_claims().to_string());
+    let run = |admitted| run(&providers, &keys, &token, admitted, NOW * SECOND);
+    assert_eq!(run(None).unwrap().provider(), 1);
+    let refused = Failure { error: VerifyError::TenantNotAllowed, provider: Some(0) };
+    assert_eq!(run(Some(&[0])).unwrap_err(), refused);
+}
+
+#[test]
+fn entra_tokens_are_judged_by_what_microsoft_documents() {
+    use VerifyError::*;
+    let v1 = format!("https://sts.windows.net/{TENANT}/");
+    let other = format!("https://login.microsoftonline.com/{OTHER_TENANT}/v2.0");
+    for (change, error) in [
+        (json!({}), None),
+        (json!({"iss": v1}), None),
+        (json!({"aud": format!("api://{TENANT}")}), None),
+        (json!({"scp": null, "roles": ["r"]}), None),
+        (json!({"scp": null, "scope": "s"}), None),
+        (json!({"tid": TENANT.to_uppercase()}), None),
+        (json!({"tid": null}), Some(ClaimMissing("tid"))),
+        (json!({"tid": 1}), Some(ClaimMalformed("tid"))),
+        (json!({"tid": "common"}), Some(ClaimMalformed("tid"))),
+        (json!({"tid": OTHER_TENANT}), Some(TenantNotAllowed)),
+        (json!({"iss": other}), Some(TenantNotAllowed)),
+        (json!({"aud": OTHER_TENANT}), Some(AudienceMismatch)),
+        (json!({"scp": null}), Some(TokenUseMismatch)),
+        (json!({"scp": " "}), Some(TokenUseMismatch)),
+        (json!({"scp": null, "roles": []}), Some(TokenUseMismatch)),
+        (json!({"scp": null, "roles": [""]}), Some(TokenUseMismatch)),
+        (json!({"scp": null, "roles": {"a": 1}}), Some(TokenUseMismatch)),
+    ] {
+        assert_eq!(one(entra(), with(entra_claims(), change.clone())).err(), error, "{change}");
+    }
+    // An exact issuer names its tenant too.
+    let issuers = vec![Issuer::Exact(format!("https://sts.windows.net/{TENANT}/"))];
+    let exact = || Provider { issuers: issuers.clone(), tenants: Tenants::None, ..entra() };
+    let claims = |tid: &str| with(entra_claims(), json!({"iss": v1, "tid": tid}));
+    assert!(one(exact(), claims(TENANT)).is_ok());
+    assert_eq!(one(exact(), claims(OTHER_TENANT)).err(), Some(TenantNotAllowed));
+}
+
+#[test]
+fn an_entra_key_signs_for_its_own_issuer_alone() {
+    let template = "https://login.microsoftonline.com/{tenantid}/v2.0";
+    let v1 = format!("https://sts.windows.net/{TENANT}/");
+    let own = format!("https://login.microsoftonline.com/{TENANT}/v2.0");
+    let other = format!("https://login.microsoftonline.com/{OTHER_TENANT}/v2.0");
+    let refused = Some(VerifyError::IssuerNotAllowed);
+    for (key_issuer, iss, entra_rules, error) in [
+        (template, own.as_str(), true, None),
+        (own.as_str(), own.as_str(), true, None),
+        (other.as_str(), own.as_str(), true, refused),
+        (template, v1.as_str(), true, refused),
+        ("{tenantid}", own.as_str(), true, refused),
+        (other.as_str(), own.as_str(), false, None),
+    ] {
+        let provider = Provider { entra: entra_rules, audiences: Audiences::Any, ..entra() };
+        let token =
+            mint(json!({"alg": "HS256"}), &with(entra_claims(), json!({"iss": iss})).to_string());
+        let keys = Sets(vec![Some(key_set(json!({"issuer": key_issuer})))]);
+        let result = run(&[provider], &keys, &token, None, NOW * SECOND);
+        assert_eq!(result.err().map(|failure| failure.error), error, "{key_issuer} {iss}");
+    }
+}

@@ -21,13 +21,13 @@ pub enum KeyError {
     NotForVerification,
     /// `alg` is not an algorithm that this crate knows.
     AlgorithmUnsupported,
-    /// `alg` needs a key of another type, curve or length.
+    /// `alg` needs a key of another type or curve.
     AlgorithmMismatch,
     /// The key carries its private half, which has no place in a key set and is now in the open.
     PrivateKey,
     /// An `oct` key in a set that may not bring secrets.
     SecretRefused,
-    /// A secret of less than 32 bytes (RFC 7518 §3.2).
+    /// A secret of less than 32 bytes, or shorter than the hash of its `alg` (RFC 7518 §3.2).
     SecretTooShort,
     /// An RSA modulus of less than 2048 bits (RFC 7518 §3.3).
     RsaTooShort,
@@ -55,7 +55,9 @@ impl fmt::Display for KeyError {
             Self::AlgorithmMismatch => f.write_str("alg does not fit the key"),
             Self::PrivateKey => f.write_str("the private key is in the set: replace the key pair"),
             Self::SecretRefused => f.write_str("oct keys are taken from inline or env sets only"),
-            Self::SecretTooShort => f.write_str("a secret of less than 32 bytes"),
+            Self::SecretTooShort => {
+                f.write_str("a secret of less than 32 bytes, or shorter than the hash of its alg")
+            }
             Self::RsaTooShort => f.write_str("an RSA modulus of less than 2048 bits"),
             Self::RsaTooLong => f.write_str("an RSA modulus of more than 4096 bits"),
             Self::RsaExponent => f.write_str("an RSA exponent other than 65537"),

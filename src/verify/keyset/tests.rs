@@ -1,1 +1,249 @@
+//! Key sets: what is taken, what is skipped and why, and who is found for a token.
 
+use serde_json::{Value, json};
+
+use super::super::algorithm::{Algorithm, Family};
+use super::super::base64url::encode;
+use super::*;
+
+/// RFC 7515 appendix A.2.1, the public half.
+const RSA_N: &str = "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ";
+/// RFC 7515 appendix A.3.1.
+const P256_X: &str = "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU";
+const P256_Y: &str = "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0";
+/// RFC 8037 appendix A.2.
+const ED_X: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+/// RFC 7520 §3.1.
+const P521_X: &str =
+    "AHKZLLOsCOzz5cY97ewNUajB957y-C-U88c3v13nmGZx6sYl_oJXu9A5RkTKqjqvjyekWF-7ytDyRXYgCF5cj0Kt";
+const P521_Y: &str =
+    "AdymlHvOiLxXkEhayXQnNCvDX4h9htZaCJN34kfmC6pV5OhQHiraVySsUdaQkAgDPrwQrJmbnX9cwlGfP-HqHZR1";
+
+fn rsa() -> Value {
+    json!({"kty": "RSA", "n": RSA_N, "e": "AQAB"})
+}
+
+fn p256() -> Value {
+    json!({"kty": "EC", "crv": "P-256", "x": P256_X, "y": P256_Y})
+}
+
+fn p521() -> Value {
+    json!({"kty": "EC", "crv": "P-521", "x": P521_X, "y": P521_Y})
+}
+
+fn ed25519() -> Value {
+    json!({"kty": "OKP", "crv": "Ed25519", "x": ED_X})
+}
+
+fn oct(length: usize) -> Value {
+    json!({"kty": "oct", "k": encode(&vec![7; length])})
+}
+
+fn with(mut key: Value, name: &str, value: Value) -> Value {
+    key[name] = value;
+    key
+}
+
+fn parse(keys: &[Value]) -> Result<(KeySet, Vec<SkippedKey>), KeySetError> {
+    KeySet::parse(json!({ "keys": keys }).to_string().as_bytes(), SecretKeys::Admit)
+}
+
+fn refusal(key: Value) -> Option<KeyError> {
+    match parse(&[key]) {
+        Err(KeySetError::NoUsableKey(skipped)) => skipped.first().map(|key| key.why),
+        other => {
+            assert!(other.is_ok());
+            None
+        }
+    }
+}
+
+#[test]
+fn each_kind_of_key_is_bound_to_its_family() {
+    use Algorithm::*;
+    let rs = vec![Rs256, Rs384, Rs512, Ps256, Ps384, Ps512];
+    for (key, family, fits) in [
+        (rsa(), Family::Rsa, rs),
+        (p256(), Family::P256, vec![Es256]),
+        (p521(), Family::P521, vec![Es512]),
+        (ed25519(), Family::Ed25519, vec![EdDsa]),
+        (oct(32), Family::Secret, vec![Hs256]),
+        (oct(48), Family::Secret, vec![Hs256, Hs384]),
+        (oct(64), Family::Secret, vec![Hs256, Hs384, Hs512]),
+        (with(rsa(), "alg", json!("PS384")), Family::Rsa, vec![Ps384]),
+        (with(oct(64), "alg", json!("HS384")), Family::Secret, vec![Hs384]),
+    ] {
+        let key = Key::parse(&key, SecretKeys::Admit).unwrap();
+        assert_eq!(key.family(), family);
+        let found: Vec<_> = Algorithm::ALL.into_iter().filter(|a| key.fits(*a)).collect();
+        assert_eq!(found, fits);
+    }
+}
+
+#[test]
+fn a_bad_key_is_refused_for_its_own_reason() {
+    use KeyError::*;
+    let short = encode(&[0xff; 255]);
+    let padded_short = encode(&[&[0u8; 8][..], &[0xff; 248]].concat());
+    let long = encode(&[0xff; 513]);
+    let even = encode(&[0xfe; 256]);
+    let huge = "A".repeat(4096);
+    for (key, why) in [
+        (json!(1), NotAnObject),
+        (json!({}), MemberMissing("kty")),
+        (json!({"kty": 1}), MemberMalformed("kty")),
+        (json!({"kty": "rsa"}), TypeUnsupported),
+        (json!({"kty": "AKP"}), TypeUnsupported),
+        (json!({"kty": "RSA", "x5c": ["MII"]}), MemberMissing("n")),
+        (json!({"kty": "RSA", "n": RSA_N}), MemberMissing("e")),
+        (with(rsa(), "n", json!(format!("{RSA_N}="))), MemberMalformed("n")),
+        (with(rsa(), "n", json!(huge)), MemberMalformed("n")),
+        (with(rsa(), "n", json!("")), RsaTooShort),
+        (with(rsa(), "n", json!(short)), RsaTooShort),
+        (with(rsa(), "n", json!(padded_short)), RsaTooShort),
+        (with(rsa(), "n", json!(long)), RsaTooLong),
+        (with(rsa(), "n", json!(even)), Invalid),
+        (with(rsa(), "e", json!("Aw")), RsaExponent),
+        (with(rsa(), "e", json!("AQ")), RsaExponent),
+        (with(rsa(), "e", json!("")), RsaExponent),
+        (with(rsa(), "kid", json!(1)), MemberMalformed("kid")),
+        (with(rsa(), "issuer", json!([])), MemberMalformed("issuer")),
+        (with(rsa(), "use", json!("enc")), NotForSignatures),
+        (with(rsa(), "use", json!(["sig"])), MemberMalformed("use")),
+        (with(rsa(), "key_ops", json!(["encrypt"])), NotForVerification),
+        (with(rsa(), "key_ops", json!([])), NotForVerification),
+        (with(rsa(), "key_ops", json!("verify")), MemberMalformed("key_ops")),
+        (with(rsa(), "key_ops", json!(["verify", 1])), MemberMalformed("key_ops")),
+        (with(rsa(), "alg", json!("RSA-OAEP")), AlgorithmUnsupported),
+        (with(rsa(), "alg", json!("none")), AlgorithmUnsupported),
+        (with(rsa(), "alg", json!("HS256")), AlgorithmMismatch),
+        (with(rsa(), "alg", json!("ES256")), AlgorithmMismatch),
+        (with(p256(), "alg", json!("ES384")), AlgorithmMismatch),
+        (with(oct(63), "alg", json!("HS512")), SecretTooShort),
+        (with(oct(64), "alg", json!("RS256")), AlgorithmMismatch),
+        (with(rsa(), "d", json!("AA")), PrivateKey),
+        (with(p256(), "d", json!("AA")), PrivateKey),
+        (with(ed25519(), "d", json!(null)), PrivateKey),
+        (with(rsa(), "k", json!("AA")), PrivateKey),
+        (json!({"kty": "EC", "x": P256_X, "y": P256_Y}), MemberMissing("crv")),
+        (with(p256(), "crv", json!("P-192")), CurveUnsupported),
+        (with(p256(), "crv", json!("Ed25519")), CurveUnsupported),
+        (with(p256(), "crv", json!("secp256k1")), Invalid),
+        (with(p256(), "crv", json!("P-384")), MemberMalformed("x")),
+        (with(p256(), "x", json!(encode(&[0; 32]))), Invalid),
+        (with(p256(), "x", json!(encode(&[0xff; 32]))), Invalid),
+        (with(p256(), "y", json!(P256_X)), Invalid),
+        (json!({"kty": "EC", "crv": "P-256", "x": P256_X}), MemberMissing("y")),
+        (with(ed25519(), "crv", json!("X25519")), CurveUnsupported),
+        (with(ed25519(), "crv", json!("Ed448")), CurveUnsupported),
+        (with(ed25519(), "x", json!(encode(&[0; 31]))), MemberMalformed("x")),
+        // The points of small order, for which anybody can sign.
+        (with(ed25519(), "x", json!(encode(&[0; 32]))), Invalid),
+        (with(ed25519(), "x", json!(encode(&[&[1u8][..], &[0; 31]].concat()))), Invalid),
+        (oct(31), SecretTooShort),
+        (oct(0), SecretTooShort),
+        (json!({"kty": "oct"}), MemberMissing("k")),
+    ] {
+        assert_eq!(refusal(key.clone()), Some(why), "{key}");
+    }
+}
+
+#[test]
+fn uses_that_allow_verification_are_honoured() {
+    for key in [
+        with(rsa(), "use", json!("sig")),
+        with(rsa(), "key_ops", json!(["sign", "verify"])),
+        with(rsa(), "alg", json!("RS256")),
+        with(rsa(), "x5c", json!(["MII"])),
+        with(rsa(), "n", json!(encode(&[vec![0], base64url(RSA_N)].concat()))),
+    ] {
+        assert_eq!(refusal(key.clone()), None, "{key}");
+    }
+}
+
+fn base64url(text: &str) -> Vec<u8> {
+    super::super::base64url::decode(text.as_bytes()).unwrap()
+}
+
+#[test]
+fn secrets_are_taken_from_the_operators_own_sets_alone() {
+    let set = json!({"keys": [oct(64), rsa()]}).to_string();
+    let (keys, skipped) = KeySet::parse(set.as_bytes(), SecretKeys::Refuse).unwrap();
+    assert_eq!(keys.len(), 1);
+    assert_eq!(skipped, [SkippedKey { index: 0, why: KeyError::SecretRefused }]);
+}
+
+#[test]
+fn bad_keys_are_skipped_and_the_rest_is_used() {
+    let x5c_only = json!({"kty": "RSA", "kid": "x", "x5c": ["MII"]});
+    let (keys, skipped) = parse(&[x5c_only, rsa(), json!([]), p256()]).unwrap();
+    assert_eq!(keys.len(), 2);
+    assert_eq!(skipped[0], SkippedKey { index: 0, why: KeyError::MemberMissing("n") });
+    assert_eq!(skipped[0].to_string(), "keys[0]: n is absent");
+    assert_eq!(skipped[1], SkippedKey { index: 2, why: KeyError::NotAnObject });
+}
+
+#[test]
+fn a_set_that_is_none_is_an_error() {
+    let parse = |text: &str| KeySet::parse(text.as_bytes(), SecretKeys::Admit).map(|_| ());
+    let none = || Err(KeySetError::NoUsableKey(vec![]));
+    assert_eq!(parse(r#"{"keys":[]}"#), none());
+    assert_eq!(parse(&json!({"keys": [p521()]}).to_string()), none());
+    let malformed = [
+        "",
+        "{}",
+        "[]",
+        r#"{"keys":{}}"#,
+        r#"{"keys":[],"keys":[]}"#,
+        "<html>",
+        r#"{"keys":null}"#,
+    ];
+    for text in malformed {
+        assert_eq!(parse(text), Err(KeySetError::Malformed), "{text}");
+    }
+    let many = json!({"keys": vec![json!({}); MAX_KEYS + 1]}).to_string();
+    assert_eq!(parse(&many), Err(KeySetError::TooManyKeys));
+    assert_eq!(parse(&" ".repeat(MAX_BYTES + 1)), Err(KeySetError::TooLarge));
+    let bad = parse(&json!({"keys": vec![json!({"kty": "RSA"}); 20]}).to_string()).unwrap_err();
+    assert_eq!(bad.to_string().matches("n is absent").count(), 8);
+}
+
+#[test]
+fn a_named_key_is_found_by_its_name_alone() {
+    let named = |key: Value, kid: &str| with(key, "kid", json!(kid));
+    let (keys, _) = parse(&[
+        named(rsa(), "a"),
+        named(p256(), "b"),
+        named(rsa(), "twice"),
+        named(p256(), "twice"),
+        rsa(),
+    ])
+    .unwrap();
+    let find = |kid, algorithm| keys.candidates(kid, algorithm).map(|keys| keys.len());
+    assert_eq!(find(Some("a"), Algorithm::Rs256), Ok(1));
+    assert_eq!(find(Some("a"), Algorithm::Es256), Err(NoKey::Unfit));
+    assert_eq!(find(Some("a"), Algorithm::Hs256), Err(NoKey::Unfit));
+    assert_eq!(find(Some("twice"), Algorithm::Rs256), Ok(1));
+    assert_eq!(find(Some("twice"), Algorithm::Es256), Ok(1));
+    assert_eq!(find(Some("A"), Algorithm::Rs256), Err(NoKey::Unknown));
+    assert_eq!(find(Some(""), Algorithm::Rs256), Err(NoKey::Unknown));
+    assert_eq!(find(None, Algorithm::Rs256), Ok(3));
+    assert_eq!(find(None, Algorithm::EdDsa), Err(NoKey::Unknown));
+}
+
+#[test]
+fn at_most_eight_keys_are_tried() {
+    let (keys, _) = parse(&vec![with(rsa(), "kid", json!("same")); 20]).unwrap();
+    assert_eq!(keys.len(), 20);
+    for kid in [None, Some("same")] {
+        assert_eq!(keys.candidates(kid, Algorithm::Rs256).map(|keys| keys.len()), Ok(MAX_TRIES));
+    }
+}
+
+#[test]
+fn nothing_of_a_key_is_printed() {
+    let (keys, _) = parse(&[oct(64), rsa()]).unwrap();
+    let printed = format!("{keys:?}");
+    assert!(!printed.contains("BwcH") && !printed.contains("7, 7"), "{printed}");
+    assert!(!printed.contains("ofgW") && printed.len() < 200, "{printed}");
+}

@@ -11,7 +11,10 @@ mod claims;
 mod confusion;
 mod encoding;
 mod header;
+mod json;
+mod kid;
 mod signature;
+mod times;
 pub mod world;
 
 use serde_json::{Value, json};
@@ -60,10 +63,13 @@ impl Attack {
 pub fn corpus(world: &World) -> Vec<Attack> {
     let mut corpus = Corpus { attacks: Vec::new() };
     header::collect(world, &mut corpus);
+    kid::collect(world, &mut corpus);
     confusion::collect(world, &mut corpus);
+    json::collect(world, &mut corpus);
     encoding::collect(world, &mut corpus);
     signature::collect(world, &mut corpus);
     claims::collect(world, &mut corpus);
+    times::collect(world, &mut corpus);
     corpus.attacks
 }
 

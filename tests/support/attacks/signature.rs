@@ -46,7 +46,6 @@ fn mutations(signer: &Signer, corpus: &mut Corpus) {
         ("zero appended", [&good[..], &[0]].concat()),
         ("zero in front", [&[0], &good[..]].concat()),
         ("twice", [&good[..], &good[..]].concat()),
-        ("zeros", vec![0; good.len()]),
         ("ones", vec![0xff; good.len()]),
         ("reversed", reversed),
         ("long", vec![0x41; 4096]),
@@ -177,6 +176,7 @@ fn rsa(signer: &Signer, corpus: &mut Corpus) {
     for (name, bad) in [
         ("n", modulus),
         ("n - 1", below),
+        ("0", vec![0; 256]),
         ("1", one),
         ("padding in the clear", padded),
         ("1024 bits", vec![1; 128]),

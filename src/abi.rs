@@ -1,0 +1,261 @@
+//! The few host calls of the request path, without the SDK's wrappers.
+//!
+//! The SDK turns every status that it does not list into a panic, and reads header names as UTF-8
+//! with a panic where they are not. A panic costs the request and the VM, so the calls that a
+//! client can reach go through here: every status is a value, every byte is a byte. This is the
+//! only module with `unsafe`. Its obligations are the same in each call: pointers come from
+//! slices that outlive the call, and a buffer that the host returns was allocated by our own
+//! `proxy_on_memory_allocate` with exactly the size that is returned with it.
+
+#![allow(unsafe_code)]
+
+use std::ptr::null_mut;
+
+/// A status other than OK, as the host returned it (proxy-wasm ABI 0.2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostError(pub u32);
+
+const OK: u32 = 0;
+const NOT_FOUND: u32 = 1;
+const CAS_MISMATCH: u32 = 8;
+
+/// Which header map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Map {
+    /// The request's headers.
+    Request = 0,
+    /// The response's headers.
+    Response = 2,
+}
+
+/// What kind of metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Metric {
+    /// It only grows.
+    Counter = 0,
+    /// It is set.
+    Gauge = 1,
+}
+
+#[cfg_attr(target_family = "wasm", link(wasm_import_module = "env"))]
+unsafe extern "C" {
+    fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
+    fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_remove_header_map_value(map: u32, key: *const u8, key_size: usize) -> u32;
+    fn proxy_replace_header_map_value(
+        map: u32,
+        key: *const u8,
+        key_size: usize,
+        value: *const u8,
+        value_size: usize,
+    ) -> u32;
+    fn proxy_get_property(
+        path: *const u8,
+        path_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
+    fn proxy_set_property(
+        path: *const u8,
+        path_size: usize,
+        value: *const u8,
+        value_size: usize,
+    ) -> u32;
+    fn proxy_get_shared_data(
+        key: *const u8,
+        key_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+        cas: *mut u32,
+    ) -> u32;
+    fn proxy_set_shared_data(
+        key: *const u8,
+        key_size: usize,
+        value: *const u8,
+        value_size: usize,
+        cas: u32,
+    ) -> u32;
+    fn proxy_send_local_response(
+        status: u32,
+        details: *const u8,
+        details_size: usize,
+        body: *const u8,
+        body_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        grpc_status: i32,
+    ) -> u32;
+    fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
+    fn proxy_increment_metric(id: u32, offset: i64) -> u32;
+    fn proxy_record_metric(id: u32, value: u64) -> u32;
+}
+
+/// Nanoseconds since the Unix epoch by the host's wall clock; 0 where it cannot tell.
+pub fn now() -> u64 {
+    let mut time = 0;
+    // SAFETY: `time` outlives the call.
+    unsafe { proxy_get_current_time_nanoseconds(&mut time) };
+    time
+}
+
+/// A whole header map in the host's serialisation; empty where there is none.
+pub fn header_pairs(map: Map) -> Vec<u8> {
+    let (mut data, mut size) = (null_mut(), 0);
+    // SAFETY: both out-pointers outlive the call; the buffer is ours (see the module).
+    unsafe {
+        match proxy_get_header_map_pairs(map as u32, &mut data, &mut size) {
+            OK => owned(data, size),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Removes every header of exactly this name.
+///
+/// # Errors
+/// The host's status.
+pub fn header_remove(map: Map, name: &[u8]) -> Result<(), HostError> {
+    // SAFETY: the slice outlives the call.
+    check(unsafe { proxy_remove_header_map_value(map as u32, name.as_ptr(), name.len()) })
+}
+
+/// Sets a header, in place of every one of that name.
+///
+/// # Errors
+/// The host's status.
+pub fn header_replace(map: Map, name: &[u8], value: &[u8]) -> Result<(), HostError> {
+    // SAFETY: the slices outlive the call.
+    check(unsafe {
+        proxy_replace_header_map_value(
+            map as u32,
+            name.as_ptr(),
+            name.len(),
+            value.as_ptr(),
+            value.len(),
+        )
+    })
+}
+
+/// A property of the request or the plugin; the parts of `path` are separated by NUL.
+pub fn property(path: &[u8]) -> Option<Vec<u8>> {
+    let (mut data, mut size) = (null_mut(), 0);
+    // SAFETY: slice and out-pointers outlive the call; the buffer is ours (see the module).
+    unsafe {
+        match proxy_get_property(path.as_ptr(), path.len(), &mut data, &mut size) {
+            OK => Some(owned(data, size)),
+            _ => None,
+        }
+    }
+}
+
+/// Writes filter state `wasm.<path>`.
+///
+/// # Errors
+/// The host's status.
+pub fn set_property(path: &[u8], value: &[u8]) -> Result<(), HostError> {
+    // SAFETY: the slices outlive the call.
+    check(unsafe { proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) })
+}
+
+/// A value of shared data and its CAS number; `None` where the key does not exist.
+///
+/// # Errors
+/// The host's status.
+pub fn shared_get(key: &[u8]) -> Result<Option<(Vec<u8>, u32)>, HostError> {
+    let (mut data, mut size, mut cas) = (null_mut(), 0, 0);
+    // SAFETY: slice and out-pointers outlive the call; the buffer is ours (see the module).
+    unsafe {
+        match proxy_get_shared_data(key.as_ptr(), key.len(), &mut data, &mut size, &mut cas) {
+            OK => Ok(Some((owned(data, size), cas))),
+            NOT_FOUND => Ok(None),
+            status => Err(HostError(status)),
+        }
+    }
+}
+
+/// Writes shared data if its CAS number is still `cas`; `false` where it is not.
+///
+/// # Errors
+/// The host's status.
+pub fn shared_set(key: &[u8], value: &[u8], cas: u32) -> Result<bool, HostError> {
+    // SAFETY: the slices outlive the call.
+    let status = unsafe {
+        proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), cas)
+    };
+    match status {
+        OK => Ok(true),
+        CAS_MISMATCH => Ok(false),
+        status => Err(HostError(status)),
+    }
+}
+
+/// Answers the request ourselves. `headers` is in the host's serialisation; `grpc_status` below 0
+/// leaves the mapping from the HTTP status to the host.
+///
+/// # Errors
+/// The host's status.
+pub fn send_reply(
+    status: u32,
+    details: &[u8],
+    headers: &[u8],
+    body: &[u8],
+    grpc_status: i32,
+) -> Result<(), HostError> {
+    // SAFETY: the slices outlive the call.
+    check(unsafe {
+        proxy_send_local_response(
+            status,
+            details.as_ptr(),
+            details.len(),
+            body.as_ptr(),
+            body.len(),
+            headers.as_ptr(),
+            headers.len(),
+            grpc_status,
+        )
+    })
+}
+
+/// Creates or finds a metric and returns its number.
+///
+/// # Errors
+/// The host's status.
+pub fn define_metric(kind: Metric, name: &str) -> Result<u32, HostError> {
+    let mut id = 0;
+    // SAFETY: slice and out-pointer outlive the call.
+    check(unsafe { proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &mut id) })
+        .map(|()| id)
+}
+
+/// Adds to a counter. A metric that the host refuses is not worth a request.
+pub fn increment_metric(id: u32, by: i64) {
+    // SAFETY: no pointers.
+    unsafe { proxy_increment_metric(id, by) };
+}
+
+/// Sets a gauge. A metric that the host refuses is not worth a request.
+pub fn record_metric(id: u32, value: u64) {
+    // SAFETY: no pointers.
+    unsafe { proxy_record_metric(id, value) };
+}
+
+fn check(status: u32) -> Result<(), HostError> {
+    match status {
+        OK => Ok(()),
+        status => Err(HostError(status)),
+    }
+}
+
+/// Takes over a buffer that the host filled.
+///
+/// # Safety
+/// `data` is null or came from `proxy_on_memory_allocate(size)`.
+unsafe fn owned(data: *mut u8, size: usize) -> Vec<u8> {
+    if data.is_null() {
+        return Vec::new();
+    }
+    // SAFETY: the allocator's capacity is exactly `size`; nobody else owns the buffer.
+    unsafe { Vec::from_raw_parts(data, size, size) }
+}

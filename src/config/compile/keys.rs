@@ -1,0 +1,181 @@
+//! `providers[].keys`.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::{read, uri};
+use crate::config::Environment;
+use crate::config::report::{At, Report};
+use crate::config::schema::{RawPreset, RawProvider, RawRemote};
+use crate::provider::{KeysFrom, Remote, RemoteSource};
+use crate::verify::algorithm::Algorithm;
+use crate::verify::keyset::{KeySet, SecretKeys};
+
+/// Where Entra publishes the keys of all tenants.
+const ENTRA_KEYS: &str = "https://login.microsoftonline.com/common/discovery/v2.0/keys";
+
+/// `timeout`: a request may wait this long for a fetch.
+const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(60);
+
+/// `refresh_interval`: a revoked key is trusted that long.
+const REFRESH: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(168 * 3_600);
+
+/// `unknown_kid_interval`: below a second random kids become a storm.
+const UNKNOWN_KID: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3_600);
+
+/// `max_stale`.
+const MAX_STALE: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(720 * 3_600);
+
+/// Compiles `keys`: exactly one of `inline`, `env` and `remote`.
+pub(super) fn keys(
+    raw: &RawProvider,
+    algorithms: Option<&[Algorithm]>,
+    env: &dyn Environment,
+    at: &At,
+    report: &mut Report,
+) -> Option<KeysFrom> {
+    const ALLOWED: &str = "exactly one of inline, env, remote";
+    let Some(keys) = &raw.keys else {
+        report.required(at, ALLOWED);
+        return None;
+    };
+    let hmac = algorithms.unwrap_or_default().iter().any(|a| is_hmac(*a));
+    match (&keys.inline, &keys.env, &keys.remote) {
+        (Some(set), None, None) => {
+            let at = at.field("inline");
+            if hmac {
+                report.warning(
+                    &at,
+                    "HS* keys in the document are secrets for all who can read it; use env",
+                );
+            }
+            // The value was parsed from JSON, so it can be written again.
+            let json = serde_json::to_vec(&set.0).unwrap_or_default();
+            key_set(&json, hmac, &at, report)
+        }
+        (None, Some(name), None) => {
+            let at = at.field("env");
+            let json = read::variable(name, env, &at, report)?;
+            key_set(json.as_bytes(), hmac, &at, report)
+        }
+        (None, None, Some(remote)) => {
+            if hmac {
+                report.problem(
+                    at,
+                    "HS* is named in algorithms, and HS* keys are never taken from a remote set; \
+                     allowed with HS*: inline, env",
+                );
+            }
+            let entra = raw.preset == Some(RawPreset::Entra);
+            self::remote(remote, entra, &at.field("remote"), report).map(KeysFrom::Remote)
+        }
+        (None, None, None) => {
+            report.required(at, ALLOWED);
+            None
+        }
+        _ => {
+            report.problem(at, format_args!("has more than one member; allowed: {ALLOWED}"));
+            None
+        }
+    }
+}
+
+/// Whether an algorithm needs a shared secret.
+fn is_hmac(algorithm: Algorithm) -> bool {
+    matches!(algorithm, Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512)
+}
+
+/// Parses a key set. `oct` keys count only where an HS* algorithm is named: they could never be
+/// used otherwise, and so are told to the operator.
+fn key_set(json: &[u8], hmac: bool, at: &At, report: &mut Report) -> Option<KeysFrom> {
+    let secrets = if hmac { SecretKeys::Admit } else { SecretKeys::Refuse };
+    match KeySet::parse(json, secrets) {
+        Ok((set, skipped)) => {
+            for key in skipped {
+                let at = at.field("keys").index(key.index);
+                report.warning(&at, format_args!("the key is skipped: {}", key.why));
+            }
+            Some(KeysFrom::Static(set))
+        }
+        Err(error) => {
+            report.problem(at, error);
+            None
+        }
+    }
+}
+
+fn remote(raw: &RawRemote, entra: bool, at: &At, report: &mut Report) -> Option<Remote> {
+    let source = match (&raw.uri, &raw.discovery) {
+        (Some(text), None) => uri::http(text, &at.field("uri"), report).map(RemoteSource::Uri),
+        (None, Some(text)) => {
+            uri::http(text, &at.field("discovery"), report).map(RemoteSource::Discovery)
+        }
+        (None, None) if entra => {
+            uri::http(ENTRA_KEYS, &at.field("uri"), report).map(RemoteSource::Uri)
+        }
+        (None, None) => {
+            report.required(at, "exactly one of uri, discovery");
+            None
+        }
+        (Some(_), Some(_)) => {
+            report.problem(at, "has both uri and discovery; allowed: exactly one of them");
+            None
+        }
+    };
+    let cluster = cluster(raw, &at.field("cluster"), report);
+    let timeout = read::duration(
+        raw.timeout.as_ref(),
+        Duration::from_secs(5),
+        TIMEOUT,
+        &at.field("timeout"),
+        report,
+    );
+    let refresh_interval = read::duration(
+        raw.refresh_interval.as_ref(),
+        Duration::from_secs(3_600),
+        REFRESH,
+        &at.field("refresh_interval"),
+        report,
+    );
+    let unknown_kid_interval = read::duration(
+        raw.unknown_kid_interval.as_ref(),
+        Duration::from_secs(30),
+        UNKNOWN_KID,
+        &at.field("unknown_kid_interval"),
+        report,
+    );
+    let stale = at.field("max_stale");
+    let default = Duration::from_secs(24 * 3_600).max(refresh_interval);
+    let max_stale = read::duration(raw.max_stale.as_ref(), default, MAX_STALE, &stale, report);
+    if max_stale < refresh_interval {
+        report.problem(
+            &stale,
+            "is shorter than refresh_interval: keys would be dropped before they are fetched again",
+        );
+    }
+    Some(Remote {
+        source: source?,
+        cluster: cluster?,
+        timeout,
+        refresh_interval,
+        unknown_kid_interval,
+        max_stale,
+    })
+}
+
+fn cluster(raw: &RawRemote, at: &At, report: &mut Report) -> Option<String> {
+    match &raw.cluster {
+        Some(name) if !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic()) => {
+            Some(name.clone())
+        }
+        Some(_) => {
+            report.problem(at, "is empty or holds spaces; allowed: the name of an Envoy cluster");
+            None
+        }
+        None => {
+            report.required(at, "the name of the Envoy cluster that reaches the address");
+            None
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! `rules[].match`.
+
+use std::collections::BTreeSet;
+
+use super::read;
+use crate::config::report::{At, Report, quoted};
+use crate::config::schema::RawMatch;
+use crate::path;
+use crate::rule::{HeaderPattern, HostPattern, Matcher, PathPattern};
+use crate::template::is_token;
+
+/// Compiles `match`; absent it matches all. `strict_paths`: ambiguous paths are refused before any
+/// rule is looked at.
+pub(super) fn matcher(
+    raw: Option<&RawMatch>,
+    strict_paths: bool,
+    at: &At,
+    report: &mut Report,
+) -> Matcher {
+    let Some(raw) = raw else { return Matcher::default() };
+    Matcher {
+        hosts: list(raw.hosts.as_deref(), &at.field("hosts"), report, host),
+        paths: list(raw.paths.as_deref(), &at.field("paths"), report, |text, at, report| {
+            path_pattern(text, strict_paths, at, report)
+        }),
+        methods: list(raw.methods.as_deref(), &at.field("methods"), report, method),
+        headers: headers(raw, &at.field("headers"), report),
+    }
+}
+
+/// Compiles each entry of a list; an empty list would match nothing.
+fn list<T>(
+    raw: Option<&[String]>,
+    at: &At,
+    report: &mut Report,
+    compile: impl Fn(&str, &At, &mut Report) -> Option<T>,
+) -> Option<Vec<T>> {
+    let raw = raw?;
+    if raw.is_empty() {
+        report.problem(at, "is an empty list, which matches nothing; leave it out to match all");
+    }
+    let each = raw.iter().enumerate();
+    Some(each.filter_map(|(index, text)| compile(text, &at.index(index), report)).collect())
+}
+
+fn host(text: &str, at: &At, report: &mut Report) -> Option<HostPattern> {
+    let lower = text.to_ascii_lowercase();
+    let (name, pattern) = match lower.strip_prefix("*.") {
+        Some(name) => (name, HostPattern::Suffix(format!(".{name}"))),
+        None => (lower.as_str(), HostPattern::Exact(lower.clone())),
+    };
+    let literal = name.strip_prefix('[').and_then(|n| n.strip_suffix(']'));
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+    let valid = match literal {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok() && !lower.starts_with('*'),
+        None => {
+            !name.is_empty()
+                && name.bytes().all(fits)
+                && !name.starts_with('.')
+                && !name.ends_with('.')
+        }
+    };
+    if valid {
+        return Some(pattern);
+    }
+    report.problem(
+        at,
+        format_args!(
+            "{} is not a host; allowed: a name, *.name or an address, without port and final dot",
+            quoted(text)
+        ),
+    );
+    None
+}
+
+fn path_pattern(
+    text: &str,
+    strict_paths: bool,
+    at: &At,
+    report: &mut Report,
+) -> Option<PathPattern> {
+    match PathPattern::parse(text) {
+        Ok(_) if strict_paths && path::ambiguous(text.as_bytes()) => {
+            report.problem(
+                at,
+                format_args!("{} never matches: ambiguous_paths refuses such paths", quoted(text)),
+            );
+            None
+        }
+        Ok(pattern) => Some(pattern),
+        Err(error) => {
+            report.problem(at, format_args!("{} {error}", quoted(text)));
+            None
+        }
+    }
+}
+
+fn method(text: &str, at: &At, report: &mut Report) -> Option<String> {
+    if !is_token(text) {
+        report.problem(at, format_args!("{} is not a method, such as GET", quoted(text)));
+        return None;
+    }
+    let upper = text.to_ascii_uppercase();
+    if upper != text {
+        report.warning(at, format_args!("methods are case-sensitive; {upper} is another one"));
+    }
+    Some(text.to_owned())
+}
+
+fn headers(raw: &RawMatch, at: &At, report: &mut Report) -> Vec<HeaderPattern> {
+    let Some(raw) = &raw.headers else { return Vec::new() };
+    let mut seen = BTreeSet::new();
+    let mut patterns = Vec::new();
+    for (name, value) in raw {
+        let at = at.field(name);
+        let Some(name) = read::header_name(name, &at, report) else { continue };
+        if name == "host" {
+            report.problem(&at, "is not seen as a header; use hosts");
+        }
+        if value.is_empty() {
+            report.problem(&at, "is empty; allowed: a value, or * for present");
+        }
+        read::header_text(value, &at, report);
+        if !seen.insert(name.clone()) {
+            report.problem(&at, "is given twice, in another letter case");
+        }
+        let value = (value != "*").then(|| value.clone());
+        patterns.push(HeaderPattern { name, value });
+    }
+    patterns
+}

@@ -1,0 +1,55 @@
+//! From the document as written to what the filter decides by; every error of meaning is noted.
+
+mod grant;
+mod keys;
+mod limit;
+mod matching;
+mod provider;
+mod read;
+mod response;
+mod rule;
+mod settings;
+mod tag;
+mod token;
+mod uri;
+
+use super::Environment;
+use super::report::{At, Report};
+use super::schema::RawConfig;
+use crate::policy::Policy;
+
+/// Compiles every section; `None` only when a section could not be built, and then the report says
+/// why. Whoever calls must look at the report's problems, too.
+pub(super) fn policy(
+    raw: &RawConfig,
+    env: &dyn Environment,
+    report: &mut Report,
+) -> Option<Policy> {
+    let root = At::root();
+    // All sections are compiled before any is given up, so that all problems are seen at once.
+    let providers = provider::providers(raw, env, report);
+    let token = token::token(raw.token.as_ref(), report);
+    let limits = limit::limits(raw, report);
+    let rules = rule::rules(raw, env, report);
+    let tags = tag::tags(raw, report);
+    let responses = response::responses(raw.responses.as_ref(), report);
+    settings::privacy(raw.privacy.as_ref(), report);
+    let token_cache = settings::token_cache(raw.token_cache.as_ref(), report);
+    let max_identities = settings::max_identities(raw.store.as_ref(), &root, report);
+    tag::warn_of_stripped_headers(raw, report);
+    Some(Policy {
+        providers: providers?,
+        token,
+        rules: rules?,
+        limits: limits?,
+        tags: tags?,
+        responses,
+        filter_state: settings::filter_state(raw.telemetry.as_ref()),
+        metrics: raw.telemetry.as_ref().and_then(|t| t.metrics).unwrap_or(true),
+        crypto: settings::crypto(raw.crypto),
+        token_cache,
+        max_identities,
+        failure_mode: settings::failure_mode(raw.failure_mode),
+        reject_ambiguous_paths: settings::reject_ambiguous_paths(raw.ambiguous_paths),
+    })
+}

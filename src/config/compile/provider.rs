@@ -1,0 +1,257 @@
+//! `providers`.
+
+use std::collections::HashSet;
+
+use super::{keys, read};
+use crate::config::Environment;
+use crate::config::report::{At, Report, quoted};
+use crate::config::schema::{AnyOr, RawBind, RawConfig, RawPreset, RawProvider, RawTokenUse};
+use crate::provider::{Audiences, Bind, Issuer, Provider, Tenants, TokenUse};
+use crate::template::{Part, Template};
+use crate::verify::algorithm::{Algorithm, AlgorithmSet};
+
+/// `clock_skew`, seconds: clocks kept by NTP differ by far less than ten minutes.
+const CLOCK_SKEW: std::ops::RangeInclusive<u64> = 0..=600;
+
+/// `max_lifetime`, seconds: up to a leap year.
+const MAX_LIFETIME: std::ops::RangeInclusive<u64> = 1..=366 * 86_400;
+
+/// What stands for the tenant in an entry of `issuers`.
+const TENANT: &str = "{tenantid}";
+
+/// `issuers` of `preset: entra`: the v2.0 and the v1.0 form (entra-docs, access-token-claims).
+const ENTRA_ISSUERS: [&str; 2] =
+    ["https://login.microsoftonline.com/{tenantid}/v2.0", "https://sts.windows.net/{tenantid}/"];
+
+/// `identity` of `preset: entra`.
+const ENTRA_IDENTITY: [&str; 4] = ["{tid}/{oid}", "{tid}/{azp}", "{tid}/{appid}", "{iss}/{sub}"];
+
+/// `identity` without a preset.
+const DEFAULT_IDENTITY: [&str; 1] = ["{iss}/{sub}"];
+
+/// The names that `algorithms` may hold.
+const ALGORITHMS: &str = "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, ES256K, \
+                          EdDSA, HS256, HS384, HS512";
+
+/// Compiles all providers; at least one is required.
+pub(super) fn providers(
+    raw: &RawConfig,
+    env: &dyn Environment,
+    report: &mut Report,
+) -> Option<Vec<Provider>> {
+    let at = At::root().field("providers");
+    let list = raw.providers.as_deref().unwrap_or_default();
+    if list.is_empty() {
+        report.problem(
+            &at,
+            "is required, with at least one entry; a filter with no provider protects nothing",
+        );
+    }
+    let mut taken = HashSet::new();
+    let compiled: Vec<Option<Provider>> = list
+        .iter()
+        .enumerate()
+        .map(|(index, raw)| provider(raw, &mut taken, env, &at.index(index), report))
+        .collect();
+    compiled.into_iter().collect()
+}
+
+fn provider<'a>(
+    raw: &'a RawProvider,
+    taken: &mut HashSet<&'a str>,
+    env: &dyn Environment,
+    at: &At,
+    report: &mut Report,
+) -> Option<Provider> {
+    let entra = raw.preset == Some(RawPreset::Entra);
+    let name = read::name(raw.name.as_ref(), taken, at, report);
+    let issuers = issuers(raw, entra, &at.field("issuers"), report);
+    let tenants = tenants(raw, &issuers, entra, &at.field("tenants"), report);
+    let audiences = audiences(raw, &at.field("audiences"), report);
+    let algorithms = algorithms(raw, entra, &at.field("algorithms"), report);
+    let keys = keys::keys(raw, algorithms.as_deref(), env, &at.field("keys"), report);
+    let skew = at.field("clock_skew");
+    let clock_skew = read::seconds(raw.clock_skew.as_ref(), 60, CLOCK_SKEW, &skew, report);
+    let max_lifetime = raw
+        .max_lifetime
+        .as_ref()
+        .map(|text| read::seconds(Some(text), 1, MAX_LIFETIME, &at.field("max_lifetime"), report));
+    if let Some(typ) = &raw.typ {
+        read::texts(typ, &at.field("typ"), report);
+    }
+    let identity = identity(raw, entra, &at.field("identity"), report);
+    let token_use = match raw.token_use {
+        Some(RawTokenUse::Access) => TokenUse::Access,
+        Some(RawTokenUse::Any) => TokenUse::Any,
+        None if entra => TokenUse::Access,
+        None => TokenUse::Any,
+    };
+    Some(Provider {
+        name: name?,
+        issuers,
+        tenants,
+        audiences: audiences?,
+        algorithms: algorithms.map(AlgorithmSet::from_iter),
+        keys: keys?,
+        clock_skew,
+        require_exp: raw.require_exp.unwrap_or(true),
+        max_lifetime,
+        typ: raw.typ.clone(),
+        token_use,
+        bind: match raw.bind {
+            None | Some(RawBind::None) => Bind::None,
+            Some(RawBind::Mtls) => Bind::Mtls,
+        },
+        identity,
+        entra,
+    })
+}
+
+fn issuers(raw: &RawProvider, entra: bool, at: &At, report: &mut Report) -> Vec<Issuer> {
+    let Some(list) = &raw.issuers else {
+        if entra {
+            return ENTRA_ISSUERS.iter().map(|text| issuer(text)).collect();
+        }
+        report.required(at, "a list of the iss values of the provider's tokens");
+        return Vec::new();
+    };
+    read::texts(list, at, report);
+    for (index, text) in list.iter().enumerate() {
+        // A brace elsewhere is a misspelt {tenantid}, which would never equal an `iss`.
+        if text.replacen(TENANT, "", 1).contains(['{', '}']) {
+            report.problem(
+                &at.index(index),
+                format_args!("{} has a brace; allowed: {TENANT}, once", quoted(text)),
+            );
+        }
+    }
+    list.iter().map(|text| issuer(text)).collect()
+}
+
+fn issuer(text: &str) -> Issuer {
+    match text.split_once(TENANT) {
+        Some((prefix, suffix)) => {
+            Issuer::Tenanted { prefix: prefix.to_owned(), suffix: suffix.to_owned() }
+        }
+        None => Issuer::Exact(text.to_owned()),
+    }
+}
+
+fn tenants(
+    raw: &RawProvider,
+    issuers: &[Issuer],
+    entra: bool,
+    at: &At,
+    report: &mut Report,
+) -> Tenants {
+    let tenanted = issuers.iter().any(|issuer| matches!(issuer, Issuer::Tenanted { .. }));
+    match &raw.tenants {
+        None => {
+            if tenanted {
+                report.required(at, "a list of tenants, or the word any: an issuer has {tenantid}");
+            }
+            Tenants::None
+        }
+        Some(_) if !tenanted => {
+            report.problem(at, "is given, and no issuer has {tenantid}: it would have no effect");
+            Tenants::None
+        }
+        Some(AnyOr::Any) => Tenants::Any,
+        Some(AnyOr::Only(list)) => {
+            read::texts(list, at, report);
+            for (index, tenant) in list.iter().enumerate() {
+                if entra && !tenant.is_empty() && !is_guid(tenant) {
+                    report.problem(
+                        &at.index(index),
+                        format_args!("{} is not a GUID, as Entra tenants are", quoted(tenant)),
+                    );
+                }
+            }
+            Tenants::Only(list.clone())
+        }
+    }
+}
+
+/// Whether a text has the form 8-4-4-4-12 of hexadecimal digits.
+fn is_guid(text: &str) -> bool {
+    let mut groups = text.split('-');
+    [8, 4, 4, 4, 12].iter().all(|length| {
+        groups
+            .next()
+            .is_some_and(|g| g.len() == *length && g.bytes().all(|b| b.is_ascii_hexdigit()))
+    }) && groups.next().is_none()
+}
+
+fn audiences(raw: &RawProvider, at: &At, report: &mut Report) -> Option<Audiences> {
+    match &raw.audiences {
+        None => {
+            report.required(at, "a list of audiences, or the word any");
+            None
+        }
+        Some(AnyOr::Any) => Some(Audiences::Any),
+        Some(AnyOr::Only(list)) => {
+            read::texts(list, at, report);
+            Some(Audiences::Only(list.clone()))
+        }
+    }
+}
+
+fn algorithms(
+    raw: &RawProvider,
+    entra: bool,
+    at: &At,
+    report: &mut Report,
+) -> Option<Vec<Algorithm>> {
+    let Some(list) = &raw.algorithms else {
+        return entra.then(|| vec![Algorithm::Rs256]);
+    };
+    if list.is_empty() {
+        read::texts(list, at, report);
+    }
+    let mut algorithms = Vec::new();
+    for (index, text) in list.iter().enumerate() {
+        match Algorithm::from_name(text.as_bytes()) {
+            Some(algorithm) => algorithms.push(algorithm),
+            None => report.problem(
+                &at.index(index),
+                format_args!("{} is not an algorithm; allowed: {ALGORITHMS}", quoted(text)),
+            ),
+        }
+    }
+    Some(algorithms)
+}
+
+/// An identity comes from what was verified, is the same for every request with the token, and
+/// tells callers apart.
+fn identity(raw: &RawProvider, entra: bool, at: &At, report: &mut Report) -> Vec<Template> {
+    let Some(list) = &raw.identity else {
+        let default: &[&str] = if entra { &ENTRA_IDENTITY } else { &DEFAULT_IDENTITY };
+        return default.iter().filter_map(|text| read::template(text, at, report)).collect();
+    };
+    if list.is_empty() {
+        read::texts(list, at, report);
+    }
+    let mut templates = Vec::new();
+    for (index, text) in list.iter().enumerate() {
+        let at = at.index(index);
+        let Some(template) = read::template(text, &at, report) else { continue };
+        let foreign =
+            |part: &Part| !matches!(part, Part::Text(_) | Part::Claim(_) | Part::Provider);
+        if template.parts().iter().any(foreign) {
+            report.problem(
+                &at,
+                format_args!(
+                    "{} asks for more than the token; allowed: claims and {{@provider}}",
+                    quoted(text)
+                ),
+            );
+        } else if !template.parts().iter().any(|part| matches!(part, Part::Claim(_))) {
+            report.problem(
+                &at,
+                format_args!("{} has no claim: all callers would be one", quoted(text)),
+            );
+        }
+        templates.push(template);
+    }
+    templates
+}

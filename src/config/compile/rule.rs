@@ -1,0 +1,264 @@
+//! `rules`.
+
+use std::collections::HashSet;
+use std::ops::RangeInclusive;
+
+use super::{grant, matching, read, settings};
+use crate::config::Environment;
+use crate::config::report::{At, Report, quoted};
+use crate::config::schema::{RawAuth, RawConfig, RawCost, RawCostFrom, RawPayload, RawRule};
+use crate::config::units;
+use crate::rule::{Auth, Matcher, Rule};
+
+/// `cost`: a request that costs nothing is one without limits, and says so by having none.
+const COST: RangeInclusive<u64> = 1..=1_000_000_000;
+
+/// `concurrency`.
+const CONCURRENCY: RangeInclusive<u32> = 1..=1_000_000;
+
+/// `payload.max_bytes`: the body is held in the memory of the VM.
+const PAYLOAD_BYTES: RangeInclusive<usize> = 1..=64 << 20;
+
+/// `payload.max_depth`.
+const PAYLOAD_DEPTH: RangeInclusive<u32> = 1..=1_024;
+
+/// What a rule may refer to, by position in the document.
+struct Known<'a> {
+    providers: Vec<Option<&'a str>>,
+    limits: Vec<Option<&'a str>>,
+    strict_paths: bool,
+}
+
+/// Compiles all rules; one that matches all and requires a token by default.
+pub(super) fn rules(
+    raw: &RawConfig,
+    env: &dyn Environment,
+    report: &mut Report,
+) -> Option<Vec<Rule>> {
+    let at = At::root().field("rules");
+    let providers = raw.providers.iter().flatten().map(|p| p.name.as_deref()).collect();
+    let limits = raw.limits.iter().flatten().map(|l| l.name.as_deref()).collect();
+    let strict_paths = settings::reject_ambiguous_paths(raw.ambiguous_paths);
+    let known = Known { providers, limits, strict_paths };
+    let rules = match raw.rules.as_deref() {
+        None => vec![default_rule()],
+        Some([]) => {
+            report.problem(&at, "is an empty list: every request would be refused; leave it out");
+            return None;
+        }
+        Some(list) => {
+            let mut taken = HashSet::new();
+            let compiled: Vec<Option<Rule>> = list
+                .iter()
+                .enumerate()
+                .map(|(index, raw)| rule(raw, &known, &mut taken, env, &at.index(index), report))
+                .collect();
+            compiled.into_iter().collect::<Option<_>>()?
+        }
+    };
+    warn_of_shadowed(&rules, &at, report);
+    warn_of_limits(&rules, raw, &at, report);
+    Some(rules)
+}
+
+fn default_rule() -> Rule {
+    Rule {
+        name: "default".into(),
+        matcher: Matcher::default(),
+        auth: Auth::Required,
+        providers: None,
+        limits: Vec::new(),
+        cost: 1,
+    }
+}
+
+fn rule<'a>(
+    raw: &'a RawRule,
+    known: &Known<'_>,
+    taken: &mut HashSet<&'a str>,
+    env: &dyn Environment,
+    at: &At,
+    report: &mut Report,
+) -> Option<Rule> {
+    let name = read::name(raw.name.as_ref(), taken, at, report);
+    let matcher =
+        matching::matcher(raw.matcher.as_ref(), known.strict_paths, &at.field("match"), report);
+    let auth = match raw.auth {
+        None | Some(RawAuth::Required) => Auth::Required,
+        Some(RawAuth::Optional) => Auth::Optional,
+        Some(RawAuth::None) => Auth::None,
+    };
+    let providers = raw.providers.as_ref().map(|list| {
+        let at = at.field("providers");
+        if list.is_empty() {
+            report.problem(&at, "is an empty list: no token would pass; leave it out for all");
+        }
+        indexes(list, &known.providers, "provider", &at, report)
+    });
+    let limits = raw.limits.as_deref().unwrap_or_default();
+    let limits = indexes(limits, &known.limits, "limit", &at.field("limits"), report);
+    for (member, given) in [("providers", raw.providers.is_some()), ("allow", raw.allow.is_some())]
+    {
+        if given && auth == Auth::None {
+            report.problem(
+                &at.field(member),
+                "stands beside auth: none, which looks at no token: it would have no effect",
+            );
+        }
+    }
+    allow(raw, &at.field("allow"), report);
+    let cost = cost(raw.cost.as_ref(), &at.field("cost"), report);
+    read::count(raw.concurrency, 1, CONCURRENCY, &at.field("concurrency"), report);
+    if let Some(raw) = &raw.payload {
+        payload(raw, &at.field("payload"), report);
+    }
+    upstream_authorization(raw, env, &at.field("upstream_authorization"), report);
+    Some(Rule { name: name?, matcher, auth, providers, limits, cost })
+}
+
+/// Positions of the names in a list, each at most once.
+fn indexes(
+    list: &[String],
+    known: &[Option<&str>],
+    kind: &str,
+    at: &At,
+    report: &mut Report,
+) -> Vec<usize> {
+    let mut found = Vec::new();
+    for (index, wanted) in list.iter().enumerate() {
+        let at = at.index(index);
+        match read::position(wanted, known, kind, &at, report) {
+            Some(position) if found.contains(&position) => {
+                report.problem(&at, format_args!("{} is given twice", quoted(wanted)));
+            }
+            Some(position) => found.push(position),
+            None => {}
+        }
+    }
+    found
+}
+
+fn allow(raw: &RawRule, at: &At, report: &mut Report) {
+    let Some(list) = &raw.allow else { return };
+    if list.is_empty() {
+        report.problem(at, "is an empty list, which admits nobody; leave it out to admit all");
+    }
+    for (index, entry) in list.iter().enumerate() {
+        grant::grant(entry, &at.index(index), report);
+    }
+}
+
+fn cost(raw: Option<&RawCost>, at: &At, report: &mut Report) -> u64 {
+    match raw {
+        None => 1,
+        Some(RawCost::Fixed(cost)) => {
+            read::count(Some(crate::config::schema::Count(*cost)), 1, COST, at, report)
+        }
+        Some(RawCost::From(from)) => {
+            cost_from(from, at, report);
+            1
+        }
+    }
+}
+
+fn cost_from(raw: &RawCostFrom, at: &At, report: &mut Report) {
+    match (&raw.header, &raw.json_rows) {
+        (Some(header), None) => {
+            read::header_name(header, &at.field("header"), report);
+        }
+        (None, Some(pointers)) => pointer_list(pointers, &at.field("json_rows"), report),
+        _ => report.problem(at, "has not exactly one source; allowed: one of header, json_rows"),
+    }
+    match raw.max {
+        Some(_) => {
+            read::count(raw.max, 1, COST, &at.field("max"), report);
+        }
+        None => report.required(&at.field("max"), "the most that one request may cost"),
+    }
+}
+
+fn pointer_list(list: &[String], at: &At, report: &mut Report) {
+    if list.is_empty() {
+        read::texts(list, at, report);
+    }
+    for (index, text) in list.iter().enumerate() {
+        read::pointer(text, &at.index(index), report);
+    }
+}
+
+fn payload(raw: &RawPayload, at: &At, report: &mut Report) {
+    if let Some(types) = &raw.content_types {
+        let at = at.field("content_types");
+        read::texts(types, &at, report);
+        for (index, text) in types.iter().enumerate() {
+            let valid = text.split_once('/').is_some_and(|(kind, sub)| {
+                crate::template::is_token(kind) && crate::template::is_token(sub)
+            });
+            if !valid {
+                report.problem(
+                    &at.index(index),
+                    format_args!("{} is not type/subtype (RFC 9110 §8.3.1)", quoted(text)),
+                );
+            }
+        }
+    }
+    let bytes = at.field("max_bytes");
+    read::size(raw.max_bytes.as_ref(), 1 << 20, PAYLOAD_BYTES, &bytes, report);
+    read::count(raw.max_rows, 1, 1..=u64::MAX, &at.field("max_rows"), report);
+    read::count(raw.max_depth, 1, PAYLOAD_DEPTH, &at.field("max_depth"), report);
+    if let Some(pointers) = &raw.require_any {
+        pointer_list(pointers, &at.field("require_any"), report);
+    }
+}
+
+fn upstream_authorization(raw: &RawRule, env: &dyn Environment, at: &At, report: &mut Report) {
+    let Some(raw) = &raw.upstream_authorization else { return };
+    match &raw.env {
+        Some(name) => {
+            read::variable(name, env, &at.field("env"), report);
+        }
+        None => report.required(&at.field("env"), "the name of an environment variable"),
+    }
+    if let Some(prefix) = &raw.prefix {
+        read::header_text(prefix, &at.field("prefix"), report);
+    }
+}
+
+/// Notes rules that an earlier one leaves nothing for.
+fn warn_of_shadowed(rules: &[Rule], at: &At, report: &mut Report) {
+    for (index, rule) in rules.iter().enumerate() {
+        let earlier = rules.iter().take(index).find(|r| r.matcher.covers(&rule.matcher));
+        if let Some(earlier) = earlier {
+            report.warning(
+                &at.index(index),
+                format_args!(
+                    "the rule {} never matches: {} matches first all that it does",
+                    quoted(&rule.name),
+                    quoted(&earlier.name)
+                ),
+            );
+        }
+    }
+}
+
+/// Notes limits that no rule uses, and rules that cost more than a limit of theirs can hold.
+fn warn_of_limits(rules: &[Rule], raw: &RawConfig, at: &At, report: &mut Report) {
+    for (index, limit) in raw.limits.iter().flatten().enumerate() {
+        let at_limit = At::root().field("limits").index(index);
+        let name = quoted(limit.name.as_deref().unwrap_or_default());
+        if !rules.iter().any(|rule| rule.limits.contains(&index)) {
+            report.warning(&at_limit, format_args!("no rule uses the limit {name}"));
+        }
+        let rate = limit.rate.as_ref().and_then(|rate| units::rate(&rate.0).ok());
+        let burst = limit.burst.map(|burst| burst.0).or(rate.map(|rate| rate.tokens));
+        let fixed = limit.tiers.is_none() && limit.rate_claim.is_none();
+        for (position, rule) in rules.iter().enumerate().filter(|_| fixed) {
+            if rule.limits.contains(&index) && burst.is_some_and(|burst| burst < rule.cost) {
+                report.warning(
+                    &at.index(position).field("cost"),
+                    format_args!("is more than the burst of {name}: every request is refused"),
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The sections of one or two members.
+
+use std::time::Duration;
+
+use super::read;
+use crate::config::report::{At, Report};
+use crate::config::schema::{
+    RawAmbiguousPaths, RawCrypto, RawFailureMode, RawFilterState, RawPrivacy, RawStore,
+    RawTelemetry, RawTokenCache,
+};
+use crate::policy::{Crypto, FailureMode, FilterState, TokenCache};
+
+/// `store.max_identities`: at least one slot of the table, at most some hundred MiB of it.
+const MAX_IDENTITIES: std::ops::RangeInclusive<u32> = 8..=16_777_216;
+
+/// `token_cache.entries`: a million tokens of 1 KiB fill the memory of a VM.
+const CACHE_ENTRIES: std::ops::RangeInclusive<u32> = 0..=1_000_000;
+
+/// `token_cache.max_age`.
+const CACHE_AGE: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(24 * 3_600);
+
+/// `telemetry.filter_state`, `all` by default.
+pub(super) fn filter_state(raw: Option<&RawTelemetry>) -> FilterState {
+    match raw.and_then(|telemetry| telemetry.filter_state) {
+        None | Some(RawFilterState::All) => FilterState::All,
+        Some(RawFilterState::Denied) => FilterState::Denied,
+        Some(RawFilterState::Off) => FilterState::Off,
+    }
+}
+
+/// `crypto`, `auto` by default.
+pub(super) fn crypto(raw: Option<RawCrypto>) -> Crypto {
+    match raw {
+        None | Some(RawCrypto::Auto) => Crypto::Auto,
+        Some(RawCrypto::Module) => Crypto::Module,
+    }
+}
+
+/// `failure_mode`, `deny` by default.
+pub(super) fn failure_mode(raw: Option<RawFailureMode>) -> FailureMode {
+    match raw {
+        None | Some(RawFailureMode::Deny) => FailureMode::Deny,
+        Some(RawFailureMode::Allow) => FailureMode::Allow,
+    }
+}
+
+/// `ambiguous_paths`, `reject` by default.
+pub(super) fn reject_ambiguous_paths(raw: Option<RawAmbiguousPaths>) -> bool {
+    raw != Some(RawAmbiguousPaths::Allow)
+}
+
+/// `token_cache`, 10,000 entries for 5 minutes by default.
+pub(super) fn token_cache(raw: Option<&RawTokenCache>, report: &mut Report) -> TokenCache {
+    let at = At::root().field("token_cache");
+    let entries = raw.and_then(|cache| cache.entries);
+    let max_age = raw.and_then(|cache| cache.max_age.as_ref());
+    TokenCache {
+        entries: read::count(entries, 10_000, CACHE_ENTRIES, &at.field("entries"), report),
+        max_age: read::duration(
+            max_age,
+            Duration::from_secs(300),
+            CACHE_AGE,
+            &at.field("max_age"),
+            report,
+        ),
+    }
+}
+
+/// `store.max_identities`, 131,072 by default.
+pub(super) fn max_identities(raw: Option<&RawStore>, root: &At, report: &mut Report) -> u32 {
+    let at = root.field("store").field("max_identities");
+    read::count(raw.and_then(|s| s.max_identities), 131_072, MAX_IDENTITIES, &at, report)
+}
+
+/// `privacy`: the variable is named, and read only when a tag is hashed.
+pub(super) fn privacy(raw: Option<&RawPrivacy>, report: &mut Report) {
+    let Some(raw) = raw else { return };
+    let at = At::root().field("privacy").field("hash_key_env");
+    match &raw.hash_key_env {
+        Some(name) => {
+            read::variable_name(name, &at, report);
+        }
+        None => report.required(&at, "the name of an environment variable"),
+    }
+}

@@ -1,0 +1,101 @@
+//! `token`.
+
+use std::ops::RangeInclusive;
+
+use super::read;
+use crate::config::report::{At, Report};
+use crate::config::schema::{RawFrom, RawToken};
+use crate::policy::TokenRules;
+use crate::template::is_token;
+
+/// `max_bytes`: hosts cap all headers of a request together at 60 KiB by default, so a longer token
+/// never arrives; a shorter limit than the least fits no signed token.
+const MAX_BYTES: RangeInclusive<usize> = 256..=64 << 10;
+
+/// Compiles `token`; the authorization header with `Bearer ` by default.
+pub(super) fn token(raw: Option<&RawToken>, report: &mut Report) -> TokenRules {
+    let at = At::root().field("token");
+    let max_bytes = read::size(
+        raw.and_then(|token| token.max_bytes.as_ref()),
+        16 << 10,
+        MAX_BYTES,
+        &at.field("max_bytes"),
+        report,
+    );
+    let mut rules =
+        TokenRules { header: "authorization".into(), prefix: "Bearer ".into(), max_bytes };
+    let Some(from) = raw.and_then(|token| token.from.as_deref()) else { return rules };
+    let at = at.field("from");
+    if from.is_empty() {
+        report.problem(&at, "is an empty list: no token would ever be found");
+    }
+    for (index, entry) in from.iter().enumerate() {
+        let at = at.index(index);
+        source(entry, &at, report);
+        if let (0, Some(header)) = (index, &entry.header) {
+            rules.header = header.to_ascii_lowercase();
+            rules.prefix = entry.prefix.clone().unwrap_or_default();
+        }
+        if from.iter().take(index).any(|earlier| same_place(earlier, entry)) {
+            report.problem(&at, "names a place that an earlier entry names already");
+        }
+    }
+    rules
+}
+
+/// Judges one entry of `from`: exactly one place, and a prefix only beside a header.
+fn source(raw: &RawFrom, at: &At, report: &mut Report) {
+    const ALLOWED: &str = "exactly one of header, cookie, query, websocket_protocol";
+    let places = [&raw.header, &raw.cookie, &raw.query, &raw.websocket_protocol];
+    match places.into_iter().flatten().count() {
+        1 => {}
+        0 => report.required(at, ALLOWED),
+        _ => report.problem(at, format_args!("has more than one place; allowed: {ALLOWED}")),
+    }
+    if let Some(header) = &raw.header
+        && let Some(name) = read::header_name(header, &at.field("header"), report)
+    {
+        if matches!(name.as_str(), "host" | "connection" | "content-length" | "cookie") {
+            report.problem(&at.field("header"), "is a header that carries no token");
+        }
+        if name == "authorization" && raw.prefix.is_none() {
+            report.warning(
+                at,
+                "has no prefix: the whole header is the token; most callers send `Bearer ` first",
+            );
+        }
+    }
+    if let Some(prefix) = &raw.prefix {
+        let at = at.field("prefix");
+        read::header_text(prefix, &at, report);
+        if raw.header.is_none() {
+            report.problem(&at, "stands only beside header");
+        }
+    }
+    if let Some(cookie) = &raw.cookie
+        && !is_token(cookie)
+    {
+        report.problem(&at.field("cookie"), "is not a cookie name (RFC 6265 §4.1.1)");
+    }
+    if let Some(query) = &raw.query
+        && (query.is_empty()
+            || !query.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b)))
+    {
+        report.problem(&at.field("query"), "is not a query name; allowed: letters, digits, -._~");
+    }
+    if let Some(protocol) = &raw.websocket_protocol
+        && !is_token(protocol)
+    {
+        report.problem(
+            &at.field("websocket_protocol"),
+            "is not the beginning of a subprotocol name (RFC 6455 §4.1)",
+        );
+    }
+}
+
+/// Whether two entries look at the same place.
+fn same_place(a: &RawFrom, b: &RawFrom) -> bool {
+    let header = |raw: &RawFrom| raw.header.as_ref().map(|name| name.to_ascii_lowercase());
+    (header(a), &a.prefix, &a.cookie, &a.query, &a.websocket_protocol)
+        == (header(b), &b.prefix, &b.cookie, &b.query, &b.websocket_protocol)
+}

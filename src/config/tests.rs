@@ -1,0 +1,121 @@
+//! What only the inside can see: sections that are compiled and still refused as a whole.
+
+use std::time::Duration;
+
+use super::*;
+use crate::provider::{HttpUri, Issuer, KeysFrom, Provider, RemoteSource, Tenants, TokenUse};
+use crate::template::Template;
+use crate::verify::algorithm::Algorithm;
+
+struct NoVariables;
+
+impl Environment for NoVariables {
+    fn variable(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
+/// Compiles without the refusal of what is not supported yet.
+fn policy(document: &str) -> Result<(Policy, Vec<Warning>), Vec<String>> {
+    let mut report = Report::default();
+    let policy = parse(document.as_bytes(), &mut report)
+        .and_then(|raw| compile::policy(&raw, &NoVariables, &mut report));
+    match policy {
+        Some(policy) if report.problems.is_empty() => Ok((policy, report.warnings)),
+        _ => Err(report.problems.iter().map(Problem::to_string).collect()),
+    }
+}
+
+fn provider(member: &str) -> Provider {
+    let document = format!(
+        r#"{{"providers": [{{"name": "entra", "preset": "entra", "audiences": ["api://scoring"],
+        "tenants": ["72f988bf-86f1-41af-91ab-2d7cd011db47"],
+        "keys": {{"remote": {{"cluster": "outbound|443||login.microsoftonline.com"}}}} {member} }}]}}"#
+    );
+    policy(&document).unwrap().0.providers.pop().unwrap()
+}
+
+#[test]
+fn the_entra_preset_fills_what_is_not_given() {
+    let entra = provider("");
+    let tenanted = |prefix: &str, suffix: &str| Issuer::Tenanted {
+        prefix: prefix.into(),
+        suffix: suffix.into(),
+    };
+    assert!(entra.entra);
+    assert_eq!(
+        entra.issuers,
+        [
+            tenanted("https://login.microsoftonline.com/", "/v2.0"),
+            tenanted("https://sts.windows.net/", "/"),
+        ]
+    );
+    assert_eq!(entra.tenants, Tenants::Only(vec!["72f988bf-86f1-41af-91ab-2d7cd011db47".into()]));
+    assert_eq!(entra.token_use, TokenUse::Access);
+    assert_eq!(entra.algorithms, Some([Algorithm::Rs256].into_iter().collect()));
+    let identity = ["{tid}/{oid}", "{tid}/{azp}", "{tid}/{appid}", "{iss}/{sub}"];
+    assert_eq!(entra.identity, identity.map(|text| Template::parse(text).unwrap()));
+    let KeysFrom::Remote(remote) = entra.keys else { panic!("the keys are remote") };
+    let uri = HttpUri {
+        scheme: "https".into(),
+        authority: "login.microsoftonline.com".into(),
+        path: "/common/discovery/v2.0/keys".into(),
+    };
+    assert_eq!(remote.source, RemoteSource::Uri(uri));
+    assert_eq!(remote.timeout, Duration::from_secs(5));
+    assert_eq!(remote.refresh_interval, Duration::from_secs(3_600));
+    assert_eq!(remote.unknown_kid_interval, Duration::from_secs(30));
+    assert_eq!(remote.max_stale, Duration::from_secs(86_400));
+}
+
+#[test]
+fn explicit_fields_win_over_the_preset() {
+    let entra = provider(
+        r#", "algorithms": ["RS384"], "identity": ["{sub}"], "token_use": "any",
+        "issuers": ["https://sts.windows.net/{tenantid}/"]"#,
+    );
+    assert_eq!(entra.algorithms, Some([Algorithm::Rs384].into_iter().collect()));
+    assert_eq!(entra.identity, [Template::parse("{sub}").unwrap()]);
+    assert_eq!(entra.token_use, TokenUse::Any);
+    assert_eq!(entra.issuers.len(), 1);
+}
+
+#[test]
+fn the_entra_preset_needs_tenants_and_audiences() {
+    let problems = policy(
+        r#"{"providers": [{"name": "e", "preset": "entra", "keys": {"remote": {"cluster": "c"}}}]}"#,
+    )
+    .unwrap_err();
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(problems[0].starts_with("providers[0].tenants: is required"), "{problems:?}");
+    assert!(problems[1].starts_with("providers[0].audiences: is required"), "{problems:?}");
+}
+
+#[test]
+fn the_sample_of_the_contract_compiles() {
+    let sample = include_str!("../../tests/data/contract.json");
+    struct Set;
+    impl Environment for Set {
+        fn variable(&self, name: &str) -> Option<String> {
+            (name == "AML_ENDPOINT_KEY").then(|| "k".into())
+        }
+    }
+    let mut report = Report::default();
+    let raw = parse(sample.as_bytes(), &mut report).expect("the sample has the right shape");
+    let policy = compile::policy(&raw, &Set, &mut report);
+    assert_eq!(report.problems, []);
+    let policy = policy.expect("the sample compiles");
+    assert_eq!((policy.providers.len(), policy.rules.len(), policy.limits.len()), (1, 2, 2));
+    assert_eq!(policy.tags.len(), 3);
+    assert_eq!(report.warnings, []);
+}
+
+#[test]
+fn raw_key_material_does_not_print() {
+    let mut report = Report::default();
+    let raw = parse(
+        br#"{"providers": [{"keys": {"inline": {"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}}}]}"#,
+        &mut report,
+    );
+    assert!(!format!("{raw:?}{report:?}").contains("c2VjcmV0"));
+}

@@ -1,0 +1,137 @@
+//! Token buckets per identity in shared data, exact with any number of workers.
+//!
+//! [`quota`] says what a limit grants, [`gcra`] does the arithmetic on one bucket, [`slot`] lays
+//! buckets side by side into one value, [`table`] finds the slot of an identity, [`store`] is what
+//! is asked of the host. [`take_all`] puts them together for one request:
+//!
+//! 1. Load every slot, then read the clock, then judge every limit. If one denies, nothing has been
+//!    taken, and the answer names the moment at which all would pass.
+//! 2. Take from each limit by compare-and-swap, in one order for all requests, so that of two
+//!    requests after the same last tokens one gets all of its limits. A lost race judges again on
+//!    the fresh value. A limit that now denies gives back what the earlier ones took, and the
+//!    request starts again at 1.
+//!
+//! Between a take and its give-back another request may be denied that need not have been; none is
+//! ever admitted beyond the quota.
+
+pub mod gcra;
+pub mod quota;
+mod session;
+pub mod slot;
+pub mod store;
+pub mod table;
+
+use quota::Quota;
+use store::{Store, StoreError};
+use table::Table;
+
+/// How many races one request may lose before it gives up.
+///
+/// A race is lost to a write that another worker makes to the same slot between a load and a swap,
+/// about 1 µs. Were all of 16 workers to do nothing else, a try would still succeed in one of 16
+/// cases, and 256 tries fail together with a chance of 10⁻⁷; real workers spend nearly all of their
+/// time elsewhere. 256 tries cost the request less than half a millisecond.
+pub const TRIES: u32 = 256;
+
+/// One limit that a request must pass. A request names each bucket once.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The limit's name, without NUL. Quotas of different size that one identity may use side by
+    /// side (tiers) need names of their own: one bucket under two bursts would be clamped to the
+    /// smaller whenever that is asked for.
+    pub limit: &'a str,
+    /// Whose bucket.
+    pub identity: &'a str,
+    /// What the bucket grants.
+    pub quota: &'a Quota,
+    /// Tokens to take; 0 only looks.
+    pub cost: u64,
+}
+
+/// Where a bucket stands after an allowed request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Whole tokens left.
+    pub remaining: u64,
+    /// Nanoseconds until the bucket is full, rounded up.
+    pub reset_ns: u64,
+}
+
+/// What became of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Every limit had the tokens, and they are taken; one standing for each, in their order.
+    Allowed(Vec<Standing>),
+    /// Not yet; nothing is taken.
+    Denied {
+        /// The limit that has to be waited for longest.
+        index: usize,
+        /// Nanoseconds until the same request passes. Never zero.
+        retry_after_ns: u64,
+    },
+    /// Not ever: this limit's burst is below the cost. Nothing is taken.
+    Never {
+        /// The first such limit.
+        index: usize,
+    },
+}
+
+/// Why a request could not be judged; the caller applies its failure mode. Nothing stays taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TakeError {
+    /// [`TRIES`] races were lost.
+    Contended,
+    /// The store failed.
+    Store(StoreError),
+}
+
+impl From<StoreError> for TakeError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl std::fmt::Display for TakeError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Contended => f.write_str("too many workers wrote the same slot at once"),
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for TakeError {}
+
+/// What happened on the way; added to, so that one value can collect many requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Lost races.
+    pub retries: u64,
+    /// Buckets with a debt that were dropped for want of room.
+    pub live_evictions: u64,
+    /// Values of a length that no slot has.
+    pub damaged: u64,
+    /// Takes that could not be given back, because the store failed or races ran out.
+    pub stranded: u64,
+}
+
+/// Takes from all limits or from none.
+///
+/// `clock` gives nanoseconds since the Unix epoch. It is asked after each load and not once per
+/// request: a moment older than another worker's write would look like a clock that stepped back,
+/// and the clamp for that would forgive debt.
+///
+/// # Errors
+/// See [`TakeError`].
+pub fn take_all(
+    table: &Table,
+    store: &dyn Store,
+    clock: &dyn Fn() -> u64,
+    requests: &[Request<'_>],
+    counters: &mut Counters,
+) -> Result<Answer, TakeError> {
+    if let Some(index) = requests.iter().position(|limit| limit.cost > limit.quota.burst()) {
+        return Ok(Answer::Never { index });
+    }
+    session::run(table, store, clock, requests, counters)
+}

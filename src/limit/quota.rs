@@ -1,0 +1,225 @@
+//! What a limit grants: a rate, exact to the nanosecond and beyond, and a burst.
+
+/// The longest time an empty bucket may take to fill: ten years of 365 days, in nanoseconds.
+///
+/// Far above any quota that means something, and low enough that `burst · period` stays below
+/// 2⁹¹, so that the limiter's `u128` products cannot overflow.
+pub const MAX_REFILL_NS: u64 = 10 * 365 * 24 * 3_600 * 1_000_000_000;
+
+/// Tokens per period and the size of the bucket, checked and in lowest terms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    tokens: u32,
+    period_ns: u64,
+    burst: u64,
+    interval_bits: u32,
+}
+
+/// Why numbers do not make a [`Quota`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QuotaError {
+    /// The rate, the period or the burst is zero: a limit that admits nothing is a rule, not a
+    /// limit, and zero must never come to mean "no limit".
+    Zero,
+    /// In lowest terms, more than `u32::MAX` tokens per period.
+    RateTooFine,
+    /// An empty bucket would take longer than [`MAX_REFILL_NS`] to fill.
+    RefillTooLong,
+}
+
+impl std::fmt::Display for QuotaError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Zero => "rate, period and burst must not be zero",
+            Self::RateTooFine => "the rate has too many tokens per period",
+            Self::RefillTooLong => "an empty bucket would take more than ten years to fill",
+        })
+    }
+}
+
+impl std::error::Error for QuotaError {}
+
+impl Quota {
+    /// `tokens` per `period_ns` nanoseconds into a bucket of `burst` tokens.
+    ///
+    /// # Errors
+    /// See [`QuotaError`].
+    pub fn new(tokens: u64, period_ns: u64, burst: u64) -> Result<Self, QuotaError> {
+        if tokens == 0 || period_ns == 0 || burst == 0 {
+            return Err(QuotaError::Zero);
+        }
+        let divisor = gcd(tokens, period_ns);
+        let period_ns = period_ns / divisor;
+        let tokens = u32::try_from(tokens / divisor).map_err(|_| QuotaError::RateTooFine)?;
+        // Both products are exact: each factor is at most 64 bits wide.
+        if u128::from(burst) * u128::from(period_ns)
+            > u128::from(MAX_REFILL_NS) * u128::from(tokens)
+        {
+            return Err(QuotaError::RefillTooLong);
+        }
+        Ok(Self { tokens, period_ns, burst, interval_bits: interval_below(period_ns, tokens) })
+    }
+
+    /// Tokens per [`Quota::period_ns`], in lowest terms.
+    #[must_use]
+    pub fn tokens(&self) -> u32 {
+        self.tokens
+    }
+
+    /// The period in nanoseconds, in lowest terms.
+    #[must_use]
+    pub fn period_ns(&self) -> u64 {
+        self.period_ns
+    }
+
+    /// The size of the bucket in tokens; also the `q` of `RateLimit-Policy`.
+    #[must_use]
+    pub fn burst(&self) -> u64 {
+        self.burst
+    }
+
+    /// The `w` of `RateLimit-Policy`: seconds in which an empty bucket fills, rounded up.
+    #[must_use]
+    pub fn window_seconds(&self) -> u64 {
+        let second = u128::from(self.tokens) * 1_000_000_000;
+        u64::try_from(self.burst_units().div_ceil(second)).unwrap_or(u64::MAX)
+    }
+
+    /// Time from empty to full, in nanoseconds, rounded up.
+    #[must_use]
+    pub fn refill_ns(&self) -> u64 {
+        u64::try_from(self.burst_units().div_ceil(u128::from(self.tokens))).unwrap_or(u64::MAX)
+    }
+
+    /// Nanoseconds per token as the bits of an `f32`, rounded down.
+    ///
+    /// Stored beside each bucket to translate its debt when the rate changes. Rounded down, it
+    /// never makes a debt smaller than it was.
+    #[must_use]
+    pub fn interval_bits(&self) -> u32 {
+        self.interval_bits
+    }
+
+    /// Time from empty to full in units of `1/tokens` ns. One token is `period_ns` such units.
+    pub(super) fn burst_units(&self) -> u128 {
+        u128::from(self.burst) * u128::from(self.period_ns)
+    }
+}
+
+/// Greatest common divisor; of two non-zero numbers never zero.
+fn gcd(mut a: u64, mut b: u64) -> u64 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
+
+/// The bits of the largest `f32` that is not above `period / tokens`.
+#[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
+fn interval_below(period: u64, tokens: u32) -> u32 {
+    let mut bits = (period as f64 / f64::from(tokens)) as f32;
+    // Two roundings to nearest may have gone up by at most one step each.
+    for _ in 0..2 {
+        if is_above(bits, period, tokens) {
+            bits = bits.next_down();
+        }
+    }
+    bits.to_bits()
+}
+
+/// Whether `interval > period / tokens`, exactly.
+fn is_above(interval: f32, period: u64, tokens: u32) -> bool {
+    let Some(Binary { mantissa, exponent }) = Binary::of(interval.to_bits()) else {
+        return false;
+    };
+    let left = u128::from(mantissa) * u128::from(tokens);
+    let right = u128::from(period);
+    // An interval lies between 2⁻³² and 2⁵⁹ ns, so shifts stay within 2⁶⁴ and nothing is lost.
+    if exponent >= 0 {
+        left << exponent.unsigned_abs().min(64) > right
+    } else {
+        left > right << exponent.unsigned_abs().min(64)
+    }
+}
+
+/// A positive, finite `f32` taken apart: `mantissa · 2^exponent`.
+pub(super) struct Binary {
+    pub(super) mantissa: u32,
+    pub(super) exponent: i32,
+}
+
+impl Binary {
+    /// None for zero, subnormal, negative, infinite and NaN: no quota has such an interval.
+    pub(super) fn of(bits: u32) -> Option<Self> {
+        let biased = bits >> 23; // the sign bit included: a negative number exceeds 254
+        if biased == 0 || biased > 254 {
+            return None;
+        }
+        let exponent = i32::try_from(biased).ok()? - 150;
+        Some(Self { mantissa: (bits & 0x007f_ffff) | 0x0080_0000, exponent })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    #[test]
+    fn zero_in_any_place_is_refused() {
+        for (n, p, b) in [(0, 1, 1), (1, 0, 1), (1, 1, 0)] {
+            assert_eq!(Quota::new(n, p, b), Err(QuotaError::Zero));
+        }
+    }
+
+    #[test]
+    fn rates_are_kept_in_lowest_terms() {
+        let quota = Quota::new(60, 60 * SECOND, 5).unwrap();
+        assert_eq!((quota.tokens(), quota.period_ns()), (1, SECOND));
+        assert_eq!(quota, Quota::new(1, SECOND, 5).unwrap());
+    }
+
+    #[test]
+    fn numbers_that_would_overflow_are_refused() {
+        let max = u64::MAX;
+        assert_eq!(Quota::new(1 << 32, 1, 1), Err(QuotaError::RateTooFine));
+        assert!(Quota::new((1 << 32) - 1, 1, 1).is_ok());
+        assert_eq!(Quota::new(1, MAX_REFILL_NS + 1, 1), Err(QuotaError::RefillTooLong));
+        assert!(Quota::new(1, MAX_REFILL_NS, 1).is_ok());
+        assert_eq!(Quota::new(1, SECOND, max), Err(QuotaError::RefillTooLong));
+        assert_eq!(Quota::new(max, max - 1, max), Err(QuotaError::RateTooFine));
+        assert!(Quota::new((1 << 32) - 1, 1, MAX_REFILL_NS).is_ok());
+    }
+
+    #[test]
+    fn the_window_is_the_time_to_fill_rounded_up() {
+        for (n, p, b, seconds) in [
+            (10, SECOND, 20, 2),
+            (3, SECOND, 10, 4),
+            (1, 60 * SECOND, 10, 600),
+            (1000, SECOND, 1, 1),
+            (7, 60 * SECOND, 7, 60),
+        ] {
+            assert_eq!(Quota::new(n, p, b).unwrap().window_seconds(), seconds);
+        }
+    }
+
+    #[test]
+    fn the_interval_is_exact_where_it_can_be_and_never_above() {
+        for (n, p) in [
+            (1, SECOND),
+            (3, SECOND),
+            (7, 60 * SECOND),
+            (1, 3600 * SECOND),
+            (u64::from(u32::MAX), 1),
+        ] {
+            let quota = Quota::new(n, p, 1).unwrap();
+            let interval = f32::from_bits(quota.interval_bits());
+            assert!(!is_above(interval, quota.period_ns(), quota.tokens()), "{n}/{p}");
+            assert!(is_above(interval.next_up(), quota.period_ns(), quota.tokens()), "{n}/{p}");
+        }
+        let quota = Quota::new(10, SECOND, 1).unwrap();
+        assert_eq!(quota.interval_bits(), 1e8_f32.to_bits());
+    }
+}

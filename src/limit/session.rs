@@ -1,0 +1,240 @@
+//! One request on its way through its limits: judge, take, give back.
+
+use super::gcra::{self, Bucket, Outcome, Taken};
+use super::slot::{Evicted, SLOT_BYTES, Slot, Way};
+use super::store::{self, CREATE, Store, StoreError, Swap};
+use super::table::{Place, Table};
+use super::{Answer, Counters, Request, Standing, TRIES, TakeError};
+
+/// What the steps of one request share.
+struct Session<'a> {
+    table: &'a Table,
+    store: &'a dyn Store,
+    clock: &'a dyn Fn() -> u64,
+    counters: &'a mut Counters,
+    /// The request's own fingerprints: evicted last.
+    keep: Vec<u64>,
+    /// The key of the slot last touched; kept for its storage.
+    key: String,
+    /// The clock's reading after the last load.
+    now: u64,
+    tries: u32,
+}
+
+/// One limit of a request.
+struct Item<'a> {
+    index: usize,
+    request: Request<'a>,
+    place: Place,
+    /// The slot as last loaded, until it is used.
+    loaded: Option<Loaded>,
+    standing: Standing,
+    /// When it was taken, and the bucket as written then.
+    receipt: Option<(u64, Bucket)>,
+}
+
+#[derive(Clone, Copy)]
+struct Loaded {
+    slot: Slot,
+    version: u32,
+}
+
+/// Runs the two steps until one of them has the answer.
+pub(super) fn run(
+    table: &Table,
+    store: &dyn Store,
+    clock: &dyn Fn() -> u64,
+    requests: &[Request<'_>],
+    counters: &mut Counters,
+) -> Result<Answer, TakeError> {
+    let mut items: Vec<Item<'_>> = requests
+        .iter()
+        .enumerate()
+        .map(|(index, request)| Item {
+            index,
+            request: *request,
+            place: table.place(request.limit, request.identity),
+            loaded: None,
+            standing: Standing::default(),
+            receipt: None,
+        })
+        .collect();
+    // By place, so that all requests take in one order.
+    items.sort_unstable_by_key(|item| (item.place, item.index));
+    let keep = items.iter().map(|item| item.place.fingerprint).collect();
+    let key = String::new();
+    let mut session = Session { table, store, clock, counters, keep, key, now: 0, tries: TRIES };
+    loop {
+        if let Some(denied) = session.judge(&mut items)? {
+            return Ok(denied);
+        }
+        match session.take(&mut items) {
+            Ok(true) => break,
+            Ok(false) => session.give_back(&mut items),
+            Err(error) => {
+                session.give_back(&mut items);
+                return Err(error);
+            }
+        }
+    }
+    items.sort_unstable_by_key(|item| item.index);
+    Ok(Answer::Allowed(items.iter().map(|item| item.standing).collect()))
+}
+
+impl Session<'_> {
+    /// Step 1: judges every limit on fresh values. None when all would pass.
+    fn judge(&mut self, items: &mut [Item<'_>]) -> Result<Option<Answer>, TakeError> {
+        'fresh: loop {
+            for item in items.iter_mut() {
+                item.loaded = Some(self.load(item.place.slot)?);
+            }
+            self.now = (self.clock)();
+            let mut longest: Option<(u64, usize)> = None;
+            for item in items.iter() {
+                let Some(loaded) = item.loaded else { continue };
+                let (taken, outdated) = item.spend(&loaded.slot, self.now);
+                let Outcome::Denied { retry_after_ns } = taken.outcome else { continue };
+                // A changed rate or a clock that stepped back changes the bucket even so. Unsaved,
+                // it would be read anew at the announced moment, and deny again.
+                if outdated && !self.write(item, loaded, taken.bucket)? {
+                    self.lose()?;
+                    continue 'fresh;
+                }
+                let earlier = longest.is_some_and(|(wait, index)| {
+                    wait > retry_after_ns || (wait == retry_after_ns && index < item.index)
+                });
+                if !earlier {
+                    longest = Some((retry_after_ns, item.index));
+                }
+            }
+            let denied = |(retry_after_ns, index)| Answer::Denied { index, retry_after_ns };
+            return Ok(longest.map(denied));
+        }
+    }
+
+    /// Step 2: takes from every limit. False when one denies by now; what was taken has a receipt.
+    fn take(&mut self, items: &mut [Item<'_>]) -> Result<bool, TakeError> {
+        let mut written = None;
+        for item in items.iter_mut() {
+            // A slot that this request has just written is not the one that was loaded.
+            let mut judged = item.loaded.take().filter(|_| written != Some(item.place.slot));
+            loop {
+                let loaded = match judged.take() {
+                    Some(loaded) => loaded,
+                    None => self.load_and_read_clock(item.place.slot)?,
+                };
+                let (taken, _) = item.spend(&loaded.slot, self.now);
+                let Outcome::Allowed { remaining, reset_ns } = taken.outcome else {
+                    self.lose()?;
+                    return Ok(false);
+                };
+                item.standing = Standing { remaining, reset_ns };
+                if item.request.cost == 0 {
+                    break;
+                }
+                if self.write(item, loaded, taken.bucket)? {
+                    item.receipt = Some((self.now, taken.bucket));
+                    written = Some(item.place.slot);
+                    break;
+                }
+                self.lose()?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Gives back whatever has a receipt. Races are bounded here as well; a failure is counted, as
+    /// the caller can do nothing about it, and the debt ends with the next refill.
+    fn give_back(&mut self, items: &mut [Item<'_>]) {
+        for item in items.iter_mut() {
+            let Some((taken_at, written)) = item.receipt.take() else { continue };
+            let mut returned = false;
+            for _ in 0..TRIES {
+                match self.give_back_one(item, taken_at, written) {
+                    Ok(true) => {
+                        returned = true;
+                        break;
+                    }
+                    Ok(false) => self.counters.retries += 1,
+                    Err(_) => break,
+                }
+            }
+            self.counters.stranded += u64::from(!returned);
+        }
+    }
+
+    /// One try; false when the race was lost.
+    fn give_back_one(
+        &mut self,
+        item: &Item<'_>,
+        taken_at: u64,
+        written: Bucket,
+    ) -> Result<bool, StoreError> {
+        let loaded = self.load_and_read_clock(item.place.slot)?;
+        let Some(way) = loaded.slot.find(item.place.fingerprint) else { return Ok(true) };
+        let Request { quota, cost, .. } = item.request;
+        let elapsed = if way.bucket == written && way.interval == quota.interval_bits() {
+            0
+        } else {
+            // A clock that went back meanwhile says nothing about the time that passed.
+            self.now.checked_sub(taken_at).unwrap_or(u64::MAX)
+        };
+        let bucket = gcra::carry_over(way.bucket, way.interval, quota, self.now);
+        self.write(item, loaded, gcra::give_back(bucket, quota, cost, elapsed))
+    }
+
+    /// The clock comes after the load, see [`super::take_all`].
+    fn load_and_read_clock(&mut self, slot: u32) -> Result<Loaded, StoreError> {
+        let loaded = self.load(slot)?;
+        self.now = (self.clock)();
+        Ok(loaded)
+    }
+
+    fn load(&mut self, slot: u32) -> Result<Loaded, StoreError> {
+        self.table.write_key(slot, &mut self.key);
+        let Some((value, version)) = store::load(self.store, &self.key)? else {
+            return Ok(Loaded { slot: Slot::default(), version: CREATE });
+        };
+        // An empty value is a slot that nobody has written yet.
+        if !value.is_empty() && value.len() != SLOT_BYTES {
+            self.counters.damaged += 1;
+        }
+        Ok(Loaded { slot: Slot::decode(&value), version })
+    }
+
+    /// Writes the item's bucket into its slot; false when the race was lost.
+    fn write(
+        &mut self,
+        item: &Item<'_>,
+        loaded: Loaded,
+        bucket: Bucket,
+    ) -> Result<bool, StoreError> {
+        let Loaded { mut slot, version } = loaded;
+        let fingerprint = item.place.fingerprint;
+        let interval = item.request.quota.interval_bits();
+        let evicted = slot.place(Way { fingerprint, bucket, interval }, self.now, &self.keep);
+        self.table.write_key(item.place.slot, &mut self.key);
+        let done = self.store.swap(&self.key, &slot.encode(), version)? == Swap::Done;
+        self.counters.live_evictions += u64::from(done && evicted == Evicted::Live);
+        Ok(done)
+    }
+
+    fn lose(&mut self) -> Result<(), TakeError> {
+        self.counters.retries += 1;
+        self.tries = self.tries.saturating_sub(1);
+        if self.tries == 0 { Err(TakeError::Contended) } else { Ok(()) }
+    }
+}
+
+impl Item<'_> {
+    /// The take on the bucket in `slot`, and whether what is stored there reads differently now.
+    fn spend(&self, slot: &Slot, now: u64) -> (Taken, bool) {
+        let Request { quota, cost, .. } = self.request;
+        let Some(way) = slot.find(self.place.fingerprint) else {
+            return (gcra::take(Bucket::default(), quota, now, cost), false);
+        };
+        let bucket = gcra::carry_over(way.bucket, way.interval, quota, now);
+        let taken = gcra::take(bucket, quota, now, cost);
+        (taken, taken.bucket != way.bucket || way.interval != quota.interval_bits())
+    }
+}

@@ -1,0 +1,226 @@
+//! The value of one slot: a few buckets side by side, each known by its fingerprint.
+//!
+//! 8 ways of 24 bytes, all little endian: fingerprint `u64` (0: the way is empty), TAT `u64` ns,
+//! its fraction `u32`, interval `u32` (the bits of an `f32`, [`Quota::interval_bits`]). Any bytes
+//! are a slot. Of a value of another length every whole way is read and the rest is empty: that
+//! keeps as much debt as can still be made out, and the next write mends the length. Nonsense
+//! inside a way can only hurt the identity whose 64-bit fingerprint it happens to carry, and
+//! [`super::gcra`] bounds that to one refill.
+//!
+//! [`Quota::interval_bits`]: super::quota::Quota::interval_bits
+
+use super::gcra::Bucket;
+use super::quota::MAX_REFILL_NS;
+
+/// Buckets per slot.
+pub const WAYS: usize = 8;
+/// Bytes per bucket.
+pub const WAY_BYTES: usize = 24;
+/// Bytes per slot. Small, since the host copies values under a process-wide mutex.
+pub const SLOT_BYTES: usize = WAYS * WAY_BYTES;
+
+/// One bucket in its slot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Way {
+    /// 64 bits of the keyed hash that did not choose the slot; 0 where the way is empty.
+    pub fingerprint: u64,
+    /// The bucket as last written.
+    pub bucket: Bucket,
+    /// Nanoseconds per token at that write, the bits of an `f32`.
+    pub interval: u32,
+}
+
+/// The decoded value of one slot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Slot {
+    ways: [Way; WAYS],
+}
+
+/// Whose bucket made room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evicted {
+    /// Nobody's: the bucket was there, or a way was free.
+    Nothing,
+    /// A full bucket, or one that no quota can have written: nothing is lost.
+    Spent,
+    /// A bucket with a debt, which is forgotten. Counted: the table is too small.
+    Live,
+}
+
+impl Slot {
+    /// Decodes any bytes, as this module's head describes.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Self {
+        let mut slot = Self::default();
+        let (ways, _) = bytes.as_chunks::<WAY_BYTES>();
+        for (way, bytes) in slot.ways.iter_mut().zip(ways) {
+            *way = Way::decode(bytes);
+        }
+        slot
+    }
+
+    /// The slot's value.
+    #[must_use]
+    pub fn encode(&self) -> [u8; SLOT_BYTES] {
+        let mut bytes = [0; SLOT_BYTES];
+        let (ways, _) = bytes.as_chunks_mut::<WAY_BYTES>();
+        for (bytes, way) in ways.iter_mut().zip(&self.ways) {
+            way.encode(bytes);
+        }
+        bytes
+    }
+
+    /// The way that carries `fingerprint`, if any.
+    #[must_use]
+    pub fn find(&self, fingerprint: u64) -> Option<Way> {
+        self.ways.iter().find(|way| way.fingerprint == fingerprint && fingerprint != 0).copied()
+    }
+
+    /// Puts `way` in its place: over its own earlier state, else into an empty way, else over a
+    /// full bucket, else over the one nearest to full.
+    ///
+    /// The buckets in `keep` go last: a request with several limits in one slot must not drop the
+    /// bucket it has just taken from.
+    pub fn place(&mut self, way: Way, now: u64, keep: &[u64]) -> Evicted {
+        let rank = |other: &Way| {
+            if other.fingerprint == way.fingerprint {
+                (0, 0)
+            } else if other.fingerprint == 0 {
+                (1, 0)
+            } else if other.is_spent(now) {
+                (2, 0)
+            } else if keep.contains(&other.fingerprint) {
+                (4, other.bucket.tat_ns)
+            } else {
+                (3, other.bucket.tat_ns)
+            }
+        };
+        let Some(place) = self.ways.iter_mut().min_by_key(|other| rank(other)) else {
+            return Evicted::Nothing;
+        };
+        let evicted = match rank(place) {
+            (0 | 1, _) => Evicted::Nothing,
+            (2, _) => Evicted::Spent,
+            _ => Evicted::Live,
+        };
+        *place = way;
+        evicted
+    }
+}
+
+impl Way {
+    /// Full, or so far ahead that no quota can have written it: kept, that would occupy the way
+    /// for good.
+    fn is_spent(&self, now: u64) -> bool {
+        let Bucket { tat_ns, frac } = self.bucket;
+        let full = tat_ns < now || (tat_ns == now && frac == 0);
+        full || tat_ns - now > MAX_REFILL_NS
+    }
+
+    fn decode(bytes: &[u8; WAY_BYTES]) -> Self {
+        let (words, _) = bytes.as_chunks::<8>();
+        let [fingerprint, tat_ns, rest] = words else { return Self::default() };
+        let [c0, c1, c2, c3, i0, i1, i2, i3] = *rest;
+        Self {
+            fingerprint: u64::from_le_bytes(*fingerprint),
+            bucket: Bucket {
+                tat_ns: u64::from_le_bytes(*tat_ns),
+                frac: u32::from_le_bytes([c0, c1, c2, c3]),
+            },
+            interval: u32::from_le_bytes([i0, i1, i2, i3]),
+        }
+    }
+
+    fn encode(&self, bytes: &mut [u8; WAY_BYTES]) {
+        let (words, _) = bytes.as_chunks_mut::<8>();
+        let [fingerprint, tat_ns, rest] = words else { return };
+        *fingerprint = self.fingerprint.to_le_bytes();
+        *tat_ns = self.bucket.tat_ns.to_le_bytes();
+        *rest = (u64::from(self.interval) << 32 | u64::from(self.bucket.frac)).to_le_bytes();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_000;
+
+    fn way(fingerprint: u64, tat_ns: u64) -> Way {
+        Way { fingerprint, bucket: Bucket { tat_ns, frac: 0 }, interval: 1 }
+    }
+
+    fn full_of(tats: [u64; WAYS]) -> Slot {
+        let mut slot = Slot::default();
+        for (fingerprint, tat) in (1..).zip(tats) {
+            assert_eq!(slot.place(way(fingerprint, tat), 0, &[]), Evicted::Nothing);
+        }
+        slot
+    }
+
+    #[test]
+    fn a_slot_reads_back_as_written_in_little_endian() {
+        let mut slot = Slot::default();
+        let written = Way {
+            fingerprint: 0x0807_0605_0403_0201,
+            bucket: Bucket { tat_ns: 0x100f_0e0d_0c0b_0a09, frac: 0x1413_1211 },
+            interval: 0x1817_1615,
+        };
+        slot.place(written, 0, &[]);
+        let bytes = slot.encode();
+        let expected: Vec<u8> = (1..=24).collect();
+        assert_eq!(bytes[..24], expected[..]);
+        assert_eq!(bytes[24..], [0; 168]);
+        assert_eq!(Slot::decode(&bytes), slot);
+    }
+
+    #[test]
+    fn a_value_of_another_length_keeps_its_whole_ways() {
+        let bytes = full_of([9; WAYS]).encode();
+        for length in 0..=SLOT_BYTES {
+            let slot = Slot::decode(&bytes[..length]);
+            for fingerprint in 1..=8 {
+                let whole = usize::try_from(fingerprint).unwrap() * WAY_BYTES <= length;
+                assert_eq!(slot.find(fingerprint).is_some(), whole);
+            }
+        }
+        let mut longer = bytes.to_vec();
+        longer.extend([0xff; 500]);
+        assert_eq!(Slot::decode(&longer), Slot::decode(&bytes));
+    }
+
+    #[test]
+    fn an_empty_way_is_nobodys() {
+        assert_eq!(Slot::default().find(0), None);
+    }
+
+    #[test]
+    fn eviction_takes_the_way_that_loses_least() {
+        let far = NOW + MAX_REFILL_NS + 1;
+        let live = [1_010, 1_020, 1_030, 1_040, 1_050, 1_060, 1_070, 1_080];
+        let mut one_full = live;
+        one_full[5] = NOW;
+        let mut one_nonsense = live;
+        one_nonsense[6] = far;
+        for (tats, keep, gone, evicted) in [
+            (one_full, &[][..], 6, Evicted::Spent),
+            (one_nonsense, &[][..], 7, Evicted::Spent),
+            (live, &[][..], 1, Evicted::Live),
+            (live, &[1, 2][..], 3, Evicted::Live),
+            (live, &[1, 2, 3, 4, 5, 6, 7, 8][..], 1, Evicted::Live),
+        ] {
+            let mut slot = full_of(tats);
+            assert_eq!(slot.place(way(99, 2_000), NOW, keep), evicted);
+            assert_eq!(slot.find(gone), None);
+            assert!(slot.find(99).is_some());
+        }
+    }
+
+    #[test]
+    fn a_bucket_is_written_over_its_own_earlier_state() {
+        let mut slot = full_of([NOW; WAYS]);
+        assert_eq!(slot.place(way(5, 2_000), NOW, &[]), Evicted::Nothing);
+        assert_eq!(slot.find(5), Some(way(5, 2_000)));
+        assert!((1..=8).all(|fingerprint| slot.find(fingerprint).is_some()));
+    }
+}

@@ -1,0 +1,234 @@
+//! The fixed table of buckets in shared data.
+//!
+//! Envoy never frees a shared-data key, so identities are not keys: they are hashed into a table
+//! whose size is settled when the first worker opens it. The hash is keyed by a random seed that
+//! all workers of the process share, so that nobody outside can aim at somebody's slot.
+
+use std::hash::Hasher;
+
+use siphasher::sip128::{Hasher128, SipHasher13};
+
+use super::slot::{SLOT_BYTES, WAYS};
+use super::store::{CREATE, Store, StoreError, Swap, load};
+
+/// The most slots a table may have: 2²¹, which is 16.8 M buckets in 400 MB.
+pub const MAX_SLOTS: u32 = 1 << 21;
+
+/// How often the record may be found unreadable or contended before opening fails. The first try
+/// creates, the second adopts; more happen only while several workers replace a damaged record.
+const OPEN_TRIES: u32 = 8;
+
+/// First bytes of the record; the digit is the layout of record and slots.
+const MAGIC: [u8; 4] = *b"tgb1";
+
+/// Where the buckets of one plugin are.
+#[derive(Clone)]
+pub struct Table {
+    prefix: String,
+    slots: u32,
+    seed: [u8; 16],
+    wanted: u32,
+}
+
+/// The place of one bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Which slot.
+    pub slot: u32,
+    /// Which bucket in it; never 0.
+    pub fingerprint: u64,
+}
+
+impl std::fmt::Debug for Table {
+    /// Without the seed: with it, slots could be aimed at.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Table").field("prefix", &self.prefix).field("slots", &self.slots).finish()
+    }
+}
+
+impl Table {
+    /// Adopts the table of `plugin`, or creates it for `max_identities` buckets with `random` as
+    /// its seed.
+    ///
+    /// The first worker wins, and the others take over its seed and size. An existing table keeps
+    /// its size for the life of the process, so that a config push never moves a bucket;
+    /// [`Table::keeps_other_size`] tells. The creator makes every slot at once, before traffic:
+    /// later, one growth of the host's map would stall all workers. Slots that are missing all the
+    /// same (a creator that died midway) are made when first taken from.
+    ///
+    /// # Errors
+    /// What the store answered, or [`StoreError::Damaged`].
+    pub fn open(
+        store: &dyn Store,
+        plugin: &str,
+        max_identities: u32,
+        random: [u8; 16],
+    ) -> Result<Self, StoreError> {
+        let key = format!("tollgate/{plugin}/table");
+        let wanted = Self::slots_for(max_identities);
+        let mut table =
+            Self { prefix: format!("tollgate/{plugin}/b/"), slots: wanted, seed: random, wanted };
+        for _ in 0..OPEN_TRIES {
+            let version = match load(store, &key)? {
+                None => CREATE,
+                Some((record, version)) => match decode(&record) {
+                    Some((slots, seed)) => {
+                        (table.slots, table.seed) = (slots, seed);
+                        return Ok(table);
+                    }
+                    None => version,
+                },
+            };
+            if store.swap(&key, &encode(wanted, random), version)? == Swap::Done {
+                table.create_slots(store)?;
+                return Ok(table);
+            }
+        }
+        Err(StoreError::Damaged)
+    }
+
+    /// How many slots hold `max_identities` buckets: the next power of two, at most [`MAX_SLOTS`].
+    ///
+    /// Hashing fills slots unevenly. While as many identities owe at once as the table has ways,
+    /// about one in seven finds its slot full and evicts; at half of that it is one in 120.
+    #[must_use]
+    pub fn slots_for(max_identities: u32) -> u32 {
+        let ways = u32::try_from(WAYS).unwrap_or(u32::MAX);
+        max_identities.div_ceil(ways).clamp(1, MAX_SLOTS).next_power_of_two()
+    }
+
+    /// How many slots the table has.
+    #[must_use]
+    pub fn slots(&self) -> u32 {
+        self.slots
+    }
+
+    /// Whether the table was created with another size than now asked for. A restart of the proxy
+    /// applies the new one.
+    #[must_use]
+    pub fn keeps_other_size(&self) -> bool {
+        self.slots != self.wanted
+    }
+
+    /// Where the bucket of `identity` under `limit` is. A limit's name has no NUL, so that no two
+    /// pairs read the same.
+    #[must_use]
+    pub fn place(&self, limit: &str, identity: &str) -> Place {
+        let mut hasher = SipHasher13::new_with_key(&self.seed);
+        hasher.write(limit.as_bytes());
+        hasher.write(&[0]);
+        hasher.write(identity.as_bytes());
+        let hash = hasher.finish128();
+        // `slots` is a power of two; the mask leaves 21 bits at most.
+        let slot = u32::try_from(hash.h1 & u64::from(self.slots - 1)).unwrap_or(0);
+        Place { slot, fingerprint: hash.h2.max(1) }
+    }
+
+    /// Writes the key of `slot` into `key`, whose storage is used again.
+    pub fn write_key(&self, slot: u32, key: &mut String) {
+        key.clear();
+        key.push_str(&self.prefix);
+        let mut divisor = 1;
+        while slot / divisor >= 10 {
+            divisor *= 10;
+        }
+        while divisor > 0 {
+            let digit = u8::try_from(slot / divisor % 10).unwrap_or(0);
+            key.push(char::from(b'0' + digit));
+            divisor /= 10;
+        }
+    }
+
+    fn create_slots(&self, store: &dyn Store) -> Result<(), StoreError> {
+        let mut key = String::new();
+        for slot in 0..self.slots {
+            self.write_key(slot, &mut key);
+            // Lost means that the slot is there, which is all that is wanted.
+            store.swap(&key, &[0; SLOT_BYTES], CREATE)?;
+        }
+        Ok(())
+    }
+}
+
+/// The record: magic, slots as `u32` LE, seed.
+fn encode(slots: u32, seed: [u8; 16]) -> [u8; 24] {
+    let [m0, m1, m2, m3] = MAGIC;
+    let [s0, s1, s2, s3] = slots.to_le_bytes();
+    let mut record =
+        [m0, m1, m2, m3, s0, s1, s2, s3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    for (byte, part) in record.iter_mut().skip(8).zip(seed) {
+        *byte = part;
+    }
+    record
+}
+
+/// The slots and seed of a record, None for anything that [`encode`] does not write.
+fn decode(record: &[u8]) -> Option<(u32, [u8; 16])> {
+    let rest = record.strip_prefix(&MAGIC)?;
+    let (slots, seed) = rest.split_first_chunk::<4>()?;
+    let slots = u32::from_le_bytes(*slots);
+    let fits = slots.is_power_of_two() && slots <= MAX_SLOTS;
+    Some((slots, seed.try_into().ok()?)).filter(|_| fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(slots: u32, seed: u8) -> Table {
+        Table { prefix: "tollgate/p/b/".into(), slots, seed: [seed; 16], wanted: slots }
+    }
+
+    #[test]
+    fn the_table_is_the_next_power_of_two_and_bounded() {
+        for (identities, slots) in [
+            (0, 1),
+            (1, 1),
+            (8, 1),
+            (9, 2),
+            (100_000, 16_384),
+            (131_072, 16_384),
+            (131_073, 32_768),
+            (u32::MAX, MAX_SLOTS),
+        ] {
+            assert_eq!(Table::slots_for(identities), slots, "{identities}");
+        }
+    }
+
+    #[test]
+    fn keys_are_the_prefix_and_the_number() {
+        let mut key = String::from("left over");
+        for slot in [0, 7, 10, 99, 100, 16_383, u32::MAX] {
+            table(1, 0).write_key(slot, &mut key);
+            assert_eq!(key, format!("tollgate/p/b/{slot}"));
+        }
+    }
+
+    #[test]
+    fn places_depend_on_limit_identity_and_seed() {
+        let one = table(1 << 14, 1);
+        let place = one.place("l", "alice");
+        assert_eq!(place, one.place("l", "alice"));
+        assert!(place.slot < 1 << 14 && place.fingerprint != 0);
+        for other in [one.place("l", "bob"), one.place("m", "alice"), one.place("la", "lice")] {
+            assert_ne!(place.fingerprint, other.fingerprint);
+        }
+        assert_ne!(place.fingerprint, table(1 << 14, 2).place("l", "alice").fingerprint);
+    }
+
+    #[test]
+    fn only_a_record_as_written_is_adopted() {
+        let good = encode(1 << 14, [7; 16]);
+        assert_eq!(decode(&good), Some((1 << 14, [7; 16])));
+        assert_eq!(decode(&good[..23]), None);
+        assert_eq!(decode(&[&good[..], &[0]].concat()), None);
+        for slots in [0, 3, MAX_SLOTS * 2] {
+            assert_eq!(decode(&encode(slots, [7; 16])), None);
+        }
+    }
+
+    #[test]
+    fn debug_output_hides_the_seed() {
+        assert!(!format!("{:?}", table(1, 171)).contains("171"));
+    }
+}

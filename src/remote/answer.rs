@@ -1,0 +1,113 @@
+//! Judging what a provider answered, before any of it is believed.
+
+use serde_json::Value;
+
+use crate::config::uri::parse_http_uri;
+use crate::headers::Headers;
+use crate::provider::HttpUri;
+use crate::verify::keyset::{KeySet, SecretKeys, SkippedKey};
+
+/// The largest body that is looked at, bytes. The key sets of large providers are below 20 KiB.
+pub const MAX_BODY: usize = 512 * 1024;
+
+/// Why a fetch brought nothing; [`FetchError::label`] is its word in metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FetchError {
+    /// The host refused the call: no such cluster, as a rule.
+    Dispatch,
+    /// No answer: timeout, reset, refused connection, failed TLS handshake.
+    Unreachable,
+    /// Another status than 200.
+    Status(u16),
+    /// A body over [`MAX_BODY`].
+    TooLarge,
+    /// A body that is no JSON of the expected shape.
+    Malformed,
+    /// A key set without a key that the provider's configuration could use.
+    NoUsableKey,
+    /// A discovery document of another issuer (OpenID Connect Discovery 1.0 §4.3).
+    IssuerMismatch,
+}
+
+impl FetchError {
+    /// The value of the label `result` of `tollgate_jwks_fetch`.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Dispatch => "dispatch",
+            Self::Unreachable => "unreachable",
+            Self::Status(_) => "status",
+            Self::TooLarge => "too_large",
+            Self::Malformed => "malformed",
+            Self::NoUsableKey => "no_usable_key",
+            Self::IssuerMismatch => "issuer_mismatch",
+        }
+    }
+}
+
+impl std::fmt::Display for FetchError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Dispatch => f.write_str("the proxy refused the call"),
+            Self::Unreachable => f.write_str("no answer (timeout, reset or failed handshake)"),
+            Self::Status(status) => write!(f, "status {status}"),
+            Self::TooLarge => write!(f, "a body over {MAX_BODY} bytes"),
+            Self::Malformed => f.write_str("a body that is not the expected JSON"),
+            Self::NoUsableKey => f.write_str("a key set without a usable key"),
+            Self::IssuerMismatch => f.write_str("a discovery document of another issuer"),
+        }
+    }
+}
+
+/// Checks that an answer is complete, small and 200 before its body is fetched from the host. An
+/// answer that never came has no headers.
+///
+/// # Errors
+/// `Unreachable`, `Status`, `TooLarge`.
+pub fn check_head(headers: &Headers, body_size: usize) -> Result<(), FetchError> {
+    let status = headers.value(":status").ok_or(FetchError::Unreachable)?;
+    let status = std::str::from_utf8(status).ok().and_then(|status| status.parse().ok());
+    match status {
+        Some(200) if body_size > MAX_BODY => Err(FetchError::TooLarge),
+        Some(200) => Ok(()),
+        Some(other) => Err(FetchError::Status(other)),
+        None => Err(FetchError::Unreachable),
+    }
+}
+
+/// Parses a fetched key set. `oct` keys are never taken from the network.
+///
+/// # Errors
+/// `Malformed`, `NoUsableKey`.
+pub fn key_set(body: &[u8]) -> Result<(KeySet, Vec<SkippedKey>), FetchError> {
+    use crate::verify::keyset::KeySetError;
+    KeySet::parse(body, SecretKeys::Refuse).map_err(|error| match error {
+        KeySetError::NoUsableKey { .. } => FetchError::NoUsableKey,
+        _ => FetchError::Malformed,
+    })
+}
+
+/// Finds the key set's address in a discovery document, which must be one of `issuers`, written as
+/// in the configuration.
+///
+/// # Errors
+/// `Malformed`, `IssuerMismatch`.
+pub fn jwks_uri(body: &[u8], issuers: &[String]) -> Result<HttpUri, FetchError> {
+    let document: Value = serde_json::from_slice(body).map_err(|_| FetchError::Malformed)?;
+    let text = |name: &str| document.get(name).and_then(Value::as_str);
+    let issuer = text("issuer").ok_or(FetchError::Malformed)?;
+    if !issuers.iter().any(|known| known == issuer) {
+        return Err(FetchError::IssuerMismatch);
+    }
+    text("jwks_uri").and_then(|uri| parse_http_uri(uri).ok()).ok_or(FetchError::Malformed)
+}
+
+/// The seconds of `Cache-Control: max-age` (RFC 9111 §5.2.2.1).
+pub fn max_age(headers: &Headers) -> Option<u64> {
+    headers.all("cache-control").find_map(|value| {
+        std::str::from_utf8(value).ok()?.split(',').find_map(|directive| {
+            let (name, seconds) = directive.trim().split_once('=')?;
+            let seconds = seconds.trim_matches('"').parse().ok()?;
+            name.eq_ignore_ascii_case("max-age").then_some(seconds)
+        })
+    })
+}

@@ -1,0 +1,254 @@
+//! From a denial to what the caller sees: the only place that knows statuses and challenges.
+
+use crate::policy::{Limit, Policy, Responses};
+use crate::reason::Reason;
+use crate::verdict::{Denial, LimitReport};
+
+const NANOS_PER_SECOND: u64 = 1_000_000_000;
+
+/// A reply of our own, ready for the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u32,
+    /// The gRPC status for callers that speak gRPC (the host turns the reply into trailers).
+    pub grpc_status: i32,
+    /// Names and values.
+    pub headers: Vec<(&'static str, String)>,
+    /// The problem document (RFC 9457), the bare reason for gRPC, or nothing.
+    pub body: String,
+}
+
+/// The `error` attribute of the challenge (RFC 6750 §3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Challenge {
+    /// No challenge: authentication would not help.
+    None,
+    /// A challenge without `error`: the request carried no token.
+    Bare,
+    InvalidRequest,
+    InvalidToken,
+    InsufficientScope,
+}
+
+impl Challenge {
+    const fn error(self) -> Option<&'static str> {
+        match self {
+            Self::None | Self::Bare => None,
+            Self::InvalidRequest => Some("invalid_request"),
+            Self::InvalidToken => Some("invalid_token"),
+            Self::InsufficientScope => Some("insufficient_scope"),
+        }
+    }
+}
+
+/// Status, gRPC status and challenge of each reason. The gRPC numbers are UNAUTHENTICATED 16,
+/// PERMISSION_DENIED 7, RESOURCE_EXHAUSTED 8, INVALID_ARGUMENT 3 and UNAVAILABLE 14.
+const fn outcome(reason: Reason) -> (u32, i32, Challenge) {
+    use Reason as R;
+    match reason {
+        R::Ok | R::Anonymous | R::Preflight => (200, 0, Challenge::None),
+        R::TokenMultiple | R::TokenTooLarge => (400, 3, Challenge::InvalidRequest),
+        R::PathAmbiguous | R::PayloadMalformed => (400, 3, Challenge::None),
+        R::TokenMissing => (401, 16, Challenge::Bare),
+        R::TokenMalformed
+        | R::TypeNotAllowed
+        | R::CritUnsupported
+        | R::AlgorithmNotAllowed
+        | R::KeyUnknown
+        | R::SignatureInvalid
+        | R::IssuerNotAllowed
+        | R::TenantNotAllowed
+        | R::AudienceMismatch
+        | R::ClaimMissing
+        | R::ClaimMalformed
+        | R::Expired
+        | R::NotYetValid
+        | R::IssuedInFuture
+        | R::LifetimeTooLong
+        | R::TokenUseMismatch
+        | R::BindingMismatch => (401, 16, Challenge::InvalidToken),
+        R::NoRule => (403, 7, Challenge::None),
+        R::RoleInsufficient
+        | R::ScopeInsufficient
+        | R::ClientNotAllowed
+        | R::ClaimInsufficient
+        | R::GroupsOverage => (403, 7, Challenge::InsufficientScope),
+        R::PayloadTooLarge | R::RowsExceeded | R::DepthExceeded => (413, 3, Challenge::None),
+        R::ContentTypeNotAllowed => (415, 3, Challenge::None),
+        R::RateLimited | R::ConcurrencyLimited | R::CostExceedsBurst => (429, 8, Challenge::None),
+        R::KeysUnavailable | R::StoreUnavailable => (503, 14, Challenge::None),
+    }
+}
+
+const fn title(status: u32) -> &'static str {
+    match status {
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        413 => "Content Too Large",
+        415 => "Unsupported Media Type",
+        429 => "Too Many Requests",
+        503 => "Service Unavailable",
+        _ => "OK",
+    }
+}
+
+/// Composes the reply to a denial. `limits` is what is known of the caller's buckets.
+pub fn compose(denial: &Denial, limits: &[LimitReport], policy: &Policy, grpc: bool) -> Reply {
+    let responses = &policy.responses;
+    let (status, grpc_status, challenge) = outcome(denial.reason);
+    let mut headers = vec![("cache-control", "no-store".to_owned())];
+    if challenge != Challenge::None {
+        headers.push(("www-authenticate", authenticate(challenge, denial.reason, responses)));
+    }
+    if let Some(wait) = denial.retry_after {
+        headers.push(("retry-after", seconds_up(wait).max(1).to_string()));
+    }
+    headers.extend(rate_limit_fields(limits, policy));
+    let body = if grpc {
+        denial.reason.as_str().to_owned()
+    } else if responses.problem_body {
+        headers.push(("content-type", "application/problem+json".to_owned()));
+        problem(status, denial.reason)
+    } else {
+        String::new()
+    };
+    Reply { status, grpc_status, headers, body }
+}
+
+fn problem(status: u32, reason: Reason) -> String {
+    // Every part is a constant of this crate: nothing here needs escaping.
+    format!(
+        r#"{{"type":"about:blank","title":"{}","status":{status},"reason":"{}"}}"#,
+        title(status),
+        reason.as_str()
+    )
+}
+
+fn authenticate(challenge: Challenge, reason: Reason, responses: &Responses) -> String {
+    let mut attributes = Vec::with_capacity(3);
+    if let Some(realm) = &responses.realm {
+        attributes.push(format!("realm=\"{realm}\""));
+    }
+    if let Some(error) = challenge.error() {
+        attributes.push(format!("error=\"{error}\""));
+        attributes.push(format!("error_description=\"{}\"", reason.as_str()));
+    }
+    match attributes.is_empty() {
+        true => "Bearer".to_owned(),
+        false => format!("Bearer {}", attributes.join(", ")),
+    }
+}
+
+/// `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10), one item for
+/// each limit, and `X-RateLimit-*` for the one with the least left.
+pub fn rate_limit_fields(reports: &[LimitReport], policy: &Policy) -> Vec<(&'static str, String)> {
+    let known: Vec<(&Limit, &LimitReport)> =
+        reports.iter().filter_map(|r| Some((policy.limits.get(r.limit)?, r))).collect();
+    let mut fields = Vec::new();
+    let Some((limit, least)) = known.iter().min_by_key(|(_, r)| r.remaining) else { return fields };
+    if policy.responses.ratelimit_ietf {
+        let (mut quotas, mut left) = (Vec::new(), Vec::new());
+        for (limit, report) in &known {
+            let (name, quota) = (&limit.name, &limit.quota);
+            quotas.push(format!("\"{name}\";q={};w={}", quota.burst(), quota.window_seconds()));
+            left.push(format!("\"{name}\";r={};t={}", report.remaining, seconds_up(report.reset)));
+        }
+        fields.push(("ratelimit-policy", quotas.join(", ")));
+        fields.push(("ratelimit", left.join(", ")));
+    }
+    if policy.responses.ratelimit_x {
+        fields.push(("x-ratelimit-limit", limit.quota.burst().to_string()));
+        fields.push(("x-ratelimit-remaining", least.remaining.to_string()));
+        fields.push(("x-ratelimit-reset", seconds_up(least.reset).to_string()));
+    }
+    fields
+}
+
+/// Whole seconds, rounded up: a caller that waits them is never early.
+const fn seconds_up(nanos: u64) -> u64 {
+    nanos.div_ceil(NANOS_PER_SECOND)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy() -> Policy {
+        struct NoVariables;
+        impl crate::config::Environment for NoVariables {
+            fn variable(&self, _: &str) -> Option<String> {
+                None
+            }
+        }
+        let document = serde_json::json!({
+            "providers": [{
+                "name": "p",
+                "issuers": ["https://issuer.test"],
+                "audiences": ["a"],
+                "keys": {"inline": {"keys": [{
+                    "kty": "OKP", "crv": "Ed25519",
+                    "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", // RFC 8037 appendix A.2
+                }]}},
+            }],
+            "rules": [{"name": "r", "limits": ["per-caller"]}],
+            "limits": [{"name": "per-caller", "rate": "10/s", "burst": 20}],
+            "responses": {"realm": "ml", "ratelimit_headers": "both"},
+        });
+        crate::config::compile(document.to_string().as_bytes(), &NoVariables).unwrap().0
+    }
+
+    fn header<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {
+        reply.headers.iter().find(|(n, _)| *n == name).map(|(_, v)| v.as_str())
+    }
+
+    #[test]
+    fn a_missing_token_gets_a_challenge_without_an_error() {
+        let reply = compose(&Reason::TokenMissing.into(), &[], &policy(), false);
+        assert_eq!(reply.status, 401);
+        assert_eq!(header(&reply, "www-authenticate"), Some("Bearer realm=\"ml\""));
+        assert_eq!(header(&reply, "retry-after"), None);
+    }
+
+    #[test]
+    fn every_refusal_has_a_client_or_server_status_and_a_problem_with_its_word() {
+        for reason in Reason::ALL {
+            let reply = compose(&reason.into(), &[], &policy(), false);
+            let passes = matches!(reason, Reason::Ok | Reason::Anonymous | Reason::Preflight);
+            assert_eq!(reply.status < 400, passes, "{reason:?}");
+            let body: serde_json::Value = serde_json::from_str(&reply.body).unwrap();
+            assert_eq!(body["reason"], reason.as_str());
+            assert_eq!(body["status"], reply.status);
+            let challenged = header(&reply, "www-authenticate").is_some();
+            assert!(challenged || reply.status != 401, "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn an_invalid_token_is_named_in_the_challenge() {
+        let reply = compose(&Reason::Expired.into(), &[], &policy(), false);
+        assert_eq!(
+            header(&reply, "www-authenticate"),
+            Some("Bearer realm=\"ml\", error=\"invalid_token\", error_description=\"expired\"")
+        );
+    }
+
+    #[test]
+    fn a_limited_caller_is_told_when_to_come_back_in_whole_seconds_rounded_up() {
+        let denial = Denial { reason: Reason::RateLimited, retry_after: Some(1_000_000_001) };
+        let limits = [LimitReport { limit: 0, remaining: 0, reset: 1 }];
+        let reply = compose(&denial, &limits, &policy(), false);
+        assert_eq!(header(&reply, "retry-after"), Some("2"));
+        assert_eq!(header(&reply, "ratelimit-policy"), Some("\"per-caller\";q=20;w=2"));
+        assert_eq!(header(&reply, "ratelimit"), Some("\"per-caller\";r=0;t=1"));
+        assert_eq!(header(&reply, "x-ratelimit-remaining"), Some("0"));
+    }
+
+    #[test]
+    fn grpc_callers_get_the_bare_word_and_a_grpc_status() {
+        let reply = compose(&Reason::RateLimited.into(), &[], &policy(), true);
+        assert_eq!((reply.grpc_status, reply.body.as_str()), (8, "rate_limited"));
+        assert_eq!(header(&reply, "content-type"), None);
+    }
+}

@@ -1,0 +1,278 @@
+//! A host for native tests: it defines the calls that a proxy would, one host for each thread.
+
+#![allow(unsafe_code, clippy::missing_safety_doc)]
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::slice;
+
+use crate::headers::Headers;
+
+const OK: u32 = 0;
+const NOT_FOUND: u32 = 1;
+const CAS_MISMATCH: u32 = 8;
+
+type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// A reply that the filter sent.
+#[derive(Clone, Debug)]
+pub struct SentReply {
+    pub status: u32,
+    pub headers: Pairs,
+    pub body: Vec<u8>,
+    pub grpc_status: i32,
+}
+
+/// Everything the host holds.
+#[derive(Default)]
+pub struct FakeHost {
+    pub now: u64,
+    pub configuration: Vec<u8>,
+    pub request: Pairs,
+    pub response: Pairs,
+    pub properties: HashMap<Vec<u8>, Vec<u8>>,
+    pub filter_state: BTreeMap<String, Vec<u8>>,
+    pub shared: HashMap<Vec<u8>, (Vec<u8>, u32)>,
+    pub replies: Vec<SentReply>,
+    pub log: Vec<String>,
+    pub metrics: Vec<(String, i64)>,
+    /// When set, every call of the request path answers with this status and does nothing.
+    pub failing: Option<u32>,
+}
+
+thread_local! {
+    static HOST: RefCell<FakeHost> = RefCell::default();
+}
+
+/// Looks at, or changes, the host of this thread.
+pub fn host<T>(with: impl FnOnce(&mut FakeHost) -> T) -> T {
+    HOST.with(|host| with(&mut host.borrow_mut()))
+}
+
+/// Runs a call unless the host is told to fail.
+fn answer(call: impl FnOnce(&mut FakeHost) -> u32) -> u32 {
+    host(|host| host.failing.unwrap_or_else(|| call(host)))
+}
+
+fn bytes(data: *const u8, size: usize) -> Vec<u8> {
+    match data.is_null() {
+        true => Vec::new(),
+        false => unsafe { slice::from_raw_parts(data, size) }.to_vec(),
+    }
+}
+
+fn give(value: Vec<u8>, data: *mut *mut u8, size: *mut usize) -> u32 {
+    let boxed = value.into_boxed_slice();
+    unsafe {
+        *size = boxed.len();
+        *data = Box::into_raw(boxed).cast();
+    }
+    OK
+}
+
+impl FakeHost {
+    fn map(&mut self, map: u32) -> &mut Pairs {
+        if map == 0 { &mut self.request } else { &mut self.response }
+    }
+}
+
+fn owned(headers: &Headers) -> Pairs {
+    headers.iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect()
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_log(_: u32, data: *const u8, size: usize) -> u32 {
+    let line = String::from_utf8_lossy(&bytes(data, size)).into_owned();
+    host(|host| host.log.push(line));
+    OK
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32 {
+    answer(|host| {
+        unsafe { *time = host.now };
+        OK
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_get_buffer_bytes(
+    kind: u32,
+    _: usize,
+    _: usize,
+    data: *mut *mut u8,
+    size: *mut usize,
+) -> u32 {
+    const PLUGIN_CONFIGURATION: u32 = 7;
+    match kind {
+        PLUGIN_CONFIGURATION => give(host(|host| host.configuration.clone()), data, size),
+        _ => NOT_FOUND,
+    }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32 {
+    answer(|host| give(Headers::from_pairs(host.map(map)).as_bytes().to_vec(), data, size))
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_remove_header_map_value(map: u32, key: *const u8, key_size: usize) -> u32 {
+    let key = bytes(key, key_size);
+    answer(|host| {
+        host.map(map).retain(|(name, _)| *name != key);
+        OK
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_replace_header_map_value(
+    map: u32,
+    key: *const u8,
+    key_size: usize,
+    value: *const u8,
+    value_size: usize,
+) -> u32 {
+    let (key, value) = (bytes(key, key_size), bytes(value, value_size));
+    answer(|host| {
+        host.map(map).retain(|(name, _)| *name != key);
+        host.map(map).push((key, value));
+        OK
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_get_property(
+    path: *const u8,
+    path_size: usize,
+    data: *mut *mut u8,
+    size: *mut usize,
+) -> u32 {
+    let path = bytes(path, path_size);
+    answer(|host| match host.properties.get(&path) {
+        Some(value) => give(value.clone(), data, size),
+        None => NOT_FOUND,
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_set_property(
+    path: *const u8,
+    path_size: usize,
+    value: *const u8,
+    value_size: usize,
+) -> u32 {
+    let path = String::from_utf8_lossy(&bytes(path, path_size)).into_owned();
+    let value = bytes(value, value_size);
+    answer(|host| {
+        host.filter_state.insert(path, value);
+        OK
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_get_shared_data(
+    key: *const u8,
+    key_size: usize,
+    data: *mut *mut u8,
+    size: *mut usize,
+    cas: *mut u32,
+) -> u32 {
+    let key = bytes(key, key_size);
+    answer(|host| match host.shared.get(&key) {
+        Some((value, number)) => {
+            unsafe { *cas = *number };
+            give(value.clone(), data, size)
+        }
+        None => NOT_FOUND,
+    })
+}
+
+/// CAS 0 overwrites blindly; a number that cannot match creates an absent key, as in Envoy.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_set_shared_data(
+    key: *const u8,
+    key_size: usize,
+    value: *const u8,
+    value_size: usize,
+    cas: u32,
+) -> u32 {
+    let (key, value) = (bytes(key, key_size), bytes(value, value_size));
+    answer(|host| {
+        let next = match host.shared.get(&key) {
+            Some((_, number)) if cas != 0 && cas != *number => return CAS_MISMATCH,
+            Some((_, number)) => number + 1,
+            None => 1,
+        };
+        host.shared.insert(key, (value, next));
+        OK
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_send_local_response(
+    status: u32,
+    _: *const u8,
+    _: usize,
+    body: *const u8,
+    body_size: usize,
+    headers: *const u8,
+    headers_size: usize,
+    grpc_status: i32,
+) -> u32 {
+    let headers = owned(&Headers::from_buffer(bytes(headers, headers_size)));
+    let body = bytes(body, body_size);
+    answer(|host| {
+        host.replies.push(SentReply { status, headers, body, grpc_status });
+        OK
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_define_metric(_: u32, name: *const u8, size: usize, id: *mut u32) -> u32 {
+    let name = String::from_utf8_lossy(&bytes(name, size)).into_owned();
+    answer(|host| {
+        unsafe { *id = host.metrics.len() as u32 };
+        host.metrics.push((name, 0));
+        OK
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_increment_metric(id: u32, by: i64) -> u32 {
+    answer(|host| {
+        host.metrics[id as usize].1 += by;
+        OK
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_record_metric(id: u32, value: u64) -> u32 {
+    answer(|host| {
+        host.metrics[id as usize].1 = value as i64;
+        OK
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_set_effective_context(_: u32) -> u32 {
+    OK
+}
+
+/// The calls that the SDK links but the filter never makes.
+macro_rules! unused {
+    ($($name:ident)*) => {
+        $(#[unsafe(no_mangle)]
+        extern "C" fn $name() -> u32 {
+            panic!(concat!("the filter does not call ", stringify!($name)))
+        })*
+    };
+}
+
+unused! {
+    proxy_get_log_level proxy_set_tick_period_milliseconds proxy_set_buffer_bytes
+    proxy_set_header_map_pairs proxy_get_header_map_value proxy_add_header_map_value
+    proxy_register_shared_queue proxy_resolve_shared_queue proxy_dequeue_shared_queue
+    proxy_enqueue_shared_queue proxy_continue_stream proxy_close_stream proxy_http_call
+    proxy_grpc_call proxy_grpc_stream proxy_grpc_send proxy_grpc_cancel proxy_grpc_close
+    proxy_get_status proxy_call_foreign_function proxy_done proxy_get_metric
+}

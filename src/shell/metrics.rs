@@ -1,0 +1,48 @@
+//! Counters of the telemetry contract, defined once and found again by number.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use crate::abi::{self, Metric};
+use crate::reason::Reason;
+
+/// The labels of one `tollgate_requests` counter: rule, provider, decision, reason. Each comes
+/// from the configuration or from a closed list, so the number of counters is bounded.
+type Labels = (Option<usize>, Option<usize>, &'static str, Reason);
+
+/// The counters of one VM.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    requests: RefCell<HashMap<Labels, Option<u32>>>,
+    named: RefCell<HashMap<String, Option<u32>>>,
+}
+
+impl Metrics {
+    /// Counts a judged request; `name` spells the counter's whole name the first time.
+    pub fn request(&self, labels: Labels, name: impl FnOnce() -> String) {
+        let id = *self.requests.borrow_mut().entry(labels).or_insert_with(|| define(&name()));
+        if let Some(id) = id {
+            abi::increment_metric(id, 1);
+        }
+    }
+
+    /// Adds to a counter by its whole name, labels included.
+    pub fn add(&self, name: &str, by: u64) {
+        let Ok(by) = i64::try_from(by) else { return };
+        if by == 0 {
+            return;
+        }
+        let mut named = self.named.borrow_mut();
+        let id = match named.get(name) {
+            Some(id) => *id,
+            None => *named.entry(name.to_owned()).or_insert_with(|| define(name)),
+        };
+        if let Some(id) = id {
+            abi::increment_metric(id, by);
+        }
+    }
+}
+
+fn define(name: &str) -> Option<u32> {
+    abi::define_metric(Metric::Counter, name).ok()
+}

@@ -1,0 +1,20 @@
+//! The thin shell: the only code that knows the proxy. Callbacks gather, decide, apply.
+
+mod http;
+mod metrics;
+mod root;
+mod state;
+mod store;
+
+#[cfg(test)]
+mod fake_host;
+#[cfg(test)]
+mod tests;
+
+use proxy_wasm::types::LogLevel;
+
+/// Registers the filter with the host; called once for each VM.
+pub fn start() {
+    proxy_wasm::set_log_level(LogLevel::Info);
+    proxy_wasm::set_root_context(|_| Box::new(root::Root::default()));
+}

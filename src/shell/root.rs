@@ -1,0 +1,79 @@
+//! One per worker and configuration: loads the policy, makes the contexts of the streams.
+
+use std::rc::Rc;
+
+use log::{error, info, warn};
+use proxy_wasm::hostcalls;
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::{BufferType, ContextType};
+
+use super::http::Http;
+use super::metrics::Metrics;
+use super::state::State;
+use crate::config::{self, Environment};
+
+/// The VM's environment variables.
+struct VmEnvironment;
+
+impl Environment for VmEnvironment {
+    fn variable(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+}
+
+/// The root context.
+#[derive(Default)]
+pub struct Root {
+    state: Option<Rc<State>>,
+}
+
+impl Context for Root {}
+
+impl RootContext for Root {
+    /// Refusing here makes the host keep the configuration that already serves. The answer
+    /// depends on the document and the environment alone, so that every worker gives the same.
+    fn on_configure(&mut self, size: usize) -> bool {
+        let document = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size)
+            .ok()
+            .flatten()
+            .unwrap_or_default();
+        let metrics = Metrics::default();
+        match config::compile(&document, &VmEnvironment) {
+            Ok((policy, warnings)) => {
+                for warning in warnings {
+                    warn!("tollgate: configuration: {warning}");
+                }
+                metrics.add("tollgate_config.result.accepted", 1);
+                info!("tollgate: configuration accepted: {}", summary(&policy));
+                self.state = Some(Rc::new(State::new(policy, metrics)));
+                true
+            }
+            Err(problems) => {
+                for problem in problems {
+                    error!("tollgate: configuration refused: {problem}");
+                }
+                metrics.add("tollgate_config.result.refused", 1);
+                false
+            }
+        }
+    }
+
+    fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
+        let state = self.state.as_ref()?;
+        Some(Box::new(Http::new(Rc::clone(state))))
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+}
+
+fn summary(policy: &crate::policy::Policy) -> String {
+    format!(
+        "{} provider(s), {} rule(s), {} limit(s), {} tag(s)",
+        policy.providers.len(),
+        policy.rules.len(),
+        policy.limits.len(),
+        policy.tags.len()
+    )
+}

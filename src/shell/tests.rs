@@ -1,0 +1,202 @@
+//! The shell against a fake host, driven through the exports that a proxy calls.
+
+#![allow(unsafe_code)]
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jwt_simple::algorithms::{HS256Key, MACLike};
+use serde_json::{Value, json};
+
+use super::fake_host::host;
+
+const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
+const NOW_SECONDS: u64 = 1_800_000_000;
+const CONTINUE: u32 = 0;
+const PAUSE: u32 = 1;
+const ROOT: u32 = 1;
+
+unsafe extern "C" {
+    fn proxy_on_context_create(context: u32, root: u32);
+    fn proxy_on_configure(context: u32, size: usize) -> bool;
+    fn proxy_on_request_headers(context: u32, headers: usize, end: bool) -> u32;
+    fn proxy_on_response_headers(context: u32, headers: usize, end: bool) -> u32;
+    fn proxy_on_log(context: u32);
+    fn proxy_on_delete(context: u32);
+}
+
+fn configuration() -> Value {
+    json!({
+        "providers": [{
+            "name": "p",
+            "issuers": ["https://issuer.test"],
+            "audiences": ["api://scoring"],
+            "algorithms": ["HS256"],
+            "keys": {"inline": {"keys": [
+                {"kty": "oct", "kid": "k", "k": URL_SAFE_NO_PAD.encode(SECRET)},
+            ]}},
+        }],
+        "rules": [
+            {"name": "health", "match": {"paths": ["/"]}, "auth": "none"},
+            {"name": "score", "match": {"paths": ["/score"]}, "limits": ["per-caller"]},
+        ],
+        "limits": [{"name": "per-caller", "rate": "1/m", "burst": 2}],
+        "tags": [{"name": "subject", "value": "{sub}", "header": "x-auth-subject"}],
+        "store": {"max_identities": 64},
+    })
+}
+
+fn token(subject: &str) -> String {
+    let header = json!({"alg": "HS256", "typ": "JWT", "kid": "k"});
+    let claims = json!({
+        "iss": "https://issuer.test", "aud": "api://scoring", "sub": subject,
+        "exp": NOW_SECONDS + 600,
+    });
+    let input = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string())).join(".");
+    let tag = HS256Key::from_bytes(SECRET).authentication_tag(input.as_bytes());
+    format!("{input}.{}", URL_SAFE_NO_PAD.encode(tag))
+}
+
+/// Loads a document into a new root context.
+fn configure(document: &Value) -> bool {
+    let document = document.to_string().into_bytes();
+    let size = document.len();
+    host(|host| {
+        host.now = NOW_SECONDS * 1_000_000_000;
+        host.configuration = document;
+        host.properties.insert(b"plugin_name".to_vec(), b"tollgate".to_vec());
+        host.properties.insert(b"source\0address".to_vec(), b"192.0.2.1:4711".to_vec());
+    });
+    unsafe {
+        crate::shell::start();
+        proxy_on_context_create(ROOT, 0);
+        proxy_on_configure(ROOT, size)
+    }
+}
+
+fn request(path: &str, more: &[(&str, &[u8])]) -> u32 {
+    const STREAM: u32 = 2;
+    host(|host| {
+        host.replies.clear();
+        host.filter_state.clear();
+        host.response.clear();
+        host.request = [(":method", &b"GET"[..]), (":authority", b"ml"), (":path", path.as_bytes())]
+            .iter()
+            .chain(more)
+            .map(|(name, value)| (name.as_bytes().to_vec(), value.to_vec()))
+            .collect();
+    });
+    unsafe {
+        proxy_on_context_create(STREAM, ROOT);
+        let action = proxy_on_request_headers(STREAM, 0, true);
+        proxy_on_response_headers(STREAM, 0, true);
+        proxy_on_log(STREAM);
+        proxy_on_delete(STREAM);
+        action
+    }
+}
+
+fn bearer(subject: &str) -> Vec<u8> {
+    format!("Bearer {}", token(subject)).into_bytes()
+}
+
+fn upstream_header(name: &str) -> Option<String> {
+    host(|host| {
+        let found = host.request.iter().find(|(n, _)| n == name.as_bytes());
+        found.map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+    })
+}
+
+fn state(name: &str) -> String {
+    host(|host| {
+        let value = host.filter_state.get(&format!("tollgate.{name}")).cloned();
+        String::from_utf8(value.unwrap_or_default()).unwrap()
+    })
+}
+
+#[test]
+fn a_verified_request_passes_tagged_limited_and_counted() {
+    assert!(configure(&configuration()));
+    assert_eq!(request("/score", &[("authorization", &bearer("alice"))]), CONTINUE);
+    assert_eq!(upstream_header("x-auth-subject").as_deref(), Some("alice"));
+    assert_eq!(
+        ["decision", "reason", "rule", "provider", "subject"].map(state),
+        ["allow", "ok", "score", "p", "alice"]
+    );
+    host(|host| {
+        assert!(host.replies.is_empty());
+        assert!(host.response.iter().any(|(name, _)| name == b"ratelimit"));
+        let counter =
+            "tollgate_requests.rule.score.provider.p.decision.allow.reason.ok".to_owned();
+        assert!(host.metrics.contains(&(counter, 1)), "{:?}", host.metrics);
+    });
+}
+
+#[test]
+fn an_empty_bucket_refuses_with_one_reply_and_another_caller_is_unharmed() {
+    assert!(configure(&configuration()));
+    for _ in 0..2 {
+        assert_eq!(request("/score", &[("authorization", &bearer("alice"))]), CONTINUE);
+    }
+    assert_eq!(request("/score", &[("authorization", &bearer("alice"))]), PAUSE);
+    assert_eq!(["decision", "reason", "subject"].map(state), ["deny", "rate_limited", "alice"]);
+    host(|host| {
+        assert_eq!(host.replies.len(), 1);
+        assert_eq!(host.replies[0].status, 429);
+        let retry = host.replies[0].headers.iter().find(|(name, _)| name == b"retry-after");
+        assert_eq!(retry.unwrap().1, b"60");
+    });
+    assert_eq!(request("/score", &[("authorization", &bearer("bob"))]), CONTINUE);
+}
+
+#[test]
+fn spoofed_headers_are_stripped_on_every_path() {
+    assert!(configure(&configuration()));
+    let spoofed: [(&str, &[u8]); 3] =
+        [("x-auth-subject", b"root"), ("x_auth.subject", b"root"), ("x-tollgate-rule", b"x")];
+    assert_eq!(request("/", &spoofed), CONTINUE);
+    assert_eq!(state("reason"), "anonymous");
+    host(|host| assert_eq!(host.request.len(), 3, "{:?}", host.request));
+    assert_eq!(request("/elsewhere", &spoofed), PAUSE);
+    assert_eq!(state("reason"), "no_rule");
+}
+
+#[test]
+fn a_bad_document_is_refused_with_one_line_for_each_problem() {
+    let mut document = configuration();
+    document["providers"][0]["clock_skew"] = json!("5x");
+    document["rules"][1]["limits"] = json!(["nobody"]);
+    assert!(!configure(&document));
+    let log = host(|host| host.log.clone());
+    for path in ["providers[0].clock_skew", "rules[1].limits[0]"] {
+        assert_eq!(log.iter().filter(|line| line.contains(path)).count(), 1, "{path}: {log:?}");
+    }
+}
+
+#[test]
+fn any_byte_in_any_header_is_judged_and_never_panics() {
+    assert!(configure(&configuration()));
+    let token = token("alice");
+    for byte in 0..=255_u8 {
+        for at in [0, 7, 20, 7 + token.len() / 2, 6 + token.len()] {
+            let mut value = format!("Bearer {token}").into_bytes();
+            value[at] = byte;
+            request("/score", &[("authorization", &value), ("x-auth-subject", &[byte])]);
+            assert!(host(|host| host.replies.len()) <= 1);
+        }
+        let name = String::from_utf8_lossy(&[byte]).into_owned();
+        request(&format!("/{name}"), &[(":authority", &[byte]), ("content-type", &[byte])]);
+    }
+}
+
+#[test]
+fn a_host_that_answers_any_status_to_any_call_never_panics_the_module_nor_opens_it() {
+    assert!(configure(&configuration()));
+    for status in 1..=20 {
+        host(|host| host.failing = Some(status));
+        assert_eq!(request("/score", &[("authorization", &bearer("alice"))]), PAUSE, "{status}");
+        assert_eq!(request("/", &[]), PAUSE, "{status}");
+        host(|host| host.failing = None);
+    }
+    assert!(configure(&configuration()));
+    assert_eq!(request("/score", &[("authorization", &bearer("carol"))]), CONTINUE);
+}

@@ -1,0 +1,918 @@
+//! The limiter's laws, against a store with Envoy's compare-and-swap.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex};
+
+use proptest::prelude::*;
+use tollgate::limit::gcra::{self, Bucket, Outcome};
+use tollgate::limit::quota::Quota;
+use tollgate::limit::store::{CREATE, Store, StoreError, Swap};
+use tollgate::limit::table::{MAX_SLOTS, Table};
+use tollgate::limit::{Answer, Counters, Request, TRIES, TakeError, take_all};
+
+const SECOND: u64 = 1_000_000_000;
+const MINUTE: u64 = 60 * SECOND;
+const HOUR: u64 = 60 * MINUTE;
+const NOW: u64 = 1_700_000_000 * SECOND;
+
+// --- The store: Envoy's semantics, and refusals of what the limiter must never do.
+
+#[derive(Default)]
+struct Memory {
+    map: Mutex<HashMap<String, (Vec<u8>, u32)>>,
+    version: AtomicU64,
+}
+
+impl Memory {
+    fn next(&self) -> u32 {
+        u32::try_from(self.version.fetch_add(1, Ordering::Relaxed) + 1).unwrap()
+    }
+
+    fn put(&self, key: &str, value: &[u8]) {
+        self.map.lock().unwrap().insert(key.into(), (value.to_vec(), self.next()));
+    }
+
+    fn dump(&self) -> Vec<(String, Vec<u8>)> {
+        let map = self.map.lock().unwrap();
+        let mut all: Vec<_> = map.iter().map(|(k, (v, _))| (k.clone(), v.clone())).collect();
+        all.sort();
+        all
+    }
+}
+
+impl Store for Memory {
+    fn load(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreError> {
+        Ok(self.map.lock().unwrap().get(key).cloned())
+    }
+
+    fn swap(&self, key: &str, value: &[u8], version: u32) -> Result<Swap, StoreError> {
+        assert_ne!(version, 0, "a blind write");
+        let mut map = self.map.lock().unwrap();
+        if let Some((_, current)) = map.get(key)
+            && *current != version
+        {
+            return Ok(Swap::Lost);
+        }
+        map.insert(key.into(), (value.to_vec(), self.next()));
+        Ok(Swap::Done)
+    }
+}
+
+/// A store that asks `refuse` before each write; `Some` is what the write answers instead.
+struct Unreliable<'a, F> {
+    inner: &'a Memory,
+    refuse: F,
+}
+
+impl<F: Fn(&str) -> Option<Result<Swap, StoreError>>> Store for Unreliable<'_, F> {
+    fn load(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreError> {
+        self.inner.load(key)
+    }
+
+    fn swap(&self, key: &str, value: &[u8], version: u32) -> Result<Swap, StoreError> {
+        (self.refuse)(key).unwrap_or_else(|| self.inner.swap(key, value, version))
+    }
+}
+
+fn quota(tokens: u64, period: u64, burst: u64) -> Quota {
+    Quota::new(tokens, period, burst).unwrap()
+}
+
+fn table(store: &dyn Store, identities: u32) -> Table {
+    Table::open(store, "p", identities, [7; 16]).unwrap()
+}
+
+fn ask<'a>(limit: &'a str, identity: &'a str, quota: &'a Quota, cost: u64) -> Request<'a> {
+    Request { limit, identity, quota, cost }
+}
+
+fn take(table: &Table, store: &dyn Store, now: u64, requests: &[Request<'_>]) -> Answer {
+    take_all(table, store, &|| now, requests, &mut Counters::default()).unwrap()
+}
+
+fn passes(answer: &Answer) -> bool {
+    matches!(answer, Answer::Allowed(_))
+}
+
+fn remaining(table: &Table, store: &dyn Store, now: u64, request: Request<'_>) -> u64 {
+    match take(table, store, now, &[Request { cost: 0, ..request }]) {
+        Answer::Allowed(standings) => standings[0].remaining,
+        other => panic!("cost 0 gave {other:?}"),
+    }
+}
+
+// --- The interleaver: workers are threads, but each store call waits for its turn, and the turns
+// --- come from a script. Every interleaving of loads and swaps can so be written down and shrunk.
+
+struct Stage {
+    state: Mutex<StageState>,
+    wake: Condvar,
+    clock: AtomicU64,
+}
+
+struct StageState {
+    turn: Option<usize>,
+    waiting: Vec<bool>,
+    done: Vec<bool>,
+}
+
+impl Stage {
+    fn new(workers: usize, now: u64) -> Self {
+        let state =
+            StageState { turn: None, waiting: vec![false; workers], done: vec![false; workers] };
+        Self { state: Mutex::new(state), wake: Condvar::new(), clock: AtomicU64::new(now) }
+    }
+
+    fn step<T>(&self, me: usize, call: impl FnOnce() -> T) -> T {
+        let mut state = self.state.lock().unwrap();
+        state.waiting[me] = true;
+        self.wake.notify_all();
+        while state.turn != Some(me) {
+            state = self.wake.wait(state).unwrap();
+        }
+        let result = call();
+        state.turn = None;
+        state.waiting[me] = false;
+        result
+    }
+
+    fn finish(&self, me: usize) {
+        self.state.lock().unwrap().done[me] = true;
+        self.wake.notify_all();
+    }
+
+    /// Each entry: how far the clock moves, then who of the waiting is next.
+    fn direct(&self, script: &[(u64, usize)]) {
+        let mut script = script.iter().copied();
+        loop {
+            let mut state = self.state.lock().unwrap();
+            while state.turn.is_some()
+                || state.waiting.iter().zip(&state.done).any(|(waiting, done)| !waiting && !done)
+            {
+                state = self.wake.wait(state).unwrap();
+            }
+            let waiting: Vec<usize> = (0..state.done.len()).filter(|n| !state.done[*n]).collect();
+            if waiting.is_empty() {
+                return;
+            }
+            let (elapsed, pick) = script.next().unwrap_or((0, 0));
+            self.clock.fetch_add(elapsed, Ordering::SeqCst);
+            state.turn = Some(waiting[pick % waiting.len()]);
+            self.wake.notify_all();
+        }
+    }
+}
+
+struct Staged<'a> {
+    inner: &'a Memory,
+    stage: &'a Stage,
+    me: usize,
+}
+
+impl Store for Staged<'_> {
+    fn load(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreError> {
+        self.stage.step(self.me, || self.inner.load(key))
+    }
+
+    fn swap(&self, key: &str, value: &[u8], version: u32) -> Result<Swap, StoreError> {
+        self.stage.step(self.me, || self.inner.swap(key, value, version))
+    }
+}
+
+/// One admission: the clock when the request came and when it was answered.
+type Admission = (u64, u64);
+
+/// Runs `plan[worker]` = the requests of that worker, in turns by `script`.
+fn play(
+    table: &Table,
+    store: &Memory,
+    plan: &[Vec<Vec<Request<'_>>>],
+    script: &[(u64, usize)],
+) -> (Vec<Vec<Option<Admission>>>, Counters) {
+    let stage = Stage::new(plan.len(), NOW);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = plan
+            .iter()
+            .enumerate()
+            .map(|(me, requests)| {
+                let stage = &stage;
+                scope.spawn(move || {
+                    let staged = Staged { inner: store, stage, me };
+                    let clock = || stage.clock.load(Ordering::SeqCst);
+                    let mut counters = Counters::default();
+                    let answers: Vec<_> = requests
+                        .iter()
+                        .map(|limits| {
+                            let came = clock();
+                            let answer = take_all(table, &staged, &clock, limits, &mut counters);
+                            passes(&answer.unwrap()).then(|| (came, clock()))
+                        })
+                        .collect();
+                    stage.finish(me);
+                    (answers, counters)
+                })
+            })
+            .collect();
+        stage.direct(script);
+        let mut total = Counters::default();
+        let answers = workers
+            .into_iter()
+            .map(|worker| {
+                let (answers, counters) = worker.join().unwrap();
+                total.stranded += counters.stranded;
+                total.retries += counters.retries;
+                total.live_evictions += counters.live_evictions;
+                answers
+            })
+            .collect();
+        (answers, total)
+    })
+}
+
+/// In no stretch of time more than burst + rate × stretch.
+fn obeys(quota: &Quota, admissions: &[Admission]) -> bool {
+    admissions.iter().all(|(from, _)| {
+        admissions.iter().filter(|(_, to)| to >= from).all(|(_, to)| {
+            let inside = admissions.iter().filter(|(a, b)| a >= from && b <= to).count();
+            let above = (inside as u128).saturating_sub(u128::from(quota.burst()));
+            above * u128::from(quota.period_ns())
+                <= u128::from(to - from) * u128::from(quota.tokens())
+        })
+    })
+}
+
+fn small_quota() -> impl Strategy<Value = Quota> {
+    (1_u64..8, prop_oneof![Just(10), Just(SECOND), Just(MINUTE), 1..HOUR], 1_u64..7)
+        .prop_map(|(tokens, period, burst)| quota(tokens, period, burst))
+}
+
+fn any_quota() -> impl Strategy<Value = Quota> {
+    (1_u64..5_000, prop_oneof![Just(SECOND), Just(MINUTE), Just(HOUR), 1..HOUR], 1_u64..10_000)
+        .prop_filter_map("valid", |(tokens, period, burst)| Quota::new(tokens, period, burst).ok())
+}
+
+/// Half of the steps stand still, the others move by up to about two tokens of `quota`.
+fn script(quota: &Quota, raw: &[(bool, u16, usize)]) -> Vec<(u64, usize)> {
+    let most = 2 * quota.period_ns() / u64::from(quota.tokens()) + 1;
+    raw.iter()
+        .map(|(moves, by, pick)| {
+            (if *moves { most * u64::from(*by) / u64::from(u16::MAX) } else { 0 }, *pick)
+        })
+        .collect()
+}
+
+fn raw_script() -> impl Strategy<Value = Vec<(bool, u16, usize)>> {
+    prop::collection::vec((any::<bool>(), any::<u16>(), 0_usize..4), 0..60)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 200,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn no_interleaving_of_workers_admits_more_than_burst_plus_rate(
+        quota in small_quota(), workers in 2_usize..5, each in 1_usize..5, raw in raw_script(),
+    ) {
+        let store = Memory::default();
+        let table = table(&store, 8);
+        let plan = vec![vec![vec![ask("l", "alice", &quota, 1)]; each]; workers];
+        let (answers, _) = play(&table, &store, &plan, &script(&quota, &raw));
+        let admissions: Vec<_> = answers.into_iter().flatten().flatten().collect();
+        prop_assert!(obeys(&quota, &admissions));
+    }
+
+    #[test]
+    fn one_limit_under_a_standing_clock_admits_exactly_its_burst(
+        burst in 1_u64..7, workers in 2_usize..5, each in 1_usize..5,
+        picks in prop::collection::vec(0_usize..4, 0..60),
+    ) {
+        let store = Memory::default();
+        let table = table(&store, 8);
+        let quota = quota(1, MINUTE, burst);
+        let plan = vec![vec![vec![ask("l", "alice", &quota, 1)]; each]; workers];
+        let script: Vec<_> = picks.into_iter().map(|pick| (0, pick)).collect();
+        let (answers, _) = play(&table, &store, &plan, &script);
+        let admitted = answers.iter().flatten().flatten().count() as u64;
+        prop_assert_eq!(admitted, burst.min((workers * each) as u64));
+    }
+
+    /// Limits in opposite order, in one slot or in several: each holds on its own.
+    #[test]
+    fn no_interleaving_of_requests_with_several_limits_admits_more(
+        first in small_quota(), second in small_quota(), slots in prop_oneof![Just(8), Just(512)],
+        each in 1_usize..4, raw in raw_script(),
+    ) {
+        let store = Memory::default();
+        let table = table(&store, slots);
+        let (a, b) = (ask("a", "alice", &first, 1), ask("b", "acme", &second, 1));
+        let kinds = [vec![a, b], vec![b, a], vec![b], vec![a]];
+        let plan: Vec<_> = kinds.iter().map(|limits| vec![limits.clone(); each]).collect();
+        let faster = if first.refill_ns() < second.refill_ns() { first } else { second };
+        let (answers, counters) = play(&table, &store, &plan, &script(&faster, &raw));
+        let of = |workers: [usize; 3]| -> Vec<Admission> {
+            workers.iter().flat_map(|n| answers[*n].iter().flatten().copied()).collect()
+        };
+        prop_assert!(obeys(&first, &of([0, 1, 3])));
+        prop_assert!(obeys(&second, &of([0, 1, 2])));
+        prop_assert_eq!((counters.live_evictions, counters.stranded), (0, 0));
+    }
+
+    #[test]
+    fn whatever_the_interleaving_a_denied_request_leaves_no_debt(
+        bursts in (1_u64..6, 1_u64..6), slots in prop_oneof![Just(8), Just(512)],
+        each in 1_usize..4, picks in prop::collection::vec(0_usize..4, 0..80),
+    ) {
+        let store = Memory::default();
+        let table = table(&store, slots);
+        let (first, second) = (quota(3, SECOND, bursts.0), quota(7, MINUTE, bursts.1));
+        let (a, b) = (ask("a", "alice", &first, 1), ask("b", "acme", &second, 1));
+        let kinds = [vec![a, b], vec![b, a], vec![b], vec![a]];
+        let plan: Vec<_> = kinds.iter().map(|limits| vec![limits.clone(); each]).collect();
+        let script: Vec<_> = picks.into_iter().map(|pick| (0, pick)).collect();
+        let (answers, _) = play(&table, &store, &plan, &script);
+        let passed = |n: usize| answers[n].iter().flatten().count() as u64;
+        prop_assert_eq!(
+            remaining(&table, &store, NOW, a), bursts.0 - passed(0) - passed(1) - passed(3)
+        );
+        prop_assert_eq!(
+            remaining(&table, &store, NOW, b), bursts.1 - passed(0) - passed(1) - passed(2)
+        );
+    }
+
+    #[test]
+    fn denied_until_exactly_the_announced_moment_and_allowed_at_it(
+        first in any_quota(), second in any_quota(),
+        steps in prop::collection::vec((0_u64..MINUTE, 1_u64..12_000, 1_u64..12_000), 1..30),
+    ) {
+        let store = Memory::default();
+        let table = table(&store, 8);
+        let mut now = NOW;
+        for (elapsed, one, two) in steps {
+            now += elapsed;
+            let limits = [ask("a", "x", &first, one), ask("b", "x", &second, two)];
+            let before = store.dump();
+            match take(&table, &store, now, &limits) {
+                Answer::Allowed(_) => prop_assert!(one <= first.burst() && two <= second.burst()),
+                Answer::Never { index } => {
+                    let limit = limits[index];
+                    prop_assert!(limit.cost > limit.quota.burst());
+                    prop_assert_eq!(before, store.dump());
+                }
+                Answer::Denied { retry_after_ns, .. } => {
+                    prop_assert_eq!(before, store.dump());
+                    prop_assert!(retry_after_ns > 0);
+                    let early = take(&table, &store, now + retry_after_ns - 1, &limits);
+                    let only_one_left =
+                        matches!(early, Answer::Denied { retry_after_ns: 1, .. });
+                    prop_assert!(only_one_left);
+                    now += retry_after_ns;
+                    prop_assert!(passes(&take(&table, &store, now, &limits)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_changed_rate_neither_refills_nor_loses_debt(
+        old in any_quota(), new in any_quota(), used in 1_u64..10_000, elapsed in 0_u64..HOUR,
+    ) {
+        let used = used.min(old.burst());
+        let bucket = gcra::take(Bucket::default(), &old, NOW, used).bucket;
+        let now = NOW + elapsed;
+        let carried = gcra::carry_over(bucket, old.interval_bits(), &new, now);
+        // Debts in tokens, as fractions over N·P of their quota.
+        let units = |bucket: Bucket, quota: &Quota| {
+            let tokens = u128::from(quota.tokens());
+            (u128::from(bucket.tat_ns) * tokens + u128::from(bucket.frac))
+                .saturating_sub(u128::from(now) * tokens)
+        };
+        let before = units(bucket, &old) as f64 / old.period_ns() as f64;
+        let after = units(carried, &new) as f64 / new.period_ns() as f64;
+        let capped = before.min(new.burst() as f64);
+        let nanosecond = f64::from(old.tokens()) / old.period_ns() as f64
+            + f64::from(new.tokens()) / new.period_ns() as f64;
+        prop_assert!(after >= capped * (1.0 - 1e-12), "{before} tokens became {after}");
+        prop_assert!(after <= capped * (1.0 + 3e-7) + 2.0 * nanosecond, "{before} became {after}");
+    }
+
+    #[test]
+    fn clock_steps_grant_no_more_than_a_burst_and_lock_out_no_longer_than_a_refill(
+        quota in small_quota(),
+        steps in prop::collection::vec((0_u8..4, 0_u64..SECOND, 0_u64..7), 1..40),
+    ) {
+        let store = Memory::default();
+        let table = table(&store, 8);
+        let (mut wall, mut elapsed, mut forward, mut admitted) = (NOW, 0_u64, 0_u64, 0_u64);
+        for (kind, by, cost) in steps {
+            match kind {
+                0 => { wall -= HOUR; }
+                1 => { wall += HOUR; forward += 1; }
+                _ => { wall += by; elapsed += by; }
+            }
+            let cost = cost.min(quota.burst());
+            let request = [ask("l", "alice", &quota, cost)];
+            match take(&table, &store, wall, &request) {
+                Answer::Allowed(_) => admitted += cost,
+                Answer::Denied { retry_after_ns, .. } => {
+                    prop_assert!(retry_after_ns <= quota.refill_ns());
+                    if by % 2 == 0 {
+                        (wall, elapsed) = (wall + retry_after_ns, elapsed + retry_after_ns);
+                        prop_assert!(passes(&take(&table, &store, wall, &request)));
+                        admitted += cost;
+                    }
+                }
+                Answer::Never { .. } => prop_assert!(false),
+            }
+            let above = u128::from(admitted.saturating_sub(quota.burst() * (1 + forward)));
+            prop_assert!(
+                above * u128::from(quota.period_ns())
+                    <= u128::from(elapsed) * u128::from(quota.tokens())
+            );
+        }
+    }
+
+    #[test]
+    fn no_bytes_in_a_slot_cause_a_panic_or_a_lasting_lockout(
+        bytes in prop::collection::vec(any::<u8>(), 0..260), own in any::<[u8; 16]>(),
+        ours in any::<bool>(), now in prop_oneof![Just(0), Just(u64::MAX / 2), Just(NOW)],
+        quota in any_quota(),
+    ) {
+        let store = Memory::default();
+        let table = table(&store, 8);
+        let mut bytes = bytes;
+        if ours && bytes.len() >= 24 {
+            // Nonsense that carries the identity's own fingerprint.
+            let fingerprint = table.place("l", "alice").fingerprint;
+            bytes[..8].copy_from_slice(&fingerprint.to_le_bytes());
+            bytes[8..24].copy_from_slice(&own);
+        }
+        store.put("tollgate/p/b/0", &bytes);
+        let request = [ask("l", "alice", &quota, 1)];
+        if let Answer::Denied { retry_after_ns, .. } = take(&table, &store, now, &request) {
+            prop_assert!(retry_after_ns <= quota.refill_ns());
+            prop_assert!(passes(&take(&table, &store, now + retry_after_ns, &request)));
+        }
+    }
+
+    #[test]
+    fn no_bytes_in_the_record_cause_a_panic_and_all_workers_agree_on_a_new_one(
+        bytes in prop::collection::vec(any::<u8>(), 0..40), tail in any::<[u8; 20]>(),
+        magic in any::<bool>(),
+    ) {
+        let bytes = if magic { [&b"tgb1"[..], &tail].concat() } else { bytes };
+        let store = Memory::default();
+        store.put("tollgate/p/table", &bytes);
+        let valid = magic && u32::from_le_bytes(tail[..4].try_into().unwrap()).is_power_of_two();
+        let one = Table::open(&store, "p", 64, [1; 16]).unwrap();
+        let two = Table::open(&store, "p", 64, [2; 16]).unwrap();
+        prop_assert_eq!(one.place("l", "alice"), two.place("l", "alice"));
+        prop_assert!(valid || one.slots() == 8);
+    }
+}
+
+// --- Real threads.
+
+#[test]
+fn concurrent_workers_on_one_key_admit_exactly_the_burst() {
+    for workers in [1, 2, 4, 16] {
+        let store = Memory::default();
+        let table = table(&store, 131_072);
+        let quota = quota(1, MINUTE, 1_000);
+        let admitted: usize = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..workers)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let request = [ask("l", "alice", &quota, 1)];
+                        (0..1_000).filter(|_| passes(&take(&table, &store, NOW, &request))).count()
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!(admitted, 1_000.min(1_000 * workers), "{workers} workers");
+    }
+}
+
+#[test]
+fn concurrent_workers_under_a_running_clock_never_exceed_burst_plus_rate() {
+    let store = Memory::default();
+    let table = table(&store, 64);
+    let (mine, shared) = (quota(20_000, SECOND, 50), quota(7_000, SECOND, 30));
+    let start = std::time::Instant::now();
+    let clock = move || NOW + u64::try_from(start.elapsed().as_nanos()).unwrap();
+    let mut admissions: Vec<Admission> = std::thread::scope(|scope| {
+        let threads: Vec<_> = ["a", "b", "c", "d"]
+            .into_iter()
+            .map(|name| {
+                let (table, store, mine, shared) = (&table, &store, &mine, &shared);
+                scope.spawn(move || {
+                    let requests = [ask("mine", name, mine, 1), ask("shared", "all", shared, 1)];
+                    let mut counters = Counters::default();
+                    let mut admissions = Vec::new();
+                    while clock() < NOW + SECOND / 10 {
+                        let came = clock();
+                        let answer = take_all(table, store, &clock, &requests, &mut counters);
+                        if passes(&answer.unwrap()) {
+                            admissions.push((came, clock()));
+                        }
+                    }
+                    admissions
+                })
+            })
+            .collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    admissions.sort_unstable();
+    assert!(admissions.len() > 100, "{}", admissions.len());
+    assert!(obeys(&shared, &admissions[..admissions.len().min(250)]));
+    let whole = (admissions.len() as u64 - shared.burst()) * shared.period_ns();
+    let last = admissions.iter().map(|(_, to)| *to).max().unwrap();
+    assert!(whole <= (last - NOW) * u64::from(shared.tokens()));
+}
+
+// --- Interleavings that chance finds too seldom.
+
+/// Runs `meanwhile` once, before the first call that `at` chooses: (is it a write, its key).
+struct Meanwhile<'a, A, F: FnOnce()> {
+    inner: &'a Memory,
+    at: A,
+    meanwhile: Cell<Option<F>>,
+}
+
+impl<A: Fn(bool, &str) -> bool, F: FnOnce()> Meanwhile<'_, A, F> {
+    fn pass(&self, write: bool, key: &str) {
+        if (self.at)(write, key)
+            && let Some(meanwhile) = self.meanwhile.take()
+        {
+            meanwhile();
+        }
+    }
+}
+
+impl<A: Fn(bool, &str) -> bool, F: FnOnce()> Store for Meanwhile<'_, A, F> {
+    fn load(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreError> {
+        self.pass(false, key);
+        self.inner.load(key)
+    }
+
+    fn swap(&self, key: &str, value: &[u8], version: u32) -> Result<Swap, StoreError> {
+        self.pass(true, key);
+        self.inner.swap(key, value, version)
+    }
+}
+
+/// A take that time has repaid is not repaid again, or it would forgive a later caller's.
+#[test]
+fn a_late_give_back_forgives_nobody_elses_take() {
+    for (elapsed, left) in [(0, 1), (10 * SECOND, 0), (4 * SECOND, 1)] {
+        let memory = Memory::default();
+        let table = table(&memory, 512);
+        let (one, two) = (quota(1, 10 * SECOND, 2), quota(1, HOUR, 1));
+        // `first` must be taken from before `second`.
+        let slot = |name: &str| table.place(name, "x").slot;
+        let (first, second) = if slot("a") < slot("b") { ("a", "b") } else { ("b", "a") };
+        let (first, second) = (ask(first, "x", &one, 1), ask(second, "x", &two, 1));
+        let second_key = format!("tollgate/p/b/{}", slot(second.limit));
+        let now = Cell::new(NOW);
+        let store = Meanwhile {
+            inner: &memory,
+            at: |write, key: &str| write && key == second_key,
+            meanwhile: Cell::new(Some(|| {
+                // The request holds a token of `first`; others take the last of `second` and, when
+                // time has passed, what is in `first` by then.
+                assert!(passes(&take(&table, &memory, NOW, &[second])));
+                now.set(NOW + elapsed);
+                assert!(passes(&take(&table, &memory, now.get(), &[first])));
+                if elapsed == 10 * SECOND {
+                    assert!(passes(&take(&table, &memory, now.get(), &[first])));
+                }
+            })),
+        };
+        let mut counters = Counters::default();
+        let answer =
+            take_all(&table, &store, &|| now.get(), &[first, second], &mut counters).unwrap();
+        assert!(matches!(answer, Answer::Denied { .. }), "{answer:?}");
+        assert_eq!(counters.stranded, 0);
+        assert_eq!(remaining(&table, &memory, now.get(), first), left, "after {elapsed} ns");
+    }
+}
+
+/// A moment read before the bucket would look like a clock that stepped back.
+#[test]
+fn a_slow_worker_does_not_take_a_later_write_for_a_clock_step() {
+    let memory = Memory::default();
+    let table = table(&memory, 8);
+    let quota = quota(1, SECOND, 10);
+    let request = [ask("l", "x", &quota, 1)];
+    let drain = [ask("l", "x", &quota, 10)];
+    let now = Cell::new(NOW);
+    let store = Meanwhile {
+        inner: &memory,
+        at: |_, _: &str| true,
+        meanwhile: Cell::new(Some(|| {
+            now.set(NOW + 5 * SECOND);
+            assert!(passes(&take(&table, &memory, now.get(), &drain)));
+        })),
+    };
+    let mut counters = Counters::default();
+    let answer = take_all(&table, &store, &|| now.get(), &request, &mut counters).unwrap();
+    assert_eq!(answer, Answer::Denied { index: 0, retry_after_ns: SECOND });
+    assert!(!passes(&take(&table, &memory, NOW + 6 * SECOND - 1, &request)));
+    assert!(passes(&take(&table, &memory, NOW + 6 * SECOND, &request)));
+}
+
+// --- Long runs.
+
+#[test]
+fn a_million_seconds_at_odd_rates_do_not_drift() {
+    for (tokens, period) in [(3, SECOND), (7, MINUTE)] {
+        let quota = quota(tokens, period, 5);
+        let end = NOW + 1_000_000 * SECOND;
+        let (mut bucket, mut now, mut admitted) = (Bucket::default(), NOW, 0);
+        while now <= end {
+            let taken = gcra::take(bucket, &quota, now, 1);
+            bucket = taken.bucket;
+            match taken.outcome {
+                Outcome::Allowed { .. } => admitted += 1,
+                Outcome::Denied { retry_after_ns } => now += retry_after_ns,
+                Outcome::Never => panic!("never"),
+            }
+        }
+        assert_eq!(admitted, 5 + 1_000_000 * SECOND * tokens / period, "{tokens} per {period} ns");
+    }
+}
+
+#[test]
+fn alternating_between_two_rates_earns_nothing() {
+    let store = Memory::default();
+    let table = table(&store, 8);
+    let (one, two) = (quota(3, SECOND, 1_000), quota(7, 2 * SECOND, 1_000));
+    let mut now = NOW;
+    let mut admitted = 0;
+    for turn in 0..20_000_u64 {
+        let quota = if turn % 2 == 0 { &one } else { &two };
+        admitted += u64::from(passes(&take(&table, &store, now, &[ask("l", "a", quota, 1)])));
+        now += SECOND / 100;
+    }
+    // 200 s at the faster of the two, 3.5/s, and the burst.
+    assert!((1_600..=1_700).contains(&admitted), "{admitted}");
+}
+
+// --- The table.
+
+#[test]
+fn ten_thousand_fresh_identities_all_pass_and_no_key_is_added() {
+    let store = Memory::default();
+    let table = table(&store, 131_072);
+    let keys = store.dump().len();
+    assert_eq!(keys, 16_384 + 1);
+    let quota = quota(1, MINUTE, 10);
+    let mut counters = Counters::default();
+    for n in 0..10_000 {
+        let identity = format!("tenant/{n}");
+        let request = [ask("per-caller", &identity, &quota, 1)];
+        assert!(passes(&take_all(&table, &store, &|| NOW, &request, &mut counters).unwrap()));
+    }
+    assert_eq!(counters, Counters::default());
+    assert_eq!(store.dump().len(), keys);
+}
+
+#[test]
+fn a_million_identities_keep_the_keys_fixed_and_live_evictions_are_counted() {
+    let store = Memory::default();
+    let table = table(&store, 8_192);
+    let keys = store.dump().len();
+    let quota = quota(1, HOUR, 10);
+    let half = |parity: u64| {
+        let mut counters = Counters::default();
+        for n in 0..500_000_u64 {
+            let identity = (2 * n + parity).to_string();
+            let request = [ask("l", &identity, &quota, 1)];
+            let answer = take_all(&table, &store, &|| NOW + n, &request, &mut counters);
+            assert!(passes(&answer.unwrap()));
+        }
+        counters.live_evictions
+    };
+    let live_evictions = std::thread::scope(|scope| {
+        let odd = scope.spawn(|| half(1));
+        half(0) + odd.join().unwrap()
+    });
+    assert_eq!(store.dump().len(), keys);
+    // What does not fit was evicted, one for one, but for a few empty ways.
+    assert!((1_000_000 - 8_192..=1_000_000).contains(&live_evictions));
+}
+
+#[test]
+fn full_buckets_are_evicted_without_a_count() {
+    let store = Memory::default();
+    let table = table(&store, 8);
+    let quota = quota(1, SECOND, 1);
+    let mut counters = Counters::default();
+    for n in 0..100_u64 {
+        let (identity, now) = (n.to_string(), NOW + n * SECOND);
+        take_all(&table, &store, &|| now, &[ask("l", &identity, &quota, 1)], &mut counters)
+            .unwrap();
+    }
+    assert_eq!(counters.live_evictions, 0);
+}
+
+#[test]
+fn the_first_to_open_decides_seed_and_size() {
+    let store = Memory::default();
+    let first = Table::open(&store, "p", 64, [1; 16]).unwrap();
+    let before = store.dump();
+    let second = Table::open(&store, "p", 128, [2; 16]).unwrap();
+    assert_eq!((first.slots(), second.slots()), (8, 8));
+    assert!(!first.keeps_other_size() && second.keeps_other_size());
+    assert_eq!(first.place("l", "alice"), second.place("l", "alice"));
+    assert_eq!(before, store.dump());
+    let other = Table::open(&store, "q", 128, [2; 16]).unwrap();
+    assert_eq!((other.slots(), other.keeps_other_size()), (16, false));
+    assert!(other.slots() <= MAX_SLOTS);
+}
+
+#[test]
+fn slots_that_are_missing_are_created_by_the_take() {
+    let store = Memory::default();
+    let table = table(&store, 8);
+    let quota = quota(1, MINUTE, 1);
+    store.map.lock().unwrap().remove("tollgate/p/b/0");
+    let request = [ask("l", "alice", &quota, 1)];
+    assert!(passes(&take(&table, &store, NOW, &request)));
+    assert!(!passes(&take(&table, &store, NOW, &request)));
+}
+
+// --- Several limits, one after the other.
+
+#[test]
+fn a_denial_names_the_limit_that_takes_longest_and_takes_from_none() {
+    let store = Memory::default();
+    for identities in [8, 131_072] {
+        let plugin = identities.to_string();
+        let table = Table::open(&store, &plugin, identities, [7; 16]).unwrap();
+        let (free, slow, slower) = (quota(1, HOUR, 9), quota(1, SECOND, 1), quota(1, MINUTE, 1));
+        let requests =
+            [ask("f", "x", &free, 1), ask("s", "x", &slow, 1), ask("m", "x", &slower, 1)];
+        let Answer::Allowed(standings) = take(&table, &store, NOW, &requests) else {
+            panic!("denied")
+        };
+        let left: Vec<u64> = standings.iter().map(|standing| standing.remaining).collect();
+        assert_eq!(left, [8, 0, 0]);
+        assert_eq!(standings[2].reset_ns, MINUTE);
+        let denied = Answer::Denied { index: 2, retry_after_ns: MINUTE };
+        for _ in 0..20 {
+            assert_eq!(take(&table, &store, NOW, &requests), denied);
+        }
+        assert_eq!(remaining(&table, &store, NOW, requests[0]), 8);
+    }
+}
+
+#[test]
+fn a_cost_above_any_burst_never_passes_and_no_limits_always_do() {
+    let store = Memory::default();
+    let table = table(&store, 8);
+    let (small, large) = (quota(1, SECOND, 1), quota(1, SECOND, 10));
+    let requests = [ask("a", "x", &large, 5), ask("b", "x", &small, 5)];
+    let before = store.dump();
+    assert_eq!(take(&table, &store, NOW, &requests), Answer::Never { index: 1 });
+    assert_eq!(take(&table, &store, NOW, &[]), Answer::Allowed(vec![]));
+    assert_eq!(before, store.dump());
+}
+
+#[test]
+fn limits_of_one_request_do_not_evict_each_other() {
+    let store = Memory::default();
+    let table = table(&store, 8);
+    let hour = quota(1, HOUR, 100);
+    for n in 0..8 {
+        take(&table, &store, NOW, &[ask("l", &n.to_string(), &hour, 50)]);
+    }
+    // All ways are deep in debt: each newcomer is the nearest to full.
+    let quick = quota(1, SECOND, 1);
+    let requests = [ask("a", "x", &quick, 1), ask("b", "x", &quick, 1), ask("c", "x", &quick, 1)];
+    assert!(passes(&take(&table, &store, NOW, &requests)));
+    for request in requests {
+        assert_eq!(remaining(&table, &store, NOW, request), 0);
+    }
+}
+
+#[test]
+fn a_step_back_persists_its_clamp_at_the_denial() {
+    let store = Memory::default();
+    let table = table(&store, 8);
+    let quota = quota(1, SECOND, 10);
+    let request = [ask("l", "alice", &quota, 1)];
+    assert!(passes(&take(&table, &store, NOW, &request)));
+    let back = NOW - HOUR;
+    let denied = Answer::Denied { index: 0, retry_after_ns: SECOND };
+    assert_eq!(take(&table, &store, back, &request), denied);
+    assert!(!passes(&take(&table, &store, back + SECOND - 1, &request)));
+    assert!(passes(&take(&table, &store, back + SECOND, &request)));
+}
+
+#[test]
+fn a_changed_rate_keeps_its_announced_moment() {
+    let store = Memory::default();
+    let table = table(&store, 8);
+    let (fast, slow) = (quota(10, SECOND, 10), quota(1, MINUTE, 10));
+    assert!(passes(&take(&table, &store, NOW, &[ask("l", "alice", &fast, 10)])));
+    let request = [ask("l", "alice", &slow, 1)];
+    let denied = Answer::Denied { index: 0, retry_after_ns: MINUTE };
+    assert_eq!(take(&table, &store, NOW, &request), denied);
+    assert!(!passes(&take(&table, &store, NOW + MINUTE - 1, &request)));
+    assert!(passes(&take(&table, &store, NOW + MINUTE, &request)));
+}
+
+// --- A store that fails.
+
+#[test]
+fn a_version_of_zero_is_a_failure_and_never_written_back() {
+    struct Unversioned;
+    impl Store for Unversioned {
+        fn load(&self, _: &str) -> Result<Option<(Vec<u8>, u32)>, StoreError> {
+            Ok(Some((vec![0; 192], 0)))
+        }
+        fn swap(&self, _: &str, _: &[u8], _: u32) -> Result<Swap, StoreError> {
+            panic!("written")
+        }
+    }
+    let table = table(&Memory::default(), 8);
+    let quota = quota(1, SECOND, 1);
+    let answer = take_all(
+        &table,
+        &Unversioned,
+        &|| NOW,
+        &[ask("l", "x", &quota, 1)],
+        &mut Counters::default(),
+    );
+    assert_eq!(answer, Err(TakeError::Store(StoreError::Unversioned)));
+    assert_eq!(Table::open(&Unversioned, "p", 8, [0; 16]).err(), Some(StoreError::Unversioned));
+}
+
+#[test]
+fn races_lost_for_ever_end_as_contended() {
+    let memory = Memory::default();
+    let table = table(&memory, 8);
+    let store = Unreliable { inner: &memory, refuse: |_: &str| Some(Ok(Swap::Lost)) };
+    let quota = quota(1, SECOND, 1);
+    let mut counters = Counters::default();
+    let request = [ask("l", "x", &quota, 1)];
+    let answer = take_all(&table, &store, &|| NOW, &request, &mut counters);
+    assert_eq!(answer, Err(TakeError::Contended));
+    assert_eq!(counters.retries, u64::from(TRIES));
+    assert_eq!(Table::open(&store, "new", 8, [0; 16]).err(), Some(StoreError::Damaged));
+}
+
+#[test]
+fn what_was_taken_before_a_failure_is_given_back() {
+    let failures = [
+        (Ok(Swap::Lost), TakeError::Contended),
+        (Err(StoreError::Host(10)), TakeError::Store(StoreError::Host(10))),
+    ];
+    for (failure, expected) in failures {
+        let memory = Memory::default();
+        let table = table(&memory, 512);
+        let quota = quota(3, SECOND, 5);
+        let requests = [ask("a", "x", &quota, 2), ask("b", "x", &quota, 2)];
+        let places = requests.map(|request| table.place(request.limit, request.identity).slot);
+        assert_ne!(places[0], places[1]);
+        let broken = format!("tollgate/p/b/{}", places[0].max(places[1]));
+        let writes = Cell::new(0);
+        let refuse = |key: &str| {
+            writes.set(writes.get() + 1);
+            (key == broken).then_some(failure)
+        };
+        let store = Unreliable { inner: &memory, refuse };
+        let mut counters = Counters::default();
+        let answer = take_all(&table, &store, &|| NOW, &requests, &mut counters);
+        assert_eq!(answer, Err(expected));
+        assert!(writes.get() >= 3, "taken, refused, given back");
+        assert_eq!(counters.stranded, 0);
+        for request in requests {
+            assert_eq!(remaining(&table, &memory, NOW, request), 5);
+        }
+    }
+}
+
+#[test]
+fn a_slot_of_another_length_is_counted_and_mended() {
+    let store = Memory::default();
+    let table = table(&store, 8);
+    let quota = quota(1, MINUTE, 1);
+    let request = [ask("l", "alice", &quota, 1)];
+    let mut counters = Counters::default();
+    for value in [vec![], vec![9; 100]] {
+        store.put("tollgate/p/b/0", &value);
+        assert!(passes(&take_all(&table, &store, &|| NOW, &request, &mut counters).unwrap()));
+        assert!(!passes(&take(&table, &store, NOW, &request)));
+    }
+    assert_eq!(counters.damaged, 1);
+    assert_eq!(store.load("tollgate/p/b/0").unwrap().unwrap().0.len(), 192);
+    assert_ne!(CREATE, 0);
+}
