@@ -1,0 +1,26 @@
+# Everything is installed by the targets that need it; a second run installs nothing.
+# Needed by hand: make, gcc, python3 and Rust (rustup).
+
+.DEFAULT_GOAL := help
+.PHONY: help wasm envoy test lint demo bench
+
+help: ## Shows this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' Makefile
+
+wasm: ## Builds dist/tollgate.wasm
+	@scripts/wasm
+
+envoy: ## Installs the pinned Envoy under target/ and prints its path (ENVOY_BIN wins over it)
+	@scripts/envoy
+
+test: wasm ## Runs every test, the end-to-end ones in a real Envoy
+	@scripts/test
+
+lint: ## Checks the format, and clippy on the native and the wasm target
+	@scripts/lint
+
+demo: wasm ## Shows the filter at work in a real Envoy; KEEP=1 leaves it running to try by hand
+	@binary=$$(scripts/envoy) && ENVOY_BIN=$$binary KEEP=$(KEEP) cargo run --quiet --example demo
+
+bench: wasm ## Measures the cost per request against Envoy's own filters
+	@binary=$$(scripts/envoy) && ENVOY_BIN=$$binary cargo bench --bench proxy

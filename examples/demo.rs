@@ -1,0 +1,157 @@
+//! `make demo`: the filter in a real Envoy, a dozen requests, and what became of each.
+//!
+//! It runs `envoy/envoy.yaml` as it is, apart from the ports. The issuer's key is made at start.
+//! `make demo KEEP=1` leaves all of it running and prints requests to try by hand.
+
+#![allow(missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use std::process::ExitCode;
+
+use support::prelude::*;
+use support::scenario::claims_with;
+
+/// A request, what it shows, and the status it has to get.
+struct Scene {
+    title: &'static str,
+    request: Request,
+    expected: u16,
+}
+
+fn scene(title: &'static str, request: Request, expected: u16) -> Scene {
+    Scene { title, request, expected }
+}
+
+fn scenes(signer: &Signer) -> Vec<Scene> {
+    let now = mint::now();
+    let score = || Request::post("/score", r#"{"data": [[1, 2]]}"#);
+    let with = |changes: Value| score().bearer(signer.sign(&claims_with("alice", changes)));
+    let alice = score().bearer(signer.sign(&mint::claims("alice")));
+    let bob = score().bearer(signer.sign(&mint::claims("bob")));
+    let forged = Signer::new("ES256", signer.kid()).sign(&mint::claims("alice"));
+    let unsigned = signer.sign_with(json!({"alg": "none"}), &mint::claims("alice"));
+    let unsigned = unsigned[..=unsigned.rfind('.').unwrap()].to_owned();
+    let past = json!({"iat": now - 900, "nbf": now - 900, "exp": now - 300});
+    let spoofed = alice.clone().header("x-auth-subject", "admin").header("X_Auth_Subject", "root");
+    let mut scenes = vec![
+        scene("good token of alice", alice.clone(), 200),
+        scene("no token", score(), 401),
+        scene("expired 5 minutes ago", with(past), 401),
+        scene("meant for another API", with(json!({"aud": "api://billing"})), 401),
+        scene("forged: signed with another key", score().bearer(forged), 401),
+        scene("unsigned: alg none", score().bearer(unsigned), 401),
+        scene("good token, spoofed x-auth-subject", spoofed, 200),
+    ];
+    let burst = ["bob 1", "bob 2", "bob 3", "bob 4", "bob 5", "bob 6", "bob 7"];
+    for (number, title) in burst.into_iter().enumerate() {
+        scenes.push(scene(title, bob.clone(), if number < 5 { 200 } else { 429 }));
+    }
+    scenes.push(scene("alice meanwhile", alice, 200));
+    let health = Request::get("/").header("x-auth-subject", "admin");
+    scenes.push(scene("health probe, spoofed x-auth-subject", health, 200));
+    scenes.push(scene("path without a rule", Request::get("/admin"), 403));
+    scenes
+}
+
+/// The sample configuration with the upstream's port, and free ports for Envoy's own.
+fn configuration(upstream: &Upstream) -> String {
+    let mut yaml = std::fs::read_to_string(support::root().join("envoy/envoy.yaml")).unwrap();
+    for (sample, port) in [(9901, 0), (10000, 0), (8080, upstream.address().port())] {
+        let (from, to) = (format!("port_value: {sample}}}"), format!("port_value: {port}}}"));
+        assert_eq!(yaml.matches(&from).count(), 1, "{from}");
+        yaml = yaml.replace(&from, &to);
+    }
+    yaml
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Some(binary) = support::envoy_binary("demo") else { return ExitCode::FAILURE };
+    let signer = Signer::new("ES256", "demo-key");
+    let upstream = Upstream::start().await;
+    let envoy = Envoy::builder(binary)
+        .environment("TOLLGATE_JWKS", mint::jwks(&[&signer]).to_string())
+        .start_file(&configuration(&upstream))
+        .await;
+
+    println!("\n{:38} {:6}  {:20}  the upstream saw", "request", "status", "reason");
+    println!("{}", "─".repeat(110));
+    let mut unexpected = 0;
+    for scene in scenes(&signer) {
+        unexpected += u32::from(!show(&envoy, &upstream, scene).await);
+    }
+    match unexpected {
+        0 => println!("\nEvery request got the status it should have."),
+        _ => println!("\n{unexpected} requests did not get the status they should have (!)."),
+    }
+    if std::env::var("KEEP").is_ok_and(|keep| !keep.is_empty() && keep != "0") {
+        keep_running(&envoy, &signer).await;
+    }
+    if unexpected == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Sends one request and prints its line; whether the status was the expected one.
+async fn show(envoy: &Envoy, upstream: &Upstream, scene: Scene) -> bool {
+    upstream.clear();
+    let logged = envoy.access_log().len();
+    let response = client::send(envoy.address(), &scene.request).await;
+    let entry = envoy.access_after(logged).await;
+    let reason = entry["reason"].as_str().unwrap_or("–");
+    let good = response.status == scene.expected;
+    let mark = if good { ' ' } else { '!' };
+    let saw = saw(upstream, &response);
+    println!("{:38} {:<6}{mark} {reason:20}  {saw}", scene.title, response.status);
+    good
+}
+
+/// The subject headers that reached the upstream, in whatever spelling.
+fn saw(upstream: &Upstream, response: &Response) -> String {
+    let Some(request) = upstream.last() else {
+        return match response.header("retry-after") {
+            Some(seconds) => format!("nothing (retry after {seconds} s)"),
+            None => "nothing".to_owned(),
+        };
+    };
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let subject =
+        |name: &str| name.to_ascii_lowercase().replace(['_', '.'], "-") == "x-auth-subject";
+    let tags: Vec<_> = request
+        .headers
+        .iter()
+        .map(|(name, value)| (text(name), text(value)))
+        .filter(|(name, _)| subject(name))
+        .map(|(name, value)| format!("{name}: {value}"))
+        .collect();
+    match tags[..] {
+        [] => "the request, with no identity".to_owned(),
+        _ => tags.join(", "),
+    }
+}
+
+/// Prints requests to paste, then waits for Ctrl-C.
+async fn keep_running(envoy: &Envoy, signer: &Signer) {
+    let url = format!("http://{}", envoy.address());
+    let hour = json!({"exp": mint::now() + 3600});
+    let alice = signer.sign(&claims_with("alice", hour.clone()));
+    let carol = signer.sign(&claims_with("carol", hour));
+    println!("\nEnvoy runs at {url}, its admin page at http://{}.", envoy.admin_address());
+    println!("The tokens are good for an hour. Ctrl-C ends it.\n");
+    println!("ALICE={alice}\n\nCAROL={carol}\n");
+    println!(r#"curl -i -d '{{"data": [[1, 2]]}}' -H "authorization: Bearer $ALICE" {url}/score"#);
+    println!(r#"curl -i -d '{{}}' -H "authorization: Bearer ${{ALICE}}x" {url}/score"#);
+    println!("curl -i -d '{{}}' {url}/score");
+    println!("curl -i -H 'x-auth-subject: admin' {url}/");
+    println!(
+        r#"for i in 1 2 3 4 5 6 7; do curl -s -o /dev/null -w '%{{http_code}}\n' -d '{{}}' -H "authorization: Bearer $CAROL" {url}/score; done"#
+    );
+    println!();
+    let mut terminate =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).unwrap();
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}

@@ -1,0 +1,83 @@
+//! The end-to-end harness: a real Envoy with the filter in it, an upstream that records bytes, a
+//! client that sends them, and a mint for tokens.
+//!
+//! ```ignore
+//! mod support;
+//! use support::prelude::*;
+//!
+//! #[tokio::test(flavor = "multi_thread")]
+//! async fn good_token_passes() {
+//!     let Some(binary) = support::envoy_binary("good_token_passes") else { return };
+//!     let upstream = Upstream::start().await;
+//!     let envoy = Envoy::builder(binary)
+//!         .upstream(upstream.address())
+//!         .plugin_config(json!({ /* CONFIG.md */ }))
+//!         .start()
+//!         .await;
+//!     let response = client::send(envoy.address(), &Request::get("/score").bearer(&token)).await;
+//!     assert_eq!(response.status, 200);
+//! }
+//! ```
+//!
+//! - [`envoy`]: renders a bootstrap on free ports, starts Envoy, waits until it listens, ends it on
+//!   drop. Listener configuration comes from a file, so [`envoy::Envoy::reload`] is a real push.
+//!   Statistics, log and access log are read from it.
+//! - [`upstream`]: an HTTP/1.1 server that keeps each request exactly as it came over the wire.
+//! - [`client`]: an HTTP/1.1 client in which each byte of a request can be chosen, and an h2c one.
+//! - [`mint`]: keys made at run time, tokens signed with them, well formed or not.
+//! - [`scenario`]: a provider and claims for most tests.
+//! - [`skip`]: what happens when a server that a test needs is not on the machine.
+//!
+//! Every wait has a deadline and fails with the end of Envoy's log. The files of one Envoy lie in
+//! `target/e2e/<process>-<number>` and stay there when its test fails.
+
+#![allow(dead_code, unused_imports, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+pub mod client;
+pub mod envoy;
+pub mod mint;
+pub mod scenario;
+pub mod skip;
+pub mod upstream;
+
+pub use skip::envoy_binary;
+
+/// What nearly every end-to-end test uses.
+pub mod prelude {
+    pub use super::client::{self, Connection, Request, Response};
+    pub use super::envoy::{Envoy, Push};
+    pub use super::mint::{self, Signer};
+    pub use super::upstream::{Recorded, Reply, Upstream};
+    pub use serde_json::{Value, json};
+}
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// The root of the repository.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The module that `make wasm` built.
+pub fn module() -> PathBuf {
+    match std::env::var_os("TOLLGATE_WASM") {
+        Some(path) => PathBuf::from(path),
+        None => root().join("dist/tollgate.wasm"),
+    }
+}
+
+/// Asks `probe` every 10 ms until it has an answer; `None` after `limit`.
+pub async fn poll<T, F: AsyncFnMut() -> Option<T>>(limit: Duration, mut probe: F) -> Option<T> {
+    let end = Instant::now() + limit;
+    loop {
+        if let Some(found) = probe().await {
+            return Some(found);
+        }
+        if Instant::now() >= end {
+            return None;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
