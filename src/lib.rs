@@ -13,6 +13,7 @@
 //! - [`rule`]: which requests need a token and which limits they take from.
 //! - [`token_source`]: where the token of a request is found.
 //! - [`verify`]: from a token to claims: shape, header, key, signature, claims.
+//! - [`remote`]: key sets that are fetched: when, by whom, and what may replace the keys in use.
 //! - [`principal`]: the authenticated caller and its identity.
 //! - [`template`]: text with claims in it, for identities, limit keys and tags.
 //! - [`limit`]: token buckets in the host's shared data, exact across workers.
@@ -42,11 +43,13 @@ pub mod policy;
 pub mod principal;
 pub mod provider;
 pub mod reason;
+pub mod remote;
 pub mod reply;
 pub mod rule;
 pub mod tags;
 pub mod template;
 pub mod token_source;
+pub mod uri;
 pub mod verdict;
 pub mod verify;
 

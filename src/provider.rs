@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::template::Template;
+use crate::uri::HttpUri;
 use crate::verify::algorithm::AlgorithmSet;
 
 /// A configured issuer, the rules its tokens must obey and where its keys come from.
@@ -125,13 +126,21 @@ pub enum RemoteSource {
     Discovery(HttpUri),
 }
 
-/// An `http` or `https` URI taken apart for the `:scheme`, `:authority` and `:path` of a fetch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HttpUri {
-    /// `http` or `https`.
-    pub scheme: String,
-    /// Host and optional port.
-    pub authority: String,
-    /// Path and query, beginning with `/`.
-    pub path: String,
+impl RemoteSource {
+    /// What is fetched first.
+    pub fn uri(&self) -> &HttpUri {
+        match self {
+            Self::Uri(uri) | Self::Discovery(uri) => uri,
+        }
+    }
+}
+
+impl Issuer {
+    /// The issuer as it stands in the configuration.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Exact(text) => text.clone(),
+            Self::Tenanted { prefix, suffix } => format!("{prefix}{{tenantid}}{suffix}"),
+        }
+    }
 }

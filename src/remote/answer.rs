@@ -2,10 +2,9 @@
 
 use serde_json::Value;
 
-use crate::config::uri::parse_http_uri;
 use crate::headers::Headers;
-use crate::provider::HttpUri;
-use crate::verify::keyset::{KeySet, SecretKeys, SkippedKey};
+use crate::uri::HttpUri;
+use crate::verify::keyset::{KeySet, KeySetError, SecretKeys, SkippedKey};
 
 /// The largest body that is looked at, bytes. The key sets of large providers are below 20 KiB.
 pub const MAX_BODY: usize = 512 * 1024;
@@ -79,9 +78,8 @@ pub fn check_head(headers: &Headers, body_size: usize) -> Result<(), FetchError>
 /// # Errors
 /// `Malformed`, `NoUsableKey`.
 pub fn key_set(body: &[u8]) -> Result<(KeySet, Vec<SkippedKey>), FetchError> {
-    use crate::verify::keyset::KeySetError;
     KeySet::parse(body, SecretKeys::Refuse).map_err(|error| match error {
-        KeySetError::NoUsableKey { .. } => FetchError::NoUsableKey,
+        KeySetError::NoUsableKey(_) => FetchError::NoUsableKey,
         _ => FetchError::Malformed,
     })
 }
@@ -98,7 +96,7 @@ pub fn jwks_uri(body: &[u8], issuers: &[String]) -> Result<HttpUri, FetchError> 
     if !issuers.iter().any(|known| known == issuer) {
         return Err(FetchError::IssuerMismatch);
     }
-    text("jwks_uri").and_then(|uri| parse_http_uri(uri).ok()).ok_or(FetchError::Malformed)
+    text("jwks_uri").and_then(HttpUri::parse).ok_or(FetchError::Malformed)
 }
 
 /// The seconds of `Cache-Control: max-age` (RFC 9111 §5.2.2.1).

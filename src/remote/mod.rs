@@ -5,19 +5,17 @@
 //! here waits: the shell asks at each tick, and carries out what it is told.
 
 pub mod answer;
+pub mod local;
 pub mod record;
 
 use std::time::Duration;
 
-use crate::limit::store::{Store, StoreError, Swap};
+use crate::limit::store::{CREATE, Store, StoreError, Swap};
 use crate::provider::Remote;
 use record::Record;
 
 /// How often a lost race for the record is run again before the next tick is waited for.
 const TRIES: usize = 16;
-
-/// A CAS number that matches no value: it creates an absent key and fails on a present one.
-const ABSENT: u32 = u32::MAX;
 
 /// What is added to a lease beyond the fetch's own timeout, so that a slow answer is not fetched
 /// twice: discovery and key set may take one timeout each.
@@ -58,7 +56,8 @@ impl SharedKeys {
     /// configurations never read each other's keys.
     pub fn new(plugin: &str, provider: &str, remote: &Remote) -> Self {
         let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        let name = format!("tollgate/{plugin}/jwks/{provider}/{}", remote.source);
+        let name =
+            format!("tollgate/{plugin}/jwks/{provider}/{}/{}", remote.cluster, remote.source.uri());
         Self {
             record_key: format!("{name}/record"),
             set_key: format!("{name}/set"),
@@ -87,7 +86,7 @@ impl SharedKeys {
     fn load(&self, store: &dyn Store) -> Result<(Record, u32), StoreError> {
         Ok(match store.load(&self.record_key)? {
             Some((bytes, cas)) => (Record::decode(&bytes), cas),
-            None => (Record::default(), ABSENT),
+            None => (Record::default(), CREATE),
         })
     }
 
@@ -119,7 +118,8 @@ impl SharedKeys {
         cause: Cause,
         now: u64,
     ) -> Result<Option<Record>, StoreError> {
-        let until = now.saturating_add(self.timing.timeout.saturating_mul(2)).saturating_add(LEASE_GRACE);
+        let until =
+            now.saturating_add(self.timing.timeout.saturating_mul(2)).saturating_add(LEASE_GRACE);
         self.update(store, |record| {
             let wanted = match cause {
                 Cause::Due => record.due(now),
@@ -158,7 +158,7 @@ impl SharedKeys {
     }
 
     fn write_set(&self, store: &dyn Store, version: u64, set: &[u8]) -> Result<Swap, StoreError> {
-        let cas = store.load(&self.set_key)?.map_or(ABSENT, |(_, cas)| cas);
+        let cas = store.load(&self.set_key)?.map_or(CREATE, |(_, cas)| cas);
         let mut value = version.to_le_bytes().to_vec();
         value.extend_from_slice(set);
         store.swap(&self.set_key, &value, cas)

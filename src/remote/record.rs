@@ -107,8 +107,7 @@ impl Record {
     /// that was not due yet (an unknown kid had caused it) stays where it was.
     #[must_use]
     pub fn failed(&self, timing: &Timing, jitter: f64, now: u64) -> Self {
-        let most =
-            if self.usable(timing, now) { MAX_BACKOFF } else { MAX_BACKOFF_WITHOUT_KEYS };
+        let most = if self.usable(timing, now) { MAX_BACKOFF } else { MAX_BACKOFF_WITHOUT_KEYS };
         let doublings = u32::try_from(self.failures.min(16)).unwrap_or(16);
         let pause = SECOND.saturating_mul(1 << doublings).min(most);
         let retry = now.saturating_add(jittered(pause, -jitter.abs()));

@@ -1,11 +1,14 @@
 //! One per request: gathers the headers, lets the core decide, applies what it said.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
+use super::root;
 use super::state::State;
+use super::waiting::Lacking;
 use crate::abi::{self, Map};
 use crate::headers::Headers;
 use crate::reply;
@@ -13,32 +16,29 @@ use crate::verdict::{Denial, Judgement, Verdict};
 
 /// The context of one stream.
 pub struct Http {
+    context: u32,
     state: Rc<State>,
+    stream: Rc<RefCell<Stream>>,
+}
+
+/// What is known of a stream between its callbacks, and while it waits outside of them.
+#[derive(Default)]
+pub struct Stream {
+    /// The request passed.
+    allowed: bool,
     /// Fields for the response of a request that passed.
     response_fields: Vec<(&'static str, String)>,
 }
 
 impl Http {
     /// A context for a new stream.
-    pub fn new(state: Rc<State>) -> Self {
-        Self { state, response_fields: Vec::new() }
+    pub fn new(context: u32, state: Rc<State>) -> Self {
+        Self { context, state, stream: Rc::default() }
     }
 
-    fn refuse(&self, denial: &Denial, judgement: &Judgement, headers: &Headers) -> Action {
-        let grpc = headers
-            .value("content-type")
-            .is_some_and(|value| value.to_ascii_lowercase().starts_with(b"application/grpc"));
-        let reply = reply::compose(denial, &judgement.limits, &self.state.policy, grpc);
-        let details = format!("tollgate_{}", denial.reason.as_str());
-        // A host that cannot send the reply leaves the request paused: refused all the same.
-        let _ = abi::send_reply(
-            reply.status,
-            details.as_bytes(),
-            Headers::from_pairs(&reply.headers).as_bytes(),
-            reply.body.as_bytes(),
-            reply.grpc_status,
-        );
-        Action::Pause
+    /// Nothing of a request goes on before it passed, whatever the host calls first.
+    fn gate(&self) -> Action {
+        if self.stream.borrow().allowed { Action::Continue } else { Action::Pause }
     }
 }
 
@@ -50,23 +50,85 @@ impl HttpContext for Http {
         for name in self.state.owned.to_strip(&headers) {
             let _ = abi::header_remove(Map::Request, name);
         }
-        let judgement = self.state.judge(&headers);
-        self.state.report(&judgement);
+        if !self.state.decide(&headers, self.context, &self.stream, None)
+            && self.state.waiting.any()
+        {
+            root::tick_soon();
+        }
+        self.gate()
+    }
+
+    fn on_http_request_body(&mut self, _: usize, _: bool) -> Action {
+        self.gate()
+    }
+
+    fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        self.gate()
+    }
+
+    fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
+        let fields = std::mem::take(&mut self.stream.borrow_mut().response_fields);
+        for (name, value) in fields {
+            let _ = abi::header_replace(Map::Response, name.as_bytes(), value.as_bytes());
+        }
+        Action::Continue
+    }
+}
+
+impl State {
+    /// Judges a request that has waited. True when it may go on.
+    pub fn proceed(
+        &self,
+        context: u32,
+        stream: &Rc<RefCell<Stream>>,
+        deadline: Option<u64>,
+    ) -> bool {
+        let headers = Headers::from_buffer(abi::header_pairs(Map::Request));
+        self.decide(&headers, context, stream, deadline)
+    }
+
+    fn decide(
+        &self,
+        headers: &Headers,
+        context: u32,
+        stream: &Rc<RefCell<Stream>>,
+        deadline: Option<u64>,
+    ) -> bool {
+        let mut judgement = self.judge(headers);
+        match self.hold(&judgement, context, stream, deadline) {
+            Lacking::Held => return false,
+            Lacking::Judge => judgement = self.judge(headers),
+            Lacking::Stands => {}
+        }
+        self.report(&judgement);
         match &judgement.verdict {
-            Verdict::Deny(denial) => self.refuse(denial, &judgement, &headers),
+            Verdict::Deny(denial) => {
+                self.refuse(denial, &judgement, headers);
+                false
+            }
             Verdict::Allow(_) => {
-                self.state.write_tags(&judgement);
-                self.response_fields =
-                    reply::rate_limit_fields(&judgement.limits, &self.state.policy);
-                Action::Continue
+                self.write_tags(&judgement);
+                let mut stream = stream.borrow_mut();
+                stream.allowed = true;
+                stream.response_fields = reply::rate_limit_fields(&judgement.limits, &self.policy);
+                true
             }
         }
     }
 
-    fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
-        for (name, value) in std::mem::take(&mut self.response_fields) {
-            let _ = abi::header_replace(Map::Response, name.as_bytes(), value.as_bytes());
-        }
-        Action::Continue
+    fn refuse(&self, denial: &Denial, judgement: &Judgement, headers: &Headers) {
+        let grpc = headers
+            .value("content-type")
+            .is_some_and(|value| value.to_ascii_lowercase().starts_with(b"application/grpc"));
+        let reply = reply::compose(denial, &judgement.limits, &self.policy, grpc);
+        let details = format!("tollgate_{}", denial.reason.as_str());
+        // A host that cannot send the reply leaves the request paused: refused all the same.
+        let _ = abi::send_reply(
+            reply.status,
+            details.as_bytes(),
+            Headers::from_pairs(&reply.headers).as_bytes(),
+            reply.body.as_bytes(),
+            reply.grpc_status,
+        );
     }
 }

@@ -20,7 +20,11 @@ pub struct Metrics {
 impl Metrics {
     /// Counts a judged request; `name` spells the counter's whole name the first time.
     pub fn request(&self, labels: Labels, name: impl FnOnce() -> String) {
-        let id = *self.requests.borrow_mut().entry(labels).or_insert_with(|| define(&name()));
+        let id = *self
+            .requests
+            .borrow_mut()
+            .entry(labels)
+            .or_insert_with(|| define(Metric::Counter, &name()));
         if let Some(id) = id {
             abi::increment_metric(id, 1);
         }
@@ -32,17 +36,27 @@ impl Metrics {
         if by == 0 {
             return;
         }
-        let mut named = self.named.borrow_mut();
-        let id = match named.get(name) {
-            Some(id) => *id,
-            None => *named.entry(name.to_owned()).or_insert_with(|| define(name)),
-        };
-        if let Some(id) = id {
+        if let Some(id) = self.named(Metric::Counter, name) {
             abi::increment_metric(id, by);
+        }
+    }
+
+    /// Sets a gauge by its whole name, labels included.
+    pub fn set(&self, name: &str, value: u64) {
+        if let Some(id) = self.named(Metric::Gauge, name) {
+            abi::record_metric(id, value);
+        }
+    }
+
+    fn named(&self, kind: Metric, name: &str) -> Option<u32> {
+        let mut named = self.named.borrow_mut();
+        match named.get(name) {
+            Some(id) => *id,
+            None => *named.entry(name.to_owned()).or_insert_with(|| define(kind, name)),
         }
     }
 }
 
-fn define(name: &str) -> Option<u32> {
-    abi::define_metric(Metric::Counter, name).ok()
+fn define(kind: Metric, name: &str) -> Option<u32> {
+    abi::define_metric(kind, name).ok()
 }

@@ -1,10 +1,13 @@
 //! The thin shell: the only code that knows the proxy. Callbacks gather, decide, apply.
 
 mod http;
+mod keys;
 mod metrics;
+mod random;
 mod root;
 mod state;
 mod store;
+mod waiting;
 
 #[cfg(test)]
 mod fake_host;

@@ -1,6 +1,7 @@
 //! One per worker and configuration: loads the policy, makes the contexts of the streams.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use log::{error, info, warn};
 use proxy_wasm::hostcalls;
@@ -27,7 +28,40 @@ pub struct Root {
     state: Option<Rc<State>>,
 }
 
-impl Context for Root {}
+/// How often a worker looks for keys that another has fetched, and for fetches that are due.
+const TICK: Duration = Duration::from_secs(1);
+
+/// The same while requests wait for keys.
+const TICK_WHILE_WAITING: Duration = Duration::from_millis(20);
+
+/// Makes the next tick come soon, because a request waits for keys.
+pub fn tick_soon() {
+    let _ = hostcalls::set_tick_period(TICK_WHILE_WAITING);
+}
+
+impl Root {
+    /// Adopts and fetches keys, then lets the requests go on that waited for them.
+    fn tend_keys(&self) {
+        let Some(state) = &self.state else { return };
+        if !state.keys.any() {
+            return;
+        }
+        let waited = state.waiting.any();
+        state.keys.tick(&state.policy, &state.metrics);
+        state.resume_waiting();
+        if waited && !state.waiting.any() {
+            let _ = hostcalls::set_tick_period(TICK);
+        }
+    }
+}
+
+impl Context for Root {
+    fn on_http_call_response(&mut self, number: u32, _: usize, body: usize, _: usize) {
+        let Some(state) = &self.state else { return };
+        state.keys.on_answer(number, body, &state.policy, &state.metrics);
+        state.resume_waiting();
+    }
+}
 
 impl RootContext for Root {
     /// Refusing here makes the host keep the configuration that already serves. The answer
@@ -45,7 +79,12 @@ impl RootContext for Root {
                 }
                 metrics.add("tollgate_config.result.accepted", 1);
                 info!("tollgate: configuration accepted: {}", summary(&policy));
-                self.state = Some(Rc::new(State::new(policy, metrics)));
+                let state = Rc::new(State::new(policy, metrics));
+                if state.keys.any() {
+                    let _ = hostcalls::set_tick_period(TICK);
+                }
+                self.state = Some(state);
+                self.tend_keys();
                 true
             }
             Err(problems) => {
@@ -58,9 +97,13 @@ impl RootContext for Root {
         }
     }
 
-    fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
+    fn on_tick(&mut self) {
+        self.tend_keys();
+    }
+
+    fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
         let state = self.state.as_ref()?;
-        Some(Box::new(Http::new(Rc::clone(state))))
+        Some(Box::new(Http::new(context, Rc::clone(state))))
     }
 
     fn get_type(&self) -> Option<ContextType> {

@@ -1,12 +1,14 @@
 //! What one worker holds for a configuration: the policy, the bucket table, the counters.
 
 use std::cell::RefCell;
-use std::hash::{BuildHasher, RandomState};
 
 use log::warn;
 
+use super::keys::RemoteKeys;
 use super::metrics::Metrics;
+use super::random;
 use super::store::SharedData;
+use super::waiting::Waiting;
 use crate::abi::{self, Map};
 use crate::gate::{Gate, Request};
 use crate::headers::Headers;
@@ -14,9 +16,7 @@ use crate::limit::table::Table;
 use crate::policy::{FilterState, Policy};
 use crate::tags::OwnedHeaders;
 use crate::verdict::{Judgement, Verdict};
-use crate::verify::Keys;
 use crate::verify::engine::ModuleEngine;
-use crate::verify::keyset::KeySet;
 
 /// A loaded configuration and what it needs at run time.
 pub struct State {
@@ -24,7 +24,12 @@ pub struct State {
     pub policy: Policy,
     /// The request headers that only the filter may write.
     pub owned: OwnedHeaders,
-    metrics: Metrics,
+    /// The key sets that are fetched.
+    pub keys: RemoteKeys,
+    /// The counters.
+    pub metrics: Metrics,
+    /// The requests that wait for a key.
+    pub waiting: Waiting,
     plugin: String,
     table: RefCell<Option<Table>>,
 }
@@ -36,7 +41,9 @@ impl State {
         let plugin = abi::property(b"plugin_name")
             .and_then(|name| String::from_utf8(name).ok())
             .unwrap_or_default();
-        let state = Self { policy, owned, metrics, plugin, table: RefCell::new(None) };
+        let keys = RemoteKeys::new(&plugin, &policy);
+        let (waiting, table) = (Waiting::default(), RefCell::default());
+        let state = Self { policy, owned, keys, metrics, waiting, plugin, table };
         if !state.policy.limits.is_empty() {
             state.open_table();
         }
@@ -44,7 +51,7 @@ impl State {
     }
 
     fn open_table(&self) {
-        match Table::open(&SharedData, &self.plugin, self.policy.max_identities, random()) {
+        match Table::open(&SharedData, &self.plugin, self.policy.max_identities, random::seed()) {
             Ok(table) => *self.table.borrow_mut() = Some(table),
             Err(error) => warn!("tollgate: no bucket table, failure_mode applies: {error}"),
         }
@@ -53,9 +60,10 @@ impl State {
     /// Judges a request by its headers.
     pub fn judge(&self, headers: &Headers) -> Judgement {
         let table = self.table.borrow();
+        let keys = self.keys.current(&self.policy, abi::now());
         let gate = Gate {
             policy: &self.policy,
-            keys: self,
+            keys: &keys,
             engine: &ModuleEngine,
             table: table.as_ref(),
             store: &SharedData,
@@ -112,16 +120,6 @@ impl State {
     }
 }
 
-impl Keys for State {
-    fn keys(&self, provider: usize) -> Option<&KeySet> {
-        use crate::provider::KeysFrom;
-        match &self.policy.providers.get(provider)?.keys {
-            KeysFrom::Static(keys) => Some(keys),
-            KeysFrom::Remote(_) => None,
-        }
-    }
-}
-
 fn write_state(name: &str, value: &str) {
     let _ = abi::set_property(format!("tollgate.{name}").as_bytes(), value.as_bytes());
 }
@@ -131,11 +129,4 @@ fn client_address() -> Option<String> {
     let address = String::from_utf8(abi::property(b"source\0address")?).ok()?;
     let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host);
     Some(host.trim_matches(['[', ']']).to_owned())
-}
-
-/// 128 bits from the operating system, by way of the standard library's hasher keys.
-fn random() -> [u8; 16] {
-    let keys = RandomState::new();
-    let (high, low) = (keys.hash_one(0_u8), keys.hash_one(1_u8));
-    (u128::from(high) << 64 | u128::from(low)).to_le_bytes()
 }
