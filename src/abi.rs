@@ -181,9 +181,8 @@ pub fn shared_get(key: &[u8]) -> Result<Option<(Vec<u8>, u32)>, HostError> {
 /// The host's status.
 pub fn shared_set(key: &[u8], value: &[u8], cas: u32) -> Result<bool, HostError> {
     // SAFETY: the slices outlive the call.
-    let status = unsafe {
-        proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), cas)
-    };
+    let status =
+        unsafe { proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), cas) };
     match status {
         OK => Ok(true),
         CAS_MISMATCH => Ok(false),

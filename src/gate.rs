@@ -118,11 +118,12 @@ impl Gate<'_> {
             engine: self.engine,
             max_bytes: self.policy.token.max_bytes,
         };
-        let claims =
-            verifier.verify(token, rule.providers.as_deref(), (request.clock)()).map_err(|failure| {
+        let claims = verifier.verify(token, rule.providers.as_deref(), (request.clock)()).map_err(
+            |failure| {
                 found.provider = failure.provider;
                 Denial::from(failure.error.reason())
-            })?;
+            },
+        )?;
         found.provider = Some(claims.provider());
         let provider =
             self.policy.providers.get(claims.provider()).ok_or(Reason::IssuerNotAllowed)?;

@@ -6,7 +6,7 @@
 mod attacks;
 mod support;
 
-use attacks::{Expect, World};
+use attacks::{Attack, Expect, World};
 use support::mint;
 use support::prelude::{Connection, Envoy, Request, Response, Upstream, json};
 
@@ -35,7 +35,7 @@ async fn no_token_of_the_corpus_passes_raw() {
         upstream.clear();
         let response = connection.send(&Request::get("/score").bearer(&attack.token)).await;
         sent += 1;
-        if !judged_as_expected(attack.expect, &response, &upstream) {
+        if !judged_as_expected(&attack, &response, &upstream) {
             let (status, reason) = (response.status, response.reason());
             let (family, name, expect) = (attack.family, &attack.name, attack.expect);
             wrong.push(format!("{family}/{name}: {status} {reason}, expected {expect:?}"));
@@ -46,10 +46,14 @@ async fn no_token_of_the_corpus_passes_raw() {
     assert_eq!(envoy.vm_failures().await, 0);
 }
 
-fn judged_as_expected(expect: Expect, response: &Response, upstream: &Upstream) -> bool {
+fn judged_as_expected(attack: &Attack, response: &Response, upstream: &Upstream) -> bool {
     let refused = matches!(response.status, 400 | 401) && upstream.count() == 0;
-    match expect {
-        Expect::Refused(reasons) => refused && reasons.contains(&response.reason().as_str()),
+    let reason = response.reason();
+    // A comma in a field value may join two fields (RFC 9110 §5.3), so it is several tokens
+    // before any of them is looked at.
+    let joined = attack.token.contains(&b',') && reason == "token_multiple";
+    match attack.expect {
+        Expect::Refused(reasons) => refused && (joined || reasons.contains(&reason.as_str())),
         Expect::RefusedAny => refused,
         Expect::PassesSanitised => {
             let clean = upstream.last().is_some_and(|seen| seen.raw_bytes().is_empty());

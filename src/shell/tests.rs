@@ -79,11 +79,12 @@ fn request(path: &str, more: &[(&str, &[u8])]) -> u32 {
         host.replies.clear();
         host.filter_state.clear();
         host.response.clear();
-        host.request = [(":method", &b"GET"[..]), (":authority", b"ml"), (":path", path.as_bytes())]
-            .iter()
-            .chain(more)
-            .map(|(name, value)| (name.as_bytes().to_vec(), value.to_vec()))
-            .collect();
+        host.request =
+            [(":method", &b"GET"[..]), (":authority", b"ml"), (":path", path.as_bytes())]
+                .iter()
+                .chain(more)
+                .map(|(name, value)| (name.as_bytes().to_vec(), value.to_vec()))
+                .collect();
     });
     unsafe {
         proxy_on_context_create(STREAM, ROOT);
@@ -125,8 +126,7 @@ fn a_verified_request_passes_tagged_limited_and_counted() {
     host(|host| {
         assert!(host.replies.is_empty());
         assert!(host.response.iter().any(|(name, _)| name == b"ratelimit"));
-        let counter =
-            "tollgate_requests.rule.score.provider.p.decision.allow.reason.ok".to_owned();
+        let counter = "tollgate_requests.rule.score.provider.p.decision.allow.reason.ok".to_owned();
         assert!(host.metrics.contains(&(counter, 1)), "{:?}", host.metrics);
     });
 }
