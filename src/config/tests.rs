@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::*;
-use crate::provider::{HttpUri, Issuer, KeysFrom, Provider, RemoteSource, Tenants, TokenUse};
+use crate::provider::{Issuer, KeysFrom, Provider, RemoteSource, Tenants, TokenUse};
 use crate::template::Template;
+use crate::uri::HttpUri;
 use crate::verify::algorithm::Algorithm;
 
 struct NoVariables;

@@ -10,6 +10,7 @@ use crate::headers::Headers;
 
 const OK: u32 = 0;
 const NOT_FOUND: u32 = 1;
+const BAD_ARGUMENT: u32 = 2;
 const CAS_MISMATCH: u32 = 8;
 
 type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
@@ -38,6 +39,16 @@ pub struct FakeHost {
     pub replies: Vec<SentReply>,
     pub log: Vec<String>,
     pub metrics: Vec<(String, i64)>,
+    /// Milliseconds; 0 while none was asked for.
+    pub tick_period: u32,
+    /// The clusters called, in order; a call's number is its place, counted from 1.
+    pub calls: Vec<String>,
+    /// Whether calls are refused for want of a cluster.
+    pub clusters_missing: bool,
+    /// The answer to a call.
+    pub answer: (Pairs, Vec<u8>),
+    /// How often a request was let go on from outside its own callback.
+    pub resumed: u32,
     /// When set, every call of the request path answers with this status and does nothing.
     pub failing: Option<u32>,
 }
@@ -74,7 +85,11 @@ fn give(value: Vec<u8>, data: *mut *mut u8, size: *mut usize) -> u32 {
 
 impl FakeHost {
     fn map(&mut self, map: u32) -> &mut Pairs {
-        if map == 0 { &mut self.request } else { &mut self.response }
+        match map {
+            0 => &mut self.request,
+            6 => &mut self.answer.0,
+            _ => &mut self.response,
+        }
     }
 }
 
@@ -105,8 +120,10 @@ extern "C" fn proxy_get_buffer_bytes(
     data: *mut *mut u8,
     size: *mut usize,
 ) -> u32 {
+    const CALL_ANSWER: u32 = 4;
     const PLUGIN_CONFIGURATION: u32 = 7;
     match kind {
+        CALL_ANSWER => give(host(|host| host.answer.1.clone()), data, size),
         PLUGIN_CONFIGURATION => give(host(|host| host.configuration.clone()), data, size),
         _ => NOT_FOUND,
     }
@@ -260,6 +277,42 @@ extern "C" fn proxy_set_effective_context(_: u32) -> u32 {
     OK
 }
 
+#[unsafe(no_mangle)]
+extern "C" fn proxy_set_tick_period_milliseconds(period: u32) -> u32 {
+    host(|host| host.tick_period = period);
+    OK
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_continue_stream(_: u32) -> u32 {
+    host(|host| host.resumed += 1);
+    OK
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_http_call(
+    cluster: *const u8,
+    cluster_size: usize,
+    _: *const u8,
+    _: usize,
+    _: *const u8,
+    _: usize,
+    _: *const u8,
+    _: usize,
+    _: u32,
+    number: *mut u32,
+) -> u32 {
+    let cluster = String::from_utf8_lossy(&bytes(cluster, cluster_size)).into_owned();
+    answer(|host| {
+        if host.clusters_missing {
+            return BAD_ARGUMENT;
+        }
+        host.calls.push(cluster);
+        unsafe { *number = host.calls.len() as u32 };
+        OK
+    })
+}
+
 /// The calls that the SDK links but the filter never makes.
 macro_rules! unused {
     ($($name:ident)*) => {
@@ -271,10 +324,10 @@ macro_rules! unused {
 }
 
 unused! {
-    proxy_get_log_level proxy_set_tick_period_milliseconds proxy_set_buffer_bytes
+    proxy_get_log_level proxy_set_buffer_bytes
     proxy_set_header_map_pairs proxy_get_header_map_value proxy_add_header_map_value
     proxy_register_shared_queue proxy_resolve_shared_queue proxy_dequeue_shared_queue
-    proxy_enqueue_shared_queue proxy_continue_stream proxy_close_stream proxy_http_call
+    proxy_enqueue_shared_queue proxy_close_stream
     proxy_grpc_call proxy_grpc_stream proxy_grpc_send proxy_grpc_cancel proxy_grpc_close
     proxy_get_status proxy_call_foreign_function proxy_done proxy_get_metric
 }

@@ -202,3 +202,11 @@ fn a_host_that_answers_any_status_to_any_call_never_panics_the_module_nor_opens_
     assert!(configure(&configuration()));
     assert_eq!(request("/score", &[("authorization", &bearer("carol"))]), CONTINUE);
 }
+
+#[test]
+fn a_grpc_caller_is_refused_with_a_grpc_status_and_the_bare_word() {
+    assert!(configure(&configuration()));
+    assert_eq!(request("/score", &[("content-type", b"application/grpc+proto")]), PAUSE);
+    let reply = host(|host| host.replies[0].clone());
+    assert_eq!((reply.grpc_status, reply.body), (16, b"token_missing".to_vec()));
+}

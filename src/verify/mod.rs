@@ -80,6 +80,9 @@ impl<'a> Verifier<'a> {
     ) -> Result<Claims, Failure> {
         let token = Token::split(token, self.max_bytes)?;
         let header = Header::parse(token.header())?;
+        if token.signature().is_empty() {
+            return Err(VerifyError::Shape.into());
+        }
         self.check_header(&header, admitted)?;
         let signature = base64url::decode(token.signature()).ok_or(VerifyError::Encoding)?;
         let payload = base64url::decode(token.payload()).ok_or(VerifyError::Encoding)?;

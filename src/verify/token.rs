@@ -15,15 +15,16 @@ pub struct Token<'a> {
 
 impl<'a> Token<'a> {
     /// Splits `bytes` at its dots. The size is judged before anything is read, the dots are found
-    /// without allocating (CVE-2025-30204), and anything but three parts that are not empty is
-    /// refused: an unsecured token ends in a dot, a JWE has five parts (RFC 7516 §3.1).
+    /// without allocating (CVE-2025-30204), and anything but three parts is refused: a JWE has five
+    /// (RFC 7516 §3.1). The third may be empty here, so that a token with `alg: none` is refused
+    /// for its algorithm and not for its shape.
     pub fn split(bytes: &'a [u8], max_bytes: usize) -> Result<Self, VerifyError> {
         if bytes.len() > max_bytes {
             return Err(VerifyError::TooLarge);
         }
         let (header, rest) = split_dot(bytes).ok_or(VerifyError::Shape)?;
         let (payload, signature) = split_dot(rest).ok_or(VerifyError::Shape)?;
-        if header.is_empty() || payload.is_empty() || signature.is_empty() {
+        if header.is_empty() || payload.is_empty() {
             return Err(VerifyError::Shape);
         }
         if signature.contains(&b'.') {
@@ -78,10 +79,8 @@ mod tests {
     }
 
     #[test]
-    fn any_other_number_of_parts_and_any_empty_part_is_refused() {
-        for text in
-            ["", ".", "..", "...", "a", "a.b", "a.b.", ".b.c", "a..c", "a.b.c.", "a.b.c.d.e"]
-        {
+    fn any_other_number_of_parts_and_an_empty_header_or_payload_is_refused() {
+        for text in ["", ".", "..", "...", "a", "a.b", ".b.c", "a..c", "a.b.c.", "a.b.c.d.e"] {
             assert_eq!(split(text).err(), Some(VerifyError::Shape), "{text}");
         }
         assert_eq!(split(&".".repeat(64)).err(), Some(VerifyError::Shape));

@@ -1,0 +1,340 @@
+//! What an Envoy is made of: its bootstrap, its listener, the filter in it; and its start.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_json::{Value, json};
+
+use super::super::poll;
+use super::{DEADLINE, Envoy, REJECTED, write_atomically};
+
+/// What an [`Envoy`] is made of.
+#[derive(Clone, Debug)]
+pub struct Builder {
+    binary: PathBuf,
+    pub(super) workers: u32,
+    module: PathBuf,
+    plugin: Option<Value>,
+    variables: BTreeMap<String, String>,
+    environment: BTreeMap<String, String>,
+    upstream: Option<SocketAddr>,
+    clusters: Vec<Value>,
+    hcm: Value,
+    before: Vec<Value>,
+    after: Vec<Value>,
+    routes: Option<Value>,
+    runtime: BTreeMap<String, Value>,
+    log_fields: BTreeMap<String, String>,
+    log_level: String,
+}
+
+impl Builder {
+    pub(super) fn new(binary: PathBuf) -> Self {
+        Self {
+            binary,
+            workers: 2,
+            module: super::super::module(),
+            plugin: None,
+            variables: BTreeMap::new(),
+            environment: BTreeMap::new(),
+            upstream: None,
+            clusters: Vec::new(),
+            hcm: json!({}),
+            before: Vec::new(),
+            after: Vec::new(),
+            routes: None,
+            runtime: BTreeMap::new(),
+            log_fields: BTreeMap::new(),
+            log_level: "info".to_owned(),
+        }
+    }
+
+    /// Worker threads; 2 unless said otherwise.
+    pub fn workers(mut self, count: u32) -> Self {
+        self.workers = count;
+        self
+    }
+
+    /// The filter's configuration (CONFIG.md). Without one there is no filter at all.
+    pub fn plugin_config(mut self, config: Value) -> Self {
+        self.plugin = Some(config);
+        self
+    }
+
+    /// Another module than `dist/tollgate.wasm`.
+    pub fn module(mut self, path: impl Into<PathBuf>) -> Self {
+        self.module = path.into();
+        self
+    }
+
+    /// An environment variable of the VM.
+    pub fn variable(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.variables.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// An environment variable of the Envoy process.
+    pub fn environment(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.environment.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Where the cluster `upstream` leads, to which every route goes.
+    pub fn upstream(mut self, address: SocketAddr) -> Self {
+        self.upstream = Some(address);
+        self
+    }
+
+    /// A further cluster of one plain address, for callouts.
+    pub fn cluster(mut self, name: &str, address: SocketAddr) -> Self {
+        self.clusters.push(cluster(name, address));
+        self
+    }
+
+    /// A further cluster, written out (`envoy.config.cluster.v3.Cluster`).
+    pub fn raw_cluster(mut self, cluster: Value) -> Self {
+        self.clusters.push(cluster);
+        self
+    }
+
+    /// Fields of the HTTP connection manager, such as `normalize_path`, `merge_slashes`,
+    /// `path_with_escaped_slashes_action`.
+    pub fn hcm(mut self, fields: Value) -> Self {
+        merge(&mut self.hcm, fields);
+        self
+    }
+
+    /// An HTTP filter in front of ours.
+    pub fn filter_before(mut self, filter: Value) -> Self {
+        self.before.push(filter);
+        self
+    }
+
+    /// An HTTP filter between ours and the router.
+    pub fn filter_after(mut self, filter: Value) -> Self {
+        self.after.push(filter);
+        self
+    }
+
+    /// The routes of the one virtual host; everything goes to `upstream` unless said otherwise.
+    pub fn routes(mut self, routes: Value) -> Self {
+        self.routes = Some(routes);
+        self
+    }
+
+    /// A runtime flag.
+    pub fn runtime(mut self, key: &str, value: Value) -> Self {
+        self.runtime.insert(key.to_owned(), value);
+        self
+    }
+
+    /// A further field of the access log.
+    pub fn log_field(mut self, name: &str, format: &str) -> Self {
+        self.log_fields.insert(name.to_owned(), format.to_owned());
+        self
+    }
+
+    /// Envoy's log level; `info` unless said otherwise.
+    pub fn log_level(mut self, level: &str) -> Self {
+        self.log_level = level.to_owned();
+        self
+    }
+
+    /// Starts Envoy and waits until the listener accepts connections.
+    ///
+    /// # Panics
+    /// When it does not; with the end of its log.
+    pub async fn start(self) -> Envoy {
+        self.spawn().await.listening().await
+    }
+
+    /// Starts Envoy and waits until it refused the listener; for configurations that must not load.
+    ///
+    /// The [`Envoy::address`] of the result is not listened on.
+    pub async fn start_refused(self) -> Envoy {
+        let envoy = self.spawn().await;
+        let refused = async || (envoy.stat(REJECTED).await > 0).then_some(());
+        if poll(DEADLINE, refused).await.is_none() {
+            panic!("the listener was not refused:\n{}", envoy.log_end());
+        }
+        envoy
+    }
+
+    /// Starts Envoy on a whole configuration file instead: of this builder only the binary, the
+    /// workers, the environment and the log level count, and there is no [`Envoy::reload`].
+    pub async fn start_file(self, yaml: &str) -> Envoy {
+        let directory = fresh_directory();
+        std::fs::write(directory.join("bootstrap.yaml"), yaml).unwrap();
+        self.launch(directory).await.listening().await
+    }
+
+    async fn spawn(self) -> Envoy {
+        let directory = fresh_directory();
+        write_atomically(&directory, "lds.json", &self.lds(&directory, self.plugin.as_ref(), 0));
+        let bootstrap = self.bootstrap(&directory).to_string();
+        std::fs::write(directory.join("bootstrap.yaml"), bootstrap).unwrap();
+        self.launch(directory).await
+    }
+
+    /// Runs Envoy on the `bootstrap.yaml` of the directory and waits until it is live.
+    async fn launch(self, directory: PathBuf) -> Envoy {
+        let output = std::fs::File::create(directory.join("output.log")).unwrap();
+        let child = Command::new(&self.binary)
+            .current_dir(super::super::root())
+            .arg("--config-path")
+            .arg(directory.join("bootstrap.yaml"))
+            .arg("--admin-address-path")
+            .arg(directory.join("admin"))
+            .arg("--log-path")
+            .arg(directory.join("envoy.log"))
+            .args(["--use-dynamic-base-id", "--concurrency", &self.workers.to_string()])
+            .args(["--log-level", &self.log_level, "--file-flush-interval-msec", "20"])
+            .args(["--drain-time-s", "1", "--parent-shutdown-time-s", "2"])
+            .envs(&self.environment)
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().unwrap())
+            .stderr(output)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}", self.binary.display()));
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut envoy =
+            Envoy { builder: self, directory, child, admin: nowhere, address: nowhere, pushes: 0 };
+        match poll(DEADLINE, async || envoy.admin_when_live().await).await {
+            Some(admin) => envoy.admin = admin,
+            None => panic!("Envoy did not become live:\n{}", envoy.log_end()),
+        }
+        envoy
+    }
+
+    fn bootstrap(&self, directory: &Path) -> Value {
+        let upstream = self.upstream.map(|address| cluster("upstream", address));
+        let clusters: Vec<_> = upstream.into_iter().chain(self.clusters.clone()).collect();
+        json!({
+            "node": {"id": "e2e", "cluster": "e2e"},
+            "admin": {"address": socket_address(SocketAddr::from(([127, 0, 0, 1], 0)))},
+            "dynamic_resources": {"lds_config": {
+                "resource_api_version": "V3",
+                "path_config_source": {
+                    "path": directory.join("lds.json"), "watched_directory": {"path": directory},
+                },
+            }},
+            "static_resources": {"clusters": clusters},
+            "layered_runtime": {"layers": [{"name": "test", "static_layer": self.runtime}]},
+        })
+    }
+
+    /// The listener file. `serial` makes each push differ from the one before it, even when the
+    /// filter's configuration is the same.
+    pub(super) fn lds(&self, directory: &Path, plugin: Option<&Value>, serial: u64) -> String {
+        let wasm = plugin.map(|plugin| self.wasm_filter(plugin));
+        let router = json!({"name": "envoy.filters.http.router", "typed_config": {
+            "@type": type_url("envoy.extensions.filters.http.router.v3.Router"),
+        }});
+        let filters = self.before.iter().cloned().chain(wasm).chain(self.after.iter().cloned());
+        let filters: Vec<_> = filters.chain([router]).collect();
+        let everything = json!([{"match": {"prefix": "/"}, "route": {"cluster": "upstream"}}]);
+        let mut hcm = json!({
+            "@type": type_url(
+                "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+            ),
+            "stat_prefix": "e2e",
+            "route_config": {"virtual_hosts": [{
+                "name": "all", "domains": ["*"], "routes": self.routes.clone().unwrap_or(everything),
+            }]},
+            "http_filters": filters,
+            "access_log": [self.access_log(directory)],
+        });
+        merge(&mut hcm, self.hcm.clone());
+        let listener = json!({
+            "@type": type_url("envoy.config.listener.v3.Listener"),
+            "name": "e2e",
+            "address": socket_address(SocketAddr::from(([127, 0, 0, 1], 0))),
+            "filter_chains": [{
+                "metadata": {"filter_metadata": {"e2e": {"serial": serial}}},
+                "filters": [{
+                    "name": "envoy.filters.network.http_connection_manager", "typed_config": hcm,
+                }],
+            }],
+        });
+        json!({"version_info": serial.to_string(), "resources": [listener]}).to_string()
+    }
+
+    fn wasm_filter(&self, plugin: &Value) -> Value {
+        json!({"name": "envoy.filters.http.wasm", "typed_config": {
+            "@type": type_url("envoy.extensions.filters.http.wasm.v3.Wasm"),
+            "config": {
+                "name": "tollgate",
+                "failure_policy": "FAIL_RELOAD",
+                "configuration": {
+                    "@type": type_url("google.protobuf.StringValue"), "value": plugin.to_string(),
+                },
+                "vm_config": {
+                    "vm_id": "tollgate",
+                    "runtime": "envoy.wasm.runtime.v8",
+                    "code": {"local": {"filename": self.module}},
+                    "environment_variables": {"key_values": self.variables},
+                },
+            },
+        }})
+    }
+
+    fn access_log(&self, directory: &Path) -> Value {
+        let mut format = json!({
+            "case": "%REQ(X-CASE)%", "method": "%REQ(:METHOD)%", "path": "%REQ(:PATH)%",
+            "status": "%RESPONSE_CODE%", "details": "%RESPONSE_CODE_DETAILS%",
+            "decision": "%FILTER_STATE(wasm.tollgate.decision:PLAIN)%",
+            "reason": "%FILTER_STATE(wasm.tollgate.reason:PLAIN)%",
+            "rule": "%FILTER_STATE(wasm.tollgate.rule:PLAIN)%",
+            "provider": "%FILTER_STATE(wasm.tollgate.provider:PLAIN)%",
+            "identity": "%FILTER_STATE(wasm.tollgate.identity:PLAIN)%",
+            "subject": "%FILTER_STATE(wasm.tollgate.subject:PLAIN)%",
+        });
+        merge(&mut format, json!(self.log_fields));
+        json!({"name": "envoy.access_loggers.file", "typed_config": {
+            "@type": type_url("envoy.extensions.access_loggers.file.v3.FileAccessLog"),
+            "path": directory.join("access.log"),
+            "log_format": {"json_format": format},
+        }})
+    }
+}
+
+fn fresh_directory() -> PathBuf {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let directory =
+        super::super::root().join(format!("target/e2e/{}-{number}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&directory);
+    std::fs::create_dir_all(&directory).unwrap();
+    directory
+}
+
+/// A static cluster of one address.
+pub fn cluster(name: &str, address: SocketAddr) -> Value {
+    json!({
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "5s",
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [
+            {"endpoint": {"address": socket_address(address)}},
+        ]}]},
+    })
+}
+
+fn socket_address(address: SocketAddr) -> Value {
+    let (host, port) = (address.ip().to_string(), address.port());
+    json!({"socket_address": {"address": host, "port_value": port}})
+}
+
+fn type_url(name: &str) -> String {
+    format!("type.googleapis.com/{name}")
+}
+
+fn merge(into: &mut Value, from: Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => into.extend(from),
+        (into, from) => panic!("objects are merged, not {into} and {from}"),
+    }
+}
