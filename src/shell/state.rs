@@ -1,9 +1,11 @@
 //! What one worker holds for a configuration: the policy, the bucket table, the counters.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
-use log::warn;
+use log::{info, warn};
 
+use super::foreign::Foreign;
 use super::keys::RemoteKeys;
 use super::metrics::Metrics;
 use super::random;
@@ -13,10 +15,10 @@ use crate::abi::{self, Map};
 use crate::gate::{Gate, Request};
 use crate::headers::Headers;
 use crate::limit::table::Table;
-use crate::policy::{FilterState, Policy};
+use crate::policy::{Crypto, FilterState, Policy};
 use crate::tags::OwnedHeaders;
 use crate::verdict::{Judgement, Verdict};
-use crate::verify::engine::ModuleEngine;
+use crate::verify::host::Engines;
 
 /// A loaded configuration and what it needs at run time.
 pub struct State {
@@ -27,9 +29,10 @@ pub struct State {
     /// The key sets that are fetched.
     pub keys: RemoteKeys,
     /// The counters.
-    pub metrics: Metrics,
+    pub metrics: Rc<Metrics>,
     /// The requests that wait for a key.
     pub waiting: Waiting,
+    engines: Engines<Foreign>,
     plugin: String,
     table: RefCell<Option<Table>>,
 }
@@ -42,8 +45,15 @@ impl State {
             .and_then(|name| String::from_utf8(name).ok())
             .unwrap_or_default();
         let keys = RemoteKeys::new(&plugin, &policy);
+        let metrics = Rc::new(metrics);
+        let foreign = Foreign::new(Rc::clone(&metrics), policy.metrics);
+        let engines = match policy.crypto {
+            Crypto::Auto => Engines::tested(foreign),
+            Crypto::Module => Engines::module(foreign),
+        };
+        info!("tollgate: the proxy verifies {:?}, the module the rest", engines.proven());
         let (waiting, table) = (Waiting::default(), RefCell::default());
-        let state = Self { policy, owned, keys, metrics, waiting, plugin, table };
+        let state = Self { policy, owned, keys, metrics, waiting, engines, plugin, table };
         if !state.policy.limits.is_empty() {
             state.open_table();
         }
@@ -64,7 +74,7 @@ impl State {
         let gate = Gate {
             policy: &self.policy,
             keys: &keys,
-            engine: &ModuleEngine,
+            engine: &self.engines,
             table: table.as_ref(),
             store: &SharedData,
         };
