@@ -42,6 +42,11 @@ use crate::provider::Provider;
 pub trait Keys {
     /// The key set of the provider with this index; `None`: never had, or older than `max_stale`.
     fn keys(&self, provider: usize) -> Option<&KeySet>;
+
+    /// A number that another key set of the provider does not have; `None` where [`Self::keys`] is.
+    fn version(&self, provider: usize) -> Option<u64> {
+        self.keys(provider).map(|_| 0)
+    }
 }
 
 /// Judges tokens.
