@@ -1,22 +1,24 @@
 //! The decision on a request, from its headers to a verdict, without a view of the host.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
+use crate::cache::{Known, Look, TokenCache};
 use crate::headers::Headers;
 use crate::limit::store::Store;
 use crate::limit::table::Table;
 use crate::limit::{self, Answer, Counters};
 use crate::path;
 use crate::policy::{FailureMode, Limit, Policy};
-use crate::principal::Principal;
+use crate::principal::{Caller, Principal};
 use crate::reason::Reason;
 use crate::rule::{Auth, RequestLine, Rule};
 use crate::tags::sanitise;
-use crate::template::{Part, Scope};
+use crate::template::{Part, Scope, Template};
 use crate::token_source::{self, Found};
 use crate::verdict::{Denial, Judgement, LimitReport, Verdict};
 use crate::verify::engine::Engine;
-use crate::verify::{Keys, Verifier};
+use crate::verify::{Failure, Keys, Verifier};
 
 /// When a caller may come back after the store could not answer: 1 s, in nanoseconds.
 const STORE_RETRY_AFTER: u64 = 1_000_000_000;
@@ -29,6 +31,8 @@ pub struct Gate<'a> {
     pub keys: &'a dyn Keys,
     /// Checks signatures.
     pub engine: &'a dyn Engine,
+    /// The tokens that were verified before.
+    pub cache: &'a TokenCache,
     /// The bucket table; `None` while the store could not be opened.
     pub table: Option<&'a Table>,
     /// The host's shared data.
@@ -41,7 +45,10 @@ pub struct Request<'a> {
     pub headers: &'a Headers,
     /// The downstream address without its port; asked only where something needs it.
     pub client_address: &'a dyn Fn() -> Option<String>,
-    /// The host's clock, nanoseconds since the Unix epoch.
+    /// When it arrived, nanoseconds since the Unix epoch.
+    pub now: u64,
+    /// The host's clock, nanoseconds since the Unix epoch: buckets are judged by a moment after
+    /// they were read.
     pub clock: &'a dyn Fn() -> u64,
 }
 
@@ -52,7 +59,9 @@ impl Gate<'_> {
             verdict: Verdict::Allow(Reason::Ok),
             rule: None,
             provider: None,
-            tags: Vec::new(),
+            caller: None,
+            own_tags: Vec::new(),
+            look: None,
             limits: Vec::new(),
             store: Counters::default(),
         };
@@ -65,11 +74,13 @@ impl Gate<'_> {
 
     fn decide(&self, request: &Request<'_>, found: &mut Judgement) -> Result<Reason, Denial> {
         let rule = self.find_rule(request.headers, found)?;
-        let principal = self.authenticate(request, rule, found)?;
-        let scope = RequestScope { gate: self, request, rule, principal: principal.as_ref() };
+        let caller = self.authenticate(request, rule, found)?;
+        let principal = caller.as_deref().map(Caller::principal);
+        let scope = RequestScope { gate: self, request, rule, principal };
         if principal.is_some() {
             // Tags stand before the limits, so that a limited caller is named in the logs too.
-            found.tags = scope.tags();
+            found.own_tags = scope.tags();
+            found.caller.clone_from(&caller);
         }
         self.take(request, rule, &scope, found)?;
         Ok(if principal.is_some() { Reason::Ok } else { Reason::Anonymous })
@@ -102,7 +113,7 @@ impl Gate<'_> {
         request: &Request<'_>,
         rule: &Rule,
         found: &mut Judgement,
-    ) -> Result<Option<Principal>, Denial> {
+    ) -> Result<Option<Rc<Caller>>, Denial> {
         if rule.auth == Auth::None {
             return Ok(None);
         }
@@ -112,22 +123,56 @@ impl Gate<'_> {
             Found::Several => return Err(Reason::TokenMultiple.into()),
             Found::One(token) => token,
         };
+        let refused = |failure: Failure, found: &mut Judgement| {
+            found.provider = failure.provider;
+            Denial::from(failure.error.reason())
+        };
+        let known = self.cache.is_on().then(|| {
+            let rule = found.rule.unwrap_or(usize::MAX);
+            self.cache.look(token, rule, &self.policy.providers, self.keys, request.now)
+        });
+        let place = match known {
+            None => None,
+            Some(Known::Verified(caller)) => {
+                found.look = Some(Look::Hit);
+                found.provider = Some(caller.claims().provider());
+                return Ok(Some(caller));
+            }
+            Some(Known::Refused(failure)) => {
+                found.look = Some(Look::NegativeHit);
+                return Err(refused(failure, found));
+            }
+            Some(Known::Nothing(place)) => {
+                found.look = Some(Look::Miss);
+                Some(place)
+            }
+        };
         let verifier = Verifier {
             providers: &self.policy.providers,
             keys: self.keys,
             engine: self.engine,
             max_bytes: self.policy.token.max_bytes,
         };
-        let claims = verifier.verify(token, rule.providers.as_deref(), (request.clock)()).map_err(
-            |failure| {
-                found.provider = failure.provider;
-                Denial::from(failure.error.reason())
-            },
-        )?;
+        let claims = match verifier.verify(token, rule.providers.as_deref(), request.now) {
+            Ok(claims) => claims,
+            Err(failure) => {
+                if let Some(place) = place {
+                    self.cache.refused(place, failure, self.keys, request.now);
+                }
+                return Err(refused(failure, found));
+            }
+        };
         found.provider = Some(claims.provider());
         let provider =
             self.policy.providers.get(claims.provider()).ok_or(Reason::IssuerNotAllowed)?;
-        Ok(Some(Principal::of(claims, provider)?))
+        let principal = Principal::of(claims, provider)?;
+        let scope = RequestScope { gate: self, request, rule, principal: Some(&principal) };
+        let tags = scope.tags_where(Template::is_of_token);
+        let caller = Rc::new(Caller::new(principal, tags));
+        if let Some(place) = place {
+            self.cache.verified(place, &caller, provider, self.keys, request.now);
+        }
+        Ok(Some(caller))
     }
 
     fn take(
@@ -193,12 +238,17 @@ struct RequestScope<'a> {
 }
 
 impl RequestScope<'_> {
+    /// The tags that the request has a part in.
     fn tags(&self) -> Vec<(usize, String)> {
+        self.tags_where(|template| !template.is_of_token())
+    }
+
+    fn tags_where(&self, wanted: impl Fn(&Template) -> bool) -> Vec<(usize, String)> {
         let mut value = String::new();
         let mut tags = Vec::new();
         for (index, tag) in self.gate.policy.tags.iter().enumerate() {
             value.clear();
-            if tag.value.render(self, &mut value) {
+            if wanted(&tag.value) && tag.value.render(self, &mut value) {
                 tags.push((index, sanitise(&value)));
             }
         }
