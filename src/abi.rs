@@ -53,6 +53,13 @@ unsafe extern "C" {
         value: *const u8,
         value_size: usize,
     ) -> u32;
+    fn proxy_add_header_map_value(
+        map: u32,
+        key: *const u8,
+        key_size: usize,
+        value: *const u8,
+        value_size: usize,
+    ) -> u32;
     fn proxy_get_property(
         path: *const u8,
         path_size: usize,
@@ -139,6 +146,23 @@ pub fn header_replace(map: Map, name: &[u8], value: &[u8]) -> Result<(), HostErr
     // SAFETY: the slices outlive the call.
     check(unsafe {
         proxy_replace_header_map_value(
+            map as u32,
+            name.as_ptr(),
+            name.len(),
+            value.as_ptr(),
+            value.len(),
+        )
+    })
+}
+
+/// Adds a header after those that are there, of the same name or not.
+///
+/// # Errors
+/// The host's status.
+pub fn header_add(map: Map, name: &[u8], value: &[u8]) -> Result<(), HostError> {
+    // SAFETY: the slices outlive the call.
+    check(unsafe {
+        proxy_add_header_map_value(
             map as u32,
             name.as_ptr(),
             name.len(),

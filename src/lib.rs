@@ -16,6 +16,7 @@
 //! - [`cache`]: what is remembered of tokens, so that each is verified once.
 //! - [`remote`]: key sets that are fetched: when, by whom, and what may replace the keys in use.
 //! - [`principal`]: the authenticated caller and its identity.
+//! - [`grant`]: what the claims of a caller must hold for a rule to let it pass.
 //! - [`template`]: text with claims in it, for identities, limit keys and tags.
 //! - [`limit`]: token buckets in the host's shared data, exact across workers.
 //! - [`tags`]: what a verified request carries, made safe and unforgeable.
@@ -38,6 +39,7 @@
 pub mod cache;
 pub mod config;
 pub mod gate;
+pub mod grant;
 pub mod headers;
 pub mod limit;
 pub mod path;

@@ -160,6 +160,21 @@ extern "C" fn proxy_replace_header_map_value(
 }
 
 #[unsafe(no_mangle)]
+extern "C" fn proxy_add_header_map_value(
+    map: u32,
+    key: *const u8,
+    key_size: usize,
+    value: *const u8,
+    value_size: usize,
+) -> u32 {
+    let (key, value) = (bytes(key, key_size), bytes(value, value_size));
+    answer(|host| {
+        host.map(map).push((key, value));
+        OK
+    })
+}
+
+#[unsafe(no_mangle)]
 extern "C" fn proxy_get_property(
     path: *const u8,
     path_size: usize,
@@ -338,7 +353,7 @@ macro_rules! unused {
 
 unused! {
     proxy_get_log_level proxy_set_buffer_bytes
-    proxy_set_header_map_pairs proxy_get_header_map_value proxy_add_header_map_value
+    proxy_set_header_map_pairs proxy_get_header_map_value
     proxy_register_shared_queue proxy_resolve_shared_queue proxy_dequeue_shared_queue
     proxy_enqueue_shared_queue proxy_close_stream
     proxy_grpc_call proxy_grpc_stream proxy_grpc_send proxy_grpc_cancel proxy_grpc_close

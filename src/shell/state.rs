@@ -18,6 +18,7 @@ use crate::headers::Headers;
 use crate::limit::table::Table;
 use crate::policy::{Crypto, FilterState, Policy};
 use crate::tags::OwnedHeaders;
+use crate::token_source;
 use crate::verdict::{Judgement, Verdict};
 use crate::verify::host::Engines;
 
@@ -84,7 +85,13 @@ impl State {
             table: table.as_ref(),
             store: &SharedData,
         };
-        gate.judge(&Request { headers, client_address: &client_address, now, clock: &abi::now })
+        gate.judge(&Request {
+            headers,
+            client_address: &client_address,
+            peer_certificate: &peer_certificate,
+            now,
+            clock: &abi::now,
+        })
     }
 
     /// Leaves the trace of a decision: filter state and counters.
@@ -94,7 +101,7 @@ impl State {
         let rule = rule.map_or("none", |rule| rule.name.as_str());
         let provider = provider.map_or("none", |provider| provider.name.as_str());
         let (decision, reason) = (judgement.verdict.decision(), judgement.verdict.reason());
-        let denied = matches!(judgement.verdict, Verdict::Deny(_));
+        let denied = judgement.verdict.denial().is_some();
         let write = match self.policy.filter_state {
             FilterState::All => true,
             FilterState::Denied => denied,
@@ -128,12 +135,39 @@ impl State {
         }
     }
 
-    /// Writes the tags of a request that passes into its headers.
-    pub fn write_tags(&self, judgement: &Judgement) {
+    /// Writes what the upstream gets to see of a request that passes: its tags, no token where it
+    /// must not have one, and its own authorization where it has one.
+    pub fn write_request(&self, judgement: &Judgement, headers: &Headers) {
         for (index, value) in judgement.tags() {
             let header = self.policy.tags.get(*index).and_then(|tag| tag.header.as_ref());
             if let Some(header) = header {
                 let _ = abi::header_replace(Map::Request, header.as_bytes(), value.as_bytes());
+            }
+        }
+        if !self.policy.token.forward {
+            for rewrite in token_source::removal(headers, &self.policy.token) {
+                write_header(rewrite.name.as_bytes(), &rewrite.values);
+            }
+        }
+        let rule = judgement.rule.and_then(|index| self.policy.rules.get(index));
+        let authorization = rule.and_then(|rule| rule.upstream_authorization.as_ref());
+        // A dry run lets pass; it does not lend the upstream's key to who would be refused.
+        if let (Some(value), Verdict::Allow(_)) = (authorization, &judgement.verdict) {
+            write_header(b"authorization", &[value.expose().as_bytes().to_vec()]);
+        }
+    }
+}
+
+/// Puts these lines in place of every line of a header.
+fn write_header(name: &[u8], values: &[Vec<u8>]) {
+    match values {
+        [value] => {
+            let _ = abi::header_replace(Map::Request, name, value);
+        }
+        values => {
+            let _ = abi::header_remove(Map::Request, name);
+            for value in values {
+                let _ = abi::header_add(Map::Request, name, value);
             }
         }
     }
@@ -156,4 +190,10 @@ fn client_address() -> Option<String> {
     let address = String::from_utf8(abi::property(b"source\0address")?).ok()?;
     let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host);
     Some(host.trim_matches(['[', ']']).to_owned())
+}
+
+/// The SHA-256 of the client's certificate in hexadecimal; none outside of mutual TLS.
+fn peer_certificate() -> Option<Vec<u8>> {
+    let mutual = abi::property(b"connection\0mtls")? == [1];
+    mutual.then(|| abi::property(b"connection\0sha256_peer_certificate_digest"))?
 }
