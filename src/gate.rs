@@ -18,8 +18,8 @@ use crate::verdict::{Denial, Judgement, LimitReport, Verdict};
 use crate::verify::engine::Engine;
 use crate::verify::{Keys, Verifier};
 
-/// When a caller may come back after the store could not answer: 1 s, in nanoseconds.
-const STORE_RETRY_AFTER: u64 = 1_000_000_000;
+/// When a caller may come back after keys or store were not there: 1 s, in nanoseconds.
+const OWN_RETRY_AFTER: u64 = 1_000_000_000;
 
 /// What decisions are made with: the policy and the few things the host lends.
 pub struct Gate<'a> {
@@ -121,7 +121,9 @@ impl Gate<'_> {
         let claims = verifier.verify(token, rule.providers.as_deref(), (request.clock)()).map_err(
             |failure| {
                 found.provider = failure.provider;
-                Denial::from(failure.error.reason())
+                let reason = failure.error.reason();
+                let ours = reason == Reason::KeysUnavailable;
+                Denial { reason, retry_after: ours.then_some(OWN_RETRY_AFTER) }
             },
         )?;
         found.provider = Some(claims.provider());
@@ -176,10 +178,9 @@ impl Gate<'_> {
             }
             Some(Answer::Never { .. }) => Err(Reason::CostExceedsBurst.into()),
             None if self.policy.failure_mode == FailureMode::Allow => Ok(()),
-            None => Err(Denial {
-                reason: Reason::StoreUnavailable,
-                retry_after: Some(STORE_RETRY_AFTER),
-            }),
+            None => {
+                Err(Denial { reason: Reason::StoreUnavailable, retry_after: Some(OWN_RETRY_AFTER) })
+            }
         }
     }
 }

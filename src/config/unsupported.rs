@@ -30,14 +30,7 @@ pub(super) fn refuse(raw: &RawConfig, report: &mut Report) {
 type Feature = (&'static str, bool, &'static str);
 
 fn provider(raw: &RawProvider) -> Vec<Feature> {
-    let remote = raw.keys.as_ref().is_some_and(|keys| keys.remote.is_some());
-    let tenanted = raw.issuers.iter().flatten().any(|issuer| issuer.contains("{tenantid}"));
-    vec![
-        ("keys.remote", remote, "remote key sets"),
-        ("preset", raw.preset.is_some(), "presets"),
-        ("issuers", tenanted, "{tenantid} in issuers"),
-        ("bind", raw.bind == Some(RawBind::Mtls), "binding to client certificates"),
-    ]
+    vec![("bind", raw.bind == Some(RawBind::Mtls), "binding to client certificates")]
 }
 
 fn rule(raw: &RawRule) -> Vec<Feature> {
