@@ -22,8 +22,8 @@ use crate::verdict::{Denial, Judgement, LimitReport, OwnAnswer, Verdict};
 use crate::verify::engine::Engine;
 use crate::verify::{Failure, Keys, Verifier};
 
-/// When a caller may come back after the store could not answer: 1 s, in nanoseconds.
-const STORE_RETRY_AFTER: u64 = 1_000_000_000;
+/// When a caller may come back after keys or store were not there: 1 s, in nanoseconds.
+const OWN_RETRY_AFTER: u64 = 1_000_000_000;
 
 /// What decisions are made with: the policy and the few things the host lends.
 pub struct Gate<'a> {
@@ -184,7 +184,10 @@ impl Gate<'_> {
     ) -> Result<Rc<Caller>, Denial> {
         let refused = |failure: Failure, found: &mut Judgement| {
             found.provider = failure.provider;
-            Denial::from(failure.error.reason())
+            match failure.error.reason() {
+                reason @ Reason::KeysUnavailable => Denial::for_now(reason, OWN_RETRY_AFTER),
+                reason => Denial::from(reason),
+            }
         };
         let known = self.cache.is_on().then(|| {
             let rule = found.rule.unwrap_or(usize::MAX);
@@ -280,7 +283,7 @@ impl Gate<'_> {
             }
             Some(Answer::Never { .. }) => Err(Reason::CostExceedsBurst.into()),
             None if self.policy.failure_mode == FailureMode::Allow => Ok(()),
-            None => Err(Denial::for_now(Reason::StoreUnavailable, STORE_RETRY_AFTER)),
+            None => Err(Denial::for_now(Reason::StoreUnavailable, OWN_RETRY_AFTER)),
         }
     }
 }
