@@ -16,6 +16,7 @@
 //! - [`remote`]: key sets that are fetched: when, by whom, and what may replace the keys in use.
 //! - [`principal`]: the authenticated caller and its identity.
 //! - [`template`]: text with claims in it, for identities, limit keys and tags.
+//! - [`payload`]: the request body, judged while it streams by.
 //! - [`limit`]: token buckets in the host's shared data, exact across workers.
 //! - [`tags`]: what a verified request carries, made safe and unforgeable.
 //! - [`gate`]: puts these together into one [`verdict`].
@@ -39,6 +40,7 @@ pub mod gate;
 pub mod headers;
 pub mod limit;
 pub mod path;
+pub mod payload;
 pub mod policy;
 pub mod principal;
 pub mod provider;
