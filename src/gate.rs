@@ -7,6 +7,7 @@ use crate::limit::store::Store;
 use crate::limit::table::Table;
 use crate::limit::{self, Answer, Counters};
 use crate::path;
+use crate::payload::Refusal;
 use crate::policy::{FailureMode, Limit, Policy};
 use crate::principal::Principal;
 use crate::reason::Reason;
@@ -14,7 +15,7 @@ use crate::rule::{Auth, RequestLine, Rule};
 use crate::tags::sanitise;
 use crate::template::{Part, Scope};
 use crate::token_source::{self, Found};
-use crate::verdict::{Denial, Judgement, LimitReport, Verdict};
+use crate::verdict::{Denial, Judgement, LimitReport, NeedsBody, Verdict};
 use crate::verify::engine::Engine;
 use crate::verify::{Keys, Verifier};
 
@@ -39,6 +40,8 @@ pub struct Gate<'a> {
 pub struct Request<'a> {
     /// Its headers, pseudo-headers included.
     pub headers: &'a Headers,
+    /// It ended with its headers.
+    pub bodyless: bool,
     /// The downstream address without its port; asked only where something needs it.
     pub client_address: &'a dyn Fn() -> Option<String>,
     /// The host's clock, nanoseconds since the Unix epoch.
@@ -46,7 +49,8 @@ pub struct Request<'a> {
 }
 
 impl Gate<'_> {
-    /// Judges a request: path, rule, token, limits, tags, in this order.
+    /// Judges a request: path, rule, token, tags, limits, in this order. Where the rule guards the
+    /// body, the limits wait for [`Gate::conclude`].
     pub fn judge(&self, request: &Request<'_>) -> Judgement {
         let mut judgement = Judgement {
             verdict: Verdict::Allow(Reason::Ok),
@@ -55,6 +59,8 @@ impl Gate<'_> {
             tags: Vec::new(),
             limits: Vec::new(),
             store: Counters::default(),
+            needs_body: None,
+            refusal: None,
         };
         judgement.verdict = match self.decide(request, &mut judgement) {
             Ok(reason) => Verdict::Allow(reason),
@@ -71,8 +77,36 @@ impl Gate<'_> {
             // Tags stand before the limits, so that a limited caller is named in the logs too.
             found.tags = scope.tags();
         }
-        self.take(request, rule, &scope, found)?;
+        let keys = scope.limit_keys();
+        match &rule.payload {
+            Some(guard) => {
+                guard
+                    .admit(request.headers, request.bodyless)
+                    .map_err(|refusal| refused(refusal, found))?;
+                found.needs_body = Some(NeedsBody { keys });
+            }
+            None => self.take(rule, &keys, rule.cost.of(1), request.clock, found)?,
+        }
         Ok(if principal.is_some() { Reason::Ok } else { Reason::Anonymous })
+    }
+
+    /// Judges a request whose body was judged: its rows, or why it is refused. A refused body takes
+    /// nothing from the limits.
+    pub fn conclude(
+        &self,
+        judgement: &mut Judgement,
+        body: Result<u64, Refusal>,
+        clock: &dyn Fn() -> u64,
+    ) {
+        let Some(NeedsBody { keys }) = judgement.needs_body.take() else { return };
+        let outcome = match (body, judgement.rule.and_then(|index| self.policy.rules.get(index))) {
+            (Err(refusal), _) => Err(refused(refusal, judgement)),
+            (Ok(_), None) => Err(Reason::NoRule.into()),
+            (Ok(rows), Some(rule)) => self.take(rule, &keys, rule.cost.of(rows), clock, judgement),
+        };
+        if let Err(denial) = outcome {
+            judgement.verdict = Verdict::Deny(denial);
+        }
     }
 
     fn find_rule(&self, headers: &Headers, found: &mut Judgement) -> Result<&Rule, Denial> {
@@ -130,34 +164,34 @@ impl Gate<'_> {
         Ok(Some(Principal::of(claims, provider)?))
     }
 
+    fn limits<'r>(&'r self, rule: &'r Rule) -> impl Iterator<Item = (usize, &'r Limit)> {
+        rule.limits.iter().filter_map(|index| Some((*index, self.policy.limits.get(*index)?)))
+    }
+
     fn take(
         &self,
-        request: &Request<'_>,
         rule: &Rule,
-        scope: &RequestScope<'_>,
+        keys: &[String],
+        cost: u64,
+        clock: &dyn Fn() -> u64,
         found: &mut Judgement,
     ) -> Result<(), Denial> {
         if rule.limits.is_empty() {
             return Ok(());
         }
-        let limits: Vec<(usize, &Limit)> = rule
-            .limits
-            .iter()
-            .filter_map(|index| Some((*index, self.policy.limits.get(*index)?)))
-            .collect();
-        let keys: Vec<String> = limits.iter().map(|(_, limit)| scope.limit_key(limit)).collect();
+        let limits: Vec<(usize, &Limit)> = self.limits(rule).collect();
         let takes: Vec<limit::Request<'_>> = limits
             .iter()
-            .zip(&keys)
+            .zip(keys)
             .map(|((_, limit), key)| limit::Request {
                 limit: &limit.name,
                 identity: key,
                 quota: &limit.quota,
-                cost: rule.cost,
+                cost,
             })
             .collect();
         let answer = self.table.and_then(|table| {
-            limit::take_all(table, self.store, request.clock, &takes, &mut found.store).ok()
+            limit::take_all(table, self.store, clock, &takes, &mut found.store).ok()
         });
         let index = |at: usize| limits.get(at).map_or(0, |(index, _)| *index);
         match answer {
@@ -184,6 +218,11 @@ impl Gate<'_> {
     }
 }
 
+fn refused(refusal: Refusal, found: &mut Judgement) -> Denial {
+    found.refusal = Some(refusal);
+    refusal.reason().into()
+}
+
 /// What templates can draw from while a request is judged.
 struct RequestScope<'a> {
     gate: &'a Gate<'a>,
@@ -203,6 +242,11 @@ impl RequestScope<'_> {
             }
         }
         tags
+    }
+
+    /// Whose bucket of each limit of the rule the request takes from.
+    fn limit_keys(&self) -> Vec<String> {
+        self.gate.limits(self.rule).map(|(_, limit)| self.limit_key(limit)).collect()
     }
 
     /// The bucket's owner. The first byte keeps callers known by identity and callers known by

@@ -1,6 +1,7 @@
 //! What the filter decided, before it becomes headers, filter state or a reply.
 
 use crate::limit::Counters;
+use crate::payload::Refusal;
 use crate::reason::Reason;
 
 /// The decision on one request.
@@ -71,4 +72,16 @@ pub struct Judgement {
     pub limits: Vec<LimitReport>,
     /// What the store went through for it.
     pub store: Counters,
+    /// What is left to do once the body is judged. While it is there, the verdict is what the
+    /// headers allow: nothing of the body may pass yet, and nothing was taken from any limit.
+    pub needs_body: Option<NeedsBody>,
+    /// What is wrong with the body, for the log.
+    pub refusal: Option<Refusal>,
+}
+
+/// A request that passed by its headers and waits for its body.
+#[derive(Debug)]
+pub struct NeedsBody {
+    /// Whose bucket of each limit of the rule it takes from.
+    pub keys: Vec<String>,
 }

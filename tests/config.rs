@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tollgate::config::{Environment, Problem, compile};
 use tollgate::policy::{Crypto, FailureMode, FilterState, Policy};
-use tollgate::rule::{Auth, Matcher};
+use tollgate::rule::{Auth, Cost, Matcher};
 use tollgate::template::Template;
 
 /// The x and y of the example key of RFC 7517 appendix A.1.
@@ -119,7 +119,10 @@ fn absent_sections_have_the_defaults_of_the_contract() {
     assert_eq!((token.header.as_str(), token.prefix.as_str()), ("authorization", "Bearer "));
     assert_eq!(token.max_bytes, 16 << 10);
     let [rule] = policy.rules.as_slice() else { panic!("one rule") };
-    assert_eq!((rule.name.as_str(), rule.auth, rule.cost), ("default", Auth::Required, 1));
+    assert_eq!(
+        (rule.name.as_str(), rule.auth, rule.cost),
+        ("default", Auth::Required, Cost::Fixed(1))
+    );
     assert_eq!((&rule.providers, rule.limits.len()), (&None, 0));
     assert_eq!(rule.matcher, Matcher::default());
     assert!(policy.limits.is_empty());
@@ -174,7 +177,7 @@ fn given_values_are_taken() {
     let policy = load(&document);
     assert_eq!(policy.providers[0].clock_skew, 5);
     assert_eq!(policy.providers[0].max_lifetime, Some(86_400));
-    assert_eq!((policy.rules[0].cost, policy.rules[0].auth), (3, Auth::Optional));
+    assert_eq!((policy.rules[0].cost, policy.rules[0].auth), (Cost::Fixed(3), Auth::Optional));
     assert_eq!(policy.rules[0].providers, Some(vec![0]));
     assert_eq!(policy.rules[0].limits, [0]);
     assert_eq!((policy.token.header.as_str(), policy.token.max_bytes), ("authorization", 65_536));
@@ -651,10 +654,8 @@ fn what_is_not_supported_yet_is_refused_and_named() {
         (from(json!([{"header": "authorization", "prefix": "a "}, {"cookie": "a"}])), "token.from"),
         (with("/token", json!({"forward": false})), "token.forward"),
         (with("/rules/0/allow", json!([grant.clone()])), "rules[0].allow"),
-        (with("/rules/0/cost", json!({"header": "x", "max": 9})), "rules[0].cost"),
-        (with("/rules/0/cost", json!({"json_rows": ["/a"], "max": 9})), "rules[0].cost"),
+        (with("/rules/0/cost", json!({"header": "x", "max": 9})), "rules[0].cost.header"),
         (with("/rules/0/concurrency", json!(8)), "rules[0].concurrency"),
-        (with("/rules/0/payload", json!({"max_bytes": "1MiB"})), "rules[0].payload"),
         (with("/rules/0/upstream_authorization", upstream), "rules[0].upstream_authorization"),
         (with("/rules/0/dry_run", json!(true)), "rules[0].dry_run"),
         (with("/limits/0/tiers", json!([{"when": grant, "rate": "1/s"}])), "limits[0].tiers"),

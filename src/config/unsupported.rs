@@ -41,12 +41,11 @@ fn provider(raw: &RawProvider) -> Vec<Feature> {
 }
 
 fn rule(raw: &RawRule) -> Vec<Feature> {
-    let found = matches!(raw.cost, Some(RawCost::From(_)));
+    let header = matches!(&raw.cost, Some(RawCost::From(from)) if from.header.is_some());
     vec![
         ("allow", raw.allow.is_some(), "grants"),
-        ("cost", found, "a cost that is found in the request"),
+        ("cost.header", header, "a cost from a header"),
         ("concurrency", raw.concurrency.is_some(), "concurrency limits"),
-        ("payload", raw.payload.is_some(), "the body guard"),
         ("upstream_authorization", raw.upstream_authorization.is_some(), "upstream keys"),
         ("dry_run", raw.dry_run == Some(true), "dry runs"),
     ]

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
+use super::body::Body;
 use super::root;
 use super::state::State;
 use super::waiting::Lacking;
@@ -26,8 +27,25 @@ pub struct Http {
 pub struct Stream {
     /// The request passed.
     allowed: bool,
+    /// The request ended with its headers.
+    bodyless: bool,
+    /// The body that is judged before the request passes; its headers go on meanwhile.
+    pub body: Option<Body>,
     /// Fields for the response of a request that passed.
     response_fields: Vec<(&'static str, String)>,
+}
+
+impl Stream {
+    /// Nothing of a request goes on before it passed, whatever the host calls first.
+    pub fn gate(&self) -> Action {
+        if self.allowed { Action::Continue } else { Action::Pause }
+    }
+
+    /// Whether the headers may go on. A host shows nothing of a body before its headers went on
+    /// (proxy-wasm-cpp-host #143), so those of a request that passed by them do.
+    fn headers_gate(&self) -> Action {
+        if self.body.is_some() { Action::Continue } else { self.gate() }
+    }
 }
 
 impl Http {
@@ -35,17 +53,13 @@ impl Http {
     pub fn new(context: u32, state: Rc<State>) -> Self {
         Self { context, state, stream: Rc::default() }
     }
-
-    /// Nothing of a request goes on before it passed, whatever the host calls first.
-    fn gate(&self) -> Action {
-        if self.stream.borrow().allowed { Action::Continue } else { Action::Pause }
-    }
 }
 
 impl Context for Http {}
 
 impl HttpContext for Http {
-    fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
+    fn on_http_request_headers(&mut self, _: usize, end: bool) -> Action {
+        self.stream.borrow_mut().bodyless = end;
         let headers = Headers::from_buffer(abi::header_pairs(Map::Request));
         for name in self.state.owned.to_strip(&headers) {
             let _ = abi::header_remove(Map::Request, name);
@@ -55,18 +69,19 @@ impl HttpContext for Http {
         {
             root::tick_soon();
         }
-        self.gate()
+        self.stream.borrow().headers_gate()
     }
 
-    fn on_http_request_body(&mut self, _: usize, _: bool) -> Action {
-        self.gate()
+    fn on_http_request_body(&mut self, size: usize, end: bool) -> Action {
+        self.state.body_grew(&self.stream, size, end)
     }
 
     fn on_http_request_trailers(&mut self, _: usize) -> Action {
-        self.gate()
+        self.state.body_grew(&self.stream, 0, true)
     }
 
     fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
+        self.state.answered_early(&self.stream);
         let fields = std::mem::take(&mut self.stream.borrow_mut().response_fields);
         for (name, value) in fields {
             let _ = abi::header_replace(Map::Response, name.as_bytes(), value.as_bytes());
@@ -94,32 +109,49 @@ impl State {
         stream: &Rc<RefCell<Stream>>,
         deadline: Option<u64>,
     ) -> bool {
-        let mut judgement = self.judge(headers);
+        let bodyless = stream.borrow().bodyless;
+        let mut judgement = self.judge(headers, bodyless);
         match self.hold(&judgement, context, stream, deadline) {
             Lacking::Held => return false,
-            Lacking::Judge => judgement = self.judge(headers),
+            Lacking::Judge => judgement = self.judge(headers, bodyless),
             Lacking::Stands => {}
+        }
+        let grpc = headers
+            .value("content-type")
+            .is_some_and(|value| value.to_ascii_lowercase().starts_with(b"application/grpc"));
+        if judgement.needs_body.is_some() {
+            // The headers go on now, and what is written to them later goes nowhere.
+            self.write_tags(&judgement);
+            let rule = judgement.rule.and_then(|index| self.policy.rules.get(index));
+            let guard = rule.and_then(|rule| rule.payload.as_ref());
+            let body = guard.map(|guard| Body::new(judgement, guard, grpc));
+            let begun = body.is_some();
+            stream.borrow_mut().body = body;
+            return begun;
         }
         self.report(&judgement);
         match &judgement.verdict {
             Verdict::Deny(denial) => {
-                self.refuse(denial, &judgement, headers);
+                self.refuse(denial, &judgement, grpc);
                 false
             }
             Verdict::Allow(_) => {
                 self.write_tags(&judgement);
-                let mut stream = stream.borrow_mut();
-                stream.allowed = true;
-                stream.response_fields = reply::rate_limit_fields(&judgement.limits, &self.policy);
+                self.allow(stream, &judgement);
                 true
             }
         }
     }
 
-    fn refuse(&self, denial: &Denial, judgement: &Judgement, headers: &Headers) {
-        let grpc = headers
-            .value("content-type")
-            .is_some_and(|value| value.to_ascii_lowercase().starts_with(b"application/grpc"));
+    /// Lets a request pass.
+    pub fn allow(&self, stream: &RefCell<Stream>, judgement: &Judgement) {
+        let mut stream = stream.borrow_mut();
+        stream.allowed = true;
+        stream.response_fields = reply::rate_limit_fields(&judgement.limits, &self.policy);
+    }
+
+    /// Answers a request in place of the upstream.
+    pub fn refuse(&self, denial: &Denial, judgement: &Judgement, grpc: bool) {
         let reply = reply::compose(denial, &judgement.limits, &self.policy, grpc);
         let details = format!("tollgate_{}", denial.reason.as_str());
         // A host that cannot send the reply leaves the request paused: refused all the same.

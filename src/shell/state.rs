@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use log::warn;
+use log::{info, warn};
 
 use super::keys::RemoteKeys;
 use super::metrics::Metrics;
@@ -13,6 +13,7 @@ use crate::abi::{self, Map};
 use crate::gate::{Gate, Request};
 use crate::headers::Headers;
 use crate::limit::table::Table;
+use crate::payload::Refusal;
 use crate::policy::{FilterState, Policy};
 use crate::tags::OwnedHeaders;
 use crate::verdict::{Judgement, Verdict};
@@ -57,18 +58,29 @@ impl State {
         }
     }
 
-    /// Judges a request by its headers.
-    pub fn judge(&self, headers: &Headers) -> Judgement {
+    /// Judges a request by its headers. `bodyless`: it ended with them.
+    pub fn judge(&self, headers: &Headers, bodyless: bool) -> Judgement {
+        let client_address = &client_address;
+        self.with_gate(|gate| {
+            gate.judge(&Request { headers, bodyless, client_address, clock: &abi::now })
+        })
+    }
+
+    /// Judges a request whose body was judged.
+    pub fn conclude(&self, judgement: &mut Judgement, body: Result<u64, Refusal>) {
+        self.with_gate(|gate| gate.conclude(judgement, body, &abi::now));
+    }
+
+    fn with_gate<T>(&self, run: impl FnOnce(&Gate<'_>) -> T) -> T {
         let table = self.table.borrow();
         let keys = self.keys.current(&self.policy, abi::now());
-        let gate = Gate {
+        run(&Gate {
             policy: &self.policy,
             keys: &keys,
             engine: &ModuleEngine,
             table: table.as_ref(),
             store: &SharedData,
-        };
-        gate.judge(&Request { headers, client_address: &client_address, clock: &abi::now })
+        })
     }
 
     /// Leaves the trace of a decision: filter state and counters.
@@ -94,6 +106,9 @@ impl State {
                     write_state(&tag.name, value);
                 }
             }
+        }
+        if let Some(refusal) = &judgement.refusal {
+            info!("tollgate: rule {rule}: request body refused: {refusal}");
         }
         if self.policy.metrics {
             self.metrics.add("tollgate_store_retries", judgement.store.retries);
