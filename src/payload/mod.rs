@@ -62,6 +62,10 @@ pub enum Refusal {
     Rows(u64),
     /// The upstream answered before the body was complete, so that it was never judged.
     Unfinished,
+    /// The proxy's buffer is smaller than the body; it has answered 413 itself.
+    Unbuffered,
+    /// The host did not show all of it.
+    Unseen,
 }
 
 impl Refusal {
@@ -69,10 +73,10 @@ impl Refusal {
     pub fn reason(&self) -> Reason {
         match self {
             Self::MediaType | Self::Charset | Self::Encoded => Reason::ContentTypeNotAllowed,
-            Self::TooLarge { .. } => Reason::PayloadTooLarge,
+            Self::TooLarge { .. } | Self::Unbuffered => Reason::PayloadTooLarge,
             Self::Malformed(Malformed { flaw: Flaw::Depth, .. }) => Reason::DepthExceeded,
             Self::Rows(_) => Reason::RowsExceeded,
-            Self::NoBody | Self::Malformed(_) | Self::Lacking | Self::Unfinished => {
+            Self::NoBody | Self::Malformed(_) | Self::Lacking | Self::Unfinished | Self::Unseen => {
                 Reason::PayloadMalformed
             }
         }
@@ -91,6 +95,10 @@ impl fmt::Display for Refusal {
             Self::Malformed(malformed) => malformed.fmt(f),
             Self::Lacking => f.write_str("nothing of require_any is there"),
             Self::Rows(rows) => write!(f, "{rows} rows"),
+            Self::Unbuffered => {
+                f.write_str("longer than the proxy's buffer (per_connection_buffer_limit_bytes)")
+            }
+            Self::Unseen => f.write_str("not shown whole by the host"),
             Self::Unfinished => f.write_str("answered before it was complete"),
         }
     }

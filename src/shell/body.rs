@@ -32,19 +32,20 @@ impl Body {
         rule.and_then(|rule| rule.payload.as_ref())
     }
 
-    /// Looks at the next piece. `size` is what the host holds of the body, the new piece included.
+    /// Looks at what is new. `size` is what the host holds of the body, the new piece included: it
+    /// keeps what a paused request has sent, and shows it all each time. Where it shows less,
+    /// something would pass unseen.
     fn feed(&mut self, state: &State, size: usize) -> Result<(), Refusal> {
-        let Some(guard) = self.guard(state) else { return Err(Refusal::Unfinished) };
-        log::info!(
-            "XX body size={size} seen={} b0={}",
-            self.check.bytes(),
-            abi::request_body(0, 1 << 30).len()
-        );
+        let guard = self.guard(state).ok_or(Refusal::Unseen)?;
         loop {
             let seen = usize::try_from(self.check.bytes()).unwrap_or(usize::MAX);
-            let piece = abi::request_body(seen, size.saturating_sub(seen).min(PIECE));
-            if piece.is_empty() {
+            let left = size.checked_sub(seen).ok_or(Refusal::Unseen)?;
+            if left == 0 {
                 return Ok(());
+            }
+            let piece = abi::request_body(seen, left.min(PIECE));
+            if piece.is_empty() {
+                return Err(Refusal::Unseen);
             }
             self.check.feed(guard, &piece)?;
         }
@@ -52,17 +53,31 @@ impl Body {
 
     /// The body is complete; its rows.
     fn finish(&mut self, state: &State) -> Result<u64, Refusal> {
-        self.guard(state).map_or(Err(Refusal::Unfinished), |guard| self.check.finish(guard))
+        self.guard(state).map_or(Err(Refusal::Unseen), |guard| self.check.finish(guard))
     }
 }
 
 impl State {
     /// More of a body came. Whether the request may go on.
     pub fn body_grew(&self, stream: &RefCell<Stream>, size: usize, end: bool) -> Action {
+        self.look(stream, end, |body| body.feed(self, size))
+    }
+
+    /// Trailers came: the body ended before them.
+    pub fn body_ended(&self, stream: &RefCell<Stream>) -> Action {
+        self.look(stream, true, |_| Ok(()))
+    }
+
+    fn look(
+        &self,
+        stream: &RefCell<Stream>,
+        end: bool,
+        feed: impl FnOnce(&mut Body) -> Result<(), Refusal>,
+    ) -> Action {
         // Taken out while it is looked at: no borrow is held across a call to the host.
         let body = stream.borrow_mut().body.take();
         if let Some(mut body) = body {
-            match body.feed(self, size) {
+            match feed(&mut body) {
                 Ok(()) if !end => stream.borrow_mut().body = Some(body),
                 Ok(()) => {
                     let rows = body.finish(self);
@@ -74,18 +89,26 @@ impl State {
         stream.borrow().gate()
     }
 
-    /// The upstream answered a request whose body was never judged: its headers went on, because a
-    /// host does not show the body before they do. The caller gets a refusal instead.
+    /// A response came before the body was judged. The upstream's own becomes a refusal: its
+    /// headers went on, because a host does not show the body before they do. The proxy's own
+    /// stay as they are, and that its buffer was too small for the body is reported as ours.
     pub fn answered_early(&self, stream: &RefCell<Stream>) {
-        // Replies of the proxy itself come this way, too, and stay as they are.
-        if stream.borrow().body.is_none()
-            || abi::property(b"response\0code_details").as_deref() != Some(b"via_upstream")
-        {
+        if stream.borrow().body.is_none() {
             return;
         }
+        let details = abi::property(b"response\0code_details").unwrap_or_default();
+        let refusal = match details.as_slice() {
+            b"via_upstream" => Refusal::Unfinished,
+            b"request_payload_too_large" => Refusal::Unbuffered,
+            _ => return,
+        };
         let body = stream.borrow_mut().body.take();
-        if let Some(body) = body {
-            self.conclude_body(stream, body, Err(Refusal::Unfinished));
+        let Some(mut body) = body else { return };
+        if refusal == Refusal::Unfinished {
+            self.conclude_body(stream, body, Err(refusal));
+        } else {
+            self.conclude(&mut body.judgement, Err(refusal));
+            self.report(&body.judgement);
         }
     }
 

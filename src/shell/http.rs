@@ -77,7 +77,7 @@ impl HttpContext for Http {
     }
 
     fn on_http_request_trailers(&mut self, _: usize) -> Action {
-        self.state.body_grew(&self.stream, 0, true)
+        self.state.body_ended(&self.stream)
     }
 
     fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {

@@ -49,6 +49,9 @@ pub(super) fn guard(raw: &RawRule, at: &At, report: &mut Report) -> Option<Guard
     let max_bytes = read::size(raw.max_bytes.as_ref(), DEFAULT_BYTES, BYTES, &bytes, report);
     let rows = at.field("max_rows");
     let max_rows = raw.max_rows.map(|_| read::count(raw.max_rows, 1, 1..=u64::MAX, &rows, report));
+    if max_rows.is_some() && pointers.is_empty() {
+        report.warning(&rows, "counts only bodies that are arrays: no pointer says where rows are");
+    }
     let depth = at.field("max_depth");
     let max_depth = read::count(raw.max_depth, DEFAULT_DEPTH, DEPTH, &depth, report);
     Some(Guard {

@@ -152,24 +152,21 @@ fn cost(raw: Option<&RawCost>, at: &At, report: &mut Report) -> Cost {
 }
 
 fn cost_from(raw: &RawCostFrom, at: &At, report: &mut Report) -> Cost {
-    let max = match raw.max {
-        Some(_) => read::count(raw.max, 1, COST, &at.field("max"), report),
-        None => {
-            report.required(&at.field("max"), "the most that one request may cost");
-            1
-        }
-    };
-    match (&raw.header, &raw.json_rows) {
+    let cost = match (&raw.header, &raw.json_rows) {
         (Some(header), None) => {
             read::header_name(header, &at.field("header"), report);
-            Cost::Fixed(1)
+            |_| Cost::Fixed(1)
         }
-        (None, Some(_)) => Cost::Rows { max },
+        (None, Some(_)) => |max| Cost::Rows { max },
         _ => {
             report.problem(at, "has not exactly one source; allowed: one of header, json_rows");
-            Cost::Fixed(1)
+            |_| Cost::Fixed(1)
         }
+    };
+    if raw.max.is_none() {
+        report.required(&at.field("max"), "the most that one request may cost");
     }
+    cost(read::count(raw.max, 1, COST, &at.field("max"), report))
 }
 
 fn upstream_authorization(raw: &RawRule, env: &dyn Environment, at: &At, report: &mut Report) {

@@ -29,6 +29,7 @@ pub struct Builder {
     runtime: BTreeMap<String, Value>,
     log_fields: BTreeMap<String, String>,
     log_level: String,
+    buffer_limit: Option<u32>,
 }
 
 impl Builder {
@@ -49,6 +50,7 @@ impl Builder {
             runtime: BTreeMap::new(),
             log_fields: BTreeMap::new(),
             log_level: "info".to_owned(),
+            buffer_limit: None,
         }
     }
 
@@ -140,6 +142,12 @@ impl Builder {
     /// Envoy's log level; `info` unless said otherwise.
     pub fn log_level(mut self, level: &str) -> Self {
         self.log_level = level.to_owned();
+        self
+    }
+
+    /// `per_connection_buffer_limit_bytes` of the listener; Envoy's own is 1 MiB.
+    pub fn buffer_limit(mut self, bytes: u32) -> Self {
+        self.buffer_limit = Some(bytes);
         self
     }
 
@@ -248,7 +256,7 @@ impl Builder {
             "access_log": [self.access_log(directory)],
         });
         merge(&mut hcm, self.hcm.clone());
-        let listener = json!({
+        let mut listener = json!({
             "@type": type_url("envoy.config.listener.v3.Listener"),
             "name": "e2e",
             "address": socket_address(SocketAddr::from(([127, 0, 0, 1], 0))),
@@ -259,6 +267,9 @@ impl Builder {
                 }],
             }],
         });
+        if let Some(bytes) = self.buffer_limit {
+            merge(&mut listener, json!({"per_connection_buffer_limit_bytes": bytes}));
+        }
         json!({"version_info": serial.to_string(), "resources": [listener]}).to_string()
     }
 
