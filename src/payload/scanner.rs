@@ -132,14 +132,22 @@ impl Scanner {
     }
 
     /// How many bytes at the start of a piece change nothing: the plain ASCII of a string that is
-    /// no name looked for, which is most of most documents.
+    /// no name looked for, and the digits of a number that is not looked for. That is most of most
+    /// documents.
     fn skip(&mut self, piece: &[u8]) -> usize {
-        let State::Text { text: Text::Plain, name } = self.state else { return 0 };
-        if name && self.watch.wants_name() {
-            return 0;
-        }
-        let plain = |b: &u8| matches!(b, 0x20..=0x7f) && *b != b'"' && *b != b'\\';
-        let length = piece.iter().position(|b| !plain(b)).unwrap_or(piece.len());
+        let length = match self.state {
+            State::Text { text: Text::Plain, name } if !(name && self.watch.wants_name()) => {
+                let plain = |b: &u8| matches!(b, 0x20..=0x7f) && *b != b'"' && *b != b'\\';
+                piece.iter().position(|b| !plain(b))
+            }
+            State::Number { part: Part::Integer | Part::Fraction | Part::Power, .. }
+                if !self.watch.wants_number() =>
+            {
+                piece.iter().position(|b| !b.is_ascii_digit())
+            }
+            _ => return 0,
+        };
+        let length = length.unwrap_or(piece.len());
         self.offset = self.offset.saturating_add(length as u64);
         length
     }

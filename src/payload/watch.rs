@@ -52,6 +52,9 @@ impl Pointers {
 
     fn retain(&self, set: u64, keep: impl Fn(&[Step]) -> bool) -> u64 {
         let mut kept = set;
+        if set == 0 {
+            return 0;
+        }
         for (index, tokens) in self.list.iter().enumerate() {
             let bit = 1_u64.wrapping_shl(index as u32);
             if kept & bit != 0 && !keep(tokens) {
@@ -200,9 +203,7 @@ impl Watch {
             Some(level) => std::mem::take(&mut level.next),
         };
         let own = pointers.ending(way, depth);
-        if own != 0 {
-            self.set(own, Found::Other);
-        }
+        self.set(own, Found::Other);
         match kind {
             Kind::Array | Kind::Object => self.open(kind == Kind::Array, own, way & !own),
             Kind::Number => self.number = own,
@@ -238,6 +239,9 @@ impl Watch {
     }
 
     fn set(&mut self, pointers: u64, value: Found) {
+        if pointers == 0 {
+            return;
+        }
         for (index, found) in self.found.iter_mut().enumerate() {
             if pointers & 1_u64.wrapping_shl(index as u32) != 0 {
                 *found = value;
