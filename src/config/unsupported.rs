@@ -23,11 +23,10 @@ pub(super) fn refuse(raw: &RawConfig, report: &mut Report) {
 type Feature = (&'static str, bool, &'static str);
 
 fn rule(raw: &RawRule) -> Vec<Feature> {
-    let found = matches!(raw.cost, Some(RawCost::From(_)));
+    let header = matches!(&raw.cost, Some(RawCost::From(from)) if from.header.is_some());
     vec![
-        ("cost", found, "a cost that is found in the request"),
+        ("cost.header", header, "a cost from a header"),
         ("concurrency", raw.concurrency.is_some(), "concurrency limits"),
-        ("payload", raw.payload.is_some(), "the body guard"),
     ]
 }
 
