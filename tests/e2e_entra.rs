@@ -172,12 +172,11 @@ async fn the_example_with_remote_keys_verifies_an_entra_token() {
     let authority = support::root().join(format!("target/e2e-ca-{}.pem", std::process::id()));
     std::fs::write(&authority, idp.ca_pem()).unwrap();
     let mut yaml = std::fs::read_to_string(support::root().join("envoy/remote-keys.yaml")).unwrap();
-    let port = |address: std::net::SocketAddr| address.port().to_string();
+    let entra = format!("address: 127.0.0.1, port_value: {}", idp.address().port());
+    let model = format!("port_value: {}", upstream.address().port());
     for (shipped, here) in [
-        ("address: login.microsoftonline.com, port_value: 443", {
-            &*format!("address: 127.0.0.1, port_value: {}", port(idp.address()))
-        }),
-        ("port_value: 8080", &*format!("port_value: {}", port(upstream.address()))),
+        ("address: login.microsoftonline.com, port_value: 443", entra.as_str()),
+        ("port_value: 8080", model.as_str()),
         ("port_value: 9901", "port_value: 0"),
         ("port_value: 10000", "port_value: 0"),
         ("/etc/ssl/certs/ca-certificates.crt", authority.to_str().unwrap()),

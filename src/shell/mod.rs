@@ -14,6 +14,8 @@ mod waiting;
 #[cfg(test)]
 mod fake_host;
 #[cfg(test)]
+mod held_tests;
+#[cfg(test)]
 mod tests;
 
 use proxy_wasm::types::LogLevel;

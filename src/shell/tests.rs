@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use super::fake_host::host;
 
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
-const NOW_SECONDS: u64 = 1_800_000_000;
-const CONTINUE: u32 = 0;
-const PAUSE: u32 = 1;
+pub(super) const NOW_SECONDS: u64 = 1_800_000_000;
+pub(super) const CONTINUE: u32 = 0;
+pub(super) const PAUSE: u32 = 1;
 
 unsafe extern "C" {
     fn proxy_on_context_create(context: u32, root: u32);
@@ -58,7 +58,7 @@ fn token(subject: &str) -> String {
 }
 
 /// Loads a document into a new root context.
-fn configure(document: &Value) -> bool {
+pub(super) fn configure(document: &Value) -> bool {
     let document = document.to_string().into_bytes();
     let size = document.len();
     let root = host(|host| {
@@ -104,14 +104,14 @@ fn bearer(subject: &str) -> Vec<u8> {
     format!("Bearer {}", token(subject)).into_bytes()
 }
 
-fn upstream_header(name: &str) -> Option<String> {
+pub(super) fn upstream_header(name: &str) -> Option<String> {
     host(|host| {
         let found = host.request.iter().find(|(n, _)| n == name.as_bytes());
         found.map(|(_, value)| String::from_utf8_lossy(value).into_owned())
     })
 }
 
-fn state(name: &str) -> String {
+pub(super) fn state(name: &str) -> String {
     host(|host| {
         let value = host.filter_state.get(&format!("tollgate.{name}")).cloned();
         String::from_utf8(value.unwrap_or_default()).unwrap()
