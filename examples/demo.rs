@@ -77,7 +77,7 @@ async fn main() -> ExitCode {
         .start_file(&configuration(&upstream))
         .await;
 
-    println!("\n{:38} {:6}  {:20}  the upstream saw", "request", "status", "reason");
+    println!("\n{:38} {:6}  {:21}  the upstream saw", "request", "status", "reason");
     println!("{}", "─".repeat(110));
     let mut unexpected = 0;
     for scene in scenes(&signer) {
@@ -103,7 +103,7 @@ async fn show(envoy: &Envoy, upstream: &Upstream, scene: Scene) -> bool {
     let good = response.status == scene.expected;
     let mark = if good { ' ' } else { '!' };
     let saw = saw(upstream, &response);
-    println!("{:38} {:<6}{mark} {reason:20}  {saw}", scene.title, response.status);
+    println!("{:38} {:<6}{mark} {reason:21}  {saw}", scene.title, response.status);
     good
 }
 

@@ -96,6 +96,14 @@ unsafe extern "C" {
         headers_size: usize,
         grpc_status: i32,
     ) -> u32;
+    fn proxy_call_foreign_function(
+        name: *const u8,
+        name_size: usize,
+        arguments: *const u8,
+        arguments_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
     fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
     fn proxy_increment_metric(id: u32, offset: i64) -> u32;
     fn proxy_record_metric(id: u32, value: u64) -> u32;
@@ -241,6 +249,26 @@ pub fn send_reply(
             grpc_status,
         )
     })
+}
+
+/// Calls a function that this host offers beyond the ABI.
+///
+/// # Errors
+/// The host's status: 1 where it has no such function.
+pub fn call_foreign(name: &str, arguments: &[u8]) -> Result<Vec<u8>, HostError> {
+    let (mut data, mut size) = (null_mut(), 0);
+    // SAFETY: slices and out-pointers outlive the call; the buffer is ours (see the module).
+    unsafe {
+        check(proxy_call_foreign_function(
+            name.as_ptr(),
+            name.len(),
+            arguments.as_ptr(),
+            arguments.len(),
+            &mut data,
+            &mut size,
+        ))?;
+        Ok(owned(data, size))
+    }
 }
 
 /// Creates or finds a metric and returns its number.

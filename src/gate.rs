@@ -1,7 +1,9 @@
 //! The decision on a request, from its headers to a verdict, without a view of the host.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
+use crate::cache::{Known, Look, TokenCache};
 use crate::grant;
 use crate::headers::Headers;
 use crate::limit::store::Store;
@@ -9,19 +11,19 @@ use crate::limit::table::Table;
 use crate::limit::{self, Answer, Counters};
 use crate::path;
 use crate::policy::{FailureMode, Limit, Policy};
-use crate::principal::Principal;
+use crate::principal::{Caller, Principal};
 use crate::provider::Bind;
 use crate::reason::Reason;
 use crate::rule::{self, Auth, Choice, RequestLine, Rule};
 use crate::tags::sanitise;
-use crate::template::{Part, Scope};
+use crate::template::{Part, Scope, Template};
 use crate::token_source::{self, Found};
 use crate::verdict::{Denial, Judgement, LimitReport, OwnAnswer, Verdict};
 use crate::verify::engine::Engine;
-use crate::verify::{Keys, Verifier};
+use crate::verify::{Failure, Keys, Verifier};
 
-/// When a caller may come back after the store could not answer: 1 s, in nanoseconds.
-const STORE_RETRY_AFTER: u64 = 1_000_000_000;
+/// When a caller may come back after keys or store were not there: 1 s, in nanoseconds.
+const OWN_RETRY_AFTER: u64 = 1_000_000_000;
 
 /// What decisions are made with: the policy and the few things the host lends.
 pub struct Gate<'a> {
@@ -31,6 +33,8 @@ pub struct Gate<'a> {
     pub keys: &'a dyn Keys,
     /// Checks signatures.
     pub engine: &'a dyn Engine,
+    /// The tokens that were verified before.
+    pub cache: &'a TokenCache,
     /// The bucket table; `None` while the store could not be opened.
     pub table: Option<&'a Table>,
     /// The host's shared data.
@@ -43,10 +47,13 @@ pub struct Request<'a> {
     pub headers: &'a Headers,
     /// The downstream address without its port; asked only where something needs it.
     pub client_address: &'a dyn Fn() -> Option<String>,
+    /// When it arrived, nanoseconds since the Unix epoch.
+    pub now: u64,
     /// The SHA-256 of the client's certificate in hexadecimal, where it proved to hold one in a
     /// mutual TLS handshake.
     pub peer_certificate: &'a dyn Fn() -> Option<Vec<u8>>,
-    /// The host's clock, nanoseconds since the Unix epoch.
+    /// The host's clock, nanoseconds since the Unix epoch: buckets are judged by a moment after
+    /// they were read.
     pub clock: &'a dyn Fn() -> u64,
 }
 
@@ -57,7 +64,9 @@ impl Gate<'_> {
             verdict: Verdict::Allow(Reason::Ok),
             rule: None,
             provider: None,
-            tags: Vec::new(),
+            caller: None,
+            own_tags: Vec::new(),
+            look: None,
             limits: Vec::new(),
             store: Counters::default(),
         };
@@ -85,11 +94,13 @@ impl Gate<'_> {
             return Ok(Verdict::Answer(answer));
         }
         let rule = self.find_rule(request.headers, path, found)?;
-        let principal = self.authenticate(request, rule, found)?;
-        let scope = RequestScope { gate: self, request, rule, principal: principal.as_ref() };
-        if let Some(principal) = &principal {
+        let caller = self.authenticate(request, rule, found)?;
+        let principal = caller.as_deref().map(Caller::principal);
+        let scope = RequestScope { gate: self, request, rule, principal };
+        if let Some(principal) = principal {
             // Tags stand before what may still refuse, so that such a caller is named in the logs.
-            found.tags = scope.tags();
+            found.own_tags = scope.tags();
+            found.caller.clone_from(&caller);
             if let Some(entries) = &rule.allow {
                 grant::judge(entries, principal.claims())?;
             }
@@ -144,7 +155,7 @@ impl Gate<'_> {
         request: &Request<'_>,
         rule: &Rule,
         found: &mut Judgement,
-    ) -> Result<Option<Principal>, Denial> {
+    ) -> Result<Option<Rc<Caller>>, Denial> {
         if rule.auth == Auth::None {
             return Ok(None);
         }
@@ -154,25 +165,76 @@ impl Gate<'_> {
             Found::Several => return Err(Reason::TokenMultiple.into()),
             Found::One(token) => token,
         };
+        let caller = self.recognise(&token, request, rule, found)?;
+        let provider = self.policy.providers.get(caller.claims().provider());
+        // Asked for each request: the same token may come over another connection.
+        if provider.is_some_and(|provider| provider.bind == Bind::Mtls) {
+            Principal::check_binding(caller.claims(), (request.peer_certificate)())?;
+        }
+        Ok(Some(caller))
+    }
+
+    /// Who a token stands for: remembered, or verified now.
+    fn recognise(
+        &self,
+        token: &[u8],
+        request: &Request<'_>,
+        rule: &Rule,
+        found: &mut Judgement,
+    ) -> Result<Rc<Caller>, Denial> {
+        let refused = |failure: Failure, found: &mut Judgement| {
+            found.provider = failure.provider;
+            match failure.error.reason() {
+                reason @ Reason::KeysUnavailable => Denial::for_now(reason, OWN_RETRY_AFTER),
+                reason => Denial::from(reason),
+            }
+        };
+        let known = self.cache.is_on().then(|| {
+            let rule = found.rule.unwrap_or(usize::MAX);
+            self.cache.look(token, rule, &self.policy.providers, self.keys, request.now)
+        });
+        let place = match known {
+            None => None,
+            Some(Known::Verified(caller)) => {
+                found.look = Some(Look::Hit);
+                found.provider = Some(caller.claims().provider());
+                return Ok(caller);
+            }
+            Some(Known::Refused(failure)) => {
+                found.look = Some(Look::NegativeHit);
+                return Err(refused(failure, found));
+            }
+            Some(Known::Nothing(place)) => {
+                found.look = Some(Look::Miss);
+                Some(place)
+            }
+        };
         let verifier = Verifier {
             providers: &self.policy.providers,
             keys: self.keys,
             engine: self.engine,
             max_bytes: self.policy.token.max_bytes,
         };
-        let claims = verifier
-            .verify(&token, rule.providers.as_deref(), (request.clock)())
-            .map_err(|failure| {
-                found.provider = failure.provider;
-                Denial::from(failure.error.reason())
-            })?;
+        let claims = match verifier.verify(token, rule.providers.as_deref(), request.now) {
+            Ok(claims) => claims,
+            Err(failure) => {
+                if let Some(place) = place {
+                    self.cache.refused(place, failure, self.keys, request.now);
+                }
+                return Err(refused(failure, found));
+            }
+        };
         found.provider = Some(claims.provider());
         let provider =
             self.policy.providers.get(claims.provider()).ok_or(Reason::IssuerNotAllowed)?;
-        if provider.bind == Bind::Mtls {
-            Principal::check_binding(&claims, (request.peer_certificate)())?;
+        let principal = Principal::of(claims, provider)?;
+        let scope = RequestScope { gate: self, request, rule, principal: Some(&principal) };
+        let tags = scope.tags_where(Template::is_of_token);
+        let caller = Rc::new(Caller::new(principal, tags));
+        if let Some(place) = place {
+            self.cache.verified(place, &caller, provider, self.keys, request.now);
         }
-        Ok(Some(Principal::of(claims, provider)?))
+        Ok(caller)
     }
 
     fn take(
@@ -221,7 +283,7 @@ impl Gate<'_> {
             }
             Some(Answer::Never { .. }) => Err(Reason::CostExceedsBurst.into()),
             None if self.policy.failure_mode == FailureMode::Allow => Ok(()),
-            None => Err(Denial::for_now(Reason::StoreUnavailable, STORE_RETRY_AFTER)),
+            None => Err(Denial::for_now(Reason::StoreUnavailable, OWN_RETRY_AFTER)),
         }
     }
 }
@@ -235,12 +297,17 @@ struct RequestScope<'a> {
 }
 
 impl RequestScope<'_> {
+    /// The tags that the request has a part in.
     fn tags(&self) -> Vec<(usize, String)> {
+        self.tags_where(|template| !template.is_of_token())
+    }
+
+    fn tags_where(&self, wanted: impl Fn(&Template) -> bool) -> Vec<(usize, String)> {
         let mut value = String::new();
         let mut tags = Vec::new();
         for (index, tag) in self.gate.policy.tags.iter().enumerate() {
             value.clear();
-            if tag.value.render(self, &mut value) {
+            if wanted(&tag.value) && tag.value.render(self, &mut value) {
                 tags.push((index, sanitise(&value)));
             }
         }

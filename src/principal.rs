@@ -63,6 +63,42 @@ impl Principal {
     }
 }
 
+/// A caller with everything that follows from its token alone: what is remembered of a token.
+#[derive(Debug)]
+pub struct Caller {
+    principal: Principal,
+    tags: Vec<(usize, String)>,
+}
+
+impl Caller {
+    /// `tags`: index into `Policy::tags` and the safe value, of each tag that no request changes.
+    pub fn new(principal: Principal, tags: Vec<(usize, String)>) -> Self {
+        Self { principal, tags }
+    }
+
+    /// Who it is.
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// The verified claims.
+    pub fn claims(&self) -> &Claims {
+        &self.principal.claims
+    }
+
+    /// The tags: index into `Policy::tags` and the safe value.
+    pub fn tags(&self) -> &[(usize, String)] {
+        &self.tags
+    }
+
+    /// About how much memory it takes beside its claims, bytes.
+    pub fn bytes(&self) -> usize {
+        const FIXED: usize = 256;
+        let tags: usize = self.tags.iter().map(|(_, value)| value.len().saturating_add(16)).sum();
+        tags.saturating_add(self.principal.identity.len()).saturating_add(FIXED)
+    }
+}
+
 /// The length of a SHA-256 digest, bytes.
 const SHA_256: usize = 32;
 

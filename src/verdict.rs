@@ -1,9 +1,12 @@
 //! What the filter decided, before it becomes headers, filter state or a reply.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::cache::Look;
 use crate::grant::Unmet;
 use crate::limit::Counters;
+use crate::principal::Caller;
 use crate::reason::Reason;
 
 /// The decision on one request.
@@ -107,10 +110,22 @@ pub struct Judgement {
     pub rule: Option<usize>,
     /// Index of the provider that the token was judged by.
     pub provider: Option<usize>,
-    /// Tags of a verified request: index into `Policy::tags`, and the safe value.
-    pub tags: Vec<(usize, String)>,
+    /// Who sent a verified request, with the tags that follow from the token.
+    pub caller: Option<Rc<Caller>>,
+    /// The other tags of a verified request: index into `Policy::tags`, and the safe value.
+    pub own_tags: Vec<(usize, String)>,
+    /// Whether the token was remembered; `None` where nobody looked.
+    pub look: Option<Look>,
     /// What is left of each limit that was asked.
     pub limits: Vec<LimitReport>,
     /// What the store went through for it.
     pub store: Counters,
+}
+
+impl Judgement {
+    /// Every tag of a verified request: index into `Policy::tags`, and the safe value.
+    pub fn tags(&self) -> impl Iterator<Item = &(usize, String)> {
+        let of_token = self.caller.as_ref().map_or(&[][..], |caller| caller.tags());
+        of_token.iter().chain(&self.own_tags)
+    }
 }

@@ -544,6 +544,43 @@ fn an_error_of_meaning_is_one_line_with_its_path() {
         (header("Authorization"), "tags[0].header", "meaning of its own"),
         (header("content_length"), "tags[0].header", "meaning of its own"),
         (header("x-envoy-original-path"), "tags[0].header", "meaning of its own"),
+        (
+            remote("timeout", json!("5x")),
+            "providers[0].keys.remote.timeout",
+            "\"5x\" is not a duration; allowed:",
+        ),
+        (
+            remote("timeout", json!("2m")),
+            "providers[0].keys.remote.timeout",
+            "\"2m\" is out of bounds; allowed: 10ms to 1m",
+        ),
+        (remote("max_stale", json!("10m")), "providers[0].keys.remote.max_stale", "is shorter"),
+        (remote("cluster", json!("")), "providers[0].keys.remote.cluster", "is empty"),
+        (
+            remote("uri", json!("ftp://x")),
+            "providers[0].keys.remote.uri",
+            "\"ftp://x\" is not a URI",
+        ),
+        (
+            remote("discovery", json!("https://x")),
+            "providers[0].keys.remote",
+            "has both uri and discovery",
+        ),
+        (
+            with("/providers/0/keys", json!({"remote": {"cluster": "c"}})),
+            "providers[0].keys.remote",
+            "is required",
+        ),
+        (
+            with("/providers/0/keys", json!({"remote": {"uri": "https://x"}})),
+            "providers[0].keys.remote.cluster",
+            "is required",
+        ),
+        (
+            with("/providers/0/issuers", json!(["https://a/{tenantid}"])),
+            "providers[0].tenants",
+            "is required",
+        ),
     ] {
         one_problem(&document.to_string(), path, part);
     }
@@ -554,33 +591,6 @@ fn an_error_of_meaning_is_one_line_with_its_path() {
     one_problem(&with("/tags", aliases).to_string(), "tags[1].header", "another tag");
     // A feature that is refused as a whole has that refusal beside its problem.
     for (document, problem) in [
-        (
-            remote("timeout", json!("5x")),
-            "providers[0].keys.remote.timeout: \"5x\" is not a duration; allowed:",
-        ),
-        (
-            remote("timeout", json!("2m")),
-            "providers[0].keys.remote.timeout: \"2m\" is out of bounds; allowed: 10ms to 1m",
-        ),
-        (remote("max_stale", json!("10m")), "providers[0].keys.remote.max_stale: is shorter"),
-        (remote("cluster", json!("")), "providers[0].keys.remote.cluster: is empty"),
-        (remote("uri", json!("ftp://x")), "providers[0].keys.remote.uri: \"ftp://x\" is not a URI"),
-        (
-            remote("discovery", json!("https://x")),
-            "providers[0].keys.remote: has both uri and discovery",
-        ),
-        (
-            with("/providers/0/keys", json!({"remote": {"cluster": "c"}})),
-            "providers[0].keys.remote: is required",
-        ),
-        (
-            with("/providers/0/keys", json!({"remote": {"uri": "https://x"}})),
-            "providers[0].keys.remote.cluster: is required",
-        ),
-        (
-            with("/providers/0/issuers", json!(["https://a/{tenantid}"])),
-            "providers[0].tenants: is required",
-        ),
         (with("/rules/0/allow", json!([])), "rules[0].allow: is an empty list"),
         (with("/rules/0/allow", json!([{}])), "rules[0].allow[0]: is empty"),
         (
@@ -711,20 +721,12 @@ fn all_errors_of_meaning_are_reported_at_once() {
 
 #[test]
 fn what_is_not_supported_yet_is_refused_and_named() {
-    let tenanted = json!({
-        "name": "idp", "issuers": ["https://a/{tenantid}"], "tenants": "any", "audiences": "any",
-        "keys": {"env": "JWKS"},
-    });
-    let remote = json!({"remote": {"discovery": "https://a/x", "cluster": "c"}});
     let grant = json!({"roles_any": ["a"]});
     let mut hashed = with("/privacy", json!({"hash_key_env": "K"}));
     set(&mut hashed, "/tags", json!([{"name": "a", "value": "{a}", "hash": true}]));
     let mut response = with("/limits/0/charge", json!("response"));
     set(&mut response, "/limits/0/response_cost", json!({"json": "/usage"}));
     for (document, path) in [
-        (with("/providers/0/keys", remote), "providers[0].keys.remote"),
-        (with("/providers/0/preset", json!("entra")), "providers[0].preset"),
-        (with("/providers/0", tenanted), "providers[0].issuers"),
         (with("/rules/0/cost", json!({"header": "x", "max": 9})), "rules[0].cost"),
         (with("/rules/0/cost", json!({"json_rows": ["/a"], "max": 9})), "rules[0].cost"),
         (with("/rules/0/concurrency", json!(8)), "rules[0].concurrency"),
@@ -739,8 +741,7 @@ fn what_is_not_supported_yet_is_refused_and_named() {
         let (path, part) = (format!("{path}: "), "not supported yet: ");
         let refusals = lines.iter().filter(|l| l.starts_with(&path) && l.contains(part));
         assert_eq!(refusals.count(), 1, "{path} {lines:#?}");
-        // The preset alone misses its tenants; every other document has no other fault.
-        assert!(lines.len() == 1 || path.contains("preset"), "{lines:#?}");
+        assert_eq!(lines.len(), 1, "{lines:#?}");
     }
 }
 

@@ -68,6 +68,15 @@ fn parse(document: &[u8], report: &mut Report) -> Option<RawConfig> {
         report.problem(&At::root(), "is empty; a filter with no provider protects nothing");
         return None;
     }
+    // The first byte of a protobuf `Struct` is the tag of its map of fields.
+    if document.first() == Some(&b'\n') && document.trim_ascii().first() != Some(&b'{') {
+        report.problem(
+            &At::root(),
+            "is protobuf, not JSON; allowed: JSON text, in Envoy a google.protobuf.StringValue \
+             (a google.protobuf.Struct reaches a filter in binary form)",
+        );
+        return None;
+    }
     shape(document, strict::Strict::document())
         .and_then(|()| shape(document, PhantomData::<RawConfig>))
         .map_err(|(at, message)| report.problem(&at, message))

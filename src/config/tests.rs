@@ -120,3 +120,11 @@ fn raw_key_material_does_not_print() {
     );
     assert!(!format!("{raw:?}{report:?}").contains("c2VjcmV0"));
 }
+
+#[test]
+fn a_protobuf_struct_is_named_as_what_it_is() {
+    // Field 1 of a Struct: a map entry with the key "providers".
+    let bytes = b"\n\x0d\n\tproviders\x12\x00";
+    let problems = super::compile(bytes, &NoVariables).err().unwrap();
+    assert!(problems[0].message.contains("StringValue"), "{}", problems[0]);
+}

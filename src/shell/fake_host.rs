@@ -328,6 +328,19 @@ extern "C" fn proxy_http_call(
     })
 }
 
+/// This host has no foreign functions.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_call_foreign_function(
+    _: *const u8,
+    _: usize,
+    _: *const u8,
+    _: usize,
+    _: *mut *mut u8,
+    _: *mut usize,
+) -> u32 {
+    NOT_FOUND
+}
+
 /// The calls that the SDK links but the filter never makes.
 macro_rules! unused {
     ($($name:ident)*) => {
@@ -344,5 +357,5 @@ unused! {
     proxy_register_shared_queue proxy_resolve_shared_queue proxy_dequeue_shared_queue
     proxy_enqueue_shared_queue proxy_close_stream
     proxy_grpc_call proxy_grpc_stream proxy_grpc_send proxy_grpc_cancel proxy_grpc_close
-    proxy_get_status proxy_call_foreign_function proxy_done proxy_get_metric
+    proxy_get_status proxy_done proxy_get_metric
 }

@@ -6,7 +6,6 @@ use std::rc::Rc;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
-use super::root;
 use super::state::State;
 use super::waiting::Lacking;
 use crate::abi::{self, Map};
@@ -51,11 +50,7 @@ impl HttpContext for Http {
         for name in self.state.owned.to_strip(&headers) {
             let _ = abi::header_remove(Map::Request, name);
         }
-        if !self.state.decide(&headers, self.context, &self.stream, None)
-            && self.state.waiting.any()
-        {
-            root::tick_soon();
-        }
+        self.state.decide(&headers, self.context, &self.stream, None);
         self.gate()
     }
 
@@ -95,12 +90,14 @@ impl State {
         stream: &Rc<RefCell<Stream>>,
         deadline: Option<u64>,
     ) -> bool {
-        let mut judgement = self.judge(headers);
-        match self.hold(&judgement, context, stream, deadline) {
-            Lacking::Held => return false,
-            Lacking::Judge => judgement = self.judge(headers),
-            Lacking::Stands => {}
-        }
+        let judgement = loop {
+            let judgement = self.judge(headers);
+            match self.hold(&judgement, context, stream, deadline) {
+                Lacking::Judge => {}
+                Lacking::Held => return false,
+                Lacking::Stands => break judgement,
+            }
+        };
         self.report(&judgement);
         let caller = Caller::of(headers);
         match &judgement.verdict {

@@ -1,23 +1,26 @@
 //! What one worker holds for a configuration: the policy, the bucket table, the counters.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
-use log::warn;
+use log::{info, warn};
 
+use super::foreign::Foreign;
 use super::keys::RemoteKeys;
 use super::metrics::Metrics;
 use super::random;
 use super::store::SharedData;
 use super::waiting::Waiting;
 use crate::abi::{self, Map};
+use crate::cache::{Look, TokenCache};
 use crate::gate::{Gate, Request};
 use crate::headers::Headers;
 use crate::limit::table::Table;
-use crate::policy::{FilterState, Policy};
+use crate::policy::{Crypto, FilterState, Policy};
 use crate::tags::OwnedHeaders;
 use crate::token_source;
 use crate::verdict::{Judgement, Verdict};
-use crate::verify::engine::ModuleEngine;
+use crate::verify::host::Engines;
 
 /// A loaded configuration and what it needs at run time.
 pub struct State {
@@ -28,9 +31,11 @@ pub struct State {
     /// The key sets that are fetched.
     pub keys: RemoteKeys,
     /// The counters.
-    pub metrics: Metrics,
+    pub metrics: Rc<Metrics>,
     /// The requests that wait for a key.
     pub waiting: Waiting,
+    engines: Engines<Foreign>,
+    cache: TokenCache,
     plugin: String,
     table: RefCell<Option<Table>>,
 }
@@ -43,8 +48,17 @@ impl State {
             .and_then(|name| String::from_utf8(name).ok())
             .unwrap_or_default();
         let keys = RemoteKeys::new(&plugin, &policy);
+        let metrics = Rc::new(metrics);
+        let foreign = Foreign::new(Rc::clone(&metrics), policy.metrics);
+        let engines = match policy.crypto {
+            Crypto::Auto => Engines::tested(foreign),
+            Crypto::Module => Engines::module(foreign),
+        };
+        info!("tollgate: the proxy verifies {:?}, the module the rest", engines.proven());
+        let seed = random::seed().first_chunk().map_or(0, |half| u64::from_le_bytes(*half));
+        let cache = TokenCache::new(policy.token_cache, &policy.rules, seed);
         let (waiting, table) = (Waiting::default(), RefCell::default());
-        let state = Self { policy, owned, keys, metrics, waiting, plugin, table };
+        let state = Self { policy, owned, keys, metrics, waiting, engines, cache, plugin, table };
         if !state.policy.limits.is_empty() {
             state.open_table();
         }
@@ -61,11 +75,13 @@ impl State {
     /// Judges a request by its headers.
     pub fn judge(&self, headers: &Headers) -> Judgement {
         let table = self.table.borrow();
-        let keys = self.keys.current(&self.policy, abi::now());
+        let now = abi::now();
+        let keys = self.keys.current(&self.policy, now);
         let gate = Gate {
             policy: &self.policy,
             keys: &keys,
-            engine: &ModuleEngine,
+            engine: &self.engines,
+            cache: &self.cache,
             table: table.as_ref(),
             store: &SharedData,
         };
@@ -73,6 +89,7 @@ impl State {
             headers,
             client_address: &client_address,
             peer_certificate: &peer_certificate,
+            now,
             clock: &abi::now,
         })
     }
@@ -95,13 +112,16 @@ impl State {
             write_state("reason", reason.as_str());
             write_state("rule", rule);
             write_state("provider", provider);
-            for (index, value) in &judgement.tags {
+            for (index, value) in judgement.tags() {
                 if let Some(tag) = self.policy.tags.get(*index).filter(|tag| tag.filter_state) {
                     write_state(&tag.name, value);
                 }
             }
         }
         if self.policy.metrics {
+            if let Some(look) = judgement.look {
+                self.metrics.add(look_counter(look), 1);
+            }
             self.metrics.add("tollgate_store_retries", judgement.store.retries);
             self.metrics.add("tollgate_store_evictions", judgement.store.live_evictions);
             let labels = (judgement.rule, judgement.provider, decision, reason);
@@ -118,7 +138,7 @@ impl State {
     /// Writes what the upstream gets to see of a request that passes: its tags, no token where it
     /// must not have one, and its own authorization where it has one.
     pub fn write_request(&self, judgement: &Judgement, headers: &Headers) {
-        for (index, value) in &judgement.tags {
+        for (index, value) in judgement.tags() {
             let header = self.policy.tags.get(*index).and_then(|tag| tag.header.as_ref());
             if let Some(header) = header {
                 let _ = abi::header_replace(Map::Request, header.as_bytes(), value.as_bytes());
@@ -150,6 +170,14 @@ fn write_header(name: &[u8], values: &[Vec<u8>]) {
                 let _ = abi::header_add(Map::Request, name, value);
             }
         }
+    }
+}
+
+const fn look_counter(look: Look) -> &'static str {
+    match look {
+        Look::Hit => "tollgate_token_cache.result.hit",
+        Look::NegativeHit => "tollgate_token_cache.result.negative_hit",
+        Look::Miss => "tollgate_token_cache.result.miss",
     }
 }
 
