@@ -11,7 +11,7 @@ use super::waiting::Lacking;
 use crate::abi::{self, Map};
 use crate::headers::Headers;
 use crate::reason::Reason;
-use crate::reply::{self, Caller, Reply};
+use crate::reply::{self, Recipient, Reply};
 use crate::verdict::Verdict;
 
 /// The context of one stream.
@@ -99,15 +99,15 @@ impl State {
             }
         };
         self.report(&judgement);
-        let caller = Caller::of(headers);
+        let recipient = Recipient::of(headers);
         match &judgement.verdict {
             Verdict::Deny(denial) => {
-                let reply = reply::compose(denial, &judgement.limits, &self.policy, caller);
+                let reply = reply::compose(denial, &judgement.limits, &self.policy, recipient);
                 send(&reply, denial.reason);
                 false
             }
             Verdict::Answer(answer) => {
-                let reply = reply::answer(*answer, &self.policy, caller);
+                let reply = reply::answer(*answer, &self.policy, recipient);
                 send(&reply, judgement.verdict.reason());
                 false
             }
