@@ -118,14 +118,12 @@ impl TokenCache {
         if let Some(entry) = verified.get(key) {
             let index = entry.caller.claims().provider();
             // Without keys, or with others, the verifier has to say so.
-            let current = keys.version(index) == Some(entry.version);
-            if current && now < entry.ends {
-                if let Some(provider) = providers.get(index) {
-                    return match entry.caller.claims().check_times(provider, now) {
-                        Ok(()) => Known::Verified(Rc::clone(&entry.caller)),
-                        Err(error) => Known::Refused(Failure { error, provider: Some(index) }),
-                    };
-                }
+            let good = keys.version(index) == Some(entry.version) && now < entry.ends;
+            if let Some(provider) = providers.get(index).filter(|_| good) {
+                return match entry.caller.claims().check_times(provider, now) {
+                    Ok(()) => Known::Verified(Rc::clone(&entry.caller)),
+                    Err(error) => Known::Refused(Failure { error, provider: Some(index) }),
+                };
             }
             verified.remove(key.hash);
             return Known::Nothing(Place(key));

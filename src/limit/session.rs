@@ -26,11 +26,19 @@ struct Item<'a> {
     index: usize,
     request: Request<'a>,
     place: Place,
-    /// The slot as last loaded, until it is used.
-    loaded: Option<Loaded>,
+    /// What was judged, until it is taken.
+    judged: Option<Judged>,
     standing: Standing,
     /// When it was taken, and the bucket as written then.
     receipt: Option<(u64, Bucket)>,
+}
+
+/// A slot, and what a take from it at that moment comes to.
+#[derive(Clone, Copy)]
+struct Judged {
+    loaded: Loaded,
+    taken: Taken,
+    now: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -54,7 +62,7 @@ pub(super) fn run(
             index,
             request: *request,
             place: table.place(request.limit, request.identity),
-            loaded: None,
+            judged: None,
             standing: Standing::default(),
             receipt: None,
         })
@@ -86,13 +94,16 @@ impl Session<'_> {
     fn judge(&mut self, items: &mut [Item<'_>]) -> Result<Option<Answer>, TakeError> {
         'fresh: loop {
             for item in items.iter_mut() {
-                item.loaded = Some(self.load(item.place.slot)?);
+                let loaded = self.load(item.place.slot)?;
+                let taken = Taken { bucket: Bucket::default(), outcome: Outcome::Never };
+                item.judged = Some(Judged { loaded, taken, now: 0 });
             }
             self.now = (self.clock)();
             let mut longest: Option<(u64, usize)> = None;
-            for item in items.iter() {
-                let Some(loaded) = item.loaded else { continue };
+            for item in items.iter_mut() {
+                let Some(Judged { loaded, .. }) = item.judged else { continue };
                 let (taken, outdated) = item.spend(&loaded.slot, self.now);
+                item.judged = Some(Judged { loaded, taken, now: self.now });
                 let Outcome::Denied { retry_after_ns } = taken.outcome else { continue };
                 // A changed rate or a clock that stepped back changes the bucket even so. Unsaved,
                 // it would be read anew at the announced moment, and deny again.
@@ -117,13 +128,16 @@ impl Session<'_> {
         let mut written = None;
         for item in items.iter_mut() {
             // A slot that this request has just written is not the one that was loaded.
-            let mut judged = item.loaded.take().filter(|_| written != Some(item.place.slot));
+            let mut judged = item.judged.take().filter(|_| written != Some(item.place.slot));
             loop {
-                let loaded = match judged.take() {
-                    Some(loaded) => loaded,
-                    None => self.load_and_read_clock(item.place.slot)?,
+                let Judged { loaded, taken, now } = match judged.take() {
+                    Some(judged) => judged,
+                    None => {
+                        let loaded = self.load_and_read_clock(item.place.slot)?;
+                        let (taken, _) = item.spend(&loaded.slot, self.now);
+                        Judged { loaded, taken, now: self.now }
+                    }
                 };
-                let (taken, _) = item.spend(&loaded.slot, self.now);
                 let Outcome::Allowed { remaining, reset_ns } = taken.outcome else {
                     self.lose()?;
                     return Ok(false);
@@ -133,7 +147,7 @@ impl Session<'_> {
                     break;
                 }
                 if self.write(item, loaded, taken.bucket)? {
-                    item.receipt = Some((self.now, taken.bucket));
+                    item.receipt = Some((now, taken.bucket));
                     written = Some(item.place.slot);
                     break;
                 }

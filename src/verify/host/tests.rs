@@ -7,16 +7,19 @@ use super::*;
 use crate::verify::jwk::SecretKeys;
 use crate::verify::{base64url, der};
 
+/// From the verdict to the bytes of a result.
+type Answer = fn(bool) -> Option<Vec<u8>>;
+
 /// A host that verifies with the module's arithmetic, or misbehaves.
 struct Fake {
-    answer: fn(bool) -> Option<Vec<u8>>,
+    answer: Answer,
     host: Cell<u32>,
     module: Cell<u32>,
     errors: Cell<u32>,
 }
 
 impl Fake {
-    fn new(answer: fn(bool) -> Option<Vec<u8>>) -> Self {
+    fn new(answer: Answer) -> Self {
         Self { answer, host: Cell::new(0), module: Cell::new(0), errors: Cell::new(0) }
     }
 }
@@ -122,7 +125,7 @@ fn a_host_that_verifies_like_envoy_serves_all_that_it_is_offered() {
 
 #[test]
 fn a_host_without_clear_answers_or_with_wrong_ones_serves_nothing() {
-    let answers: [fn(bool) -> Option<Vec<u8>>; 8] = [
+    let answers: [Answer; 8] = [
         |_| None,
         |_| Some(vec![]),
         |_| Some(vec![8, 1]),

@@ -1,0 +1,181 @@
+//! The pure core on its own: what of a request's cost is ours and not the proxy's.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::hint::black_box;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use serde_json::json;
+use tollgate::cache::{Known, TokenCache};
+use tollgate::config::{self, Environment};
+use tollgate::limit::store::{CREATE, Store, StoreError, Swap};
+use tollgate::limit::table::Table;
+use tollgate::limit::{self, Counters, Request};
+use tollgate::policy::Policy;
+use tollgate::principal::{Caller, Principal};
+use tollgate::provider::KeysFrom;
+use tollgate::verify::algorithm::Algorithm;
+use tollgate::verify::base64url::encode;
+use tollgate::verify::engine::Engine;
+use tollgate::verify::jwk::Key;
+use tollgate::verify::keyset::KeySet;
+use tollgate::verify::{Claims, Keys, Verifier};
+
+const NOW: u64 = 1_800_000_000_000_000_000;
+
+struct NoVariables;
+
+impl Environment for NoVariables {
+    fn variable(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
+/// Every signature is good: what is left is the parsing and judging around it.
+struct Yes;
+
+impl Engine for Yes {
+    fn supports(&self, _: Algorithm) -> bool {
+        true
+    }
+
+    fn verify(&self, _: &Key, _: Algorithm, _: &[u8], _: &[u8]) -> bool {
+        true
+    }
+}
+
+struct PolicyKeys<'a>(&'a Policy);
+
+impl Keys for PolicyKeys<'_> {
+    fn keys(&self, provider: usize) -> Option<&KeySet> {
+        match &self.0.providers.get(provider)?.keys {
+            KeysFrom::Static(keys) => Some(keys),
+            KeysFrom::Remote(_) => None,
+        }
+    }
+}
+
+fn policy() -> Option<Policy> {
+    let document = json!({
+        "providers": [{
+            "name": "p",
+            "issuers": ["https://issuer.test"],
+            "audiences": ["api://scoring"],
+            "keys": {"inline": {"keys": [{
+                "kty": "OKP", "crv": "Ed25519", "kid": "k",
+                "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", // RFC 8037 appendix A.2
+            }]}},
+        }],
+        "limits": [{"name": "per-caller", "rate": "1000000/s"}],
+        "rules": [{"name": "all", "limits": ["per-caller"]}],
+    });
+    config::compile(document.to_string().as_bytes(), &NoVariables).ok().map(|(policy, _)| policy)
+}
+
+/// About 900 bytes, like the tokens of `make bench`.
+fn token(subject: &str) -> Vec<u8> {
+    let header = json!({"alg": "EdDSA", "typ": "JWT", "kid": "k"});
+    let claims = json!({
+        "iss": "https://issuer.test", "aud": "api://scoring", "sub": subject,
+        "exp": NOW / 1_000_000_000 + 600, "iat": NOW / 1_000_000_000, "jti": "x".repeat(36),
+        "name": "Someone With A Name", "email": "someone@example.com", "scp": "score.invoke read",
+        "roles": ["Model.Score", "Model.Read", "Batch"], "groups": ["a".repeat(36), "b".repeat(36)],
+        "tid": "t".repeat(36), "oid": "o".repeat(36), "azp": "c".repeat(36), "ver": "2.0",
+    });
+    let [header, claims] = [header, claims].map(|part| encode(part.to_string().as_bytes()));
+    format!("{header}.{claims}.{}", encode(&[7; 64])).into_bytes()
+}
+
+fn verify(policy: &Policy, token: &[u8]) -> Option<Claims> {
+    let keys = PolicyKeys(policy);
+    let verifier =
+        Verifier { providers: &policy.providers, keys: &keys, engine: &Yes, max_bytes: 16_384 };
+    verifier.verify(token, None, NOW).ok()
+}
+
+/// Shared data as a map.
+#[derive(Default)]
+struct Memory(RefCell<HashMap<String, (Vec<u8>, u32)>>);
+
+impl Store for Memory {
+    fn load(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreError> {
+        Ok(self.0.borrow().get(key).cloned())
+    }
+
+    fn swap(&self, key: &str, value: &[u8], version: u32) -> Result<Swap, StoreError> {
+        let mut map = self.0.borrow_mut();
+        match map.get_mut(key) {
+            Some(held) if held.1 == version => *held = (value.to_vec(), version + 1),
+            None if version == CREATE => drop(map.insert(key.to_owned(), (value.to_vec(), 1))),
+            _ => return Ok(Swap::Lost),
+        }
+        Ok(Swap::Done)
+    }
+}
+
+fn core(criterion: &mut Criterion) {
+    let Some(policy) = policy() else { return };
+    let tokens: Vec<Vec<u8>> = (0..2000).map(|n| token(&format!("user-{n}"))).collect();
+    let keys = PolicyKeys(&policy);
+    let next = Cell::new(0);
+    let pick = || {
+        next.set((next.get() + 1) % tokens.len());
+        tokens.get(next.get()).map_or(&[][..], Vec::as_slice)
+    };
+
+    criterion.bench_function("parse and judge a token, its signature apart", |bench| {
+        bench.iter(|| verify(&policy, black_box(pick())));
+    });
+
+    criterion.bench_function("read a claim as text", |bench| {
+        let claims = tokens.first().and_then(|token| verify(&policy, token));
+        let claim = tollgate::template::ClaimRef::Name("roles".to_owned());
+        bench.iter(|| claims.as_ref().and_then(|claims| claims.text(black_box(&claim))));
+    });
+
+    criterion.bench_function("find a remembered token among 2,000", |bench| {
+        let cache = TokenCache::new(policy.token_cache, &policy.rules, 42);
+        for token in &tokens {
+            let (Some(claims), Some(provider)) = (verify(&policy, token), policy.providers.first())
+            else {
+                return;
+            };
+            let Ok(principal) = Principal::of(claims, provider) else { return };
+            let caller = Caller::new(principal, Vec::new()).into();
+            let Known::Nothing(place) = cache.look(token, 0, &policy.providers, &keys, NOW) else {
+                return;
+            };
+            cache.verified(place, &caller, provider, &keys, NOW);
+        }
+        bench.iter(|| {
+            let known = cache.look(black_box(pick()), 0, &policy.providers, &keys, NOW);
+            assert!(matches!(known, Known::Verified(_)));
+        });
+    });
+
+    criterion.bench_function("take from a bucket", |bench| {
+        let store = Memory::default();
+        let (Ok(table), Some(limit)) =
+            (Table::open(&store, "bench", 4096, [7; 16]), policy.limits.first())
+        else {
+            return;
+        };
+        let now = Cell::new(NOW);
+        let clock = || {
+            now.set(now.get() + 1000);
+            now.get()
+        };
+        bench.iter(|| {
+            let takes = [Request {
+                limit: &limit.name,
+                identity: black_box("https://issuer.test/user-1"),
+                quota: &limit.quota,
+                cost: 1,
+            }];
+            limit::take_all(&table, &store, &clock, &takes, &mut Counters::default())
+        });
+    });
+}
+
+criterion_group!(benches, core);
+criterion_main!(benches);
