@@ -11,7 +11,6 @@ use crate::policy::{FailureMode, Limit, Policy};
 use crate::principal::Principal;
 use crate::reason::Reason;
 use crate::rule::{Auth, RequestLine, Rule};
-use crate::tags::sanitise;
 use crate::template::{Part, Scope};
 use crate::token_source::{self, Found};
 use crate::verdict::{Denial, Judgement, LimitReport, Verdict};
@@ -199,7 +198,7 @@ impl RequestScope<'_> {
         for (index, tag) in self.gate.policy.tags.iter().enumerate() {
             value.clear();
             if tag.value.render(self, &mut value) {
-                tags.push((index, sanitise(&value)));
+                tags.push((index, tag.safe_value(&value)));
             }
         }
         tags
@@ -223,6 +222,7 @@ impl Scope for RequestScope<'_> {
         match part {
             Part::Claim(claim) => self.principal?.claims().text(claim),
             Part::Identity => Some(self.principal?.identity().into()),
+            Part::Kid => self.principal?.claims().kid().map(Cow::from),
             Part::Provider => {
                 let provider = self.principal?.claims().provider();
                 Some(self.gate.policy.providers.get(provider)?.name.as_str().into())

@@ -72,3 +72,13 @@ pub struct Judgement {
     /// What the store went through for it.
     pub store: Counters,
 }
+
+impl Judgement {
+    /// Index of the limit that refused the request.
+    pub fn limited_by(&self) -> Option<usize> {
+        match self.verdict.reason() {
+            Reason::RateLimited => self.limits.first().map(|report| report.limit),
+            _ => None,
+        }
+    }
+}

@@ -4,7 +4,7 @@
 
 use super::report::{At, Report};
 use super::schema::{
-    RawBind, RawCharge, RawConfig, RawCost, RawFrom, RawLimit, RawProvider, RawRule, RawTag,
+    RawBind, RawCharge, RawConfig, RawCost, RawFrom, RawLimit, RawProvider, RawRule,
 };
 
 /// Notes each use of a feature that is not supported yet.
@@ -19,9 +19,6 @@ pub(super) fn refuse(raw: &RawConfig, report: &mut Report) {
     }
     for (index, raw) in raw.limits.iter().flatten().enumerate() {
         note(&limit(raw), &each("limits", index), report);
-    }
-    for (index, raw) in raw.tags.iter().flatten().enumerate() {
-        note(&tag(raw), &each("tags", index), report);
     }
     note(&document(raw), &root, report);
 }
@@ -59,10 +56,6 @@ fn limit(raw: &RawLimit) -> Vec<Feature> {
         ("charge", raw.charge == Some(RawCharge::Response), "charging by the response"),
         ("dry_run", raw.dry_run == Some(true), "dry runs"),
     ]
-}
-
-fn tag(raw: &RawTag) -> Vec<Feature> {
-    vec![("hash", raw.hash == Some(true), "hashed tags")]
 }
 
 fn document(raw: &RawConfig) -> Vec<Feature> {

@@ -58,5 +58,35 @@ impl Metrics {
 }
 
 fn define(kind: Metric, name: &str) -> Option<u32> {
-    abi::define_metric(kind, name).ok()
+    abi::define_metric(kind, &host_name(name)).ok()
+}
+
+/// Spells `metric.label.value…` so that the host finds the labels in it:
+/// `label=.=value;.;…metric`. That is the form which Istio's `extraStatTags` take apart; the
+/// expressions under `envoy/` do the same. The metric stands last, where no expression for labels
+/// of other metrics can match inside it.
+fn host_name(name: &str) -> String {
+    let mut parts = name.split('.');
+    let metric = parts.next().unwrap_or_default();
+    let mut labels = String::with_capacity(name.len().saturating_mul(2));
+    while let (Some(label), Some(value)) = (parts.next(), parts.next()) {
+        labels.extend([label, "=.=", value, ";.;"]);
+    }
+    labels + metric
+}
+
+#[cfg(test)]
+mod tests {
+    use super::host_name;
+
+    #[test]
+    fn labels_stand_before_the_metric_in_the_form_that_istio_takes_apart() {
+        for (name, host) in [
+            ("tollgate_store_retries", "tollgate_store_retries"),
+            ("tollgate_config.result.accepted", "result=.=accepted;.;tollgate_config"),
+            ("a.b.c.d.e", "b=.=c;.;d=.=e;.;a"),
+        ] {
+            assert_eq!(host_name(name), host);
+        }
+    }
 }

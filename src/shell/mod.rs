@@ -2,6 +2,7 @@
 
 mod http;
 mod keys;
+mod logging;
 mod metrics;
 mod random;
 mod root;

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use log::warn;
 
 use super::keys::RemoteKeys;
+use super::logging::RefusalLog;
 use super::metrics::Metrics;
 use super::random;
 use super::store::SharedData;
@@ -30,6 +31,8 @@ pub struct State {
     pub metrics: Metrics,
     /// The requests that wait for a key.
     pub waiting: Waiting,
+    /// The log of refusals.
+    refusals: RefusalLog,
     plugin: String,
     table: RefCell<Option<Table>>,
 }
@@ -43,7 +46,8 @@ impl State {
             .unwrap_or_default();
         let keys = RemoteKeys::new(&plugin, &policy);
         let (waiting, table) = (Waiting::default(), RefCell::default());
-        let state = Self { policy, owned, keys, metrics, waiting, plugin, table };
+        let refusals = RefusalLog::default();
+        let state = Self { policy, owned, keys, metrics, waiting, refusals, plugin, table };
         if !state.policy.limits.is_empty() {
             state.open_table();
         }
@@ -79,6 +83,9 @@ impl State {
         let provider = provider.map_or("none", |provider| provider.name.as_str());
         let (decision, reason) = (judgement.verdict.decision(), judgement.verdict.reason());
         let denied = matches!(judgement.verdict, Verdict::Deny(_));
+        if denied {
+            self.refusals.note(reason, rule, provider, abi::now());
+        }
         let write = match self.policy.filter_state {
             FilterState::All => true,
             FilterState::Denied => denied,
@@ -89,6 +96,9 @@ impl State {
             write_state("reason", reason.as_str());
             write_state("rule", rule);
             write_state("provider", provider);
+            if let Some(limit) = judgement.limited_by().and_then(|i| self.policy.limits.get(i)) {
+                write_state("limit", &limit.name);
+            }
             for (index, value) in &judgement.tags {
                 if let Some(tag) = self.policy.tags.get(*index).filter(|tag| tag.filter_state) {
                     write_state(&tag.name, value);

@@ -167,6 +167,13 @@ impl Envoy {
         lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
+    /// The lines on standard output and standard error, as bytes: what an access log to
+    /// `/dev/stdout` really wrote.
+    pub fn output_lines(&self) -> Vec<Vec<u8>> {
+        let bytes = std::fs::read(self.directory.join("output.log")).unwrap_or_default();
+        bytes.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect()
+    }
+
     /// The access-log entry of the request with this `x-case`.
     ///
     /// # Panics

@@ -31,7 +31,7 @@ pub(super) fn policy(
     let token = token::token(raw.token.as_ref(), report);
     let limits = limit::limits(raw, report);
     let rules = rule::rules(raw, env, report);
-    let tags = tag::tags(raw, report);
+    let tags = tag::tags(raw, env, report);
     let responses = response::responses(raw.responses.as_ref(), report);
     settings::privacy(raw.privacy.as_ref(), report);
     let token_cache = settings::token_cache(raw.token_cache.as_ref(), report);
