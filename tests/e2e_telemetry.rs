@@ -5,7 +5,7 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -415,7 +415,8 @@ impl Numbers {
     }
 }
 
-/// Pieces that break lines, quotes, formats and terminals; the bytes are valid in no encoding.
+/// Pieces that break lines, quotes, formats, encodings and terminals; the last four hold control
+/// characters.
 const BYTES: [&[u8]; 16] = [
     b"\"",
     b"\\",
@@ -425,14 +426,14 @@ const BYTES: [&[u8]; 16] = [
     b"\xff\xfe",
     b"\xc3\x28",
     b"\xed\xa0\x80",
-    b"\x1b[2J",
-    b"\x7f",
-    b"\x01",
-    b"\t",
     b"</script>",
     b"'; --",
     b"\xe2\x80\xa8",
     b"a",
+    b"\x1b[2J",
+    b"\x7f",
+    b"\x01",
+    b"\t",
 ];
 
 const TEXTS: [&str; 14] = [
@@ -464,8 +465,11 @@ async fn ten_thousand_hostile_requests_are_as_many_json_lines_without_a_secret()
     let mut secrets = Vec::new();
     let requests: Vec<_> = (0..10_000)
         .map(|number| {
+            // Envoy itself refuses control characters; most requests have none, to get to the
+            // filter.
+            let known = if number % 5 == 4 { &BYTES[..] } else { &BYTES[..12] };
             let mut bytes =
-                || (0..6).flat_map(|_| numbers.pick(&BYTES).to_vec()).collect::<Vec<u8>>();
+                || (0..6).flat_map(|_| numbers.pick(known).to_vec()).collect::<Vec<u8>>();
             let path = [b"/v1/", &bytes()[..]].concat();
             let path: Vec<u8> = path.into_iter().filter(|byte| *byte > b' ').collect();
             let mut request = Request::get(path)
@@ -489,11 +493,18 @@ async fn ten_thousand_hostile_requests_are_as_many_json_lines_without_a_secret()
             request
         })
         .collect();
-    for chunk in requests.chunks(requests.len() / 8) {
-        let mut connection = Connection::open(envoy.address()).await;
-        for request in chunk {
-            connection.try_send(&request.to_bytes()).await.unwrap();
-        }
+    let chunks = requests.chunks(requests.len() / 8).map(<[Request]>::to_vec);
+    let senders = chunks.map(|chunk| {
+        let address = envoy.address();
+        tokio::spawn(async move {
+            let mut connection = Connection::open(address).await;
+            for request in chunk {
+                connection.try_send(&request.to_bytes()).await.unwrap();
+            }
+        })
+    });
+    for sender in senders.collect::<Vec<_>>() {
+        sender.await.unwrap();
     }
     let lines = async || Some(envoy.output_lines()).filter(|lines| lines.len() >= requests.len());
     let lines = poll(Duration::from_secs(20), lines).await.expect("a line for each request");
@@ -511,9 +522,12 @@ async fn ten_thousand_hostile_requests_are_as_many_json_lines_without_a_secret()
     let filter: Vec<_> = envoy.filter_log();
     assert!(!filter.is_empty());
     let everything = [lines.concat(), envoy.log().into_bytes()].concat();
-    let everything = String::from_utf8_lossy(&everything);
-    for secret in &secrets {
-        assert!(!everything.contains(&secret[..20]), "a signature is in a log");
+    assert!(!contains(&everything, b"eyJ"), "a token is in a log");
+    let known: HashSet<&[u8]> = secrets.iter().map(|secret| &secret.as_bytes()[..20]).collect();
+    let symbol = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
+    for word in everything.split(|byte| !symbol(byte)) {
+        let found = word.windows(20).any(|part| known.contains(part));
+        assert!(!found, "a signature is in a log: {}", word.escape_ascii());
     }
     // A flood is told by a few lines.
     assert!(filter.iter().filter(|line| line.contains("refused: ")).count() <= 20, "{filter:#?}");
