@@ -1,21 +1,25 @@
 //! The decision on a request, from its headers to a verdict, without a view of the host.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
+use crate::cache::{Known, Look, TokenCache};
+use crate::grant;
 use crate::headers::Headers;
 use crate::limit::store::Store;
 use crate::limit::table::Table;
 use crate::limit::{self, Answer, Counters};
 use crate::path;
 use crate::policy::{FailureMode, Limit, Policy};
-use crate::principal::Principal;
+use crate::principal::{Caller, Principal};
+use crate::provider::Bind;
 use crate::reason::Reason;
-use crate::rule::{Auth, RequestLine, Rule};
-use crate::template::{Part, Scope};
+use crate::rule::{self, Auth, Choice, RequestLine, Rule};
+use crate::template::{Part, Scope, Template};
 use crate::token_source::{self, Found};
-use crate::verdict::{Denial, Judgement, LimitReport, Verdict};
+use crate::verdict::{Denial, Judgement, LimitReport, OwnAnswer, Verdict};
 use crate::verify::engine::Engine;
-use crate::verify::{Keys, Verifier};
+use crate::verify::{Failure, Keys, Verifier};
 
 /// When a caller may come back after the store could not answer: 1 s, in nanoseconds.
 const STORE_RETRY_AFTER: u64 = 1_000_000_000;
@@ -28,6 +32,8 @@ pub struct Gate<'a> {
     pub keys: &'a dyn Keys,
     /// Checks signatures.
     pub engine: &'a dyn Engine,
+    /// The tokens that were verified before.
+    pub cache: &'a TokenCache,
     /// The bucket table; `None` while the store could not be opened.
     pub table: Option<&'a Table>,
     /// The host's shared data.
@@ -40,60 +46,107 @@ pub struct Request<'a> {
     pub headers: &'a Headers,
     /// The downstream address without its port; asked only where something needs it.
     pub client_address: &'a dyn Fn() -> Option<String>,
-    /// The host's clock, nanoseconds since the Unix epoch.
+    /// When it arrived, nanoseconds since the Unix epoch.
+    pub now: u64,
+    /// The SHA-256 of the client's certificate in hexadecimal, where it proved to hold one in a
+    /// mutual TLS handshake.
+    pub peer_certificate: &'a dyn Fn() -> Option<Vec<u8>>,
+    /// The host's clock, nanoseconds since the Unix epoch: buckets are judged by a moment after
+    /// they were read.
     pub clock: &'a dyn Fn() -> u64,
 }
 
 impl Gate<'_> {
-    /// Judges a request: path, rule, token, limits, tags, in this order.
+    /// Judges a request: path, rule, token, grants, limits, tags, in this order.
     pub fn judge(&self, request: &Request<'_>) -> Judgement {
         let mut judgement = Judgement {
             verdict: Verdict::Allow(Reason::Ok),
             rule: None,
             provider: None,
-            tags: Vec::new(),
+            caller: None,
+            own_tags: Vec::new(),
+            look: None,
             limits: Vec::new(),
             store: Counters::default(),
         };
         judgement.verdict = match self.decide(request, &mut judgement) {
-            Ok(reason) => Verdict::Allow(reason),
+            Ok(verdict) => verdict,
+            Err(denial) if self.only_watches(&judgement) => Verdict::WouldDeny(denial),
             Err(denial) => Verdict::Deny(denial),
         };
         judgement
     }
 
-    fn decide(&self, request: &Request<'_>, found: &mut Judgement) -> Result<Reason, Denial> {
-        let rule = self.find_rule(request.headers, found)?;
-        let principal = self.authenticate(request, rule, found)?;
-        let scope = RequestScope { gate: self, request, rule, principal: principal.as_ref() };
-        if principal.is_some() {
-            // Tags stand before the limits, so that a limited caller is named in the logs too.
-            found.tags = scope.tags();
-        }
-        self.take(request, rule, &scope, found)?;
-        Ok(if principal.is_some() { Reason::Ok } else { Reason::Anonymous })
+    /// Whether a refusal is reported and not carried out.
+    fn only_watches(&self, found: &Judgement) -> bool {
+        let rule = found.rule.and_then(|index| self.policy.rules.get(index));
+        self.policy.dry_run || rule.is_some_and(|rule| rule.dry_run)
     }
 
-    fn find_rule(&self, headers: &Headers, found: &mut Judgement) -> Result<&Rule, Denial> {
-        let whole = headers.value(":path");
+    fn decide(&self, request: &Request<'_>, found: &mut Judgement) -> Result<Verdict, Denial> {
+        let whole = request.headers.value(":path");
         if self.policy.reject_ambiguous_paths && whole.is_some_and(path::ambiguous) {
             return Err(Reason::PathAmbiguous.into());
         }
+        let path = whole.map(path::without_query);
+        if let Some(answer) = self.answer(request.headers, path) {
+            return Ok(Verdict::Answer(answer));
+        }
+        let rule = self.find_rule(request.headers, path, found)?;
+        let caller = self.authenticate(request, rule, found)?;
+        let principal = caller.as_deref().map(Caller::principal);
+        let scope = RequestScope { gate: self, request, rule, principal };
+        if let Some(principal) = principal {
+            // Tags stand before what may still refuse, so that such a caller is named in the logs.
+            found.own_tags = scope.tags();
+            found.caller.clone_from(&caller);
+            if let Some(entries) = &rule.allow {
+                grant::judge(entries, principal.claims())?;
+            }
+        }
+        self.take(request, rule, &scope, found)?;
+        let reason = if principal.is_some() { Reason::Ok } else { Reason::Anonymous };
+        Ok(Verdict::Allow(reason))
+    }
+
+    /// What is ours to answer whatever the rules say: browsers send no token with a preflight, and
+    /// who looks for the metadata has none yet.
+    fn answer(&self, headers: &Headers, path: Option<&[u8]>) -> Option<OwnAnswer> {
+        let responses = &self.policy.responses;
+        let method = headers.value(":method").unwrap_or_default();
+        if let Some(metadata) = &responses.resource_metadata
+            && matches!(method, b"GET" | b"HEAD")
+            && path == Some(metadata.path.as_bytes())
+        {
+            return Some(OwnAnswer::ResourceMetadata);
+        }
+        let cors = responses.cors.as_ref()?;
+        let preflight = method == b"OPTIONS"
+            && headers.value("access-control-request-method").is_some()
+            && cors.allows(headers).is_some();
+        preflight.then_some(OwnAnswer::Preflight)
+    }
+
+    fn find_rule(
+        &self,
+        headers: &Headers,
+        path: Option<&[u8]>,
+        found: &mut Judgement,
+    ) -> Result<&Rule, Denial> {
         let line = RequestLine {
             host: headers.value(":authority"),
-            path: whole.map(path::without_query),
+            path,
             method: headers.value(":method").unwrap_or_default(),
             headers,
         };
-        let (index, rule) = self
-            .policy
-            .rules
-            .iter()
-            .enumerate()
-            .find(|(_, rule)| rule.matcher.matches(&line))
-            .ok_or(Reason::NoRule)?;
-        found.rule = Some(index);
-        Ok(rule)
+        match rule::choose(&self.policy.rules, &line, self.policy.reject_ambiguous_paths) {
+            Choice::One(index, rule) => {
+                found.rule = Some(index);
+                Ok(rule)
+            }
+            Choice::None => Err(Reason::NoRule.into()),
+            Choice::Ambiguous => Err(Reason::PathAmbiguous.into()),
+        }
     }
 
     fn authenticate(
@@ -101,7 +154,7 @@ impl Gate<'_> {
         request: &Request<'_>,
         rule: &Rule,
         found: &mut Judgement,
-    ) -> Result<Option<Principal>, Denial> {
+    ) -> Result<Option<Rc<Caller>>, Denial> {
         if rule.auth == Auth::None {
             return Ok(None);
         }
@@ -111,22 +164,73 @@ impl Gate<'_> {
             Found::Several => return Err(Reason::TokenMultiple.into()),
             Found::One(token) => token,
         };
+        let caller = self.recognise(&token, request, rule, found)?;
+        let provider = self.policy.providers.get(caller.claims().provider());
+        // Asked for each request: the same token may come over another connection.
+        if provider.is_some_and(|provider| provider.bind == Bind::Mtls) {
+            Principal::check_binding(caller.claims(), (request.peer_certificate)())?;
+        }
+        Ok(Some(caller))
+    }
+
+    /// Who a token stands for: remembered, or verified now.
+    fn recognise(
+        &self,
+        token: &[u8],
+        request: &Request<'_>,
+        rule: &Rule,
+        found: &mut Judgement,
+    ) -> Result<Rc<Caller>, Denial> {
+        let refused = |failure: Failure, found: &mut Judgement| {
+            found.provider = failure.provider;
+            Denial::from(failure.error.reason())
+        };
+        let known = self.cache.is_on().then(|| {
+            let rule = found.rule.unwrap_or(usize::MAX);
+            self.cache.look(token, rule, &self.policy.providers, self.keys, request.now)
+        });
+        let place = match known {
+            None => None,
+            Some(Known::Verified(caller)) => {
+                found.look = Some(Look::Hit);
+                found.provider = Some(caller.claims().provider());
+                return Ok(caller);
+            }
+            Some(Known::Refused(failure)) => {
+                found.look = Some(Look::NegativeHit);
+                return Err(refused(failure, found));
+            }
+            Some(Known::Nothing(place)) => {
+                found.look = Some(Look::Miss);
+                Some(place)
+            }
+        };
         let verifier = Verifier {
             providers: &self.policy.providers,
             keys: self.keys,
             engine: self.engine,
             max_bytes: self.policy.token.max_bytes,
         };
-        let claims = verifier.verify(token, rule.providers.as_deref(), (request.clock)()).map_err(
-            |failure| {
-                found.provider = failure.provider;
-                Denial::from(failure.error.reason())
-            },
-        )?;
+        let claims = match verifier.verify(token, rule.providers.as_deref(), request.now) {
+            Ok(claims) => claims,
+            Err(failure) => {
+                if let Some(place) = place {
+                    self.cache.refused(place, failure, self.keys, request.now);
+                }
+                return Err(refused(failure, found));
+            }
+        };
         found.provider = Some(claims.provider());
         let provider =
             self.policy.providers.get(claims.provider()).ok_or(Reason::IssuerNotAllowed)?;
-        Ok(Some(Principal::of(claims, provider)?))
+        let principal = Principal::of(claims, provider)?;
+        let scope = RequestScope { gate: self, request, rule, principal: Some(&principal) };
+        let tags = scope.tags_where(Template::is_of_token);
+        let caller = Rc::new(Caller::new(principal, tags));
+        if let Some(place) = place {
+            self.cache.verified(place, &caller, provider, self.keys, request.now);
+        }
+        Ok(caller)
     }
 
     fn take(
@@ -171,14 +275,11 @@ impl Gate<'_> {
             }
             Some(Answer::Denied { index: at, retry_after_ns: wait }) => {
                 found.limits = vec![LimitReport { limit: index(at), remaining: 0, reset: wait }];
-                Err(Denial { reason: Reason::RateLimited, retry_after: Some(wait) })
+                Err(Denial::for_now(Reason::RateLimited, wait))
             }
             Some(Answer::Never { .. }) => Err(Reason::CostExceedsBurst.into()),
             None if self.policy.failure_mode == FailureMode::Allow => Ok(()),
-            None => Err(Denial {
-                reason: Reason::StoreUnavailable,
-                retry_after: Some(STORE_RETRY_AFTER),
-            }),
+            None => Err(Denial::for_now(Reason::StoreUnavailable, STORE_RETRY_AFTER)),
         }
     }
 }
@@ -192,12 +293,17 @@ struct RequestScope<'a> {
 }
 
 impl RequestScope<'_> {
+    /// The tags that the request has a part in.
     fn tags(&self) -> Vec<(usize, String)> {
+        self.tags_where(|template| !template.is_of_token())
+    }
+
+    fn tags_where(&self, wanted: impl Fn(&Template) -> bool) -> Vec<(usize, String)> {
         let mut value = String::new();
         let mut tags = Vec::new();
         for (index, tag) in self.gate.policy.tags.iter().enumerate() {
             value.clear();
-            if tag.value.render(self, &mut value) {
+            if wanted(&tag.value) && tag.value.render(self, &mut value) {
                 tags.push((index, tag.safe_value(&value)));
             }
         }

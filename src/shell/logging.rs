@@ -18,8 +18,11 @@ const INTERVAL: u64 = 60_000_000_000;
 /// called is told by the access log.
 #[derive(Debug, Default)]
 pub struct RefusalLog {
-    reasons: RefCell<HashMap<Reason, Told>>,
+    reasons: RefCell<HashMap<Cause, Told>>,
 }
+
+/// A decision, `deny` or `would_deny`, and its reason.
+type Cause = (&'static str, Reason);
 
 /// When a reason was last told, and how often it came up after that.
 #[derive(Debug)]
@@ -31,12 +34,19 @@ struct Told {
 impl RefusalLog {
     /// Counts a refusal, and tells it if this reason was not told within the last minute. `now`:
     /// nanoseconds since the Unix epoch; a clock that steps back tells early, not never.
-    pub fn note(&self, reason: Reason, rule: &str, provider: &str, now: u64) {
-        let Some(count) = self.count(reason, now) else { return };
+    pub fn note(
+        &self,
+        decision: &'static str,
+        reason: Reason,
+        rule: &str,
+        provider: &str,
+        now: u64,
+    ) {
+        let Some(count) = self.count((decision, reason), now) else { return };
         let (level, advice) = advice(reason);
         log!(
             level,
-            "tollgate: refused: reason={} rule={rule} provider={provider} count={count}: {advice}; \
+            "tollgate: {decision}: reason={} rule={rule} provider={provider} count={count}: {advice}; \
              see docs/runbook.md#{}",
             reason.as_str(),
             reason.as_str()
@@ -44,16 +54,16 @@ impl RefusalLog {
     }
 
     /// How many refusals to tell of; `None` while the reason has been told.
-    fn count(&self, reason: Reason, now: u64) -> Option<u64> {
+    fn count(&self, cause: Cause, now: u64) -> Option<u64> {
         let mut reasons = self.reasons.borrow_mut();
-        match reasons.get_mut(&reason) {
+        match reasons.get_mut(&cause) {
             Some(told) if now.abs_diff(told.at) < INTERVAL => {
                 told.since = told.since.saturating_add(1);
                 None
             }
             told => {
                 let since = told.map_or(0, |told| told.since);
-                reasons.insert(reason, Told { at: now, since: 0 });
+                reasons.insert(cause, Told { at: now, since: 0 });
                 Some(since.saturating_add(1))
             }
         }
@@ -102,14 +112,14 @@ mod tests {
     fn a_flood_of_one_reason_is_told_once_a_minute_with_its_count() {
         let log = RefusalLog::default();
         let start = 1_800_000_000_000_000_000;
-        assert_eq!(log.count(Reason::Expired, start), Some(1));
+        assert_eq!(log.count(("deny", Reason::Expired), start), Some(1));
         for step in 1..=1000 {
-            assert_eq!(log.count(Reason::Expired, start + step), None);
+            assert_eq!(log.count(("deny", Reason::Expired), start + step), None);
         }
-        assert_eq!(log.count(Reason::TokenMissing, start), Some(1));
-        assert_eq!(log.count(Reason::Expired, start + INTERVAL), Some(1001));
-        assert_eq!(log.count(Reason::Expired, start + INTERVAL + 1), None);
+        assert_eq!(log.count(("deny", Reason::TokenMissing), start), Some(1));
+        assert_eq!(log.count(("deny", Reason::Expired), start + INTERVAL), Some(1001));
+        assert_eq!(log.count(("deny", Reason::Expired), start + INTERVAL + 1), None);
         // The clock steps back by an hour.
-        assert_eq!(log.count(Reason::Expired, start - 60 * INTERVAL), Some(2));
+        assert_eq!(log.count(("deny", Reason::Expired), start - 60 * INTERVAL), Some(2));
     }
 }

@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use crate::abi::{self, Metric};
+use crate::policy::Policy;
+use crate::provider::KeysFrom;
 use crate::reason::Reason;
 
 /// The labels of one `tollgate_requests` counter: rule, provider, decision, reason. Each comes
@@ -27,6 +29,26 @@ impl Metrics {
             .or_insert_with(|| define(Metric::Counter, &name()));
         if let Some(id) = id {
             abi::increment_metric(id, 1);
+        }
+    }
+
+    /// Defines the counters without which a dashboard would be empty while all is well. Those of
+    /// requests appear with the first request of their labels: all combinations of rule, provider
+    /// and reason would be thousands of series that stay 0.
+    pub fn prepare(&self, policy: &Policy) {
+        if !policy.metrics {
+            return;
+        }
+        for name in
+            ["tollgate_config.result.refused", "tollgate_store_retries", "tollgate_store_evictions"]
+        {
+            self.named(Metric::Counter, name);
+        }
+        for provider in &policy.providers {
+            if matches!(provider.keys, KeysFrom::Remote(_)) {
+                let name = format!("tollgate_jwks_fetch.provider.{}.result.ok", provider.name);
+                self.named(Metric::Counter, &name);
+            }
         }
     }
 

@@ -82,7 +82,9 @@ fn rate(text: Option<&RateText>, at: &At, report: &mut Report) -> Option<Rate> {
 
 fn tier(raw: &RawTier, at: &At, report: &mut Report) {
     match &raw.when {
-        Some(when) => grant::grant(when, &at.field("when"), report),
+        Some(when) => {
+            grant::grant(when, &at.field("when"), report);
+        }
         None => report.required(&at.field("when"), "what the caller must be granted"),
     }
     quota(raw.rate.as_ref(), raw.burst, at, report);

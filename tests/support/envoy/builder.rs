@@ -29,6 +29,7 @@ pub struct Builder {
     runtime: BTreeMap<String, Value>,
     log_fields: BTreeMap<String, String>,
     log_level: String,
+    transport_socket: Option<Value>,
 }
 
 impl Builder {
@@ -49,6 +50,7 @@ impl Builder {
             runtime: BTreeMap::new(),
             log_fields: BTreeMap::new(),
             log_level: "info".to_owned(),
+            transport_socket: None,
         }
     }
 
@@ -140,6 +142,12 @@ impl Builder {
     /// Envoy's log level; `info` unless said otherwise.
     pub fn log_level(mut self, level: &str) -> Self {
         self.log_level = level.to_owned();
+        self
+    }
+
+    /// What the listener speaks below HTTP; plain TCP unless said otherwise.
+    pub fn transport_socket(mut self, socket: Value) -> Self {
+        self.transport_socket = Some(socket);
         self
     }
 
@@ -248,16 +256,20 @@ impl Builder {
             "access_log": [self.access_log(directory)],
         });
         merge(&mut hcm, self.hcm.clone());
+        let mut chain = json!({
+            "metadata": {"filter_metadata": {"e2e": {"serial": serial}}},
+            "filters": [{
+                "name": "envoy.filters.network.http_connection_manager", "typed_config": hcm,
+            }],
+        });
+        if let Some(socket) = &self.transport_socket {
+            merge(&mut chain, json!({"transport_socket": socket}));
+        }
         let listener = json!({
             "@type": type_url("envoy.config.listener.v3.Listener"),
             "name": "e2e",
             "address": socket_address(SocketAddr::from(([127, 0, 0, 1], 0))),
-            "filter_chains": [{
-                "metadata": {"filter_metadata": {"e2e": {"serial": serial}}},
-                "filters": [{
-                    "name": "envoy.filters.network.http_connection_manager", "typed_config": hcm,
-                }],
-            }],
+            "filter_chains": [chain],
         });
         json!({"version_info": serial.to_string(), "resources": [listener]}).to_string()
     }
