@@ -68,6 +68,13 @@ impl Sample {
         self
     }
 
+    /// A further cluster of one plain address.
+    pub fn cluster(mut self, name: &str, address: SocketAddr) -> Self {
+        let clusters = self.0["static_resources"]["clusters"].as_array_mut().unwrap();
+        clusters.push(super::envoy::cluster(name, address));
+        self
+    }
+
     /// A place in the bootstrap to change.
     pub fn at(&mut self, pointer: &str) -> &mut Value {
         self.0.pointer_mut(pointer).unwrap()
