@@ -41,6 +41,26 @@ fn rules_and_alerts_are_valid_and_fire_when_they_should() {
 }
 
 #[test]
+fn every_reason_and_every_metric_has_a_section_in_the_runbook() {
+    let runbook = std::fs::read_to_string(support::root().join("docs/runbook.md")).unwrap();
+    let dashboard = std::fs::read_to_string(support::root().join(FOLDER).join("dashboard.json"));
+    let dashboard = dashboard.unwrap();
+    for reason in tollgate::reason::Reason::ALL {
+        assert!(runbook.contains(&format!("### {}\n", reason.as_str())), "{}", reason.as_str());
+    }
+    let sections = runbook.lines().filter_map(|line| line.strip_prefix("### tollgate_"));
+    let mut count = 0;
+    for metric in sections {
+        assert!(
+            dashboard.contains(&format!("tollgate_{metric}")),
+            "{metric}: not on the dashboard"
+        );
+        count += 1;
+    }
+    assert_eq!(count, 10, "the metrics of the contract");
+}
+
+#[test]
 fn every_alert_has_a_test_and_a_section_in_the_runbook() {
     let read = |path: &str| std::fs::read_to_string(support::root().join(path)).unwrap();
     let (tests, runbook) = (read("envoy/prometheus/alerts_test.yaml"), read("docs/runbook.md"));
