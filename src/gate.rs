@@ -10,6 +10,7 @@ use crate::limit::store::Store;
 use crate::limit::table::Table;
 use crate::limit::{self, Answer, Counters};
 use crate::path;
+use crate::payload::Refusal;
 use crate::policy::{FailureMode, Limit, Policy};
 use crate::principal::{Caller, Principal};
 use crate::provider::Bind;
@@ -17,12 +18,12 @@ use crate::reason::Reason;
 use crate::rule::{self, Auth, Choice, RequestLine, Rule};
 use crate::template::{Part, Scope, Template};
 use crate::token_source::{self, Found};
-use crate::verdict::{Denial, Judgement, LimitReport, OwnAnswer, Verdict};
+use crate::verdict::{Denial, Judgement, LimitReport, NeedsBody, OwnAnswer, Verdict};
 use crate::verify::engine::Engine;
 use crate::verify::{Failure, Keys, Verifier};
 
-/// When a caller may come back after the store could not answer: 1 s, in nanoseconds.
-const STORE_RETRY_AFTER: u64 = 1_000_000_000;
+/// When a caller may come back after keys or store were not there: 1 s, in nanoseconds.
+const OWN_RETRY_AFTER: u64 = 1_000_000_000;
 
 /// What decisions are made with: the policy and the few things the host lends.
 pub struct Gate<'a> {
@@ -44,6 +45,8 @@ pub struct Gate<'a> {
 pub struct Request<'a> {
     /// Its headers, pseudo-headers included.
     pub headers: &'a Headers,
+    /// It ended with its headers.
+    pub bodyless: bool,
     /// The downstream address without its port; asked only where something needs it.
     pub client_address: &'a dyn Fn() -> Option<String>,
     /// When it arrived, nanoseconds since the Unix epoch.
@@ -57,7 +60,8 @@ pub struct Request<'a> {
 }
 
 impl Gate<'_> {
-    /// Judges a request: path, rule, token, grants, limits, tags, in this order.
+    /// Judges a request: path, rule, token, grants, tags, limits, in this order. Where the rule guards
+    /// the body, the limits wait for [`Gate::conclude`].
     pub fn judge(&self, request: &Request<'_>) -> Judgement {
         let mut judgement = Judgement {
             verdict: Verdict::Allow(Reason::Ok),
@@ -68,19 +72,23 @@ impl Gate<'_> {
             look: None,
             limits: Vec::new(),
             store: Counters::default(),
+            needs_body: None,
+            refusal: None,
         };
         judgement.verdict = match self.decide(request, &mut judgement) {
             Ok(verdict) => verdict,
-            Err(denial) if self.only_watches(&judgement) => Verdict::WouldDeny(denial),
-            Err(denial) => Verdict::Deny(denial),
+            Err(denial) => self.refusal(denial, &judgement),
         };
         judgement
     }
 
-    /// Whether a refusal is reported and not carried out.
-    fn only_watches(&self, found: &Judgement) -> bool {
+    /// A dry run reports a refusal and does not carry it out.
+    fn refusal(&self, denial: Denial, found: &Judgement) -> Verdict {
         let rule = found.rule.and_then(|index| self.policy.rules.get(index));
-        self.policy.dry_run || rule.is_some_and(|rule| rule.dry_run)
+        match self.policy.dry_run || rule.is_some_and(|rule| rule.dry_run) {
+            true => Verdict::WouldDeny(denial),
+            false => Verdict::Deny(denial),
+        }
     }
 
     fn decide(&self, request: &Request<'_>, found: &mut Judgement) -> Result<Verdict, Denial> {
@@ -104,9 +112,37 @@ impl Gate<'_> {
                 grant::judge(entries, principal.claims())?;
             }
         }
-        self.take(request, rule, &scope, found)?;
+        let keys = scope.limit_keys();
+        match &rule.payload {
+            Some(guard) => {
+                guard
+                    .admit(request.headers, request.bodyless)
+                    .map_err(|refusal| refused(refusal, found))?;
+                found.needs_body = Some(NeedsBody { keys });
+            }
+            None => self.take(rule, &keys, rule.cost.of(1), request.clock, found)?,
+        }
         let reason = if principal.is_some() { Reason::Ok } else { Reason::Anonymous };
         Ok(Verdict::Allow(reason))
+    }
+
+    /// Judges a request whose body was judged: its rows, or why it is refused. A refused body takes
+    /// nothing from the limits.
+    pub fn conclude(
+        &self,
+        judgement: &mut Judgement,
+        body: Result<u64, Refusal>,
+        clock: &dyn Fn() -> u64,
+    ) {
+        let Some(NeedsBody { keys }) = judgement.needs_body.take() else { return };
+        let outcome = match (body, judgement.rule.and_then(|index| self.policy.rules.get(index))) {
+            (Err(refusal), _) => Err(refused(refusal, judgement)),
+            (Ok(_), None) => Err(Reason::NoRule.into()),
+            (Ok(rows), Some(rule)) => self.take(rule, &keys, rule.cost.of(rows), clock, judgement),
+        };
+        if let Err(denial) = outcome {
+            judgement.verdict = self.refusal(denial, judgement);
+        }
     }
 
     /// What is ours to answer whatever the rules say: browsers send no token with a preflight, and
@@ -183,7 +219,10 @@ impl Gate<'_> {
     ) -> Result<Rc<Caller>, Denial> {
         let refused = |failure: Failure, found: &mut Judgement| {
             found.provider = failure.provider;
-            Denial::from(failure.error.reason())
+            match failure.error.reason() {
+                reason @ Reason::KeysUnavailable => Denial::for_now(reason, OWN_RETRY_AFTER),
+                reason => Denial::from(reason),
+            }
         };
         let known = self.cache.is_on().then(|| {
             let rule = found.rule.unwrap_or(usize::MAX);
@@ -233,34 +272,34 @@ impl Gate<'_> {
         Ok(caller)
     }
 
+    fn limits<'r>(&'r self, rule: &'r Rule) -> impl Iterator<Item = (usize, &'r Limit)> {
+        rule.limits.iter().filter_map(|index| Some((*index, self.policy.limits.get(*index)?)))
+    }
+
     fn take(
         &self,
-        request: &Request<'_>,
         rule: &Rule,
-        scope: &RequestScope<'_>,
+        keys: &[String],
+        cost: u64,
+        clock: &dyn Fn() -> u64,
         found: &mut Judgement,
     ) -> Result<(), Denial> {
         if rule.limits.is_empty() {
             return Ok(());
         }
-        let limits: Vec<(usize, &Limit)> = rule
-            .limits
-            .iter()
-            .filter_map(|index| Some((*index, self.policy.limits.get(*index)?)))
-            .collect();
-        let keys: Vec<String> = limits.iter().map(|(_, limit)| scope.limit_key(limit)).collect();
+        let limits: Vec<(usize, &Limit)> = self.limits(rule).collect();
         let takes: Vec<limit::Request<'_>> = limits
             .iter()
-            .zip(&keys)
+            .zip(keys)
             .map(|((_, limit), key)| limit::Request {
                 limit: &limit.name,
                 identity: key,
                 quota: &limit.quota,
-                cost: rule.cost,
+                cost,
             })
             .collect();
         let answer = self.table.and_then(|table| {
-            limit::take_all(table, self.store, request.clock, &takes, &mut found.store).ok()
+            limit::take_all(table, self.store, clock, &takes, &mut found.store).ok()
         });
         let index = |at: usize| limits.get(at).map_or(0, |(index, _)| *index);
         match answer {
@@ -279,9 +318,14 @@ impl Gate<'_> {
             }
             Some(Answer::Never { .. }) => Err(Reason::CostExceedsBurst.into()),
             None if self.policy.failure_mode == FailureMode::Allow => Ok(()),
-            None => Err(Denial::for_now(Reason::StoreUnavailable, STORE_RETRY_AFTER)),
+            None => Err(Denial::for_now(Reason::StoreUnavailable, OWN_RETRY_AFTER)),
         }
     }
+}
+
+fn refused(refusal: Refusal, found: &mut Judgement) -> Denial {
+    found.refusal = Some(refusal);
+    refusal.reason().into()
 }
 
 /// What templates can draw from while a request is judged.
@@ -308,6 +352,11 @@ impl RequestScope<'_> {
             }
         }
         tags
+    }
+
+    /// Whose bucket of each limit of the rule the request takes from.
+    fn limit_keys(&self) -> Vec<String> {
+        self.gate.limits(self.rule).map(|(_, limit)| self.limit_key(limit)).collect()
     }
 
     /// The bucket's owner. The first byte keeps callers known by identity and callers known by

@@ -6,6 +6,7 @@ pub use path_pattern::{PathPattern, PathPatternError};
 
 use crate::grant::Grant;
 use crate::path;
+use crate::payload::Guard;
 
 /// One entry of `rules`.
 #[derive(Clone, Debug)]
@@ -21,7 +22,9 @@ pub struct Rule {
     /// Indexes into `Policy::limits`; all must have tokens.
     pub limits: Vec<usize>,
     /// How many tokens a request takes, at least 1.
-    pub cost: u64,
+    pub cost: Cost,
+    /// What is asked of the body, and what counts its rows.
+    pub payload: Option<Guard>,
     /// What the claims must hold, any entry; `None`: any valid token.
     pub allow: Option<Vec<Grant>>,
     /// The authorization header that the upstream gets in place of the caller's.
@@ -49,6 +52,28 @@ impl HeaderSecret {
 impl std::fmt::Debug for HeaderSecret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("HeaderSecret")
+    }
+}
+
+/// `cost`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cost {
+    /// The same for each request.
+    Fixed(u64),
+    /// One for each row of the body, at least 1; the rule has a guard then.
+    Rows {
+        /// The most that one request may cost.
+        max: u64,
+    },
+}
+
+impl Cost {
+    /// What a request with so many rows costs.
+    pub fn of(self, rows: u64) -> u64 {
+        match self {
+            Self::Fixed(cost) => cost,
+            Self::Rows { max } => rows.min(max).max(1),
+        }
     }
 }
 

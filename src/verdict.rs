@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::cache::Look;
 use crate::grant::Unmet;
 use crate::limit::Counters;
+use crate::payload::Refusal;
 use crate::principal::Caller;
 use crate::reason::Reason;
 
@@ -120,6 +121,18 @@ pub struct Judgement {
     pub limits: Vec<LimitReport>,
     /// What the store went through for it.
     pub store: Counters,
+    /// What is left to do once the body is judged. While it is there, the verdict is what the
+    /// headers allow: nothing of the body may pass yet, and nothing was taken from any limit.
+    pub needs_body: Option<NeedsBody>,
+    /// What is wrong with the body, for the log.
+    pub refusal: Option<Refusal>,
+}
+
+/// A request that passed by its headers and waits for its body.
+#[derive(Debug)]
+pub struct NeedsBody {
+    /// Whose bucket of each limit of the rule it takes from.
+    pub keys: Vec<String>,
 }
 
 impl Judgement {

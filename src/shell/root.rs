@@ -1,7 +1,6 @@
 //! One per worker and configuration: loads the policy, makes the contexts of the streams.
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use log::{error, info, warn};
 use proxy_wasm::hostcalls;
@@ -28,17 +27,6 @@ pub struct Root {
     state: Option<Rc<State>>,
 }
 
-/// How often a worker looks for keys that another has fetched, and for fetches that are due.
-const TICK: Duration = Duration::from_secs(1);
-
-/// The same while requests wait for keys.
-const TICK_WHILE_WAITING: Duration = Duration::from_millis(20);
-
-/// Makes the next tick come soon, because a request waits for keys.
-pub fn tick_soon() {
-    let _ = hostcalls::set_tick_period(TICK_WHILE_WAITING);
-}
-
 impl Root {
     /// Adopts and fetches keys, then lets the requests go on that waited for them.
     fn tend_keys(&self) {
@@ -46,12 +34,9 @@ impl Root {
         if !state.keys.any() {
             return;
         }
-        let waited = state.waiting.any();
-        state.keys.tick(&state.policy, &state.metrics);
+        state.keys.adopt(&state.policy, &state.metrics);
+        state.keys.fetch(&state.policy, &state.metrics);
         state.resume_waiting();
-        if waited && !state.waiting.any() {
-            let _ = hostcalls::set_tick_period(TICK);
-        }
     }
 }
 
@@ -60,6 +45,14 @@ impl Context for Root {
         let Some(state) = &self.state else { return };
         state.keys.on_answer(number, body, &state.policy, &state.metrics);
         state.resume_waiting();
+    }
+
+    /// Another configuration has taken over and no stream of this one is left.
+    fn on_done(&mut self) -> bool {
+        if let Some(state) = &self.state {
+            state.keys.release();
+        }
+        true
     }
 }
 
@@ -81,10 +74,12 @@ impl RootContext for Root {
                 info!("tollgate: configuration accepted: {}", summary(&policy));
                 let state = Rc::new(State::new(policy, metrics));
                 if state.keys.any() {
-                    let _ = hostcalls::set_tick_period(TICK);
+                    state.keys.adopt(&state.policy, &state.metrics);
+                    // The first fetch waits for the first tick: Envoy tries each configuration in
+                    // a VM that it then throws away, and whose fetch would never end.
+                    state.waiting.start_ticks();
                 }
                 self.state = Some(state);
-                self.tend_keys();
                 true
             }
             Err(problems) => {

@@ -17,6 +17,7 @@ use crate::cache::{Look, TokenCache};
 use crate::gate::{Gate, Request};
 use crate::headers::Headers;
 use crate::limit::table::Table;
+use crate::payload::Refusal;
 use crate::policy::{Crypto, FilterState, Policy};
 use crate::tags::OwnedHeaders;
 use crate::token_source;
@@ -78,25 +79,36 @@ impl State {
         }
     }
 
-    /// Judges a request by its headers.
-    pub fn judge(&self, headers: &Headers) -> Judgement {
-        let table = self.table.borrow();
+    /// Judges a request by its headers. `bodyless`: it ended with them.
+    pub fn judge(&self, headers: &Headers, bodyless: bool) -> Judgement {
         let now = abi::now();
+        self.with_gate(now, |gate| {
+            gate.judge(&Request {
+                headers,
+                bodyless,
+                client_address: &client_address,
+                peer_certificate: &peer_certificate,
+                now,
+                clock: &abi::now,
+            })
+        })
+    }
+
+    /// Judges a request whose body was judged.
+    pub fn conclude(&self, judgement: &mut Judgement, body: Result<u64, Refusal>) {
+        self.with_gate(abi::now(), |gate| gate.conclude(judgement, body, &abi::now));
+    }
+
+    fn with_gate<T>(&self, now: u64, run: impl FnOnce(&Gate<'_>) -> T) -> T {
+        let table = self.table.borrow();
         let keys = self.keys.current(&self.policy, now);
-        let gate = Gate {
+        run(&Gate {
             policy: &self.policy,
             keys: &keys,
             engine: &self.engines,
             cache: &self.cache,
             table: table.as_ref(),
             store: &SharedData,
-        };
-        gate.judge(&Request {
-            headers,
-            client_address: &client_address,
-            peer_certificate: &peer_certificate,
-            now,
-            clock: &abi::now,
         })
     }
 
@@ -129,6 +141,9 @@ impl State {
                     write_state(&tag.name, value);
                 }
             }
+        }
+        if let Some(refusal) = &judgement.refusal {
+            info!("tollgate: rule {rule}: request body refused: {refusal}");
         }
         if self.policy.metrics {
             if let Some(look) = judgement.look {

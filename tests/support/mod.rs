@@ -29,6 +29,7 @@
 //! - [`sample`]: the configurations under `envoy/`, run as they are.
 //! - [`scenario`]: a provider and claims for most tests.
 //! - [`scrape`]: the Prometheus text of an Envoy, parsed.
+//! - [`json_suite`]: JSONTestSuite and what the body guard makes of it.
 //! - [`skip`]: what happens when a server that a test needs is not on the machine.
 //!
 //! Every wait has a deadline and fails with the end of Envoy's log. The files of one Envoy lie in
@@ -40,6 +41,7 @@
 pub mod client;
 pub mod envoy;
 pub mod grpc;
+pub mod json_suite;
 pub mod mint;
 pub mod sample;
 pub mod scenario;

@@ -3,26 +3,19 @@
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
-use super::{grant, matching, read, settings};
+use super::{grant, matching, payload, read, settings};
 use crate::config::Environment;
 use crate::config::report::{At, Report, quoted};
-use crate::config::schema::{Count, RawAuth, RawConfig, RawCost, RawCostFrom, RawPayload, RawRule};
+use crate::config::schema::{Count, RawAuth, RawConfig, RawCost, RawCostFrom, RawRule};
 use crate::config::units;
 use crate::grant::Grant;
-use crate::rule::{Auth, HeaderSecret, Matcher, Rule};
-use crate::template::is_token;
+use crate::rule::{Auth, Cost, HeaderSecret, Matcher, Rule};
 
 /// `cost`: a request that costs nothing is one without limits, and says so by having none.
 const COST: RangeInclusive<u64> = 1..=1_000_000_000;
 
 /// `concurrency`.
 const CONCURRENCY: RangeInclusive<u32> = 1..=1_000_000;
-
-/// `payload.max_bytes`: the body is held in the memory of the VM.
-const PAYLOAD_BYTES: RangeInclusive<usize> = 1..=64 << 20;
-
-/// `payload.max_depth`.
-const PAYLOAD_DEPTH: RangeInclusive<u32> = 1..=1_024;
 
 /// What a rule may refer to, by position in the document.
 struct Known<'a> {
@@ -70,7 +63,8 @@ fn default_rule() -> Rule {
         auth: Auth::Required,
         providers: None,
         limits: Vec::new(),
-        cost: 1,
+        cost: Cost::Fixed(1),
+        payload: None,
         allow: None,
         upstream_authorization: None,
         dry_run: false,
@@ -114,9 +108,7 @@ fn rule<'a>(
     let allow = allow(raw, &at.field("allow"), report);
     let cost = cost(raw.cost.as_ref(), &at.field("cost"), report);
     read::count(raw.concurrency, 1, CONCURRENCY, &at.field("concurrency"), report);
-    if let Some(raw) = &raw.payload {
-        payload(raw, &at.field("payload"), report);
-    }
+    let payload = payload::guard(raw, at, report);
     let upstream_authorization = upstream_authorization(raw, auth, env, at, report);
     Some(Rule {
         name: name?,
@@ -125,6 +117,7 @@ fn rule<'a>(
         providers,
         limits,
         cost,
+        payload,
         allow,
         upstream_authorization,
         dry_run: raw.dry_run.unwrap_or(false),
@@ -168,64 +161,32 @@ fn allow(raw: &RawRule, at: &At, report: &mut Report) -> Option<Vec<Grant>> {
     Some(entries)
 }
 
-fn cost(raw: Option<&RawCost>, at: &At, report: &mut Report) -> u64 {
+fn cost(raw: Option<&RawCost>, at: &At, report: &mut Report) -> Cost {
     match raw {
-        None => 1,
-        Some(RawCost::Fixed(cost)) => read::count(Some(Count(*cost)), 1, COST, at, report),
-        Some(RawCost::From(from)) => {
-            cost_from(from, at, report);
-            1
+        None => Cost::Fixed(1),
+        Some(RawCost::Fixed(cost)) => {
+            Cost::Fixed(read::count(Some(Count(*cost)), 1, COST, at, report))
         }
+        Some(RawCost::From(from)) => cost_from(from, at, report),
     }
 }
 
-fn cost_from(raw: &RawCostFrom, at: &At, report: &mut Report) {
-    match (&raw.header, &raw.json_rows) {
+fn cost_from(raw: &RawCostFrom, at: &At, report: &mut Report) -> Cost {
+    let cost = match (&raw.header, &raw.json_rows) {
         (Some(header), None) => {
             read::header_name(header, &at.field("header"), report);
+            |_| Cost::Fixed(1)
         }
-        (None, Some(pointers)) => pointer_list(pointers, &at.field("json_rows"), report),
-        _ => report.problem(at, "has not exactly one source; allowed: one of header, json_rows"),
-    }
-    match raw.max {
-        Some(_) => {
-            read::count(raw.max, 1, COST, &at.field("max"), report);
+        (None, Some(_)) => |max| Cost::Rows { max },
+        _ => {
+            report.problem(at, "has not exactly one source; allowed: one of header, json_rows");
+            |_| Cost::Fixed(1)
         }
-        None => report.required(&at.field("max"), "the most that one request may cost"),
+    };
+    if raw.max.is_none() {
+        report.required(&at.field("max"), "the most that one request may cost");
     }
-}
-
-fn pointer_list(list: &[String], at: &At, report: &mut Report) {
-    if list.is_empty() {
-        read::texts(list, at, report);
-    }
-    for (index, text) in list.iter().enumerate() {
-        read::pointer(text, &at.index(index), report);
-    }
-}
-
-fn payload(raw: &RawPayload, at: &At, report: &mut Report) {
-    if let Some(types) = &raw.content_types {
-        let at = at.field("content_types");
-        read::texts(types, &at, report);
-        for (index, text) in types.iter().enumerate() {
-            let valid =
-                text.split_once('/').is_some_and(|(kind, sub)| is_token(kind) && is_token(sub));
-            if !valid {
-                report.problem(
-                    &at.index(index),
-                    format_args!("{} is not type/subtype (RFC 9110 §8.3.1)", quoted(text)),
-                );
-            }
-        }
-    }
-    let bytes = at.field("max_bytes");
-    read::size(raw.max_bytes.as_ref(), 1 << 20, PAYLOAD_BYTES, &bytes, report);
-    read::count(raw.max_rows, 1, 1..=u64::MAX, &at.field("max_rows"), report);
-    read::count(raw.max_depth, 1, PAYLOAD_DEPTH, &at.field("max_depth"), report);
-    if let Some(pointers) = &raw.require_any {
-        pointer_list(pointers, &at.field("require_any"), report);
-    }
+    cost(read::count(raw.max, 1, COST, &at.field("max"), report))
 }
 
 fn upstream_authorization(
@@ -284,7 +245,7 @@ fn warn_of_limits(rules: &[Rule], raw: &RawConfig, at: &At, report: &mut Report)
         let burst = limit.burst.map(|burst| burst.0).or(rate.map(|rate| rate.tokens));
         let fixed = limit.tiers.is_none() && limit.rate_claim.is_none();
         for (position, rule) in rules.iter().enumerate().filter(|_| fixed) {
-            if rule.limits.contains(&index) && burst.is_some_and(|burst| burst < rule.cost) {
+            if rule.limits.contains(&index) && burst.is_some_and(|burst| burst < rule.cost.of(1)) {
                 report.warning(
                     &at.index(position).field("cost"),
                     format_args!("is more than the burst of {name}: every request is refused"),
