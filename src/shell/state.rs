@@ -18,7 +18,7 @@ use crate::gate::{Gate, Request};
 use crate::headers::Headers;
 use crate::limit::table::Table;
 use crate::payload::Refusal;
-use crate::policy::{Crypto, FilterState, Policy};
+use crate::policy::{Crypto, FilterState, Policy, Tag};
 use crate::tags::OwnedHeaders;
 use crate::token_source;
 use crate::verdict::{Judgement, Verdict};
@@ -40,6 +40,8 @@ pub struct State {
     cache: TokenCache,
     /// The log of refusals.
     refusals: RefusalLog,
+    /// Of each tag, where it stands in filter state.
+    tag_paths: Vec<Option<Vec<u8>>>,
     plugin: String,
     table: RefCell<Option<Table>>,
 }
@@ -62,10 +64,20 @@ impl State {
         info!("tollgate: the proxy verifies {:?}, the module the rest", engines.proven());
         let seed = random::seed().first_chunk().map_or(0, |half| u64::from_le_bytes(*half));
         let cache = TokenCache::new(policy.token_cache, &policy.rules, seed);
-        let (waiting, table) = (Waiting::default(), RefCell::default());
-        let refusals = RefusalLog::default();
-        let state =
-            Self { policy, owned, keys, metrics, waiting, engines, cache, refusals, plugin, table };
+        let path = |tag: &Tag| tag.filter_state.then(|| format!("tollgate.{}", tag.name).into());
+        let state = Self {
+            owned,
+            keys,
+            metrics,
+            waiting: Waiting::default(),
+            engines,
+            cache,
+            refusals: RefusalLog::default(),
+            tag_paths: policy.tags.iter().map(path).collect(),
+            plugin,
+            table: RefCell::default(),
+            policy,
+        };
         if !state.policy.limits.is_empty() {
             state.open_table();
         }
@@ -129,16 +141,16 @@ impl State {
             FilterState::Off => false,
         };
         if write {
-            write_state("decision", decision);
-            write_state("reason", reason.as_str());
-            write_state("rule", rule);
-            write_state("provider", provider);
+            write_state(b"tollgate.decision", decision);
+            write_state(b"tollgate.reason", reason.as_str());
+            write_state(b"tollgate.rule", rule);
+            write_state(b"tollgate.provider", provider);
             if let Some(limit) = judgement.limited_by().and_then(|i| self.policy.limits.get(i)) {
-                write_state("limit", &limit.name);
+                write_state(b"tollgate.limit", &limit.name);
             }
             for (index, value) in judgement.tags() {
-                if let Some(tag) = self.policy.tags.get(*index).filter(|tag| tag.filter_state) {
-                    write_state(&tag.name, value);
+                if let Some(Some(path)) = self.tag_paths.get(*index) {
+                    write_state(path, value);
                 }
             }
         }
@@ -208,8 +220,8 @@ const fn look_counter(look: Look) -> &'static str {
     }
 }
 
-fn write_state(name: &str, value: &str) {
-    let _ = abi::set_property(format!("tollgate.{name}").as_bytes(), value.as_bytes());
+fn write_state(path: &[u8], value: &str) {
+    let _ = abi::set_property(path, value.as_bytes());
 }
 
 /// The address that the proxy holds for the caller, without its port (`1.2.3.4:5`, `[::1]:5`).
