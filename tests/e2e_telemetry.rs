@@ -268,7 +268,7 @@ async fn identities_leave_the_number_of_time_series_unchanged() {
     upstream.record(false);
     // 100,000 take minutes here; TOLLGATE_IDENTITIES=100000 asks for them.
     let count = std::env::var("TOLLGATE_IDENTITIES").ok().and_then(|n| n.parse().ok());
-    let count: usize = count.unwrap_or(5_000);
+    let count: usize = count.unwrap_or(20_000);
     let send = async |range: std::ops::Range<usize>| {
         let address: SocketAddr = envoy.address();
         let request = |number: usize| {
