@@ -28,6 +28,7 @@ fn config(sample: &Sample) -> Value {
     config["rules"] = json!([
         {"name": "health", "match": {"paths": ["/"]}, "auth": "none"},
         {"name": "open", "match": {"paths": ["/open"]}, "auth": "optional"},
+        {"name": "trial", "match": {"paths": ["/trial"]}, "dry_run": true},
         {"name": "once", "match": {"paths": ["/once"]}, "limits": ["once"]},
         {"name": "score", "match": {"paths": ["/score", "/v1/**"]}},
     ]);
@@ -78,6 +79,7 @@ fn cases(signer: &Signer) -> Vec<Case> {
         case(score().bearer(forged), ["score", "demo", "deny", "signature_invalid", "-"]),
         case(once(), ["once", "demo", "allow", "ok", bob]),
         case(once(), ["once", "demo", "deny", "rate_limited", bob]),
+        case(Request::get("/trial"), ["trial", "none", "would_deny", "token_missing", "-"]),
         case(Request::get("/nothing"), ["none", "none", "deny", "no_rule", "-"]),
         case(Request::get("/v1/a%2Fb"), ["none", "none", "deny", "path_ambiguous", "-"]),
     ]
