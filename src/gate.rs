@@ -1,6 +1,7 @@
 //! The decision on a request, from its headers to a verdict, without a view of the host.
 
-use std::borrow::Cow;
+mod scope;
+
 use std::rc::Rc;
 
 use crate::cache::{Known, Look, TokenCache};
@@ -16,11 +17,12 @@ use crate::principal::{Caller, Principal};
 use crate::provider::Bind;
 use crate::reason::Reason;
 use crate::rule::{self, Auth, Choice, RequestLine, Rule};
-use crate::template::{Part, Scope, Template};
+use crate::template::Template;
 use crate::token_source::{self, Found};
 use crate::verdict::{Denial, Judgement, LimitReport, NeedsBody, OwnAnswer, Verdict};
 use crate::verify::engine::Engine;
 use crate::verify::{Failure, Keys, Verifier};
+use scope::RequestScope;
 
 /// When a caller may come back after keys or store were not there: 1 s, in nanoseconds.
 const OWN_RETRY_AFTER: u64 = 1_000_000_000;
@@ -326,67 +328,4 @@ impl Gate<'_> {
 fn refused(refusal: Refusal, found: &mut Judgement) -> Denial {
     found.refusal = Some(refusal);
     refusal.reason().into()
-}
-
-/// What templates can draw from while a request is judged.
-struct RequestScope<'a> {
-    gate: &'a Gate<'a>,
-    request: &'a Request<'a>,
-    rule: &'a Rule,
-    principal: Option<&'a Principal>,
-}
-
-impl RequestScope<'_> {
-    /// The tags that the request has a part in.
-    fn tags(&self) -> Vec<(usize, String)> {
-        self.tags_where(|template| !template.is_of_token())
-    }
-
-    fn tags_where(&self, wanted: impl Fn(&Template) -> bool) -> Vec<(usize, String)> {
-        let mut value = String::new();
-        let mut tags = Vec::new();
-        for (index, tag) in self.gate.policy.tags.iter().enumerate() {
-            value.clear();
-            if wanted(&tag.value) && tag.value.render(self, &mut value) {
-                tags.push((index, tag.safe_value(&value)));
-            }
-        }
-        tags
-    }
-
-    /// Whose bucket of each limit of the rule the request takes from.
-    fn limit_keys(&self) -> Vec<String> {
-        self.gate.limits(self.rule).map(|(_, limit)| self.limit_key(limit)).collect()
-    }
-
-    /// The bucket's owner. The first byte keeps callers known by identity and callers known by
-    /// address apart, whatever an issuer puts into its claims.
-    fn limit_key(&self, limit: &Limit) -> String {
-        let mut key = String::from("i");
-        if !limit.key.render(self, &mut key) {
-            key.clear();
-            key.push('a');
-            key.push_str(&(self.request.client_address)().unwrap_or_default());
-        }
-        key
-    }
-}
-
-impl Scope for RequestScope<'_> {
-    fn value(&self, part: &Part) -> Option<Cow<'_, str>> {
-        match part {
-            Part::Claim(claim) => self.principal?.claims().text(claim),
-            Part::Identity => Some(self.principal?.identity().into()),
-            Part::Kid => self.principal?.claims().kid().map(Cow::from),
-            Part::Provider => {
-                let provider = self.principal?.claims().provider();
-                Some(self.gate.policy.providers.get(provider)?.name.as_str().into())
-            }
-            Part::Rule => Some(self.rule.name.as_str().into()),
-            Part::ClientAddress => (self.request.client_address)().map(Cow::from),
-            Part::Header(name) => self.request.headers.value(name).map(String::from_utf8_lossy),
-            // A template writes its own text.
-            Part::Text(_) => None,
-        }
-    }
 }

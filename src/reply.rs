@@ -1,9 +1,10 @@
 //! From a denial to what the caller sees: the only place that knows statuses and challenges.
 
+mod cors;
+
 use crate::headers::Headers;
-use crate::policy::{Cors, Limit, Origins, Policy, Responses};
+use crate::policy::{Limit, Policy, Responses};
 use crate::reason::Reason;
-use crate::template::is_token;
 use crate::verdict::{Denial, LimitReport, OwnAnswer};
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
@@ -98,7 +99,7 @@ const fn title(status: u32) -> &'static str {
 
 /// What a reply depends on beside the decision.
 #[derive(Clone, Copy, Debug)]
-pub struct Caller<'a> {
+pub struct Recipient<'a> {
     headers: &'a Headers,
     rpc: Rpc,
 }
@@ -114,7 +115,7 @@ enum Rpc {
     Web,
 }
 
-impl<'a> Caller<'a> {
+impl<'a> Recipient<'a> {
     /// Reads a request's headers.
     pub fn of(headers: &'a Headers) -> Self {
         let content_type = headers.value("content-type").unwrap_or_default().to_ascii_lowercase();
@@ -132,7 +133,7 @@ pub fn compose(
     denial: &Denial,
     limits: &[LimitReport],
     policy: &Policy,
-    caller: Caller<'_>,
+    recipient: Recipient<'_>,
 ) -> Reply {
     let responses = &policy.responses;
     let (status, grpc_status, challenge) = outcome(denial.reason);
@@ -145,8 +146,8 @@ pub fn compose(
         headers.push(("retry-after", seconds_up(wait).max(1).to_string()));
     }
     headers.extend(rate_limit_fields(limits, policy));
-    headers.extend(cors_fields(responses, caller.headers));
-    let (status, body) = match caller.rpc {
+    headers.extend(cors::fields(responses, recipient.headers));
+    let (status, body) = match recipient.rpc {
         Rpc::Native => (status, word.to_owned()),
         Rpc::Web => {
             headers.push(("content-type", "application/grpc-web+proto".to_owned()));
@@ -163,17 +164,10 @@ pub fn compose(
     Reply { status, grpc_status, headers, body }
 }
 
-/// How long a browser may remember the answer to a preflight, seconds: Chromium remembers none
-/// longer than two hours, and a changed configuration should not take that long to show.
-const PREFLIGHT_MAX_AGE: &str = "600";
-
-/// The longest list of header names that a preflight gets back, bytes.
-const MAX_REQUESTED_HEADERS: usize = 1024;
-
 /// Composes what we answer in the upstream's place.
-pub fn answer(answer: OwnAnswer, policy: &Policy, caller: Caller<'_>) -> Reply {
+pub fn answer(answer: OwnAnswer, policy: &Policy, recipient: Recipient<'_>) -> Reply {
     let responses = &policy.responses;
-    let mut headers = cors_fields(responses, caller.headers);
+    let mut headers = cors::fields(responses, recipient.headers);
     let document = match answer {
         OwnAnswer::ResourceMetadata => responses.resource_metadata.as_ref(),
         OwnAnswer::Preflight => None,
@@ -185,66 +179,11 @@ pub fn answer(answer: OwnAnswer, policy: &Policy, caller: Caller<'_>) -> Reply {
             (200, metadata.document.clone())
         }
         None => {
-            let asked = |name: &str| caller.headers.value(name).and_then(list_of_tokens);
-            if let Some(method) = asked("access-control-request-method") {
-                headers.push(("access-control-allow-methods", method));
-            }
-            // What a page may send is the upstream's affair: it gets what it asks for.
-            if let Some(names) = asked("access-control-request-headers") {
-                headers.push(("access-control-allow-headers", names));
-            }
-            headers.push(("access-control-max-age", PREFLIGHT_MAX_AGE.to_owned()));
+            headers.extend(cors::preflight_fields(recipient.headers));
             (204, String::new())
         }
     };
     Reply { status, grpc_status: -1, headers, body }
-}
-
-/// A list of tokens (RFC 9110 §5.6.1) as it stands; `None` where it is anything else.
-fn list_of_tokens(value: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(value).ok()?;
-    let fits = text.len() <= MAX_REQUESTED_HEADERS
-        && text.split(',').all(|name| is_token(name.trim_matches([' ', '\t'])));
-    fits.then(|| text.to_owned())
-}
-
-/// The fields that let a page of an allowed origin read the reply (Fetch standard §3.2).
-fn cors_fields(responses: &Responses, headers: &Headers) -> Vec<(&'static str, String)> {
-    let Some(cors) = &responses.cors else { return Vec::new() };
-    let mut fields = Vec::new();
-    if cors.origins != Origins::Any {
-        // The reply differs by origin, also for one that is not allowed.
-        fields.push(("vary", "origin".to_owned()));
-    }
-    let Some(origin) = cors.allows(headers) else { return fields };
-    fields.push(("access-control-allow-origin", origin.to_owned()));
-    if cors.credentials {
-        fields.push(("access-control-allow-credentials", "true".to_owned()));
-    }
-    fields.push(("access-control-expose-headers", EXPOSED.to_owned()));
-    fields
-}
-
-/// The fields of our replies that a page has use for and a browser would hide.
-const EXPOSED: &str = "www-authenticate, retry-after, ratelimit, ratelimit-policy, \
-                       x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset";
-
-impl Cors {
-    /// What `access-control-allow-origin` says to a request with exactly one `origin` that is
-    /// allowed.
-    pub fn allows(&self, headers: &Headers) -> Option<&str> {
-        let mut origins = headers.all("origin");
-        let origin = origins.next()?;
-        if origins.next().is_some() {
-            return None;
-        }
-        match &self.origins {
-            Origins::Any => Some("*"),
-            Origins::Only(list) => {
-                list.iter().map(String::as_str).find(|allowed| allowed.as_bytes() == origin)
-            }
-        }
-    }
 }
 
 fn problem(status: u32, reason: Reason) -> String {
@@ -340,8 +279,12 @@ mod tests {
 
     #[test]
     fn a_missing_token_gets_a_challenge_without_an_error() {
-        let reply =
-            compose(&Reason::TokenMissing.into(), &[], &policy(), Caller::of(&Headers::default()));
+        let reply = compose(
+            &Reason::TokenMissing.into(),
+            &[],
+            &policy(),
+            Recipient::of(&Headers::default()),
+        );
         assert_eq!(reply.status, 401);
         assert_eq!(header(&reply, "www-authenticate"), Some("Bearer realm=\"ml\""));
         assert_eq!(header(&reply, "retry-after"), None);
@@ -350,7 +293,7 @@ mod tests {
     #[test]
     fn every_refusal_has_a_client_or_server_status_and_a_problem_with_its_word() {
         for reason in Reason::ALL {
-            let reply = compose(&reason.into(), &[], &policy(), Caller::of(&Headers::default()));
+            let reply = compose(&reason.into(), &[], &policy(), Recipient::of(&Headers::default()));
             let passes = matches!(reason, Reason::Ok | Reason::Anonymous | Reason::Preflight);
             assert_eq!(reply.status < 400, passes, "{reason:?}");
             let body: serde_json::Value = serde_json::from_str(&reply.body).unwrap();
@@ -364,7 +307,7 @@ mod tests {
     #[test]
     fn an_invalid_token_is_named_in_the_challenge() {
         let reply =
-            compose(&Reason::Expired.into(), &[], &policy(), Caller::of(&Headers::default()));
+            compose(&Reason::Expired.into(), &[], &policy(), Recipient::of(&Headers::default()));
         assert_eq!(
             header(&reply, "www-authenticate"),
             Some("Bearer realm=\"ml\", error=\"invalid_token\", error_description=\"expired\"")
@@ -375,7 +318,7 @@ mod tests {
     fn a_limited_caller_is_told_when_to_come_back_in_whole_seconds_rounded_up() {
         let denial = Denial::for_now(Reason::RateLimited, 1_000_000_001);
         let limits = [LimitReport { limit: 0, remaining: 0, reset: 1 }];
-        let reply = compose(&denial, &limits, &policy(), Caller::of(&Headers::default()));
+        let reply = compose(&denial, &limits, &policy(), Recipient::of(&Headers::default()));
         assert_eq!(header(&reply, "retry-after"), Some("2"));
         assert_eq!(header(&reply, "ratelimit-policy"), Some("\"per-caller\";q=20;w=2"));
         assert_eq!(header(&reply, "ratelimit"), Some("\"per-caller\";r=0;t=1"));
@@ -386,7 +329,7 @@ mod tests {
     fn grpc_callers_get_the_bare_word_and_a_grpc_status() {
         let of = |content_type: &str| {
             let headers = Headers::from_pairs(&[("content-type", content_type)]);
-            compose(&Reason::RateLimited.into(), &[], &policy(), Caller::of(&headers))
+            compose(&Reason::RateLimited.into(), &[], &policy(), Recipient::of(&headers))
         };
         for content_type in ["application/grpc", "Application/gRPC+proto"] {
             let reply = of(content_type);

@@ -25,7 +25,8 @@ pub enum Place {
     Query(String),
     /// An entry of `sec-websocket-protocol` that begins with this text. A prefix that begins with
     /// `base64url.` says that the token behind it is base64url-encoded once more, as Kubernetes has
-    /// it: browsers can send no other header with a WebSocket.
+    /// it: browsers can send no other header with a WebSocket. The upstream's choice of a protocol is
+    /// not touched, so a client offers a second one that the upstream can choose (RFC 6455 §4.2.2).
     WebsocketProtocol(String),
 }
 

@@ -109,9 +109,15 @@ async fn a_grpc_client_gets_a_grpc_status_and_the_reason() {
     });
     let envoy = Envoy::builder(binary)
         .raw_cluster(upstream)
+        .cluster("away", SocketAddr::from(([127, 0, 0, 1], 1)))
         .routes(json!([{"match": {"prefix": "/"}, "route": {"cluster": "grpc"}}]))
         .plugin_config(json!({
-            "providers": [provider(&[&signer], &["ES256"])],
+            "providers": [provider(&[&signer], &["ES256"]), {
+                "name": "away", "issuers": ["https://away.test"], "audiences": "any",
+                "keys": {"remote": {
+                    "uri": "http://away.test/keys", "cluster": "away", "timeout": "200ms",
+                }},
+            }],
             "rules": [
                 {"name": "score", "match": {"paths": ["/ml.Scoring/*"]}, "allow": [
                     {"roles_any": ["Model.Score"]},
@@ -127,6 +133,7 @@ async fn a_grpc_client_gets_a_grpc_status_and_the_reason() {
     let bearer = |token: String| ("authorization", format!("Bearer {token}"));
     let good = || bearer(signer.sign(&claims_with("alice", json!({"roles": ["Model.Score"]}))));
     let poor = || bearer(signer.sign(&mint::claims("alice")));
+    let away = || bearer(signer.sign(&claims_with("alice", json!({"iss": "https://away.test"}))));
     let reply = call(&channel, "/ml.Scoring/Score", &[good()]).await.unwrap();
     assert_eq!(&reply[..], b"message");
     let reply = call(&channel, "/ml.Few/Score", &[poor()]).await.unwrap();
@@ -138,12 +145,14 @@ async fn a_grpc_client_gets_a_grpc_status_and_the_reason() {
         ("/ml.Other/Score", vec![good()], Code::PermissionDenied, "no_rule"),
         ("/ml.Few/Score", vec![poor()], Code::ResourceExhausted, "rate_limited"),
         ("/ml.Scoring/Score", vec![good(), good()], Code::InvalidArgument, "token_multiple"),
+        ("/ml.Scoring/Score", vec![away()], Code::Unavailable, "keys_unavailable"),
         ("/ml.Scoring/%2e%2e", vec![good()], Code::InvalidArgument, "path_ambiguous"),
     ] {
         let status = call(&channel, method, &metadata).await.unwrap_err();
         assert_eq!((status.code(), status.message()), (code, reason), "{method}");
         let fields = status.metadata();
-        assert_eq!(fields.contains_key("retry-after"), reason == "rate_limited", "{method}");
+        let waits = matches!(code, Code::ResourceExhausted | Code::Unavailable);
+        assert_eq!(fields.contains_key("retry-after"), waits, "{method}");
         let challenged = matches!(code, Code::Unauthenticated);
         assert!(!challenged || fields.contains_key("www-authenticate"), "{method}");
     }

@@ -9,7 +9,7 @@ use super::state::State;
 use crate::abi;
 use crate::headers::Headers;
 use crate::payload::{Check, Guard, Refusal};
-use crate::reply::Caller;
+use crate::reply::Recipient;
 use crate::verdict::{Judgement, Verdict};
 
 /// How much of a body is copied out of the host at once, so that the memory of the VM does not
@@ -120,7 +120,7 @@ impl State {
         self.conclude(&mut judgement, rows);
         self.report(&judgement);
         match &judgement.verdict {
-            Verdict::Deny(denial) => self.refuse(denial, &judgement, Caller::of(&headers)),
+            Verdict::Deny(denial) => self.refuse(denial, &judgement, Recipient::of(&headers)),
             _ => self.allow(stream, &judgement),
         }
     }

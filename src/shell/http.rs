@@ -12,7 +12,7 @@ use super::waiting::Lacking;
 use crate::abi::{self, Map};
 use crate::headers::Headers;
 use crate::reason::Reason;
-use crate::reply::{self, Caller, Reply};
+use crate::reply::{self, Recipient, Reply};
 use crate::verdict::{Denial, Judgement, Verdict};
 
 /// The context of one stream.
@@ -114,7 +114,7 @@ impl State {
                 Lacking::Stands => break judgement,
             }
         };
-        let caller = Caller::of(headers);
+        let recipient = Recipient::of(headers);
         if judgement.needs_body.is_some() {
             // The headers go on now, and what is written to them later goes nowhere.
             self.write_request(&judgement, headers);
@@ -128,11 +128,11 @@ impl State {
         self.report(&judgement);
         match &judgement.verdict {
             Verdict::Deny(denial) => {
-                self.refuse(denial, &judgement, caller);
+                self.refuse(denial, &judgement, recipient);
                 false
             }
             Verdict::Answer(answer) => {
-                let reply = reply::answer(*answer, &self.policy, caller);
+                let reply = reply::answer(*answer, &self.policy, recipient);
                 send(&reply, judgement.verdict.reason());
                 false
             }
@@ -152,8 +152,8 @@ impl State {
     }
 
     /// Refuses a request in place of the upstream.
-    pub fn refuse(&self, denial: &Denial, judgement: &Judgement, caller: Caller<'_>) {
-        let reply = reply::compose(denial, &judgement.limits, &self.policy, caller);
+    pub fn refuse(&self, denial: &Denial, judgement: &Judgement, recipient: Recipient<'_>) {
+        let reply = reply::compose(denial, &judgement.limits, &self.policy, recipient);
         send(&reply, denial.reason);
     }
 }

@@ -1,0 +1,73 @@
+//! What the templates of a configuration are filled from.
+
+use std::borrow::Cow;
+
+use super::{Gate, Request};
+use crate::policy::Limit;
+use crate::principal::Principal;
+use crate::rule::Rule;
+use crate::template::{Part, Scope, Template};
+
+/// What templates can draw from while a request is judged.
+pub(super) struct RequestScope<'a> {
+    pub(super) gate: &'a Gate<'a>,
+    pub(super) request: &'a Request<'a>,
+    pub(super) rule: &'a Rule,
+    pub(super) principal: Option<&'a Principal>,
+}
+
+impl RequestScope<'_> {
+    /// The tags that the request has a part in.
+    pub(super) fn tags(&self) -> Vec<(usize, String)> {
+        self.tags_where(|template| !template.is_of_token())
+    }
+
+    /// The tags whose template is wanted: index into `Policy::tags`, and the safe value.
+    pub(super) fn tags_where(&self, wanted: impl Fn(&Template) -> bool) -> Vec<(usize, String)> {
+        let mut value = String::new();
+        let mut tags = Vec::new();
+        for (index, tag) in self.gate.policy.tags.iter().enumerate() {
+            value.clear();
+            if wanted(&tag.value) && tag.value.render(self, &mut value) {
+                tags.push((index, tag.safe_value(&value)));
+            }
+        }
+        tags
+    }
+
+    /// Whose bucket of each limit of the rule the request takes from.
+    pub(super) fn limit_keys(&self) -> Vec<String> {
+        self.gate.limits(self.rule).map(|(_, limit)| self.limit_key(limit)).collect()
+    }
+
+    /// The bucket's owner. The first byte keeps callers known by identity and callers known by
+    /// address apart, whatever an issuer puts into its claims.
+    fn limit_key(&self, limit: &Limit) -> String {
+        let mut key = String::from("i");
+        if !limit.key.render(self, &mut key) {
+            key.clear();
+            key.push('a');
+            key.push_str(&(self.request.client_address)().unwrap_or_default());
+        }
+        key
+    }
+}
+
+impl Scope for RequestScope<'_> {
+    fn value(&self, part: &Part) -> Option<Cow<'_, str>> {
+        match part {
+            Part::Claim(claim) => self.principal?.claims().text(claim),
+            Part::Identity => Some(self.principal?.identity().into()),
+            Part::Kid => self.principal?.claims().kid().map(Cow::from),
+            Part::Provider => {
+                let provider = self.principal?.claims().provider();
+                Some(self.gate.policy.providers.get(provider)?.name.as_str().into())
+            }
+            Part::Rule => Some(self.rule.name.as_str().into()),
+            Part::ClientAddress => (self.request.client_address)().map(Cow::from),
+            Part::Header(name) => self.request.headers.value(name).map(String::from_utf8_lossy),
+            // A template writes its own text.
+            Part::Text(_) => None,
+        }
+    }
+}
