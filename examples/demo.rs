@@ -87,6 +87,7 @@ async fn main() -> ExitCode {
         0 => println!("\nEvery request got the status it should have."),
         _ => println!("\n{unexpected} requests did not get the status they should have (!)."),
     }
+    look(&envoy).await;
     if std::env::var("KEEP").is_ok_and(|keep| !keep.is_empty() && keep != "0") {
         keep_running(&envoy, &signer).await;
     }
@@ -99,12 +100,26 @@ async fn show(envoy: &Envoy, upstream: &Upstream, scene: Scene) -> bool {
     let logged = envoy.access_log().len();
     let response = client::send(envoy.address(), &scene.request).await;
     let entry = envoy.access_after(logged).await;
-    let reason = entry["reason"].as_str().unwrap_or("–");
+    let reason = entry["Reason"].as_str().unwrap_or("–");
     let good = response.status == scene.expected;
     let mark = if good { ' ' } else { '!' };
     let saw = saw(upstream, &response);
     println!("{:38} {:<6}{mark} {reason:21}  {saw}", scene.title, response.status);
     good
+}
+
+/// What an operator sees of all this: a part of the scrape, and the audit line of one refusal.
+async fn look(envoy: &Envoy) {
+    println!("\nPrometheus reads, among others:");
+    let scrape = support::scrape::of(envoy).await;
+    let ours = scrape.text.lines().filter(|line| line.starts_with("tollgate_requests{"));
+    for line in ours.take(5) {
+        println!("  {line}");
+    }
+    let log = envoy.access_log();
+    if let Some(line) = log.iter().find(|entry| entry["Reason"] == "rate_limited") {
+        println!("\nThe audit line of bob's sixth request:\n  {line}");
+    }
 }
 
 /// The subject headers that reached the upstream, in whatever spelling.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::limit::quota::Quota;
 use crate::provider::Provider;
 use crate::rule::Rule;
+use crate::tags::HashKey;
 use crate::template::Template;
 use crate::token_source::Place;
 
@@ -74,6 +75,8 @@ pub struct Tag {
     pub header: Option<String>,
     /// Whether it is written to filter state.
     pub filter_state: bool,
+    /// `hash: true`: what it is hashed with before it is written anywhere.
+    pub hash: Option<HashKey>,
 }
 
 /// `responses`.

@@ -1,5 +1,7 @@
 //! Tags: what a verified request carries for telemetry, and how it is kept unforgeable.
 
+use std::fmt;
+
 use crate::headers::Headers;
 use crate::policy::Tag;
 
@@ -8,6 +10,10 @@ const RESERVED_PREFIX: &[u8] = b"x-tollgate-";
 
 /// The longest value of a tag, bytes (CONFIG "Telemetry contract").
 pub const MAX_VALUE: usize = 1024;
+
+/// How many bytes of the HMAC a hashed tag shows: 128 bits, so that two of any number of callers
+/// never share a value.
+const HASH_BYTES: usize = 16;
 
 /// How a value that was cut says so: a cut role or subject never equals a shorter one.
 const CUT: &str = "...";
@@ -59,6 +65,45 @@ fn same(name: &[u8], folded: &[u8]) -> bool {
     name.len() == folded.len() && name.iter().zip(folded).all(|(a, b)| fold_byte(*a) == *b)
 }
 
+/// The key of `hash: true` tags (`privacy.hash_key_env`); it never prints.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HashKey(Vec<u8>);
+
+impl HashKey {
+    /// The shortest key, bytes: that of the hash's output (RFC 2104 §3).
+    pub const MIN_BYTES: usize = 32;
+
+    /// Takes a key as it stands in the environment; `None` when it is shorter than
+    /// [`HashKey::MIN_BYTES`].
+    pub fn new(key: &str) -> Option<Self> {
+        (key.len() >= Self::MIN_BYTES).then(|| Self(key.as_bytes().to_vec()))
+    }
+
+    /// The first 16 bytes of HMAC-SHA256 over the whole value, as 32 lower-case hex digits.
+    pub fn hash(&self, value: &str) -> String {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        let digit = |nibble: u8| HEX.get(usize::from(nibble)).map_or('0', |hex| char::from(*hex));
+        let mac = hmac_sha256::HMAC::mac(value.as_bytes(), &self.0);
+        mac.iter().take(HASH_BYTES).flat_map(|b| [digit(b >> 4), digit(b & 15)]).collect()
+    }
+}
+
+impl fmt::Debug for HashKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HashKey(…)")
+    }
+}
+
+impl Tag {
+    /// What is written of a value: its hash where the tag is hashed, else the [`sanitise`]d text.
+    pub fn safe_value(&self, value: &str) -> String {
+        match &self.hash {
+            Some(key) => key.hash(value),
+            None => sanitise(value),
+        }
+    }
+}
+
 /// Makes a value safe for headers, filter state and logs: printable ASCII as it is, everything
 /// else percent-encoded byte by byte, and `%` itself too, so that two values never become one.
 /// A longer value than [`MAX_VALUE`] is cut and ends in `...`.
@@ -91,7 +136,21 @@ mod tests {
             value: Template::parse("{sub}").unwrap(),
             header: Some(header.into()),
             filter_state: true,
+            hash: None,
         }
+    }
+
+    #[test]
+    fn a_hashed_tag_is_the_hmac_that_openssl_computes_and_nothing_else() {
+        // printf %s alice | openssl dgst -sha256 -hmac 0123456789abcdef0123456789abcdef
+        let key = HashKey::new("0123456789abcdef0123456789abcdef").unwrap();
+        let tag = Tag { hash: Some(key.clone()), ..tag("x") };
+        assert_eq!(tag.safe_value("alice"), "433deb45467e4e53dbaba594c88bc3a2");
+        let long = "a".repeat(5000);
+        assert_eq!(tag.safe_value(&long).len(), 32);
+        assert_ne!(tag.safe_value(&long), tag.safe_value(&format!("{long}b")));
+        assert_eq!(format!("{key:?}"), "HashKey(…)");
+        assert_eq!(HashKey::new("0123456789abcdef0123456789abcde"), None);
     }
 
     #[test]

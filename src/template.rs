@@ -27,6 +27,8 @@ pub enum Part {
     Claim(ClaimRef),
     /// `{@identity}`: the identity of the principal.
     Identity,
+    /// `{@kid}`: the `kid` of the verified token, for audit lines.
+    Kid,
     /// `{@provider}`: the name of the provider that issued the token.
     Provider,
     /// `{@rule}`: the name of the rule that matched.
@@ -83,8 +85,8 @@ impl fmt::Display for TemplateError {
             Self::UnknownPart(part) => {
                 return write!(
                     f,
-                    "has the unknown part {{{part}}}; allowed: {{@identity}}, {{@provider}}, \
-                     {{@rule}}, {{@client_address}}, {{@header:NAME}}"
+                    "has the unknown part {{{part}}}; allowed: {{@identity}}, {{@kid}}, \
+                     {{@provider}}, {{@rule}}, {{@client_address}}, {{@header:NAME}}"
                 );
             }
             Self::HeaderName => "names no valid header in {@header:NAME}",
@@ -156,7 +158,7 @@ impl Template {
     /// Whether the token alone decides the value: no part is drawn from the request.
     pub fn is_of_token(&self) -> bool {
         self.parts.iter().all(|part| match part {
-            Part::Text(_) | Part::Claim(_) | Part::Identity | Part::Provider => true,
+            Part::Text(_) | Part::Claim(_) | Part::Identity | Part::Kid | Part::Provider => true,
             Part::Rule | Part::ClientAddress | Part::Header(_) => false,
         })
     }
@@ -205,6 +207,7 @@ impl Part {
         };
         match own {
             "identity" => Ok(Self::Identity),
+            "kid" => Ok(Self::Kid),
             "provider" => Ok(Self::Provider),
             "rule" => Ok(Self::Rule),
             "client_address" => Ok(Self::ClientAddress),

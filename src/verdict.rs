@@ -136,6 +136,14 @@ pub struct NeedsBody {
 }
 
 impl Judgement {
+    /// Index of the limit that refused the request.
+    pub fn limited_by(&self) -> Option<usize> {
+        match self.verdict.reason() {
+            Reason::RateLimited => self.limits.first().map(|report| report.limit),
+            _ => None,
+        }
+    }
+
     /// Every tag of a verified request: index into `Policy::tags`, and the safe value.
     pub fn tags(&self) -> impl Iterator<Item = &(usize, String)> {
         let of_token = self.caller.as_ref().map_or(&[][..], |caller| caller.tags());

@@ -37,6 +37,8 @@ impl Environment for Variables {
             "SECRETS" => Some(secret_set().to_string()),
             "GARBAGE" => Some(format!("{{\"keys\": \"{SECRET}\"}}")),
             "ENDPOINT_KEY" | "AML_ENDPOINT_KEY" => Some(SECRET.into()),
+            "HASH_KEY" | "TOLLGATE_HASH_KEY" => Some(SECRET.into()),
+            "SHORT_KEY" => Some(SECRET[..31].into()),
             "EMPTY" => Some(String::new()),
             "TWO_LINES" => Some(format!("{SECRET}\n")),
             _ => None,
@@ -590,6 +592,13 @@ fn an_error_of_meaning_is_one_line_with_its_path() {
             "0 to 1000000",
         ),
         (with("/privacy", json!({})), "privacy.hash_key_env", "is required"),
+        (tag(json!({"name": "a", "value": "x", "hash": true})), "tags[0].hash", "needs a key"),
+        (hashed("ABSENT"), "privacy.hash_key_env", "ABSENT is not set"),
+        (
+            hashed("SHORT_KEY"),
+            "privacy.hash_key_env",
+            "SHORT_KEY is too short; allowed: at least 32",
+        ),
         (with("/responses", json!({"realm": "a\"b"})), "responses.realm", "quote"),
         (tag(json!({"name": "a"})), "tags[0].value", "is required"),
         (
@@ -688,7 +697,6 @@ fn an_error_of_meaning_is_one_line_with_its_path() {
             "limits[0].rate_claim.max: is required",
         ),
         (with("/limits/0/charge", json!("response")), "limits[0].response_cost: is required"),
-        (tag(json!({"name": "a", "value": "x", "hash": true})), "tags[0].hash: needs a key"),
         (with("/token", json!({"from": []})), "token.from: is an empty list"),
         (with("/token", json!({"from": [{}]})), "token.from[0]: is required"),
         (
@@ -771,8 +779,6 @@ fn all_errors_of_meaning_are_reported_at_once() {
 #[test]
 fn what_is_not_supported_yet_is_refused_and_named() {
     let grant = json!({"roles_any": ["a"]});
-    let mut hashed = with("/privacy", json!({"hash_key_env": "K"}));
-    set(&mut hashed, "/tags", json!([{"name": "a", "value": "{a}", "hash": true}]));
     let mut response = with("/limits/0/charge", json!("response"));
     set(&mut response, "/limits/0/response_cost", json!({"json": "/usage"}));
     for (document, path) in [
@@ -782,7 +788,6 @@ fn what_is_not_supported_yet_is_refused_and_named() {
         (with("/limits/0/rate_claim", json!({"claim": "r", "max": "9/s"})), "limits[0].rate_claim"),
         (response, "limits[0].charge"),
         (with("/limits/0/dry_run", json!(true)), "limits[0].dry_run"),
-        (hashed, "tags[0].hash"),
     ] {
         let lines = problems(&document.to_string());
         let (path, part) = (format!("{path}: "), "not supported yet: ");
@@ -952,4 +957,32 @@ fn no_damaged_document_loads_or_panics() {
             let _ = compile(&damaged, &Variables);
         }
     }
+}
+
+/// A document with one hashed tag, its key in the variable `name`.
+fn hashed(name: &str) -> Value {
+    let mut document = with("/privacy", json!({"hash_key_env": name}));
+    set(&mut document, "/tags", json!([{"name": "a", "value": "{sub}", "hash": true}]));
+    document
+}
+
+#[test]
+fn a_hashed_tag_loads_with_its_key_which_never_prints() {
+    let document = hashed("HASH_KEY");
+    let policy = load(&document);
+    assert!(policy.tags[0].hash.is_some());
+    assert!(!format!("{policy:?}").contains(&SECRET[..16]));
+    for name in ["SHORT_KEY", "ABSENT"] {
+        let lines = problems(&hashed(name).to_string());
+        assert!(lines.iter().all(|line| !line.contains(&SECRET[..16])), "{lines:?}");
+        assert_eq!(lines.len(), 1, "{lines:?}");
+    }
+}
+
+#[test]
+fn a_value_that_is_hashed_in_one_tag_and_shown_in_another_is_warned_of() {
+    let mut document = hashed("HASH_KEY");
+    document["tags"].as_array_mut().unwrap().push(json!({"name": "b", "value": "{sub}"}));
+    let lines = warnings(&document);
+    assert!(lines.iter().any(|l| l.starts_with("tags[1].value: shows what")), "{lines:?}");
 }

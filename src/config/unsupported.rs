@@ -3,7 +3,7 @@
 //! One line for each feature; a step that builds one deletes its line.
 
 use super::report::{At, Report};
-use super::schema::{RawCharge, RawConfig, RawCost, RawLimit, RawRule, RawTag};
+use super::schema::{RawCharge, RawConfig, RawCost, RawLimit, RawRule};
 
 /// Notes each use of a feature that is not supported yet.
 pub(super) fn refuse(raw: &RawConfig, report: &mut Report) {
@@ -13,9 +13,6 @@ pub(super) fn refuse(raw: &RawConfig, report: &mut Report) {
     }
     for (index, raw) in raw.limits.iter().flatten().enumerate() {
         note(&limit(raw), &each("limits", index), report);
-    }
-    for (index, raw) in raw.tags.iter().flatten().enumerate() {
-        note(&tag(raw), &each("tags", index), report);
     }
 }
 
@@ -37,10 +34,6 @@ fn limit(raw: &RawLimit) -> Vec<Feature> {
         ("charge", raw.charge == Some(RawCharge::Response), "charging by the response"),
         ("dry_run", raw.dry_run == Some(true), "dry runs"),
     ]
-}
-
-fn tag(raw: &RawTag) -> Vec<Feature> {
-    vec![("hash", raw.hash == Some(true), "hashed tags")]
 }
 
 fn note(features: &[Feature], at: &At, report: &mut Report) {

@@ -6,7 +6,6 @@ use super::{Gate, Request};
 use crate::policy::Limit;
 use crate::principal::Principal;
 use crate::rule::Rule;
-use crate::tags::sanitise;
 use crate::template::{Part, Scope, Template};
 
 /// What templates can draw from while a request is judged.
@@ -30,7 +29,7 @@ impl RequestScope<'_> {
         for (index, tag) in self.gate.policy.tags.iter().enumerate() {
             value.clear();
             if wanted(&tag.value) && tag.value.render(self, &mut value) {
-                tags.push((index, sanitise(&value)));
+                tags.push((index, tag.safe_value(&value)));
             }
         }
         tags
@@ -59,6 +58,7 @@ impl Scope for RequestScope<'_> {
         match part {
             Part::Claim(claim) => self.principal?.claims().text(claim),
             Part::Identity => Some(self.principal?.identity().into()),
+            Part::Kid => self.principal?.claims().kid().map(Cow::from),
             Part::Provider => {
                 let provider = self.principal?.claims().provider();
                 Some(self.gate.policy.providers.get(provider)?.name.as_str().into())

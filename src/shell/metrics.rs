@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 
 use crate::abi::{self, Metric};
+use crate::policy::Policy;
+use crate::provider::KeysFrom;
 use crate::reason::Reason;
 
 /// The labels of one `tollgate_requests` counter: rule, provider, decision, reason. Each comes
@@ -29,6 +31,26 @@ impl Metrics {
         });
         if let Some(id) = id {
             abi::increment_metric(id, 1);
+        }
+    }
+
+    /// Defines the counters without which a dashboard would be empty while all is well. Those of
+    /// requests appear with the first request of their labels: all combinations of rule, provider
+    /// and reason would be thousands of series that stay 0.
+    pub fn prepare(&self, policy: &Policy) {
+        if !policy.metrics {
+            return;
+        }
+        for name in
+            ["tollgate_config.result.refused", "tollgate_store_retries", "tollgate_store_evictions"]
+        {
+            self.named(Metric::Counter, name);
+        }
+        for provider in &policy.providers {
+            if matches!(provider.keys, KeysFrom::Remote(_)) {
+                let name = format!("tollgate_jwks_fetch.provider.{}.result.ok", provider.name);
+                self.named(Metric::Counter, &name);
+            }
         }
     }
 
@@ -62,5 +84,35 @@ impl Metrics {
 }
 
 fn define(kind: Metric, name: &str) -> Option<u32> {
-    abi::define_metric(kind, name).ok()
+    abi::define_metric(kind, &host_name(name)).ok()
+}
+
+/// Spells `metric.label.value…` so that the host finds the labels in it:
+/// `label=.=value;.;…metric`. That is the form which Istio's `extraStatTags` take apart; the
+/// expressions under `envoy/` do the same. The metric stands last, where no expression for labels
+/// of other metrics can match inside it.
+fn host_name(name: &str) -> String {
+    let mut parts = name.split('.');
+    let metric = parts.next().unwrap_or_default();
+    let mut labels = String::with_capacity(name.len().saturating_mul(2));
+    while let (Some(label), Some(value)) = (parts.next(), parts.next()) {
+        labels.extend([label, "=.=", value, ";.;"]);
+    }
+    labels + metric
+}
+
+#[cfg(test)]
+mod tests {
+    use super::host_name;
+
+    #[test]
+    fn labels_stand_before_the_metric_in_the_form_that_istio_takes_apart() {
+        for (name, host) in [
+            ("tollgate_store_retries", "tollgate_store_retries"),
+            ("tollgate_config.result.accepted", "result=.=accepted;.;tollgate_config"),
+            ("a.b.c.d.e", "b=.=c;.;d=.=e;.;a"),
+        ] {
+            assert_eq!(host_name(name), host);
+        }
+    }
 }

@@ -4,6 +4,7 @@ mod body;
 mod foreign;
 mod http;
 mod keys;
+mod logging;
 mod metrics;
 mod random;
 mod root;

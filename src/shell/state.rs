@@ -7,6 +7,7 @@ use log::{info, warn};
 
 use super::foreign::Foreign;
 use super::keys::RemoteKeys;
+use super::logging::RefusalLog;
 use super::metrics::Metrics;
 use super::random;
 use super::store::SharedData;
@@ -37,6 +38,8 @@ pub struct State {
     pub waiting: Waiting,
     engines: Engines<Foreign>,
     cache: TokenCache,
+    /// The log of refusals.
+    refusals: RefusalLog,
     /// Of each tag, where it stands in filter state.
     tag_paths: Vec<Option<Vec<u8>>>,
     plugin: String,
@@ -51,6 +54,7 @@ impl State {
             .and_then(|name| String::from_utf8(name).ok())
             .unwrap_or_default();
         let keys = RemoteKeys::new(&plugin, &policy);
+        metrics.prepare(&policy);
         let metrics = Rc::new(metrics);
         let foreign = Foreign::new(Rc::clone(&metrics), policy.metrics);
         let engines = match policy.crypto {
@@ -68,6 +72,7 @@ impl State {
             waiting: Waiting::default(),
             engines,
             cache,
+            refusals: RefusalLog::default(),
             tag_paths: policy.tags.iter().map(path).collect(),
             plugin,
             table: RefCell::default(),
@@ -127,6 +132,9 @@ impl State {
         let provider = provider.map_or("none", |provider| provider.name.as_str());
         let (decision, reason) = (judgement.verdict.decision(), judgement.verdict.reason());
         let denied = judgement.verdict.denial().is_some();
+        if denied {
+            self.refusals.note(decision, reason, rule, provider, abi::now());
+        }
         let write = match self.policy.filter_state {
             FilterState::All => true,
             FilterState::Denied => denied,
@@ -137,6 +145,9 @@ impl State {
             write_state(b"tollgate.reason", reason.as_str());
             write_state(b"tollgate.rule", rule);
             write_state(b"tollgate.provider", provider);
+            if let Some(limit) = judgement.limited_by().and_then(|i| self.policy.limits.get(i)) {
+                write_state(b"tollgate.limit", &limit.name);
+            }
             for (index, value) in judgement.tags() {
                 if let Some(Some(path)) = self.tag_paths.get(*index) {
                     write_state(path, value);

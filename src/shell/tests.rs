@@ -130,7 +130,9 @@ fn a_verified_request_passes_tagged_limited_and_counted() {
     host(|host| {
         assert!(host.replies.is_empty());
         assert!(host.response.iter().any(|(name, _)| name == b"ratelimit"));
-        let counter = "tollgate_requests.rule.score.provider.p.decision.allow.reason.ok".to_owned();
+        let counter = "rule=.=score;.;provider=.=p;.;decision=.=allow;.;reason=.=ok;.;\
+                       tollgate_requests"
+            .to_owned();
         assert!(host.metrics.contains(&(counter, 1)), "{:?}", host.metrics);
     });
 }

@@ -93,13 +93,15 @@ impl Envoy {
         let text = self.admin_get(&format!("/stats?filter={part}")).await;
         text.lines()
             .filter_map(|line| line.split_once(": "))
-            .filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?)))
+            .filter_map(|(name, value)| Some((plain_name(name), value.parse().ok()?)))
             .collect()
     }
 
-    /// One counter or gauge; 0 when Envoy does not have it yet.
+    /// One counter or gauge; 0 when Envoy does not have it yet. One of the filter goes by the name
+    /// that the filter gave it: `wasmcustom.tollgate_verify.engine.host.result.ok`.
     pub async fn stat(&self, name: &str) -> u64 {
-        self.stats(name).await.get(name).copied().unwrap_or_default()
+        let ours = name.strip_prefix("wasmcustom.").and_then(|name| name.split('.').next());
+        self.stats(ours.unwrap_or(name)).await.get(name).copied().unwrap_or_default()
     }
 
     /// How often a VM died: a trap was reloaded, or could not be. 0 is what every test expects.
@@ -165,6 +167,13 @@ impl Envoy {
         let bytes = [read("access.log"), read("output.log")].concat();
         let lines = String::from_utf8_lossy(&bytes);
         lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// The lines on standard output and standard error, as bytes: what an access log to
+    /// `/dev/stdout` really wrote.
+    pub fn output_lines(&self) -> Vec<Vec<u8>> {
+        let bytes = std::fs::read(self.directory.join("output.log")).unwrap_or_default();
+        bytes.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect()
     }
 
     /// The access-log entry of the request with this `x-case`.
@@ -236,6 +245,13 @@ impl Drop for Envoy {
             let _ = std::fs::remove_dir_all(&self.directory);
         }
     }
+}
+
+/// `wasmcustom.label=.=value;.;metric` as `wasmcustom.metric.label.value`; see the filter's metrics.
+fn plain_name(name: &str) -> String {
+    let Some((labels, metric)) = name.rsplit_once(";.;") else { return name.to_owned() };
+    let labels = labels.trim_start_matches("wasmcustom.").replace(";.;", ".").replace("=.=", ".");
+    format!("wasmcustom.{metric}.{labels}")
 }
 
 /// Envoy watches for renames into the directory, so a half-written file is never read.

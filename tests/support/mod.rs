@@ -24,8 +24,11 @@
 //!   Statistics, log and access log are read from it.
 //! - [`upstream`]: an HTTP/1.1 server that keeps each request exactly as it came over the wire.
 //! - [`client`]: an HTTP/1.1 client in which each byte of a request can be chosen, and an h2c one.
+//! - [`grpc`]: a receiver for access logs and spans.
 //! - [`mint`]: keys made at run time, tokens signed with them, well formed or not.
+//! - [`sample`]: the configurations under `envoy/`, run as they are.
 //! - [`scenario`]: a provider and claims for most tests.
+//! - [`scrape`]: the Prometheus text of an Envoy, parsed.
 //! - [`json_suite`]: JSONTestSuite and what the body guard makes of it.
 //! - [`skip`]: what happens when a server that a test needs is not on the machine.
 //!
@@ -37,9 +40,12 @@
 
 pub mod client;
 pub mod envoy;
+pub mod grpc;
 pub mod json_suite;
 pub mod mint;
+pub mod sample;
 pub mod scenario;
+pub mod scrape;
 pub mod skip;
 pub mod upstream;
 

@@ -32,6 +32,12 @@ pub fn absent(test: &str, why: &str) {
     }
 }
 
+/// A program of the system, by its name.
+pub fn program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.is_file())
+}
+
 /// The real binary, not the wheel's launcher: the process started must be Envoy itself, so that
 /// its memory is read and it is ended without a Python process in between.
 fn find_envoy() -> Option<PathBuf> {

@@ -32,7 +32,7 @@ pub(super) fn policy(
     let token = token::token(raw.token.as_ref(), report);
     let limits = limit::limits(raw, report);
     let rules = rule::rules(raw, env, report);
-    let tags = tag::tags(raw, report);
+    let tags = tag::tags(raw, env, report);
     let mut responses = response::responses(raw.responses.as_ref(), report);
     responses.resource_metadata = response::resource_metadata(
         raw.responses.as_ref(),

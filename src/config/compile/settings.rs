@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use super::read;
+use crate::config::Environment;
 use crate::config::report::{At, Report};
 use crate::config::schema::{
     RawAmbiguousPaths, RawCrypto, RawFailureMode, RawFilterState, RawPrivacy, RawStore,
     RawTelemetry, RawTokenCache,
 };
 use crate::policy::{Crypto, FailureMode, FilterState, TokenCache};
+use crate::tags::HashKey;
 
 /// `store.max_identities`: at least one slot of the table, at most some hundred MiB of it.
 const MAX_IDENTITIES: std::ops::RangeInclusive<u32> = 8..=16_777_216;
@@ -71,6 +73,26 @@ pub(super) fn token_cache(raw: Option<&RawTokenCache>, report: &mut Report) -> T
 pub(super) fn max_identities(raw: Option<&RawStore>, root: &At, report: &mut Report) -> u32 {
     let at = root.field("store").field("max_identities");
     read::count(raw.and_then(|s| s.max_identities), 131_072, MAX_IDENTITIES, &at, report)
+}
+
+/// The key of hashed tags; asked for, and so required, only where a tag is `hashed`.
+pub(super) fn hash_key(
+    raw: Option<&RawPrivacy>,
+    hashed: bool,
+    env: &dyn Environment,
+    report: &mut Report,
+) -> Option<HashKey> {
+    let name = raw.filter(|_| hashed)?.hash_key_env.as_ref()?;
+    let at = At::root().field("privacy").field("hash_key_env");
+    let key = HashKey::new(&read::variable(name, env, &at, report)?);
+    if key.is_none() {
+        let least = HashKey::MIN_BYTES;
+        report.problem(
+            &at,
+            format_args!("the value of {name} is too short; allowed: at least {least} bytes"),
+        );
+    }
+    key
 }
 
 /// `privacy`: the variable is named, and read only when a tag is hashed.

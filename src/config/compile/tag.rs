@@ -2,14 +2,15 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::read;
+use super::{read, settings};
+use crate::config::Environment;
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{RawConfig, RawCost, RawTag};
 use crate::policy::Tag;
 use crate::template::{Part, Template};
 
 /// The names that the filter writes below `wasm.tollgate.` itself.
-const RESERVED: [&str; 4] = ["decision", "reason", "rule", "provider"];
+const RESERVED: [&str; 5] = ["decision", "reason", "rule", "provider", "limit"];
 
 /// Headers that hosts, hops or servers act on: a tag in their place changes what a request means.
 const FOREIGN: [&str; 29] = [
@@ -49,7 +50,11 @@ const DEFAULT: [(&str, &str); 3] =
     [("identity", "{@identity}"), ("subject", "{sub}"), ("issuer", "{iss}")];
 
 /// Compiles all tags.
-pub(super) fn tags(raw: &RawConfig, report: &mut Report) -> Option<Vec<Tag>> {
+pub(super) fn tags(
+    raw: &RawConfig,
+    env: &dyn Environment,
+    report: &mut Report,
+) -> Option<Vec<Tag>> {
     let at = At::root().field("tags");
     let Some(list) = &raw.tags else {
         return DEFAULT
@@ -57,12 +62,14 @@ pub(super) fn tags(raw: &RawConfig, report: &mut Report) -> Option<Vec<Tag>> {
             .map(|(name, value)| {
                 let value = read::template(value, &at, report)?;
                 let header = Some(format!("x-auth-{name}"));
-                Some(Tag { name: (*name).into(), value, header, filter_state: true })
+                Some(Tag { name: (*name).into(), value, header, filter_state: true, hash: None })
             })
             .collect();
     };
     let mut names = HashSet::new();
     let mut headers = HashMap::new();
+    let hashed = list.iter().any(|raw| raw.hash == Some(true));
+    let key = settings::hash_key(raw.privacy.as_ref(), hashed, env, report);
     let keyed = raw.privacy.as_ref().is_some_and(|privacy| privacy.hash_key_env.is_some());
     let compiled: Vec<Option<Tag>> = list
         .iter()
@@ -72,9 +79,12 @@ pub(super) fn tags(raw: &RawConfig, report: &mut Report) -> Option<Vec<Tag>> {
             if raw.hash == Some(true) && !keyed {
                 report.problem(&at.field("hash"), "needs a key; name it in privacy.hash_key_env");
             }
-            tag(raw, &mut names, &mut headers, &at, report)
+            let hash = key.clone().filter(|_| raw.hash == Some(true));
+            let compiled = tag(raw, &mut names, &mut headers, &at, report)?;
+            Some(Tag { hash, ..compiled })
         })
         .collect();
+    warn_of_bared_hashes(list, &at, report);
     compiled.into_iter().collect()
 }
 
@@ -109,7 +119,22 @@ fn tag<'a>(
         Some(header) => header,
         None => None,
     };
-    Some(Tag { name: name?, value: value?, header, filter_state })
+    Some(Tag { name: name?, value: value?, header, filter_state, hash: None })
+}
+
+/// A value that one tag hashes and another shows is hashed for nothing.
+fn warn_of_bared_hashes(list: &[RawTag], at: &At, report: &mut Report) {
+    let hashed: HashSet<&str> = list
+        .iter()
+        .filter(|raw| raw.hash == Some(true))
+        .filter_map(|raw| raw.value.as_deref())
+        .collect();
+    for (index, raw) in list.iter().enumerate() {
+        if raw.hash != Some(true) && raw.value.as_deref().is_some_and(|v| hashed.contains(v)) {
+            let at = at.index(index).field("value");
+            report.warning(&at, "shows what another tag hashes; set hash: true here too");
+        }
+    }
 }
 
 fn header(

@@ -1,0 +1,540 @@
+//! What a call leaves behind: the audit line, the scrape and the span of the shipped
+//! configurations, in a real Envoy.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use std::collections::{BTreeMap, HashSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use support::grpc::Receiver;
+use support::prelude::*;
+use support::sample::Sample;
+use support::scenario::claims_with;
+use support::{poll, scrape};
+
+/// The shipped sample and its upstream; the key is trusted.
+struct Start {
+    envoy: Envoy,
+    upstream: Upstream,
+    signer: Signer,
+}
+
+/// What the sample decides by, and a few rules more.
+fn config(sample: &Sample) -> Value {
+    let mut config = sample.plugin_config();
+    config["rules"] = json!([
+        {"name": "health", "match": {"paths": ["/"]}, "auth": "none"},
+        {"name": "open", "match": {"paths": ["/open"]}, "auth": "optional"},
+        {"name": "trial", "match": {"paths": ["/trial"]}, "dry_run": true},
+        {"name": "once", "match": {"paths": ["/once"]}, "limits": ["once"]},
+        {"name": "score", "match": {"paths": ["/score", "/v1/**"]}},
+    ]);
+    config["limits"] = json!([{"name": "once", "rate": "1/h", "burst": 1}]);
+    config
+}
+
+async fn start(test: &str, change: impl FnOnce(Sample) -> Sample) -> Option<Start> {
+    let binary = support::envoy_binary(test)?;
+    let signer = Signer::new("ES256", "key-1");
+    let upstream = Upstream::start().await;
+    let sample = change(Sample::load(upstream.address()));
+    let config = config(&sample);
+    let envoy = Envoy::builder(binary)
+        .environment("TOLLGATE_JWKS", mint::jwks(&[&signer]).to_string())
+        .environment("TOLLGATE_HASH_KEY", HASH_KEY)
+        .start_file(&sample.plugin(&config).text())
+        .await;
+    Some(Start { envoy, upstream, signer })
+}
+
+const HASH_KEY: &str = "0123456789abcdef0123456789abcdef";
+
+/// A request and the trace it has to leave: rule, provider, decision, reason, identity.
+struct Case {
+    request: Request,
+    trace: [&'static str; 5],
+}
+
+fn cases(signer: &Signer) -> Vec<Case> {
+    let now = mint::now();
+    let score = || Request::post("/score", "{}");
+    let with = |changes: Value| score().bearer(signer.sign(&claims_with("alice", changes)));
+    let forged = Signer::new("ES256", "key-1").sign(&mint::claims("alice"));
+    let once = || Request::get("/once").bearer(signer.sign(&mint::claims("bob")));
+    let past = json!({"iat": now - 900, "nbf": now - 900, "exp": now - 300});
+    let (alice, bob) = ("https://issuer.test/alice", "https://issuer.test/bob");
+    let case = |request, trace| Case { request, trace };
+    vec![
+        case(with(json!({})), ["score", "demo", "allow", "ok", alice]),
+        case(Request::get("/open"), ["open", "none", "allow", "anonymous", "-"]),
+        case(Request::get("/"), ["health", "none", "allow", "anonymous", "-"]),
+        case(score(), ["score", "none", "deny", "token_missing", "-"]),
+        case(score().bearer("x"), ["score", "none", "deny", "token_malformed", "-"]),
+        case(with(past), ["score", "demo", "deny", "expired", "-"]),
+        case(with(json!({"aud": "b"})), ["score", "demo", "deny", "audience_mismatch", "-"]),
+        case(with(json!({"iss": "b"})), ["score", "none", "deny", "issuer_not_allowed", "-"]),
+        case(score().bearer(forged), ["score", "demo", "deny", "signature_invalid", "-"]),
+        case(once(), ["once", "demo", "allow", "ok", bob]),
+        case(once(), ["once", "demo", "deny", "rate_limited", bob]),
+        case(Request::get("/trial"), ["trial", "none", "would_deny", "token_missing", "-"]),
+        case(Request::get("/nothing"), ["none", "none", "deny", "no_rule", "-"]),
+        case(Request::get("/v1/a%2Fb"), ["none", "none", "deny", "path_ambiguous", "-"]),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn audit_line_scrape_and_span_tell_the_same_of_every_kind_of_decision() {
+    let name = "audit_line_scrape_and_span_tell_the_same_of_every_kind_of_decision";
+    let zipkin = Upstream::answering(|_| Reply::new(202, "")).await;
+    let receiver = zipkin.address();
+    let Some(Start { envoy, signer, .. }) = start(name, |sample| {
+        let mut sample = sample.with("zipkin", receiver);
+        // Envoy would answer this one itself; here the filter is asked.
+        *sample.at(&format!("{HCM}/path_with_escaped_slashes_action")) = json!("KEEP_UNCHANGED");
+        sample
+    })
+    .await
+    else {
+        return;
+    };
+    let mut traces = Vec::new();
+    for (number, case) in cases(&signer).into_iter().enumerate() {
+        let [rule, provider, decision, reason, identity] = case.trace;
+        let labels = [("rule", rule), ("provider", provider)];
+        let labels = [labels, [("decision", decision), ("reason", reason)]].concat();
+        let before = scrape::of(&envoy).await.value("tollgate_requests", &labels).unwrap_or(0.0);
+        let logged = envoy.access_log().len();
+        let client_id = format!("call-{number}");
+        let request = case.request.clone().header("x-ms-client-request-id", &client_id);
+        let response = client::send(envoy.address(), &request).await;
+
+        let line = envoy.access_after(logged).await;
+        let identity = if identity == "-" { Value::Null } else { json!(identity) };
+        let told = ["Rule", "Provider", "Decision", "Reason"].map(|field| line[field].clone());
+        assert_eq!(told, [rule, provider, decision, reason], "{line}");
+        assert_eq!(
+            (&line["Identity"], &line["XMSClientRequestId"]),
+            (&identity, &json!(client_id))
+        );
+        assert_eq!(line["ResponseCode"], json!(response.status), "{line}");
+        assert_eq!(line["Kid"], if identity.is_null() { Value::Null } else { json!("key-1") });
+        assert_eq!(
+            line["Limit"],
+            if reason == "rate_limited" { json!("once") } else { Value::Null }
+        );
+        if decision == "deny" {
+            assert_eq!(response.reason(), reason);
+            assert_eq!(line["ResponseCodeReason"], format!("tollgate_{reason}"));
+        }
+
+        let after = scrape::of(&envoy).await.value("tollgate_requests", &labels);
+        assert_eq!(after, Some(before + 1.0), "{reason}");
+
+        traces.push((line["XRequestId"].clone(), case.trace, response.status));
+    }
+    for (id, [rule, provider, decision, reason, identity], status) in traces {
+        let id = id.as_str().unwrap();
+        let span = poll(Duration::from_secs(20), async || span(&zipkin, id)).await.expect(reason);
+        let tags = &span["tags"];
+        let told = ["rule", "provider", "decision", "reason"]
+            .map(|tag| tags[format!("tollgate.{tag}")].clone());
+        assert_eq!(told, [rule, provider, decision, reason], "{span}");
+        assert_eq!(tags["tollgate.identity"].as_str().unwrap_or("-"), identity, "{span}");
+        assert_eq!(tags["http.status_code"], status.to_string());
+    }
+    assert_eq!(envoy.vm_failures().await, 0);
+}
+
+const HCM: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
+
+/// The span of one request as Zipkin v2 JSON.
+fn span(zipkin: &Upstream, request_id: &str) -> Option<Value> {
+    zipkin
+        .requests()
+        .iter()
+        .filter(|post| post.path == "/api/v2/spans")
+        .filter_map(|post| serde_json::from_slice::<Vec<Value>>(&post.body).ok())
+        .flatten()
+        .find(|span| span["tags"]["guid:x-request-id"] == request_id)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_metric_of_the_scrape_is_one_of_the_contract_with_its_labels() {
+    let name = "every_metric_of_the_scrape_is_one_of_the_contract_with_its_labels";
+    let Some(Start { envoy, signer, .. }) = start(name, |sample| sample).await else { return };
+    for case in cases(&signer) {
+        client::send(envoy.address(), &case.request).await;
+    }
+    assert_contract(&scrape::of(&envoy).await);
+}
+
+/// Istio gives each tag of `extraStatTags` this expression, after ten of its own.
+fn istio_tags() -> Value {
+    let expression =
+        |tag: &str| json!({"tag_name": tag, "regex": format!(r"({tag}=\.=(.*?);\.;)")});
+    let own = [
+        ("cluster_name", r"^cluster\.((.+?(\..+?\.svc\.cluster\.local)?)\.)"),
+        ("response_code", r"_rq(_(\d{3}))$"),
+        ("response_code_class", r"_rq(_(\dxx))$"),
+        ("cache", r"(cache\.(.+?)\.)"),
+        ("component", r"(component\.(.+?)\.)"),
+        ("tag", r"(tag\.(.+?);\.)"),
+        ("wasm_filter", r"(wasm_filter\.(.+?)\.)"),
+    ];
+    let own = own.map(|(tag, regex)| json!({"tag_name": tag, "regex": regex}));
+    let mesh = support::sample::read("istio/telemetry.yaml");
+    let extra = mesh["meshConfig"]["defaultConfig"]["extraStatTags"].as_array().unwrap().clone();
+    let extra = extra.iter().map(|tag| expression(tag.as_str().unwrap()));
+    let regexps = &mesh["meshConfig"]["defaultConfig"]["proxyStatsMatcher"]["inclusionRegexps"];
+    let patterns = regexps.as_array().unwrap().iter().map(|r| json!({"safe_regex": {"regex": r}}));
+    let patterns: Vec<_> = [json!({"prefix": "reporter="}), json!({"prefix": "component"})]
+        .into_iter()
+        .chain(patterns)
+        .collect();
+    json!({
+        "use_all_default_tags": false,
+        "stats_tags": own.into_iter().chain(extra).collect::<Vec<_>>(),
+        "stats_matcher": {"inclusion_list": {"patterns": patterns}},
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_expressions_that_istio_makes_of_our_settings_give_the_same_labels() {
+    let name = "the_expressions_that_istio_makes_of_our_settings_give_the_same_labels";
+    let Some(Start { envoy, signer, .. }) = start(name, |mut sample| {
+        *sample.at("/stats_config") = istio_tags();
+        // Istio's matcher keeps no listener statistics, by which the harness waits.
+        sample
+            .at("/stats_config/stats_matcher/inclusion_list/patterns")
+            .as_array_mut()
+            .unwrap()
+            .extend([json!({"prefix": "listener_manager"}), json!({"prefix": "server"})]);
+        sample
+    })
+    .await
+    else {
+        return;
+    };
+    for case in cases(&signer) {
+        client::send(envoy.address(), &case.request).await;
+    }
+    let scrape = scrape::of(&envoy).await;
+    assert_contract(&scrape);
+    let labels = [("rule", "once"), ("provider", "demo"), ("decision", "deny")];
+    let labels = [&labels[..], &[("reason", "rate_limited")]].concat();
+    assert_eq!(scrape.value("tollgate_requests", &labels), Some(1.0));
+}
+
+/// The labels of each metric (CONFIG "Telemetry contract").
+fn contract() -> BTreeMap<&'static str, Vec<&'static str>> {
+    BTreeMap::from([
+        ("tollgate_requests", vec!["decision", "provider", "reason", "rule"]),
+        ("tollgate_token_cache", vec!["result"]),
+        ("tollgate_verify", vec!["engine", "result"]),
+        ("tollgate_jwks_fetch", vec!["provider", "result"]),
+        ("tollgate_limit", vec!["limit", "result"]),
+        ("tollgate_store_retries", vec![]),
+        ("tollgate_store_evictions", vec![]),
+        ("tollgate_jwks_keys", vec!["provider"]),
+        ("tollgate_jwks_age_seconds", vec!["provider"]),
+        ("tollgate_config", vec!["result"]),
+    ])
+}
+
+fn assert_contract(scrape: &scrape::Scrape) {
+    let contract = contract();
+    let ours: Vec<_> = scrape.samples.iter().filter(|s| s.name.starts_with("tollgate")).collect();
+    for sample in &ours {
+        let labels: Vec<_> = sample.labels.keys().map(String::as_str).collect();
+        assert_eq!(contract.get(sample.name.as_str()), Some(&labels), "{sample:?}");
+    }
+    for name in ["tollgate_requests", "tollgate_config"] {
+        assert!(ours.iter().any(|sample| sample.name == name), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn identities_leave_the_number_of_time_series_unchanged() {
+    let name = "identities_leave_the_number_of_time_series_unchanged";
+    let Some(Start { envoy, upstream, signer }) = start(name, |mut sample| {
+        *sample.at(&format!("{HCM}/access_log")) = json!([]);
+        sample
+    })
+    .await
+    else {
+        return;
+    };
+    upstream.record(false);
+    // 100,000 take minutes here; TOLLGATE_IDENTITIES=100000 asks for them.
+    let count = std::env::var("TOLLGATE_IDENTITIES").ok().and_then(|n| n.parse().ok());
+    let count: usize = count.unwrap_or(20_000);
+    let send = async |range: std::ops::Range<usize>| {
+        let address: SocketAddr = envoy.address();
+        let request = |number: usize| {
+            let subject = format!("user-{number}");
+            let token = signer.sign(&mint::claims(&subject));
+            Request::get("/v1/x").bearer(token).header("x-ms-client-request-id", subject)
+        };
+        let responses = client::send_spread(address, 16, range.map(request).collect()).await;
+        assert!(responses.iter().all(|response| response.status == 200));
+    };
+    send(0..200).await;
+    let before = scrape::of(&envoy).await;
+    for start in (200..count).step_by(5_000) {
+        send(start..count.min(start + 5_000)).await;
+    }
+    let after = scrape::of(&envoy).await;
+    assert_eq!(before.names(), after.names());
+    assert!(!after.text.contains("user-"), "an identity is in the scrape");
+    let labels = [("rule", "score"), ("provider", "demo"), ("decision", "allow")];
+    let labels = [&labels[..], &[("reason", "ok")]].concat();
+    assert_eq!(after.value("tollgate_requests", &labels), Some(count as f64));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hashed_identity_appears_nowhere_downstream_but_by_its_hash() {
+    let name = "a_hashed_identity_appears_nowhere_downstream_but_by_its_hash";
+    let zipkin = Upstream::answering(|_| Reply::new(202, "")).await;
+    let collector = Receiver::start().await;
+    let (spans, lines) = (zipkin.address(), collector.address());
+    let Some(Start { envoy, upstream, signer }) = start(name, |sample| {
+        let sample = sample.variable("TOLLGATE_HASH_KEY");
+        let mut config = sample.plugin_config();
+        config["privacy"] = json!({"hash_key_env": "TOLLGATE_HASH_KEY"});
+        config["tags"] = json!([
+            {"name": "identity", "value": "{@identity}", "header": "x-auth-identity", "hash": true},
+            {"name": "subject", "value": "{sub}", "header": "x-auth-subject", "hash": true},
+        ]);
+        sample.plugin(&config).with("opentelemetry", lines).with("zipkin", spans)
+    })
+    .await
+    else {
+        return;
+    };
+    let subject = "very-private-person";
+    let token = signer.sign(&mint::claims(subject));
+    for path in ["/score", "/once", "/once"] {
+        let request = Request::get(path).bearer(&token).header("x-auth-identity", subject);
+        client::send(envoy.address(), &request).await;
+    }
+    let hash = |value: &str| {
+        let mac = hmac_sha256::HMAC::mac(value.as_bytes(), HASH_KEY.as_bytes());
+        mac[..16].iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    };
+    let (identity, subject_hash) = (hash(&format!("https://issuer.test/{subject}")), hash(subject));
+    let seen = upstream.last().unwrap();
+    assert_eq!(seen.header("x-auth-identity"), Some(identity.as_str()));
+    assert_eq!(seen.header("x-auth-subject"), Some(subject_hash.as_str()));
+    let limited = envoy.access_after(2).await;
+    assert_eq!(
+        (&limited["Identity"], &limited["Reason"]),
+        (&json!(identity), &json!("rate_limited"))
+    );
+    let found = async || {
+        let (spans, logs) = (bodies(&zipkin), collector.received("/Export"));
+        let both = contains(&spans, identity.as_bytes()) && contains(&logs, identity.as_bytes());
+        both.then_some((spans, logs))
+    };
+    let (spans, logs) = poll(Duration::from_secs(20), found).await.expect("span and log record");
+    for (place, bytes) in [
+        ("spans", spans),
+        ("log records", logs),
+        ("upstream heads", upstream.requests().into_iter().flat_map(|r| r.head).collect()),
+        ("audit lines", envoy.output_lines().concat()),
+        ("Envoy's log", envoy.log().into_bytes()),
+        ("scrape", scrape::of(&envoy).await.text.into_bytes()),
+        ("statistics", envoy.admin_get("/stats").await.into_bytes()),
+    ] {
+        assert!(!contains(&bytes, subject.as_bytes()), "{place}");
+        assert!(!contains(&bytes, HASH_KEY.as_bytes()), "{place}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_of_open_telemetry_gets_lines_and_spans_with_identity_and_reason() {
+    let name = "a_receiver_of_open_telemetry_gets_lines_and_spans_with_identity_and_reason";
+    let collector = Receiver::start().await;
+    let address = collector.address();
+    let start = start(name, |sample| sample.with("opentelemetry", address)).await;
+    let Some(Start { envoy, signer, .. }) = start else { return };
+    trace_of_one_limited_call(&envoy, &signer).await;
+    for method in ["LogsService/Export", "TraceService/Export"] {
+        assert_received(&collector, method).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_access_log_service_gets_identity_and_reason() {
+    let name = "the_access_log_service_gets_identity_and_reason";
+    let service = Receiver::start().await;
+    let address = service.address();
+    let start = start(name, |sample| sample.with("grpc-access-log", address)).await;
+    let Some(Start { envoy, signer, .. }) = start else { return };
+    trace_of_one_limited_call(&envoy, &signer).await;
+    assert_received(&service, "AccessLogService/StreamAccessLogs").await;
+}
+
+async fn trace_of_one_limited_call(envoy: &Envoy, signer: &Signer) {
+    let request = Request::get("/once").bearer(signer.sign(&mint::claims("alice")));
+    assert_eq!(client::send(envoy.address(), &request).await.status, 200);
+    assert_eq!(client::send(envoy.address(), &request).await.status, 429);
+}
+
+async fn assert_received(receiver: &Receiver, method: &str) {
+    let texts = ["https://issuer.test/alice", "rate_limited", "once", "deny"];
+    let all = async || {
+        let bytes = receiver.received(method);
+        texts.iter().all(|text| contains(&bytes, text.as_bytes())).then_some(())
+    };
+    poll(Duration::from_secs(20), all).await.expect(method);
+}
+
+/// What was posted to a server, in one piece.
+fn bodies(server: &Upstream) -> Vec<u8> {
+    server.requests().into_iter().flat_map(|request| request.body).collect()
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+/// Numbers that are the same in every run (xorshift).
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self, below: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % below as u64) as usize
+    }
+
+    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[self.next(from.len())]
+    }
+}
+
+/// Pieces that break lines, quotes, formats, encodings and terminals; the last four hold control
+/// characters.
+const BYTES: [&[u8]; 16] = [
+    b"\"",
+    b"\\",
+    b"\\u000a",
+    b"{\"a\":1}",
+    b"%REQ(AUTHORIZATION)%",
+    b"\xff\xfe",
+    b"\xc3\x28",
+    b"\xed\xa0\x80",
+    b"</script>",
+    b"'; --",
+    b"\xe2\x80\xa8",
+    b"a",
+    b"\x1b[2J",
+    b"\x7f",
+    b"\x01",
+    b"\t",
+];
+
+const TEXTS: [&str; 14] = [
+    "\"",
+    "\\",
+    "\n",
+    "\r\n",
+    "\0",
+    "\u{1b}[2J",
+    "\u{7f}",
+    "\u{85}",
+    "\u{2028}",
+    "\u{202e}",
+    "\u{1f4a3}",
+    "%0a",
+    "%FILTER_STATE(x)%",
+    "{",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_hostile_requests_are_as_many_json_lines_without_a_secret() {
+    let name = "ten_thousand_hostile_requests_are_as_many_json_lines_without_a_secret";
+    let Some(Start { envoy, upstream, signer }) = start(name, |sample| sample).await else {
+        return;
+    };
+    upstream.record(false);
+    client::send(envoy.admin_address(), &Request::post("/logging?wasm=trace", "")).await;
+    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
+    let mut secrets = Vec::new();
+    let requests: Vec<_> = (0..10_000)
+        .map(|number| {
+            // Envoy itself refuses control characters; most requests have none, to get to the
+            // filter.
+            let known = if number % 5 == 4 { &BYTES[..] } else { &BYTES[..12] };
+            let mut bytes =
+                || (0..6).flat_map(|_| numbers.pick(known).to_vec()).collect::<Vec<u8>>();
+            let path = [b"/v1/", &bytes()[..]].concat();
+            let path: Vec<u8> = path.into_iter().filter(|byte| *byte > b' ').collect();
+            let mut request = Request::get(path)
+                .header("user-agent", bytes())
+                .header("x-ms-client-request-id", bytes())
+                .header("azureml-model-deployment", bytes())
+                .header("x-auth-identity", bytes());
+            // Signing and verifying in a test build is slow: every tenth brings a token.
+            if number % 10 == 0 {
+                let subject: String = (0..8).map(|_| *numbers.pick(&TEXTS)).collect();
+                let token = signer.sign(&mint::claims(&subject));
+                let signature = token.rsplit('.').next().unwrap().to_owned();
+                secrets.push(signature);
+                request.target = match number % 100 {
+                    0 => format!("/v1/x?access_token={token}").into_bytes(),
+                    _ => b"/v1/x".to_vec(),
+                };
+                let token = if number % 50 == 10 { format!("{token}x") } else { token };
+                request = request.header("cookie", format!("access_token={token}")).bearer(token);
+            }
+            request
+        })
+        .collect();
+    let chunks = requests.chunks(requests.len() / 8).map(<[Request]>::to_vec);
+    let senders = chunks.map(|chunk| {
+        let address = envoy.address();
+        tokio::spawn(async move {
+            let mut connection = Connection::open(address).await;
+            for request in chunk {
+                connection.try_send(&request.to_bytes()).await.unwrap();
+            }
+        })
+    });
+    for sender in senders.collect::<Vec<_>>() {
+        sender.await.unwrap();
+    }
+    let lines = async || Some(envoy.output_lines()).filter(|lines| lines.len() >= requests.len());
+    let lines = poll(Duration::from_secs(20), lines).await.expect("a line for each request");
+    assert_eq!(lines.len(), requests.len());
+    let mut allowed = 0;
+    for line in &lines {
+        let text = std::str::from_utf8(line).unwrap();
+        let text = text.strip_suffix('\n').unwrap();
+        assert!(!text.contains(char::is_control), "{text:?}");
+        let entry: Value = serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text:?}"));
+        assert!(entry["ResponseCode"].is_u64(), "{text}");
+        allowed += usize::from(entry["Decision"] == "allow");
+    }
+    assert!(allowed > 500, "{allowed}");
+    let filter: Vec<_> = envoy.filter_log();
+    assert!(!filter.is_empty());
+    let everything = [lines.concat(), envoy.log().into_bytes()].concat();
+    assert!(!contains(&everything, b"eyJ"), "a token is in a log");
+    let known: HashSet<&[u8]> = secrets.iter().map(|secret| &secret.as_bytes()[..20]).collect();
+    let symbol = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
+    for word in everything.split(|byte| !symbol(byte)) {
+        let found = word.windows(20).any(|part| known.contains(part));
+        assert!(!found, "a signature is in a log: {}", word.escape_ascii());
+    }
+    // A flood is told by a few lines.
+    assert!(
+        filter.iter().filter(|line| line.contains("tollgate: deny: ")).count() <= 20,
+        "{filter:#?}"
+    );
+    assert_eq!(envoy.vm_failures().await, 0);
+}

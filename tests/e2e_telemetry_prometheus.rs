@@ -1,0 +1,237 @@
+//! The rules, the alerts and the dashboard under `envoy/prometheus/`, by a real Prometheus that
+//! scrapes a real Envoy.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "support/idp.rs"]
+mod idp;
+mod support;
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use idp::{Idp, Scheme};
+use support::poll;
+use support::prelude::*;
+use support::sample::Sample;
+use support::scenario::claims_with;
+use support::skip::{absent, program};
+
+const FOLDER: &str = "envoy/prometheus";
+
+#[test]
+fn rules_and_alerts_are_valid_and_fire_when_they_should() {
+    let name = "rules_and_alerts_are_valid_and_fire_when_they_should";
+    let Some(promtool) = program("promtool") else {
+        return absent(name, "promtool is absent: install the package prometheus");
+    };
+    for arguments in [
+        &["check", "rules", "rules.yaml", "alerts.yaml"][..],
+        &["check", "config", "prometheus.yml"],
+        &["test", "rules", "alerts_test.yaml"],
+    ] {
+        let directory = support::root().join(FOLDER);
+        let output = Command::new(&promtool).args(arguments).current_dir(directory).output();
+        let output = output.unwrap();
+        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(output.status.success(), "{arguments:?}:\n{text}");
+    }
+}
+
+#[test]
+fn every_reason_and_every_metric_has_a_section_in_the_runbook() {
+    let runbook = std::fs::read_to_string(support::root().join("docs/runbook.md")).unwrap();
+    let dashboard = std::fs::read_to_string(support::root().join(FOLDER).join("dashboard.json"));
+    let dashboard = dashboard.unwrap();
+    for reason in tollgate::reason::Reason::ALL {
+        assert!(runbook.contains(&format!("### {}\n", reason.as_str())), "{}", reason.as_str());
+    }
+    let sections = runbook.lines().filter_map(|line| line.strip_prefix("### tollgate_"));
+    let mut count = 0;
+    for metric in sections {
+        assert!(
+            dashboard.contains(&format!("tollgate_{metric}")),
+            "{metric}: not on the dashboard"
+        );
+        count += 1;
+    }
+    assert_eq!(count, 10, "the metrics of the contract");
+}
+
+#[test]
+fn every_alert_has_a_test_and_a_section_in_the_runbook() {
+    let read = |path: &str| std::fs::read_to_string(support::root().join(path)).unwrap();
+    let (tests, runbook) = (read("envoy/prometheus/alerts_test.yaml"), read("docs/runbook.md"));
+    let alerts = support::sample::read("envoy/prometheus/alerts.yaml");
+    for rule in alerts["groups"][0]["rules"].as_array().unwrap() {
+        let name = rule["alert"].as_str().unwrap();
+        assert!(tests.contains(&format!("alertname: {name}\n    exp_alerts")), "{name}: no test");
+        assert!(runbook.contains(&format!("### {name}\n")), "{name}: no section");
+        let anchor = format!("docs/runbook.md#{}", name.to_lowercase());
+        assert_eq!(rule["annotations"]["runbook"], anchor);
+    }
+}
+
+/// A Prometheus that scrapes one Envoy every second; it ends when dropped.
+struct Prometheus {
+    child: Child,
+    address: SocketAddr,
+    directory: PathBuf,
+}
+
+impl Prometheus {
+    async fn start(binary: &Path, envoy: &Envoy) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let directory = support::root().join(format!("target/e2e/prometheus-{port}"));
+        std::fs::create_dir_all(&directory).unwrap();
+        let mut config = support::sample::read("envoy/prometheus/prometheus.yml");
+        config["global"] = json!({"scrape_interval": "1s", "evaluation_interval": "1s"});
+        let folder = support::root().join(FOLDER);
+        config["rule_files"] = json!([folder.join("rules.yaml"), folder.join("alerts.yaml")]);
+        let target = &mut config["scrape_configs"][0]["static_configs"][0]["targets"];
+        *target = json!([envoy.admin_address().to_string()]);
+        std::fs::write(directory.join("prometheus.yml"), config.to_string()).unwrap();
+        let log = std::fs::File::create(directory.join("log")).unwrap();
+        let child = Command::new(binary)
+            .arg(format!("--config.file={}", directory.join("prometheus.yml").display()))
+            .arg(format!("--storage.tsdb.path={}", directory.join("data").display()))
+            .arg(format!("--web.listen-address={address}"))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let prometheus = Self { child, address, directory };
+        let ready = async || {
+            let answer = client::try_send(address, &Request::get("/-/ready")).await;
+            answer.ok().filter(|response| response.status == 200).map(drop)
+        };
+        poll(Duration::from_secs(30), ready).await.expect("Prometheus is ready");
+        prometheus
+    }
+
+    /// The samples of an instant query.
+    async fn query(&self, expression: &str) -> Vec<Value> {
+        let encoded: String = expression.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let request = Request::get(format!("/api/v1/query?query={encoded}"));
+        let answer = client::send(self.address, &request).await.json();
+        assert_eq!(answer["status"], "success", "{expression}: {answer}");
+        answer["data"]["result"].as_array().unwrap().clone()
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// Metrics that the module under test may not have yet: a query for one is left out and named until
+/// the metric exists, and must return data from then on.
+const PENDING: [&str; 1] = ["tollgate_limit"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_query_of_the_dashboard_and_every_rule_returns_data() {
+    let name = "every_query_of_the_dashboard_and_every_rule_returns_data";
+    let Some(binary) = support::envoy_binary(name) else { return };
+    let Some(prometheus) = program("prometheus") else {
+        return absent(name, "Prometheus is absent: install the package prometheus");
+    };
+    let signer = Signer::new("ES256", "key-1");
+    let upstream = Upstream::answering(|_| Reply::new(200, "")).await;
+    upstream.record(false);
+    let idp = Idp::start(Scheme::Http);
+    idp.set_keys(mint::jwks(&[&signer]));
+    let sample = Sample::load(upstream.address()).cluster("idp", idp.address());
+    let config = config(&sample, &idp);
+    let envoy = Envoy::builder(binary)
+        .environment("TOLLGATE_JWKS", mint::jwks(&[&signer]).to_string())
+        .start_file(&sample.plugin(&config).text())
+        .await;
+    let prometheus = Prometheus::start(&prometheus, &envoy).await;
+    // The refused share and the rates need a few scrapes under load.
+    for _ in 0..24 {
+        load(&envoy, &signer).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    let mut pending = Vec::new();
+    for metric in PENDING {
+        if prometheus.query(&format!("count({metric})")).await.is_empty() {
+            eprintln!("PENDING {metric}: the module has no such metric yet");
+            pending.push(metric);
+        }
+    }
+    let waits = |expression: &str| pending.iter().any(|metric| expression.contains(metric));
+
+    let dashboard = std::fs::read_to_string(support::root().join(FOLDER).join("dashboard.json"));
+    let dashboard: Value = serde_json::from_str(&dashboard.unwrap()).unwrap();
+    let targets = dashboard["panels"].as_array().unwrap().iter().flat_map(|panel| {
+        panel["targets"].as_array().unwrap().iter().map(|target| target["expr"].as_str().unwrap())
+    });
+    let mut asked = 0;
+    for expression in targets {
+        let expression = expression.replace("$__rate_interval", "8s").replace("$rule", ".*");
+        if !waits(&expression) {
+            let data = prometheus.query(&expression).await;
+            let number = |sample: &Value| sample["value"][1].as_str().unwrap().parse::<f64>();
+            assert!(!data.is_empty(), "no data: {expression}");
+            assert!(data.iter().all(|s| number(s).unwrap().is_finite()), "{expression}: {data:?}");
+            asked += 1;
+        }
+    }
+    assert!(asked >= 14, "{asked}");
+    let variables = prometheus.query("count by (rule) (tollgate_requests)").await;
+    assert!(variables.len() >= 3, "{variables:?}");
+
+    let rules = support::sample::read("envoy/prometheus/rules.yaml");
+    for rule in rules["groups"][0]["rules"].as_array().unwrap() {
+        let (record, expression) =
+            (rule["record"].as_str().unwrap(), rule["expr"].as_str().unwrap());
+        // No fetch fails here; what is asked is that the expression is evaluated.
+        let data = prometheus.query(record).await;
+        assert!(!data.is_empty() || record.contains("failures") || waits(expression), "{record}");
+    }
+    // The load is refused for several reasons, so that alerts are pending by now.
+    let alerts = prometheus.query("ALERTS").await;
+    assert!(
+        alerts.iter().any(|a| a["metric"]["alertname"] == "TollgateDryRunDenials"),
+        "{alerts:?}"
+    );
+}
+
+/// The sample's, with a rule of each kind and a remote provider.
+fn config(sample: &Sample, idp: &Idp) -> Value {
+    let mut config = sample.plugin_config();
+    config["rules"] = json!([
+        {"name": "health", "match": {"paths": ["/"]}, "auth": "none"},
+        {"name": "trial", "match": {"paths": ["/trial"]}, "dry_run": true},
+        {"name": "score", "match": {"paths": ["/score"]}, "limits": ["per-caller"]},
+    ]);
+    config["limits"] = json!([{"name": "per-caller", "rate": "5/s", "burst": 5}]);
+    let remote = json!({
+        "name": "remote",
+        "issuers": [idp.url("")],
+        "audiences": ["api://scoring"],
+        "keys": {"remote": {
+            "uri": idp.url(idp::JWKS), "cluster": "idp", "refresh_interval": "1s",
+        }},
+    });
+    config["providers"].as_array_mut().unwrap().push(remote);
+    config
+}
+
+/// Some requests of each kind.
+async fn load(envoy: &Envoy, signer: &Signer) {
+    let token = signer.sign(&claims_with("alice", json!({"jti": mint::now().to_string()})));
+    let score = || Request::post("/score", "{}");
+    let forged = Signer::new("ES256", "key-1").sign(&mint::claims("mallory"));
+    let mut requests =
+        vec![Request::get("/"), score(), Request::get("/trial"), score().bearer(forged)];
+    requests.extend(vec![score().bearer(token); 10]);
+    client::send_spread(envoy.address(), 4, requests).await;
+}
