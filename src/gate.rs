@@ -1,18 +1,21 @@
 //! The decision on a request, from its headers to a verdict, without a view of the host.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 
+use crate::concurrency::{Concurrency, Lease};
 use crate::headers::Headers;
-use crate::limit::store::Store;
+use crate::limit::store::{Store, StoreError};
 use crate::limit::table::Table;
-use crate::limit::{self, Answer, Counters};
+use crate::limit::{self, Answer, Counters, Ruling, Standing, TakeError};
 use crate::path;
-use crate::policy::{FailureMode, Limit, Policy};
+use crate::policy::{FailureMode, Policy};
 use crate::principal::Principal;
+use crate::quota_plan::{self, Planned};
 use crate::reason::Reason;
 use crate::rule::{Auth, RequestLine, Rule};
 use crate::tags::sanitise;
-use crate::template::{Part, Scope};
+use crate::template::{Part, Scope, Template};
 use crate::token_source::{self, Found};
 use crate::verdict::{Denial, Judgement, LimitReport, Verdict};
 use crate::verify::engine::Engine;
@@ -20,6 +23,10 @@ use crate::verify::{Keys, Verifier};
 
 /// When a caller may come back after the store could not answer: 1 s, in nanoseconds.
 const STORE_RETRY_AFTER: u64 = 1_000_000_000;
+
+/// When a caller may come back that has too many requests in flight: 1 s, in nanoseconds. Nobody
+/// knows when one of them ends.
+const CONCURRENCY_RETRY_AFTER: u64 = 1_000_000_000;
 
 /// What decisions are made with: the policy and the few things the host lends.
 pub struct Gate<'a> {
@@ -31,6 +38,9 @@ pub struct Gate<'a> {
     pub engine: &'a dyn Engine,
     /// The bucket table; `None` while the store could not be opened.
     pub table: Option<&'a Table>,
+    /// The requests in flight; `None` while the store could not be opened, or where no rule limits
+    /// them.
+    pub concurrency: Option<&'a RefCell<Concurrency>>,
     /// The host's shared data.
     pub store: &'a dyn Store,
 }
@@ -54,10 +64,15 @@ impl Gate<'_> {
             provider: None,
             tags: Vec::new(),
             limits: Vec::new(),
+            charges: Vec::new(),
+            lease: None,
             store: Counters::default(),
         };
         judgement.verdict = match self.decide(request, &mut judgement) {
-            Ok(reason) => Verdict::Allow(reason),
+            Ok(reason) => match would_deny(&judgement.limits) {
+                Some(denial) => Verdict::WouldDeny(denial),
+                None => Verdict::Allow(reason),
+            },
             Err(denial) => Verdict::Deny(denial),
         };
         judgement
@@ -71,7 +86,7 @@ impl Gate<'_> {
             // Tags stand before the limits, so that a limited caller is named in the logs too.
             found.tags = scope.tags();
         }
-        self.take(request, rule, &scope, found)?;
+        self.limit(request, rule, &scope, found)?;
         Ok(if principal.is_some() { Reason::Ok } else { Reason::Anonymous })
     }
 
@@ -130,6 +145,56 @@ impl Gate<'_> {
         Ok(Some(Principal::of(claims, provider)?))
     }
 
+    /// A place in flight first, then the tokens: a place is given back without a trace.
+    fn limit(
+        &self,
+        request: &Request<'_>,
+        rule: &Rule,
+        scope: &RequestScope<'_>,
+        found: &mut Judgement,
+    ) -> Result<(), Denial> {
+        let lease = self.occupy(request, rule, scope, &mut found.store)?;
+        let taken = self.take(request, rule, scope, found);
+        match (taken, lease) {
+            (Ok(()), lease) => {
+                found.lease = lease;
+                Ok(())
+            }
+            (Err(denial), None) => Err(denial),
+            (Err(denial), Some(lease)) => {
+                if let Some(concurrency) = self.concurrency {
+                    let mut concurrency = concurrency.borrow_mut();
+                    concurrency.release(self.store, request.clock, lease, &mut found.store);
+                }
+                Err(denial)
+            }
+        }
+    }
+
+    fn occupy(
+        &self,
+        request: &Request<'_>,
+        rule: &Rule,
+        scope: &RequestScope<'_>,
+        counters: &mut Counters,
+    ) -> Result<Option<Lease>, Denial> {
+        let Some(most) = rule.concurrency else { return Ok(None) };
+        let owner = scope.owner(None);
+        let answer = self.concurrency.and_then(|concurrency| {
+            let mut concurrency = concurrency.borrow_mut();
+            let whose = (rule.name.as_str(), owner.as_str());
+            concurrency.acquire(self.store, request.clock, whose, most, counters).ok()
+        });
+        match answer {
+            Some(Some(lease)) => Ok(Some(lease)),
+            Some(None) => Err(Denial {
+                reason: Reason::ConcurrencyLimited,
+                retry_after: Some(CONCURRENCY_RETRY_AFTER),
+            }),
+            None => self.store_failed().map(|()| None),
+        }
+    }
+
     fn take(
         &self,
         request: &Request<'_>,
@@ -140,48 +205,84 @@ impl Gate<'_> {
         if rule.limits.is_empty() {
             return Ok(());
         }
-        let limits: Vec<(usize, &Limit)> = rule
+        let claims = scope.principal.map(Principal::claims);
+        let cost = quota_plan::cost(&rule.cost, request.headers);
+        let plan: Vec<Planned<'_>> = rule
             .limits
             .iter()
             .filter_map(|index| Some((*index, self.policy.limits.get(*index)?)))
-            .collect();
-        let keys: Vec<String> = limits.iter().map(|(_, limit)| scope.limit_key(limit)).collect();
-        let takes: Vec<limit::Request<'_>> = limits
-            .iter()
-            .zip(&keys)
-            .map(|((_, limit), key)| limit::Request {
-                limit: &limit.name,
-                identity: key,
-                quota: &limit.quota,
-                cost: rule.cost,
+            .map(|(index, limit)| {
+                Planned::new((index, limit), scope.owner(Some(&limit.key)), claims, cost)
             })
             .collect();
-        let answer = self.table.and_then(|table| {
-            limit::take_all(table, self.store, request.clock, &takes, &mut found.store).ok()
-        });
-        let index = |at: usize| limits.get(at).map_or(0, |(index, _)| *index);
+        let answer = self.take_all(request, &plan, &mut found.store);
+        let standings = match &answer {
+            Ok(
+                Answer::Allowed(standings)
+                | Answer::Denied { standings, .. }
+                | Answer::Never { standings, .. },
+            ) => standings.as_slice(),
+            Err(_) => &[],
+        };
+        found.limits = plan.iter().zip(standings).map(report).collect();
         match answer {
-            Some(Answer::Allowed(standings)) => {
-                let report = |(at, standing): (usize, limit::Standing)| LimitReport {
-                    limit: index(at),
-                    remaining: standing.remaining,
-                    reset: standing.reset_ns,
-                };
-                found.limits = standings.into_iter().enumerate().map(report).collect();
+            Ok(Answer::Allowed(_)) => {
+                found.charges = plan.into_iter().filter_map(Planned::response_charge).collect();
                 Ok(())
             }
-            Some(Answer::Denied { index: at, retry_after_ns: wait }) => {
-                found.limits = vec![LimitReport { limit: index(at), remaining: 0, reset: wait }];
-                Err(Denial { reason: Reason::RateLimited, retry_after: Some(wait) })
+            Ok(Answer::Denied { retry_after_ns, .. }) => {
+                Err(Denial { reason: Reason::RateLimited, retry_after: Some(retry_after_ns) })
             }
-            Some(Answer::Never { .. }) => Err(Reason::CostExceedsBurst.into()),
-            None if self.policy.failure_mode == FailureMode::Allow => Ok(()),
-            None => Err(Denial {
+            Ok(Answer::Never { .. }) => Err(Reason::CostExceedsBurst.into()),
+            Err(_) => self.store_failed(),
+        }
+    }
+
+    fn take_all(
+        &self,
+        request: &Request<'_>,
+        plan: &[Planned<'_>],
+        counters: &mut Counters,
+    ) -> Result<Answer, TakeError> {
+        let takes: Vec<limit::Request<'_>> = plan.iter().map(Planned::request).collect();
+        match self.table {
+            Some(table) => limit::take_all(table, self.store, request.clock, &takes, counters),
+            None => Err(TakeError::Store(StoreError::Damaged)),
+        }
+    }
+
+    /// `failure_mode`.
+    fn store_failed(&self) -> Result<(), Denial> {
+        match self.policy.failure_mode {
+            FailureMode::Allow => Ok(()),
+            FailureMode::Deny => Err(Denial {
                 reason: Reason::StoreUnavailable,
                 retry_after: Some(STORE_RETRY_AFTER),
             }),
         }
     }
+}
+
+fn report((planned, standing): (&Planned<'_>, &Standing)) -> LimitReport {
+    LimitReport {
+        limit: planned.index,
+        quota: planned.quota,
+        remaining: standing.remaining,
+        reset: standing.reset_ns,
+        ruling: standing.ruling,
+        dry_run: planned.limit.dry_run,
+    }
+}
+
+/// What the limits that are dry runs would have answered to a request that passes.
+fn would_deny(limits: &[LimitReport]) -> Option<Denial> {
+    let refusing = limits.iter().filter(|report| report.ruling != Ruling::Pass);
+    refusing.map(|report| report.ruling).max_by_key(|ruling| *ruling == Ruling::Never).map(
+        |ruling| match ruling {
+            Ruling::Never => Reason::CostExceedsBurst.into(),
+            Ruling::Pass | Ruling::NotYet => Reason::RateLimited.into(),
+        },
+    )
 }
 
 /// What templates can draw from while a request is judged.
@@ -205,16 +306,24 @@ impl RequestScope<'_> {
         tags
     }
 
-    /// The bucket's owner. The first byte keeps callers known by identity and callers known by
-    /// address apart, whatever an issuer puts into its claims.
-    fn limit_key(&self, limit: &Limit) -> String {
-        let mut key = String::from("i");
-        if !limit.key.render(self, &mut key) {
-            key.clear();
-            key.push('a');
-            key.push_str(&(self.request.client_address)().unwrap_or_default());
+    /// Whose bucket or place a request takes: what the template says, by default the identity. The
+    /// first byte keeps callers known by identity and callers known by address apart, whatever an
+    /// issuer puts into its claims.
+    fn owner(&self, template: Option<&Template>) -> String {
+        let mut owner = String::from("i");
+        let known = match template {
+            Some(template) => template.render(self, &mut owner),
+            None => self.principal.is_some_and(|principal| {
+                owner.push_str(principal.identity());
+                true
+            }),
+        };
+        if !known {
+            owner.clear();
+            owner.push('a');
+            owner.push_str(&(self.request.client_address)().unwrap_or_default());
         }
-        key
+        owner
     }
 }
 

@@ -17,6 +17,8 @@
 //! - [`principal`]: the authenticated caller and its identity.
 //! - [`template`]: text with claims in it, for identities, limit keys and tags.
 //! - [`limit`]: token buckets in the host's shared data, exact across workers.
+//! - [`concurrency`]: requests in flight per identity, counted the same way.
+//! - [`quota_plan`]: which buckets a request takes from, how much, and under which quota.
 //! - [`tags`]: what a verified request carries, made safe and unforgeable.
 //! - [`gate`]: puts these together into one [`verdict`].
 //! - [`reason`]: the stable word for each outcome; [`reply`]: what the caller sees of it.
@@ -34,6 +36,7 @@
 //! - No byte of a client can make the module panic: lints deny `unwrap`, `expect`, `panic` and
 //!   indexing outside tests, and every size is bounded before the work it bounds.
 
+pub mod concurrency;
 pub mod config;
 pub mod gate;
 pub mod headers;
@@ -42,6 +45,7 @@ pub mod path;
 pub mod policy;
 pub mod principal;
 pub mod provider;
+pub mod quota_plan;
 pub mod reason;
 pub mod remote;
 pub mod reply;

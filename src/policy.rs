@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::limit::quota::Quota;
 use crate::provider::Provider;
+use crate::quota_plan::RateClaim;
 use crate::rule::Rule;
-use crate::template::Template;
+use crate::template::{ClaimRef, Template};
 
 /// Everything the filter decides by.
 #[derive(Debug)]
@@ -58,6 +59,12 @@ pub struct Limit {
     pub key: Template,
     /// How much the bucket holds and how fast it refills.
     pub quota: Quota,
+    /// The rate that a token itself carries; it wins.
+    pub rate_claim: Option<RateClaim>,
+    /// Where a response says what it costs; with it, the response is charged, not the request.
+    pub response_cost: Option<ClaimRef>,
+    /// Whether what the limit would refuse passes.
+    pub dry_run: bool,
 }
 
 /// One entry of `tags`.

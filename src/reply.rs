@@ -144,14 +144,19 @@ fn authenticate(challenge: Challenge, reason: Reason, responses: &Responses) -> 
 /// `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10), one item for
 /// each limit, and `X-RateLimit-*` for the one with the least left.
 pub fn rate_limit_fields(reports: &[LimitReport], policy: &Policy) -> Vec<(&'static str, String)> {
-    let known: Vec<(&Limit, &LimitReport)> =
-        reports.iter().filter_map(|r| Some((policy.limits.get(r.limit)?, r))).collect();
+    let known: Vec<(&Limit, &LimitReport)> = reports
+        .iter()
+        .filter(|report| !report.dry_run)
+        .filter_map(|report| Some((policy.limits.get(report.limit)?, report)))
+        .collect();
     let mut fields = Vec::new();
-    let Some((limit, least)) = known.iter().min_by_key(|(_, r)| r.remaining) else { return fields };
+    // Of two with as little left, the one that takes longer to come back.
+    let scarcest = known.iter().min_by_key(|(_, r)| (r.remaining, u64::MAX - r.reset));
+    let Some((_, least)) = scarcest else { return fields };
     if policy.responses.ratelimit_ietf {
         let (mut quotas, mut left) = (Vec::new(), Vec::new());
         for (limit, report) in &known {
-            let (name, quota) = (&limit.name, &limit.quota);
+            let (name, quota) = (&limit.name, &report.quota);
             quotas.push(format!("\"{name}\";q={};w={}", quota.burst(), quota.window_seconds()));
             left.push(format!("\"{name}\";r={};t={}", report.remaining, seconds_up(report.reset)));
         }
@@ -159,7 +164,7 @@ pub fn rate_limit_fields(reports: &[LimitReport], policy: &Policy) -> Vec<(&'sta
         fields.push(("ratelimit", left.join(", ")));
     }
     if policy.responses.ratelimit_x {
-        fields.push(("x-ratelimit-limit", limit.quota.burst().to_string()));
+        fields.push(("x-ratelimit-limit", least.quota.burst().to_string()));
         fields.push(("x-ratelimit-remaining", least.remaining.to_string()));
         fields.push(("x-ratelimit-reset", seconds_up(least.reset).to_string()));
     }
@@ -174,6 +179,7 @@ const fn seconds_up(nanos: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limit::Ruling;
 
     fn policy() -> Policy {
         struct NoVariables;
@@ -237,8 +243,12 @@ mod tests {
     #[test]
     fn a_limited_caller_is_told_when_to_come_back_in_whole_seconds_rounded_up() {
         let denial = Denial { reason: Reason::RateLimited, retry_after: Some(1_000_000_001) };
-        let limits = [LimitReport { limit: 0, remaining: 0, reset: 1 }];
-        let reply = compose(&denial, &limits, &policy(), false);
+        let policy = policy();
+        let quota = policy.limits[0].quota;
+        let (ruling, dry_run) = (Ruling::NotYet, false);
+        let shown = LimitReport { limit: 0, quota, remaining: 0, reset: 1, ruling, dry_run };
+        let hidden = LimitReport { dry_run: true, reset: 7, ..shown.clone() };
+        let reply = compose(&denial, &[hidden, shown], &policy, false);
         assert_eq!(header(&reply, "retry-after"), Some("2"));
         assert_eq!(header(&reply, "ratelimit-policy"), Some("\"per-caller\";q=20;w=2"));
         assert_eq!(header(&reply, "ratelimit"), Some("\"per-caller\";r=0;t=1"));

@@ -17,8 +17,34 @@ pub struct Rule {
     pub providers: Option<Vec<usize>>,
     /// Indexes into `Policy::limits`; all must have tokens.
     pub limits: Vec<usize>,
-    /// How many tokens a request takes, at least 1.
-    pub cost: u64,
+    /// How many tokens a request takes.
+    pub cost: Cost,
+    /// How many requests of one identity may be in flight; `None`: any number.
+    pub concurrency: Option<u32>,
+}
+
+/// `cost`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cost {
+    /// This, at least 1.
+    Fixed(u64),
+    /// What a request header says, see [`crate::quota_plan::cost`].
+    Header {
+        /// Lower case.
+        name: String,
+        /// The most that is charged.
+        max: u64,
+    },
+}
+
+impl Cost {
+    /// What a request costs at least.
+    pub fn least(&self) -> u64 {
+        match self {
+            Self::Fixed(cost) => *cost,
+            Self::Header { .. } => 1,
+        }
+    }
 }
 
 /// `auth`.

@@ -1,6 +1,9 @@
 //! What the filter decided, before it becomes headers, filter state or a reply.
 
-use crate::limit::Counters;
+use crate::concurrency::Lease;
+use crate::limit::quota::Quota;
+use crate::limit::{Counters, Ruling};
+use crate::quota_plan::ResponseCharge;
 use crate::reason::Reason;
 
 /// The decision on one request.
@@ -8,6 +11,8 @@ use crate::reason::Reason;
 pub enum Verdict {
     /// The request passes: `ok` or `anonymous`.
     Allow(Reason),
+    /// The request passes because of `dry_run`; this is what would have refused it.
+    WouldDeny(Denial),
     /// The request is refused.
     Deny(Denial),
 }
@@ -17,7 +22,7 @@ impl Verdict {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Allow(reason) => *reason,
-            Self::Deny(denial) => denial.reason,
+            Self::WouldDeny(denial) | Self::Deny(denial) => denial.reason,
         }
     }
 
@@ -25,6 +30,7 @@ impl Verdict {
     pub fn decision(&self) -> &'static str {
         match self {
             Self::Allow(_) => "allow",
+            Self::WouldDeny(_) => "would_deny",
             Self::Deny(_) => "deny",
         }
     }
@@ -45,15 +51,21 @@ impl From<Reason> for Denial {
     }
 }
 
-/// What is left of one limit after a request was judged by it.
+/// What one limit said of a request, and what is left of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitReport {
     /// Index into `Policy::limits`.
     pub limit: usize,
+    /// What the bucket grants: the limit's own quota, or that of a tier or of the token.
+    pub quota: Quota,
     /// How many more requests of cost 1 would pass now.
     pub remaining: u64,
     /// When the bucket is full again, nanoseconds from now.
     pub reset: u64,
+    /// What it said.
+    pub ruling: Ruling,
+    /// Whether the limit is a dry run: the caller does not learn of it.
+    pub dry_run: bool,
 }
 
 /// Everything the shell has to carry out for one request.
@@ -69,6 +81,10 @@ pub struct Judgement {
     pub tags: Vec<(usize, String)>,
     /// What is left of each limit that was asked.
     pub limits: Vec<LimitReport>,
+    /// What to charge when the response ends, of a request that passes.
+    pub charges: Vec<ResponseCharge>,
+    /// The place in flight that a request which passes holds until its stream ends.
+    pub lease: Option<Lease>,
     /// What the store went through for it.
     pub store: Counters,
 }

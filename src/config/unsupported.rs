@@ -41,11 +41,10 @@ fn provider(raw: &RawProvider) -> Vec<Feature> {
 }
 
 fn rule(raw: &RawRule) -> Vec<Feature> {
-    let found = matches!(raw.cost, Some(RawCost::From(_)));
+    let rows = matches!(&raw.cost, Some(RawCost::From(from)) if from.json_rows.is_some());
     vec![
         ("allow", raw.allow.is_some(), "grants"),
-        ("cost", found, "a cost that is found in the request"),
-        ("concurrency", raw.concurrency.is_some(), "concurrency limits"),
+        ("cost", rows, "a cost that is found in the body"),
         ("payload", raw.payload.is_some(), "the body guard"),
         ("upstream_authorization", raw.upstream_authorization.is_some(), "upstream keys"),
         ("dry_run", raw.dry_run == Some(true), "dry runs"),
@@ -55,9 +54,7 @@ fn rule(raw: &RawRule) -> Vec<Feature> {
 fn limit(raw: &RawLimit) -> Vec<Feature> {
     vec![
         ("tiers", raw.tiers.is_some(), "tiers"),
-        ("rate_claim", raw.rate_claim.is_some(), "a rate from a claim"),
         ("charge", raw.charge == Some(RawCharge::Response), "charging by the response"),
-        ("dry_run", raw.dry_run == Some(true), "dry runs"),
     ]
 }
 

@@ -61,7 +61,7 @@ impl std::fmt::Display for StoreError {
 impl std::error::Error for StoreError {}
 
 /// Loads a value and refuses a version that cannot be written back.
-pub(super) fn load(store: &dyn Store, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreError> {
+pub(crate) fn load(store: &dyn Store, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreError> {
     match store.load(key)? {
         Some((_, 0)) => Err(StoreError::Unversioned),
         loaded => Ok(loaded),

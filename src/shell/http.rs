@@ -10,7 +10,9 @@ use super::root;
 use super::state::State;
 use super::waiting::Lacking;
 use crate::abi::{self, Map};
+use crate::concurrency::Lease;
 use crate::headers::Headers;
+use crate::quota_plan::ResponseCharge;
 use crate::reply;
 use crate::verdict::{Denial, Judgement, Verdict};
 
@@ -28,6 +30,12 @@ pub struct Stream {
     allowed: bool,
     /// Fields for the response of a request that passed.
     response_fields: Vec<(&'static str, String)>,
+    /// The place in flight that it holds.
+    lease: Option<Lease>,
+    /// What its response will be charged.
+    charges: Vec<ResponseCharge>,
+    /// What the response named for each charge, in their order, as far as it was read.
+    response_costs: Vec<Option<u64>>,
 }
 
 impl Http {
@@ -39,6 +47,17 @@ impl Http {
     /// Nothing of a request goes on before it passed, whatever the host calls first.
     fn gate(&self) -> Action {
         if self.stream.borrow().allowed { Action::Continue } else { Action::Pause }
+    }
+}
+
+/// The host deletes a stream's context once, however the stream ended: answered, reset, timed out,
+/// refused. Only a VM that dies deletes nothing, and its places in flight expire.
+impl Drop for Http {
+    fn drop(&mut self) {
+        let Stream { lease, charges, response_costs, .. } = self.stream.take();
+        if lease.is_some() || !charges.is_empty() {
+            self.state.settle(lease, &charges, &response_costs);
+        }
     }
 }
 
@@ -106,10 +125,12 @@ impl State {
                 self.refuse(denial, &judgement, headers);
                 false
             }
-            Verdict::Allow(_) => {
+            Verdict::Allow(_) | Verdict::WouldDeny(_) => {
                 self.write_tags(&judgement);
                 let mut stream = stream.borrow_mut();
                 stream.allowed = true;
+                stream.lease = judgement.lease.take();
+                stream.charges = std::mem::take(&mut judgement.charges);
                 stream.response_fields = reply::rate_limit_fields(&judgement.limits, &self.policy);
                 true
             }

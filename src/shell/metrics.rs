@@ -14,6 +14,7 @@ type Labels = (Option<usize>, Option<usize>, &'static str, Reason);
 #[derive(Debug, Default)]
 pub struct Metrics {
     requests: RefCell<HashMap<Labels, Option<u32>>>,
+    limits: RefCell<HashMap<(usize, &'static str), Option<u32>>>,
     named: RefCell<HashMap<String, Option<u32>>>,
 }
 
@@ -27,6 +28,15 @@ impl Metrics {
             .or_insert_with(|| define(Metric::Counter, &name()));
         if let Some(id) = id {
             abi::increment_metric(id, 1);
+        }
+    }
+
+    /// Counts what a limit, by its index, said of a request; `name` as above.
+    pub fn limit(&self, labels: (usize, &'static str), name: impl FnOnce() -> String) {
+        let mut limits = self.limits.borrow_mut();
+        let id = limits.entry(labels).or_insert_with(|| define(Metric::Counter, &name()));
+        if let Some(id) = id {
+            abi::increment_metric(*id, 1);
         }
     }
 

@@ -28,7 +28,8 @@ pub struct Root {
     state: Option<Rc<State>>,
 }
 
-/// How often a worker looks for keys that another has fetched, and for fetches that are due.
+/// How often a worker looks for keys that another has fetched, for fetches that are due, and for
+/// places in flight to renew.
 const TICK: Duration = Duration::from_secs(1);
 
 /// The same while requests wait for keys.
@@ -80,7 +81,7 @@ impl RootContext for Root {
                 metrics.add("tollgate_config.result.accepted", 1);
                 info!("tollgate: configuration accepted: {}", summary(&policy));
                 let state = Rc::new(State::new(policy, metrics));
-                if state.keys.any() {
+                if state.keys.any() || state.counts_concurrency() {
                     let _ = hostcalls::set_tick_period(TICK);
                 }
                 self.state = Some(state);
@@ -99,6 +100,9 @@ impl RootContext for Root {
 
     fn on_tick(&mut self) {
         self.tend_keys();
+        if let Some(state) = &self.state {
+            state.tend_concurrency();
+        }
     }
 
     fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {

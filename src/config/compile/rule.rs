@@ -8,7 +8,7 @@ use crate::config::Environment;
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{Count, RawAuth, RawConfig, RawCost, RawCostFrom, RawPayload, RawRule};
 use crate::config::units;
-use crate::rule::{Auth, Matcher, Rule};
+use crate::rule::{Auth, Cost, Matcher, Rule};
 use crate::template::is_token;
 
 /// `cost`: a request that costs nothing is one without limits, and says so by having none.
@@ -69,7 +69,8 @@ fn default_rule() -> Rule {
         auth: Auth::Required,
         providers: None,
         limits: Vec::new(),
-        cost: 1,
+        cost: Cost::Fixed(1),
+        concurrency: None,
     }
 }
 
@@ -109,12 +110,14 @@ fn rule<'a>(
     }
     allow(raw, &at.field("allow"), report);
     let cost = cost(raw.cost.as_ref(), &at.field("cost"), report);
-    read::count(raw.concurrency, 1, CONCURRENCY, &at.field("concurrency"), report);
+    let concurrency = raw
+        .concurrency
+        .map(|count| read::count(Some(count), 1, CONCURRENCY, &at.field("concurrency"), report));
     if let Some(raw) = &raw.payload {
         payload(raw, &at.field("payload"), report);
     }
     upstream_authorization(raw, env, &at.field("upstream_authorization"), report);
-    Some(Rule { name: name?, matcher, auth, providers, limits, cost })
+    Some(Rule { name: name?, matcher, auth, providers, limits, cost: cost?, concurrency })
 }
 
 /// Positions of the names in a list, each at most once.
@@ -149,30 +152,35 @@ fn allow(raw: &RawRule, at: &At, report: &mut Report) {
     }
 }
 
-fn cost(raw: Option<&RawCost>, at: &At, report: &mut Report) -> u64 {
+/// `cost`; `None` with a problem, or with a form that [`crate::config`] refuses elsewhere.
+fn cost(raw: Option<&RawCost>, at: &At, report: &mut Report) -> Option<Cost> {
     match raw {
-        None => 1,
-        Some(RawCost::Fixed(cost)) => read::count(Some(Count(*cost)), 1, COST, at, report),
-        Some(RawCost::From(from)) => {
-            cost_from(from, at, report);
-            1
+        None => Some(Cost::Fixed(1)),
+        Some(RawCost::Fixed(cost)) => {
+            Some(Cost::Fixed(read::count(Some(Count(*cost)), 1, COST, at, report)))
         }
+        Some(RawCost::From(from)) => cost_from(from, at, report),
     }
 }
 
-fn cost_from(raw: &RawCostFrom, at: &At, report: &mut Report) {
+fn cost_from(raw: &RawCostFrom, at: &At, report: &mut Report) -> Option<Cost> {
+    let max = read::count(raw.max, 1, COST, &at.field("max"), report);
+    if raw.max.is_none() {
+        report.required(&at.field("max"), "the most that one request may cost");
+    }
     match (&raw.header, &raw.json_rows) {
         (Some(header), None) => {
-            read::header_name(header, &at.field("header"), report);
+            let name = read::header_name(header, &at.field("header"), report)?;
+            Some(Cost::Header { name, max })
         }
-        (None, Some(pointers)) => pointer_list(pointers, &at.field("json_rows"), report),
-        _ => report.problem(at, "has not exactly one source; allowed: one of header, json_rows"),
-    }
-    match raw.max {
-        Some(_) => {
-            read::count(raw.max, 1, COST, &at.field("max"), report);
+        (None, Some(pointers)) => {
+            pointer_list(pointers, &at.field("json_rows"), report);
+            Some(Cost::Fixed(1))
         }
-        None => report.required(&at.field("max"), "the most that one request may cost"),
+        _ => {
+            report.problem(at, "has not exactly one source; allowed: one of header, json_rows");
+            None
+        }
     }
 }
 
@@ -251,7 +259,8 @@ fn warn_of_limits(rules: &[Rule], raw: &RawConfig, at: &At, report: &mut Report)
         let burst = limit.burst.map(|burst| burst.0).or(rate.map(|rate| rate.tokens));
         let fixed = limit.tiers.is_none() && limit.rate_claim.is_none();
         for (position, rule) in rules.iter().enumerate().filter(|_| fixed) {
-            if rule.limits.contains(&index) && burst.is_some_and(|burst| burst < rule.cost) {
+            if rule.limits.contains(&index) && burst.is_some_and(|burst| burst < rule.cost.least())
+            {
                 report.warning(
                     &at.index(position).field("cost"),
                     format_args!("is more than the burst of {name}: every request is refused"),
