@@ -29,6 +29,7 @@ pub struct Builder {
     runtime: BTreeMap<String, Value>,
     log_fields: BTreeMap<String, String>,
     log_level: String,
+    drain_time: u32,
 }
 
 impl Builder {
@@ -49,6 +50,7 @@ impl Builder {
             runtime: BTreeMap::new(),
             log_fields: BTreeMap::new(),
             log_level: "info".to_owned(),
+            drain_time: 1,
         }
     }
 
@@ -143,6 +145,12 @@ impl Builder {
         self
     }
 
+    /// Seconds for which streams of an earlier configuration may go on; 1 unless said otherwise.
+    pub fn drain_time(mut self, seconds: u32) -> Self {
+        self.drain_time = seconds;
+        self
+    }
+
     /// Starts Envoy and waits until the listener accepts connections.
     ///
     /// # Panics
@@ -192,7 +200,8 @@ impl Builder {
             .arg(directory.join("envoy.log"))
             .args(["--use-dynamic-base-id", "--concurrency", &self.workers.to_string()])
             .args(["--log-level", &self.log_level, "--file-flush-interval-msec", "20"])
-            .args(["--drain-time-s", "1", "--parent-shutdown-time-s", "2"])
+            .args(["--drain-time-s", &self.drain_time.to_string()])
+            .args(["--parent-shutdown-time-s", &(self.drain_time + 1).to_string()])
             .envs(&self.environment)
             .stdin(Stdio::null())
             .stdout(output.try_clone().unwrap())
