@@ -53,6 +53,13 @@ unsafe extern "C" {
         value: *const u8,
         value_size: usize,
     ) -> u32;
+    fn proxy_add_header_map_value(
+        map: u32,
+        key: *const u8,
+        key_size: usize,
+        value: *const u8,
+        value_size: usize,
+    ) -> u32;
     fn proxy_get_property(
         path: *const u8,
         path_size: usize,
@@ -88,6 +95,14 @@ unsafe extern "C" {
         headers: *const u8,
         headers_size: usize,
         grpc_status: i32,
+    ) -> u32;
+    fn proxy_call_foreign_function(
+        name: *const u8,
+        name_size: usize,
+        arguments: *const u8,
+        arguments_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
     ) -> u32;
     fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
     fn proxy_increment_metric(id: u32, offset: i64) -> u32;
@@ -131,6 +146,23 @@ pub fn header_replace(map: Map, name: &[u8], value: &[u8]) -> Result<(), HostErr
     // SAFETY: the slices outlive the call.
     check(unsafe {
         proxy_replace_header_map_value(
+            map as u32,
+            name.as_ptr(),
+            name.len(),
+            value.as_ptr(),
+            value.len(),
+        )
+    })
+}
+
+/// Adds a header after those that are there, of the same name or not.
+///
+/// # Errors
+/// The host's status.
+pub fn header_add(map: Map, name: &[u8], value: &[u8]) -> Result<(), HostError> {
+    // SAFETY: the slices outlive the call.
+    check(unsafe {
+        proxy_add_header_map_value(
             map as u32,
             name.as_ptr(),
             name.len(),
@@ -217,6 +249,26 @@ pub fn send_reply(
             grpc_status,
         )
     })
+}
+
+/// Calls a function that this host offers beyond the ABI.
+///
+/// # Errors
+/// The host's status: 1 where it has no such function.
+pub fn call_foreign(name: &str, arguments: &[u8]) -> Result<Vec<u8>, HostError> {
+    let (mut data, mut size) = (null_mut(), 0);
+    // SAFETY: slices and out-pointers outlive the call; the buffer is ours (see the module).
+    unsafe {
+        check(proxy_call_foreign_function(
+            name.as_ptr(),
+            name.len(),
+            arguments.as_ptr(),
+            arguments.len(),
+            &mut data,
+            &mut size,
+        ))?;
+        Ok(owned(data, size))
+    }
 }
 
 /// Creates or finds a metric and returns its number.

@@ -13,8 +13,10 @@
 //! - [`rule`]: which requests need a token and which limits they take from.
 //! - [`token_source`]: where the token of a request is found.
 //! - [`verify`]: from a token to claims: shape, header, key, signature, claims.
+//! - [`cache`]: what is remembered of tokens, so that each is verified once.
 //! - [`remote`]: key sets that are fetched: when, by whom, and what may replace the keys in use.
 //! - [`principal`]: the authenticated caller and its identity.
+//! - [`grant`]: what the claims of a caller must hold for a rule to let it pass.
 //! - [`template`]: text with claims in it, for identities, limit keys and tags.
 //! - [`limit`]: token buckets in the host's shared data, exact across workers.
 //! - [`concurrency`]: requests in flight per identity, counted the same way.
@@ -36,9 +38,11 @@
 //! - No byte of a client can make the module panic: lints deny `unwrap`, `expect`, `panic` and
 //!   indexing outside tests, and every size is bounded before the work it bounds.
 
+pub mod cache;
 pub mod concurrency;
 pub mod config;
 pub mod gate;
+pub mod grant;
 pub mod headers;
 pub mod limit;
 pub mod path;

@@ -3,6 +3,8 @@
 //! A path that two programs read differently is how a request gets past a rule that was meant for
 //! it (CVE-2021-29492, CVE-2026-73511), so such paths are named here and refused by default.
 
+use std::borrow::Cow;
+
 /// The path alone: everything from the first `?` or `#` on is cut (RFC 3986 §3.3).
 pub fn without_query(path: &[u8]) -> &[u8] {
     path.split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default()
@@ -12,7 +14,8 @@ pub fn without_query(path: &[u8]) -> &[u8] {
 ///
 /// That is: a fragment, a backslash, an empty, `.` or `..` segment (dots plain or encoded, with or
 /// without `;parameters`), an encoded slash or backslash, control bytes plain or encoded, a start
-/// of an overlong UTF-8 form, or invalid percent-encoding. The query is not judged.
+/// of an overlong UTF-8 form, an escape that decodes to another (`%252e`), or invalid
+/// percent-encoding. The query is not judged.
 pub fn ambiguous(path: &[u8]) -> bool {
     if path.contains(&b'#') {
         return true;
@@ -30,6 +33,9 @@ pub fn ambiguous(path: &[u8]) -> bool {
 
 /// Whether one segment has more than one reading.
 fn ambiguous_segment(segment: &[u8]) -> bool {
+    if encoded_twice(segment) {
+        return true;
+    }
     let mut name = Name::Empty;
     let mut in_name = true;
     for unit in units(segment) {
@@ -52,6 +58,40 @@ fn ambiguous_segment(segment: &[u8]) -> bool {
         Name::Dot | Name::DotDot => true,
         Name::Ordinary => false,
     }
+}
+
+/// Whether `%25` stands before two hexadecimal digits: a server that decodes twice reads another
+/// byte there than one that decodes once.
+fn encoded_twice(segment: &[u8]) -> bool {
+    segment.windows(5).any(|five| match five {
+        [b'%', b'2', b'5', high, low] => hex(*high).is_some() && hex(*low).is_some(),
+        _ => false,
+    })
+}
+
+/// The path with the parameters of each segment cut (`/a;x=1/b` → `/a/b`; RFC 3986 §3.3), the `;`
+/// plain or encoded; `None` when there are none.
+pub fn without_parameters(path: &[u8]) -> Option<Vec<u8>> {
+    let start = |segment: &[u8]| {
+        let plain = segment.iter().position(|byte| *byte == b';');
+        let encoded = segment.windows(3).position(|three| three.eq_ignore_ascii_case(b"%3b"));
+        [plain, encoded].into_iter().flatten().min()
+    };
+    start(path)?;
+    let cut = |segment| start(segment).and_then(|at| segment.get(..at)).unwrap_or(segment);
+    let segments: Vec<&[u8]> = path.split(|byte| *byte == b'/').map(cut).collect();
+    Some(segments.join(&b'/'))
+}
+
+/// A text with its percent-encoding undone; what is no encoding stays.
+pub(crate) fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
+    if !text.contains(&b'%') {
+        return Cow::Borrowed(text);
+    }
+    let byte = |unit| match unit {
+        Unit::Byte(byte) | Unit::Separator(byte) | Unit::Broken(byte) => byte,
+    };
+    Cow::Owned(units(text).map(byte).collect())
 }
 
 /// What stands before the first `;` of a segment.
@@ -180,6 +220,9 @@ mod tests {
             "/public#/../admin",
             "/a?b#c",
             "/%c0%ae%c0%ae/",
+            "/%252e%252e/a",
+            "/a%252Fb",
+            "/a%2541",
             "/%C1%9c",
             "http://host/a",
             "..",
@@ -214,6 +257,22 @@ mod tests {
             "/v1;/",
         ] {
             assert!(!ambiguous(path.as_bytes()), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn parameters_are_cut_from_each_segment() {
+        for (path, want) in [
+            ("/a", None),
+            ("/a;x=1/b", Some("/a/b")),
+            ("/a;x;y/b;z", Some("/a/b")),
+            ("/a%3bx/b%3B;", Some("/a/b")),
+            ("/;/", Some("//")),
+            ("/a;", Some("/a")),
+            ("", None),
+        ] {
+            let got = without_parameters(path.as_bytes());
+            assert_eq!(got.as_deref(), want.map(str::as_bytes), "{path}");
         }
     }
 

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use crate::grant::Grant;
 use crate::limit::quota::Quota;
 use crate::provider::Provider;
 use crate::quota_plan::RateClaim;
 use crate::rule::Rule;
 use crate::template::{ClaimRef, Template};
+use crate::token_source::Place;
 
 /// Everything the filter decides by.
 #[derive(Debug)]
@@ -37,15 +39,17 @@ pub struct Policy {
     pub failure_mode: FailureMode,
     /// Whether paths with more than one reading are refused.
     pub reject_ambiguous_paths: bool,
+    /// Whether what would be refused passes, by any rule.
+    pub dry_run: bool,
 }
 
 /// `token`.
 #[derive(Clone, Debug)]
 pub struct TokenRules {
-    /// The header that carries the token, lower case.
-    pub header: String,
-    /// What stands before the token in it, compared without regard to ASCII case.
-    pub prefix: String,
+    /// The places that are looked at, in their order; never empty.
+    pub from: Vec<Place>,
+    /// Whether the upstream may see the token.
+    pub forward: bool,
     /// The longest token that is looked at, bytes.
     pub max_bytes: usize,
 }
@@ -59,12 +63,23 @@ pub struct Limit {
     pub key: Template,
     /// How much the bucket holds and how fast it refills.
     pub quota: Quota,
-    /// The rate that a token itself carries; it wins.
+    /// Other quotas for callers that are granted something; the first that holds wins.
+    pub tiers: Vec<Tier>,
+    /// The rate that a token itself carries; it wins over all.
     pub rate_claim: Option<RateClaim>,
     /// Where a response says what it costs; with it, the response is charged, not the request.
     pub response_cost: Option<ClaimRef>,
     /// Whether what the limit would refuse passes.
     pub dry_run: bool,
+}
+
+/// One entry of `limits[].tiers`.
+#[derive(Clone, Debug)]
+pub struct Tier {
+    /// What the caller's claims must hold.
+    pub when: Grant,
+    /// What its bucket grants.
+    pub quota: Quota,
 }
 
 /// One entry of `tags`.
@@ -91,6 +106,39 @@ pub struct Responses {
     pub ratelimit_ietf: bool,
     /// Whether the `X-RateLimit-*` fields are written.
     pub ratelimit_x: bool,
+    /// The metadata of the protected resource, and where it is.
+    pub resource_metadata: Option<ResourceMetadata>,
+    /// Which web pages may read our replies.
+    pub cors: Option<Cors>,
+}
+
+/// `responses.resource_metadata`, compiled to what is answered (RFC 9728).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResourceMetadata {
+    /// Its URL, for challenges.
+    pub url: String,
+    /// The path of the URL: what is asked for there is answered by us.
+    pub path: String,
+    /// The JSON document.
+    pub document: String,
+}
+
+/// `responses.cors`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cors {
+    /// Which origins may read.
+    pub origins: Origins,
+    /// Whether a page may send cookies along.
+    pub credentials: bool,
+}
+
+/// `responses.cors.allow_origins`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origins {
+    /// `*`.
+    Any,
+    /// These, byte for byte as browsers send them.
+    Only(Vec<String>),
 }
 
 /// `telemetry.filter_state`.

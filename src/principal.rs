@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::provider::Provider;
 use crate::reason::Reason;
 use crate::template::{Filled, Part, Scope};
+use crate::verify::base64url;
 use crate::verify::claims::Claims;
 
 /// A caller whose token verified; exists only if [`Claims`] do.
@@ -33,6 +34,24 @@ impl Principal {
         Err(Reason::ClaimMissing)
     }
 
+    /// Judges `bind: mtls` (RFC 8705 §3): the SHA-256 that the token names in `cnf.x5t#S256` is that
+    /// of the certificate that the caller proved to hold. `peer` is the certificate's SHA-256 in
+    /// hexadecimal, as the host knows it from the handshake.
+    ///
+    /// # Errors
+    /// `claim_missing` and `claim_malformed` speak of `cnf`; everything else is `binding_mismatch`.
+    pub fn check_binding(claims: &Claims, peer: Option<Vec<u8>>) -> Result<(), Reason> {
+        let cnf = claims.member("cnf").ok_or(Reason::ClaimMissing)?;
+        let named = cnf.as_object().ok_or(Reason::ClaimMalformed)?.get("x5t#S256");
+        let named = named.ok_or(Reason::ClaimMissing)?.as_str().ok_or(Reason::ClaimMalformed)?;
+        let named = base64url::decode(named.as_bytes()).ok_or(Reason::ClaimMalformed)?;
+        if named.len() != SHA_256 {
+            return Err(Reason::ClaimMalformed);
+        }
+        let peer = peer.and_then(|hex| from_hex(&hex)).ok_or(Reason::BindingMismatch)?;
+        if peer == named { Ok(()) } else { Err(Reason::BindingMismatch) }
+    }
+
     /// The verified claims.
     pub fn claims(&self) -> &Claims {
         &self.claims
@@ -42,6 +61,55 @@ impl Principal {
     pub fn identity(&self) -> &str {
         &self.identity
     }
+}
+
+/// A caller with everything that follows from its token alone: what is remembered of a token.
+#[derive(Debug)]
+pub struct Caller {
+    principal: Principal,
+    tags: Vec<(usize, String)>,
+}
+
+impl Caller {
+    /// `tags`: index into `Policy::tags` and the safe value, of each tag that no request changes.
+    pub fn new(principal: Principal, tags: Vec<(usize, String)>) -> Self {
+        Self { principal, tags }
+    }
+
+    /// Who it is.
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// The verified claims.
+    pub fn claims(&self) -> &Claims {
+        &self.principal.claims
+    }
+
+    /// The tags: index into `Policy::tags` and the safe value.
+    pub fn tags(&self) -> &[(usize, String)] {
+        &self.tags
+    }
+
+    /// About how much memory it takes beside its claims, bytes.
+    pub fn bytes(&self) -> usize {
+        const FIXED: usize = 256;
+        let tags: usize = self.tags.iter().map(|(_, value)| value.len().saturating_add(16)).sum();
+        tags.saturating_add(self.principal.identity.len()).saturating_add(FIXED)
+    }
+}
+
+/// The length of a SHA-256 digest, bytes.
+const SHA_256: usize = 32;
+
+/// A digest in hexadecimal.
+fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
+    let nibble = |digit: u8| char::from(digit).to_digit(16).and_then(|n| u8::try_from(n).ok());
+    let (pairs, rest) = text.as_chunks::<2>();
+    if pairs.len() != SHA_256 || !rest.is_empty() {
+        return None;
+    }
+    pairs.iter().map(|[high, low]| Some((nibble(*high)? << 4) | nibble(*low)?)).collect()
 }
 
 /// Claims alone: an identity never depends on what the request says beside its token.

@@ -101,6 +101,10 @@ fn select<'a>(limit: &'a Limit, claims: Option<&Claims>) -> (Cow<'a, str>, Quota
         if let Some((number, quota)) = own {
             return (format!("{name}/claim{number}").into(), quota);
         }
+        let tier = limit.tiers.iter().enumerate().find(|(_, tier)| tier.when.holds(claims));
+        if let Some((index, tier)) = tier {
+            return (format!("{name}/tier{index}").into(), tier.quota);
+        }
     }
     (name.into(), limit.quota)
 }

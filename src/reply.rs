@@ -1,8 +1,10 @@
 //! From a denial to what the caller sees: the only place that knows statuses and challenges.
 
-use crate::policy::{Limit, Policy, Responses};
+use crate::headers::Headers;
+use crate::policy::{Cors, Limit, Origins, Policy, Responses};
 use crate::reason::Reason;
-use crate::verdict::{Denial, LimitReport};
+use crate::template::is_token;
+use crate::verdict::{Denial, LimitReport, OwnAnswer};
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
@@ -94,27 +96,155 @@ const fn title(status: u32) -> &'static str {
     }
 }
 
+/// What a reply depends on beside the decision.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'a> {
+    headers: &'a Headers,
+    rpc: Rpc,
+}
+
+/// Which gRPC a caller speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rpc {
+    No,
+    /// `application/grpc`, `application/grpc+…`: the host turns our reply into trailers.
+    Native,
+    /// Its relatives (`application/grpc-web…`), which the host does not know: the status stands in
+    /// the headers of a reply without body.
+    Web,
+}
+
+impl<'a> Caller<'a> {
+    /// Reads a request's headers.
+    pub fn of(headers: &'a Headers) -> Self {
+        let content_type = headers.value("content-type").unwrap_or_default().to_ascii_lowercase();
+        let rpc = match content_type.strip_prefix(b"application/grpc") {
+            None => Rpc::No,
+            Some([] | [b'+', ..]) => Rpc::Native,
+            Some(_) => Rpc::Web,
+        };
+        Self { headers, rpc }
+    }
+}
+
 /// Composes the reply to a denial. `limits` is what is known of the caller's buckets.
-pub fn compose(denial: &Denial, limits: &[LimitReport], policy: &Policy, grpc: bool) -> Reply {
+pub fn compose(
+    denial: &Denial,
+    limits: &[LimitReport],
+    policy: &Policy,
+    caller: Caller<'_>,
+) -> Reply {
     let responses = &policy.responses;
     let (status, grpc_status, challenge) = outcome(denial.reason);
+    let word = denial.reason.as_str();
     let mut headers = vec![("cache-control", "no-store".to_owned())];
     if challenge != Challenge::None {
-        headers.push(("www-authenticate", authenticate(challenge, denial.reason, responses)));
+        headers.push(("www-authenticate", authenticate(challenge, denial, responses)));
     }
     if let Some(wait) = denial.retry_after {
         headers.push(("retry-after", seconds_up(wait).max(1).to_string()));
     }
     headers.extend(rate_limit_fields(limits, policy));
-    let body = if grpc {
-        denial.reason.as_str().to_owned()
-    } else if responses.problem_body {
-        headers.push(("content-type", "application/problem+json".to_owned()));
-        problem(status, denial.reason)
-    } else {
-        String::new()
+    headers.extend(cors_fields(responses, caller.headers));
+    let (status, body) = match caller.rpc {
+        Rpc::Native => (status, word.to_owned()),
+        Rpc::Web => {
+            headers.push(("content-type", "application/grpc-web+proto".to_owned()));
+            headers.push(("grpc-status", grpc_status.to_string()));
+            headers.push(("grpc-message", word.to_owned()));
+            (200, String::new())
+        }
+        Rpc::No if responses.problem_body => {
+            headers.push(("content-type", "application/problem+json".to_owned()));
+            (status, problem(status, denial.reason))
+        }
+        Rpc::No => (status, String::new()),
     };
     Reply { status, grpc_status, headers, body }
+}
+
+/// How long a browser may remember the answer to a preflight, seconds: Chromium remembers none
+/// longer than two hours, and a changed configuration should not take that long to show.
+const PREFLIGHT_MAX_AGE: &str = "600";
+
+/// The longest list of header names that a preflight gets back, bytes.
+const MAX_REQUESTED_HEADERS: usize = 1024;
+
+/// Composes what we answer in the upstream's place.
+pub fn answer(answer: OwnAnswer, policy: &Policy, caller: Caller<'_>) -> Reply {
+    let responses = &policy.responses;
+    let mut headers = cors_fields(responses, caller.headers);
+    let document = match answer {
+        OwnAnswer::ResourceMetadata => responses.resource_metadata.as_ref(),
+        OwnAnswer::Preflight => None,
+    };
+    let (status, body) = match document {
+        Some(metadata) => {
+            headers.push(("content-type", "application/json".to_owned()));
+            headers.push(("cache-control", "max-age=300".to_owned()));
+            (200, metadata.document.clone())
+        }
+        None => {
+            let asked = |name: &str| caller.headers.value(name).and_then(list_of_tokens);
+            if let Some(method) = asked("access-control-request-method") {
+                headers.push(("access-control-allow-methods", method));
+            }
+            // What a page may send is the upstream's affair: it gets what it asks for.
+            if let Some(names) = asked("access-control-request-headers") {
+                headers.push(("access-control-allow-headers", names));
+            }
+            headers.push(("access-control-max-age", PREFLIGHT_MAX_AGE.to_owned()));
+            (204, String::new())
+        }
+    };
+    Reply { status, grpc_status: -1, headers, body }
+}
+
+/// A list of tokens (RFC 9110 §5.6.1) as it stands; `None` where it is anything else.
+fn list_of_tokens(value: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(value).ok()?;
+    let fits = text.len() <= MAX_REQUESTED_HEADERS
+        && text.split(',').all(|name| is_token(name.trim_matches([' ', '\t'])));
+    fits.then(|| text.to_owned())
+}
+
+/// The fields that let a page of an allowed origin read the reply (Fetch standard §3.2).
+fn cors_fields(responses: &Responses, headers: &Headers) -> Vec<(&'static str, String)> {
+    let Some(cors) = &responses.cors else { return Vec::new() };
+    let mut fields = Vec::new();
+    if cors.origins != Origins::Any {
+        // The reply differs by origin, also for one that is not allowed.
+        fields.push(("vary", "origin".to_owned()));
+    }
+    let Some(origin) = cors.allows(headers) else { return fields };
+    fields.push(("access-control-allow-origin", origin.to_owned()));
+    if cors.credentials {
+        fields.push(("access-control-allow-credentials", "true".to_owned()));
+    }
+    fields.push(("access-control-expose-headers", EXPOSED.to_owned()));
+    fields
+}
+
+/// The fields of our replies that a page has use for and a browser would hide.
+const EXPOSED: &str = "www-authenticate, retry-after, ratelimit, ratelimit-policy, \
+                       x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset";
+
+impl Cors {
+    /// What `access-control-allow-origin` says to a request with exactly one `origin` that is
+    /// allowed.
+    pub fn allows(&self, headers: &Headers) -> Option<&str> {
+        let mut origins = headers.all("origin");
+        let origin = origins.next()?;
+        if origins.next().is_some() {
+            return None;
+        }
+        match &self.origins {
+            Origins::Any => Some("*"),
+            Origins::Only(list) => {
+                list.iter().map(String::as_str).find(|allowed| allowed.as_bytes() == origin)
+            }
+        }
+    }
 }
 
 fn problem(status: u32, reason: Reason) -> String {
@@ -126,18 +256,23 @@ fn problem(status: u32, reason: Reason) -> String {
     )
 }
 
-fn authenticate(challenge: Challenge, reason: Reason, responses: &Responses) -> String {
-    let mut attributes = Vec::with_capacity(3);
-    if let Some(realm) = &responses.realm {
-        attributes.push(format!("realm=\"{realm}\""));
-    }
-    if let Some(error) = challenge.error() {
-        attributes.push(format!("error=\"{error}\""));
-        attributes.push(format!("error_description=\"{}\"", reason.as_str()));
-    }
-    match attributes.is_empty() {
+/// The challenge (RFC 6750 §3). Every value is a constant or was checked at load to need no escape.
+fn authenticate(challenge: Challenge, denial: &Denial, responses: &Responses) -> String {
+    let metadata = responses.resource_metadata.as_ref();
+    let error = challenge.error();
+    let attributes = [
+        ("realm", responses.realm.as_deref()),
+        ("error", error),
+        ("error_description", error.map(|_| denial.reason.as_str())),
+        ("scope", denial.scope.as_deref()),
+        // RFC 9728 §5.1.
+        ("resource_metadata", metadata.map(|metadata| metadata.url.as_str())),
+    ];
+    let given = attributes.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let text: Vec<String> = given.map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+    match text.is_empty() {
         true => "Bearer".to_owned(),
-        false => format!("Bearer {}", attributes.join(", ")),
+        false => format!("Bearer {}", text.join(", ")),
     }
 }
 
@@ -211,7 +346,8 @@ mod tests {
 
     #[test]
     fn a_missing_token_gets_a_challenge_without_an_error() {
-        let reply = compose(&Reason::TokenMissing.into(), &[], &policy(), false);
+        let reply =
+            compose(&Reason::TokenMissing.into(), &[], &policy(), Caller::of(&Headers::default()));
         assert_eq!(reply.status, 401);
         assert_eq!(header(&reply, "www-authenticate"), Some("Bearer realm=\"ml\""));
         assert_eq!(header(&reply, "retry-after"), None);
@@ -220,7 +356,7 @@ mod tests {
     #[test]
     fn every_refusal_has_a_client_or_server_status_and_a_problem_with_its_word() {
         for reason in Reason::ALL {
-            let reply = compose(&reason.into(), &[], &policy(), false);
+            let reply = compose(&reason.into(), &[], &policy(), Caller::of(&Headers::default()));
             let passes = matches!(reason, Reason::Ok | Reason::Anonymous | Reason::Preflight);
             assert_eq!(reply.status < 400, passes, "{reason:?}");
             let body: serde_json::Value = serde_json::from_str(&reply.body).unwrap();
@@ -233,7 +369,8 @@ mod tests {
 
     #[test]
     fn an_invalid_token_is_named_in_the_challenge() {
-        let reply = compose(&Reason::Expired.into(), &[], &policy(), false);
+        let reply =
+            compose(&Reason::Expired.into(), &[], &policy(), Caller::of(&Headers::default()));
         assert_eq!(
             header(&reply, "www-authenticate"),
             Some("Bearer realm=\"ml\", error=\"invalid_token\", error_description=\"expired\"")
@@ -242,13 +379,13 @@ mod tests {
 
     #[test]
     fn a_limited_caller_is_told_when_to_come_back_in_whole_seconds_rounded_up() {
-        let denial = Denial { reason: Reason::RateLimited, retry_after: Some(1_000_000_001) };
+        let denial = Denial::for_now(Reason::RateLimited, 1_000_000_001);
         let policy = policy();
         let quota = policy.limits[0].quota;
         let (ruling, dry_run) = (Ruling::NotYet, false);
         let shown = LimitReport { limit: 0, quota, remaining: 0, reset: 1, ruling, dry_run };
         let hidden = LimitReport { dry_run: true, reset: 7, ..shown.clone() };
-        let reply = compose(&denial, &[hidden, shown], &policy, false);
+        let reply = compose(&denial, &[hidden, shown], &policy, Caller::of(&Headers::default()));
         assert_eq!(header(&reply, "retry-after"), Some("2"));
         assert_eq!(header(&reply, "ratelimit-policy"), Some("\"per-caller\";q=20;w=2"));
         assert_eq!(header(&reply, "ratelimit"), Some("\"per-caller\";r=0;t=1"));
@@ -257,8 +394,18 @@ mod tests {
 
     #[test]
     fn grpc_callers_get_the_bare_word_and_a_grpc_status() {
-        let reply = compose(&Reason::RateLimited.into(), &[], &policy(), true);
-        assert_eq!((reply.grpc_status, reply.body.as_str()), (8, "rate_limited"));
-        assert_eq!(header(&reply, "content-type"), None);
+        let of = |content_type: &str| {
+            let headers = Headers::from_pairs(&[("content-type", content_type)]);
+            compose(&Reason::RateLimited.into(), &[], &policy(), Caller::of(&headers))
+        };
+        for content_type in ["application/grpc", "Application/gRPC+proto"] {
+            let reply = of(content_type);
+            assert_eq!((reply.grpc_status, reply.body.as_str()), (8, "rate_limited"));
+            assert_eq!(header(&reply, "content-type"), None);
+        }
+        let reply = of("application/grpc-web-text");
+        assert_eq!((reply.status, reply.body.as_str()), (200, ""));
+        assert_eq!(header(&reply, "grpc-status"), Some("8"));
+        assert_eq!(header(&reply, "grpc-message"), Some("rate_limited"));
     }
 }

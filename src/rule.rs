@@ -4,6 +4,9 @@ mod path_pattern;
 
 pub use path_pattern::{PathPattern, PathPatternError};
 
+use crate::grant::Grant;
+use crate::path;
+
 /// One entry of `rules`.
 #[derive(Clone, Debug)]
 pub struct Rule {
@@ -21,6 +24,12 @@ pub struct Rule {
     pub cost: Cost,
     /// How many requests of one identity may be in flight; `None`: any number.
     pub concurrency: Option<u32>,
+    /// What the claims must hold, any entry; `None`: any valid token.
+    pub allow: Option<Vec<Grant>>,
+    /// The authorization header that the upstream gets in place of the caller's.
+    pub upstream_authorization: Option<HeaderSecret>,
+    /// Whether what it would refuse passes.
+    pub dry_run: bool,
 }
 
 /// `cost`.
@@ -44,6 +53,28 @@ impl Cost {
             Self::Fixed(cost) => *cost,
             Self::Header { .. } => 1,
         }
+    }
+}
+
+/// The value of a header that nobody but the upstream may see; it does not print.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HeaderSecret(String);
+
+impl HeaderSecret {
+    /// Takes a value that a header can carry.
+    pub fn new(value: String) -> Self {
+        Self(value)
+    }
+
+    /// The value, for the header alone.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for HeaderSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HeaderSecret")
     }
 }
 
@@ -98,6 +129,7 @@ pub trait HeaderLookup {
 }
 
 /// What a rule is chosen by.
+#[derive(Clone, Copy)]
 pub struct RequestLine<'a> {
     /// `:authority`, with or without a port.
     pub host: Option<&'a [u8]>,
@@ -107,6 +139,55 @@ pub struct RequestLine<'a> {
     pub method: &'a [u8],
     /// All other headers.
     pub headers: &'a dyn HeaderLookup,
+}
+
+/// Which rule a request falls under.
+#[derive(Debug)]
+pub enum Choice<'r> {
+    /// No rule matches.
+    None,
+    /// This one, and its index.
+    One(usize, &'r Rule),
+    /// The path has parameters (`/a;x/b`), and the rule depends on whether the upstream reads them.
+    Ambiguous,
+}
+
+/// Finds the rule of a request: the first that matches.
+///
+/// A path with parameters is matched as given and without them (CVE-2026-73511). Where the two
+/// differ, `strict` calls the path ambiguous; otherwise a rule that requires a token applies if it
+/// matches either, and one that does not only if it matches both.
+pub fn choose<'r>(rules: &'r [Rule], given: &RequestLine<'_>, strict: bool) -> Choice<'r> {
+    let first = |line: &RequestLine<'_>| rules.iter().position(|rule| rule.is_for(line));
+    let index = match given.path.and_then(path::without_parameters) {
+        None => first(given),
+        Some(bare) => {
+            let bare = RequestLine { path: Some(&bare), ..*given };
+            match strict {
+                true if first(given) != first(&bare) => return Choice::Ambiguous,
+                true => first(given),
+                false => rules.iter().position(|rule| match rule.auth {
+                    Auth::Required => rule.is_for(given) || rule.is_for(&bare),
+                    Auth::Optional | Auth::None => rule.is_for(given) && rule.is_for(&bare),
+                }),
+            }
+        }
+    };
+    match index.and_then(|index| Some((index, rules.get(index)?))) {
+        Some((index, rule)) => Choice::One(index, rule),
+        None => Choice::None,
+    }
+}
+
+impl Rule {
+    /// Whether the rule is for this request. One that opens the way without a token asks for a
+    /// request that names a host and a path: `CONNECT`, `OPTIONS *` and HTTP/1.0 without a host pass
+    /// no such rule, even if it asks for neither.
+    fn is_for(&self, request: &RequestLine<'_>) -> bool {
+        let whole = request.path.is_some_and(|path| path.starts_with(b"/"))
+            && request.host.is_some_and(|host| !host.is_empty());
+        (whole || self.auth == Auth::Required) && self.matcher.matches(request)
+    }
 }
 
 impl HostPattern {

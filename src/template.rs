@@ -153,6 +153,14 @@ impl Template {
         &self.parts
     }
 
+    /// Whether the token alone decides the value: no part is drawn from the request.
+    pub fn is_of_token(&self) -> bool {
+        self.parts.iter().all(|part| match part {
+            Part::Text(_) | Part::Claim(_) | Part::Identity | Part::Provider => true,
+            Part::Rule | Part::ClientAddress | Part::Header(_) => false,
+        })
+    }
+
     /// Appends the filled template to `out`; `false`, with `out` as it was, when a part has no
     /// value.
     pub fn render(&self, scope: &dyn Scope, out: &mut String) -> bool {

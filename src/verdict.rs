@@ -1,8 +1,14 @@
 //! What the filter decided, before it becomes headers, filter state or a reply.
 
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::cache::Look;
 use crate::concurrency::Lease;
+use crate::grant::Unmet;
 use crate::limit::quota::Quota;
 use crate::limit::{Counters, Ruling};
+use crate::principal::Caller;
 use crate::quota_plan::ResponseCharge;
 use crate::reason::Reason;
 
@@ -11,10 +17,21 @@ use crate::reason::Reason;
 pub enum Verdict {
     /// The request passes: `ok` or `anonymous`.
     Allow(Reason),
+    /// The filter answers in the upstream's place; nothing was refused.
+    Answer(OwnAnswer),
     /// The request passes because of `dry_run`; this is what would have refused it.
     WouldDeny(Denial),
     /// The request is refused.
     Deny(Denial),
+}
+
+/// What the filter answers itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnAnswer {
+    /// A CORS preflight of an origin that is allowed.
+    Preflight,
+    /// The protected resource's metadata (RFC 9728).
+    ResourceMetadata,
 }
 
 impl Verdict {
@@ -22,6 +39,8 @@ impl Verdict {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Allow(reason) => *reason,
+            Self::Answer(OwnAnswer::Preflight) => Reason::Preflight,
+            Self::Answer(OwnAnswer::ResourceMetadata) => Reason::Anonymous,
             Self::WouldDeny(denial) | Self::Deny(denial) => denial.reason,
         }
     }
@@ -29,9 +48,17 @@ impl Verdict {
     /// The word for `wasm.tollgate.decision` and the metrics.
     pub fn decision(&self) -> &'static str {
         match self {
-            Self::Allow(_) => "allow",
+            Self::Allow(_) | Self::Answer(_) => "allow",
             Self::WouldDeny(_) => "would_deny",
             Self::Deny(_) => "deny",
+        }
+    }
+
+    /// What refused the request, or would have.
+    pub fn denial(&self) -> Option<&Denial> {
+        match self {
+            Self::WouldDeny(denial) | Self::Deny(denial) => Some(denial),
+            Self::Allow(_) | Self::Answer(_) => None,
         }
     }
 }
@@ -43,11 +70,26 @@ pub struct Denial {
     pub reason: Reason,
     /// When the same request would pass, nanoseconds from now; only where waiting helps.
     pub retry_after: Option<u64>,
+    /// The scopes that were asked for, where a grant lacks (RFC 6750 §3).
+    pub scope: Option<Arc<str>>,
+}
+
+impl Denial {
+    /// A denial that waiting cures.
+    pub fn for_now(reason: Reason, retry_after: u64) -> Self {
+        Self { reason, retry_after: Some(retry_after), scope: None }
+    }
 }
 
 impl From<Reason> for Denial {
     fn from(reason: Reason) -> Self {
-        Self { reason, retry_after: None }
+        Self { reason, retry_after: None, scope: None }
+    }
+}
+
+impl From<Unmet> for Denial {
+    fn from(unmet: Unmet) -> Self {
+        Self { reason: unmet.reason, retry_after: None, scope: unmet.scope }
     }
 }
 
@@ -77,8 +119,12 @@ pub struct Judgement {
     pub rule: Option<usize>,
     /// Index of the provider that the token was judged by.
     pub provider: Option<usize>,
-    /// Tags of a verified request: index into `Policy::tags`, and the safe value.
-    pub tags: Vec<(usize, String)>,
+    /// Who sent a verified request, with the tags that follow from the token.
+    pub caller: Option<Rc<Caller>>,
+    /// The other tags of a verified request: index into `Policy::tags`, and the safe value.
+    pub own_tags: Vec<(usize, String)>,
+    /// Whether the token was remembered; `None` where nobody looked.
+    pub look: Option<Look>,
     /// What is left of each limit that was asked.
     pub limits: Vec<LimitReport>,
     /// What to charge when the response ends, of a request that passes.
@@ -87,4 +133,12 @@ pub struct Judgement {
     pub lease: Option<Lease>,
     /// What the store went through for it.
     pub store: Counters,
+}
+
+impl Judgement {
+    /// Every tag of a verified request: index into `Policy::tags`, and the safe value.
+    pub fn tags(&self) -> impl Iterator<Item = &(usize, String)> {
+        let of_token = self.caller.as_ref().map_or(&[][..], |caller| caller.tags());
+        of_token.iter().chain(&self.own_tags)
+    }
 }

@@ -6,57 +6,78 @@
 mod attacks;
 mod support;
 
+use std::path::Path;
+
 use attacks::{Attack, Expect, World};
 use support::prelude::*;
 
 /// How long a header value of ours may be (CONFIG.md, "Telemetry contract").
 const LONGEST_VALUE: usize = 1024;
 
+/// Status and reason.
+type Answer = (u16, String);
+
 #[tokio::test(flavor = "multi_thread")]
-async fn every_attack_is_refused_for_its_reason_and_none_reaches_the_upstream() {
-    let test = "every_attack_is_refused_for_its_reason_and_none_reaches_the_upstream";
+async fn every_attack_is_refused_for_its_reason_by_either_engine_and_none_reaches_the_upstream() {
+    let test =
+        "every_attack_is_refused_for_its_reason_by_either_engine_and_none_reaches_the_upstream";
+    let Some(binary) = support::envoy_binary(test) else { return };
     let world = World::new();
     let corpus = attacks::corpus(&world);
-    run_against_envoy(test, world.providers(), &world.controls(), &corpus).await;
+    let host = run_against_envoy(&binary, "auto", &world, &corpus).await;
+    let module = run_against_envoy(&binary, "module", &world, &corpus).await;
+    for ((host, module), attack) in host.iter().zip(&module).zip(corpus.iter().filter(sent)) {
+        assert_eq!(host, module, "{}: {}", attack.family, attack.name);
+    }
 }
 
-/// Sends every attack that a header can carry; none, if Envoy or the module is absent.
+fn sent(attack: &&Attack) -> bool {
+    attack.fits_a_header()
+}
+
+/// Sends every attack that a header can carry, each twice: a remembered verdict is the same one.
 async fn run_against_envoy(
-    test: &str,
-    providers: Value,
-    controls: &[(&str, String)],
+    binary: &Path,
+    crypto: &str,
+    world: &World,
     corpus: &[Attack],
-) {
-    let Some(binary) = support::envoy_binary(test) else { return };
+) -> Vec<Answer> {
     let upstream = Upstream::start().await;
-    let envoy = Envoy::builder(binary)
+    let envoy = Envoy::builder(binary.to_owned())
         .upstream(upstream.address())
-        .plugin_config(json!({"providers": providers}))
+        .plugin_config(json!({"providers": world.providers(), "crypto": crypto}))
         .start()
         .await;
     let mut connection = Connection::open(envoy.address()).await;
-    for (name, token) in controls {
+    for (name, token) in world.controls() {
         let response = connection.send(&Request::get("/score").bearer(token)).await;
         assert_eq!((response.status, response.reason().as_str()), (200, ""), "{name}");
     }
+    let by_host = envoy.stat("wasmcustom.tollgate_verify.engine.host.result.ok").await;
+    assert_eq!(by_host > 0, crypto == "auto", "{by_host}");
     upstream.clear();
 
     let mut complaints = Vec::new();
-    let mut sent = 0;
-    for (at, attack) in corpus.iter().enumerate().filter(|(_, attack)| attack.fits_a_header()) {
+    let mut answers = Vec::new();
+    for (at, attack) in corpus.iter().filter(sent).enumerate() {
         let case = format!("attack-{at}");
         let request = Request::get("/score").bearer(&attack.token).case(&case);
         let response = connection.send(&request).await;
         let seen = upstream.case(&case);
-        sent += 1;
         if let Some(why) = complaint(attack, &response, seen.as_ref()) {
             complaints.push(format!("{}: {}: {why}", attack.family, attack.name));
         }
+        let again = connection.send(&Request::get("/score").bearer(&attack.token)).await;
+        let [first, second] = [&response, &again].map(|r| (r.status, r.reason()));
+        if first != second {
+            complaints.push(format!("{}: {}: then {second:?}", attack.family, attack.name));
+        }
+        answers.push(first);
     }
-    let count = complaints.len();
-    assert!(count == 0, "{count} of {sent}:\n{}", complaints.join("\n"));
+    let (count, sent) = (complaints.len(), answers.len());
+    assert!(count == 0, "{crypto}: {count} of {sent}:\n{}", complaints.join("\n"));
     let pass = |attack: &&Attack| attack.expect == Expect::PassesSanitised;
-    assert_eq!(upstream.count(), corpus.iter().filter(pass).count());
+    assert_eq!(upstream.count(), 2 * corpus.iter().filter(pass).count());
     assert!(sent > 1000, "{sent}");
     assert_eq!(envoy.vm_failures().await, 0);
     let log = envoy.log();
@@ -64,6 +85,7 @@ async fn run_against_envoy(
         let secret = signature(attack);
         assert!(secret.is_empty() || !log.contains(secret), "{}: in the log", attack.name);
     }
+    answers
 }
 
 /// What is wrong with the answer to an attack; nothing, if it is as it must be.

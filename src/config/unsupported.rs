@@ -3,13 +3,10 @@
 //! One line for each feature; a step that builds one deletes its line.
 
 use super::report::{At, Report};
-use super::schema::{
-    RawBind, RawCharge, RawConfig, RawCost, RawFrom, RawLimit, RawProvider, RawRule, RawTag,
-};
+use super::schema::{RawCharge, RawConfig, RawCost, RawLimit, RawProvider, RawRule, RawTag};
 
 /// Notes each use of a feature that is not supported yet.
 pub(super) fn refuse(raw: &RawConfig, report: &mut Report) {
-    let root = At::root();
     let each = |name: &str, index: usize| At::root().field(name).index(index);
     for (index, raw) in raw.providers.iter().flatten().enumerate() {
         note(&provider(raw), &each("providers", index), report);
@@ -23,7 +20,6 @@ pub(super) fn refuse(raw: &RawConfig, report: &mut Report) {
     for (index, raw) in raw.tags.iter().flatten().enumerate() {
         note(&tag(raw), &each("tags", index), report);
     }
-    note(&document(raw), &root, report);
 }
 
 /// Where a feature stands, whether it is used, and what it is called.
@@ -36,50 +32,23 @@ fn provider(raw: &RawProvider) -> Vec<Feature> {
         ("keys.remote", remote, "remote key sets"),
         ("preset", raw.preset.is_some(), "presets"),
         ("issuers", tenanted, "{tenantid} in issuers"),
-        ("bind", raw.bind == Some(RawBind::Mtls), "binding to client certificates"),
     ]
 }
 
 fn rule(raw: &RawRule) -> Vec<Feature> {
     let rows = matches!(&raw.cost, Some(RawCost::From(from)) if from.json_rows.is_some());
     vec![
-        ("allow", raw.allow.is_some(), "grants"),
         ("cost", rows, "a cost that is found in the body"),
         ("payload", raw.payload.is_some(), "the body guard"),
-        ("upstream_authorization", raw.upstream_authorization.is_some(), "upstream keys"),
-        ("dry_run", raw.dry_run == Some(true), "dry runs"),
     ]
 }
 
 fn limit(raw: &RawLimit) -> Vec<Feature> {
-    vec![
-        ("tiers", raw.tiers.is_some(), "tiers"),
-        ("charge", raw.charge == Some(RawCharge::Response), "charging by the response"),
-    ]
+    vec![("charge", raw.charge == Some(RawCharge::Response), "charging by the response")]
 }
 
 fn tag(raw: &RawTag) -> Vec<Feature> {
     vec![("hash", raw.hash == Some(true), "hashed tags")]
-}
-
-fn document(raw: &RawConfig) -> Vec<Feature> {
-    let from = raw.token.as_ref().and_then(|token| token.from.as_deref());
-    let elsewhere = from.is_some_and(|from| !matches!(from, [one] if is_authorization(one)));
-    let removed = raw.token.as_ref().and_then(|token| token.forward) == Some(false);
-    let responses = raw.responses.as_ref();
-    let metadata = responses.is_some_and(|r| r.resource_metadata.is_some());
-    let cors = responses.is_some_and(|r| r.cors.is_some());
-    vec![
-        ("token.from", elsewhere, "places other than the authorization header alone"),
-        ("token.forward", removed, "removing the token"),
-        ("responses.resource_metadata", metadata, "resource metadata"),
-        ("responses.cors", cors, "CORS"),
-        ("dry_run", raw.dry_run == Some(true), "dry runs"),
-    ]
-}
-
-fn is_authorization(raw: &RawFrom) -> bool {
-    raw.header.as_ref().is_some_and(|name| name.eq_ignore_ascii_case("authorization"))
 }
 
 fn note(features: &[Feature], at: &At, report: &mut Report) {

@@ -56,6 +56,11 @@ impl LocalKeys {
         self.set.as_ref().filter(|_| self.record.usable(self.shared.timing(), now))
     }
 
+    /// The version of the adopted set; it grows with each.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
     /// Reads the record and adopts a newer set; true when the set changed.
     ///
     /// # Errors

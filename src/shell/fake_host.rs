@@ -160,6 +160,21 @@ extern "C" fn proxy_replace_header_map_value(
 }
 
 #[unsafe(no_mangle)]
+extern "C" fn proxy_add_header_map_value(
+    map: u32,
+    key: *const u8,
+    key_size: usize,
+    value: *const u8,
+    value_size: usize,
+) -> u32 {
+    let (key, value) = (bytes(key, key_size), bytes(value, value_size));
+    answer(|host| {
+        host.map(map).push((key, value));
+        OK
+    })
+}
+
+#[unsafe(no_mangle)]
 extern "C" fn proxy_get_property(
     path: *const u8,
     path_size: usize,
@@ -313,6 +328,19 @@ extern "C" fn proxy_http_call(
     })
 }
 
+/// This host has no foreign functions.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_call_foreign_function(
+    _: *const u8,
+    _: usize,
+    _: *const u8,
+    _: usize,
+    _: *mut *mut u8,
+    _: *mut usize,
+) -> u32 {
+    NOT_FOUND
+}
+
 /// The calls that the SDK links but the filter never makes.
 macro_rules! unused {
     ($($name:ident)*) => {
@@ -325,9 +353,9 @@ macro_rules! unused {
 
 unused! {
     proxy_get_log_level proxy_set_buffer_bytes
-    proxy_set_header_map_pairs proxy_get_header_map_value proxy_add_header_map_value
+    proxy_set_header_map_pairs proxy_get_header_map_value
     proxy_register_shared_queue proxy_resolve_shared_queue proxy_dequeue_shared_queue
     proxy_enqueue_shared_queue proxy_close_stream
     proxy_grpc_call proxy_grpc_stream proxy_grpc_send proxy_grpc_cancel proxy_grpc_close
-    proxy_get_status proxy_call_foreign_function proxy_done proxy_get_metric
+    proxy_get_status proxy_done proxy_get_metric
 }

@@ -13,8 +13,9 @@ use crate::abi::{self, Map};
 use crate::concurrency::Lease;
 use crate::headers::Headers;
 use crate::quota_plan::ResponseCharge;
-use crate::reply;
-use crate::verdict::{Denial, Judgement, Verdict};
+use crate::reason::Reason;
+use crate::reply::{self, Caller, Reply};
+use crate::verdict::Verdict;
 
 /// The context of one stream.
 pub struct Http {
@@ -120,13 +121,20 @@ impl State {
             Lacking::Stands => {}
         }
         self.report(&judgement);
+        let caller = Caller::of(headers);
         match &judgement.verdict {
             Verdict::Deny(denial) => {
-                self.refuse(denial, &judgement, headers);
+                let reply = reply::compose(denial, &judgement.limits, &self.policy, caller);
+                send(&reply, denial.reason);
+                false
+            }
+            Verdict::Answer(answer) => {
+                let reply = reply::answer(*answer, &self.policy, caller);
+                send(&reply, judgement.verdict.reason());
                 false
             }
             Verdict::Allow(_) | Verdict::WouldDeny(_) => {
-                self.write_tags(&judgement);
+                self.write_request(&judgement, headers);
                 let mut stream = stream.borrow_mut();
                 stream.allowed = true;
                 stream.lease = judgement.lease.take();
@@ -136,20 +144,15 @@ impl State {
             }
         }
     }
+}
 
-    fn refuse(&self, denial: &Denial, judgement: &Judgement, headers: &Headers) {
-        let grpc = headers
-            .value("content-type")
-            .is_some_and(|value| value.to_ascii_lowercase().starts_with(b"application/grpc"));
-        let reply = reply::compose(denial, &judgement.limits, &self.policy, grpc);
-        let details = format!("tollgate_{}", denial.reason.as_str());
-        // A host that cannot send the reply leaves the request paused: refused all the same.
-        let _ = abi::send_reply(
-            reply.status,
-            details.as_bytes(),
-            Headers::from_pairs(&reply.headers).as_bytes(),
-            reply.body.as_bytes(),
-            reply.grpc_status,
-        );
-    }
+/// Answers the request ourselves. A host that cannot leaves it paused: it does not pass.
+fn send(reply: &Reply, reason: Reason) {
+    let _ = abi::send_reply(
+        reply.status,
+        format!("tollgate_{}", reason.as_str()).as_bytes(),
+        Headers::from_pairs(&reply.headers).as_bytes(),
+        reply.body.as_bytes(),
+        reply.grpc_status,
+    );
 }

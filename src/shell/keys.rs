@@ -53,6 +53,16 @@ impl Keys for CurrentKeys<'_> {
             KeysFrom::Remote(_) => self.local.get(provider)?.as_ref()?.current(self.now),
         }
     }
+
+    fn version(&self, provider: usize) -> Option<u64> {
+        match &self.policy.providers.get(provider)?.keys {
+            KeysFrom::Static(_) => Some(0),
+            KeysFrom::Remote(_) => {
+                let local = self.local.get(provider)?.as_ref()?;
+                local.current(self.now).map(|_| local.version())
+            }
+        }
+    }
 }
 
 impl RemoteKeys {

@@ -1,5 +1,6 @@
 //! The thin shell: the only code that knows the proxy. Callbacks gather, decide, apply.
 
+mod foreign;
 mod http;
 mod keys;
 mod metrics;

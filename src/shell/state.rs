@@ -1,25 +1,29 @@
 //! What one worker holds for a configuration: the policy, the bucket table, the counters.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
-use log::warn;
+use log::{info, warn};
 
+use super::foreign::Foreign;
 use super::keys::RemoteKeys;
 use super::metrics::Metrics;
 use super::random;
 use super::store::SharedData;
 use super::waiting::Waiting;
 use crate::abi::{self, Map};
+use crate::cache::{Look, TokenCache};
 use crate::concurrency::{Concurrency, Lease};
 use crate::gate::{Gate, Request};
 use crate::headers::Headers;
 use crate::limit::table::Table;
 use crate::limit::{self, Counters, Ruling};
-use crate::policy::{FilterState, Policy};
+use crate::policy::{Crypto, FilterState, Policy};
 use crate::quota_plan::ResponseCharge;
 use crate::tags::OwnedHeaders;
-use crate::verdict::{Judgement, Verdict};
-use crate::verify::engine::ModuleEngine;
+use crate::token_source;
+use crate::verdict::{Judgement, LimitReport, Verdict};
+use crate::verify::host::Engines;
 
 /// A loaded configuration and what it needs at run time.
 pub struct State {
@@ -30,9 +34,11 @@ pub struct State {
     /// The key sets that are fetched.
     pub keys: RemoteKeys,
     /// The counters.
-    pub metrics: Metrics,
+    pub metrics: Rc<Metrics>,
     /// The requests that wait for a key.
     pub waiting: Waiting,
+    engines: Engines<Foreign>,
+    cache: TokenCache,
     table: Option<Table>,
     concurrency: Option<RefCell<Concurrency>>,
 }
@@ -45,23 +51,40 @@ impl State {
             .and_then(|name| String::from_utf8(name).ok())
             .unwrap_or_default();
         let keys = RemoteKeys::new(&plugin, &policy);
+        let metrics = Rc::new(metrics);
+        let foreign = Foreign::new(Rc::clone(&metrics), policy.metrics);
+        let engines = match policy.crypto {
+            Crypto::Auto => Engines::tested(foreign),
+            Crypto::Module => Engines::module(foreign),
+        };
+        info!("tollgate: the proxy verifies {:?}, the module the rest", engines.proven());
+        let seed = random::seed().first_chunk().map_or(0, |half| u64::from_le_bytes(*half));
+        let cache = TokenCache::new(policy.token_cache, &policy.rules, seed);
         let (table, concurrency) = open_store(&plugin, &policy);
         let waiting = Waiting::default();
-        Self { policy, owned, keys, metrics, waiting, table, concurrency }
+        Self { policy, owned, keys, metrics, waiting, engines, cache, table, concurrency }
     }
 
     /// Judges a request by its headers.
     pub fn judge(&self, headers: &Headers) -> Judgement {
-        let keys = self.keys.current(&self.policy, abi::now());
+        let now = abi::now();
+        let keys = self.keys.current(&self.policy, now);
         let gate = Gate {
             policy: &self.policy,
             keys: &keys,
-            engine: &ModuleEngine,
+            engine: &self.engines,
+            cache: &self.cache,
             table: self.table.as_ref(),
             concurrency: self.concurrency.as_ref(),
             store: &SharedData,
         };
-        gate.judge(&Request { headers, client_address: &client_address, clock: &abi::now })
+        gate.judge(&Request {
+            headers,
+            client_address: &client_address,
+            peer_certificate: &peer_certificate,
+            now,
+            clock: &abi::now,
+        })
     }
 
     /// Leaves the trace of a decision: filter state and counters.
@@ -71,7 +94,7 @@ impl State {
         let rule = rule.map_or("none", |rule| rule.name.as_str());
         let provider = provider.map_or("none", |provider| provider.name.as_str());
         let (decision, reason) = (judgement.verdict.decision(), judgement.verdict.reason());
-        let denied = matches!(judgement.verdict, Verdict::Deny(_));
+        let denied = judgement.verdict.denial().is_some();
         let write = match self.policy.filter_state {
             FilterState::All => true,
             FilterState::Denied => denied,
@@ -82,28 +105,18 @@ impl State {
             write_state("reason", reason.as_str());
             write_state("rule", rule);
             write_state("provider", provider);
-            for (index, value) in &judgement.tags {
+            for (index, value) in judgement.tags() {
                 if let Some(tag) = self.policy.tags.get(*index).filter(|tag| tag.filter_state) {
                     write_state(&tag.name, value);
                 }
             }
         }
         if self.policy.metrics {
-            self.count_store(&judgement.store);
-            for report in &judgement.limits {
-                let result = match (report.ruling, report.dry_run) {
-                    // What had tokens is taken only if the request passes.
-                    (Ruling::Pass, _) if denied => continue,
-                    (Ruling::Pass, _) => "allowed",
-                    (Ruling::NotYet | Ruling::Never, false) => "denied",
-                    (Ruling::NotYet | Ruling::Never, true) => "would_deny",
-                };
-                self.metrics.limit((report.limit, result), || {
-                    let limit = self.policy.limits.get(report.limit);
-                    let name = limit.map_or("none", |limit| limit.name.as_str());
-                    format!("tollgate_limit.limit.{name}.result.{result}")
-                });
+            if let Some(look) = judgement.look {
+                self.metrics.add(look_counter(look), 1);
             }
+            self.count_store(&judgement.store);
+            self.count_limits(judgement);
             let labels = (judgement.rule, judgement.provider, decision, reason);
             self.metrics.request(labels, || {
                 let reason = reason.as_str();
@@ -119,6 +132,26 @@ impl State {
         if self.policy.metrics {
             self.metrics.add("tollgate_store_retries", counters.retries);
             self.metrics.add("tollgate_store_evictions", counters.live_evictions);
+        }
+    }
+
+    fn count_limits(&self, judgement: &Judgement) {
+        let refuses = |report: &LimitReport| report.ruling != Ruling::Pass;
+        // What had tokens was taken only if no other limit refused.
+        let taken = !judgement.limits.iter().any(|report| refuses(report) && !report.dry_run);
+        let carried_out = matches!(judgement.verdict, Verdict::Deny(_));
+        for report in &judgement.limits {
+            let result = match refuses(report) {
+                false if taken => "allowed",
+                false => continue,
+                true if carried_out && !report.dry_run => "denied",
+                true => "would_deny",
+            };
+            self.metrics.limit((report.limit, result), || {
+                let limit = self.policy.limits.get(report.limit);
+                let name = limit.map_or("none", |limit| limit.name.as_str());
+                format!("tollgate_limit.limit.{name}.result.{result}")
+            });
         }
     }
 
@@ -153,14 +186,49 @@ impl State {
         }
     }
 
-    /// Writes the tags of a request that passes into its headers.
-    pub fn write_tags(&self, judgement: &Judgement) {
-        for (index, value) in &judgement.tags {
+    /// Writes what the upstream gets to see of a request that passes: its tags, no token where it
+    /// must not have one, and its own authorization where it has one.
+    pub fn write_request(&self, judgement: &Judgement, headers: &Headers) {
+        for (index, value) in judgement.tags() {
             let header = self.policy.tags.get(*index).and_then(|tag| tag.header.as_ref());
             if let Some(header) = header {
                 let _ = abi::header_replace(Map::Request, header.as_bytes(), value.as_bytes());
             }
         }
+        if !self.policy.token.forward {
+            for rewrite in token_source::removal(headers, &self.policy.token) {
+                write_header(rewrite.name.as_bytes(), &rewrite.values);
+            }
+        }
+        let rule = judgement.rule.and_then(|index| self.policy.rules.get(index));
+        let authorization = rule.and_then(|rule| rule.upstream_authorization.as_ref());
+        // A dry run lets pass; it does not lend the upstream's key to who would be refused.
+        if let (Some(value), Verdict::Allow(_)) = (authorization, &judgement.verdict) {
+            write_header(b"authorization", &[value.expose().as_bytes().to_vec()]);
+        }
+    }
+}
+
+/// Puts these lines in place of every line of a header.
+fn write_header(name: &[u8], values: &[Vec<u8>]) {
+    match values {
+        [value] => {
+            let _ = abi::header_replace(Map::Request, name, value);
+        }
+        values => {
+            let _ = abi::header_remove(Map::Request, name);
+            for value in values {
+                let _ = abi::header_add(Map::Request, name, value);
+            }
+        }
+    }
+}
+
+const fn look_counter(look: Look) -> &'static str {
+    match look {
+        Look::Hit => "tollgate_token_cache.result.hit",
+        Look::NegativeHit => "tollgate_token_cache.result.negative_hit",
+        Look::Miss => "tollgate_token_cache.result.miss",
     }
 }
 
@@ -198,4 +266,10 @@ fn client_address() -> Option<String> {
     let address = String::from_utf8(abi::property(b"source\0address")?).ok()?;
     let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host);
     Some(host.trim_matches(['[', ']']).to_owned())
+}
+
+/// The SHA-256 of the client's certificate in hexadecimal; none outside of mutual TLS.
+fn peer_certificate() -> Option<Vec<u8>> {
+    let mutual = abi::property(b"connection\0mtls")? == [1];
+    mutual.then(|| abi::property(b"connection\0sha256_peer_certificate_digest"))?
 }

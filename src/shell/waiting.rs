@@ -11,7 +11,7 @@ use crate::abi;
 use crate::provider::KeysFrom;
 use crate::reason::Reason;
 use crate::remote::local::Missing;
-use crate::verdict::{Judgement, Verdict};
+use crate::verdict::Judgement;
 
 /// How many requests one worker holds at most; the next is judged with the keys there are. At
 /// 60 KiB of headers each, this bounds what a flood of unknown kids can pin in the proxy.
@@ -62,7 +62,7 @@ impl State {
         stream: &Rc<RefCell<Stream>>,
         deadline: Option<u64>,
     ) -> Lacking {
-        let (Verdict::Deny(denial), Some(provider)) = (&judgement.verdict, judgement.provider)
+        let (Some(denial), Some(provider)) = (judgement.verdict.denial(), judgement.provider)
         else {
             return Lacking::Stands;
         };

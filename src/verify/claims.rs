@@ -59,6 +59,11 @@ impl Claims {
         Some(u64::try_from(end).unwrap_or(u64::MAX))
     }
 
+    /// The value of a top-level claim.
+    pub fn member(&self, name: &str) -> Option<&Value> {
+        self.members.get(name)
+    }
+
     /// The value of a claim.
     pub fn get(&self, claim: &ClaimRef) -> Option<&Value> {
         match claim {

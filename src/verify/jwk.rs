@@ -5,8 +5,8 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::algorithm::{Algorithm, Family};
-use super::base64url;
 use super::engine::Primitive;
+use super::{base64url, host};
 
 pub use self::error::KeyError;
 
@@ -38,6 +38,7 @@ pub struct Key {
     family: Family,
     public: Public,
     primitive: Option<Primitive>,
+    host_field: Option<Vec<u8>>,
 }
 
 /// The public numbers of a key, for an engine that wants SubjectPublicKeyInfo. All big-endian.
@@ -95,7 +96,8 @@ impl Key {
         };
         let kid = kid.map(str::to_owned);
         let issuer = issuer.map(str::to_owned);
-        let key = Self { kid, algorithm, issuer, family, public, primitive };
+        let host_field = host::key_field(family, &public);
+        let key = Self { kid, algorithm, issuer, family, public, primitive, host_field };
         match algorithm {
             Some(algorithm) if key.fits(algorithm) => Ok(key),
             Some(algorithm) if algorithm.family() == Family::Secret && family == Family::Secret => {
@@ -129,6 +131,11 @@ impl Key {
     /// What the in-module engine works with; `None` for P-521, which only a host verifies.
     pub(super) fn primitive(&self) -> Option<&Primitive> {
         self.primitive.as_ref()
+    }
+
+    /// The key as the host's verifier takes it; `None` where it does not.
+    pub(super) fn host_field(&self) -> Option<&[u8]> {
+        self.host_field.as_deref()
     }
 
     /// Whether signatures of `algorithm` can be this key's: its family, its own `alg` if it has

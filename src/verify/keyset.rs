@@ -42,7 +42,7 @@ pub enum KeySetError {
     Malformed,
     /// More than 256 entries.
     TooManyKeys,
-    /// No entry can verify anything in this module; what is wrong with each of the others.
+    /// No entry can verify anything; what is wrong with each.
     NoUsableKey(Vec<SkippedKey>),
 }
 
@@ -59,8 +59,7 @@ impl KeySet {
     /// Parses a JWKS. Bad keys are skipped and reported; the rest is used. `secrets` says whether
     /// `oct` keys are taken: only from the operator's own sets.
     ///
-    /// A P-521 key is kept for a host engine, but a set with nothing else is refused: without one
-    /// it would verify no token.
+    /// A P-521 key is usable where the host's engine is: a set may hold nothing else.
     pub fn parse(json: &[u8], secrets: SecretKeys) -> Result<(Self, Vec<SkippedKey>), KeySetError> {
         if json.len() > MAX_BYTES {
             return Err(KeySetError::TooLarge);
@@ -80,7 +79,7 @@ impl KeySet {
                 Err(why) => skipped.push(SkippedKey { index, why }),
             }
         }
-        if !keys.iter().any(|key| key.primitive().is_some()) {
+        if keys.is_empty() {
             return Err(KeySetError::NoUsableKey(skipped));
         }
         Ok((Self { keys }, skipped))

@@ -7,6 +7,7 @@
 //! - [`token`]: three parts and their size · [`base64url`], [`json`]: strict decoding
 //! - [`header`]: what a header may say · [`algorithm`]: names and key families
 //! - [`jwk`], [`keyset`]: keys bound to their family · [`engine`]: who does the arithmetic
+//! - [`host`]: the proxy's own arithmetic, after a self-test · `der`: what it reads
 //! - [`issuer`]: whose token it is, tenants, Entra ID's extra rules
 //! - [`claims`], [`date`]: what is judged after the signature · [`error`]: why a token is refused
 
@@ -14,13 +15,16 @@ pub mod algorithm;
 pub mod base64url;
 pub mod claims;
 pub mod date;
+mod der;
 pub mod engine;
 pub mod error;
 pub mod header;
+pub mod host;
 pub mod issuer;
 pub mod json;
 pub mod jwk;
 pub mod keyset;
+mod self_test;
 pub mod token;
 
 use serde_json::{Map, Value};
@@ -38,6 +42,11 @@ use crate::provider::Provider;
 pub trait Keys {
     /// The key set of the provider with this index; `None`: never had, or older than `max_stale`.
     fn keys(&self, provider: usize) -> Option<&KeySet>;
+
+    /// A number that another key set of the provider does not have; `None` where [`Self::keys`] is.
+    fn version(&self, provider: usize) -> Option<u64> {
+        self.keys(provider).map(|_| 0)
+    }
 }
 
 /// Judges tokens.

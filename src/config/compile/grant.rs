@@ -1,11 +1,15 @@
 //! What a caller must be granted: entries of `rules[].allow`, and `when` of a tier.
 
-use super::read;
-use crate::config::report::{At, Report};
-use crate::config::schema::{RawClaimTest, RawGrant};
+use serde_json::Value;
 
-/// Judges one entry. An empty one would admit everybody, which `allow` says by being absent.
-pub(super) fn grant(raw: &RawGrant, at: &At, report: &mut Report) {
+use super::read;
+use crate::config::report::{At, Report, quoted};
+use crate::config::schema::{RawClaimTest, RawGrant, Scalar};
+use crate::grant::{ClaimTest, Demand, Grant, Test, same};
+use crate::template::ClaimRef;
+
+/// Compiles one entry. An empty one would admit everybody, which `allow` says by being absent.
+pub(super) fn grant(raw: &RawGrant, at: &At, report: &mut Report) -> Grant {
     let lists = [
         ("roles_any", &raw.roles_any),
         ("roles_all", &raw.roles_all),
@@ -26,29 +30,112 @@ pub(super) fn grant(raw: &RawGrant, at: &At, report: &mut Report) {
         let at = at.field(name);
         read::texts(list, &at, report);
         if name.starts_with("scopes") {
-            for (index, _) in list.iter().enumerate().filter(|(_, s)| s.contains(' ')) {
-                report.problem(&at.index(index), "holds a space, which separates scopes");
-            }
+            scopes(list, &at, report);
         }
     }
-    let Some(claims) = &raw.claims else { return };
-    let at = at.field("claims");
-    if claims.is_empty() {
-        read::texts(&[], &at, report);
-    }
-    for (index, test) in claims.iter().enumerate() {
-        claim_test(test, &at.index(index), report);
+    let claims = claims(raw.claims.as_deref(), &at.field("claims"), report);
+    let scopes = Demand { any: raw.scopes_any.clone(), all: raw.scopes_all.clone() };
+    let asked: Vec<&str> =
+        scopes.all.iter().chain(&scopes.any).flatten().map(String::as_str).collect();
+    Grant {
+        roles: Demand { any: raw.roles_any.clone(), all: raw.roles_all.clone() },
+        scope: (!asked.is_empty()).then(|| asked.join(" ").into()),
+        scopes,
+        groups_any: raw.groups_any.clone(),
+        clients: raw.clients.clone(),
+        claims,
     }
 }
 
-/// Judges one entry of `claims`: a claim and exactly one test.
-fn claim_test(raw: &RawClaimTest, at: &At, report: &mut Report) {
-    read::claim(raw.claim.as_ref(), &at.field("claim"), report);
-    let given = [raw.any_of.is_some(), raw.equals.is_some(), raw.exists.is_some()];
-    if given.into_iter().filter(|given| *given).count() != 1 {
-        report.problem(at, "has not exactly one test; allowed: one of any_of, equals, exists");
+/// Notes what is no scope (RFC 6749 §3.3: printable ASCII without space, quote and backslash).
+fn scopes(list: &[String], at: &At, report: &mut Report) {
+    for (index, scope) in list.iter().enumerate() {
+        if scope.contains(' ') {
+            report.problem(&at.index(index), "holds a space, which separates scopes");
+        } else if !scope.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\')) {
+            report.problem(&at.index(index), format_args!("{} is not a scope", quoted(scope)));
+        }
+    }
+}
+
+fn claims(raw: Option<&[RawClaimTest]>, at: &At, report: &mut Report) -> Vec<ClaimTest> {
+    let Some(raw) = raw else { return Vec::new() };
+    if raw.is_empty() {
+        read::texts(&[], at, report);
+    }
+    let each = raw.iter().enumerate();
+    each.filter_map(|(index, raw)| claim_test(raw, &at.index(index), report)).collect()
+}
+
+/// Compiles one entry of `claims`: a claim and exactly one test.
+fn claim_test(raw: &RawClaimTest, at: &At, report: &mut Report) -> Option<ClaimTest> {
+    let claim = read::claim(raw.claim.as_ref(), &at.field("claim"), report);
+    let value = |scalar: &Scalar| scalar.0.clone();
+    let given = [
+        raw.equals.as_ref().map(|wanted| Test::Equals(value(wanted))),
+        raw.any_of.as_ref().map(|wanted| Test::AnyOf(wanted.iter().map(value).collect())),
+        raw.contains.as_ref().map(|wanted| Test::Contains(value(wanted))),
+        raw.exists.map(Test::Exists),
+    ];
+    let mut given = given.into_iter().flatten();
+    let test = given.next();
+    if test.is_none() || given.next().is_some() {
+        report.problem(
+            at,
+            "has not exactly one test; allowed: one of equals, any_of, contains, exists",
+        );
     }
     if raw.any_of.as_ref().is_some_and(Vec::is_empty) {
         read::texts(&[], &at.field("any_of"), report);
+    }
+    Some(ClaimTest { claim: claim?, test: test? })
+}
+
+/// Notes an entry whose tests contradict each other: it never holds.
+pub(super) fn warn_of_contradiction(grant: &Grant, at: &At, report: &mut Report) {
+    let each = grant.claims.iter().enumerate();
+    for (index, test) in each {
+        let at = at.field("claims").index(index);
+        let earlier = grant.claims.iter().take(index);
+        if earlier.clone().any(|e| e.claim == test.claim && excludes(&e.test, &test.test)) {
+            report.warning(&at, "contradicts an earlier test of the same claim: never holds");
+        } else if test.test == Test::Exists(false) && is_needed(&test.claim, grant) {
+            report.warning(&at, "asks for the absence of a claim that is needed: never holds");
+        }
+    }
+}
+
+/// Whether no value passes both tests of a claim.
+fn excludes(a: &Test, b: &Test) -> bool {
+    let among = |list: &[Value], value: &Value| list.iter().any(|item| same(item, value));
+    match (a, b) {
+        (Test::Exists(a), Test::Exists(b)) => a != b,
+        (Test::Exists(exists), _) | (_, Test::Exists(exists)) => !exists,
+        (Test::Equals(a), Test::Equals(b)) => !same(a, b),
+        // One asks for an array, the other for a single value.
+        (Test::Equals(_), Test::Contains(_)) | (Test::Contains(_), Test::Equals(_)) => true,
+        (Test::Equals(value), Test::AnyOf(list)) | (Test::AnyOf(list), Test::Equals(value)) => {
+            !among(list, value)
+        }
+        // An array may hold both.
+        (Test::AnyOf(_) | Test::Contains(_), Test::AnyOf(_) | Test::Contains(_)) => false,
+    }
+}
+
+/// Whether a token without the claim is never accepted, or the same entry asks for it.
+fn is_needed(claim: &ClaimRef, grant: &Grant) -> bool {
+    let name = match claim {
+        ClaimRef::Name(name) => name,
+        ClaimRef::Pointer(tokens) => match tokens.as_slice() {
+            [name] => name,
+            _ => return false,
+        },
+    };
+    let roles = grant.roles.any.is_some() || grant.roles.all.is_some();
+    match name.as_str() {
+        "iss" => true,
+        "roles" => roles,
+        "groups" => grant.groups_any.is_some(),
+        _ => false,
     }
 }

@@ -10,7 +10,7 @@ use crate::config::schema::{
 };
 use crate::config::units::{self, Rate};
 use crate::limit::quota::Quota;
-use crate::policy::Limit;
+use crate::policy::{Limit, Tier};
 use crate::quota_plan::RateClaim;
 use crate::template::ClaimRef;
 
@@ -40,9 +40,13 @@ fn limit<'a>(
     let key = raw.key.as_deref().unwrap_or("{@identity}");
     let key = read::template(key, &at.field("key"), report);
     let quota = quota(raw.rate.as_ref(), raw.burst, at, report);
-    for (index, raw) in raw.tiers.iter().flatten().enumerate() {
-        tier(raw, &at.field("tiers").index(index), report);
-    }
+    let tiers: Vec<Option<Tier>> = raw
+        .tiers
+        .iter()
+        .flatten()
+        .enumerate()
+        .map(|(index, raw)| tier(raw, &at.field("tiers").index(index), report))
+        .collect();
     if raw.tiers.as_ref().is_some_and(Vec::is_empty) {
         report.problem(&at.field("tiers"), "is an empty list; leave it out");
     }
@@ -57,6 +61,10 @@ fn limit<'a>(
         name: name?,
         key: key?,
         quota: owing(quota?),
+        tiers: tiers
+            .into_iter()
+            .map(|tier| tier.map(|Tier { when, quota }| Tier { when, quota: owing(quota) }))
+            .collect::<Option<_>>()?,
         rate_claim: match rate_claim {
             Some(compiled) => Some(compiled?),
             None => None,
@@ -95,12 +103,13 @@ fn rate(text: Option<&RateText>, at: &At, report: &mut Report) -> Option<Rate> {
     rate.map_err(|error| report.problem(at, format_args!("{} {error}", quoted(text)))).ok()
 }
 
-fn tier(raw: &RawTier, at: &At, report: &mut Report) {
-    match &raw.when {
-        Some(when) => grant::grant(when, &at.field("when"), report),
-        None => report.required(&at.field("when"), "what the caller must be granted"),
+fn tier(raw: &RawTier, at: &At, report: &mut Report) -> Option<Tier> {
+    let when = raw.when.as_ref().map(|when| grant::grant(when, &at.field("when"), report));
+    if when.is_none() {
+        report.required(&at.field("when"), "what the caller must be granted");
     }
-    quota(raw.rate.as_ref(), raw.burst, at, report);
+    let quota = quota(raw.rate.as_ref(), raw.burst, at, report);
+    Some(Tier { when: when?, quota: quota? })
 }
 
 /// `rate_claim`. Every number that it may find must make a quota, so that none is left to judge when

@@ -32,7 +32,14 @@ pub(super) fn policy(
     let limits = limit::limits(raw, report);
     let rules = rule::rules(raw, env, report);
     let tags = tag::tags(raw, report);
-    let responses = response::responses(raw.responses.as_ref(), report);
+    let mut responses = response::responses(raw.responses.as_ref(), report);
+    responses.resource_metadata = response::resource_metadata(
+        raw.responses.as_ref(),
+        providers.as_deref().unwrap_or_default(),
+        rules.as_deref().unwrap_or_default(),
+        &token,
+        report,
+    );
     settings::privacy(raw.privacy.as_ref(), report);
     let token_cache = settings::token_cache(raw.token_cache.as_ref(), report);
     let max_identities = settings::max_identities(raw.store.as_ref(), &root, report);
@@ -51,5 +58,6 @@ pub(super) fn policy(
         max_identities,
         failure_mode: settings::failure_mode(raw.failure_mode),
         reject_ambiguous_paths: settings::reject_ambiguous_paths(raw.ambiguous_paths),
+        dry_run: raw.dry_run.unwrap_or(false),
     })
 }

@@ -1,15 +1,29 @@
 //! `responses`.
 
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
 use super::{read, uri};
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{RawBody, RawCors, RawRatelimitHeaders, RawResponses};
-use crate::policy::Responses;
+use crate::path;
+use crate::policy::{Cors, Origins, ResourceMetadata, Responses, TokenRules};
+use crate::provider::{Issuer, Provider, Tenants};
+use crate::rule::Rule;
+use crate::token_source::Place;
 
 /// Compiles `responses`; problem documents and the IETF fields by default.
 pub(super) fn responses(raw: Option<&RawResponses>, report: &mut Report) -> Responses {
     let at = At::root().field("responses");
-    let mut responses =
-        Responses { realm: None, problem_body: true, ratelimit_ietf: true, ratelimit_x: false };
+    let mut responses = Responses {
+        realm: None,
+        problem_body: true,
+        ratelimit_ietf: true,
+        ratelimit_x: false,
+        resource_metadata: None,
+        cors: None,
+    };
     let Some(raw) = raw else { return responses };
     if let Some(realm) = &raw.realm {
         let at = at.field("realm");
@@ -27,22 +41,85 @@ pub(super) fn responses(raw: Option<&RawResponses>, report: &mut Report) -> Resp
         Some(RawRatelimitHeaders::Both) => (true, true),
         Some(RawRatelimitHeaders::Off) => (false, false),
     };
-    if let Some(text) = &raw.resource_metadata {
-        uri::http(text, &at.field("resource_metadata"), report);
-    }
     if let Some(raw) = &raw.cors {
-        cors(raw, &at.field("cors"), report);
+        responses.cors = cors(raw, &at.field("cors"), report);
     }
     responses
 }
 
-/// Judges `cors`: origins as browsers send them, or `*`, which the Fetch standard forbids beside
+/// What RFC 9728 §3.1 puts between the host and the path of a resource to name its metadata.
+const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
+
+/// Compiles `resource_metadata`: its URL as given, and the document that is served there.
+pub(super) fn resource_metadata(
+    raw: Option<&RawResponses>,
+    providers: &[Provider],
+    rules: &[Rule],
+    token: &TokenRules,
+    report: &mut Report,
+) -> Option<ResourceMetadata> {
+    let text = raw?.resource_metadata.as_ref()?;
+    let at = At::root().field("responses").field("resource_metadata");
+    let uri = uri::http(text, &at, report)?;
+    let below = uri.path.strip_prefix(WELL_KNOWN).filter(|p| p.is_empty() || p.starts_with('/'));
+    if uri.path.contains('?') || path::ambiguous(uri.path.as_bytes()) {
+        report.problem(&at, "has a query, or a path with more than one reading");
+    } else if below.is_none() {
+        report.warning(
+            &at,
+            format_args!("its path does not begin with {WELL_KNOWN}, where clients look"),
+        );
+    }
+    let resource = format!("{}://{}{}", uri.scheme, uri.authority, below.unwrap_or_default());
+    let mut document = json!({
+        "resource": resource,
+        "authorization_servers": providers.iter().flat_map(issuers).collect::<Vec<_>>(),
+    });
+    let scopes: BTreeSet<&str> = rules
+        .iter()
+        .flat_map(|rule| rule.allow.iter().flatten())
+        .flat_map(|grant| grant.scopes.all.iter().chain(&grant.scopes.any).flatten())
+        .map(String::as_str)
+        .collect();
+    let methods: BTreeSet<&str> = token.from.iter().filter_map(bearer_method).collect();
+    for (name, list) in [("scopes_supported", scopes), ("bearer_methods_supported", methods)] {
+        if let (false, Some(members)) = (list.is_empty(), document.as_object_mut()) {
+            members.insert(name.to_owned(), json!(list));
+        }
+    }
+    Some(ResourceMetadata { url: text.clone(), path: uri.path, document: document.to_string() })
+}
+
+/// The issuers that a provider names; one for each tenant where they are listed.
+fn issuers(provider: &Provider) -> Vec<String> {
+    let of = |issuer: &Issuer| match (issuer, &provider.tenants) {
+        (Issuer::Exact(issuer), _) => vec![issuer.clone()],
+        (Issuer::Tenanted { prefix, suffix }, Tenants::Only(tenants)) => {
+            tenants.iter().map(|tenant| format!("{prefix}{tenant}{suffix}")).collect()
+        }
+        (Issuer::Tenanted { .. }, _) => Vec::new(),
+    };
+    provider.issuers.iter().flat_map(of).collect()
+}
+
+/// The methods of RFC 6750 §2 alone have names (RFC 9728 §2).
+fn bearer_method(place: &Place) -> Option<&'static str> {
+    match place {
+        Place::Header { name, prefix } => {
+            (name == "authorization" && prefix.eq_ignore_ascii_case("Bearer ")).then_some("header")
+        }
+        Place::Query(name) => (name == "access_token").then_some("query"),
+        Place::Cookie(_) | Place::WebsocketProtocol(_) => None,
+    }
+}
+
+/// Compiles `cors`: origins as browsers send them, or `*`, which the Fetch standard forbids beside
 /// credentials.
-fn cors(raw: &RawCors, at: &At, report: &mut Report) {
+fn cors(raw: &RawCors, at: &At, report: &mut Report) -> Option<Cors> {
     let origins = at.field("allow_origins");
     let Some(list) = &raw.allow_origins else {
         report.required(&origins, "a list of origins such as https://app.example.com");
-        return;
+        return None;
     };
     if list.is_empty() {
         read::texts(list, &origins, report);
@@ -58,4 +135,9 @@ fn cors(raw: &RawCors, at: &At, report: &mut Report) {
             );
         }
     }
+    let origins = match list.iter().any(|text| text == "*") {
+        true => Origins::Any,
+        false => Origins::Only(list.clone()),
+    };
+    Some(Cors { origins, credentials: raw.allow_credentials.unwrap_or(false) })
 }

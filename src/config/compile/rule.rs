@@ -8,7 +8,8 @@ use crate::config::Environment;
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{Count, RawAuth, RawConfig, RawCost, RawCostFrom, RawPayload, RawRule};
 use crate::config::units;
-use crate::rule::{Auth, Cost, Matcher, Rule};
+use crate::grant::Grant;
+use crate::rule::{Auth, Cost, HeaderSecret, Matcher, Rule};
 use crate::template::is_token;
 
 /// `cost`: a request that costs nothing is one without limits, and says so by having none.
@@ -71,6 +72,9 @@ fn default_rule() -> Rule {
         limits: Vec::new(),
         cost: Cost::Fixed(1),
         concurrency: None,
+        allow: None,
+        upstream_authorization: None,
+        dry_run: false,
     }
 }
 
@@ -108,7 +112,7 @@ fn rule<'a>(
             );
         }
     }
-    allow(raw, &at.field("allow"), report);
+    let allow = allow(raw, &at.field("allow"), report);
     let cost = cost(raw.cost.as_ref(), &at.field("cost"), report);
     let concurrency = raw
         .concurrency
@@ -116,8 +120,19 @@ fn rule<'a>(
     if let Some(raw) = &raw.payload {
         payload(raw, &at.field("payload"), report);
     }
-    upstream_authorization(raw, env, &at.field("upstream_authorization"), report);
-    Some(Rule { name: name?, matcher, auth, providers, limits, cost: cost?, concurrency })
+    let upstream_authorization = upstream_authorization(raw, auth, env, at, report);
+    Some(Rule {
+        name: name?,
+        matcher,
+        auth,
+        providers,
+        limits,
+        cost: cost?,
+        concurrency,
+        allow,
+        upstream_authorization,
+        dry_run: raw.dry_run.unwrap_or(false),
+    })
 }
 
 /// Positions of the names in a list, each at most once.
@@ -142,14 +157,19 @@ fn indexes(
     found
 }
 
-fn allow(raw: &RawRule, at: &At, report: &mut Report) {
-    let Some(list) = &raw.allow else { return };
+fn allow(raw: &RawRule, at: &At, report: &mut Report) -> Option<Vec<Grant>> {
+    let list = raw.allow.as_ref()?;
     if list.is_empty() {
         report.problem(at, "is an empty list, which admits nobody; leave it out to admit all");
     }
+    let mut entries = Vec::new();
     for (index, entry) in list.iter().enumerate() {
-        grant::grant(entry, &at.index(index), report);
+        let at = at.index(index);
+        let entry = grant::grant(entry, &at, report);
+        grant::warn_of_contradiction(&entry, &at, report);
+        entries.push(entry);
     }
+    Some(entries)
 }
 
 /// `cost`; `None` with a problem, or with a form that [`crate::config`] refuses elsewhere.
@@ -217,17 +237,31 @@ fn payload(raw: &RawPayload, at: &At, report: &mut Report) {
     }
 }
 
-fn upstream_authorization(raw: &RawRule, env: &dyn Environment, at: &At, report: &mut Report) {
-    let Some(raw) = &raw.upstream_authorization else { return };
-    match &raw.env {
-        Some(name) => {
-            read::variable(name, env, &at.field("env"), report);
-        }
-        None => report.required(&at.field("env"), "the name of an environment variable"),
+fn upstream_authorization(
+    raw: &RawRule,
+    auth: Auth,
+    env: &dyn Environment,
+    at: &At,
+    report: &mut Report,
+) -> Option<HeaderSecret> {
+    let at = at.field("upstream_authorization");
+    let raw = raw.upstream_authorization.as_ref()?;
+    if auth != Auth::Required {
+        report.warning(&at, "is lent to callers without a token: auth is not required");
     }
-    if let Some(prefix) = &raw.prefix {
-        read::header_text(prefix, &at.field("prefix"), report);
+    let prefix = raw.prefix.as_deref().unwrap_or_default();
+    read::header_text(prefix, &at.field("prefix"), report);
+    let at = at.field("env");
+    let Some(name) = &raw.env else {
+        report.required(&at, "the name of an environment variable");
+        return None;
+    };
+    let value = read::variable(name, env, &at, report)?;
+    // A line break that a file brought along would end the header.
+    if !value.bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
+        report.problem(&at, format_args!("the value of {name} cannot stand in a header"));
     }
+    Some(HeaderSecret::new(format!("{prefix}{value}")))
 }
 
 /// Notes rules that an earlier one leaves nothing for.

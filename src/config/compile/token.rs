@@ -7,6 +7,7 @@ use crate::config::report::{At, Report};
 use crate::config::schema::{RawFrom, RawToken};
 use crate::policy::TokenRules;
 use crate::template::is_token;
+use crate::token_source::Place;
 
 /// `max_bytes`: hosts cap all headers of a request together at 60 KiB by default, so a longer token
 /// never arrives; a shorter limit than the least fits no signed token.
@@ -22,29 +23,28 @@ pub(super) fn token(raw: Option<&RawToken>, report: &mut Report) -> TokenRules {
         &at.field("max_bytes"),
         report,
     );
-    let mut rules =
-        TokenRules { header: "authorization".into(), prefix: "Bearer ".into(), max_bytes };
+    let forward = raw.and_then(|token| token.forward).unwrap_or(true);
+    let authorization = Place::Header { name: "authorization".into(), prefix: "Bearer ".into() };
+    let mut rules = TokenRules { from: vec![authorization], forward, max_bytes };
     let Some(from) = raw.and_then(|token| token.from.as_deref()) else { return rules };
     let at = at.field("from");
     if from.is_empty() {
         report.problem(&at, "is an empty list: no token would ever be found");
     }
+    let mut places = Vec::new();
     for (index, entry) in from.iter().enumerate() {
         let at = at.index(index);
-        source(entry, &at, report);
-        if let (0, Some(header)) = (index, &entry.header) {
-            rules.header = header.to_ascii_lowercase();
-            rules.prefix = entry.prefix.clone().unwrap_or_default();
-        }
+        places.extend(source(entry, &at, report));
         if from.iter().take(index).any(|earlier| same_place(earlier, entry)) {
             report.problem(&at, "names a place that an earlier entry names already");
         }
     }
+    rules.from = places;
     rules
 }
 
-/// Judges one entry of `from`: exactly one place, and a prefix only beside a header.
-fn source(raw: &RawFrom, at: &At, report: &mut Report) {
+/// Compiles one entry of `from`: exactly one place, and a prefix only beside a header.
+fn source(raw: &RawFrom, at: &At, report: &mut Report) -> Option<Place> {
     const ALLOWED: &str = "exactly one of header, cookie, query, websocket_protocol";
     let places = [&raw.header, &raw.cookie, &raw.query, &raw.websocket_protocol];
     match places.into_iter().flatten().count() {
@@ -91,6 +91,14 @@ fn source(raw: &RawFrom, at: &At, report: &mut Report) {
             "is not the beginning of a subprotocol name (RFC 6455 §4.1)",
         );
     }
+    let header = raw.header.as_ref().map(|name| Place::Header {
+        name: name.to_ascii_lowercase(),
+        prefix: raw.prefix.clone().unwrap_or_default(),
+    });
+    header
+        .or_else(|| raw.cookie.clone().map(Place::Cookie))
+        .or_else(|| raw.query.clone().map(Place::Query))
+        .or_else(|| raw.websocket_protocol.clone().map(Place::WebsocketProtocol))
 }
 
 /// Whether two entries look at the same place.

@@ -61,9 +61,10 @@ pub(in crate::config) struct RawClaimTest {
     pub(in crate::config) claim: Option<String>,
     pub(in crate::config) any_of: Option<Vec<Scalar>>,
     pub(in crate::config) equals: Option<Scalar>,
+    pub(in crate::config) contains: Option<Scalar>,
     pub(in crate::config) exists: Option<bool>,
 }
-object!(RawClaimTest, "an object with claim and one of any_of, equals, exists");
+object!(RawClaimTest, "an object with claim and one of equals, any_of, contains, exists");
 
 /// `cost` when it is not a number: exactly one of `header` and `json_rows` is given.
 #[derive(Debug, Default, Deserialize)]

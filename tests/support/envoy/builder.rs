@@ -30,6 +30,7 @@ pub struct Builder {
     log_fields: BTreeMap<String, String>,
     log_level: String,
     drain_time: u32,
+    transport_socket: Option<Value>,
 }
 
 impl Builder {
@@ -51,6 +52,7 @@ impl Builder {
             log_fields: BTreeMap::new(),
             log_level: "info".to_owned(),
             drain_time: 1,
+            transport_socket: None,
         }
     }
 
@@ -148,6 +150,12 @@ impl Builder {
     /// Seconds for which streams of an earlier configuration may go on; 1 unless said otherwise.
     pub fn drain_time(mut self, seconds: u32) -> Self {
         self.drain_time = seconds;
+        self
+    }
+
+    /// What the listener speaks below HTTP; plain TCP unless said otherwise.
+    pub fn transport_socket(mut self, socket: Value) -> Self {
+        self.transport_socket = Some(socket);
         self
     }
 
@@ -257,16 +265,20 @@ impl Builder {
             "access_log": [self.access_log(directory)],
         });
         merge(&mut hcm, self.hcm.clone());
+        let mut chain = json!({
+            "metadata": {"filter_metadata": {"e2e": {"serial": serial}}},
+            "filters": [{
+                "name": "envoy.filters.network.http_connection_manager", "typed_config": hcm,
+            }],
+        });
+        if let Some(socket) = &self.transport_socket {
+            merge(&mut chain, json!({"transport_socket": socket}));
+        }
         let listener = json!({
             "@type": type_url("envoy.config.listener.v3.Listener"),
             "name": "e2e",
             "address": socket_address(SocketAddr::from(([127, 0, 0, 1], 0))),
-            "filter_chains": [{
-                "metadata": {"filter_metadata": {"e2e": {"serial": serial}}},
-                "filters": [{
-                    "name": "envoy.filters.network.http_connection_manager", "typed_config": hcm,
-                }],
-            }],
+            "filter_chains": [chain],
         });
         json!({"version_info": serial.to_string(), "resources": [listener]}).to_string()
     }

@@ -1,0 +1,191 @@
+//! What a worker remembers of tokens, so that one token is verified once.
+//!
+//! A token is found by a fast keyed hash and then compared byte by byte, so that nobody is ever
+//! taken for somebody else: a hash that repeats costs a verification and no more. Two memories:
+//!
+//! - Verified tokens, as the caller they stand for. What depends on the moment is judged at each
+//!   use: `exp` and `nbf`, whether the provider still has keys, and whether they are the same.
+//!   What depends on the request (grants, limits) is not remembered.
+//! - Tokens whose signature was wrong, for a few seconds: a flood of one forged token costs one
+//!   verification. No other refusal is remembered; they are cheap, or time can change them.
+
+mod lru;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use self::lru::{Key, Lru};
+use crate::policy::TokenCache as Settings;
+use crate::principal::Caller;
+use crate::provider::Provider;
+use crate::rule::Rule;
+use crate::verify::{Failure, Keys, VerifyError};
+
+/// How long a wrong signature is remembered: 5 s. Long enough for a flood, short enough that a key
+/// which is published late is found.
+const REFUSED_FOR: u64 = 5_000_000_000;
+
+/// The most wrong signatures that are remembered, and the bytes that they may take.
+const MOST_REFUSED: usize = 512;
+const MOST_REFUSED_BYTES: usize = 1 << 20;
+
+/// What an entry may take on average, bytes: a token of Entra ID with its parsed claims is twice
+/// that, most others less. `token_cache.entries` times this is the bound.
+const BYTES_PER_ENTRY: usize = 4096;
+
+/// The tokens that one worker remembers.
+pub struct TokenCache {
+    seed: u64,
+    max_age: u64,
+    /// Of each rule, the first with the same list of providers. Which provider judges a token can
+    /// depend on that list, so that verdicts are shared only where it is the same.
+    classes: Vec<u32>,
+    verified: RefCell<Lru<Verified>>,
+    refused: RefCell<Lru<Refused>>,
+}
+
+struct Verified {
+    caller: Rc<Caller>,
+    /// The key set's version.
+    version: u64,
+    /// Nanoseconds since the Unix epoch.
+    ends: u64,
+}
+
+struct Refused {
+    failure: Failure,
+    version: u64,
+    ends: u64,
+}
+
+/// What is known of a token.
+pub enum Known<'a> {
+    /// It was verified, and its times are good now.
+    Verified(Rc<Caller>),
+    /// It is refused, as it was before.
+    Refused(Failure),
+    /// Nothing: what is found out may be remembered by this.
+    Nothing(Place<'a>),
+}
+
+/// Where a token belongs.
+#[derive(Clone, Copy)]
+pub struct Place<'a>(Key<'a>);
+
+/// How a look at the memory ended; the label of `tollgate_token_cache`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// A verified token.
+    Hit,
+    /// A token with a wrong signature.
+    NegativeHit,
+    /// An unknown one.
+    Miss,
+}
+
+impl TokenCache {
+    /// `seed`: anything that clients cannot know.
+    pub fn new(settings: Settings, rules: &[Rule], seed: u64) -> Self {
+        let entries = usize::try_from(settings.entries).unwrap_or(usize::MAX);
+        let class = |rule: &Rule| rules.iter().position(|other| other.providers == rule.providers);
+        let class = |rule| u32::try_from(class(rule).unwrap_or(0)).unwrap_or(u32::MAX);
+        Self {
+            seed,
+            max_age: u64::try_from(settings.max_age.as_nanos()).unwrap_or(u64::MAX),
+            classes: rules.iter().map(class).collect(),
+            verified: RefCell::new(Lru::new(entries, entries.saturating_mul(BYTES_PER_ENTRY))),
+            refused: RefCell::new(Lru::new(entries.min(MOST_REFUSED), MOST_REFUSED_BYTES)),
+        }
+    }
+
+    /// Whether anything is remembered at all.
+    pub fn is_on(&self) -> bool {
+        self.max_age > 0 && self.verified.borrow().has_room()
+    }
+
+    /// What is known of a token under the rule with this index at `now`.
+    pub fn look<'a>(
+        &self,
+        token: &'a [u8],
+        rule: usize,
+        providers: &[Provider],
+        keys: &dyn Keys,
+        now: u64,
+    ) -> Known<'a> {
+        let class = self.classes.get(rule).copied().unwrap_or(u32::MAX);
+        let key = Key { hash: hash(self.seed ^ u64::from(class), token), class, token };
+        let mut verified = self.verified.borrow_mut();
+        if let Some(entry) = verified.get(key) {
+            let index = entry.caller.claims().provider();
+            // Without keys, or with others, the verifier has to say so.
+            let current = keys.version(index) == Some(entry.version);
+            if current && now < entry.ends {
+                if let Some(provider) = providers.get(index) {
+                    return match entry.caller.claims().check_times(provider, now) {
+                        Ok(()) => Known::Verified(Rc::clone(&entry.caller)),
+                        Err(error) => Known::Refused(Failure { error, provider: Some(index) }),
+                    };
+                }
+            }
+            verified.remove(key.hash);
+            return Known::Nothing(Place(key));
+        }
+        let mut refused = self.refused.borrow_mut();
+        if let Some(entry) = refused.get(key) {
+            let current = entry.failure.provider.and_then(|index| keys.version(index));
+            if current == Some(entry.version) && now < entry.ends {
+                return Known::Refused(entry.failure);
+            }
+            refused.remove(key.hash);
+        }
+        Known::Nothing(Place(key))
+    }
+
+    /// Remembers a caller whose token was verified at `now`.
+    pub fn verified(
+        &self,
+        place: Place<'_>,
+        caller: &Rc<Caller>,
+        provider: &Provider,
+        keys: &dyn Keys,
+        now: u64,
+    ) {
+        let Some(version) = keys.version(caller.claims().provider()) else { return };
+        let expires = caller.claims().expires(provider).unwrap_or(u64::MAX);
+        let ends = expires.min(now.saturating_add(self.max_age));
+        let Place(key) = place;
+        // Parsed claims take about twice what they take in the token.
+        let bytes = key.token.len().saturating_mul(2).saturating_add(caller.bytes());
+        let entry = Verified { caller: Rc::clone(caller), version, ends };
+        self.verified.borrow_mut().insert(key, entry, bytes);
+    }
+
+    /// Remembers a refusal, if it is one that neither time nor another request can change.
+    pub fn refused(&self, place: Place<'_>, failure: Failure, keys: &dyn Keys, now: u64) {
+        if failure.error != VerifyError::SignatureInvalid {
+            return;
+        }
+        let Some(version) = failure.provider.and_then(|index| keys.version(index)) else { return };
+        let ends = now.saturating_add(REFUSED_FOR);
+        let Place(key) = place;
+        self.refused.borrow_mut().insert(key, Refused { failure, version, ends }, 64);
+    }
+}
+
+/// Mixes eight bytes at a time. Good enough to spread tokens, which are random at their end; that
+/// two of them can be made to collide is of no use to anybody.
+fn hash(seed: u64, token: &[u8]) -> u64 {
+    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let (words, rest) = token.as_chunks::<8>();
+    let mut hash = seed ^ u64::try_from(token.len()).unwrap_or(0).wrapping_mul(ODD);
+    for word in words {
+        hash = (hash.rotate_left(29) ^ u64::from_le_bytes(*word)).wrapping_mul(ODD);
+    }
+    let rest = rest.iter().fold(0, |rest, byte| rest << 8 | u64::from(*byte));
+    hash = (hash.rotate_left(29) ^ rest).wrapping_mul(ODD);
+    // The map takes its place from the low bits, which a product mixes least.
+    hash ^ hash >> 32
+}
+
+#[cfg(test)]
+mod tests;
