@@ -131,7 +131,7 @@ impl Concurrency {
             }
             let share = self.share(place, mine.saturating_add(1), now);
             if !slot.put(share) {
-                return Err(TakeError::Crowded);
+                return self.crowded(store, place.slot, &slot, version, changed);
             }
             self.store(store, place.slot, &slot, version, Some(now))
         });
@@ -205,9 +205,9 @@ impl Concurrency {
         let written = retry(counters, || {
             let (mut slot, version) = self.load(store, place.slot)?;
             let now = clock();
-            slot.expire(now, LEASE_NS);
+            let changed = slot.expire(now, LEASE_NS);
             if !slot.put(self.share(place, count, now)) {
-                return Err(TakeError::Crowded);
+                return self.crowded(store, place.slot, &slot, version, changed);
             }
             self.store(store, place.slot, &slot, version, now)
         });
@@ -244,6 +244,22 @@ impl Concurrency {
             Some((value, version)) => (Slot::decode(&value), version),
             None => (Slot::default(), CREATE),
         })
+    }
+
+    /// There is no room; an expiry that was brought down is kept before the next try says so.
+    fn crowded<T>(
+        &self,
+        store: &dyn Store,
+        slot: u32,
+        value: &Slot,
+        version: u32,
+        changed: bool,
+    ) -> Result<Tried<T>, TakeError> {
+        if !changed {
+            return Err(TakeError::Crowded);
+        }
+        self.store(store, slot, value, version, ())?;
+        Ok(Tried::Lost)
     }
 
     fn store<T>(

@@ -2,6 +2,7 @@
 
 mod foreign;
 mod http;
+mod in_flight;
 mod keys;
 mod metrics;
 mod random;

@@ -9,6 +9,7 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{BufferType, ContextType};
 
 use super::http::Http;
+use super::in_flight;
 use super::metrics::Metrics;
 use super::state::State;
 use crate::config::{self, Environment};
@@ -81,7 +82,7 @@ impl RootContext for Root {
                 metrics.add("tollgate_config.result.accepted", 1);
                 info!("tollgate: configuration accepted: {}", summary(&policy));
                 let state = Rc::new(State::new(policy, metrics));
-                if state.keys.any() || state.counts_concurrency() {
+                if in_flight::watch(&state) || state.keys.any() {
                     let _ = hostcalls::set_tick_period(TICK);
                 }
                 self.state = Some(state);
@@ -100,9 +101,7 @@ impl RootContext for Root {
 
     fn on_tick(&mut self) {
         self.tend_keys();
-        if let Some(state) = &self.state {
-            state.tend_concurrency();
-        }
+        in_flight::tend();
     }
 
     fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
