@@ -44,6 +44,13 @@ pub enum Metric {
 #[cfg_attr(target_family = "wasm", link(wasm_import_module = "env"))]
 unsafe extern "C" {
     fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
+    fn proxy_get_buffer_bytes(
+        kind: u32,
+        start: usize,
+        length: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
     fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_remove_header_map_value(map: u32, key: *const u8, key_size: usize) -> u32;
     fn proxy_replace_header_map_value(
@@ -115,6 +122,29 @@ pub fn now() -> u64 {
     // SAFETY: `time` outlives the call.
     unsafe { proxy_get_current_time_nanoseconds(&mut time) };
     time
+}
+
+/// Which body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Body {
+    /// The request's.
+    Request = 0,
+    /// The response's.
+    Response = 1,
+}
+
+/// At most `length` bytes of a body, from `start` of what the host shows of it; empty where there
+/// is nothing.
+pub fn body(body: Body, start: usize, length: usize) -> Vec<u8> {
+    let (mut data, mut size) = (null_mut(), 0);
+    // SAFETY: both out-pointers outlive the call; the buffer is ours (see the module).
+    unsafe {
+        match proxy_get_buffer_bytes(body as u32, start, length, &mut data, &mut size) {
+            OK => owned(data, size),
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// A whole header map in the host's serialisation; empty where there is none.

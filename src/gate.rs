@@ -14,17 +14,22 @@ use crate::limit::Counters;
 use crate::limit::store::Store;
 use crate::limit::table::Table;
 use crate::path;
+use crate::payload::Refusal;
 use crate::policy::Policy;
 use crate::principal::{Caller, Principal};
 use crate::provider::Bind;
+use crate::quota_plan;
 use crate::reason::Reason;
 use crate::rule::{self, Auth, Choice, RequestLine, Rule};
 use crate::tags::sanitise;
 use crate::template::{Part, Scope, Template};
 use crate::token_source::{self, Found};
-use crate::verdict::{Denial, Judgement, OwnAnswer, Verdict};
+use crate::verdict::{Denial, Judgement, NeedsBody, OwnAnswer, Verdict};
 use crate::verify::engine::Engine;
 use crate::verify::{Failure, Keys, Verifier};
+
+/// When a caller may come back after keys or store were not there: 1 s, in nanoseconds.
+const OWN_RETRY_AFTER: u64 = 1_000_000_000;
 
 /// What decisions are made with: the policy and the few things the host lends.
 pub struct Gate<'a> {
@@ -49,6 +54,8 @@ pub struct Gate<'a> {
 pub struct Request<'a> {
     /// Its headers, pseudo-headers included.
     pub headers: &'a Headers,
+    /// It ended with its headers.
+    pub bodyless: bool,
     /// The downstream address without its port; asked only where something needs it.
     pub client_address: &'a dyn Fn() -> Option<String>,
     /// When it arrived, nanoseconds since the Unix epoch.
@@ -62,7 +69,8 @@ pub struct Request<'a> {
 }
 
 impl Gate<'_> {
-    /// Judges a request: path, rule, token, grants, limits, tags, in this order.
+    /// Judges a request: path, rule, token, grants, tags, limits, in this order. Where the rule guards
+    /// the body, the limits wait for [`Gate::conclude`].
     pub fn judge(&self, request: &Request<'_>) -> Judgement {
         let mut judgement = Judgement {
             verdict: Verdict::Allow(Reason::Ok),
@@ -75,19 +83,23 @@ impl Gate<'_> {
             charges: Vec::new(),
             lease: None,
             store: Counters::default(),
+            needs_body: None,
+            refusal: None,
         };
         judgement.verdict = match self.decide(request, &mut judgement) {
             Ok(verdict) => verdict,
-            Err(denial) if self.only_watches(&judgement) => Verdict::WouldDeny(denial),
-            Err(denial) => Verdict::Deny(denial),
+            Err(denial) => self.refusal(denial, &judgement),
         };
         judgement
     }
 
-    /// Whether a refusal is reported and not carried out.
-    fn only_watches(&self, found: &Judgement) -> bool {
+    /// A dry run reports a refusal and does not carry it out.
+    fn refusal(&self, denial: Denial, found: &Judgement) -> Verdict {
         let rule = found.rule.and_then(|index| self.policy.rules.get(index));
-        self.policy.dry_run || rule.is_some_and(|rule| rule.dry_run)
+        match self.policy.dry_run || rule.is_some_and(|rule| rule.dry_run) {
+            true => Verdict::WouldDeny(denial),
+            false => Verdict::Deny(denial),
+        }
     }
 
     fn decide(&self, request: &Request<'_>, found: &mut Judgement) -> Result<Verdict, Denial> {
@@ -111,12 +123,48 @@ impl Gate<'_> {
                 grant::judge(entries, principal.claims())?;
             }
         }
-        self.limit(&scope, found)?;
-        if let Some(denial) = quotas::would_deny(&found.limits) {
-            return Ok(Verdict::WouldDeny(denial));
+        if let Some(guard) = &rule.payload {
+            guard
+                .admit(request.headers, request.bodyless)
+                .map_err(|refusal| refused(refusal, found))?;
+        }
+        found.lease = self.occupy(&scope, &mut found.store)?;
+        let plan = scope.plan();
+        match &rule.payload {
+            Some(_) => found.needs_body = Some(NeedsBody { plan }),
+            None => {
+                if let Err(denial) = self.take(plan, request.clock, found) {
+                    self.vacate(request.clock, found);
+                    return Err(denial);
+                }
+            }
         }
         let reason = if principal.is_some() { Reason::Ok } else { Reason::Anonymous };
-        Ok(Verdict::Allow(reason))
+        Ok(passed(reason, found))
+    }
+
+    /// Judges a request whose body was judged: its rows, or why it is refused. A refused body takes
+    /// nothing from the limits.
+    pub fn conclude(
+        &self,
+        judgement: &mut Judgement,
+        body: Result<u64, Refusal>,
+        clock: &dyn Fn() -> u64,
+    ) {
+        let Some(NeedsBody { mut plan }) = judgement.needs_body.take() else { return };
+        let outcome = match (body, judgement.rule.and_then(|index| self.policy.rules.get(index))) {
+            (Err(refusal), _) => Err(refused(refusal, judgement)),
+            (Ok(_), None) => Err(Reason::NoRule.into()),
+            (Ok(rows), Some(rule)) => {
+                quota_plan::count_rows(&mut plan, &rule.cost, rows);
+                self.take(plan, clock, judgement)
+            }
+        };
+        judgement.verdict = match (outcome, &judgement.verdict) {
+            (Err(denial), _) => self.refusal(denial, judgement),
+            (Ok(()), Verdict::Allow(reason)) => passed(*reason, judgement),
+            (Ok(()), other) => other.clone(),
+        };
     }
 
     /// What is ours to answer whatever the rules say: browsers send no token with a preflight, and
@@ -193,7 +241,10 @@ impl Gate<'_> {
     ) -> Result<Rc<Caller>, Denial> {
         let refused = |failure: Failure, found: &mut Judgement| {
             found.provider = failure.provider;
-            Denial::from(failure.error.reason())
+            match failure.error.reason() {
+                reason @ Reason::KeysUnavailable => Denial::for_now(reason, OWN_RETRY_AFTER),
+                reason => Denial::from(reason),
+            }
         };
         let known = self.cache.is_on().then(|| {
             let rule = found.rule.unwrap_or(usize::MAX);
@@ -242,6 +293,19 @@ impl Gate<'_> {
         }
         Ok(caller)
     }
+}
+
+/// A request passes; a limit that is a dry run may have something to report.
+fn passed(reason: Reason, found: &Judgement) -> Verdict {
+    match quotas::would_deny(&found.limits) {
+        Some(denial) => Verdict::WouldDeny(denial),
+        None => Verdict::Allow(reason),
+    }
+}
+
+fn refused(refusal: Refusal, found: &mut Judgement) -> Denial {
+    found.refusal = Some(refusal);
+    refusal.reason().into()
 }
 
 /// What templates can draw from while a request is judged.

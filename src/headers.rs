@@ -7,7 +7,7 @@ use crate::rule::HeaderLookup;
 ///
 /// One hostcall brings the whole map. That is cheaper than several single reads, and it is the
 /// only way to see the spellings of a header that a backend might fold together.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Headers {
     buffer: Vec<u8>,
 }

@@ -5,7 +5,7 @@
 //! A request flows through the modules in this order:
 //!
 //! ```text
-//! headers → rule → token → claims → principal → limits → verdict → headers, filter state, reply
+//! headers → rule → token → claims → principal → body → limits → verdict → headers, filter state, reply
 //! ```
 //!
 //! - [`headers`]: the request's headers, read in place from the host's buffer.
@@ -18,6 +18,7 @@
 //! - [`principal`]: the authenticated caller and its identity.
 //! - [`grant`]: what the claims of a caller must hold for a rule to let it pass.
 //! - [`template`]: text with claims in it, for identities, limit keys and tags.
+//! - [`payload`]: the request body, judged while it streams by.
 //! - [`limit`]: token buckets in the host's shared data, exact across workers.
 //! - [`concurrency`]: requests in flight per identity, counted the same way.
 //! - [`quota_plan`]: which buckets a request takes from, how much, and under which quota.
@@ -46,6 +47,7 @@ pub mod grant;
 pub mod headers;
 pub mod limit;
 pub mod path;
+pub mod payload;
 pub mod policy;
 pub mod principal;
 pub mod provider;

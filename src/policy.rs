@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use crate::grant::Grant;
 use crate::limit::quota::Quota;
+use crate::payload::watch::Pointers;
 use crate::provider::Provider;
 use crate::quota_plan::RateClaim;
 use crate::rule::Rule;
-use crate::template::{ClaimRef, Template};
+use crate::template::Template;
 use crate::token_source::Place;
 
 /// Everything the filter decides by.
@@ -68,7 +69,7 @@ pub struct Limit {
     /// The rate that a token itself carries; it wins over all.
     pub rate_claim: Option<RateClaim>,
     /// Where a response says what it costs; with it, the response is charged, not the request.
-    pub response_cost: Option<ClaimRef>,
+    pub response_cost: Option<Pointers>,
     /// Whether what the limit would refuse passes.
     pub dry_run: bool,
 }

@@ -8,8 +8,6 @@
 //! have it clamped to the smaller. So such a caller has the sum of both; the issuer decides who does.
 //! A tier's bucket is known by the tier's position, so that a push may change its rate and burst.
 
-use std::borrow::Cow;
-
 use crate::headers::Headers;
 use crate::limit::quota::Quota;
 use crate::limit::{Mode, Request};
@@ -19,94 +17,74 @@ use crate::template::ClaimRef;
 use crate::verify::claims::Claims;
 
 /// One limit of a rule as it applies to one request.
-#[derive(Debug)]
-pub struct Planned<'a> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planned {
     /// Index into `Policy::limits`.
-    pub index: usize,
-    /// The limit.
-    pub limit: &'a Limit,
+    pub limit: usize,
     /// The bucket's owner.
     pub owner: String,
     /// What the bucket grants.
     pub quota: Quota,
     /// Tokens to take.
     pub cost: u64,
-    bucket: Cow<'a, str>,
+    /// The bucket's name where it is not the limit's.
+    bucket: Option<String>,
 }
 
-/// What is charged when the response to a request ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResponseCharge {
-    /// Index into `Policy::limits`.
-    pub limit: usize,
-    /// What a response without the number costs.
-    pub cost: u64,
-    bucket: String,
-    owner: String,
-    quota: Quota,
-}
-
-impl<'a> Planned<'a> {
+impl Planned {
     /// Applies a limit to a caller; `claims` are those of an authenticated one.
     pub fn new(
-        (index, limit): (usize, &'a Limit),
+        (index, limit): (usize, &Limit),
         owner: String,
         claims: Option<&Claims>,
         cost: u64,
     ) -> Self {
         let (bucket, quota) = select(limit, claims);
-        Self { index, limit, owner, quota, cost, bucket }
+        Self { limit: index, owner, quota, cost, bucket }
     }
 
-    /// What is asked of the bucket.
-    pub fn request(&self) -> Request<'_> {
+    /// What is asked of the bucket; `limit` is the one planned for.
+    pub fn request<'a>(&'a self, limit: &'a Limit) -> Request<'a> {
         Request {
-            limit: &self.bucket,
+            limit: self.bucket.as_ref().unwrap_or(&limit.name),
             identity: &self.owner,
             quota: &self.quota,
             cost: self.cost,
-            mode: if self.limit.response_cost.is_some() { Mode::Ask } else { Mode::Take },
-            dry_run: self.limit.dry_run,
+            mode: if limit.response_cost.is_some() { Mode::Ask } else { Mode::Take },
+            dry_run: limit.dry_run,
         }
     }
 
-    /// What the response will be charged; `None` where the request was.
-    pub fn response_charge(self) -> Option<ResponseCharge> {
-        self.limit.response_cost.as_ref()?;
-        let Self { index, owner, quota, cost, bucket, .. } = self;
-        Some(ResponseCharge { limit: index, cost, bucket: bucket.into_owned(), owner, quota })
+    /// What is charged when the response ends: the number found in it, else the request's cost.
+    pub fn charge<'a>(&'a self, limit: &'a Limit, found: Option<u64>) -> Request<'a> {
+        let cost = found.unwrap_or(self.cost);
+        Request { cost, mode: Mode::Take, dry_run: false, ..self.request(limit) }
     }
 }
 
-impl ResponseCharge {
-    /// What to take: the number found in the response, else the request's cost.
-    pub fn request(&self, found: Option<u64>) -> Request<'_> {
-        Request {
-            limit: &self.bucket,
-            identity: &self.owner,
-            quota: &self.quota,
-            cost: found.unwrap_or(self.cost),
-            mode: Mode::Take,
-            dry_run: false,
-        }
+/// Sets what the rows of a body cost, where the rule counts them.
+pub fn count_rows(plan: &mut [Planned], cost: &Cost, rows: u64) {
+    if let Cost::Rows { max } = cost {
+        let cost = rows.min(*max).max(1);
+        plan.iter_mut().for_each(|planned| planned.cost = cost);
     }
 }
 
 /// The caller's bucket and quota under a limit: by its token's own number, else by the first tier
 /// that it is in, else the limit's.
-fn select<'a>(limit: &'a Limit, claims: Option<&Claims>) -> (Cow<'a, str>, Quota) {
+fn select(limit: &Limit, claims: Option<&Claims>) -> (Option<String>, Quota) {
     let name = &limit.name;
     if let Some(claims) = claims {
         let own = limit.rate_claim.as_ref().and_then(|rate| rate.of(claims));
         if let Some((number, quota)) = own {
-            return (format!("{name}/claim{number}").into(), quota);
+            return (Some(format!("{name}/claim{number}")), quota);
         }
         let tier = limit.tiers.iter().enumerate().find(|(_, tier)| tier.when.holds(claims));
         if let Some((index, tier)) = tier {
-            return (format!("{name}/tier{index}").into(), tier.quota);
+            return (Some(format!("{name}/tier{index}")), tier.quota);
         }
     }
-    (name.into(), limit.quota)
+    (None, limit.quota)
 }
 
 /// `rate_claim`: the rate that a token itself carries.
@@ -173,6 +151,8 @@ pub fn cost(cost: &Cost, headers: &Headers) -> u64 {
     let (name, max) = match cost {
         Cost::Fixed(cost) => return *cost,
         Cost::Header { name, max } => (name, *max),
+        // Counted when the body was read.
+        Cost::Rows { .. } => return 1,
     };
     let mut values = headers.all(name);
     match (values.next(), values.next()) {

@@ -6,6 +6,7 @@ pub use path_pattern::{PathPattern, PathPatternError};
 
 use crate::grant::Grant;
 use crate::path;
+use crate::payload::Guard;
 
 /// One entry of `rules`.
 #[derive(Clone, Debug)]
@@ -24,36 +25,14 @@ pub struct Rule {
     pub cost: Cost,
     /// How many requests of one identity may be in flight; `None`: any number.
     pub concurrency: Option<u32>,
+    /// What is asked of the body, and what counts its rows.
+    pub payload: Option<Guard>,
     /// What the claims must hold, any entry; `None`: any valid token.
     pub allow: Option<Vec<Grant>>,
     /// The authorization header that the upstream gets in place of the caller's.
     pub upstream_authorization: Option<HeaderSecret>,
     /// Whether what it would refuse passes.
     pub dry_run: bool,
-}
-
-/// `cost`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Cost {
-    /// This, at least 1.
-    Fixed(u64),
-    /// What a request header says, see [`crate::quota_plan::cost`].
-    Header {
-        /// Lower case.
-        name: String,
-        /// The most that is charged.
-        max: u64,
-    },
-}
-
-impl Cost {
-    /// What a request costs at least.
-    pub fn least(&self) -> u64 {
-        match self {
-            Self::Fixed(cost) => *cost,
-            Self::Header { .. } => 1,
-        }
-    }
 }
 
 /// The value of a header that nobody but the upstream may see; it does not print.
@@ -75,6 +54,35 @@ impl HeaderSecret {
 impl std::fmt::Debug for HeaderSecret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("HeaderSecret")
+    }
+}
+
+/// `cost`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cost {
+    /// This, at least 1.
+    Fixed(u64),
+    /// What a request header says, see [`crate::quota_plan::cost`].
+    Header {
+        /// Lower case.
+        name: String,
+        /// The most that is charged.
+        max: u64,
+    },
+    /// One for each row of the body, at least 1; the rule has a guard then.
+    Rows {
+        /// The most that one request may cost.
+        max: u64,
+    },
+}
+
+impl Cost {
+    /// What a request costs at least.
+    pub fn least(&self) -> u64 {
+        match self {
+            Self::Fixed(cost) => *cost,
+            Self::Header { .. } | Self::Rows { .. } => 1,
+        }
     }
 }
 

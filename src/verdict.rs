@@ -8,8 +8,9 @@ use crate::concurrency::Lease;
 use crate::grant::Unmet;
 use crate::limit::quota::Quota;
 use crate::limit::{Counters, Ruling};
+use crate::payload::Refusal;
 use crate::principal::Caller;
-use crate::quota_plan::ResponseCharge;
+use crate::quota_plan::Planned;
 use crate::reason::Reason;
 
 /// The decision on one request.
@@ -128,11 +129,23 @@ pub struct Judgement {
     /// What is left of each limit that was asked.
     pub limits: Vec<LimitReport>,
     /// What to charge when the response ends, of a request that passes.
-    pub charges: Vec<ResponseCharge>,
+    pub charges: Vec<Planned>,
     /// The place in flight that a request which passes holds until its stream ends.
     pub lease: Option<Lease>,
     /// What the store went through for it.
     pub store: Counters,
+    /// What is left to do once the body is judged. While it is there, the verdict is what the
+    /// headers allow: nothing of the body may pass yet, and nothing was taken from any limit.
+    pub needs_body: Option<NeedsBody>,
+    /// What is wrong with the body, for the log.
+    pub refusal: Option<Refusal>,
+}
+
+/// A request that passed by its headers and waits for its body.
+#[derive(Debug)]
+pub struct NeedsBody {
+    /// What it takes from each limit of the rule, the rows of its body not counted yet.
+    pub plan: Vec<Planned>,
 }
 
 impl Judgement {

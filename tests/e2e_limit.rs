@@ -471,3 +471,72 @@ async fn pushes_under_load_lose_no_request_and_neither_refill_nor_lose_a_bucket(
     assert_eq!((seen["200 "], spent), (20, pushes.min(20)), "{seen:?}");
     assert_eq!(envoy.vm_failures().await, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_response_says_it_cost_is_charged_when_it_ends_and_delays_the_next_request() {
+    let name = "what_a_response_says_it_cost_is_charged_when_it_ends";
+    let Some(binary) = support::envoy_binary(name) else { return };
+    let signer = Signer::new("HS256", "key-1");
+    let padding = "x".repeat(1 << 20);
+    let long = format!(r#"{{"text":"{padding}","usage":{{"total_tokens":100}}}}"#);
+    let event = |usage: &str| format!("data: {{\"delta\":\"{padding}\"{usage}}}\n\n");
+    let events = [event(""), event(",\"usage\":{\"total_tokens\":60}"), "data: [DONE]\n\n".into()];
+    let bodies = [long, events.concat(), r#"{"usage":{}}"#.to_owned()];
+    let served = bodies.clone();
+    let upstream = Upstream::answering(move |request| {
+        let json = |body: &str| Reply::new(200, body).header("content-type", "application/json");
+        match request.path.as_str() {
+            "/json" => json(&served[0]),
+            "/events" => Reply::new(200, served[1].clone())
+                .header("content-type", "text/event-stream; charset=utf-8"),
+            "/reset" => Reply { hang_up: true, ..Reply::new(200, "") },
+            _ => json(&served[2]),
+        }
+    })
+    .await;
+    let envoy = Envoy::builder(binary)
+        .workers(2)
+        .upstream(upstream.address())
+        .plugin_config(limited(
+            &signer,
+            json!({"limits": ["chat"], "cost": 7}),
+            json!([{
+                "name": "chat", "rate": "60/m", "burst": 50,
+                "charge": "response", "response_cost": {"json": "/usage/total_tokens"},
+            }]),
+        ))
+        .start()
+        .await;
+    let send = async |subject: &str, path: &str| {
+        let request = Request::get(path).bearer(signer.sign(&mint::claims(subject)));
+        client::send(envoy.address(), &request).await
+    };
+    // The end of a stream comes a moment after its last byte.
+    let settled = async || tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    for (path, body, cost) in
+        [("/json", &bodies[0], 100), ("/events", &bodies[1], 60), ("/none", &bodies[2], 7)]
+    {
+        let response = send(path, path).await;
+        assert_eq!(response.status, 200, "{path}");
+        assert!(response.body == body.as_bytes(), "{path}: the body was changed");
+        assert_eq!(response.header("x-ratelimit-remaining"), Some("50"), "{path}");
+        settled().await;
+        let next = send(path, path).await;
+        if cost > 50 {
+            // One token a second: the debt, and one to begin with.
+            assert_eq!((next.status, next.reason().as_str()), (429, "rate_limited"), "{path}");
+            let wait: i64 = next.header("retry-after").unwrap().parse().unwrap();
+            assert!((cost - 50 - 2..=cost - 50 + 1).contains(&wait), "{path}: {wait}");
+        } else {
+            let left: i64 = next.header("x-ratelimit-remaining").unwrap().parse().unwrap();
+            assert!((50 - cost..=50 - cost + 1).contains(&left), "{path}: {left}");
+        }
+    }
+    // A response that breaks off names no number, and costs what the rule says.
+    assert_eq!(send("reset", "/reset").await.status, 503);
+    settled().await;
+    let next = send("reset", "/none").await;
+    let left: i64 = next.header("x-ratelimit-remaining").unwrap().parse().unwrap();
+    assert!((43..=44).contains(&left), "{left}");
+    assert_eq!(envoy.vm_failures().await, 0);
+}

@@ -1,49 +1,23 @@
-//! The part of a judgement that counts: places in flight, then tokens.
+//! The part of a judgement that counts: a place in flight first, then tokens.
 
-use super::{Gate, RequestScope};
+use super::{Gate, OWN_RETRY_AFTER, RequestScope};
 use crate::concurrency::Lease;
 use crate::limit::store::StoreError;
 use crate::limit::{self, Answer, Counters, Ruling, Standing, TakeError};
-use crate::policy::FailureMode;
+use crate::policy::{FailureMode, Limit};
 use crate::principal::Principal;
 use crate::quota_plan::{self, Planned};
 use crate::reason::Reason;
 use crate::template::Template;
 use crate::verdict::{Denial, Judgement, LimitReport};
 
-/// When a caller may come back after the store could not answer: 1 s, in nanoseconds.
-const STORE_RETRY_AFTER: u64 = 1_000_000_000;
-
 /// When a caller may come back that has too many requests in flight: 1 s, in nanoseconds. Nobody
 /// knows when one of them ends.
 const CONCURRENCY_RETRY_AFTER: u64 = 1_000_000_000;
 
 impl Gate<'_> {
-    /// A place in flight first, then the tokens: a place is given back without a trace.
-    pub(super) fn limit(
-        &self,
-        scope: &RequestScope<'_>,
-        found: &mut Judgement,
-    ) -> Result<(), Denial> {
-        let lease = self.occupy(scope, &mut found.store)?;
-        let taken = self.take(scope, found);
-        match (taken, lease) {
-            (Ok(()), lease) => {
-                found.lease = lease;
-                Ok(())
-            }
-            (Err(denial), None) => Err(denial),
-            (Err(denial), Some(lease)) => {
-                if let Some(concurrency) = self.concurrency {
-                    let mut concurrency = concurrency.borrow_mut();
-                    concurrency.release(self.store, scope.request.clock, lease, &mut found.store);
-                }
-                Err(denial)
-            }
-        }
-    }
-
-    fn occupy(
+    /// Takes a place in flight where the rule limits them.
+    pub(super) fn occupy(
         &self,
         scope: &RequestScope<'_>,
         counters: &mut Counters,
@@ -62,22 +36,24 @@ impl Gate<'_> {
         }
     }
 
-    fn take(&self, scope: &RequestScope<'_>, found: &mut Judgement) -> Result<(), Denial> {
-        if scope.rule.limits.is_empty() {
+    /// Gives back the place of a request that is refused after all.
+    pub(super) fn vacate(&self, clock: &dyn Fn() -> u64, found: &mut Judgement) {
+        if let (Some(lease), Some(concurrency)) = (found.lease.take(), self.concurrency) {
+            concurrency.borrow_mut().release(self.store, clock, lease, &mut found.store);
+        }
+    }
+
+    /// Takes from every limit of the plan or from none.
+    pub(super) fn take(
+        &self,
+        plan: Vec<Planned>,
+        clock: &dyn Fn() -> u64,
+        found: &mut Judgement,
+    ) -> Result<(), Denial> {
+        if plan.is_empty() {
             return Ok(());
         }
-        let claims = scope.principal.map(Principal::claims);
-        let cost = quota_plan::cost(&scope.rule.cost, scope.request.headers);
-        let plan: Vec<Planned<'_>> = scope
-            .rule
-            .limits
-            .iter()
-            .filter_map(|index| Some((*index, self.policy.limits.get(*index)?)))
-            .map(|(index, limit)| {
-                Planned::new((index, limit), scope.owner(Some(&limit.key)), claims, cost)
-            })
-            .collect();
-        let answer = self.take_all(scope, &plan, &mut found.store);
+        let answer = self.take_all(&plan, clock, &mut found.store);
         let standings = match &answer {
             Ok(
                 Answer::Allowed(standings)
@@ -86,10 +62,14 @@ impl Gate<'_> {
             ) => standings.as_slice(),
             Err(_) => &[],
         };
-        found.limits = plan.iter().zip(standings).map(report).collect();
+        found.limits =
+            plan.iter().zip(standings).filter_map(|pair| self.limit_report(pair)).collect();
         match answer {
             Ok(Answer::Allowed(_)) => {
-                found.charges = plan.into_iter().filter_map(Planned::response_charge).collect();
+                let by_response = |planned: &Planned| {
+                    self.limit_of(planned).is_some_and(|limit| limit.response_cost.is_some())
+                };
+                found.charges = plan.into_iter().filter(by_response).collect();
                 Ok(())
             }
             Ok(Answer::Denied { retry_after_ns, .. }) => {
@@ -102,51 +82,69 @@ impl Gate<'_> {
 
     fn take_all(
         &self,
-        scope: &RequestScope<'_>,
-        plan: &[Planned<'_>],
+        plan: &[Planned],
+        clock: &dyn Fn() -> u64,
         counters: &mut Counters,
     ) -> Result<Answer, TakeError> {
-        let takes: Vec<limit::Request<'_>> = plan.iter().map(Planned::request).collect();
+        let takes: Vec<limit::Request<'_>> = plan
+            .iter()
+            .filter_map(|planned| Some(planned.request(self.limit_of(planned)?)))
+            .collect();
         match self.table {
-            Some(table) => {
-                limit::take_all(table, self.store, scope.request.clock, &takes, counters)
-            }
+            Some(table) => limit::take_all(table, self.store, clock, &takes, counters),
             None => Err(TakeError::Store(StoreError::Damaged)),
         }
+    }
+
+    fn limit_of(&self, planned: &Planned) -> Option<&Limit> {
+        self.policy.limits.get(planned.limit)
+    }
+
+    fn limit_report(&self, (planned, standing): (&Planned, &Standing)) -> Option<LimitReport> {
+        Some(LimitReport {
+            limit: planned.limit,
+            quota: planned.quota,
+            remaining: standing.remaining,
+            reset: standing.reset_ns,
+            ruling: standing.ruling,
+            dry_run: self.limit_of(planned)?.dry_run,
+        })
     }
 
     /// `failure_mode`.
     fn store_failed(&self) -> Result<(), Denial> {
         match self.policy.failure_mode {
             FailureMode::Allow => Ok(()),
-            FailureMode::Deny => Err(Denial::for_now(Reason::StoreUnavailable, STORE_RETRY_AFTER)),
+            FailureMode::Deny => Err(Denial::for_now(Reason::StoreUnavailable, OWN_RETRY_AFTER)),
         }
-    }
-}
-
-fn report((planned, standing): (&Planned<'_>, &Standing)) -> LimitReport {
-    LimitReport {
-        limit: planned.index,
-        quota: planned.quota,
-        remaining: standing.remaining,
-        reset: standing.reset_ns,
-        ruling: standing.ruling,
-        dry_run: planned.limit.dry_run,
     }
 }
 
 /// What the limits that are dry runs would have answered to a request that passes.
 pub(super) fn would_deny(limits: &[LimitReport]) -> Option<Denial> {
-    let refusing = limits.iter().filter(|report| report.ruling != Ruling::Pass);
-    refusing.map(|report| report.ruling).max_by_key(|ruling| *ruling == Ruling::Never).map(
-        |ruling| match ruling {
-            Ruling::Never => Reason::CostExceedsBurst.into(),
-            Ruling::Pass | Ruling::NotYet => Reason::RateLimited.into(),
-        },
-    )
+    let mut refusing = limits.iter().map(|report| report.ruling).filter(|r| *r != Ruling::Pass);
+    let first = refusing.next()?;
+    Some(match first == Ruling::Never || refusing.any(|ruling| ruling == Ruling::Never) {
+        true => Reason::CostExceedsBurst.into(),
+        false => Reason::RateLimited.into(),
+    })
 }
 
 impl RequestScope<'_> {
+    /// What the request takes from the limits of its rule; the rows of its body are not in it.
+    pub(super) fn plan(&self) -> Vec<Planned> {
+        if self.rule.limits.is_empty() {
+            return Vec::new();
+        }
+        let claims = self.principal.map(Principal::claims);
+        let cost = quota_plan::cost(&self.rule.cost, self.request.headers);
+        let plan = |index: &usize| {
+            let limit = self.gate.policy.limits.get(*index)?;
+            Some(Planned::new((*index, limit), self.owner(Some(&limit.key)), claims, cost))
+        };
+        self.rule.limits.iter().filter_map(plan).collect()
+    }
+
     /// Whose bucket or place a request takes: what the template says, by default the identity. The
     /// first byte keeps callers known by identity and callers known by address apart, whatever an
     /// issuer puts into its claims.

@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use crate::headers::Headers;
+use crate::provider::{Issuer, Provider};
 use crate::uri::HttpUri;
+use crate::verify::issuer;
 use crate::verify::keyset::{KeySet, KeySetError, SecretKeys, SkippedKey};
 
 /// The largest body that is looked at, bytes. The key sets of large providers are below 20 KiB.
@@ -12,9 +14,9 @@ pub const MAX_BODY: usize = 512 * 1024;
 /// Why a fetch brought nothing; [`FetchError::label`] is its word in metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FetchError {
-    /// The host refused the call: no such cluster, as a rule.
+    /// The proxy refused the call as such: no such cluster, as a rule.
     Dispatch,
-    /// No answer: timeout, reset, refused connection, failed TLS handshake.
+    /// No answer: timeout, reset, refused connection, failed TLS handshake, no healthy host.
     Unreachable,
     /// Another status than 200.
     Status(u16),
@@ -47,7 +49,7 @@ impl std::fmt::Display for FetchError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Dispatch => f.write_str("the proxy refused the call"),
-            Self::Unreachable => f.write_str("no answer (timeout, reset or failed handshake)"),
+            Self::Unreachable => f.write_str("no answer"),
             Self::Status(status) => write!(f, "status {status}"),
             Self::TooLarge => write!(f, "a body over {MAX_BODY} bytes"),
             Self::Malformed => f.write_str("a body that is not the expected JSON"),
@@ -73,6 +75,22 @@ pub fn check_head(headers: &Headers, body_size: usize) -> Result<(), FetchError>
     }
 }
 
+/// How Envoy begins what it says in place of an answer that did not come; the status is 503 or 504
+/// then, as if the provider had sent it (`source/common/router/router.cc`).
+const PROXY_SAYS: [&[u8]; 4] =
+    [b"upstream connect error", b"upstream request timeout", b"no healthy upstream", b"no cluster"];
+
+/// What of the proxy's words is told: they end with the reason of a failed TLS handshake.
+const MAX_WORDS: usize = 320;
+
+/// The proxy's own words about an answer that did not come, made safe for a log line; `None` where
+/// the provider sent the body.
+pub fn words_of_proxy(status: u16, body: &[u8]) -> Option<String> {
+    let own = matches!(status, 503 | 504) && PROXY_SAYS.iter().any(|words| body.starts_with(words));
+    let safe = |byte: &u8| if matches!(byte, 0x20..0x7f) { char::from(*byte) } else { '?' };
+    own.then(|| body.iter().take(MAX_WORDS).map(safe).collect())
+}
+
 /// Parses a fetched key set. `oct` keys are never taken from the network.
 ///
 /// # Errors
@@ -84,16 +102,18 @@ pub fn key_set(body: &[u8]) -> Result<(KeySet, Vec<SkippedKey>), FetchError> {
     })
 }
 
-/// Finds the key set's address in a discovery document, which must be one of `issuers`, written as
-/// in the configuration.
+/// Finds the key set's address in a discovery document. It must be the provider's: of an issuer as
+/// it stands in the configuration (Microsoft's common document has `{tenantid}` too), or of one
+/// whose tokens are accepted.
 ///
 /// # Errors
 /// `Malformed`, `IssuerMismatch`.
-pub fn jwks_uri(body: &[u8], issuers: &[String]) -> Result<HttpUri, FetchError> {
+pub fn jwks_uri(body: &[u8], provider: &Provider) -> Result<HttpUri, FetchError> {
     let document: Value = serde_json::from_slice(body).map_err(|_| FetchError::Malformed)?;
     let text = |name: &str| document.get(name).and_then(Value::as_str);
-    let issuer = text("issuer").ok_or(FetchError::Malformed)?;
-    if !issuers.iter().any(|known| known == issuer) {
+    let iss = text("issuer").ok_or(FetchError::Malformed)?;
+    let accepted = || issuer::find(provider, iss).is_some_and(|matched| matched.tenant_admitted);
+    if !provider.issuers.iter().map(Issuer::text).any(|known| known == iss) && !accepted() {
         return Err(FetchError::IssuerMismatch);
     }
     text("jwks_uri").and_then(HttpUri::parse).ok_or(FetchError::Malformed)

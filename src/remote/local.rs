@@ -18,6 +18,15 @@ pub struct LocalKeys {
     unknown_kid_waits: bool,
 }
 
+/// What a request lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lack {
+    /// The key that its token names.
+    Kid,
+    /// Any key at all.
+    AllKeys,
+}
+
 /// What a request that lacks a key should do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missing {
@@ -71,6 +80,9 @@ impl LocalKeys {
             return Ok(false);
         }
         let Some((version, set)) = self.shared.stored_set(store)? else { return Ok(false) };
+        if version == self.version {
+            return Ok(false);
+        }
         // Whoever stored the set had parsed it, so that this fails for damaged data alone; the
         // keys in use stay.
         let Ok((set, _)) = answer::key_set(&set) else { return Ok(false) };
@@ -83,7 +95,7 @@ impl LocalKeys {
     pub fn wants_fetch(&self, now: u64) -> Option<Cause> {
         if self.record.leased(now) {
             None
-        } else if self.record.due(now) {
+        } else if self.record.due(self.shared.timing(), now) {
             Some(Cause::Due)
         } else {
             let admitted = self.record.admits_unknown_kid(self.shared.timing(), now);
@@ -98,33 +110,69 @@ impl LocalKeys {
     pub fn lease(&mut self, store: &dyn Store, cause: Cause, now: u64) -> Result<bool, StoreError> {
         self.unknown_kid_waits = false;
         let leased = self.shared.lease(store, cause, now)?;
-        if let Some(record) = leased {
-            self.record = record;
-        }
-        Ok(leased.is_some())
+        Ok(self.note(leased))
     }
 
-    /// A request lacks a key: the one its token names (`unknown_kid`), or any at all. Known kids
-    /// never come here, so that unknown ones cannot slow them.
+    /// Stores a set that this worker fetched and adopts it; false where the store would not take
+    /// it. `refresh` is the time to the next fetch.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn succeed(
+        &mut self,
+        store: &dyn Store,
+        set: &[u8],
+        refresh: u64,
+        now: u64,
+    ) -> Result<bool, StoreError> {
+        let stored = self.shared.succeed(store, set, refresh, now)?;
+        self.refresh(store)?;
+        Ok(stored.is_some())
+    }
+
+    /// Notes that this worker's fetch failed; see [`SharedKeys::fail`].
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn fail(&mut self, store: &dyn Store, jitter: f64, now: u64) -> Result<bool, StoreError> {
+        let failed = self.shared.fail(store, jitter, now)?;
+        Ok(self.note(failed))
+    }
+
+    fn note(&mut self, written: Option<Record>) -> bool {
+        self.record = written.unwrap_or(self.record);
+        written.is_some()
+    }
+
+    /// What a request that lacks a key and cannot wait past `deadline` should do. Known kids never
+    /// come here, so that unknown ones cannot slow them.
     ///
     /// # Errors
     /// The store's.
     pub fn on_missing(
         &mut self,
         store: &dyn Store,
-        unknown_kid: bool,
+        lack: Lack,
         now: u64,
+        deadline: u64,
     ) -> Result<Missing, StoreError> {
         if self.refresh(store)? {
             return Ok(Missing::Judge);
         }
-        if self.record.leased(now) || self.record.due(now) {
+        if now >= deadline {
+            return Ok(Missing::Final);
+        }
+        let (record, timing) = (&self.record, self.shared.timing());
+        if record.leased(now) || record.due(timing, now) {
             return Ok(Missing::Wait);
         }
-        if unknown_kid && self.record.admits_unknown_kid(self.shared.timing(), now) {
-            self.unknown_kid_waits = true;
-            return Ok(Missing::Wait);
+        match lack {
+            Lack::AllKeys if record.next_try(timing, now) < deadline => Ok(Missing::Wait),
+            Lack::Kid if record.admits_unknown_kid(timing, now) => {
+                self.unknown_kid_waits = true;
+                Ok(Missing::Wait)
+            }
+            _ => Ok(Missing::Final),
         }
-        Ok(Missing::Final)
     }
 }

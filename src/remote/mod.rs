@@ -10,16 +10,12 @@ pub mod record;
 
 use std::time::Duration;
 
-use crate::limit::store::{CREATE, Store, StoreError, Swap};
+use crate::limit::store::{self, CREATE, Store, StoreError, Swap};
 use crate::provider::Remote;
 use record::Record;
 
 /// How often a lost race for the record is run again before the next tick is waited for.
 const TRIES: usize = 16;
-
-/// What is added to a lease beyond the fetch's own timeout, so that a slow answer is not fetched
-/// twice: discovery and key set may take one timeout each.
-const LEASE_GRACE: u64 = 1_000_000_000;
 
 /// The shared state of one provider's key set.
 #[derive(Debug)]
@@ -84,7 +80,7 @@ impl SharedKeys {
     }
 
     fn load(&self, store: &dyn Store) -> Result<(Record, u32), StoreError> {
-        Ok(match store.load(&self.record_key)? {
+        Ok(match store::load(store, &self.record_key)? {
             Some((bytes, cas)) => (Record::decode(&bytes), cas),
             None => (Record::default(), CREATE),
         })
@@ -118,22 +114,25 @@ impl SharedKeys {
         cause: Cause,
         now: u64,
     ) -> Result<Option<Record>, StoreError> {
-        let until =
-            now.saturating_add(self.timing.timeout.saturating_mul(2)).saturating_add(LEASE_GRACE);
         self.update(store, |record| {
             let wanted = match cause {
-                Cause::Due => record.due(now),
+                Cause::Due => record.due(&self.timing, now),
                 Cause::UnknownKid => record.admits_unknown_kid(&self.timing, now),
             };
-            (wanted && !record.leased(now)).then(|| {
-                let unknown_at = if cause == Cause::UnknownKid { now } else { record.unknown_at };
-                Record { lease_until: until, unknown_at, ..*record }
-            })
+            (wanted && !record.leased(now)).then(|| record.fetching(&self.timing, cause, now))
         })
     }
 
-    /// Stores a set that was fetched and judged usable, and counts its version up. `refresh` is
-    /// the time to the next fetch.
+    /// Gives a lease back whose fetch will never end, so that nobody waits for it to expire.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn release(&self, store: &dyn Store) -> Result<Option<Record>, StoreError> {
+        self.update(store, |record| Some(Record { lease_until: 0, ..*record }))
+    }
+
+    /// Stores a set that was fetched and judged usable. Its version is a new one only if the set
+    /// is: nobody parses again what has not changed. `refresh` is the time to the next fetch.
     ///
     /// # Errors
     /// The store's.
@@ -146,22 +145,37 @@ impl SharedKeys {
     ) -> Result<Option<Record>, StoreError> {
         for _ in 0..TRIES {
             let (record, cas) = self.load(store)?;
-            let next = record.succeeded(now, refresh);
-            // The set goes first: whoever sees the version finds the set that it stands for.
-            if self.write_set(store, next.version, set)? == Swap::Done
-                && store.swap(&self.record_key, &next.encode(), cas)? == Swap::Done
-            {
+            // The set goes first: whoever sees a version in the record finds that set.
+            let Some(version) = self.store_set(store, &record, set, now)? else { continue };
+            let next = record.succeeded(version, now, refresh);
+            if store.swap(&self.record_key, &next.encode(), cas)? == Swap::Done {
                 return Ok(Some(next));
             }
         }
         Ok(None)
     }
 
-    fn write_set(&self, store: &dyn Store, version: u64, set: &[u8]) -> Result<Swap, StoreError> {
-        let cas = store.load(&self.set_key)?.map_or(CREATE, |(_, cas)| cas);
-        let mut value = version.to_le_bytes().to_vec();
-        value.extend_from_slice(set);
-        store.swap(&self.set_key, &value, cas)
+    /// The version that `set` is stored as; `None` after a lost race.
+    fn store_set(
+        &self,
+        store: &dyn Store,
+        record: &Record,
+        set: &[u8],
+        now: u64,
+    ) -> Result<Option<u64>, StoreError> {
+        let stored = store::load(store, &self.set_key)?;
+        let cas = stored.as_ref().map_or(CREATE, |(_, cas)| *cas);
+        let version = match stored.as_ref().and_then(|(bytes, _)| versioned(bytes)) {
+            Some((version, same)) if same == set => return Ok(Some(version)),
+            Some((version, _)) => version.max(record.version),
+            None => record.version,
+        };
+        // A version is the time at which it was made, so that none is used twice: not by two
+        // workers that fetched at the same time, nor after shared data was lost.
+        let version = version.saturating_add(1).max(now);
+        let value = [&version.to_le_bytes(), set].concat();
+        let swap = store.swap(&self.set_key, &value, cas)?;
+        Ok((swap == Swap::Done).then_some(version))
     }
 
     /// Notes that a fetch failed: the keys in use stay, the next try comes after a pause.
@@ -182,9 +196,17 @@ impl SharedKeys {
     /// # Errors
     /// The store's.
     pub fn stored_set(&self, store: &dyn Store) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
-        let Some((value, _)) = store.load(&self.set_key)? else { return Ok(None) };
-        Ok(value
-            .split_first_chunk::<8>()
-            .map(|(version, set)| (u64::from_le_bytes(*version), set.to_vec())))
+        let value = store::load(store, &self.set_key)?;
+        let value = value.as_ref().and_then(|(bytes, _)| versioned(bytes));
+        Ok(value.map(|(version, set)| (version, set.to_vec())))
     }
 }
+
+/// Takes a stored set apart: its version, and the JSON.
+fn versioned(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let (version, set) = bytes.split_first_chunk()?;
+    Some((u64::from_le_bytes(*version), set))
+}
+
+#[cfg(test)]
+mod tests;

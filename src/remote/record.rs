@@ -1,15 +1,24 @@
 //! The few numbers that all workers share about one remote key set.
 
-use super::Timing;
+use super::{Cause, Timing};
 
 const SECOND: u64 = 1_000_000_000;
+
+/// What is added to a lease beyond the fetch's own timeout, so that a slow answer is not fetched
+/// twice: discovery and key set may take one timeout each.
+const LEASE_GRACE: u64 = SECOND;
 
 /// The longest pause between tries while the last good keys serve.
 const MAX_BACKOFF: u64 = 60 * SECOND;
 
 /// The longest pause while there are no keys to serve with: a provider that comes back is used
-/// within 5 s (THREATS "Figures to hold").
-const MAX_BACKOFF_WITHOUT_KEYS: u64 = 4 * SECOND;
+/// within 5 s,
+/// pause, tick and fetch together.
+const MAX_BACKOFF_WITHOUT_KEYS: u64 = 3 * SECOND;
+
+/// How far ahead of our clock another worker's time stamp may be before it counts as one of a
+/// clock that has since stepped back: all workers read the same clock.
+const STEP: u64 = 5 * SECOND;
 
 /// Bounds of a refresh that the provider's `Cache-Control: max-age` asks for.
 const MIN_MAX_AGE: u64 = 300 * SECOND;
@@ -18,7 +27,7 @@ const MAX_MAX_AGE: u64 = 24 * 3600 * SECOND;
 /// All times are nanoseconds since the Unix epoch; 0 means never.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Record {
-    /// Grows with each stored set; 0: there is none.
+    /// Grows with each new set; 0: there is none.
     pub version: u64,
     /// Grows with each finished fetch, good or bad.
     pub attempts: u64,
@@ -30,12 +39,14 @@ pub struct Record {
     pub lease_until: u64,
     /// When an unknown kid last caused a fetch.
     pub unknown_at: u64,
-    /// Fetches that failed since the last good one.
+    /// When the last fetch began or ended.
+    pub tried_at: u64,
+    /// Fetches that were due and failed since the last good one.
     pub failures: u64,
 }
 
 impl Record {
-    /// The record as bytes: seven little-endian words.
+    /// The record as bytes: eight little-endian words.
     pub fn encode(&self) -> Vec<u8> {
         [
             self.version,
@@ -44,6 +55,7 @@ impl Record {
             self.next_at,
             self.lease_until,
             self.unknown_at,
+            self.tried_at,
             self.failures,
         ]
         .iter()
@@ -64,19 +76,35 @@ impl Record {
             next_at: word(3),
             lease_until: word(4),
             unknown_at: word(5),
-            failures: word(6),
+            tried_at: word(6),
+            failures: word(7),
         }
     }
 
-    /// Whether a fetch is due. A `next_at` that a clock step has put further ahead than any
-    /// refresh is due, too.
-    pub fn due(&self, now: u64) -> bool {
-        now >= self.next_at || self.next_at > now.saturating_add(2 * MAX_MAX_AGE)
+    /// Whether a fetch is due.
+    pub fn due(&self, timing: &Timing, now: u64) -> bool {
+        now >= self.next_try(timing, now)
     }
 
-    /// Whether somebody is fetching. A lease from a clock that has since stepped back ends at once.
+    /// When the next fetch is due. A long pause ends early when the keys grow too old during it,
+    /// and at once when the clock has stepped back, which would stretch it by the step.
+    pub fn next_try(&self, timing: &Timing, now: u64) -> u64 {
+        if self.stepped_back(now) {
+            now
+        } else if self.usable(timing, now) {
+            self.next_at
+        } else {
+            self.next_at.min(self.tried_at.saturating_add(MAX_BACKOFF_WITHOUT_KEYS))
+        }
+    }
+
+    /// Whether somebody is fetching.
     pub fn leased(&self, now: u64) -> bool {
-        now < self.lease_until && self.lease_until < now.saturating_add(MAX_MAX_AGE)
+        now < self.lease_until && !self.stepped_back(now)
+    }
+
+    fn stepped_back(&self, now: u64) -> bool {
+        self.tried_at > now.saturating_add(STEP)
     }
 
     /// Whether an unknown kid may cause a fetch: at most one per interval, whatever the set holds.
@@ -89,16 +117,30 @@ impl Record {
         self.version > 0 && now.saturating_sub(self.good_at) <= timing.max_stale
     }
 
-    /// The record after a good fetch.
+    /// The record while somebody fetches.
     #[must_use]
-    pub fn succeeded(&self, now: u64, refresh: u64) -> Self {
+    pub fn fetching(&self, timing: &Timing, cause: Cause, now: u64) -> Self {
+        let longest = timing.timeout.saturating_mul(2).saturating_add(LEASE_GRACE);
+        let lease_until = now.saturating_add(longest);
+        match cause {
+            Cause::Due => {
+                Self { lease_until, tried_at: now, next_at: self.next_at.min(now), ..*self }
+            }
+            Cause::UnknownKid => Self { lease_until, tried_at: now, unknown_at: now, ..*self },
+        }
+    }
+
+    /// The record after a good fetch, whose set is stored as `version`.
+    #[must_use]
+    pub fn succeeded(&self, version: u64, now: u64, refresh: u64) -> Self {
         Self {
-            version: self.version.saturating_add(1),
+            version,
             attempts: self.attempts.saturating_add(1),
             good_at: now,
             next_at: now.saturating_add(refresh),
             lease_until: 0,
             unknown_at: self.unknown_at,
+            tried_at: now,
             failures: 0,
         }
     }
@@ -111,24 +153,26 @@ impl Record {
         let doublings = u32::try_from(self.failures.min(16)).unwrap_or(16);
         let pause = SECOND.saturating_mul(1 << doublings).min(most);
         let retry = now.saturating_add(jittered(pause, -jitter.abs()));
+        let due = self.due(timing, now);
         Self {
             attempts: self.attempts.saturating_add(1),
-            next_at: if self.due(now) { retry } else { self.next_at },
+            next_at: if due { retry } else { self.next_at },
             lease_until: 0,
-            failures: self.failures.saturating_add(1),
+            tried_at: now,
+            failures: self.failures.saturating_add(u64::from(due)),
             ..*self
         }
     }
 }
 
 /// The time to the next fetch: what the provider asks for by `max-age` within 5 min … 24 h, else
-/// the configured interval; ± 10 % by `jitter` in -1 … 1.
+/// the configured interval; ± 10 % by `jitter` in -1 … 1, and always before the keys are too old.
 pub fn refresh_after(timing: &Timing, max_age: Option<u64>, jitter: f64) -> u64 {
     let base = match max_age {
         Some(seconds) => seconds.saturating_mul(SECOND).clamp(MIN_MAX_AGE, MAX_MAX_AGE),
         None => timing.refresh,
     };
-    jittered(base, jitter)
+    jittered(base, jitter).min(timing.max_stale - timing.max_stale / 10)
 }
 
 fn jittered(time: u64, jitter: f64) -> u64 {

@@ -33,6 +33,8 @@ pub struct FakeHost {
     pub configuration: Vec<u8>,
     pub request: Pairs,
     pub response: Pairs,
+    /// What the host holds of the request's body.
+    pub body: Vec<u8>,
     pub properties: HashMap<Vec<u8>, Vec<u8>>,
     pub filter_state: BTreeMap<String, Vec<u8>>,
     pub shared: HashMap<Vec<u8>, (Vec<u8>, u32)>,
@@ -115,14 +117,20 @@ extern "C" fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32 {
 #[unsafe(no_mangle)]
 extern "C" fn proxy_get_buffer_bytes(
     kind: u32,
-    _: usize,
-    _: usize,
+    start: usize,
+    length: usize,
     data: *mut *mut u8,
     size: *mut usize,
 ) -> u32 {
+    const REQUEST_BODY: u32 = 0;
+    const RESPONSE_BODY: u32 = 1;
     const CALL_ANSWER: u32 = 4;
     const PLUGIN_CONFIGURATION: u32 = 7;
     match kind {
+        REQUEST_BODY | RESPONSE_BODY => answer(|host| match host.body.get(start..) {
+            Some(rest) => give(rest[..length.min(rest.len())].to_vec(), data, size),
+            None => BAD_ARGUMENT,
+        }),
         CALL_ANSWER => give(host(|host| host.answer.1.clone()), data, size),
         PLUGIN_CONFIGURATION => give(host(|host| host.configuration.clone()), data, size),
         _ => NOT_FOUND,

@@ -6,16 +6,17 @@ use std::rc::Rc;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
-use super::root;
+use super::body::{Body, PIECE};
 use super::state::State;
 use super::waiting::Lacking;
 use crate::abi::{self, Map};
 use crate::concurrency::Lease;
 use crate::headers::Headers;
-use crate::quota_plan::ResponseCharge;
+use crate::payload::meter::ResponseMeter;
+use crate::quota_plan::Planned;
 use crate::reason::Reason;
 use crate::reply::{self, Caller, Reply};
-use crate::verdict::Verdict;
+use crate::verdict::{Denial, Judgement, Verdict};
 
 /// The context of one stream.
 pub struct Http {
@@ -29,14 +30,31 @@ pub struct Http {
 pub struct Stream {
     /// The request passed.
     allowed: bool,
+    /// The request ended with its headers.
+    bodyless: bool,
+    /// The body that is judged before the request passes; its headers go on meanwhile.
+    pub body: Option<Body>,
     /// Fields for the response of a request that passed.
     response_fields: Vec<(&'static str, String)>,
     /// The place in flight that it holds.
     lease: Option<Lease>,
     /// What its response will be charged.
-    charges: Vec<ResponseCharge>,
-    /// What the response named for each charge, in their order, as far as it was read.
-    response_costs: Vec<Option<u64>>,
+    charges: Vec<Planned>,
+    /// Reads the number that the response names, one for each charge in their order.
+    meters: Vec<ResponseMeter>,
+}
+
+impl Stream {
+    /// Nothing of a request goes on before it passed, whatever the host calls first.
+    pub fn gate(&self) -> Action {
+        if self.allowed { Action::Continue } else { Action::Pause }
+    }
+
+    /// Whether the headers may go on. A host shows nothing of a body before its headers went on
+    /// (proxy-wasm-cpp-host #143), so those of a request that passed by them do.
+    fn headers_gate(&self) -> Action {
+        if self.body.is_some() { Action::Continue } else { self.gate() }
+    }
 }
 
 impl Http {
@@ -44,20 +62,16 @@ impl Http {
     pub fn new(context: u32, state: Rc<State>) -> Self {
         Self { context, state, stream: Rc::default() }
     }
-
-    /// Nothing of a request goes on before it passed, whatever the host calls first.
-    fn gate(&self) -> Action {
-        if self.stream.borrow().allowed { Action::Continue } else { Action::Pause }
-    }
 }
 
 /// The host deletes a stream's context once, however the stream ended: answered, reset, timed out,
 /// refused. Only a VM that dies deletes nothing, and its places in flight expire.
 impl Drop for Http {
     fn drop(&mut self) {
-        let Stream { lease, charges, response_costs, .. } = self.stream.take();
+        let Stream { lease, charges, meters, .. } = self.stream.take();
         if lease.is_some() || !charges.is_empty() {
-            self.state.settle(lease, &charges, &response_costs);
+            let found: Vec<_> = meters.into_iter().map(ResponseMeter::finish).collect();
+            self.state.settle(lease, &charges, &found);
         }
     }
 }
@@ -65,37 +79,77 @@ impl Drop for Http {
 impl Context for Http {}
 
 impl HttpContext for Http {
-    fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
+    fn on_http_request_headers(&mut self, _: usize, end: bool) -> Action {
+        self.stream.borrow_mut().bodyless = end;
         let headers = Headers::from_buffer(abi::header_pairs(Map::Request));
         for name in self.state.owned.to_strip(&headers) {
             let _ = abi::header_remove(Map::Request, name);
         }
-        if !self.state.decide(&headers, self.context, &self.stream, None)
-            && self.state.waiting.any()
-        {
-            root::tick_soon();
-        }
-        self.gate()
+        self.state.decide(&headers, self.context, &self.stream, None);
+        self.stream.borrow().headers_gate()
     }
 
-    fn on_http_request_body(&mut self, _: usize, _: bool) -> Action {
-        self.gate()
+    fn on_http_request_body(&mut self, size: usize, end: bool) -> Action {
+        self.state.body_grew(&self.stream, size, end)
     }
 
     fn on_http_request_trailers(&mut self, _: usize) -> Action {
-        self.gate()
+        self.state.body_ended(&self.stream)
     }
 
     fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
+        self.state.answered_early(&self.stream);
         let fields = std::mem::take(&mut self.stream.borrow_mut().response_fields);
         for (name, value) in fields {
             let _ = abi::header_replace(Map::Response, name.as_bytes(), value.as_bytes());
         }
+        self.state.begin_metering(&mut self.stream.borrow_mut());
+        Action::Continue
+    }
+
+    fn on_http_response_body(&mut self, size: usize, _: bool) -> Action {
+        self.state.meter(&mut self.stream.borrow_mut(), size);
         Action::Continue
     }
 }
 
 impl State {
+    /// Prepares to read what the response to a request costs that is charged by it.
+    fn begin_metering(&self, stream: &mut Stream) {
+        if stream.charges.is_empty() || !stream.meters.is_empty() {
+            return;
+        }
+        let headers = Headers::from_buffer(abi::header_pairs(Map::Response));
+        let content_type = headers.value("content-type").unwrap_or_default();
+        let meter = |charge: &Planned| {
+            let pointers = self.policy.limits.get(charge.limit)?.response_cost.as_ref()?;
+            Some(ResponseMeter::new(pointers, content_type))
+        };
+        stream.meters = stream.charges.iter().filter_map(meter).collect();
+    }
+
+    /// Reads the piece of the response that the host is about to pass on: it holds no more of it.
+    fn meter(&self, stream: &mut Stream, size: usize) {
+        let Stream { charges, meters, .. } = stream;
+        if meters.is_empty() {
+            return;
+        }
+        let mut seen = 0;
+        while seen < size {
+            let piece = abi::body(abi::Body::Response, seen, (size - seen).min(PIECE));
+            if piece.is_empty() {
+                return;
+            }
+            seen += piece.len();
+            for (charge, meter) in charges.iter().zip(meters.iter_mut()) {
+                let limit = self.policy.limits.get(charge.limit);
+                if let Some(pointers) = limit.and_then(|limit| limit.response_cost.as_ref()) {
+                    meter.feed(pointers, &piece);
+                }
+            }
+        }
+    }
+
     /// Judges a request that has waited. True when it may go on.
     pub fn proceed(
         &self,
@@ -114,18 +168,32 @@ impl State {
         stream: &Rc<RefCell<Stream>>,
         deadline: Option<u64>,
     ) -> bool {
-        let mut judgement = self.judge(headers);
-        match self.hold(&judgement, context, stream, deadline) {
-            Lacking::Held => return false,
-            Lacking::Judge => judgement = self.judge(headers),
-            Lacking::Stands => {}
+        let bodyless = stream.borrow().bodyless;
+        let mut judgement = loop {
+            let judgement = self.judge(headers, bodyless);
+            match self.hold(&judgement, context, stream, deadline) {
+                Lacking::Judge => {}
+                Lacking::Held => return false,
+                Lacking::Stands => break judgement,
+            }
+        };
+        let caller = Caller::of(headers);
+        // The stream holds its place from now on, whatever else comes.
+        stream.borrow_mut().lease = judgement.lease.take();
+        if judgement.needs_body.is_some() {
+            // The headers go on now, and what is written to them later goes nowhere.
+            self.write_request(&judgement, headers);
+            let rule = judgement.rule.and_then(|index| self.policy.rules.get(index));
+            let guard = rule.and_then(|rule| rule.payload.as_ref());
+            let body = guard.map(|guard| Body::new(judgement, guard, headers.clone()));
+            let begun = body.is_some();
+            stream.borrow_mut().body = body;
+            return begun;
         }
         self.report(&judgement);
-        let caller = Caller::of(headers);
         match &judgement.verdict {
             Verdict::Deny(denial) => {
-                let reply = reply::compose(denial, &judgement.limits, &self.policy, caller);
-                send(&reply, denial.reason);
+                self.refuse(denial, &judgement, caller);
                 false
             }
             Verdict::Answer(answer) => {
@@ -135,14 +203,24 @@ impl State {
             }
             Verdict::Allow(_) | Verdict::WouldDeny(_) => {
                 self.write_request(&judgement, headers);
-                let mut stream = stream.borrow_mut();
-                stream.allowed = true;
-                stream.lease = judgement.lease.take();
-                stream.charges = std::mem::take(&mut judgement.charges);
-                stream.response_fields = reply::rate_limit_fields(&judgement.limits, &self.policy);
+                self.allow(stream, &mut judgement);
                 true
             }
         }
+    }
+
+    /// Lets a request pass.
+    pub fn allow(&self, stream: &RefCell<Stream>, judgement: &mut Judgement) {
+        let mut stream = stream.borrow_mut();
+        stream.allowed = true;
+        stream.charges = std::mem::take(&mut judgement.charges);
+        stream.response_fields = reply::rate_limit_fields(&judgement.limits, &self.policy);
+    }
+
+    /// Refuses a request in place of the upstream.
+    pub fn refuse(&self, denial: &Denial, judgement: &Judgement, caller: Caller<'_>) {
+        let reply = reply::compose(denial, &judgement.limits, &self.policy, caller);
+        send(&reply, denial.reason);
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use log::{error, info, warn};
 use proxy_wasm::hostcalls;
-use proxy_wasm::types::BufferType;
+use proxy_wasm::types::{BufferType, Status};
 
 use super::metrics::Metrics;
 use super::random::jitter;
@@ -16,7 +16,7 @@ use crate::headers::Headers;
 use crate::policy::Policy;
 use crate::provider::{KeysFrom, Provider, Remote, RemoteSource};
 use crate::remote::answer::{self, FetchError};
-use crate::remote::local::{LocalKeys, Missing};
+use crate::remote::local::{Lack, LocalKeys, Missing};
 use crate::remote::record::refresh_after;
 use crate::uri::HttpUri;
 use crate::verify::Keys;
@@ -87,34 +87,41 @@ impl RemoteKeys {
 
     /// How many fetches of a provider have ended; a waiting request compares it.
     pub fn attempts(&self, provider: usize) -> u64 {
-        let local = self.local.borrow();
-        local.get(provider).and_then(Option::as_ref).map_or(0, |keys| keys.record().attempts)
+        self.with(provider, |keys| Some(keys.record().attempts)).unwrap_or(0)
     }
 
     /// What a request that lacks a key of `provider` should do; see [`LocalKeys::on_missing`].
-    pub fn on_missing(&self, provider: usize, unknown_kid: bool, now: u64) -> Missing {
-        let mut local = self.local.borrow_mut();
-        match local.get_mut(provider) {
-            Some(Some(keys)) => {
-                keys.on_missing(&SharedData, unknown_kid, now).unwrap_or(Missing::Final)
-            }
-            _ => Missing::Final,
+    pub fn on_missing(&self, provider: usize, lack: Lack, now: u64, deadline: u64) -> Missing {
+        self.with(provider, |keys| keys.on_missing(&SharedData, lack, now, deadline).ok())
+            .unwrap_or(Missing::Final)
+    }
+
+    /// Adopts what other workers fetched.
+    pub fn adopt(&self, policy: &Policy, metrics: &Metrics) {
+        for fetch in Fetch::all(policy, metrics) {
+            self.with(fetch.index, |keys| keys.refresh(&SharedData).ok());
+            self.measure(&fetch);
         }
     }
 
-    /// Adopts what other workers fetched and starts the fetches that are due.
-    pub fn tick(&self, policy: &Policy, metrics: &Metrics) {
-        for (index, provider) in policy.providers.iter().enumerate() {
-            let KeysFrom::Remote(remote) = &provider.keys else { continue };
-            self.adopt(index, provider, metrics);
+    /// Starts the fetches that are due.
+    pub fn fetch(&self, policy: &Policy, metrics: &Metrics) {
+        for fetch in Fetch::all(policy, metrics) {
             let now = abi::now();
-            let leased = self.with(index, |keys| {
+            let leased = self.with(fetch.index, |keys| {
                 let cause = keys.wants_fetch(now)?;
-                keys.lease(&SharedData, cause, now).ok().filter(|leased| *leased)
+                keys.lease(&SharedData, cause, now).ok()
             });
-            if leased.is_some() {
-                self.dispatch(index, provider, remote, remote.source.clone(), metrics);
+            if leased == Some(true) {
+                self.dispatch(&fetch, &fetch.remote.source);
             }
+        }
+    }
+
+    /// Gives back the leases of the calls under way, whose answers nobody will take.
+    pub fn release(&self) {
+        for (_, call) in self.calls.borrow_mut().drain() {
+            self.with(call.provider, |keys| keys.shared().release(&SharedData).ok());
         }
     }
 
@@ -122,151 +129,147 @@ impl RemoteKeys {
         self.local.borrow_mut().get_mut(index)?.as_mut().and_then(change)
     }
 
-    fn adopt(&self, index: usize, provider: &Provider, metrics: &Metrics) {
-        let now = abi::now();
-        self.with(index, |keys| {
-            let changed = keys.refresh(&SharedData).unwrap_or(false);
-            let count = keys.current(now).map_or(0, KeySet::len);
-            let name = &provider.name;
-            metrics.set(&format!("tollgate_jwks_keys.provider.{name}"), as_u64(count));
-            if keys.record().good_at > 0 {
-                let age = now.saturating_sub(keys.record().good_at) / 1_000_000_000;
-                metrics.set(&format!("tollgate_jwks_age_seconds.provider.{name}"), age);
-            }
-            changed.then_some(())
-        });
+    fn measure(&self, fetch: &Fetch<'_>) {
+        let (name, now) = (fetch.name(), abi::now());
+        let keys = format!("tollgate_jwks_keys.provider.{name}");
+        fetch.metrics.set(&keys, as_u64(self.count(fetch.index, now)));
+        let good_at = self.with(fetch.index, |keys| Some(keys.record().good_at)).unwrap_or(0);
+        if good_at > 0 {
+            let age = now.saturating_sub(good_at) / 1_000_000_000;
+            fetch.metrics.set(&format!("tollgate_jwks_age_seconds.provider.{name}"), age);
+        }
     }
 
-    fn dispatch(
-        &self,
-        index: usize,
-        provider: &Provider,
-        remote: &Remote,
-        source: RemoteSource,
-        metrics: &Metrics,
-    ) {
-        let uri = source.uri();
+    /// How many keys there are to verify with.
+    fn count(&self, index: usize, now: u64) -> usize {
+        self.with(index, |keys| keys.current(now).map(KeySet::len)).unwrap_or(0)
+    }
+
+    fn dispatch(&self, fetch: &Fetch<'_>, source: &RemoteSource) {
         let discovery = matches!(source, RemoteSource::Discovery(_));
-        match call(&remote.cluster, uri, remote.timeout) {
-            Some(number) => {
-                self.calls.borrow_mut().insert(number, Call { provider: index, discovery });
+        match call(&fetch.remote.cluster, source.uri(), fetch.remote.timeout) {
+            Ok(number) => {
+                let call = Call { provider: fetch.index, discovery };
+                self.calls.borrow_mut().insert(number, call);
             }
-            None => self.failed(index, provider, remote, FetchError::Dispatch, metrics),
+            Err(error) => self.failed(fetch, error, ""),
         }
     }
 
-    /// Takes the answer to a call of ours; `body` is the size that the host announces.
-    pub fn on_answer(&self, number: u32, body: usize, policy: &Policy, metrics: &Metrics) {
-        let Some(Call { provider: index, discovery }) = self.calls.borrow_mut().remove(&number)
-        else {
-            return;
-        };
-        let Some(provider) = policy.providers.get(index) else { return };
-        let KeysFrom::Remote(remote) = &provider.keys else { return };
+    /// Takes the answer to a call of ours; `size` is that of the body, as the host announces it.
+    pub fn on_answer(&self, number: u32, size: usize, policy: &Policy, metrics: &Metrics) {
+        let call = self.calls.borrow_mut().remove(&number);
+        let Some(Call { provider: index, discovery }) = call else { return };
+        let Some(fetch) = Fetch::of(index, policy, metrics) else { return };
         let headers = Headers::from_buffer(abi::header_pairs(Map::CallResponse));
-        let answer = answer::check_head(&headers, body).map(|()| {
-            let bytes = hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, body);
-            bytes.ok().flatten().unwrap_or_default()
-        });
-        match answer {
-            Err(error) => self.failed(index, provider, remote, error, metrics),
-            Ok(document) if discovery => match answer::jwks_uri(&document, &issuers(provider)) {
-                Ok(uri) => {
-                    self.dispatch(index, provider, remote, RemoteSource::Uri(uri), metrics);
-                }
-                Err(error) => self.failed(index, provider, remote, error, metrics),
+        match answer::check_head(&headers, size) {
+            Ok(()) if discovery => match answer::jwks_uri(&body(size), fetch.provider) {
+                Ok(uri) => self.dispatch(&fetch, &RemoteSource::Uri(uri)),
+                Err(error) => self.failed(&fetch, error, ""),
             },
-            Ok(set) => self.fetched(index, provider, remote, &set, &headers, metrics),
+            Ok(()) => self.fetched(&fetch, &body(size), &headers),
+            Err(FetchError::Status(status)) => match answer::words_of_proxy(status, &body(size)) {
+                Some(words) => self.failed(&fetch, FetchError::Unreachable, &words),
+                None => self.failed(&fetch, FetchError::Status(status), ""),
+            },
+            Err(error) => self.failed(&fetch, error, ""),
         }
     }
 
-    fn fetched(
-        &self,
-        index: usize,
-        provider: &Provider,
-        remote: &Remote,
-        set: &[u8],
-        headers: &Headers,
-        metrics: &Metrics,
-    ) {
+    fn fetched(&self, fetch: &Fetch<'_>, set: &[u8], headers: &Headers) {
         let (keys, skipped) = match answer::key_set(set) {
             Ok(parsed) => parsed,
-            Err(error) => return self.failed(index, provider, remote, error, metrics),
+            Err(error) => return self.failed(fetch, error, ""),
         };
-        let name = &provider.name;
+        let name = fetch.name();
         for key in &skipped {
             warn!("tollgate: provider {name}: keys[{}] is skipped: {}", key.index, key.why);
         }
-        metrics.add(&fetch_counter(name, "key_skipped"), as_u64(skipped.len()));
-        metrics.add(&fetch_counter(name, "ok"), 1);
-        let stored = self.with(index, |local| {
-            let shared = local.shared();
-            let refresh = refresh_after(shared.timing(), answer::max_age(headers), jitter());
-            shared.succeed(&SharedData, set, refresh, abi::now()).ok().flatten().map(|_| refresh)
+        fetch.counted("key_skipped", as_u64(skipped.len()));
+        fetch.counted("ok", 1);
+        let stored = self.with(fetch.index, |local| {
+            let refresh =
+                refresh_after(local.shared().timing(), answer::max_age(headers), jitter());
+            let stored = local.succeed(&SharedData, set, refresh, abi::now());
+            stored.ok().filter(|stored| *stored).map(|_| refresh)
         });
         match stored {
             Some(refresh) => info!(
                 "tollgate: provider {name}: fetched {} key(s) through cluster {}; next fetch in {}s",
                 keys.len(),
-                remote.cluster,
+                fetch.remote.cluster,
                 refresh / 1_000_000_000
             ),
             None => error!("tollgate: provider {name}: fetched keys could not be shared"),
         }
-        self.adopt(index, provider, metrics);
+        self.measure(fetch);
     }
 
-    fn failed(
-        &self,
-        index: usize,
-        provider: &Provider,
-        remote: &Remote,
-        error: FetchError,
-        metrics: &Metrics,
-    ) {
-        let name = &provider.name;
-        metrics.add(&fetch_counter(name, error.label()), 1);
+    /// `words`: what the proxy says about it, if anything.
+    fn failed(&self, fetch: &Fetch<'_>, error: FetchError, words: &str) {
+        fetch.counted(error.label(), 1);
         let now = abi::now();
-        let next =
-            self.with(index, |keys| keys.shared().fail(&SharedData, jitter(), now).ok().flatten());
-        let wait = next.map_or(0, |record| record.next_at.saturating_sub(now) / 1_000_000);
-        let uri = remote.source.uri();
+        let wait = self.with(fetch.index, |keys| {
+            let _ = keys.fail(&SharedData, jitter(), now);
+            Some(keys.record().next_try(keys.shared().timing(), now).saturating_sub(now))
+        });
         let hint = match error {
             FetchError::Dispatch => {
-                "; check that this cluster exists under exactly this name (in Istio: outbound|443||HOST, \
-                 which needs a ServiceEntry), that it is known before this filter loads (static, not only \
-                 discovered), and that the URI has a host"
+                "; check that a cluster of exactly this name exists (in Istio: \
+                 outbound|443||HOST, which needs a ServiceEntry), that it is known before this \
+                 filter loads (static, or discovered by then), and that the URI has a host"
             }
             _ => "",
         };
-        let serving = match self.current_count(index, now) {
+        let serving = match self.count(fetch.index, now) {
             0 => "there are no keys to verify with".to_owned(),
             count => format!("the last {count} good key(s) serve"),
         };
+        let colon = if words.is_empty() { "" } else { ": " };
         warn!(
-            "tollgate: provider {name}: fetching {uri} through cluster {} failed: {error}; \
-             {serving}; next try in {wait}ms{hint}",
-            remote.cluster
+            "tollgate: provider {}: fetching {} through cluster {} failed: {error}{colon}{words}; \
+             {serving}; next try in {}ms{hint}",
+            fetch.name(),
+            fetch.remote.source.uri(),
+            fetch.remote.cluster,
+            wait.unwrap_or(0) / 1_000_000
         );
-    }
-
-    fn current_count(&self, index: usize, now: u64) -> usize {
-        let local = self.local.borrow();
-        let keys = local.get(index).and_then(Option::as_ref);
-        keys.and_then(|keys| keys.current(now)).map_or(0, KeySet::len)
+        self.measure(fetch);
     }
 }
 
-fn fetch_counter(provider: &str, result: &str) -> String {
-    format!("tollgate_jwks_fetch.provider.{provider}.result.{result}")
+/// The provider that something is fetched for.
+struct Fetch<'a> {
+    index: usize,
+    provider: &'a Provider,
+    remote: &'a Remote,
+    metrics: &'a Metrics,
 }
 
-fn issuers(provider: &Provider) -> Vec<String> {
-    provider.issuers.iter().map(crate::provider::Issuer::text).collect()
+impl<'a> Fetch<'a> {
+    /// `None` where the provider's keys are static.
+    fn of(index: usize, policy: &'a Policy, metrics: &'a Metrics) -> Option<Self> {
+        let provider = policy.providers.get(index)?;
+        let KeysFrom::Remote(remote) = &provider.keys else { return None };
+        Some(Self { index, provider, remote, metrics })
+    }
+
+    fn all(policy: &'a Policy, metrics: &'a Metrics) -> impl Iterator<Item = Self> {
+        (0..policy.providers.len()).filter_map(move |index| Self::of(index, policy, metrics))
+    }
+
+    fn name(&self) -> &str {
+        &self.provider.name
+    }
+
+    fn counted(&self, result: &str, by: u64) {
+        let name = self.name();
+        self.metrics.add(&format!("tollgate_jwks_fetch.provider.{name}.result.{result}"), by);
+    }
 }
 
 /// Starts a call. It goes through the SDK, which routes the answer to the context that called.
-fn call(cluster: &str, uri: &HttpUri, timeout: Duration) -> Option<u32> {
+fn call(cluster: &str, uri: &HttpUri, timeout: Duration) -> Result<u32, FetchError> {
     let headers = vec![
         (":method", "GET"),
         (":scheme", uri.scheme.as_str()),
@@ -274,7 +277,20 @@ fn call(cluster: &str, uri: &HttpUri, timeout: Duration) -> Option<u32> {
         (":path", uri.path.as_str()),
         ("accept", "application/json"),
     ];
-    hostcalls::dispatch_http_call(cluster, headers, None, vec![], timeout).ok()
+    hostcalls::dispatch_http_call(cluster, headers, None, vec![], timeout).map_err(|status| {
+        match status {
+            Status::BadArgument => FetchError::Dispatch,
+            // The call failed before it left: no healthy host, or an open circuit breaker.
+            _ => FetchError::Unreachable,
+        }
+    })
+}
+
+/// The body of the answer, no more of it than may be looked at.
+fn body(size: usize) -> Vec<u8> {
+    let most = size.min(answer::MAX_BODY);
+    let body = hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, most);
+    body.ok().flatten().unwrap_or_default()
 }
 
 fn as_u64(count: usize) -> u64 {

@@ -1,7 +1,6 @@
 //! Counters of the telemetry contract, defined once and found again by number.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 
 use crate::abi::{self, Metric};
 use crate::reason::Reason;
@@ -10,34 +9,24 @@ use crate::reason::Reason;
 /// from the configuration or from a closed list, so the number of counters is bounded.
 type Labels = (Option<usize>, Option<usize>, &'static str, Reason);
 
-/// The counters of one VM.
+/// The counters of one VM. There are few, and the busiest were met first: a walk finds them sooner
+/// than a hash.
 #[derive(Debug, Default)]
 pub struct Metrics {
-    requests: RefCell<HashMap<Labels, Option<u32>>>,
-    limits: RefCell<HashMap<(usize, &'static str), Option<u32>>>,
-    named: RefCell<HashMap<String, Option<u32>>>,
+    requests: RefCell<Vec<(Labels, Option<u32>)>>,
+    limits: RefCell<Vec<((usize, &'static str), Option<u32>)>>,
+    named: RefCell<Vec<(String, Option<u32>)>>,
 }
 
 impl Metrics {
     /// Counts a judged request; `name` spells the counter's whole name the first time.
     pub fn request(&self, labels: Labels, name: impl FnOnce() -> String) {
-        let id = *self
-            .requests
-            .borrow_mut()
-            .entry(labels)
-            .or_insert_with(|| define(Metric::Counter, &name()));
-        if let Some(id) = id {
-            abi::increment_metric(id, 1);
-        }
+        count(&self.requests, labels, name);
     }
 
     /// Counts what a limit, by its index, said of a request; `name` as above.
     pub fn limit(&self, labels: (usize, &'static str), name: impl FnOnce() -> String) {
-        let mut limits = self.limits.borrow_mut();
-        let id = limits.entry(labels).or_insert_with(|| define(Metric::Counter, &name()));
-        if let Some(id) = id {
-            abi::increment_metric(*id, 1);
-        }
+        count(&self.limits, labels, name);
     }
 
     /// Adds to a counter by its whole name, labels included.
@@ -60,10 +49,30 @@ impl Metrics {
 
     fn named(&self, kind: Metric, name: &str) -> Option<u32> {
         let mut named = self.named.borrow_mut();
-        match named.get(name) {
-            Some(id) => *id,
-            None => *named.entry(name.to_owned()).or_insert_with(|| define(kind, name)),
-        }
+        let known = named.iter().find(|(other, _)| other == name).map(|(_, id)| *id);
+        known.unwrap_or_else(|| {
+            let id = define(kind, name);
+            named.push((name.to_owned(), id));
+            id
+        })
+    }
+}
+
+/// Adds one to the counter of these labels; `name` spells its whole name the first time.
+fn count<L: Copy + PartialEq>(
+    known: &RefCell<Vec<(L, Option<u32>)>>,
+    labels: L,
+    name: impl FnOnce() -> String,
+) {
+    let mut known = known.borrow_mut();
+    let found = known.iter().find(|(other, _)| *other == labels).map(|(_, id)| *id);
+    let id = found.unwrap_or_else(|| {
+        let id = define(Metric::Counter, &name());
+        known.push((labels, id));
+        id
+    });
+    if let Some(id) = id {
+        abi::increment_metric(id, 1);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The thin shell: the only code that knows the proxy. Callbacks gather, decide, apply.
 
+mod body;
 mod foreign;
 mod http;
 mod in_flight;
@@ -13,6 +14,8 @@ mod waiting;
 
 #[cfg(test)]
 mod fake_host;
+#[cfg(test)]
+mod held_tests;
 #[cfg(test)]
 mod tests;
 

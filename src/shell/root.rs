@@ -1,7 +1,6 @@
 //! One per worker and configuration: loads the policy, makes the contexts of the streams.
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use log::{error, info, warn};
 use proxy_wasm::hostcalls;
@@ -29,18 +28,6 @@ pub struct Root {
     state: Option<Rc<State>>,
 }
 
-/// How often a worker looks for keys that another has fetched, for fetches that are due, and for
-/// places in flight to renew.
-const TICK: Duration = Duration::from_secs(1);
-
-/// The same while requests wait for keys.
-const TICK_WHILE_WAITING: Duration = Duration::from_millis(20);
-
-/// Makes the next tick come soon, because a request waits for keys.
-pub fn tick_soon() {
-    let _ = hostcalls::set_tick_period(TICK_WHILE_WAITING);
-}
-
 impl Root {
     /// Adopts and fetches keys, then lets the requests go on that waited for them.
     fn tend_keys(&self) {
@@ -48,12 +35,9 @@ impl Root {
         if !state.keys.any() {
             return;
         }
-        let waited = state.waiting.any();
-        state.keys.tick(&state.policy, &state.metrics);
+        state.keys.adopt(&state.policy, &state.metrics);
+        state.keys.fetch(&state.policy, &state.metrics);
         state.resume_waiting();
-        if waited && !state.waiting.any() {
-            let _ = hostcalls::set_tick_period(TICK);
-        }
     }
 }
 
@@ -62,6 +46,14 @@ impl Context for Root {
         let Some(state) = &self.state else { return };
         state.keys.on_answer(number, body, &state.policy, &state.metrics);
         state.resume_waiting();
+    }
+
+    /// Another configuration has taken over and no stream of this one is left.
+    fn on_done(&mut self) -> bool {
+        if let Some(state) = &self.state {
+            state.keys.release();
+        }
+        true
     }
 }
 
@@ -82,11 +74,16 @@ impl RootContext for Root {
                 metrics.add("tollgate_config.result.accepted", 1);
                 info!("tollgate: configuration accepted: {}", summary(&policy));
                 let state = Rc::new(State::new(policy, metrics));
-                if in_flight::watch(&state) || state.keys.any() {
-                    let _ = hostcalls::set_tick_period(TICK);
+                let counting = in_flight::watch(&state);
+                if state.keys.any() {
+                    state.keys.adopt(&state.policy, &state.metrics);
+                    // The first fetch waits for the first tick: Envoy tries each configuration in
+                    // a VM that it then throws away, and whose fetch would never end.
+                    state.waiting.start_ticks();
+                } else if counting {
+                    let _ = hostcalls::set_tick_period(super::waiting::TICK);
                 }
                 self.state = Some(state);
-                self.tend_keys();
                 true
             }
             Err(problems) => {

@@ -18,8 +18,9 @@ use crate::gate::{Gate, Request};
 use crate::headers::Headers;
 use crate::limit::table::Table;
 use crate::limit::{self, Counters, Ruling};
-use crate::policy::{Crypto, FilterState, Policy};
-use crate::quota_plan::ResponseCharge;
+use crate::payload::Refusal;
+use crate::policy::{Crypto, FilterState, Policy, Tag};
+use crate::quota_plan::Planned;
 use crate::tags::OwnedHeaders;
 use crate::token_source;
 use crate::verdict::{Judgement, LimitReport, Verdict};
@@ -39,6 +40,8 @@ pub struct State {
     pub waiting: Waiting,
     engines: Engines<Foreign>,
     cache: TokenCache,
+    /// Of each tag, where it stands in filter state.
+    tag_paths: Vec<Option<Vec<u8>>>,
     table: Option<Table>,
     concurrency: Option<RefCell<Concurrency>>,
 }
@@ -60,16 +63,45 @@ impl State {
         info!("tollgate: the proxy verifies {:?}, the module the rest", engines.proven());
         let seed = random::seed().first_chunk().map_or(0, |half| u64::from_le_bytes(*half));
         let cache = TokenCache::new(policy.token_cache, &policy.rules, seed);
+        let path = |tag: &Tag| tag.filter_state.then(|| format!("tollgate.{}", tag.name).into());
         let (table, concurrency) = open_store(&plugin, &policy);
-        let waiting = Waiting::default();
-        Self { policy, owned, keys, metrics, waiting, engines, cache, table, concurrency }
+        Self {
+            owned,
+            keys,
+            metrics,
+            waiting: Waiting::default(),
+            engines,
+            cache,
+            tag_paths: policy.tags.iter().map(path).collect(),
+            table,
+            concurrency,
+            policy,
+        }
     }
 
-    /// Judges a request by its headers.
-    pub fn judge(&self, headers: &Headers) -> Judgement {
+    /// Judges a request by its headers. `bodyless`: it ended with them.
+    pub fn judge(&self, headers: &Headers, bodyless: bool) -> Judgement {
         let now = abi::now();
+        self.with_gate(now, |gate| {
+            gate.judge(&Request {
+                headers,
+                bodyless,
+                client_address: &client_address,
+                peer_certificate: &peer_certificate,
+                now,
+                clock: &abi::now,
+            })
+        })
+    }
+
+    /// Judges a request whose body was judged.
+    pub fn conclude(&self, judgement: &mut Judgement, body: Result<u64, Refusal>) {
+        self.with_gate(abi::now(), |gate| gate.conclude(judgement, body, &abi::now));
+    }
+
+    fn with_gate<T>(&self, now: u64, run: impl FnOnce(&Gate<'_>) -> T) -> T {
         let keys = self.keys.current(&self.policy, now);
-        let gate = Gate {
+        run(&Gate {
             policy: &self.policy,
             keys: &keys,
             engine: &self.engines,
@@ -77,13 +109,6 @@ impl State {
             table: self.table.as_ref(),
             concurrency: self.concurrency.as_ref(),
             store: &SharedData,
-        };
-        gate.judge(&Request {
-            headers,
-            client_address: &client_address,
-            peer_certificate: &peer_certificate,
-            now,
-            clock: &abi::now,
         })
     }
 
@@ -101,15 +126,18 @@ impl State {
             FilterState::Off => false,
         };
         if write {
-            write_state("decision", decision);
-            write_state("reason", reason.as_str());
-            write_state("rule", rule);
-            write_state("provider", provider);
+            write_state(b"tollgate.decision", decision);
+            write_state(b"tollgate.reason", reason.as_str());
+            write_state(b"tollgate.rule", rule);
+            write_state(b"tollgate.provider", provider);
             for (index, value) in judgement.tags() {
-                if let Some(tag) = self.policy.tags.get(*index).filter(|tag| tag.filter_state) {
-                    write_state(&tag.name, value);
+                if let Some(Some(path)) = self.tag_paths.get(*index) {
+                    write_state(path, value);
                 }
             }
+        }
+        if let Some(refusal) = &judgement.refusal {
+            info!("tollgate: rule {rule}: request body refused: {refusal}");
         }
         if self.policy.metrics {
             if let Some(look) = judgement.look {
@@ -157,15 +185,16 @@ impl State {
 
     /// Settles what a stream owes at its end: the place in flight, and what the response cost.
     /// `found` is the number that the response named for each charge, in their order.
-    pub fn settle(&self, lease: Option<Lease>, charges: &[ResponseCharge], found: &[Option<u64>]) {
+    pub fn settle(&self, lease: Option<Lease>, charges: &[Planned], found: &[Option<u64>]) {
         let mut counters = Counters::default();
         if let (Some(lease), Some(concurrency)) = (lease, &self.concurrency) {
             concurrency.borrow_mut().release(&SharedData, &abi::now, lease, &mut counters);
         }
         let found = found.iter().copied().chain(std::iter::repeat(None));
         for (charge, found) in charges.iter().zip(found) {
-            let request = charge.request(found);
-            if let Some(table) = &self.table {
+            let limit = self.policy.limits.get(charge.limit);
+            if let (Some(table), Some(limit)) = (&self.table, limit) {
+                let request = charge.charge(limit, found);
                 limit::charge(table, &SharedData, &abi::now, &request, &mut counters);
             }
         }
@@ -202,8 +231,11 @@ impl State {
         }
         let rule = judgement.rule.and_then(|index| self.policy.rules.get(index));
         let authorization = rule.and_then(|rule| rule.upstream_authorization.as_ref());
-        // A dry run lets pass; it does not lend the upstream's key to who would be refused.
-        if let (Some(value), Verdict::Allow(_)) = (authorization, &judgement.verdict) {
+        // A dry run of the rule lets pass; it does not lend the upstream's key to who would be
+        // refused. One of a limit changes nothing else for the caller.
+        let watched = self.policy.dry_run || rule.is_some_and(|rule| rule.dry_run);
+        let lent = matches!(judgement.verdict, Verdict::Allow(_)) || !watched;
+        if let Some(value) = authorization.filter(|_| lent) {
             write_header(b"authorization", &[value.expose().as_bytes().to_vec()]);
         }
     }
@@ -257,8 +289,8 @@ fn open_store(plugin: &str, policy: &Policy) -> (Option<Table>, Option<RefCell<C
     (table, concurrency.map(RefCell::new))
 }
 
-fn write_state(name: &str, value: &str) {
-    let _ = abi::set_property(format!("tollgate.{name}").as_bytes(), value.as_bytes());
+fn write_state(path: &[u8], value: &str) {
+    let _ = abi::set_property(path, value.as_bytes());
 }
 
 /// The address that the proxy holds for the caller, without its port (`1.2.3.4:5`, `[::1]:5`).

@@ -10,14 +10,16 @@ use serde_json::{Value, json};
 use super::fake_host::host;
 
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
-const NOW_SECONDS: u64 = 1_800_000_000;
-const CONTINUE: u32 = 0;
-const PAUSE: u32 = 1;
+pub(super) const NOW_SECONDS: u64 = 1_800_000_000;
+pub(super) const CONTINUE: u32 = 0;
+pub(super) const PAUSE: u32 = 1;
 
 unsafe extern "C" {
     fn proxy_on_context_create(context: u32, root: u32);
     fn proxy_on_configure(context: u32, size: usize) -> bool;
     fn proxy_on_request_headers(context: u32, headers: usize, end: bool) -> u32;
+    fn proxy_on_request_body(context: u32, size: usize, end: bool) -> u32;
+    fn proxy_on_request_trailers(context: u32, trailers: usize) -> u32;
     fn proxy_on_response_headers(context: u32, headers: usize, end: bool) -> u32;
     fn proxy_on_log(context: u32);
     fn proxy_on_delete(context: u32);
@@ -56,7 +58,7 @@ fn token(subject: &str) -> String {
 }
 
 /// Loads a document into a new root context.
-fn configure(document: &Value) -> bool {
+pub(super) fn configure(document: &Value) -> bool {
     let document = document.to_string().into_bytes();
     let size = document.len();
     let root = host(|host| {
@@ -102,14 +104,14 @@ fn bearer(subject: &str) -> Vec<u8> {
     format!("Bearer {}", token(subject)).into_bytes()
 }
 
-fn upstream_header(name: &str) -> Option<String> {
+pub(super) fn upstream_header(name: &str) -> Option<String> {
     host(|host| {
         let found = host.request.iter().find(|(n, _)| n == name.as_bytes());
         found.map(|(_, value)| String::from_utf8_lossy(value).into_owned())
     })
 }
 
-fn state(name: &str) -> String {
+pub(super) fn state(name: &str) -> String {
     host(|host| {
         let value = host.filter_state.get(&format!("tollgate.{name}")).cloned();
         String::from_utf8(value.unwrap_or_default()).unwrap()
@@ -209,4 +211,127 @@ fn a_grpc_caller_is_refused_with_a_grpc_status_and_the_bare_word() {
     assert_eq!(request("/score", &[("content-type", b"application/grpc+proto")]), PAUSE);
     let reply = host(|host| host.replies[0].clone());
     assert_eq!((reply.grpc_status, reply.body), (16, b"token_missing".to_vec()));
+}
+
+fn guarded() -> Value {
+    let mut document = configuration();
+    document["rules"][1]["payload"] = json!({"max_bytes": 30, "require_any": ["/data"]});
+    document
+}
+
+/// A stream of the guarded rule whose headers are in; its number and what the filter said.
+fn begin() -> (u32, u32) {
+    let authorization = bearer("alice");
+    let root = host(|host| {
+        host.replies.clear();
+        host.filter_state.clear();
+        host.body.clear();
+        host.response.clear();
+        let pairs: [(&str, &[u8]); 4] = [
+            (":method", b"POST"),
+            (":authority", b"ml"),
+            (":path", b"/score"),
+            ("authorization", &authorization),
+        ];
+        host.request =
+            pairs.map(|(name, value)| (name.as_bytes().to_vec(), value.to_vec())).to_vec();
+        host.root += 1;
+        host.root / 100 * 100
+    });
+    let stream = host(|host| host.root);
+    unsafe {
+        proxy_on_context_create(stream, root);
+        (stream, proxy_on_request_headers(stream, 0, false))
+    }
+}
+
+fn send(stream: u32, piece: &[u8], end: bool) -> u32 {
+    let size = host(|host| {
+        host.body.extend_from_slice(piece);
+        host.body.len()
+    });
+    unsafe { proxy_on_request_body(stream, size, end) }
+}
+
+#[test]
+fn a_guarded_body_is_held_until_its_end_and_nothing_is_taken_before() {
+    assert!(configure(&guarded()));
+    let (stream, action) = begin();
+    assert_eq!((action, upstream_header("x-auth-subject").as_deref()), (CONTINUE, Some("alice")));
+    assert_eq!(send(stream, b"{\"da", false), PAUSE);
+    assert_eq!(send(stream, b"ta\":1", false), PAUSE);
+    assert_eq!(state("decision"), "", "nothing is decided yet");
+    assert_eq!(send(stream, b"}", true), CONTINUE);
+    assert_eq!(["decision", "reason"].map(state), ["allow", "ok"]);
+    let (stream, _) = begin();
+    assert_eq!(send(stream, b"{\"data\":1}", false), PAUSE);
+    assert_eq!(unsafe { proxy_on_request_trailers(stream, 1) }, CONTINUE);
+    let (stream, _) = begin();
+    assert_eq!(send(stream, b"{\"data\":1}", true), PAUSE);
+    assert_eq!(state("reason"), "rate_limited");
+}
+
+#[test]
+fn a_refused_body_costs_nothing_and_callbacks_after_the_reply_change_nothing() {
+    assert!(configure(&guarded()));
+    for (body, reason, status) in [
+        (&b"{\"data\":}"[..], "payload_malformed", 400),
+        (b"{\"other\":1}", "payload_malformed", 400),
+        (b"{\"data\":\"0123456789012345678901234567", "payload_too_large", 413),
+    ] {
+        let (stream, _) = begin();
+        assert_eq!(send(stream, body, true), PAUSE);
+        assert_eq!(["decision", "reason"].map(state), ["deny", reason]);
+        for _ in 0..2 {
+            assert_eq!(send(stream, b"more", false), PAUSE);
+        }
+        unsafe {
+            assert_eq!(proxy_on_request_trailers(stream, 0), PAUSE);
+            proxy_on_response_headers(stream, 0, true);
+            proxy_on_log(stream);
+            proxy_on_delete(stream);
+        }
+        host(|host| {
+            assert_eq!(host.replies.len(), 1);
+            assert_eq!(host.replies[0].status, status);
+        });
+    }
+    for _ in 0..2 {
+        let (stream, _) = begin();
+        assert_eq!(send(stream, b"{\"data\":1}", true), CONTINUE);
+    }
+}
+
+#[test]
+fn an_answer_before_the_body_was_judged_becomes_a_refusal() {
+    assert!(configure(&guarded()));
+    for (details, replies, reason) in [
+        (&b"via_upstream"[..], 1, "payload_malformed"),
+        (b"request_payload_too_large", 0, "payload_too_large"),
+        (b"request_overall_timeout", 0, ""),
+    ] {
+        host(|host| host.properties.insert(b"response\0code_details".to_vec(), details.to_vec()));
+        let (stream, _) = begin();
+        send(stream, b"{", false);
+        unsafe { proxy_on_response_headers(stream, 0, true) };
+        assert_eq!((host(|host| host.replies.len()), state("reason").as_str()), (replies, reason));
+        assert_eq!(send(stream, b"}", true), PAUSE);
+    }
+}
+
+#[test]
+fn a_body_that_the_host_does_not_show_whole_never_passes() {
+    assert!(configure(&guarded()));
+    let (stream, _) = begin();
+    assert_eq!(send(stream, b"{\"data\":1}", false), PAUSE);
+    assert_eq!(unsafe { proxy_on_request_body(stream, 40, true) }, PAUSE);
+    let (stream, _) = begin();
+    assert_eq!(send(stream, b"{\"data\":1}", false), PAUSE);
+    // A host that shows new pieces alone.
+    assert_eq!(unsafe { proxy_on_request_body(stream, 3, true) }, PAUSE);
+    assert_eq!(state("reason"), "payload_malformed");
+    let (stream, _) = begin();
+    host(|host| host.failing = Some(2));
+    assert_eq!(send(stream, b"{\"data\":1}", true), PAUSE);
+    host(|host| host.failing = None);
 }

@@ -1,7 +1,8 @@
 //! Requests that are held until a key arrives, and how they go on.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
+use std::time::Duration;
 
 use proxy_wasm::hostcalls;
 
@@ -10,17 +11,27 @@ use super::state::State;
 use crate::abi;
 use crate::provider::KeysFrom;
 use crate::reason::Reason;
-use crate::remote::local::Missing;
+use crate::remote::local::{Lack, Missing};
 use crate::verdict::Judgement;
 
 /// How many requests one worker holds at most; the next is judged with the keys there are. At
 /// 60 KiB of headers each, this bounds what a flood of unknown kids can pin in the proxy.
 const MAX_WAITING: usize = 1024;
 
+/// How often a worker looks for keys that another has fetched, for fetches that are due, and for
+/// places in flight to renew.
+pub(super) const TICK: Duration = Duration::from_secs(1);
+
+/// The same while requests wait for keys.
+const TICK_WHILE_WAITING: Duration = Duration::from_millis(20);
+
 /// The waiting requests of one worker.
 #[derive(Default)]
 pub struct Waiting {
     requests: RefCell<Vec<Waiter>>,
+    /// Whether ticks come at the faster pace. Setting a period starts it anew, so that a stream of
+    /// requests would put the tick off for ever if each of them set it.
+    hurried: Cell<bool>,
 }
 
 struct Waiter {
@@ -46,9 +57,31 @@ pub enum Lacking {
 }
 
 impl Waiting {
-    /// Whether anybody waits.
-    pub fn any(&self) -> bool {
-        !self.requests.borrow().is_empty()
+    /// Takes a request in; false where there is no room.
+    fn push(&self, waiter: Waiter) -> bool {
+        let mut requests = self.requests.borrow_mut();
+        if requests.len() >= MAX_WAITING {
+            requests.retain(|waiter| waiter.stream.strong_count() > 0);
+        }
+        let room = requests.len() < MAX_WAITING;
+        if room {
+            requests.push(waiter);
+        }
+        room
+    }
+
+    /// Asks for ticks: the first one soon, because there is something to fetch.
+    pub fn start_ticks(&self) {
+        self.hurried.set(true);
+        let _ = hostcalls::set_tick_period(TICK_WHILE_WAITING);
+    }
+
+    /// Sets the pace of ticks by whether anybody waits.
+    fn pace(&self) {
+        let hurry = !self.requests.borrow().is_empty();
+        if self.hurried.replace(hurry) != hurry {
+            let _ = hostcalls::set_tick_period(if hurry { TICK_WHILE_WAITING } else { TICK });
+        }
     }
 }
 
@@ -66,9 +99,11 @@ impl State {
         else {
             return Lacking::Stands;
         };
-        if !matches!(denial.reason, Reason::KeyUnknown | Reason::KeysUnavailable) {
-            return Lacking::Stands;
-        }
+        let lack = match denial.reason {
+            Reason::KeyUnknown => Lack::Kid,
+            Reason::KeysUnavailable => Lack::AllKeys,
+            _ => return Lacking::Stands,
+        };
         let Some(KeysFrom::Remote(remote)) = self.policy.providers.get(provider).map(|p| &p.keys)
         else {
             return Lacking::Stands;
@@ -76,21 +111,18 @@ impl State {
         let now = abi::now();
         let timeout = u64::try_from(remote.timeout.as_nanos()).unwrap_or(u64::MAX);
         let deadline = deadline.unwrap_or_else(|| now.saturating_add(timeout));
-        match self.keys.on_missing(provider, denial.reason == Reason::KeyUnknown, now) {
-            Missing::Judge => Lacking::Judge,
-            Missing::Final => Lacking::Stands,
-            Missing::Wait if now >= deadline => Lacking::Stands,
-            Missing::Wait => {
-                let mut requests = self.waiting.requests.borrow_mut();
-                if requests.len() >= MAX_WAITING {
-                    return Lacking::Stands;
-                }
-                let attempts = self.keys.attempts(provider);
-                let stream = Rc::downgrade(stream);
-                requests.push(Waiter { context, stream, provider, attempts, deadline });
-                Lacking::Held
-            }
+        match self.keys.on_missing(provider, lack, now, deadline) {
+            Missing::Judge => return Lacking::Judge,
+            Missing::Final => return Lacking::Stands,
+            Missing::Wait => {}
         }
+        let attempts = self.keys.attempts(provider);
+        let stream = Rc::downgrade(stream);
+        if !self.waiting.push(Waiter { context, stream, provider, attempts, deadline }) {
+            return Lacking::Stands;
+        }
+        self.waiting.pace();
+        Lacking::Held
     }
 
     /// Judges the waiting requests again whose fetch has ended or whose time is up.
@@ -114,5 +146,6 @@ impl State {
                 let _ = hostcalls::resume_http_request();
             }
         }
+        self.waiting.pace();
     }
 }

@@ -47,14 +47,23 @@ pub fn find<'a>(provider: &Provider, iss: &'a str) -> Option<IssuerMatch<'a>> {
 
 /// Whether a key may sign for this issuer. Keys of Entra ID may say whose they are; such a key
 /// signs for no other tenant or cloud, whatever its `kid`.
+///
+/// Microsoft's common key set names the v2.0 issuer alone, and its keys sign v1.0 tokens too. So
+/// the key's issuer, with the token's tenant in it, may also be the form that another of the
+/// provider's `issuers` has for that same tenant, as in Microsoft's own validator
+/// (`AadIssuerValidator`).
 pub fn signs_for(provider: &Provider, key: &Key, matched: &IssuerMatch<'_>) -> bool {
     let Some(issuer) = key.issuer().filter(|_| provider.entra) else { return true };
-    match issuer.split_once(PLACEHOLDER) {
-        None => issuer == matched.iss,
-        Some((prefix, suffix)) => tenant_part(matched).is_some_and(|own| {
-            tenant(matched.iss, prefix, suffix).is_some_and(|tenant| tenant == own)
-        }),
+    if issuer == matched.iss {
+        return true;
     }
+    let Some(own) = tenant_part(matched) else { return false };
+    let issuer = issuer.replacen(PLACEHOLDER, own, 1);
+    issuer == matched.iss
+        || provider.issuers.iter().any(|form| match form {
+            Issuer::Exact(exact) => *exact == issuer && guid_in(exact) == Some(own),
+            Issuer::Tenanted { prefix, suffix } => tenant(&issuer, prefix, suffix) == Some(own),
+        })
 }
 
 /// Judges the tenant of verified claims.
@@ -80,6 +89,16 @@ pub fn check(
     }
 }
 
+/// Whether Entra ID left the caller's groups out for their number; they are then to be asked for
+/// elsewhere, which the filter does not do (entra-docs, "Groups overage claim").
+pub fn groups_left_out(claims: &Map<String, Value>) -> bool {
+    let hinted = claims.get("hasgroups").is_some_and(|value| match value {
+        Value::String(text) => text.eq_ignore_ascii_case("true"),
+        value => *value == Value::Bool(true),
+    });
+    hinted || claims.get("_claim_names").is_some_and(|names| names.get("groups").is_some())
+}
+
 /// Whether two audiences of Entra ID name the same application: equal, or one is the application's
 /// GUID and the other `api://` before it.
 pub fn same_application(configured: &str, aud: &str) -> bool {
@@ -99,7 +118,12 @@ pub fn is_guid(text: &str) -> bool {
 
 /// The tenant that an issuer speaks of: the template's part, or the GUID within an exact one.
 fn tenant_part<'a>(matched: &IssuerMatch<'a>) -> Option<&'a str> {
-    matched.tenant.or_else(|| matched.iss.split('/').find(|segment| is_guid(segment)))
+    matched.tenant.or_else(|| guid_in(matched.iss))
+}
+
+/// The tenant within an issuer without a template.
+fn guid_in(issuer: &str) -> Option<&str> {
+    issuer.split('/').find(|segment| is_guid(segment))
 }
 
 /// What stands between `prefix` and `suffix`: one path segment, not empty.
@@ -156,6 +180,21 @@ mod tests {
             (GUID, "72f988bf-86f1-41af-91ab-2d7cd011db48", false),
         ] {
             assert_eq!(same_application(configured, aud), same, "{configured} {aud}");
+        }
+    }
+
+    #[test]
+    fn groups_that_were_left_out_are_noticed_in_each_form() {
+        for (claims, left_out) in [
+            (r#"{"_claim_names": {"groups": "src1"}}"#, true),
+            (r#"{"hasgroups": true}"#, true),
+            (r#"{"hasgroups": "true"}"#, true),
+            (r#"{"hasgroups": false, "_claim_names": {"wids": "src1"}}"#, false),
+            (r#"{"_claim_names": "groups"}"#, false),
+            (r#"{"groups": ["a"]}"#, false),
+        ] {
+            let parsed: Map<String, Value> = serde_json::from_str(claims).unwrap();
+            assert_eq!(groups_left_out(&parsed), left_out, "{claims}");
         }
     }
 

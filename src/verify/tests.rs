@@ -396,15 +396,38 @@ fn an_entra_key_signs_for_its_own_issuer_alone() {
     let own = format!("https://login.microsoftonline.com/{TENANT}/v2.0");
     let other = format!("https://login.microsoftonline.com/{OTHER_TENANT}/v2.0");
     let refused = Some(VerifyError::IssuerNotAllowed);
-    for (key_issuer, iss, entra_rules, error) in [
-        (template, own.as_str(), true, None),
-        (own.as_str(), own.as_str(), true, None),
-        (other.as_str(), own.as_str(), true, refused),
-        (template, v1.as_str(), true, refused),
-        ("{tenantid}", own.as_str(), true, refused),
-        (other.as_str(), own.as_str(), false, None),
+    let other_v1 = format!("https://sts.windows.net/{OTHER_TENANT}/");
+    let exact = |issuers: &[&String]| Provider {
+        issuers: issuers.iter().map(|iss| Issuer::Exact(iss.to_string())).collect(),
+        tenants: Tenants::None,
+        ..entra()
+    };
+    let v2_alone =
+        || Provider { issuers: entra().issuers.into_iter().take(1).collect(), ..entra() };
+    let v1_alone =
+        || Provider { issuers: entra().issuers.into_iter().skip(1).collect(), ..entra() };
+    for (key_issuer, iss, provider, error) in [
+        (template, own.as_str(), entra(), None),
+        (own.as_str(), own.as_str(), entra(), None),
+        (other.as_str(), own.as_str(), entra(), refused),
+        // The common key set names the v2.0 issuer and signs v1.0 tokens, and the reverse.
+        (template, v1.as_str(), entra(), None),
+        (own.as_str(), v1.as_str(), entra(), None),
+        ("https://sts.windows.net/{tenantid}/", own.as_str(), entra(), None),
+        (other.as_str(), v1.as_str(), entra(), refused),
+        (other_v1.as_str(), own.as_str(), entra(), refused),
+        (template, own.as_str(), v2_alone(), None),
+        (template, v1.as_str(), v1_alone(), refused),
+        (template, v1.as_str(), exact(&[&v1, &own]), None),
+        (template, v1.as_str(), exact(&[&v1, &other]), refused),
+        (other.as_str(), v1.as_str(), exact(&[&v1, &other]), refused),
+        ("https://login.microsoftonline.us/{tenantid}/v2.0", own.as_str(), entra(), refused),
+        ("https://login.microsoftonline.com/{tenantid}/{tenantid}", own.as_str(), entra(), refused),
+        ("{tenantid}", own.as_str(), entra(), refused),
+        ("", own.as_str(), entra(), refused),
+        (other.as_str(), own.as_str(), Provider { entra: false, ..entra() }, None),
     ] {
-        let provider = Provider { entra: entra_rules, audiences: Audiences::Any, ..entra() };
+        let provider = Provider { audiences: Audiences::Any, ..provider };
         let token =
             mint(json!({"alg": "HS256"}), &with(entra_claims(), json!({"iss": iss})).to_string());
         let keys = Sets(vec![Some(key_set(json!({"issuer": key_issuer})))]);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Barrier;
 
@@ -115,6 +115,22 @@ impl Connection {
     pub async fn open(address: SocketAddr) -> Self {
         let stream = connect(address).await.unwrap();
         Self { address, stream: Some(stream) }
+    }
+
+    /// One request over a stream of another kind, such as TLS.
+    ///
+    /// # Panics
+    /// When no whole response comes within 20 s.
+    pub async fn over(
+        mut stream: impl AsyncRead + AsyncWrite + Unpin,
+        request: &Request,
+    ) -> Response {
+        let exchange = async {
+            stream.write_all(&request.to_bytes()).await?;
+            read_response(&mut stream, request.method == b"HEAD").await
+        };
+        let done = tokio::time::timeout(DEADLINE, exchange).await.expect("no response");
+        done.unwrap().0
     }
 
     /// Sends one request and reads its response.
@@ -237,7 +253,7 @@ async fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
 
 /// Reads one response; the flag tells whether the connection stays open.
 async fn read_response(
-    stream: &mut TcpStream,
+    stream: &mut (impl AsyncRead + Unpin),
     head_only: bool,
 ) -> std::io::Result<(Response, bool)> {
     let mut buffer = Vec::with_capacity(4096);

@@ -167,7 +167,7 @@ impl Idp {
     }
 
     /// The CA certificate that a client must trust; its leaf is valid for `localhost`,
-    /// `issuer.test` and 127.0.0.1. Each provider has a CA of its own. Empty without TLS.
+    /// `issuer.test`, `login.microsoftonline.com` and 127.0.0.1. Each provider has a CA of its own. Empty without TLS.
     pub fn ca_pem(&self) -> String {
         self.inner.tls.as_ref().map(|tls| tls.ca_pem.clone()).unwrap_or_default()
     }

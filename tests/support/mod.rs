@@ -26,6 +26,7 @@
 //! - [`client`]: an HTTP/1.1 client in which each byte of a request can be chosen, and an h2c one.
 //! - [`mint`]: keys made at run time, tokens signed with them, well formed or not.
 //! - [`scenario`]: a provider and claims for most tests.
+//! - [`json_suite`]: JSONTestSuite and what the body guard makes of it.
 //! - [`skip`]: what happens when a server that a test needs is not on the machine.
 //!
 //! Every wait has a deadline and fails with the end of Envoy's log. The files of one Envoy lie in
@@ -36,6 +37,7 @@
 
 pub mod client;
 pub mod envoy;
+pub mod json_suite;
 pub mod mint;
 pub mod scenario;
 pub mod skip;

@@ -10,6 +10,7 @@ use crate::config::schema::{
 };
 use crate::config::units::{self, Rate};
 use crate::limit::quota::Quota;
+use crate::payload::watch::Pointers;
 use crate::policy::{Limit, Tier};
 use crate::quota_plan::RateClaim;
 use crate::template::ClaimRef;
@@ -143,7 +144,7 @@ fn rate_claim(
 }
 
 /// `response_cost` stands with `charge: response` and only there.
-fn response_cost(raw: &RawLimit, at: &At, report: &mut Report) -> Option<ClaimRef> {
+fn response_cost(raw: &RawLimit, at: &At, report: &mut Report) -> Option<Pointers> {
     let at = at.field("response_cost");
     match (raw.charge, &raw.response_cost) {
         (Some(RawCharge::Response), None) => {
@@ -155,7 +156,10 @@ fn response_cost(raw: &RawLimit, at: &At, report: &mut Report) -> Option<ClaimRe
             None
         }
         (Some(RawCharge::Response), Some(cost)) => match &cost.json {
-            Some(text) => read::pointer(text, &at.field("json"), report),
+            Some(text) => match read::pointer(text, &at.field("json"), report)? {
+                ClaimRef::Pointer(tokens) => Some(Pointers::new([tokens.as_slice()])),
+                ClaimRef::Name(_) => None,
+            },
             None => {
                 report.required(&at.field("json"), "a JSON Pointer");
                 None

@@ -4,6 +4,7 @@ mod grant;
 mod keys;
 mod limit;
 mod matching;
+mod payload;
 mod provider;
 mod read;
 mod response;

@@ -3,26 +3,19 @@
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
-use super::{grant, matching, read, settings};
+use super::{grant, matching, payload, read, settings};
 use crate::config::Environment;
 use crate::config::report::{At, Report, quoted};
-use crate::config::schema::{Count, RawAuth, RawConfig, RawCost, RawCostFrom, RawPayload, RawRule};
+use crate::config::schema::{Count, RawAuth, RawConfig, RawCost, RawCostFrom, RawRule};
 use crate::config::units;
 use crate::grant::Grant;
 use crate::rule::{Auth, Cost, HeaderSecret, Matcher, Rule};
-use crate::template::is_token;
 
 /// `cost`: a request that costs nothing is one without limits, and says so by having none.
 const COST: RangeInclusive<u64> = 1..=1_000_000_000;
 
 /// `concurrency`.
 const CONCURRENCY: RangeInclusive<u32> = 1..=1_000_000;
-
-/// `payload.max_bytes`: the body is held in the memory of the VM.
-const PAYLOAD_BYTES: RangeInclusive<usize> = 1..=64 << 20;
-
-/// `payload.max_depth`.
-const PAYLOAD_DEPTH: RangeInclusive<u32> = 1..=1_024;
 
 /// What a rule may refer to, by position in the document.
 struct Known<'a> {
@@ -72,6 +65,7 @@ fn default_rule() -> Rule {
         limits: Vec::new(),
         cost: Cost::Fixed(1),
         concurrency: None,
+        payload: None,
         allow: None,
         upstream_authorization: None,
         dry_run: false,
@@ -117,9 +111,7 @@ fn rule<'a>(
     let concurrency = raw
         .concurrency
         .map(|count| read::count(Some(count), 1, CONCURRENCY, &at.field("concurrency"), report));
-    if let Some(raw) = &raw.payload {
-        payload(raw, &at.field("payload"), report);
-    }
+    let payload = payload::guard(raw, at, report);
     let upstream_authorization = upstream_authorization(raw, auth, env, at, report);
     Some(Rule {
         name: name?,
@@ -129,6 +121,7 @@ fn rule<'a>(
         limits,
         cost: cost?,
         concurrency,
+        payload,
         allow,
         upstream_authorization,
         dry_run: raw.dry_run.unwrap_or(false),
@@ -193,47 +186,11 @@ fn cost_from(raw: &RawCostFrom, at: &At, report: &mut Report) -> Option<Cost> {
             let name = read::header_name(header, &at.field("header"), report)?;
             Some(Cost::Header { name, max })
         }
-        (None, Some(pointers)) => {
-            pointer_list(pointers, &at.field("json_rows"), report);
-            Some(Cost::Fixed(1))
-        }
+        (None, Some(_)) => Some(Cost::Rows { max }),
         _ => {
             report.problem(at, "has not exactly one source; allowed: one of header, json_rows");
             None
         }
-    }
-}
-
-fn pointer_list(list: &[String], at: &At, report: &mut Report) {
-    if list.is_empty() {
-        read::texts(list, at, report);
-    }
-    for (index, text) in list.iter().enumerate() {
-        read::pointer(text, &at.index(index), report);
-    }
-}
-
-fn payload(raw: &RawPayload, at: &At, report: &mut Report) {
-    if let Some(types) = &raw.content_types {
-        let at = at.field("content_types");
-        read::texts(types, &at, report);
-        for (index, text) in types.iter().enumerate() {
-            let valid =
-                text.split_once('/').is_some_and(|(kind, sub)| is_token(kind) && is_token(sub));
-            if !valid {
-                report.problem(
-                    &at.index(index),
-                    format_args!("{} is not type/subtype (RFC 9110 §8.3.1)", quoted(text)),
-                );
-            }
-        }
-    }
-    let bytes = at.field("max_bytes");
-    read::size(raw.max_bytes.as_ref(), 1 << 20, PAYLOAD_BYTES, &bytes, report);
-    read::count(raw.max_rows, 1, 1..=u64::MAX, &at.field("max_rows"), report);
-    read::count(raw.max_depth, 1, PAYLOAD_DEPTH, &at.field("max_depth"), report);
-    if let Some(pointers) = &raw.require_any {
-        pointer_list(pointers, &at.field("require_any"), report);
     }
 }
 

@@ -31,6 +31,7 @@ pub struct Builder {
     log_level: String,
     drain_time: u32,
     transport_socket: Option<Value>,
+    buffer_limit: Option<u32>,
 }
 
 impl Builder {
@@ -53,6 +54,7 @@ impl Builder {
             log_level: "info".to_owned(),
             drain_time: 1,
             transport_socket: None,
+            buffer_limit: None,
         }
     }
 
@@ -156,6 +158,12 @@ impl Builder {
     /// What the listener speaks below HTTP; plain TCP unless said otherwise.
     pub fn transport_socket(mut self, socket: Value) -> Self {
         self.transport_socket = Some(socket);
+        self
+    }
+
+    /// `per_connection_buffer_limit_bytes` of the listener; Envoy's own is 1 MiB.
+    pub fn buffer_limit(mut self, bytes: u32) -> Self {
+        self.buffer_limit = Some(bytes);
         self
     }
 
@@ -274,12 +282,15 @@ impl Builder {
         if let Some(socket) = &self.transport_socket {
             merge(&mut chain, json!({"transport_socket": socket}));
         }
-        let listener = json!({
+        let mut listener = json!({
             "@type": type_url("envoy.config.listener.v3.Listener"),
             "name": "e2e",
             "address": socket_address(SocketAddr::from(([127, 0, 0, 1], 0))),
             "filter_chains": [chain],
         });
+        if let Some(bytes) = self.buffer_limit {
+            merge(&mut listener, json!({"per_connection_buffer_limit_bytes": bytes}));
+        }
         json!({"version_info": serial.to_string(), "resources": [listener]}).to_string()
     }
 

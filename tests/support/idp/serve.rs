@@ -28,7 +28,7 @@ use super::Shared;
 use super::answer::{Reset, answer};
 
 /// The names in the leaf certificate.
-const NAMES: [&str; 3] = ["localhost", "issuer.test", "127.0.0.1"];
+const NAMES: [&str; 4] = ["localhost", "issuer.test", "login.microsoftonline.com", "127.0.0.1"];
 const BACKLOG: u32 = 1024;
 
 /// A socket bound to `address`, beside others that are bound there but do not listen.

@@ -1,0 +1,94 @@
+//! `rules[].payload`, and the pointers of `cost.json_rows`, which the same scanner follows.
+
+use std::ops::RangeInclusive;
+
+use super::read;
+use crate::config::report::{At, Report, quoted};
+use crate::config::schema::{RawCost, RawPayload, RawRule};
+use crate::payload::Guard;
+use crate::payload::watch::{MAX_POINTERS, Pointers};
+use crate::template::{ClaimRef, is_token};
+
+/// `payload.max_bytes`: Envoy holds the body until it is judged.
+const BYTES: RangeInclusive<usize> = 1..=64 << 20;
+
+/// `payload.max_bytes` where it is absent.
+const DEFAULT_BYTES: usize = 1 << 20;
+
+/// `payload.max_depth`: one byte of state for each level.
+const DEPTH: RangeInclusive<usize> = 1..=1_024;
+
+/// `payload.max_depth` where it is absent: what serde_json and other parsers take.
+const DEFAULT_DEPTH: usize = 128;
+
+/// Compiles the guard of a rule. A cost in rows needs one, too: a body whose rows cannot be counted
+/// does not pass.
+pub(super) fn guard(raw: &RawRule, at: &At, report: &mut Report) -> Option<Guard> {
+    let rows = match &raw.cost {
+        Some(RawCost::From(from)) => from.json_rows.as_deref(),
+        _ => None,
+    };
+    if raw.payload.is_none() && rows.is_none() {
+        return None;
+    }
+    let cost_at = at.field("cost").field("json_rows");
+    let mut pointers = rows.map(|list| pointer_list(list, &cost_at, report)).unwrap_or_default();
+    let required_from = pointers.len();
+    let at = at.field("payload");
+    let none = RawPayload::default();
+    let raw = raw.payload.as_ref().unwrap_or(&none);
+    if let Some(list) = &raw.require_any {
+        pointers.extend(pointer_list(list, &at.field("require_any"), report));
+    }
+    if pointers.len() > MAX_POINTERS {
+        report.problem(&at, format_args!("follows too many pointers; allowed: {MAX_POINTERS}"));
+    }
+    let types = raw.content_types.as_deref();
+    let content_types = types.map(|list| media_types(list, &at.field("content_types"), report));
+    let bytes = at.field("max_bytes");
+    let max_bytes = read::size(raw.max_bytes.as_ref(), DEFAULT_BYTES, BYTES, &bytes, report);
+    let rows = at.field("max_rows");
+    let max_rows = raw.max_rows.map(|_| read::count(raw.max_rows, 1, 1..=u64::MAX, &rows, report));
+    if max_rows.is_some() && pointers.is_empty() {
+        report.warning(&rows, "counts only bodies that are arrays: no pointer says where rows are");
+    }
+    let depth = at.field("max_depth");
+    let max_depth = read::count(raw.max_depth, DEFAULT_DEPTH, DEPTH, &depth, report);
+    Some(Guard {
+        content_types,
+        max_bytes: max_bytes as u64,
+        max_depth,
+        max_rows,
+        pointers: Pointers::new(pointers.iter().map(Vec::as_slice)),
+        required_from,
+    })
+}
+
+/// Media types in lower case.
+fn media_types(list: &[String], at: &At, report: &mut Report) -> Vec<String> {
+    read::texts(list, at, report);
+    for (index, text) in list.iter().enumerate() {
+        let valid = text.split_once('/').is_some_and(|(kind, sub)| is_token(kind) && is_token(sub));
+        if !valid {
+            report.problem(
+                &at.index(index),
+                format_args!("{} is not type/subtype (RFC 9110 §8.3.1)", quoted(text)),
+            );
+        }
+    }
+    list.iter().map(|text| text.to_ascii_lowercase()).collect()
+}
+
+/// The reference tokens of each pointer.
+fn pointer_list(list: &[String], at: &At, report: &mut Report) -> Vec<Vec<String>> {
+    if list.is_empty() {
+        read::texts(list, at, report);
+    }
+    let mut tokens = Vec::new();
+    for (index, text) in list.iter().enumerate() {
+        if let Some(ClaimRef::Pointer(found)) = read::pointer(text, &at.index(index), report) {
+            tokens.push(found);
+        }
+    }
+    tokens
+}

@@ -1,0 +1,300 @@
+//! Requests that wait for a remote key, against a fake host.
+
+#![allow(unsafe_code)]
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ed25519_compact::{KeyPair, Seed};
+use serde_json::{Value, json};
+
+use super::fake_host::host;
+use super::tests::{CONTINUE, NOW_SECONDS, PAUSE, configure, state, upstream_header};
+
+const MILLISECOND: u64 = 1_000_000;
+const TIMEOUT: u64 = 5_000 * MILLISECOND;
+
+unsafe extern "C" {
+    fn proxy_on_context_create(context: u32, root: u32);
+    fn proxy_on_request_headers(context: u32, headers: usize, end: bool) -> u32;
+    fn proxy_on_request_body(context: u32, size: usize, end: bool) -> u32;
+    fn proxy_on_request_trailers(context: u32, trailers: usize) -> u32;
+    fn proxy_on_tick(root: u32);
+    fn proxy_on_http_call_response(
+        root: u32,
+        number: u32,
+        headers: usize,
+        body: usize,
+        trailers: usize,
+    );
+    fn proxy_on_done(context: u32) -> bool;
+    fn proxy_on_log(context: u32);
+    fn proxy_on_delete(context: u32);
+}
+
+fn configuration() -> Value {
+    json!({
+        "providers": [{
+            "name": "p",
+            "issuers": ["https://issuer.test"],
+            "audiences": ["api://scoring"],
+            "keys": {"remote": {"uri": "https://issuer.test/jwks", "cluster": "idp"}},
+        }],
+    })
+}
+
+fn key() -> KeyPair {
+    KeyPair::from_seed(Seed::new([7; 32]))
+}
+
+fn jwks(kids: &[&str]) -> String {
+    let x = URL_SAFE_NO_PAD.encode(*key().pk);
+    let key = |kid: &&str| json!({"kty": "OKP", "crv": "Ed25519", "kid": kid, "x": x});
+    json!({"keys": kids.iter().map(key).collect::<Vec<_>>()}).to_string()
+}
+
+fn token(kid: &str) -> String {
+    let header = json!({"alg": "EdDSA", "kid": kid});
+    let claims = json!({
+        "iss": "https://issuer.test", "aud": "api://scoring", "sub": "alice",
+        "exp": NOW_SECONDS + 6_000,
+    });
+    let input = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string())).join(".");
+    format!("{input}.{}", URL_SAFE_NO_PAD.encode(*key().sk.sign(&input, None)))
+}
+
+fn pairs(list: &[(&str, &str)]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    list.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).collect()
+}
+
+/// Loads [`configuration`] into a host without keys.
+fn start() -> u32 {
+    host(|host| host.shared.clear());
+    assert!(configure(&configuration()));
+    host(|host| host.root)
+}
+
+/// Opens the stream `root + number` with a token of this kid.
+fn open(root: u32, number: u32, kid: &str) -> (u32, u32) {
+    let authorization = format!("Bearer {}", token(kid));
+    host(|host| {
+        host.request = pairs(&[
+            (":method", "POST"),
+            (":authority", "ml"),
+            (":path", "/score"),
+            ("authorization", &authorization),
+        ]);
+    });
+    let stream = root + number;
+    unsafe {
+        proxy_on_context_create(stream, root);
+        (stream, proxy_on_request_headers(stream, 4, false))
+    }
+}
+
+fn close(stream: u32) {
+    unsafe {
+        proxy_on_done(stream);
+        proxy_on_log(stream);
+        proxy_on_delete(stream);
+    }
+}
+
+fn tick(root: u32, after: u64) {
+    host(|host| host.now += after);
+    unsafe { proxy_on_tick(root) };
+}
+
+/// Answers the newest call.
+fn answer(root: u32, status: &str, body: &str) {
+    let number = host(|host| {
+        let head = if status.is_empty() { vec![] } else { pairs(&[(":status", status)]) };
+        host.answer = (head, body.as_bytes().to_vec());
+        host.calls.len() as u32
+    });
+    unsafe { proxy_on_http_call_response(root, number, 1, body.len(), 0) };
+}
+
+fn calls() -> usize {
+    host(|host| host.calls.len())
+}
+
+fn replies() -> Vec<(u32, String)> {
+    host(|host| {
+        let reason = |body: &[u8]| {
+            let problem: Value = serde_json::from_slice(body).unwrap();
+            problem["reason"].as_str().unwrap().to_owned()
+        };
+        host.replies.iter().map(|reply| (reply.status, reason(&reply.body))).collect()
+    })
+}
+
+/// A root whose worker has the key `k`.
+fn start_with_keys() -> u32 {
+    let root = start();
+    tick(root, 0);
+    answer(root, "200", &jwks(&["k"]));
+    root
+}
+
+#[test]
+fn a_request_before_the_first_keys_is_held_and_goes_on_when_they_come() {
+    let root = start();
+    assert_eq!(calls(), 0, "a configuration that is only tried fetches nothing");
+    let (stream, action) = open(root, 1, "k");
+    assert_eq!(action, PAUSE);
+    unsafe {
+        assert_eq!(proxy_on_request_body(stream, 9, true), PAUSE);
+        assert_eq!(proxy_on_request_trailers(stream, 1), PAUSE);
+    }
+    tick(root, 20 * MILLISECOND);
+    assert_eq!(host(|host| host.calls.clone()), ["idp"]);
+    tick(root, 20 * MILLISECOND);
+    assert_eq!((calls(), host(|host| host.resumed), replies().len()), (1, 0, 0));
+    answer(root, "200", &jwks(&["k"]));
+    assert_eq!((host(|host| host.resumed), replies().len()), (1, 0));
+    assert_eq!(upstream_header("x-auth-subject").as_deref(), Some("alice"));
+    assert_eq!(state("reason"), "ok");
+    unsafe {
+        assert_eq!(proxy_on_request_body(stream, 9, true), CONTINUE);
+        assert_eq!(proxy_on_request_trailers(stream, 1), CONTINUE);
+    }
+    // The next one need not wait.
+    assert_eq!(open(root, 2, "k").1, CONTINUE);
+    assert_eq!(host(|host| host.tick_period), 1_000);
+}
+
+#[test]
+fn a_request_whose_keys_never_come_is_refused_once() {
+    let root = start();
+    let (stream, action) = open(root, 1, "k");
+    assert_eq!(action, PAUSE);
+    let mut refused_at = None;
+    for second in 1..=8 {
+        let before = calls();
+        tick(root, TIMEOUT / 5);
+        if calls() > before {
+            answer(root, "", "");
+        }
+        if !replies().is_empty() {
+            refused_at.get_or_insert(second);
+        }
+    }
+    // After the try of the fourth second none is left before the deadline, the fifth.
+    assert_eq!((refused_at, calls() >= 3), (Some(4), true));
+    assert_eq!(replies(), [(503, "keys_unavailable".to_owned())]);
+    assert_eq!(host(|host| host.resumed), 0);
+    unsafe { assert_eq!(proxy_on_request_body(stream, 9, true), PAUSE) };
+    // A fetch without an answer holds nobody past the deadline either.
+    tick(root, TIMEOUT);
+    open(root, 2, "k");
+    tick(root, TIMEOUT - 1);
+    assert_eq!(replies().len(), 1);
+    tick(root, 1);
+    assert_eq!(replies().len(), 2);
+}
+
+#[test]
+fn a_client_that_leaves_while_held_is_forgotten() {
+    let root = start();
+    let (gone, _) = open(root, 1, "k");
+    let (stays, _) = open(root, 2, "k");
+    close(gone);
+    tick(root, 0);
+    answer(root, "200", &jwks(&["k"]));
+    assert_eq!((host(|host| host.resumed), replies().len()), (1, 0));
+    close(stays);
+}
+
+#[test]
+fn an_unknown_kid_waits_for_one_fetch_and_the_next_is_refused_at_once() {
+    let root = start_with_keys();
+    assert_eq!(open(root, 1, "new").1, PAUSE);
+    assert_eq!((open(root, 2, "k").1, calls()), (CONTINUE, 1));
+    open(root, 3, "random");
+    assert_eq!(replies(), []);
+    tick(root, 20 * MILLISECOND);
+    assert_eq!(calls(), 2);
+    host(|host| host.request.retain(|(name, _)| name != b"authorization"));
+    let authorization = format!("Bearer {}", token("random"));
+    host(|host| host.request.extend(pairs(&[("authorization", &authorization)])));
+    answer(root, "200", &jwks(&["k", "new"]));
+    // The fake host has one request: both are judged by it.
+    assert_eq!(replies(), [(401, "key_unknown".to_owned()), (401, "key_unknown".to_owned())]);
+    open(root, 4, "random");
+    assert_eq!((calls(), replies().len()), (2, 3));
+    assert_eq!(open(root, 5, "new").1, CONTINUE);
+}
+
+#[test]
+fn requests_do_not_put_the_tick_off() {
+    let root = start();
+    tick(root, 0);
+    assert_eq!(host(|host| host.tick_period), 1_000);
+    open(root, 1, "k");
+    assert_eq!(host(|host| std::mem::take(&mut host.tick_period)), 20);
+    open(root, 2, "k");
+    assert_eq!(host(|host| host.tick_period), 0, "it is not set again");
+}
+
+#[test]
+fn no_more_than_1024_requests_are_held() {
+    let root = start();
+    let streams: Vec<u32> = (1..=1_024).map(|number| open(root, number, "k").0).collect();
+    assert_eq!(replies(), []);
+    open(root, 2_000, "k");
+    assert_eq!(replies(), [(503, "keys_unavailable".to_owned())]);
+    // Whoever left makes room.
+    close(streams[0]);
+    open(root, 2_001, "k");
+    assert_eq!(replies().len(), 1);
+}
+
+#[test]
+fn a_missing_cluster_is_told_with_its_usual_causes_and_tried_again() {
+    let root = start();
+    host(|host| host.clusters_missing = true);
+    tick(root, 0);
+    let line = host(|host| host.log.iter().find(|line| line.contains("failed")).cloned()).unwrap();
+    for part in ["provider p", "cluster idp", "exactly this name", "ServiceEntry", "next try in"] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    host(|host| host.clusters_missing = false);
+    tick(root, 1_000 * MILLISECOND);
+    answer(root, "200", &jwks(&["k"]));
+    assert_eq!(open(root, 1, "k").1, CONTINUE);
+}
+
+#[test]
+fn a_new_configuration_of_the_same_provider_starts_with_its_keys() {
+    start_with_keys();
+    assert!(configure(&configuration()));
+    let root = host(|host| host.root);
+    assert_eq!(open(root, 1, "k").1, CONTINUE);
+    assert_eq!(calls(), 1);
+}
+
+#[test]
+fn a_configuration_that_ends_during_its_fetch_gives_the_lease_back() {
+    let root = start();
+    tick(root, 0);
+    assert_eq!(calls(), 1);
+    close(root);
+    assert!(configure(&configuration()));
+    tick(host(|host| host.root), 0);
+    assert_eq!(calls(), 2);
+}
+
+#[test]
+fn a_host_that_fails_any_call_while_requests_wait_never_panics_the_module_nor_opens_it() {
+    let root = start();
+    open(root, 1, "k");
+    for status in 1..=20 {
+        host(|host| host.failing = Some(status));
+        tick(root, 20 * MILLISECOND);
+        host(|host| host.failing = None);
+    }
+    assert_eq!((calls(), host(|host| host.resumed)), (0, 0));
+    tick(root, 20 * MILLISECOND);
+    answer(root, "200", &jwks(&["k"]));
+    assert_eq!(host(|host| host.resumed), 1);
+}

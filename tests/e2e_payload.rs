@@ -1,0 +1,387 @@
+//! The body guard in a real Envoy: what passes, what is refused, and how much of it was read.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use support::json_suite;
+use support::prelude::*;
+use support::scenario::provider;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// An Envoy whose one rule has this guard and needs no token.
+async fn start(test: &str, payload: Value) -> Option<(Envoy, Upstream)> {
+    start_with(test, json!({"payload": payload}), |builder| builder).await
+}
+
+async fn start_with(
+    test: &str,
+    rule: Value,
+    change: impl FnOnce(support::envoy::Builder) -> support::envoy::Builder,
+) -> Option<(Envoy, Upstream)> {
+    let binary = support::envoy_binary(test)?;
+    let signer = Signer::new("ES256", "key-1");
+    let upstream = Upstream::start().await;
+    let mut all = json!({"name": "all", "auth": "none"});
+    all.as_object_mut().unwrap().extend(rule.as_object().unwrap().clone());
+    let config = json!({
+        "providers": [provider(&[&signer], &["ES256"])],
+        "rules": [all],
+        "limits": [{"name": "small", "rate": "1/h", "burst": 10}],
+    });
+    let builder = Envoy::builder(binary).upstream(upstream.address()).plugin_config(config);
+    let envoy = change(builder).start().await;
+    Some((envoy, upstream))
+}
+
+fn post(body: impl Into<Vec<u8>>) -> Request {
+    Request::post("/score", body).header("content-type", "application/json")
+}
+
+/// The same request with its body in chunks of so many bytes.
+fn chunked(request: &Request, size: usize) -> Request {
+    let mut request = request.clone();
+    request.headers.retain(|(name, _)| name != b"content-length");
+    let mut body = Vec::new();
+    for piece in request.body.chunks(size) {
+        body.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
+        body.extend_from_slice(piece);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(b"0\r\n\r\n");
+    Request { body, ..request }.header("transfer-encoding", "chunked")
+}
+
+/// The same request over HTTP/2.
+async fn send_h2(address: SocketAddr, request: &Request) -> Response {
+    let mut builder = hyper::Request::builder()
+        .method(&request.method[..])
+        .uri(format!("http://ml.example.com{}", String::from_utf8_lossy(&request.target)));
+    for (name, value) in request.headers.iter().filter(|(name, _)| name != b"host") {
+        builder = builder.header(&name[..], &value[..]);
+    }
+    let body = Full::new(Bytes::from(request.body.clone()));
+    client::send_h2(address, builder.body(body).unwrap()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_refusal_has_its_reason_and_the_upstream_gets_no_byte_of_it() {
+    let name = "each_refusal_has_its_reason_and_the_upstream_gets_no_byte_of_it";
+    let payload = json!({
+        "content_types": ["application/json"], "max_bytes": "64KiB", "max_rows": 3, "max_depth": 4,
+        "require_any": ["/input_data/data", "/data", "/input_data"],
+    });
+    let Some((envoy, upstream)) = start(name, payload).await else { return };
+    let typed =
+        |value: &str, body: &str| Request::post("/score", body).header("content-type", value);
+    let rows = |n: usize| format!("[{}]", vec!["[1,2]"; n].join(","));
+    let long = format!(r#"{{"data":"{}"}}"#, "x".repeat(64 << 10));
+    let cases = [
+        // The shapes of Azure ML endpoints: so many rows pass, one more does not.
+        ("ok", post(format!(r#"{{"data":{}}}"#, rows(3)))),
+        ("rows_exceeded", post(format!(r#"{{"data":{}}}"#, rows(4)))),
+        ("ok", post(format!(r#"{{"input_data":{{"columns":["a"],"data":{}}}}}"#, rows(3)))),
+        ("rows_exceeded", post(format!(r#"{{"input_data":{{"index":[0],"data":{}}}}}"#, rows(4)))),
+        ("ok", post(r#"{"input_data":{"input_string":[1,2,3,4,5],"parameters":{}}}"#)),
+        ("ok", typed("Application/JSON; charset=utf-8", r#"{"data":1}"#)),
+        ("payload_malformed", post(r#"{"other":[1]}"#)),
+        ("payload_malformed", post(r#"{"data":[1,]}"#)),
+        ("payload_malformed", post(r#"{"data":[1]"#)),
+        ("payload_malformed", post(r#"{"data":[1],"data":[1,2,3,4]}"#)),
+        ("payload_malformed", post(b"{\"data\":\"quoted-\xff\"}".to_vec())),
+        ("payload_malformed", post("")),
+        ("payload_malformed", Request::get("/score")),
+        ("depth_exceeded", post(r#"{"data":[[[[]]]]}"#)),
+        ("payload_too_large", post(long)),
+        ("content_type_not_allowed", typed("text/plain", r#"{"data":1}"#)),
+        ("content_type_not_allowed", Request::post("/score", r#"{"data":1}"#)),
+        ("content_type_not_allowed", typed("application/json;charset=utf-16", r#"{"data":1}"#)),
+        ("content_type_not_allowed", post(r#"{"data":1}"#).header("content-encoding", "gzip")),
+    ];
+    for (number, (reason, request)) in cases.into_iter().enumerate() {
+        let status = match reason {
+            "ok" => 200,
+            "payload_malformed" => 400,
+            "content_type_not_allowed" => 415,
+            _ => 413,
+        };
+        for way in ["length", "chunks", "bytes", "h2"] {
+            let case = format!("{number}-{way}");
+            let request = request.clone().case(&case);
+            let response = match way {
+                "length" => client::send(envoy.address(), &request).await,
+                "h2" => send_h2(envoy.address(), &request).await,
+                _ if request.body.is_empty() || request.body.len() > 1000 => continue,
+                "chunks" => client::send(envoy.address(), &chunked(&request, 7)).await,
+                _ => client::send(envoy.address(), &chunked(&request, 1)).await,
+            };
+            assert_eq!(response.status, status, "{case} {reason}");
+            let entry = envoy.access(&case).await;
+            let word = if reason == "ok" { "anonymous" } else { reason };
+            assert_eq!(entry["reason"], word, "{case}");
+            assert_eq!(entry["decision"], if status == 200 { "allow" } else { "deny" }, "{case}");
+            let seen = upstream.case(&case);
+            if status == 200 {
+                assert_eq!(seen.unwrap().body, request.body, "{case}");
+            } else {
+                assert_eq!(response.reason(), reason, "{case}");
+                assert!(seen.is_none(), "{case}");
+            }
+        }
+    }
+    let line = envoy.wait_for_log("request body refused: byte 16: not UTF-8").await;
+    assert!(line.contains("rule all"), "{line}");
+    assert!(!envoy.log().contains("quoted-"), "the log quotes the body");
+    assert_eq!(envoy.vm_failures().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn json_test_suite_is_decided_as_stated() {
+    let files = json_suite::files();
+    if files.is_empty() {
+        return;
+    }
+    let payload = json!({"max_depth": 1024});
+    let name = "json_test_suite_is_decided_as_stated";
+    let Some((envoy, upstream)) = start(name, payload).await else { return };
+    let mut connection = Connection::open(envoy.address()).await;
+    for (name, body) in files {
+        let passes = json_suite::passes(&name);
+        for request in [post(body.clone()), chunked(&post(body.clone()), 3)] {
+            if request.body.len() > 100_000 && body.len() < 300_000 && request.body != body {
+                continue;
+            }
+            let case = request.clone().case(&name);
+            upstream.clear();
+            let response = connection.send(&case).await;
+            let refused = matches!(response.status, 400 | 413);
+            assert!(if passes { response.status == 200 } else { refused }, "{name}");
+            assert_eq!(upstream.count(), usize::from(passes), "{name}");
+            if passes {
+                assert_eq!(upstream.last().unwrap().body, body, "{name}");
+            }
+        }
+    }
+    assert_eq!(envoy.vm_failures().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn depth_never_traps_the_module() {
+    let payload = json!({"max_bytes": "64MiB", "max_depth": 1024});
+    let wide = |builder: support::envoy::Builder| builder.buffer_limit(64 << 20);
+    let rule = json!({"payload": payload});
+    let Some((envoy, upstream)) = start_with("depth_never_traps_the_module", rule, wide).await
+    else {
+        return;
+    };
+    let nested = |depth: usize| [vec![b'['; depth], vec![b']'; depth]].concat();
+    for (body, status) in [
+        (nested(1024), 200),
+        (nested(1025), 413),
+        (nested(20_000), 413),
+        (b"{\"a\":".repeat(20_000), 413),
+        (vec![b'['; 10 << 20], 413),
+        (b"[\"".iter().copied().chain(vec![b'x'; 10 << 20]).chain(*b"\"]").collect(), 200),
+        ([&b"[1"[..], &b",1".repeat(5 << 20), b"]"].concat(), 200),
+    ] {
+        upstream.clear();
+        let length = body.len();
+        let (response, _) = upload(envoy.address(), &body, true, 0).await;
+        assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{length}: {response}");
+        assert_eq!(upstream.count(), usize::from(status == 200), "{length}");
+    }
+    assert_eq!(envoy.vm_failures().await, 0);
+}
+
+/// Sends a body until it is sent or answered, with a pause of so many ms after each 64 KiB: the
+/// answer, and how much was sent.
+async fn upload(address: SocketAddr, body: &[u8], announced: bool, pace: u64) -> (String, usize) {
+    let (mut read, mut write) = TcpStream::connect(address).await.unwrap().into_split();
+    let head = "POST /score HTTP/1.1\r\nhost: ml.example.com\r\n\
+                content-type: application/json\r\n";
+    let length = format!("content-length: {}\r\n\r\n", body.len());
+    let framing = if announced { &length } else { "transfer-encoding: chunked\r\n\r\n" };
+    write.write_all([head, framing].concat().as_bytes()).await.unwrap();
+    let answer = tokio::spawn(async move {
+        let mut buffer = vec![0; 4096];
+        let count = read.read(&mut buffer).await.unwrap_or(0);
+        String::from_utf8_lossy(&buffer[..count]).into_owned()
+    });
+    let mut sent = 0;
+    for piece in body.chunks(64 << 10) {
+        if answer.is_finished() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(pace)).await;
+        let mut bytes = piece.to_vec();
+        if !announced {
+            let size = format!("{:x}\r\n", piece.len());
+            bytes = [size.as_bytes(), piece, b"\r\n"].concat();
+        }
+        match tokio::time::timeout(Duration::from_secs(5), write.write_all(&bytes)).await {
+            Ok(Ok(())) => sent += piece.len(),
+            _ => break,
+        }
+    }
+    if !announced && sent == body.len() {
+        let _ = write.write_all(b"0\r\n\r\n").await;
+    }
+    let answer = tokio::time::timeout(Duration::from_secs(20), answer).await.unwrap().unwrap();
+    (answer, sent)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_above_the_limit_is_refused_after_about_the_limit() {
+    let name = "an_upload_above_the_limit_is_refused_after_about_the_limit";
+    let body = [&b"[\""[..], &vec![b'x'; 100 << 20]].concat();
+    let mebibyte = 1 << 20;
+    // What Envoy reads from a socket at once, up to its buffer limit, comes on top where the client
+    // sends faster than Envoy reads. An announced length is refused before any of the body.
+    for (buffer, pace, announced, bound) in [
+        (4 * mebibyte, 1, false, mebibyte * 5 / 4),
+        (4 * mebibyte, 0, true, 4 * mebibyte + mebibyte / 8),
+        (mebibyte, 0, false, 2 * mebibyte + mebibyte / 8),
+    ] {
+        let rule = json!({"payload": {"max_bytes": "1MiB"}});
+        let change = |builder: support::envoy::Builder| builder.buffer_limit(buffer as u32);
+        let Some((envoy, upstream)) = start_with(name, rule, change).await else { return };
+        let (answer, sent) = upload(envoy.address(), &body, announced, pace).await;
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{announced} {sent}: {answer}");
+        // A buffer no larger than the limit may be full first: then the reply is Envoy's.
+        assert!(answer.contains("payload_too_large") || buffer == mebibyte, "{answer}");
+        let taken = envoy.stat("http.e2e.downstream_cx_rx_bytes_total").await;
+        assert!(taken <= bound, "{buffer} {announced}: {taken} bytes were read, {sent} sent");
+        assert_eq!(envoy.access_after(0).await["reason"], "payload_too_large");
+        assert_eq!(upstream.count(), 0);
+        let good = client::send(envoy.address(), &post("[1]")).await;
+        assert_eq!(good.status, 200);
+        assert_eq!(envoy.vm_failures().await, 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_buffer_of_the_proxy_below_the_limit_is_its_own_413_and_harms_nobody() {
+    let name = "a_buffer_of_the_proxy_below_the_limit_is_its_own_413_and_harms_nobody";
+    let rule = json!({"payload": {"max_bytes": "1MiB"}});
+    let narrow = |builder: support::envoy::Builder| builder.buffer_limit(32 << 10);
+    let Some((envoy, upstream)) = start_with(name, rule, narrow).await else { return };
+    let body = [&b"[\""[..], &vec![b'x'; 200 << 10], b"\"]"].concat();
+    let request = post(body).case("buffer");
+    let response = client::send(envoy.address(), &request).await;
+    assert_eq!(response.status, 413);
+    assert_eq!(response.reason(), "", "the reply is Envoy's");
+    let entry = envoy.access("buffer").await;
+    assert_eq!(entry["details"], "request_payload_too_large");
+    assert_eq!(
+        (&entry["decision"], &entry["reason"]),
+        (&json!("deny"), &json!("payload_too_large"))
+    );
+    assert_eq!(upstream.count(), 0);
+    assert_eq!(client::send(envoy.address(), &post("[1]")).await.status, 200);
+    assert_eq!(envoy.vm_failures().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_the_cost_and_a_refused_body_costs_nothing() {
+    let name = "rows_are_the_cost_and_a_refused_body_costs_nothing";
+    let rule = json!({
+        "limits": ["small"], "cost": {"json_rows": ["/input_data/data", "/data"], "max": 5},
+    });
+    let Some((envoy, upstream)) = start_with(name, rule, |builder| builder).await else { return };
+    let data = |rows: usize| post(format!(r#"{{"data":[{}]}}"#, vec!["0"; rows].join(",")));
+    // Of 10 tokens: 0, 4, 1 (an empty array), 5 (bounded), and none is left.
+    for (number, (request, status)) in [
+        (post(r#"{"data":[1,2,3,4],"#), 400),
+        (data(4), 200),
+        (data(6), 200),
+        (data(2), 429),
+        (data(0), 200),
+        (data(1), 429),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let response = client::send(envoy.address(), &request).await;
+        assert_eq!(response.status, status, "{number}");
+    }
+    assert_eq!(upstream.count(), 3);
+}
+
+/// An upstream that counts the bytes it gets and answers `reply` at once, if there is one.
+async fn listening(
+    reply: &'static [u8],
+) -> (SocketAddr, tokio::sync::mpsc::UnboundedReceiver<Vec<u8>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let sender = sender.clone();
+            tokio::spawn(async move {
+                let mut buffer = vec![0; 65536];
+                while let Ok(count @ 1..) = stream.read(&mut buffer).await {
+                    let _ = sender.send(buffer[..count].to_vec());
+                    let _ = stream.write_all(reply).await;
+                }
+            });
+        }
+    });
+    (address, receiver)
+}
+
+/// A head, half a body, and after a while the rest of it.
+async fn slow(address: SocketAddr, first: &str, rest: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let length = first.len() + rest.len();
+    let head = format!("POST /score HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n");
+    stream.write_all([&head, first].concat().as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let _ = stream.write_all(rest.as_bytes()).await;
+    let mut buffer = vec![0; 4096];
+    let count = tokio::time::timeout(Duration::from_secs(10), stream.read(&mut buffer)).await;
+    String::from_utf8_lossy(&buffer[..count.unwrap().unwrap_or(0)]).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_buffer_filter_behind_not_even_the_head_of_a_refused_request_goes_on() {
+    let name = "with_the_buffer_filter_behind_not_even_the_head_of_a_refused_request_goes_on";
+    let (address, mut seen) = listening(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    let buffer = json!({"name": "envoy.filters.http.buffer", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer",
+        "max_request_bytes": 1 << 20,
+    }});
+    let rule = json!({"payload": {}});
+    let change = |builder: support::envoy::Builder| builder.upstream(address).filter_after(buffer);
+    let Some((envoy, _)) = start_with(name, rule, change).await else { return };
+    let answer = slow(envoy.address(), "{\"a\":", "}").await;
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    assert!(seen.try_recv().is_err(), "the upstream got something");
+    let answer = slow(envoy.address(), "{\"a\":", "1}").await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(seen.recv().await.unwrap().starts_with(b"POST /score"));
+    assert_eq!(envoy.vm_failures().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_that_answers_before_the_body_is_judged_is_not_heard() {
+    let name = "an_upstream_that_answers_before_the_body_is_judged_is_not_heard";
+    let reply = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nsecret";
+    let (address, mut seen) = listening(reply).await;
+    let rule = json!({"payload": {}});
+    let change = |builder: support::envoy::Builder| builder.upstream(address);
+    let Some((envoy, _)) = start_with(name, rule, change).await else { return };
+    let answer = slow(envoy.address(), "{\"a\":", "1}").await;
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    assert!(!answer.contains("secret"), "{answer}");
+    // Its headers went on, as hosts have it; nothing of the body did.
+    let head = seen.recv().await.unwrap();
+    assert!(head.ends_with(b"\r\n\r\n"), "{}", head.escape_ascii());
+    assert!(seen.try_recv().is_err());
+    assert_eq!(envoy.vm_failures().await, 0);
+}

@@ -1,0 +1,65 @@
+//! JSONTestSuite (nst/JSONTestSuite) through the body guard, natively; `e2e_payload` sends the same
+//! files through a real Envoy.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "support/json_suite.rs"]
+mod json_suite;
+
+use json_suite::{files, passes};
+use tollgate::payload::watch::Pointers;
+use tollgate::payload::{Guard, Refusal};
+use tollgate::reason::Reason;
+
+fn guard(max_depth: usize) -> Guard {
+    Guard {
+        content_types: None,
+        max_bytes: 64 << 20,
+        max_depth,
+        max_rows: None,
+        pointers: Pointers::new([&["data".to_owned()][..]]),
+        required_from: 1,
+    }
+}
+
+fn judge(guard: &Guard, body: &[u8], size: usize) -> Result<u64, Refusal> {
+    let mut check = guard.check();
+    body.chunks(size).try_for_each(|piece| check.feed(guard, piece))?;
+    check.finish(guard)
+}
+
+#[test]
+fn every_file_of_the_suite_is_decided_as_stated_however_it_is_cut() {
+    let guard = guard(1024);
+    let files = files();
+    if files.is_empty() {
+        return;
+    }
+    assert!(files.len() > 300, "{}", files.len());
+    for (name, body) in files {
+        for size in [1, 2, 3, 5, 64, usize::MAX] {
+            let verdict = judge(&guard, &body, size);
+            assert_eq!(verdict.is_ok(), passes(&name), "{name} cut at {size}: {verdict:?}");
+        }
+    }
+}
+
+#[test]
+fn nesting_is_bounded_by_the_configured_depth_alone() {
+    for (brackets, close) in [("[", "]"), ("{\"a\":", "}")] {
+        for depth in [1, 32, 1024] {
+            let nested = |depth: usize| {
+                let inside = if close == "]" { "" } else { "0" };
+                [brackets.repeat(depth), inside.into(), close.repeat(depth)].concat()
+            };
+            let verdict = |body: &str| judge(&guard(depth), body.as_bytes(), 7);
+            assert_eq!(verdict(&nested(depth)).map(|_| ()), Ok(()), "{depth}");
+            for more in [depth + 1, 20_000] {
+                let refusal = verdict(&nested(more)).unwrap_err();
+                assert_eq!(refusal.reason(), Reason::DepthExceeded, "{depth} {more}");
+            }
+        }
+    }
+    let brackets = vec![b'['; 10 << 20];
+    assert_eq!(judge(&guard(1024), &brackets, 4096).unwrap_err().reason(), Reason::DepthExceeded);
+}

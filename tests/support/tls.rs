@@ -1,0 +1,110 @@
+//! Mutual TLS for a listener: an authority made at run time, certificates of clients, and a client.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+use super::support::client::{Connection, Request, Response};
+
+/// Who signs the certificate of the listener and those of its clients.
+pub struct Authority {
+    certificate: CertificateDer<'static>,
+    pem: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+/// A certificate of a client and its key.
+pub struct Client {
+    certificate: CertificateDer<'static>,
+    key: Vec<u8>,
+}
+
+impl Client {
+    /// What `cnf.x5t#S256` of a token says of it (RFC 8705 §3.1).
+    pub fn sha256(&self) -> Vec<u8> {
+        superboring::reexports::hmac_sha256::Hash::hash(&self.certificate).to_vec()
+    }
+}
+
+impl Authority {
+    pub fn new() -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, "tollgate test CA");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let certificate = params.self_signed(&key).unwrap();
+        Self {
+            pem: certificate.pem(),
+            certificate: certificate.der().clone(),
+            issuer: Issuer::new(params, key),
+        }
+    }
+
+    fn leaf(&self, name: &str, usage: ExtendedKeyUsagePurpose) -> (rcgen::Certificate, KeyPair) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.extended_key_usages = vec![usage];
+        (params.signed_by(&key, &self.issuer).unwrap(), key)
+    }
+
+    /// A certificate for a client.
+    pub fn client(&self, name: &str) -> Client {
+        let (certificate, key) = self.leaf(name, ExtendedKeyUsagePurpose::ClientAuth);
+        Client { certificate: certificate.der().clone(), key: key.serialize_der() }
+    }
+
+    /// The transport socket of a listener that asks clients for a certificate of this authority.
+    pub fn downstream(&self, required: bool) -> Value {
+        let (certificate, key) = self.leaf("localhost", ExtendedKeyUsagePurpose::ServerAuth);
+        json!({"name": "envoy.transport_sockets.tls", "typed_config": {
+            "@type": "type.googleapis.com/\
+                      envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+            "require_client_certificate": required,
+            "common_tls_context": {
+                "tls_certificates": [{
+                    "certificate_chain": {"inline_string": certificate.pem()},
+                    "private_key": {"inline_string": key.serialize_pem()},
+                }],
+                "validation_context": {"trusted_ca": {"inline_string": self.pem}},
+            },
+        }})
+    }
+
+    /// One request over TLS, with the certificate of a client or without any.
+    pub async fn send(
+        &self,
+        address: SocketAddr,
+        client: Option<&Client>,
+        request: &Request,
+    ) -> Response {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.certificate.clone()).unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots);
+        let config = match client {
+            None => config.with_no_client_auth(),
+            Some(client) => {
+                let key = PrivateKeyDer::try_from(client.key.clone()).unwrap();
+                config.with_client_auth_cert(vec![client.certificate.clone()], key).unwrap()
+            }
+        };
+        let stream = TcpStream::connect(address).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+        Connection::over(stream, request).await
+    }
+}
