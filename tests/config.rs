@@ -796,7 +796,7 @@ fn what_a_limit_says_of_callers_and_responses_is_compiled() {
     assert_eq!((claim.most, claim.period_ns, claim.debt), (9, 1_000_000_000, false));
     assert!(limit.dry_run && limit.response_cost.is_none());
     let [tier] = limit.tiers.as_slice() else { panic!("one tier") };
-    assert_eq!((tier.quota.tokens(), tier.quota.burst()), (5, 7));
+    assert_eq!((tier.quota.refill_ns(), tier.quota.burst()), (1_400_000_000, 7));
     assert_eq!(tier.when.roles.any, Some(vec!["Batch".to_owned()]));
     let rule = &policy.rules[0];
     assert_eq!(rule.cost, Cost::Header { name: "x-batch".into(), max: 9 });
