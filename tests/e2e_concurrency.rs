@@ -200,6 +200,10 @@ async fn streams_that_outlive_a_push_and_a_lease_keep_their_places() {
         .workers(2)
         .upstream(upstream.address())
         .drain_time(60)
+        // By default Envoy gives up on a response after 15 s, the length of a lease.
+        .routes(json!([{
+            "match": {"prefix": "/"}, "route": {"cluster": "upstream", "timeout": "60s"},
+        }]))
         .plugin_config(config(&signer, 3))
         .start()
         .await;
