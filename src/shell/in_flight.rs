@@ -1,9 +1,8 @@
 //! Renewing the places in flight of this worker, those of earlier configurations included.
 //!
-//! Once a push is in force, the host no longer calls the ticks of the configuration before it, but
-//! its streams go on, and in the same VM. So each tick looks after every configuration of the VM
-//! that still has streams. When the module itself is replaced, the old VM gets no ticks, and its
-//! streams' places expire.
+//! After a push, the streams of the configuration before it go on in the same VM. Their places must
+//! not hang on whether the host still calls the ticks of a configuration that it has replaced, so
+//! each tick looks after every configuration of the VM that still has streams.
 
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
