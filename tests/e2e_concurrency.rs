@@ -101,7 +101,7 @@ async fn under_steady_load_the_places_are_used_and_never_overbooked() {
     let passed = responses.iter().filter(|response| response.status == 200).count();
     assert_eq!(passed, upstream.count());
     // A request occupies its place from before its start until after its delay.
-    let starts = starts.lock().unwrap();
+    let starts = starts.lock().unwrap().clone();
     for (index, start) in starts.iter().enumerate() {
         let at_once = starts.iter().skip(index).take_while(|s| **s < *start + DELAY).count();
         assert!(at_once <= 5, "{at_once} in flight");

@@ -9,12 +9,15 @@ use crate::reason::Reason;
 /// from the configuration or from a closed list, so the number of counters is bounded.
 type Labels = (Option<usize>, Option<usize>, &'static str, Reason);
 
+/// The labels of one `tollgate_limit` counter: limit, result.
+type LimitLabels = (usize, &'static str);
+
 /// The counters of one VM. There are few, and the busiest were met first: a walk finds them sooner
 /// than a hash.
 #[derive(Debug, Default)]
 pub struct Metrics {
     requests: RefCell<Vec<(Labels, Option<u32>)>>,
-    limits: RefCell<Vec<((usize, &'static str), Option<u32>)>>,
+    limits: RefCell<Vec<(LimitLabels, Option<u32>)>>,
     named: RefCell<Vec<(String, Option<u32>)>>,
 }
 
@@ -25,7 +28,7 @@ impl Metrics {
     }
 
     /// Counts what a limit, by its index, said of a request; `name` as above.
-    pub fn limit(&self, labels: (usize, &'static str), name: impl FnOnce() -> String) {
+    pub fn limit(&self, labels: LimitLabels, name: impl FnOnce() -> String) {
         count(&self.limits, labels, name);
     }
 
