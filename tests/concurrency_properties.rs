@@ -153,7 +153,7 @@ proptest! {
         for _ in 0..held {
             let lease = acquire(&mut dead, &memory, NOW, "alice", 4);
             prop_assert_eq!(lease.is_some(), dead.in_flight() <= 4);
-            std::mem::forget(lease);
+            drop(lease);
         }
         // The clock steps back, and somebody asks from time to time.
         let mut now = NOW - back * SECOND;
@@ -195,7 +195,7 @@ fn places_are_per_rule_and_identity() {
         let lease = worker.acquire(&memory, &|| NOW, whose, 1, counters).unwrap();
         assert!(lease.is_some(), "{whose:?}");
         assert_eq!(worker.acquire(&memory, &|| NOW, whose, 1, counters).unwrap(), None);
-        std::mem::forget(lease);
+        drop(lease);
     }
 }
 
@@ -214,7 +214,7 @@ fn a_live_workers_places_are_renewed_and_a_dead_ones_return() {
     }
     release(&mut live, &memory, now, kept);
     assert_eq!(free(&memory, now, "alice", 2), 2);
-    std::mem::forget(lost);
+    drop(lost);
 }
 
 #[test]

@@ -185,6 +185,8 @@ async fn however_a_stream_ends_its_place_is_free_again() {
         stream.write_all(&request.to_bytes()).await.unwrap();
         open.push(stream);
     }
+    // The probe must not be faster than they are.
+    tokio::time::sleep(Duration::from_millis(300)).await;
     let none_left = async || (places(&envoy, &probe).await == 0).then_some(());
     assert!(support::poll(Duration::from_secs(5), none_left).await.is_some());
     drop(open);
