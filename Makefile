@@ -2,7 +2,7 @@
 # Needed by hand: make, gcc, python3 and Rust (rustup).
 
 .DEFAULT_GOAL := help
-.PHONY: help wasm envoy test lint demo bench
+.PHONY: help wasm envoy test soak lint demo bench
 
 help: ## Shows this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' Makefile
@@ -15,6 +15,9 @@ envoy: ## Installs the pinned Envoy under target/ and prints its path (ENVOY_BIN
 
 test: wasm ## Runs every test, the end-to-end ones in a real Envoy
 	@scripts/test
+
+soak: wasm ## Runs the limits under long load (about 15 minutes): see scripts/soak
+	@scripts/soak
 
 lint: ## Checks the format, and clippy on the native and the wasm target
 	@scripts/lint

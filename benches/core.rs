@@ -10,7 +10,7 @@ use tollgate::cache::{Known, TokenCache};
 use tollgate::config::{self, Environment};
 use tollgate::limit::store::{CREATE, Store, StoreError, Swap};
 use tollgate::limit::table::Table;
-use tollgate::limit::{self, Counters, Request};
+use tollgate::limit::{self, Counters, Mode, Request};
 use tollgate::policy::Policy;
 use tollgate::principal::{Caller, Principal};
 use tollgate::provider::KeysFrom;
@@ -171,6 +171,8 @@ fn core(criterion: &mut Criterion) {
                 identity: black_box("https://issuer.test/user-1"),
                 quota: &limit.quota,
                 cost: 1,
+                mode: Mode::Take,
+                dry_run: false,
             }];
             limit::take_all(&table, &store, &clock, &takes, &mut Counters::default())
         });

@@ -124,14 +124,23 @@ pub fn now() -> u64 {
     time
 }
 
-/// At most `length` bytes of the request's body, from `start` of what the host shows of it; empty
-/// where there is nothing.
-pub fn request_body(start: usize, length: usize) -> Vec<u8> {
-    const REQUEST_BODY: u32 = 0;
+/// Which body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Body {
+    /// The request's.
+    Request = 0,
+    /// The response's.
+    Response = 1,
+}
+
+/// At most `length` bytes of a body, from `start` of what the host shows of it; empty where there
+/// is nothing.
+pub fn body(body: Body, start: usize, length: usize) -> Vec<u8> {
     let (mut data, mut size) = (null_mut(), 0);
     // SAFETY: both out-pointers outlive the call; the buffer is ours (see the module).
     unsafe {
-        match proxy_get_buffer_bytes(REQUEST_BODY, start, length, &mut data, &mut size) {
+        match proxy_get_buffer_bytes(body as u32, start, length, &mut data, &mut size) {
             OK => owned(data, size),
             _ => Vec::new(),
         }

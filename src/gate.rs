@@ -1,25 +1,29 @@
 //! The decision on a request, from its headers to a verdict, without a view of the host.
 
+mod quotas;
 mod scope;
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::cache::{Known, Look, TokenCache};
+use crate::concurrency::Concurrency;
 use crate::grant;
 use crate::headers::Headers;
+use crate::limit::Counters;
 use crate::limit::store::Store;
 use crate::limit::table::Table;
-use crate::limit::{self, Answer, Counters};
 use crate::path;
 use crate::payload::Refusal;
-use crate::policy::{FailureMode, Limit, Policy};
+use crate::policy::Policy;
 use crate::principal::{Caller, Principal};
 use crate::provider::Bind;
+use crate::quota_plan;
 use crate::reason::Reason;
 use crate::rule::{self, Auth, Choice, RequestLine, Rule};
 use crate::template::Template;
 use crate::token_source::{self, Found};
-use crate::verdict::{Denial, Judgement, LimitReport, NeedsBody, OwnAnswer, Verdict};
+use crate::verdict::{Denial, Judgement, NeedsBody, OwnAnswer, Verdict};
 use crate::verify::engine::Engine;
 use crate::verify::{Failure, Keys, Verifier};
 use scope::RequestScope;
@@ -39,6 +43,9 @@ pub struct Gate<'a> {
     pub cache: &'a TokenCache,
     /// The bucket table; `None` while the store could not be opened.
     pub table: Option<&'a Table>,
+    /// The requests in flight; `None` while the store could not be opened, or where no rule limits
+    /// them.
+    pub concurrency: Option<&'a RefCell<Concurrency>>,
     /// The host's shared data.
     pub store: &'a dyn Store,
 }
@@ -73,6 +80,8 @@ impl Gate<'_> {
             own_tags: Vec::new(),
             look: None,
             limits: Vec::new(),
+            charges: Vec::new(),
+            lease: None,
             store: Counters::default(),
             needs_body: None,
             refusal: None,
@@ -114,18 +123,24 @@ impl Gate<'_> {
                 grant::judge(entries, principal.claims())?;
             }
         }
-        let keys = scope.limit_keys();
+        if let Some(guard) = &rule.payload {
+            guard
+                .admit(request.headers, request.bodyless)
+                .map_err(|refusal| refused(refusal, found))?;
+        }
+        found.lease = self.occupy(&scope, &mut found.store)?;
+        let plan = scope.plan();
         match &rule.payload {
-            Some(guard) => {
-                guard
-                    .admit(request.headers, request.bodyless)
-                    .map_err(|refusal| refused(refusal, found))?;
-                found.needs_body = Some(NeedsBody { keys });
+            Some(_) => found.needs_body = Some(NeedsBody { plan }),
+            None => {
+                if let Err(denial) = self.take(plan, request.clock, found) {
+                    self.vacate(request.clock, found);
+                    return Err(denial);
+                }
             }
-            None => self.take(rule, &keys, rule.cost.of(1), request.clock, found)?,
         }
         let reason = if principal.is_some() { Reason::Ok } else { Reason::Anonymous };
-        Ok(Verdict::Allow(reason))
+        Ok(passed(reason, found))
     }
 
     /// Judges a request whose body was judged: its rows, or why it is refused. A refused body takes
@@ -136,15 +151,20 @@ impl Gate<'_> {
         body: Result<u64, Refusal>,
         clock: &dyn Fn() -> u64,
     ) {
-        let Some(NeedsBody { keys }) = judgement.needs_body.take() else { return };
+        let Some(NeedsBody { mut plan }) = judgement.needs_body.take() else { return };
         let outcome = match (body, judgement.rule.and_then(|index| self.policy.rules.get(index))) {
             (Err(refusal), _) => Err(refused(refusal, judgement)),
             (Ok(_), None) => Err(Reason::NoRule.into()),
-            (Ok(rows), Some(rule)) => self.take(rule, &keys, rule.cost.of(rows), clock, judgement),
+            (Ok(rows), Some(rule)) => {
+                quota_plan::count_rows(&mut plan, &rule.cost, rows);
+                self.take(plan, clock, judgement)
+            }
         };
-        if let Err(denial) = outcome {
-            judgement.verdict = self.refusal(denial, judgement);
-        }
+        judgement.verdict = match (outcome, &judgement.verdict) {
+            (Err(denial), _) => self.refusal(denial, judgement),
+            (Ok(()), Verdict::Allow(reason)) => passed(*reason, judgement),
+            (Ok(()), other) => other.clone(),
+        };
     }
 
     /// What is ours to answer whatever the rules say: browsers send no token with a preflight, and
@@ -273,55 +293,13 @@ impl Gate<'_> {
         }
         Ok(caller)
     }
+}
 
-    fn limits<'r>(&'r self, rule: &'r Rule) -> impl Iterator<Item = (usize, &'r Limit)> {
-        rule.limits.iter().filter_map(|index| Some((*index, self.policy.limits.get(*index)?)))
-    }
-
-    fn take(
-        &self,
-        rule: &Rule,
-        keys: &[String],
-        cost: u64,
-        clock: &dyn Fn() -> u64,
-        found: &mut Judgement,
-    ) -> Result<(), Denial> {
-        if rule.limits.is_empty() {
-            return Ok(());
-        }
-        let limits: Vec<(usize, &Limit)> = self.limits(rule).collect();
-        let takes: Vec<limit::Request<'_>> = limits
-            .iter()
-            .zip(keys)
-            .map(|((_, limit), key)| limit::Request {
-                limit: &limit.name,
-                identity: key,
-                quota: &limit.quota,
-                cost,
-            })
-            .collect();
-        let answer = self.table.and_then(|table| {
-            limit::take_all(table, self.store, clock, &takes, &mut found.store).ok()
-        });
-        let index = |at: usize| limits.get(at).map_or(0, |(index, _)| *index);
-        match answer {
-            Some(Answer::Allowed(standings)) => {
-                let report = |(at, standing): (usize, limit::Standing)| LimitReport {
-                    limit: index(at),
-                    remaining: standing.remaining,
-                    reset: standing.reset_ns,
-                };
-                found.limits = standings.into_iter().enumerate().map(report).collect();
-                Ok(())
-            }
-            Some(Answer::Denied { index: at, retry_after_ns: wait }) => {
-                found.limits = vec![LimitReport { limit: index(at), remaining: 0, reset: wait }];
-                Err(Denial::for_now(Reason::RateLimited, wait))
-            }
-            Some(Answer::Never { .. }) => Err(Reason::CostExceedsBurst.into()),
-            None if self.policy.failure_mode == FailureMode::Allow => Ok(()),
-            None => Err(Denial::for_now(Reason::StoreUnavailable, OWN_RETRY_AFTER)),
-        }
+/// A request passes; a limit that is a dry run may have something to report.
+fn passed(reason: Reason, found: &Judgement) -> Verdict {
+    match quotas::would_deny(&found.limits) {
+        Some(denial) => Verdict::WouldDeny(denial),
+        None => Verdict::Allow(reason),
     }
 }
 

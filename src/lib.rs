@@ -20,6 +20,8 @@
 //! - [`template`]: text with claims in it, for identities, limit keys and tags.
 //! - [`payload`]: the request body, judged while it streams by.
 //! - [`limit`]: token buckets in the host's shared data, exact across workers.
+//! - [`concurrency`]: requests in flight per identity, counted the same way.
+//! - [`quota_plan`]: which buckets a request takes from, how much, and under which quota.
 //! - [`tags`]: what a verified request carries, made safe and unforgeable.
 //! - [`gate`]: puts these together into one [`verdict`].
 //! - [`reason`]: the stable word for each outcome; [`reply`]: what the caller sees of it.
@@ -38,6 +40,7 @@
 //!   indexing outside tests, and every size is bounded before the work it bounds.
 
 pub mod cache;
+pub mod concurrency;
 pub mod config;
 pub mod gate;
 pub mod grant;
@@ -48,6 +51,7 @@ pub mod payload;
 pub mod policy;
 pub mod principal;
 pub mod provider;
+pub mod quota_plan;
 pub mod reason;
 pub mod remote;
 pub mod reply;

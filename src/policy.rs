@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use crate::grant::Grant;
 use crate::limit::quota::Quota;
+use crate::payload::watch::Pointers;
 use crate::provider::Provider;
+use crate::quota_plan::RateClaim;
 use crate::rule::Rule;
 use crate::tags::HashKey;
 use crate::template::Template;
@@ -61,6 +64,23 @@ pub struct Limit {
     /// Whose bucket a request takes from.
     pub key: Template,
     /// How much the bucket holds and how fast it refills.
+    pub quota: Quota,
+    /// Other quotas for callers that are granted something; the first that holds wins.
+    pub tiers: Vec<Tier>,
+    /// The rate that a token itself carries; it wins over all.
+    pub rate_claim: Option<RateClaim>,
+    /// Where a response says what it costs; with it, the response is charged, not the request.
+    pub response_cost: Option<Pointers>,
+    /// Whether what the limit would refuse passes.
+    pub dry_run: bool,
+}
+
+/// One entry of `limits[].tiers`.
+#[derive(Clone, Debug)]
+pub struct Tier {
+    /// What the caller's claims must hold.
+    pub when: Grant,
+    /// What its bucket grants.
     pub quota: Quota,
 }
 

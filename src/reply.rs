@@ -218,14 +218,18 @@ fn authenticate(challenge: Challenge, denial: &Denial, responses: &Responses) ->
 /// `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10), one item for
 /// each limit, and `X-RateLimit-*` for the one with the least left.
 pub fn rate_limit_fields(reports: &[LimitReport], policy: &Policy) -> Vec<(&'static str, String)> {
-    let limit = |report: &LimitReport| policy.limits.get(report.limit);
-    let known = || reports.iter().filter_map(|report| Some((limit(report)?, report)));
+    let known = || {
+        let told = reports.iter().filter(|report| !report.dry_run);
+        told.filter_map(|report| Some((policy.limits.get(report.limit)?, report)))
+    };
     let mut fields = Vec::new();
-    let Some((limit, least)) = known().min_by_key(|(_, r)| r.remaining) else { return fields };
+    // Of two with as little left, the one that takes longer to come back.
+    let scarcest = known().min_by_key(|(_, r)| (r.remaining, u64::MAX - r.reset));
+    let Some((_, least)) = scarcest else { return fields };
     if policy.responses.ratelimit_ietf {
         let (mut quotas, mut left) = (String::with_capacity(48), String::with_capacity(48));
         for (limit, report) in known() {
-            let quota = &limit.quota;
+            let quota = &report.quota;
             item(&mut quotas, limit, [("q", quota.burst()), ("w", quota.window_seconds())]);
             item(&mut left, limit, [("r", report.remaining), ("t", seconds_up(report.reset))]);
         }
@@ -233,7 +237,7 @@ pub fn rate_limit_fields(reports: &[LimitReport], policy: &Policy) -> Vec<(&'sta
         fields.push(("ratelimit", left));
     }
     if policy.responses.ratelimit_x {
-        fields.push(("x-ratelimit-limit", limit.quota.burst().to_string()));
+        fields.push(("x-ratelimit-limit", least.quota.burst().to_string()));
         fields.push(("x-ratelimit-remaining", least.remaining.to_string()));
         fields.push(("x-ratelimit-reset", seconds_up(least.reset).to_string()));
     }
@@ -277,6 +281,7 @@ const fn seconds_up(nanos: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limit::Ruling;
 
     fn policy() -> Policy {
         struct NoVariables;
@@ -346,8 +351,12 @@ mod tests {
     #[test]
     fn a_limited_caller_is_told_when_to_come_back_in_whole_seconds_rounded_up() {
         let denial = Denial::for_now(Reason::RateLimited, 1_000_000_001);
-        let limits = [LimitReport { limit: 0, remaining: 0, reset: 1 }];
-        let reply = compose(&denial, &limits, &policy(), Recipient::of(&Headers::default()));
+        let policy = policy();
+        let quota = policy.limits[0].quota;
+        let (ruling, dry_run) = (Ruling::NotYet, false);
+        let shown = LimitReport { limit: 0, quota, remaining: 0, reset: 1, ruling, dry_run };
+        let hidden = LimitReport { dry_run: true, reset: 7, ..shown.clone() };
+        let reply = compose(&denial, &[hidden, shown], &policy, Recipient::of(&Headers::default()));
         assert_eq!(header(&reply, "retry-after"), Some("2"));
         assert_eq!(header(&reply, "ratelimit-policy"), Some("\"per-caller\";q=20;w=2"));
         assert_eq!(header(&reply, "ratelimit"), Some("\"per-caller\";r=0;t=1"));

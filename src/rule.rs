@@ -21,8 +21,10 @@ pub struct Rule {
     pub providers: Option<Vec<usize>>,
     /// Indexes into `Policy::limits`; all must have tokens.
     pub limits: Vec<usize>,
-    /// How many tokens a request takes, at least 1.
+    /// How many tokens a request takes.
     pub cost: Cost,
+    /// How many requests of one identity may be in flight; `None`: any number.
+    pub concurrency: Option<u32>,
     /// What is asked of the body, and what counts its rows.
     pub payload: Option<Guard>,
     /// What the claims must hold, any entry; `None`: any valid token.
@@ -56,10 +58,17 @@ impl std::fmt::Debug for HeaderSecret {
 }
 
 /// `cost`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cost {
-    /// The same for each request.
+    /// This, at least 1.
     Fixed(u64),
+    /// What a request header says, see [`crate::quota_plan::cost`].
+    Header {
+        /// Lower case.
+        name: String,
+        /// The most that is charged.
+        max: u64,
+    },
     /// One for each row of the body, at least 1; the rule has a guard then.
     Rows {
         /// The most that one request may cost.
@@ -68,11 +77,11 @@ pub enum Cost {
 }
 
 impl Cost {
-    /// What a request with so many rows costs.
-    pub fn of(self, rows: u64) -> u64 {
+    /// What a request costs at least.
+    pub fn least(&self) -> u64 {
         match self {
-            Self::Fixed(cost) => cost,
-            Self::Rows { max } => rows.min(max).max(1),
+            Self::Fixed(cost) => *cost,
+            Self::Header { .. } | Self::Rows { .. } => 1,
         }
     }
 }

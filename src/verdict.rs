@@ -4,10 +4,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::cache::Look;
+use crate::concurrency::Lease;
 use crate::grant::Unmet;
-use crate::limit::Counters;
+use crate::limit::quota::Quota;
+use crate::limit::{Counters, Ruling};
 use crate::payload::Refusal;
 use crate::principal::Caller;
+use crate::quota_plan::Planned;
 use crate::reason::Reason;
 
 /// The decision on one request.
@@ -91,15 +94,21 @@ impl From<Unmet> for Denial {
     }
 }
 
-/// What is left of one limit after a request was judged by it.
+/// What one limit said of a request, and what is left of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitReport {
     /// Index into `Policy::limits`.
     pub limit: usize,
+    /// What the bucket grants: the limit's own quota, or that of a tier or of the token.
+    pub quota: Quota,
     /// How many more requests of cost 1 would pass now.
     pub remaining: u64,
     /// When the bucket is full again, nanoseconds from now.
     pub reset: u64,
+    /// What it said.
+    pub ruling: Ruling,
+    /// Whether the limit is a dry run: the caller does not learn of it.
+    pub dry_run: bool,
 }
 
 /// Everything the shell has to carry out for one request.
@@ -119,6 +128,10 @@ pub struct Judgement {
     pub look: Option<Look>,
     /// What is left of each limit that was asked.
     pub limits: Vec<LimitReport>,
+    /// What to charge when the response ends, of a request that passes.
+    pub charges: Vec<Planned>,
+    /// The place in flight that a request which passes holds until its stream ends.
+    pub lease: Option<Lease>,
     /// What the store went through for it.
     pub store: Counters,
     /// What is left to do once the body is judged. While it is there, the verdict is what the
@@ -131,8 +144,8 @@ pub struct Judgement {
 /// A request that passed by its headers and waits for its body.
 #[derive(Debug)]
 pub struct NeedsBody {
-    /// Whose bucket of each limit of the rule it takes from.
-    pub keys: Vec<String>,
+    /// What it takes from each limit of the rule, the rows of its body not counted yet.
+    pub plan: Vec<Planned>,
 }
 
 impl Judgement {

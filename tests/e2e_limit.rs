@@ -111,5 +111,432 @@ async fn fresh_identities_all_pass_and_memory_stays_inside_the_table() {
     };
     assert!(allocated_after < allocated + 1_000_000, "allocated: {memory:?}");
     assert!(resident_after < resident + 8_000_000, "resident: {memory:?}");
+    // 30,000 debts in a table of 2,048: nearly each made another one forgotten, and was counted.
+    let evictions = envoy.stat("wasmcustom.tollgate_store_evictions").await;
+    assert!((27_000..30_000).contains(&evictions), "{evictions}");
+    assert_eq!(envoy.vm_failures().await, 0);
+}
+
+/// One provider, one rule for everything, and these limits.
+fn limited(signer: &Signer, rule: Value, limits: Value) -> Value {
+    let mut all = json!({"name": "all"});
+    all.as_object_mut().unwrap().extend(rule.as_object().unwrap().clone());
+    json!({
+        "providers": [provider(&[signer], &["HS256"])], "rules": [all], "limits": limits,
+        "responses": {"ratelimit_headers": "both"},
+    })
+}
+
+/// How many of twelve requests pass, and the policy that their responses name.
+async fn passes(envoy: &Envoy, request: &Request) -> (usize, String) {
+    let responses = client::send_at_once(envoy.address(), vec![request.clone(); 12]).await;
+    let policy = responses[0].header("ratelimit-policy").unwrap_or_default().to_owned();
+    (responses.iter().filter(|response| response.status == 200).count(), policy)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tiers_and_rates_of_the_token_decide_how_much_a_caller_has() {
+    let name = "tiers_and_rates_of_the_token_decide_how_much_a_caller_has";
+    let Some(binary) = support::envoy_binary(name) else { return };
+    let signer = Signer::new("HS256", "key-1");
+    let upstream = Upstream::start().await;
+    let envoy = Envoy::builder(binary)
+        .upstream(upstream.address())
+        .plugin_config(limited(
+            &signer,
+            json!({"limits": ["calls"]}),
+            json!([{
+                "name": "calls", "rate": "2/h",
+                "tiers": [
+                    {"when": {"roles_any": ["Batch"]}, "rate": "1/h", "burst": 5},
+                    {"when": {"roles_any": ["Batch", "Night"], "clients": ["n"]}, "rate": "7/h"},
+                    {"when": {"roles_any": ["Night"]}, "rate": "6/h"},
+                ],
+                "rate_claim": {"claim": "/quota/rph", "max": "8/h"},
+            }]),
+        ))
+        .start()
+        .await;
+    for (claims, burst) in [
+        (json!({}), 2),
+        (json!({"roles": ["Reader"]}), 2),
+        (json!({"roles": ["Reader", "Batch"]}), 5),
+        (json!({"roles": ["Night"]}), 6),
+        (json!({"roles": ["Night"], "azp": "n"}), 7),
+        (json!({"quota": {"rph": 3}}), 3),
+        (json!({"quota": {"rph": "4"}}), 4),
+        (json!({"quota": {"rph": 3.9}, "roles": ["Batch"]}), 3),
+        (json!({"quota": {"rph": 1_000_000}}), 8),
+        (json!({"quota": {"rph": 1e300}}), 8),
+        (json!({"quota": {"rph": 0}}), 1),
+        (json!({"quota": {"rph": -5}}), 1),
+        (json!({"quota": {"rph": "unlimited"}}), 2),
+        (json!({"quota": {"rph": null}, "roles": ["Batch"]}), 5),
+        (json!({"quota": [3]}), 2),
+    ] {
+        upstream.clear();
+        let subject = claims.to_string();
+        let token = signer.sign(&support::scenario::claims_with(&subject, claims));
+        let request = Request::get("/score").bearer(token);
+        let (passed, policy) = passes(&envoy, &request).await;
+        assert_eq!((passed, upstream.count()), (burst, burst), "{subject}");
+        assert!(policy.starts_with(&format!("\"calls\";q={burst};w=")), "{subject}: {policy}");
+    }
+    // One caller in two tiers at a time has a bucket in each.
+    let token = |claims| signer.sign(&support::scenario::claims_with("both", claims));
+    for (claims, burst) in [(json!({}), 2), (json!({"roles": ["Batch"]}), 5), (json!({}), 0)] {
+        let request = Request::get("/score").bearer(token(claims));
+        assert_eq!(passes(&envoy, &request).await.0, burst);
+    }
+    assert_eq!(envoy.vm_failures().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_header_says_what_a_request_costs_and_too_much_is_refused_for_good() {
+    let name = "a_header_says_what_a_request_costs_and_too_much_is_refused_for_good";
+    let Some(binary) = support::envoy_binary(name) else { return };
+    let signer = Signer::new("HS256", "key-1");
+    let upstream = Upstream::start().await;
+    let envoy = Envoy::builder(binary)
+        .upstream(upstream.address())
+        .plugin_config(limited(
+            &signer,
+            json!({"limits": ["calls"], "cost": {"header": "X-Batch", "max": 20}}),
+            json!([{"name": "calls", "rate": "1/h", "burst": 10}]),
+        ))
+        .start()
+        .await;
+    let send = async |subject: &str, batch: &[&str]| {
+        let token = signer.sign(&mint::claims(subject));
+        let request = batch.iter().fold(Request::get("/score").bearer(token), |request, value| {
+            request.header("x-batch", value)
+        });
+        let response = client::send(envoy.address(), &request).await;
+        let left = response.header("x-ratelimit-remaining").unwrap().parse::<u64>().unwrap();
+        let waits = response.header("retry-after").is_some();
+        (response.status, response.reason(), left, waits)
+    };
+    let passed = |left: u64| (200, String::new(), left, false);
+    assert_eq!(send("alice", &["4"]).await, passed(6));
+    assert_eq!(send("alice", &[]).await, passed(5));
+    assert_eq!(send("alice", &["6"]).await, (429, "rate_limited".to_owned(), 5, true));
+    assert_eq!(send("alice", &["5"]).await, passed(0));
+    // What says nothing sensible costs 20, which no bucket of 10 ever holds.
+    let never = |left: u64| (429, "cost_exceeds_burst".to_owned(), left, false);
+    for nonsense in [&["0"][..], &["-1"], &["1e1"], &["21"], &["x"], &["1", "1"], &["11"]] {
+        assert_eq!(send("bob", nonsense).await, never(10), "{nonsense:?}");
+    }
+    assert_eq!(send("bob", &["10"]).await, passed(0));
+    assert_eq!(upstream.count(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_that_runs_dry_reports_and_lets_pass() {
+    let name = "a_limit_that_runs_dry_reports_and_lets_pass";
+    let Some(binary) = support::envoy_binary(name) else { return };
+    let signer = Signer::new("HS256", "key-1");
+    let upstream = Upstream::start().await;
+    let envoy = Envoy::builder(binary)
+        .workers(1)
+        .upstream(upstream.address())
+        .plugin_config(limited(
+            &signer,
+            json!({"limits": ["dry", "real"]}),
+            json!([
+                {"name": "dry", "rate": "1/h", "burst": 2, "dry_run": true},
+                {"name": "real", "rate": "1/h", "burst": 5},
+            ]),
+        ))
+        .start()
+        .await;
+    let token = signer.sign(&mint::claims("alice"));
+    let mut seen = Vec::new();
+    for number in 0..6 {
+        let case = format!("dry-{number}");
+        let request = Request::get("/score").bearer(&token).case(&case);
+        let response = client::send(envoy.address(), &request).await;
+        // Nothing tells the caller of the limit that runs dry.
+        let policy = response.header("ratelimit-policy").unwrap();
+        assert!(policy.contains("\"real\"") && !policy.contains("dry"), "{policy}");
+        let entry = envoy.access(&case).await;
+        let word = |name: &str| entry[name].as_str().unwrap().to_owned();
+        seen.push((response.status, word("decision"), word("reason")));
+    }
+    let row = |status: u16, decision: &str, reason: &str| {
+        (status, decision.to_owned(), reason.to_owned())
+    };
+    let (allow, would) = (row(200, "allow", "ok"), row(200, "would_deny", "rate_limited"));
+    let deny = row(429, "deny", "rate_limited");
+    assert_eq!(seen, [allow.clone(), allow, would.clone(), would.clone(), would, deny]);
+    let mut results = Vec::new();
+    for (limit, result) in [
+        ("dry", "allowed"),
+        ("dry", "would_deny"),
+        ("dry", "denied"),
+        ("real", "allowed"),
+        ("real", "denied"),
+    ] {
+        let name = format!("wasmcustom.tollgate_limit.limit.{limit}.result.{result}");
+        results.push(envoy.stat(&name).await);
+    }
+    assert_eq!(results, [2, 4, 0, 5, 1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_limit_is_shown_in_the_fields_that_are_configured() {
+    let name = "every_limit_is_shown_in_the_fields_that_are_configured";
+    let Some(binary) = support::envoy_binary(name) else { return };
+    let signer = Signer::new("HS256", "key-1");
+    let upstream = Upstream::start().await;
+    for (configured, ietf, x) in
+        [("ietf", true, false), ("x", false, true), ("both", true, true), ("off", false, false)]
+    {
+        let mut config = limited(
+            &signer,
+            json!({"limits": ["wide", "narrow"]}),
+            json!([
+                {"name": "wide", "rate": "10/h", "burst": 30},
+                {"name": "narrow", "rate": "2/h"},
+            ]),
+        );
+        config["responses"]["ratelimit_headers"] = json!(configured);
+        let envoy = Envoy::builder(binary.clone())
+            .workers(1)
+            .upstream(upstream.address())
+            .plugin_config(config)
+            .start()
+            .await;
+        let token = signer.sign(&mint::claims("alice"));
+        for (status, wide, narrow) in [(200, 29, 1), (200, 28, 0), (429, 28, 0), (429, 28, 0)] {
+            let request = Request::get("/score").bearer(&token);
+            let response = client::send(envoy.address(), &request).await;
+            assert_eq!(response.status, status, "{configured}");
+            let field = |name: &str| response.header(name);
+            let policy = "\"wide\";q=30;w=10800, \"narrow\";q=2;w=3600";
+            assert_eq!(field("ratelimit-policy"), ietf.then_some(policy), "{configured}");
+            let left = [format!("\"wide\";r={wide};t="), format!("\"narrow\";r={narrow};t=")];
+            assert_eq!(field("ratelimit").is_some(), ietf, "{configured}");
+            if let Some(text) = field("ratelimit") {
+                assert!(left.iter().all(|part| text.contains(part)), "{text}");
+            }
+            assert_eq!(field("x-ratelimit-limit"), x.then_some("2"), "{configured}");
+            let narrow = narrow.to_string();
+            assert_eq!(field("x-ratelimit-remaining"), x.then_some(narrow.as_str()));
+            assert_eq!(field("x-ratelimit-reset").is_some(), x, "{configured}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retry_after_is_the_first_second_at_which_the_same_request_passes() {
+    let name = "retry_after_is_the_first_second_at_which_the_same_request_passes";
+    let Some(binary) = support::envoy_binary(name) else { return };
+    let signer = Signer::new("HS256", "key-1");
+    let upstream = Upstream::start().await;
+    let envoy = Envoy::builder(binary)
+        .upstream(upstream.address())
+        .plugin_config(limited(
+            &signer,
+            json!({"limits": ["fast", "slow"]}),
+            json!([
+                {"name": "fast", "rate": "1/s", "burst": 1},
+                {"name": "slow", "rate": "1/3s", "burst": 1},
+            ]),
+        ))
+        .start()
+        .await;
+    let request = Request::get("/score").bearer(signer.sign(&mint::claims("alice")));
+    let send = async || {
+        let response = client::send(envoy.address(), &request).await;
+        (response.status, response.header("retry-after").map(str::to_owned))
+    };
+    assert_eq!(send().await.0, 200);
+    let second = std::time::Duration::from_secs(1);
+    for left in ["3", "2", "1"] {
+        assert_eq!(send().await, (429, Some(left.to_owned())));
+        tokio::time::sleep(second).await;
+    }
+    assert_eq!(send().await.0, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn anonymous_callers_are_limited_by_the_address_that_the_proxy_trusts() {
+    let name = "anonymous_callers_are_limited_by_the_address_that_the_proxy_trusts";
+    let Some(binary) = support::envoy_binary(name) else { return };
+    let signer = Signer::new("HS256", "key-1");
+    let upstream = Upstream::start().await;
+    // Forwarded addresses in the order of the requests, and how many have a bucket of their own.
+    let forwarded = [
+        "203.0.113.1",
+        "203.0.113.2",
+        "198.51.100.7, 203.0.113.1",
+        "203.0.113.9, 203.0.113.2",
+        "203.0.113.3, 192.0.2.1",
+        "2001:db8::1",
+        "2001:db8::2",
+    ];
+    for (hcm, callers) in [
+        // The proxy is the edge: what a client forwards is not believed.
+        (json!({"use_remote_address": true}), 1),
+        // One trusted proxy in front: the address that it appended counts, not what stands before.
+        (json!({"use_remote_address": true, "xff_num_trusted_hops": 1}), 5),
+        // A sidecar behind an edge that appended the address.
+        (json!({"use_remote_address": false}), 5),
+    ] {
+        let mut config = limited(
+            &signer,
+            json!({"auth": "none", "limits": ["calls"]}),
+            json!([{"name": "calls", "rate": "1/h", "burst": 1}]),
+        );
+        config["limits"][0]["key"] = json!("{@identity}");
+        let envoy = Envoy::builder(binary.clone())
+            .upstream(upstream.address())
+            .hcm(hcm.clone())
+            .plugin_config(config)
+            .start()
+            .await;
+        let mut passed = 0;
+        for address in forwarded {
+            let request = Request::get("/").header("x-forwarded-for", address);
+            let response = client::send(envoy.address(), &request).await;
+            passed += usize::from(response.status == 200);
+        }
+        assert_eq!(passed, callers, "{hcm}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pushes_under_load_lose_no_request_and_neither_refill_nor_lose_a_bucket() {
+    let name = "pushes_under_load_lose_no_request_and_neither_refill_nor_lose_a_bucket";
+    let Some(binary) = support::envoy_binary(name) else { return };
+    let pushes: u64 = std::env::var("TOLLGATE_PUSHES").map_or(50, |n| n.parse().unwrap());
+    let signer = Signer::new("HS256", "key-1");
+    let upstream = Upstream::answering(|_| Reply::new(200, "")).await;
+    let config = |push: u64| {
+        let mut config = limited(
+            &signer,
+            json!({"limits": ["calls", "day"]}),
+            json!([
+                {"name": "calls", "rate": format!("{}/h", 1 + push % 3), "burst": 20},
+                {"name": "day", "rate": "1/d", "burst": 30 + push % 2},
+            ]),
+        );
+        config["responses"]["realm"] = json!(format!("push {push}"));
+        if push % 10 == 9 {
+            config["limits"][0]["rate"] = json!("many");
+        }
+        config
+    };
+    let mut envoy =
+        Envoy::builder(binary).upstream(upstream.address()).plugin_config(config(0)).start().await;
+    let address = envoy.address();
+    let token = |subject: &str| Request::get("/").bearer(signer.sign(&mint::claims(subject)));
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let load: Vec<_> = (0..4)
+        .map(|_| {
+            let (greedy, stop) = (token("greedy"), std::sync::Arc::clone(&stop));
+            tokio::spawn(async move {
+                let mut seen = std::collections::BTreeMap::<String, u64>::new();
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    let word = match client::try_send(address, &greedy).await {
+                        Ok(response) => format!("{} {}", response.status, response.reason()),
+                        Err(error) => format!("lost: {error}"),
+                    };
+                    *seen.entry(word).or_default() += 1;
+                    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+                }
+                seen
+            })
+        })
+        .collect();
+    let thrifty = token("thrifty");
+    let mut spent = 0;
+    for push in 1..=pushes {
+        let expected = if push % 10 == 9 { Push::Rejected } else { Push::Accepted };
+        assert_eq!(envoy.reload(config(push)).await, expected, "push {push}");
+        let response = client::send(address, &thrifty).await;
+        assert_eq!(response.status == 200, push <= 20, "push {push}");
+        spent += u64::from(response.status == 200);
+    }
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    let mut seen = std::collections::BTreeMap::<String, u64>::new();
+    for task in load {
+        for (word, count) in task.await.unwrap() {
+            *seen.entry(word).or_default() += count;
+        }
+    }
+    println!("{pushes} pushes: {seen:?}");
+    assert_eq!(seen.keys().map(String::as_str).collect::<Vec<_>>(), ["200 ", "429 rate_limited"]);
+    // Twenty tokens, and what an hourly rate of three at most has brought since: none.
+    assert_eq!((seen["200 "], spent), (20, pushes.min(20)), "{seen:?}");
+    assert_eq!(envoy.vm_failures().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_response_says_it_cost_is_charged_when_it_ends_and_delays_the_next_request() {
+    let name = "what_a_response_says_it_cost_is_charged_when_it_ends";
+    let Some(binary) = support::envoy_binary(name) else { return };
+    let signer = Signer::new("HS256", "key-1");
+    let padding = "x".repeat(1 << 20);
+    let long = format!(r#"{{"text":"{padding}","usage":{{"total_tokens":100}}}}"#);
+    let event = |usage: &str| format!("data: {{\"delta\":\"{padding}\"{usage}}}\n\n");
+    let events = [event(""), event(",\"usage\":{\"total_tokens\":60}"), "data: [DONE]\n\n".into()];
+    let bodies = [long, events.concat(), r#"{"usage":{}}"#.to_owned()];
+    let served = bodies.clone();
+    let upstream = Upstream::answering(move |request| {
+        let json = |body: &str| Reply::new(200, body).header("content-type", "application/json");
+        match request.path.as_str() {
+            "/json" => json(&served[0]),
+            "/events" => Reply::new(200, served[1].clone())
+                .header("content-type", "text/event-stream; charset=utf-8"),
+            "/reset" => Reply { hang_up: true, ..Reply::new(200, "") },
+            _ => json(&served[2]),
+        }
+    })
+    .await;
+    let envoy = Envoy::builder(binary)
+        .workers(2)
+        .upstream(upstream.address())
+        .plugin_config(limited(
+            &signer,
+            json!({"limits": ["chat"], "cost": 7}),
+            json!([{
+                "name": "chat", "rate": "60/m", "burst": 50,
+                "charge": "response", "response_cost": {"json": "/usage/total_tokens"},
+            }]),
+        ))
+        .start()
+        .await;
+    let send = async |subject: &str, path: &str| {
+        let request = Request::get(path).bearer(signer.sign(&mint::claims(subject)));
+        client::send(envoy.address(), &request).await
+    };
+    // The end of a stream comes a moment after its last byte.
+    let settled = async || tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    for (path, body, cost) in
+        [("/json", &bodies[0], 100), ("/events", &bodies[1], 60), ("/none", &bodies[2], 7)]
+    {
+        let response = send(path, path).await;
+        assert_eq!(response.status, 200, "{path}");
+        assert!(response.body == body.as_bytes(), "{path}: the body was changed");
+        assert_eq!(response.header("x-ratelimit-remaining"), Some("50"), "{path}");
+        settled().await;
+        let next = send(path, path).await;
+        if cost > 50 {
+            // One token a second: the debt, and one to begin with.
+            assert_eq!((next.status, next.reason().as_str()), (429, "rate_limited"), "{path}");
+            let wait: i64 = next.header("retry-after").unwrap().parse().unwrap();
+            assert!((cost - 50 - 2..=cost - 50 + 1).contains(&wait), "{path}: {wait}");
+        } else {
+            let left: i64 = next.header("x-ratelimit-remaining").unwrap().parse().unwrap();
+            assert!((50 - cost..=50 - cost + 1).contains(&left), "{path}: {left}");
+        }
+    }
+    // A response that breaks off names no number, and costs what the rule says.
+    assert_eq!(send("reset", "/reset").await.status, 503);
+    settled().await;
+    let next = send("reset", "/none").await;
+    let left: i64 = next.header("x-ratelimit-remaining").unwrap().parse().unwrap();
+    assert!((43..=44).contains(&left), "{left}");
     assert_eq!(envoy.vm_failures().await, 0);
 }

@@ -1,81 +1,26 @@
 //! The limiter's laws, against a store with Envoy's compare-and-swap.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "support/store.rs"]
+mod store;
+
 use std::cell::Cell;
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex};
+use std::sync::atomic::Ordering;
 
 use proptest::prelude::*;
+use store::{Memory, Stage, Staged, Unreliable};
 use tollgate::limit::gcra::{self, Bucket, Outcome};
 use tollgate::limit::quota::Quota;
 use tollgate::limit::store::{CREATE, Store, StoreError, Swap};
 use tollgate::limit::table::{MAX_SLOTS, Table};
-use tollgate::limit::{Answer, Counters, Request, TRIES, TakeError, take_all};
+use tollgate::limit::{
+    Answer, Counters, Mode, Request, Ruling, TRIES, TakeError, charge, take_all,
+};
 
 const SECOND: u64 = 1_000_000_000;
 const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
 const NOW: u64 = 1_700_000_000 * SECOND;
-
-// --- The store: Envoy's semantics, and refusals of what the limiter must never do.
-
-#[derive(Default)]
-struct Memory {
-    map: Mutex<HashMap<String, (Vec<u8>, u32)>>,
-    version: AtomicU64,
-}
-
-impl Memory {
-    fn next(&self) -> u32 {
-        u32::try_from(self.version.fetch_add(1, Ordering::Relaxed) + 1).unwrap()
-    }
-
-    fn put(&self, key: &str, value: &[u8]) {
-        self.map.lock().unwrap().insert(key.into(), (value.to_vec(), self.next()));
-    }
-
-    fn dump(&self) -> Vec<(String, Vec<u8>)> {
-        let map = self.map.lock().unwrap();
-        let mut all: Vec<_> = map.iter().map(|(k, (v, _))| (k.clone(), v.clone())).collect();
-        all.sort();
-        all
-    }
-}
-
-impl Store for Memory {
-    fn load(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreError> {
-        Ok(self.map.lock().unwrap().get(key).cloned())
-    }
-
-    fn swap(&self, key: &str, value: &[u8], version: u32) -> Result<Swap, StoreError> {
-        assert_ne!(version, 0, "a blind write");
-        let mut map = self.map.lock().unwrap();
-        if let Some((_, current)) = map.get(key)
-            && *current != version
-        {
-            return Ok(Swap::Lost);
-        }
-        map.insert(key.into(), (value.to_vec(), self.next()));
-        Ok(Swap::Done)
-    }
-}
-
-/// A store that asks `refuse` before each write; `Some` is what the write answers instead.
-struct Unreliable<'a, F> {
-    inner: &'a Memory,
-    refuse: F,
-}
-
-impl<F: Fn(&str) -> Option<Result<Swap, StoreError>>> Store for Unreliable<'_, F> {
-    fn load(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreError> {
-        self.inner.load(key)
-    }
-
-    fn swap(&self, key: &str, value: &[u8], version: u32) -> Result<Swap, StoreError> {
-        (self.refuse)(key).unwrap_or_else(|| self.inner.swap(key, value, version))
-    }
-}
 
 fn quota(tokens: u64, period: u64, burst: u64) -> Quota {
     Quota::new(tokens, period, burst).unwrap()
@@ -86,7 +31,7 @@ fn table(store: &dyn Store, identities: u32) -> Table {
 }
 
 fn ask<'a>(limit: &'a str, identity: &'a str, quota: &'a Quota, cost: u64) -> Request<'a> {
-    Request { limit, identity, quota, cost }
+    Request { limit, identity, quota, cost, mode: Mode::Take, dry_run: false }
 }
 
 fn take(table: &Table, store: &dyn Store, now: u64, requests: &[Request<'_>]) -> Answer {
@@ -97,6 +42,14 @@ fn passes(answer: &Answer) -> bool {
     matches!(answer, Answer::Allowed(_))
 }
 
+/// Which limit denies and for how long.
+fn later(answer: &Answer) -> Option<(usize, u64)> {
+    match answer {
+        Answer::Denied { index, retry_after_ns, .. } => Some((*index, *retry_after_ns)),
+        _ => None,
+    }
+}
+
 fn remaining(table: &Table, store: &dyn Store, now: u64, request: Request<'_>) -> u64 {
     match take(table, store, now, &[Request { cost: 0, ..request }]) {
         Answer::Allowed(standings) => standings[0].remaining,
@@ -104,83 +57,7 @@ fn remaining(table: &Table, store: &dyn Store, now: u64, request: Request<'_>) -
     }
 }
 
-// --- The interleaver: workers are threads, but each store call waits for its turn, and the turns
-// --- come from a script. Every interleaving of loads and swaps can so be written down and shrunk.
-
-struct Stage {
-    state: Mutex<StageState>,
-    wake: Condvar,
-    clock: AtomicU64,
-}
-
-struct StageState {
-    turn: Option<usize>,
-    waiting: Vec<bool>,
-    done: Vec<bool>,
-}
-
-impl Stage {
-    fn new(workers: usize, now: u64) -> Self {
-        let state =
-            StageState { turn: None, waiting: vec![false; workers], done: vec![false; workers] };
-        Self { state: Mutex::new(state), wake: Condvar::new(), clock: AtomicU64::new(now) }
-    }
-
-    fn step<T>(&self, me: usize, call: impl FnOnce() -> T) -> T {
-        let mut state = self.state.lock().unwrap();
-        state.waiting[me] = true;
-        self.wake.notify_all();
-        while state.turn != Some(me) {
-            state = self.wake.wait(state).unwrap();
-        }
-        let result = call();
-        state.turn = None;
-        state.waiting[me] = false;
-        result
-    }
-
-    fn finish(&self, me: usize) {
-        self.state.lock().unwrap().done[me] = true;
-        self.wake.notify_all();
-    }
-
-    /// Each entry: how far the clock moves, then who of the waiting is next.
-    fn direct(&self, script: &[(u64, usize)]) {
-        let mut script = script.iter().copied();
-        loop {
-            let mut state = self.state.lock().unwrap();
-            while state.turn.is_some()
-                || state.waiting.iter().zip(&state.done).any(|(waiting, done)| !waiting && !done)
-            {
-                state = self.wake.wait(state).unwrap();
-            }
-            let waiting: Vec<usize> = (0..state.done.len()).filter(|n| !state.done[*n]).collect();
-            if waiting.is_empty() {
-                return;
-            }
-            let (elapsed, pick) = script.next().unwrap_or((0, 0));
-            self.clock.fetch_add(elapsed, Ordering::SeqCst);
-            state.turn = Some(waiting[pick % waiting.len()]);
-            self.wake.notify_all();
-        }
-    }
-}
-
-struct Staged<'a> {
-    inner: &'a Memory,
-    stage: &'a Stage,
-    me: usize,
-}
-
-impl Store for Staged<'_> {
-    fn load(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreError> {
-        self.stage.step(self.me, || self.inner.load(key))
-    }
-
-    fn swap(&self, key: &str, value: &[u8], version: u32) -> Result<Swap, StoreError> {
-        self.stage.step(self.me, || self.inner.swap(key, value, version))
-    }
-}
+// --- The interleaver.
 
 /// One admission: the clock when the request came and when it was answered.
 type Admission = (u64, u64);
@@ -359,7 +236,7 @@ proptest! {
             let before = store.dump();
             match take(&table, &store, now, &limits) {
                 Answer::Allowed(_) => prop_assert!(one <= first.burst() && two <= second.burst()),
-                Answer::Never { index } => {
+                Answer::Never { index, .. } => {
                     let limit = limits[index];
                     prop_assert!(limit.cost > limit.quota.burst());
                     prop_assert_eq!(before, store.dump());
@@ -622,7 +499,7 @@ fn a_slow_worker_does_not_take_a_later_write_for_a_clock_step() {
     };
     let mut counters = Counters::default();
     let answer = take_all(&table, &store, &|| now.get(), &request, &mut counters).unwrap();
-    assert_eq!(answer, Answer::Denied { index: 0, retry_after_ns: SECOND });
+    assert_eq!(later(&answer), Some((0, SECOND)));
     assert!(!passes(&take(&table, &memory, NOW + 6 * SECOND - 1, &request)));
     assert!(passes(&take(&table, &memory, NOW + 6 * SECOND, &request)));
 }
@@ -765,9 +642,16 @@ fn a_denial_names_the_limit_that_takes_longest_and_takes_from_none() {
         let left: Vec<u64> = standings.iter().map(|standing| standing.remaining).collect();
         assert_eq!(left, [8, 0, 0]);
         assert_eq!(standings[2].reset_ns, MINUTE);
-        let denied = Answer::Denied { index: 2, retry_after_ns: MINUTE };
         for _ in 0..20 {
-            assert_eq!(take(&table, &store, NOW, &requests), denied);
+            let Answer::Denied { index, retry_after_ns, standings } =
+                take(&table, &store, NOW, &requests)
+            else {
+                panic!("passed")
+            };
+            assert_eq!((index, retry_after_ns), (2, MINUTE));
+            // Every limit is shown as it is, those included that had tokens.
+            let left: Vec<_> = standings.iter().map(|s| (s.remaining, s.ruling)).collect();
+            assert_eq!(left, [(8, Ruling::Pass), (0, Ruling::NotYet), (0, Ruling::NotYet)]);
         }
         assert_eq!(remaining(&table, &store, NOW, requests[0]), 8);
     }
@@ -780,7 +664,11 @@ fn a_cost_above_any_burst_never_passes_and_no_limits_always_do() {
     let (small, large) = (quota(1, SECOND, 1), quota(1, SECOND, 10));
     let requests = [ask("a", "x", &large, 5), ask("b", "x", &small, 5)];
     let before = store.dump();
-    assert_eq!(take(&table, &store, NOW, &requests), Answer::Never { index: 1 });
+    let Answer::Never { index: 1, standings } = take(&table, &store, NOW, &requests) else {
+        panic!("not refused for good")
+    };
+    let shown: Vec<_> = standings.iter().map(|s| (s.remaining, s.ruling)).collect();
+    assert_eq!(shown, [(10, Ruling::Pass), (1, Ruling::Never)]);
     assert_eq!(take(&table, &store, NOW, &[]), Answer::Allowed(vec![]));
     assert_eq!(before, store.dump());
 }
@@ -810,8 +698,7 @@ fn a_step_back_persists_its_clamp_at_the_denial() {
     let request = [ask("l", "alice", &quota, 1)];
     assert!(passes(&take(&table, &store, NOW, &request)));
     let back = NOW - HOUR;
-    let denied = Answer::Denied { index: 0, retry_after_ns: SECOND };
-    assert_eq!(take(&table, &store, back, &request), denied);
+    assert_eq!(later(&take(&table, &store, back, &request)), Some((0, SECOND)));
     assert!(!passes(&take(&table, &store, back + SECOND - 1, &request)));
     assert!(passes(&take(&table, &store, back + SECOND, &request)));
 }
@@ -823,10 +710,87 @@ fn a_changed_rate_keeps_its_announced_moment() {
     let (fast, slow) = (quota(10, SECOND, 10), quota(1, MINUTE, 10));
     assert!(passes(&take(&table, &store, NOW, &[ask("l", "alice", &fast, 10)])));
     let request = [ask("l", "alice", &slow, 1)];
-    let denied = Answer::Denied { index: 0, retry_after_ns: MINUTE };
-    assert_eq!(take(&table, &store, NOW, &request), denied);
+    assert_eq!(later(&take(&table, &store, NOW, &request)), Some((0, MINUTE)));
     assert!(!passes(&take(&table, &store, NOW + MINUTE - 1, &request)));
     assert!(passes(&take(&table, &store, NOW + MINUTE, &request)));
+}
+
+// --- Dry runs.
+
+#[test]
+fn a_dry_run_denies_nothing_and_takes_what_it_can() {
+    let store = Memory::default();
+    let table = table(&store, 8);
+    let (small, large) = (quota(1, MINUTE, 2), quota(1, HOUR, 5));
+    let dry = Request { dry_run: true, ..ask("dry", "x", &small, 1) };
+    let real = ask("real", "x", &large, 1);
+    let rulings: Vec<_> = (0..6)
+        .map(|_| match take(&table, &store, NOW, &[dry, real]) {
+            Answer::Allowed(standings) => (true, standings[0].ruling),
+            Answer::Denied { index, standings, .. } => {
+                assert_eq!(index, 1);
+                (false, standings[0].ruling)
+            }
+            Answer::Never { .. } => panic!("never"),
+        })
+        .collect();
+    let (pass, not_yet) = (Ruling::Pass, Ruling::NotYet);
+    let passed = [(true, pass), (true, pass), (true, not_yet), (true, not_yet), (true, not_yet)];
+    assert_eq!(rulings, [&passed[..], &[(false, not_yet)]].concat());
+    // What the real limit refuses costs the dry one nothing either.
+    let later = NOW + 30 * MINUTE;
+    assert!(!passes(&take(&table, &store, later, &[dry, real])));
+    assert_eq!(remaining(&table, &store, later, dry), 2);
+    // A cost that the dry limit could never hold passes, too.
+    let dear = Request { cost: 3, ..dry };
+    let Answer::Allowed(standings) = take(&table, &store, later, &[dear]) else { panic!("denied") };
+    assert_eq!(standings[0].ruling, Ruling::Never);
+}
+
+// --- Charging by the response.
+
+#[test]
+fn a_response_is_charged_whatever_is_there_and_the_debt_delays_the_next_request() {
+    let store = Memory::default();
+    let table = table(&store, 8);
+    let quota = quota(1, SECOND, 10).with_debt();
+    let asks = Request { mode: Mode::Ask, ..ask("chat", "alice", &quota, 1) };
+    let mut counters = Counters::default();
+    let mut pay = |now: u64, cost: u64| {
+        charge(&table, &store, &|| now, &Request { cost, ..asks }, &mut counters);
+    };
+    // Asking takes nothing.
+    for _ in 0..20 {
+        assert!(passes(&take(&table, &store, NOW, &[asks])));
+    }
+    pay(NOW, 4);
+    assert_eq!(remaining(&table, &store, NOW, asks), 6);
+    assert!(passes(&take(&table, &store, NOW, &[asks])));
+    pay(NOW, 16);
+    assert_eq!(later(&take(&table, &store, NOW, &[asks])), Some((0, 11 * SECOND)));
+    assert!(!passes(&take(&table, &store, NOW + 11 * SECOND - 1, &[asks])));
+    assert!(passes(&take(&table, &store, NOW + 11 * SECOND, &[asks])));
+    assert_eq!(counters, Counters::default());
+}
+
+#[test]
+fn concurrent_charges_are_all_counted() {
+    let store = Memory::default();
+    let table = table(&store, 8);
+    let quota = quota(1, MINUTE, 1_000).with_debt();
+    let asks = Request { mode: Mode::Ask, ..ask("chat", "alice", &quota, 3) };
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..500 {
+                    charge(&table, &store, &|| NOW, &asks, &mut Counters::default());
+                }
+            });
+        }
+    });
+    // 6,000 tokens of 1,000: 5,001 are lacking for the next.
+    let answer = take(&table, &store, NOW, &[asks]);
+    assert_eq!(later(&answer), Some((0, 5_001 * MINUTE)));
 }
 
 // --- A store that fails.

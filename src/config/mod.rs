@@ -1,16 +1,14 @@
 //! The configuration: one JSON document becomes a [`Policy`], or a list of what is wrong with it.
 //!
-//! A document goes through four readings. `strict` refuses what parsers disagree about; `schema`
+//! A document goes through three readings. `strict` refuses what parsers disagree about; `schema`
 //! gives it its shape and refuses unknown members; `compile/` turns each section into what the
-//! filter decides by and collects every error of meaning; `unsupported` refuses what this version
-//! does not do yet. After that there is nothing left to parse.
+//! filter decides by and collects every error of meaning. After that nothing is left to parse.
 
 mod compile;
 mod report;
 mod schema;
 mod strict;
 mod units;
-mod unsupported;
 
 use std::marker::PhantomData;
 
@@ -43,11 +41,8 @@ pub fn compile(
     env: &dyn Environment,
 ) -> Result<(Policy, Vec<Warning>), Vec<Problem>> {
     let mut report = Report::default();
-    let policy = parse(document, &mut report).and_then(|raw| {
-        let policy = compile::policy(&raw, env, &mut report);
-        unsupported::refuse(&raw, &mut report);
-        policy
-    });
+    let policy =
+        parse(document, &mut report).and_then(|raw| compile::policy(&raw, env, &mut report));
     match policy {
         Some(policy) if report.problems.is_empty() => Ok((policy, report.warnings)),
         _ => Err(report.problems),

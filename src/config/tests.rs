@@ -1,4 +1,4 @@
-//! What only the inside can see: sections that are compiled and still refused as a whole.
+//! What the presets and the sample of the contract become.
 
 use std::time::Duration;
 
@@ -16,7 +16,6 @@ impl Environment for NoVariables {
     }
 }
 
-/// Compiles without the refusal of what is not supported yet.
 fn policy(document: &str) -> Result<(Policy, Vec<Warning>), Vec<String>> {
     let mut report = Report::default();
     let policy = parse(document.as_bytes(), &mut report)

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use super::{Gate, Request};
-use crate::policy::Limit;
 use crate::principal::Principal;
 use crate::rule::Rule;
 use crate::template::{Part, Scope, Template};
@@ -33,23 +32,6 @@ impl RequestScope<'_> {
             }
         }
         tags
-    }
-
-    /// Whose bucket of each limit of the rule the request takes from.
-    pub(super) fn limit_keys(&self) -> Vec<String> {
-        self.gate.limits(self.rule).map(|(_, limit)| self.limit_key(limit)).collect()
-    }
-
-    /// The bucket's owner. The first byte keeps callers known by identity and callers known by
-    /// address apart, whatever an issuer puts into its claims.
-    fn limit_key(&self, limit: &Limit) -> String {
-        let mut key = String::from("i");
-        if !limit.key.render(self, &mut key) {
-            key.clear();
-            key.push('a');
-            key.push_str(&(self.request.client_address)().unwrap_or_default());
-        }
-        key
     }
 }
 

@@ -47,22 +47,26 @@ pub struct Taken {
 
 /// Takes `cost` tokens at `now` (ns), or says when that will pass. A cost of 0 changes nothing.
 ///
-/// A TAT more than one full burst ahead can only come from a clock that has stepped back since.
-/// It is clamped to one full burst: nobody waits longer than one refill, and as no true debt is
-/// ever larger, no debt is lost. `now` must therefore be read after the bucket was: a `now` older
-/// than the write it meets would look like such a step.
+/// A TAT further ahead than the quota lets a bucket owe (one full burst, or [`DEBT_BURSTS`] more
+/// where replies are charged) can only come from a clock that has stepped back since. It is clamped
+/// to that: nobody waits longer than a true debt could make them, and as no true debt is larger,
+/// none is lost. `now` must therefore be read after the bucket was: a `now` older than the write it
+/// meets would look like such a step.
+///
+/// [`DEBT_BURSTS`]: super::quota::DEBT_BURSTS
 #[must_use]
 pub fn take(bucket: Bucket, quota: &Quota, now: u64, cost: u64) -> Taken {
     if cost > quota.burst() {
         return Taken { bucket, outcome: Outcome::Never };
     }
     let capacity = quota.burst_units();
+    let ceiling = quota.ceiling_units();
     let stored = debt(bucket, quota, now);
-    let used = stored.min(capacity);
+    let used = stored.min(ceiling);
     let after = used + u128::from(cost) * u128::from(quota.period_ns());
     let tokens = u128::from(quota.tokens());
     if after > capacity && cost > 0 {
-        let bucket = if stored > capacity { owing(capacity, quota, now) } else { bucket };
+        let bucket = if stored > ceiling { owing(ceiling, quota, now) } else { bucket };
         let retry_after_ns = narrow((after - capacity).div_ceil(tokens));
         return Taken { bucket, outcome: Outcome::Denied { retry_after_ns } };
     }
@@ -71,6 +75,15 @@ pub fn take(bucket: Bucket, quota: &Quota, now: u64, cost: u64) -> Taken {
         reset_ns: narrow(after.div_ceil(tokens)),
     };
     Taken { bucket: if cost == 0 { bucket } else { owing(after, quota, now) }, outcome }
+}
+
+/// Charges `cost` tokens after the fact: whatever is not there becomes a debt, up to the quota's
+/// bound, and later takes wait until it is repaid.
+#[must_use]
+pub fn charge(bucket: Bucket, quota: &Quota, now: u64, cost: u64) -> Bucket {
+    let units = u128::from(cost).saturating_mul(u128::from(quota.period_ns()));
+    let owed = debt(bucket, quota, now).saturating_add(units);
+    if cost == 0 { bucket } else { owing(owed.min(quota.ceiling_units()), quota, now) }
 }
 
 /// Undoes a take of `cost` tokens that `elapsed_ns` may have partly undone already.
@@ -109,8 +122,8 @@ pub fn carry_over(bucket: Bucket, interval_bits: u32, quota: &Quota, now: u64) -
     if debt_ns == 0 {
         return Bucket { tat_ns: bucket.tat_ns, frac: 0 };
     }
-    let units = translate(debt_ns, interval_bits, quota).unwrap_or(u128::MAX);
-    owing(units.min(quota.burst_units()), quota, now)
+    let units = translate(debt_ns, interval_bits, quota).unwrap_or_else(|| quota.burst_units());
+    owing(units.min(quota.ceiling_units()), quota, now)
 }
 
 /// `debt_ns` at the old interval in units of the new quota, rounded up.
@@ -232,6 +245,37 @@ mod tests {
     }
 
     #[test]
+    fn a_charge_beyond_the_bucket_is_a_debt_that_delays_takes_and_is_bounded() {
+        let quota = Quota::new(1, SECOND, 10).unwrap().with_debt();
+        let owing = charge(Bucket::default(), &quota, NOW, 35);
+        let denied = |wait| Outcome::Denied { retry_after_ns: wait };
+        assert_eq!(take(owing, &quota, NOW, 1).outcome, denied(26 * SECOND));
+        assert!(allowed(take(owing, &quota, NOW + 26 * SECOND, 1)));
+        // A second charge adds to the first, whether or not time has passed.
+        let more = charge(owing, &quota, NOW + SECOND, 2);
+        assert_eq!(take(more, &quota, NOW + SECOND, 1).outcome, denied(27 * SECOND));
+        // Ten bursts beyond empty, and no more.
+        for cost in [1_000, u64::MAX] {
+            let most = charge(more, &quota, NOW, cost);
+            assert_eq!(take(most, &quota, NOW, 1).outcome, denied(101 * SECOND));
+        }
+        assert_eq!(charge(owing, &quota, NOW, 0), owing);
+    }
+
+    #[test]
+    fn a_debt_survives_a_changed_rate_and_not_a_quota_without_debts() {
+        let old = Quota::new(1, SECOND, 10).unwrap().with_debt();
+        let owing = charge(Bucket::default(), &old, NOW, 35);
+        let faster = Quota::new(2, SECOND, 10).unwrap();
+        let carried = carry_over(owing, old.interval_bits(), &faster.with_debt(), NOW);
+        let wait = |quota: &Quota, bucket| take(bucket, quota, NOW, 1).outcome;
+        let denied = |retry_after_ns| Outcome::Denied { retry_after_ns };
+        assert_eq!(wait(&faster.with_debt(), carried), denied(13 * SECOND));
+        let carried = carry_over(owing, old.interval_bits(), &faster, NOW);
+        assert_eq!(wait(&faster, carried), denied(SECOND / 2));
+    }
+
+    #[test]
     fn a_nonsense_interval_reads_as_an_empty_bucket() {
         let quota = Quota::new(1, SECOND, 10).unwrap();
         let bucket = Bucket { tat_ns: NOW + 1, frac: 0 };
@@ -251,6 +295,7 @@ mod tests {
             for tat_ns in [0, u64::MAX] {
                 let bucket = Bucket { tat_ns, frac: u32::MAX };
                 let taken = take(bucket, &quota, now, MAX_REFILL_NS);
+                let _ = charge(bucket, &quota.with_debt(), now, u64::MAX);
                 let _ = give_back(taken.bucket, &quota, u64::MAX, 0);
                 let _ = carry_over(bucket, u32::MAX, &quota, now);
                 let _ = carry_over(bucket, 0x7f7f_ffff, &quota, now);

@@ -13,6 +13,11 @@
 //!
 //! Between a take and its give-back another request may be denied that need not have been; none is
 //! ever admitted beyond the quota.
+//!
+//! A limit that is charged by the response ([`Mode::Ask`]) is only asked before: one token must be
+//! there. When the response ends, [`charge`] takes what it cost, and what the bucket does not hold
+//! becomes a debt. Requests that are under way at the same time are all let in by the same token:
+//! what they cost together is repaid by the wait of those that come after.
 
 pub mod gcra;
 pub mod quota;
@@ -46,21 +51,48 @@ pub struct Request<'a> {
     pub quota: &'a Quota,
     /// Tokens to take; 0 only looks.
     pub cost: u64,
+    /// What the limit does with a request.
+    pub mode: Mode,
+    /// A dry run: the limit is judged and takes where it can, but it denies nothing.
+    pub dry_run: bool,
 }
 
-/// Where a bucket stands after an allowed request.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What a limit does with a request that passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It takes the cost.
+    Take,
+    /// It takes nothing, but one token must be there: the response is [charged](charge).
+    Ask,
+}
+
+/// Where a bucket stands, and what it says of the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// Whole tokens left.
     pub remaining: u64,
     /// Nanoseconds until the bucket is full, rounded up.
     pub reset_ns: u64,
+    /// Whether this limit alone would let the request pass.
+    pub ruling: Ruling,
+}
+
+/// What one limit says of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ruling {
+    /// It has the tokens.
+    Pass,
+    /// It will have them.
+    NotYet,
+    /// It can never hold them.
+    Never,
 }
 
 /// What became of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Every limit had the tokens, and they are taken; one standing for each, in their order.
+    /// Every limit had the tokens, dry runs excepted, and they are taken; one standing for each, in
+    /// their order.
     Allowed(Vec<Standing>),
     /// Not yet; nothing is taken.
     Denied {
@@ -68,11 +100,15 @@ pub enum Answer {
         index: usize,
         /// Nanoseconds until the same request passes. Never zero.
         retry_after_ns: u64,
+        /// Where each bucket stands.
+        standings: Vec<Standing>,
     },
     /// Not ever: this limit's burst is below the cost. Nothing is taken.
     Never {
         /// The first such limit.
         index: usize,
+        /// Where each bucket stands.
+        standings: Vec<Standing>,
     },
 }
 
@@ -83,6 +119,8 @@ pub enum TakeError {
     Contended,
     /// The store failed.
     Store(StoreError),
+    /// The slot of a concurrency limit has no room for another holder.
+    Crowded,
 }
 
 impl From<StoreError> for TakeError {
@@ -96,6 +134,7 @@ impl std::fmt::Display for TakeError {
         match self {
             Self::Contended => f.write_str("too many workers wrote the same slot at once"),
             Self::Store(error) => error.fmt(f),
+            Self::Crowded => f.write_str("too many identities are in flight in the same slot"),
         }
     }
 }
@@ -113,6 +152,8 @@ pub struct Counters {
     pub damaged: u64,
     /// Takes that could not be given back, because the store failed or races ran out.
     pub stranded: u64,
+    /// Responses that could not be charged, for the same causes.
+    pub uncharged: u64,
 }
 
 /// Takes from all limits or from none.
@@ -130,8 +171,19 @@ pub fn take_all(
     requests: &[Request<'_>],
     counters: &mut Counters,
 ) -> Result<Answer, TakeError> {
-    if let Some(index) = requests.iter().position(|limit| limit.cost > limit.quota.burst()) {
-        return Ok(Answer::Never { index });
-    }
     session::run(table, store, clock, requests, counters)
+}
+
+/// Charges one limit for a response: [`Request::cost`] tokens, whether they are there or not.
+///
+/// The debt is bounded by the quota's own bound ([`Quota::with_debt`]). Nobody waits for the
+/// answer, so a failure of the store or [`TRIES`] lost races are only counted.
+pub fn charge(
+    table: &Table,
+    store: &dyn Store,
+    clock: &dyn Fn() -> u64,
+    request: &Request<'_>,
+    counters: &mut Counters,
+) {
+    session::charge(table, store, clock, request, counters);
 }

@@ -6,6 +6,13 @@
 /// 2⁹¹, so that the limiter's `u128` products cannot overflow.
 pub const MAX_REFILL_NS: u64 = 10 * 365 * 24 * 3_600 * 1_000_000_000;
 
+/// How many bursts a bucket that is charged afterwards may owe beyond being empty.
+///
+/// One reply may cost more than the bucket holds, and several may be under way at once, so the bound
+/// must be well above one; and it is the longest that a wrong number or a clock that stepped back
+/// can lock anyone out, so it must be low.
+pub const DEBT_BURSTS: u32 = 10;
+
 /// Tokens per period and the size of the bucket, checked and in lowest terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quota {
@@ -13,6 +20,7 @@ pub struct Quota {
     period_ns: u64,
     burst: u64,
     interval_bits: u32,
+    debt_bursts: u32,
 }
 
 /// Why numbers do not make a [`Quota`].
@@ -57,7 +65,15 @@ impl Quota {
         {
             return Err(QuotaError::RefillTooLong);
         }
-        Ok(Self { tokens, period_ns, burst, interval_bits: interval_below(period_ns, tokens) })
+        let interval_bits = interval_below(period_ns, tokens);
+        Ok(Self { tokens, period_ns, burst, interval_bits, debt_bursts: 0 })
+    }
+
+    /// The same quota for a bucket that is charged after the fact: it may owe [`DEBT_BURSTS`] bursts
+    /// beyond being empty, though never more than [`MAX_REFILL_NS`] repays.
+    #[must_use]
+    pub fn with_debt(self) -> Self {
+        Self { debt_bursts: DEBT_BURSTS, ..self }
     }
 
     /// Tokens per [`Quota::period_ns`], in lowest terms.
@@ -103,6 +119,13 @@ impl Quota {
     /// Time from empty to full in units of `1/tokens` ns. One token is `period_ns` such units.
     pub(super) fn burst_units(&self) -> u128 {
         u128::from(self.burst) * u128::from(self.period_ns)
+    }
+
+    /// The most that a bucket can be short of full, in units of `1/tokens` ns. Beyond it, a TAT does
+    /// not come from takes and charges.
+    pub(super) fn ceiling_units(&self) -> u128 {
+        let most = u128::from(MAX_REFILL_NS) * u128::from(self.tokens);
+        (self.burst_units() * (u128::from(self.debt_bursts) + 1)).min(most)
     }
 }
 

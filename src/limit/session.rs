@@ -4,7 +4,7 @@ use super::gcra::{self, Bucket, Outcome, Taken};
 use super::slot::{Evicted, SLOT_BYTES, Slot, Way};
 use super::store::{self, CREATE, Store, StoreError, Swap};
 use super::table::{Place, Table};
-use super::{Answer, Counters, Request, Standing, TRIES, TakeError};
+use super::{Answer, Counters, Mode, Request, Ruling, Standing, TRIES, TakeError};
 
 /// What the steps of one request share.
 struct Session<'a> {
@@ -58,40 +58,72 @@ pub(super) fn run(
     let mut items: Vec<Item<'_>> = requests
         .iter()
         .enumerate()
-        .map(|(index, request)| Item {
-            index,
-            request: *request,
-            place: table.place(request.limit, request.identity),
-            judged: None,
-            standing: Standing::default(),
-            receipt: None,
-        })
+        .map(|(index, request)| Item::new(table, index, request))
         .collect();
     // By place, so that all requests take in one order.
     items.sort_unstable_by_key(|item| (item.place, item.index));
-    let keep = items.iter().map(|item| item.place.fingerprint).collect();
-    let key = String::new();
-    let mut session = Session { table, store, clock, counters, keep, key, now: 0, tries: TRIES };
-    loop {
+    let mut session = Session::new(table, store, clock, &items, counters);
+    let denied = loop {
         if let Some(denied) = session.judge(&mut items)? {
-            return Ok(denied);
+            break Some(denied);
         }
         match session.take(&mut items) {
-            Ok(true) => break,
+            Ok(true) => break None,
             Ok(false) => session.give_back(&mut items),
             Err(error) => {
                 session.give_back(&mut items);
                 return Err(error);
             }
         }
-    }
+    };
     items.sort_unstable_by_key(|item| item.index);
-    Ok(Answer::Allowed(items.iter().map(|item| item.standing).collect()))
+    let standings = items.iter().map(|item| item.standing).collect();
+    Ok(match denied {
+        None => Answer::Allowed(standings),
+        Some(Denied::Later { index, retry_after_ns }) => {
+            Answer::Denied { index, retry_after_ns, standings }
+        }
+        Some(Denied::Never { index }) => Answer::Never { index, standings },
+    })
 }
 
-impl Session<'_> {
+/// Adds the cost of a response to the debt of its bucket.
+pub(super) fn charge(
+    table: &Table,
+    store: &dyn Store,
+    clock: &dyn Fn() -> u64,
+    request: &Request<'_>,
+    counters: &mut Counters,
+) {
+    let items = [Item::new(table, 0, request)];
+    let mut session = Session::new(table, store, clock, &items, counters);
+    for item in &items {
+        let charged = session.retry(|session| session.charge_one(item));
+        session.counters.uncharged += u64::from(!charged);
+    }
+}
+
+/// Why step 1 denies.
+enum Denied {
+    Later { index: usize, retry_after_ns: u64 },
+    Never { index: usize },
+}
+
+impl<'a> Session<'a> {
+    fn new(
+        table: &'a Table,
+        store: &'a dyn Store,
+        clock: &'a dyn Fn() -> u64,
+        items: &[Item<'_>],
+        counters: &'a mut Counters,
+    ) -> Self {
+        let keep = items.iter().map(|item| item.place.fingerprint).collect();
+        let key = String::new();
+        Self { table, store, clock, counters, keep, key, now: 0, tries: TRIES }
+    }
+
     /// Step 1: judges every limit on fresh values. None when all would pass.
-    fn judge(&mut self, items: &mut [Item<'_>]) -> Result<Option<Answer>, TakeError> {
+    fn judge(&mut self, items: &mut [Item<'_>]) -> Result<Option<Denied>, TakeError> {
         'fresh: loop {
             for item in items.iter_mut() {
                 let loaded = self.load(item.place.slot)?;
@@ -99,12 +131,21 @@ impl Session<'_> {
                 item.judged = Some(Judged { loaded, taken, now: 0 });
             }
             self.now = (self.clock)();
-            let mut longest: Option<(u64, usize)> = None;
+            let (mut never, mut longest): (Option<usize>, Option<(u64, usize)>) = (None, None);
             for item in items.iter_mut() {
                 let Some(Judged { loaded, .. }) = item.judged else { continue };
                 let (taken, outdated) = item.spend(&loaded.slot, self.now);
                 item.judged = Some(Judged { loaded, taken, now: self.now });
-                let Outcome::Denied { retry_after_ns } = taken.outcome else { continue };
+                let retry_after_ns = match taken.outcome {
+                    Outcome::Allowed { .. } => continue,
+                    Outcome::Never => {
+                        if !item.request.dry_run {
+                            never = Some(never.map_or(item.index, |first| first.min(item.index)));
+                        }
+                        continue;
+                    }
+                    Outcome::Denied { retry_after_ns } => retry_after_ns,
+                };
                 // A changed rate or a clock that stepped back changes the bucket even so. Unsaved,
                 // it would be read anew at the announced moment, and deny again.
                 if outdated && !self.write(item, loaded, taken.bucket)? {
@@ -114,12 +155,16 @@ impl Session<'_> {
                 let earlier = longest.is_some_and(|(wait, index)| {
                     wait > retry_after_ns || (wait == retry_after_ns && index < item.index)
                 });
-                if !earlier {
+                if !earlier && !item.request.dry_run {
                     longest = Some((retry_after_ns, item.index));
                 }
             }
-            let denied = |(retry_after_ns, index)| Answer::Denied { index, retry_after_ns };
-            return Ok(longest.map(denied));
+            let later = |(retry_after_ns, index)| Denied::Later { index, retry_after_ns };
+            let denied = never.map(|index| Denied::Never { index }).or(longest.map(later));
+            if denied.is_some() {
+                items.iter_mut().for_each(|item| item.look(self.now));
+            }
+            return Ok(denied);
         }
     }
 
@@ -138,12 +183,14 @@ impl Session<'_> {
                         Judged { loaded, taken, now: self.now }
                     }
                 };
-                let Outcome::Allowed { remaining, reset_ns } = taken.outcome else {
+                if !matches!(taken.outcome, Outcome::Allowed { .. }) {
+                    if item.request.dry_run {
+                        break;
+                    }
                     self.lose()?;
                     return Ok(false);
-                };
-                item.standing = Standing { remaining, reset_ns };
-                if item.request.cost == 0 {
+                }
+                if item.request.mode == Mode::Ask || item.request.cost == 0 {
                     break;
                 }
                 if self.write(item, loaded, taken.bucket)? {
@@ -157,24 +204,34 @@ impl Session<'_> {
         Ok(true)
     }
 
-    /// Gives back whatever has a receipt. Races are bounded here as well; a failure is counted, as
-    /// the caller can do nothing about it, and the debt ends with the next refill.
+    /// Repeats a write until it wins its race. Races are bounded here as well. False: given up.
+    fn retry(&mut self, mut write: impl FnMut(&mut Self) -> Result<bool, StoreError>) -> bool {
+        for _ in 0..TRIES {
+            match write(self) {
+                Ok(true) => return true,
+                Ok(false) => self.counters.retries += 1,
+                Err(_) => return false,
+            }
+        }
+        false
+    }
+
+    /// Gives back whatever has a receipt. A failure is counted, as the caller can do nothing about
+    /// it, and the debt ends with the next refill.
     fn give_back(&mut self, items: &mut [Item<'_>]) {
         for item in items.iter_mut() {
             let Some((taken_at, written)) = item.receipt.take() else { continue };
-            let mut returned = false;
-            for _ in 0..TRIES {
-                match self.give_back_one(item, taken_at, written) {
-                    Ok(true) => {
-                        returned = true;
-                        break;
-                    }
-                    Ok(false) => self.counters.retries += 1,
-                    Err(_) => break,
-                }
-            }
+            let returned = self.retry(|session| session.give_back_one(item, taken_at, written));
             self.counters.stranded += u64::from(!returned);
         }
+    }
+
+    /// One try; false when the race was lost.
+    fn charge_one(&mut self, item: &Item<'_>) -> Result<bool, StoreError> {
+        let loaded = self.load_and_read_clock(item.place.slot)?;
+        let Request { quota, cost, .. } = item.request;
+        let bucket = item.bucket(&loaded.slot, self.now);
+        self.write(item, loaded, gcra::charge(bucket, quota, self.now, cost))
     }
 
     /// One try; false when the race was lost.
@@ -240,15 +297,59 @@ impl Session<'_> {
     }
 }
 
-impl Item<'_> {
+impl<'a> Item<'a> {
+    fn new(table: &Table, index: usize, request: &Request<'a>) -> Self {
+        Self {
+            index,
+            request: *request,
+            place: table.place(request.limit, request.identity),
+            judged: None,
+            standing: Standing { remaining: 0, reset_ns: 0, ruling: Ruling::Pass },
+            receipt: None,
+        }
+    }
+
     /// The take on the bucket in `slot`, and whether what is stored there reads differently now.
-    fn spend(&self, slot: &Slot, now: u64) -> (Taken, bool) {
-        let Request { quota, cost, .. } = self.request;
-        let Some(way) = slot.find(self.place.fingerprint) else {
-            return (gcra::take(Bucket::default(), quota, now, cost), false);
-        };
-        let bucket = gcra::carry_over(way.bucket, way.interval, quota, now);
+    /// Notes where the bucket stands after it.
+    fn spend(&mut self, slot: &Slot, now: u64) -> (Taken, bool) {
+        let Request { quota, mode, .. } = self.request;
+        let cost = if mode == Mode::Ask { 1 } else { self.request.cost };
+        let stored = slot.find(self.place.fingerprint);
+        let bucket = self.bucket(slot, now);
         let taken = gcra::take(bucket, quota, now, cost);
-        (taken, taken.bucket != way.bucket || way.interval != quota.interval_bits())
+        self.standing.ruling = match taken.outcome {
+            Outcome::Allowed { .. } => Ruling::Pass,
+            Outcome::Denied { .. } => Ruling::NotYet,
+            Outcome::Never => Ruling::Never,
+        };
+        match (taken.outcome, mode) {
+            (Outcome::Allowed { remaining, reset_ns }, Mode::Take) => {
+                self.standing = Standing { remaining, reset_ns, ruling: Ruling::Pass };
+            }
+            _ => self.note(bucket, now),
+        }
+        let outdated = stored
+            .is_some_and(|way| taken.bucket != way.bucket || way.interval != quota.interval_bits());
+        (taken, outdated)
+    }
+
+    /// Notes where the bucket stands with nothing taken.
+    fn look(&mut self, now: u64) {
+        if let Some(Judged { loaded, .. }) = self.judged {
+            self.note(self.bucket(&loaded.slot, now), now);
+        }
+    }
+
+    fn note(&mut self, bucket: Bucket, now: u64) {
+        let looked = gcra::take(bucket, self.request.quota, now, 0).outcome;
+        if let Outcome::Allowed { remaining, reset_ns } = looked {
+            self.standing = Standing { remaining, reset_ns, ..self.standing };
+        }
+    }
+
+    fn bucket(&self, slot: &Slot, now: u64) -> Bucket {
+        let way = slot.find(self.place.fingerprint);
+        let read = |way: Way| gcra::carry_over(way.bucket, way.interval, self.request.quota, now);
+        way.map_or_else(Bucket::default, read)
     }
 }

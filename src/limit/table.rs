@@ -31,7 +31,7 @@ pub struct Table {
 }
 
 /// The place of one bucket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     /// Which slot.
     pub slot: u32,

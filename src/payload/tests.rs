@@ -210,8 +210,9 @@ proptest! {
     fn what_is_json_is_what_the_reference_parser_takes(body in text()) {
         let guard = Guard { max_depth: 127, max_rows: None, ..guard(&[], &[]) };
         let reference = serde_json::from_slice::<serde_json::Value>(&body);
-        // Numbers past the range of f64 are JSON (RFC 8259 §6) and refused by the reference.
-        let range = reference.as_ref().is_err_and(|e| e.to_string().contains("out of range"));
-        prop_assert_eq!(judge(&guard, &body, 5).is_ok(), reference.is_ok() || range);
+        // A number past the range of f64 is JSON (RFC 8259 §6). The reference stops there and says
+        // nothing of the rest.
+        prop_assume!(!reference.as_ref().is_err_and(|e| e.to_string().contains("out of range")));
+        prop_assert_eq!(judge(&guard, &body, 5).is_ok(), reference.is_ok());
     }
 }

@@ -14,7 +14,7 @@ use crate::verdict::{Judgement, Verdict};
 
 /// How much of a body is copied out of the host at once, so that the memory of the VM does not
 /// grow with the body.
-const PIECE: usize = 64 << 10;
+pub(super) const PIECE: usize = 64 << 10;
 
 /// A body on its way, and what its headers led to.
 pub struct Body {
@@ -46,7 +46,7 @@ impl Body {
             if left == 0 {
                 return Ok(());
             }
-            let piece = abi::request_body(seen, left.min(PIECE));
+            let piece = abi::body(abi::Body::Request, seen, left.min(PIECE));
             if piece.is_empty() {
                 return Err(Refusal::Unseen);
             }
@@ -121,7 +121,7 @@ impl State {
         self.report(&judgement);
         match &judgement.verdict {
             Verdict::Deny(denial) => self.refuse(denial, &judgement, Recipient::of(&headers)),
-            _ => self.allow(stream, &judgement),
+            _ => self.allow(stream, &mut judgement),
         }
     }
 }

@@ -123,10 +123,11 @@ extern "C" fn proxy_get_buffer_bytes(
     size: *mut usize,
 ) -> u32 {
     const REQUEST_BODY: u32 = 0;
+    const RESPONSE_BODY: u32 = 1;
     const CALL_ANSWER: u32 = 4;
     const PLUGIN_CONFIGURATION: u32 = 7;
     match kind {
-        REQUEST_BODY => answer(|host| match host.body.get(start..) {
+        REQUEST_BODY | RESPONSE_BODY => answer(|host| match host.body.get(start..) {
             Some(rest) => give(rest[..length.min(rest.len())].to_vec(), data, size),
             None => BAD_ARGUMENT,
         }),

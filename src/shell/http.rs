@@ -6,11 +6,14 @@ use std::rc::Rc;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
-use super::body::Body;
+use super::body::{Body, PIECE};
 use super::state::State;
 use super::waiting::Lacking;
 use crate::abi::{self, Map};
+use crate::concurrency::Lease;
 use crate::headers::Headers;
+use crate::payload::meter::ResponseMeter;
+use crate::quota_plan::Planned;
 use crate::reason::Reason;
 use crate::reply::{self, Recipient, Reply};
 use crate::verdict::{Denial, Judgement, Verdict};
@@ -33,6 +36,12 @@ pub struct Stream {
     pub body: Option<Body>,
     /// Fields for the response of a request that passed.
     response_fields: Vec<(&'static str, String)>,
+    /// The place in flight that it holds.
+    lease: Option<Lease>,
+    /// What its response will be charged.
+    charges: Vec<Planned>,
+    /// Reads the number that the response names, one for each charge in their order.
+    meters: Vec<ResponseMeter>,
 }
 
 impl Stream {
@@ -52,6 +61,18 @@ impl Http {
     /// A context for a new stream.
     pub fn new(context: u32, state: Rc<State>) -> Self {
         Self { context, state, stream: Rc::default() }
+    }
+}
+
+/// The host deletes a stream's context once, however the stream ended: answered, reset, timed out,
+/// refused. Only a VM that dies deletes nothing, and its places in flight expire.
+impl Drop for Http {
+    fn drop(&mut self) {
+        let Stream { lease, charges, meters, .. } = self.stream.take();
+        if lease.is_some() || !charges.is_empty() {
+            let found: Vec<_> = meters.into_iter().map(ResponseMeter::finish).collect();
+            self.state.settle(lease, &charges, &found);
+        }
     }
 }
 
@@ -82,11 +103,53 @@ impl HttpContext for Http {
         for (name, value) in fields {
             let _ = abi::header_replace(Map::Response, name.as_bytes(), value.as_bytes());
         }
+        self.state.begin_metering(&mut self.stream.borrow_mut());
+        Action::Continue
+    }
+
+    fn on_http_response_body(&mut self, size: usize, _: bool) -> Action {
+        self.state.meter(&mut self.stream.borrow_mut(), size);
         Action::Continue
     }
 }
 
 impl State {
+    /// Prepares to read what the response to a request costs that is charged by it.
+    fn begin_metering(&self, stream: &mut Stream) {
+        if stream.charges.is_empty() || !stream.meters.is_empty() {
+            return;
+        }
+        let headers = Headers::from_buffer(abi::header_pairs(Map::Response));
+        let content_type = headers.value("content-type").unwrap_or_default();
+        let meter = |charge: &Planned| {
+            let pointers = self.policy.limits.get(charge.limit)?.response_cost.as_ref()?;
+            Some(ResponseMeter::new(pointers, content_type))
+        };
+        stream.meters = stream.charges.iter().filter_map(meter).collect();
+    }
+
+    /// Reads the piece of the response that the host is about to pass on: it holds no more of it.
+    fn meter(&self, stream: &mut Stream, size: usize) {
+        let Stream { charges, meters, .. } = stream;
+        if meters.is_empty() {
+            return;
+        }
+        let mut seen = 0;
+        while seen < size {
+            let piece = abi::body(abi::Body::Response, seen, (size - seen).min(PIECE));
+            if piece.is_empty() {
+                return;
+            }
+            seen += piece.len();
+            for (charge, meter) in charges.iter().zip(meters.iter_mut()) {
+                let limit = self.policy.limits.get(charge.limit);
+                if let Some(pointers) = limit.and_then(|limit| limit.response_cost.as_ref()) {
+                    meter.feed(pointers, &piece);
+                }
+            }
+        }
+    }
+
     /// Judges a request that has waited. True when it may go on.
     pub fn proceed(
         &self,
@@ -106,7 +169,7 @@ impl State {
         deadline: Option<u64>,
     ) -> bool {
         let bodyless = stream.borrow().bodyless;
-        let judgement = loop {
+        let mut judgement = loop {
             let judgement = self.judge(headers, bodyless);
             match self.hold(&judgement, context, stream, deadline) {
                 Lacking::Judge => {}
@@ -115,6 +178,8 @@ impl State {
             }
         };
         let recipient = Recipient::of(headers);
+        // The stream holds its place from now on, whatever else comes.
+        stream.borrow_mut().lease = judgement.lease.take();
         if judgement.needs_body.is_some() {
             // The headers go on now, and what is written to them later goes nowhere.
             self.write_request(&judgement, headers);
@@ -138,16 +203,17 @@ impl State {
             }
             Verdict::Allow(_) | Verdict::WouldDeny(_) => {
                 self.write_request(&judgement, headers);
-                self.allow(stream, &judgement);
+                self.allow(stream, &mut judgement);
                 true
             }
         }
     }
 
     /// Lets a request pass.
-    pub fn allow(&self, stream: &RefCell<Stream>, judgement: &Judgement) {
+    pub fn allow(&self, stream: &RefCell<Stream>, judgement: &mut Judgement) {
         let mut stream = stream.borrow_mut();
         stream.allowed = true;
+        stream.charges = std::mem::take(&mut judgement.charges);
         stream.response_fields = reply::rate_limit_fields(&judgement.limits, &self.policy);
     }
 

@@ -11,27 +11,27 @@ use crate::reason::Reason;
 /// from the configuration or from a closed list, so the number of counters is bounded.
 type Labels = (Option<usize>, Option<usize>, &'static str, Reason);
 
+/// The labels of one `tollgate_limit` counter: limit, result.
+type LimitLabels = (usize, &'static str);
+
 /// The counters of one VM. There are few, and the busiest were met first: a walk finds them sooner
 /// than a hash.
 #[derive(Debug, Default)]
 pub struct Metrics {
     requests: RefCell<Vec<(Labels, Option<u32>)>>,
+    limits: RefCell<Vec<(LimitLabels, Option<u32>)>>,
     named: RefCell<Vec<(String, Option<u32>)>>,
 }
 
 impl Metrics {
     /// Counts a judged request; `name` spells the counter's whole name the first time.
     pub fn request(&self, labels: Labels, name: impl FnOnce() -> String) {
-        let mut requests = self.requests.borrow_mut();
-        let known = requests.iter().find(|(other, _)| *other == labels).map(|(_, id)| *id);
-        let id = known.unwrap_or_else(|| {
-            let id = define(Metric::Counter, &name());
-            requests.push((labels, id));
-            id
-        });
-        if let Some(id) = id {
-            abi::increment_metric(id, 1);
-        }
+        count(&self.requests, labels, name);
+    }
+
+    /// Counts what a limit, by its index, said of a request; `name` as above.
+    pub fn limit(&self, labels: LimitLabels, name: impl FnOnce() -> String) {
+        count(&self.limits, labels, name);
     }
 
     /// Defines the counters without which a dashboard would be empty while all is well. Those of
@@ -80,6 +80,24 @@ impl Metrics {
             named.push((name.to_owned(), id));
             id
         })
+    }
+}
+
+/// Adds one to the counter of these labels; `name` spells its whole name the first time.
+fn count<L: Copy + PartialEq>(
+    known: &RefCell<Vec<(L, Option<u32>)>>,
+    labels: L,
+    name: impl FnOnce() -> String,
+) {
+    let mut known = known.borrow_mut();
+    let found = known.iter().find(|(other, _)| *other == labels).map(|(_, id)| *id);
+    let id = found.unwrap_or_else(|| {
+        let id = define(Metric::Counter, &name());
+        known.push((labels, id));
+        id
+    });
+    if let Some(id) = id {
+        abi::increment_metric(id, 1);
     }
 }
 

@@ -3,6 +3,7 @@
 mod body;
 mod foreign;
 mod http;
+mod in_flight;
 mod keys;
 mod logging;
 mod metrics;

@@ -14,14 +14,17 @@ use super::store::SharedData;
 use super::waiting::Waiting;
 use crate::abi::{self, Map};
 use crate::cache::{Look, TokenCache};
+use crate::concurrency::{Concurrency, Lease};
 use crate::gate::{Gate, Request};
 use crate::headers::Headers;
 use crate::limit::table::Table;
+use crate::limit::{self, Counters, Ruling};
 use crate::payload::Refusal;
 use crate::policy::{Crypto, FilterState, Policy, Tag};
+use crate::quota_plan::Planned;
 use crate::tags::OwnedHeaders;
 use crate::token_source;
-use crate::verdict::{Judgement, Verdict};
+use crate::verdict::{Judgement, LimitReport, Verdict};
 use crate::verify::host::Engines;
 
 /// A loaded configuration and what it needs at run time.
@@ -42,8 +45,8 @@ pub struct State {
     refusals: RefusalLog,
     /// Of each tag, where it stands in filter state.
     tag_paths: Vec<Option<Vec<u8>>>,
-    plugin: String,
-    table: RefCell<Option<Table>>,
+    table: Option<Table>,
+    concurrency: Option<RefCell<Concurrency>>,
 }
 
 impl State {
@@ -65,7 +68,8 @@ impl State {
         let seed = random::seed().first_chunk().map_or(0, |half| u64::from_le_bytes(*half));
         let cache = TokenCache::new(policy.token_cache, &policy.rules, seed);
         let path = |tag: &Tag| tag.filter_state.then(|| format!("tollgate.{}", tag.name).into());
-        let state = Self {
+        let (table, concurrency) = open_store(&plugin, &policy);
+        Self {
             owned,
             keys,
             metrics,
@@ -74,20 +78,9 @@ impl State {
             cache,
             refusals: RefusalLog::default(),
             tag_paths: policy.tags.iter().map(path).collect(),
-            plugin,
-            table: RefCell::default(),
+            table,
+            concurrency,
             policy,
-        };
-        if !state.policy.limits.is_empty() {
-            state.open_table();
-        }
-        state
-    }
-
-    fn open_table(&self) {
-        match Table::open(&SharedData, &self.plugin, self.policy.max_identities, random::seed()) {
-            Ok(table) => *self.table.borrow_mut() = Some(table),
-            Err(error) => warn!("tollgate: no bucket table, failure_mode applies: {error}"),
         }
     }
 
@@ -112,14 +105,14 @@ impl State {
     }
 
     fn with_gate<T>(&self, now: u64, run: impl FnOnce(&Gate<'_>) -> T) -> T {
-        let table = self.table.borrow();
         let keys = self.keys.current(&self.policy, now);
         run(&Gate {
             policy: &self.policy,
             keys: &keys,
             engine: &self.engines,
             cache: &self.cache,
-            table: table.as_ref(),
+            table: self.table.as_ref(),
+            concurrency: self.concurrency.as_ref(),
             store: &SharedData,
         })
     }
@@ -161,8 +154,8 @@ impl State {
             if let Some(look) = judgement.look {
                 self.metrics.add(look_counter(look), 1);
             }
-            self.metrics.add("tollgate_store_retries", judgement.store.retries);
-            self.metrics.add("tollgate_store_evictions", judgement.store.live_evictions);
+            self.count_store(&judgement.store);
+            self.count_limits(judgement);
             let labels = (judgement.rule, judgement.provider, decision, reason);
             self.metrics.request(labels, || {
                 let reason = reason.as_str();
@@ -171,6 +164,65 @@ impl State {
                      .reason.{reason}"
                 )
             });
+        }
+    }
+
+    fn count_store(&self, counters: &Counters) {
+        if self.policy.metrics {
+            self.metrics.add("tollgate_store_retries", counters.retries);
+            self.metrics.add("tollgate_store_evictions", counters.live_evictions);
+        }
+    }
+
+    fn count_limits(&self, judgement: &Judgement) {
+        let refuses = |report: &LimitReport| report.ruling != Ruling::Pass;
+        // What had tokens was taken only if no other limit refused.
+        let taken = !judgement.limits.iter().any(|report| refuses(report) && !report.dry_run);
+        let carried_out = matches!(judgement.verdict, Verdict::Deny(_));
+        for report in &judgement.limits {
+            let result = match refuses(report) {
+                false if taken => "allowed",
+                false => continue,
+                true if carried_out && !report.dry_run => "denied",
+                true => "would_deny",
+            };
+            self.metrics.limit((report.limit, result), || {
+                let limit = self.policy.limits.get(report.limit);
+                let name = limit.map_or("none", |limit| limit.name.as_str());
+                format!("tollgate_limit.limit.{name}.result.{result}")
+            });
+        }
+    }
+
+    /// Settles what a stream owes at its end: the place in flight, and what the response cost.
+    /// `found` is the number that the response named for each charge, in their order.
+    pub fn settle(&self, lease: Option<Lease>, charges: &[Planned], found: &[Option<u64>]) {
+        let mut counters = Counters::default();
+        if let (Some(lease), Some(concurrency)) = (lease, &self.concurrency) {
+            concurrency.borrow_mut().release(&SharedData, &abi::now, lease, &mut counters);
+        }
+        let found = found.iter().copied().chain(std::iter::repeat(None));
+        for (charge, found) in charges.iter().zip(found) {
+            let limit = self.policy.limits.get(charge.limit);
+            if let (Some(table), Some(limit)) = (&self.table, limit) {
+                let request = charge.charge(limit, found);
+                limit::charge(table, &SharedData, &abi::now, &request, &mut counters);
+            }
+        }
+        self.count_store(&counters);
+    }
+
+    /// Whether requests in flight are counted.
+    pub fn counts_concurrency(&self) -> bool {
+        self.concurrency.is_some()
+    }
+
+    /// Renews the places in flight of this worker.
+    pub fn tend_concurrency(&self) {
+        if let Some(concurrency) = &self.concurrency {
+            let mut counters = Counters::default();
+            concurrency.borrow_mut().tick(&SharedData, &abi::now, &mut counters);
+            self.count_store(&counters);
         }
     }
 
@@ -190,8 +242,11 @@ impl State {
         }
         let rule = judgement.rule.and_then(|index| self.policy.rules.get(index));
         let authorization = rule.and_then(|rule| rule.upstream_authorization.as_ref());
-        // A dry run lets pass; it does not lend the upstream's key to who would be refused.
-        if let (Some(value), Verdict::Allow(_)) = (authorization, &judgement.verdict) {
+        // A dry run of the rule lets pass; it does not lend the upstream's key to who would be
+        // refused. One of a limit changes nothing else for the caller.
+        let watched = self.policy.dry_run || rule.is_some_and(|rule| rule.dry_run);
+        let lent = matches!(judgement.verdict, Verdict::Allow(_)) || !watched;
+        if let Some(value) = authorization.filter(|_| lent) {
             write_header(b"authorization", &[value.expose().as_bytes().to_vec()]);
         }
     }
@@ -218,6 +273,31 @@ const fn look_counter(look: Look) -> &'static str {
         Look::NegativeHit => "tollgate_token_cache.result.negative_hit",
         Look::Miss => "tollgate_token_cache.result.miss",
     }
+}
+
+/// The buckets, and the requests in flight beside them, where the policy has any.
+fn open_store(plugin: &str, policy: &Policy) -> (Option<Table>, Option<RefCell<Concurrency>>) {
+    let counted = policy.rules.iter().any(|rule| rule.concurrency.is_some());
+    if policy.limits.is_empty() && !counted {
+        return (None, None);
+    }
+    let failed = |error| warn!("tollgate: no bucket table, failure_mode applies: {error}");
+    let table = Table::open(&SharedData, plugin, policy.max_identities, random::seed())
+        .map_err(failed)
+        .ok();
+    if let Some(table) = table.as_ref().filter(|table| table.keeps_other_size()) {
+        warn!(
+            "tollgate: store.max_identities applies after a restart of the proxy: the table keeps \
+             its {} slots",
+            table.slots()
+        );
+    }
+    let concurrency = table.as_ref().filter(|_| counted).and_then(|table| {
+        let [a, b, c, d, e, f, g, h, ..] = random::seed();
+        let holder = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+        Concurrency::open(&SharedData, plugin, table, holder).map_err(failed).ok()
+    });
+    (table, concurrency.map(RefCell::new))
 }
 
 fn write_state(path: &[u8], value: &str) {

@@ -18,8 +18,9 @@ use crate::verdict::Judgement;
 /// 60 KiB of headers each, this bounds what a flood of unknown kids can pin in the proxy.
 const MAX_WAITING: usize = 1024;
 
-/// How often a worker looks for keys that another has fetched, and for fetches that are due.
-const TICK: Duration = Duration::from_secs(1);
+/// How often a worker looks for keys that another has fetched, for fetches that are due, and for
+/// places in flight to renew.
+pub(super) const TICK: Duration = Duration::from_secs(1);
 
 /// The same while requests wait for keys.
 const TICK_WHILE_WAITING: Duration = Duration::from_millis(20);

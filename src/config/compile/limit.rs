@@ -10,7 +10,10 @@ use crate::config::schema::{
 };
 use crate::config::units::{self, Rate};
 use crate::limit::quota::Quota;
-use crate::policy::Limit;
+use crate::payload::watch::Pointers;
+use crate::policy::{Limit, Tier};
+use crate::quota_plan::RateClaim;
+use crate::template::ClaimRef;
 
 /// `burst` as far as it is judged here; [`Quota::new`] judges it together with the rate.
 const BURST: RangeInclusive<u64> = 1..=u64::MAX;
@@ -38,17 +41,38 @@ fn limit<'a>(
     let key = raw.key.as_deref().unwrap_or("{@identity}");
     let key = read::template(key, &at.field("key"), report);
     let quota = quota(raw.rate.as_ref(), raw.burst, at, report);
-    for (index, raw) in raw.tiers.iter().flatten().enumerate() {
-        tier(raw, &at.field("tiers").index(index), report);
-    }
+    let tiers: Vec<Option<Tier>> = raw
+        .tiers
+        .iter()
+        .flatten()
+        .enumerate()
+        .map(|(index, raw)| tier(raw, &at.field("tiers").index(index), report))
+        .collect();
     if raw.tiers.as_ref().is_some_and(Vec::is_empty) {
         report.problem(&at.field("tiers"), "is an empty list; leave it out");
     }
-    if let Some(raw) = &raw.rate_claim {
-        rate_claim(raw, &at.field("rate_claim"), report);
-    }
-    response_cost(raw, at, report);
-    Some(Limit { name: name?, key: key?, quota: quota? })
+    let response_cost = response_cost(raw, at, report);
+    let debt = response_cost.is_some();
+    let owing = |quota: Quota| if debt { quota.with_debt() } else { quota };
+    let rate_claim = raw.rate_claim.as_ref().map(|claim| {
+        let burst = raw.burst.map(|burst| burst.0);
+        rate_claim(claim, burst, debt, &at.field("rate_claim"), report)
+    });
+    Some(Limit {
+        name: name?,
+        key: key?,
+        quota: owing(quota?),
+        tiers: tiers
+            .into_iter()
+            .map(|tier| tier.map(|Tier { when, quota }| Tier { when, quota: owing(quota) }))
+            .collect::<Option<_>>()?,
+        rate_claim: match rate_claim {
+            Some(compiled) => Some(compiled?),
+            None => None,
+        },
+        response_cost,
+        dry_run: raw.dry_run.unwrap_or(false),
+    })
 }
 
 /// `rate` and `burst`, which is the rate's N by default.
@@ -80,37 +104,67 @@ fn rate(text: Option<&RateText>, at: &At, report: &mut Report) -> Option<Rate> {
     rate.map_err(|error| report.problem(at, format_args!("{} {error}", quoted(text)))).ok()
 }
 
-fn tier(raw: &RawTier, at: &At, report: &mut Report) {
-    match &raw.when {
-        Some(when) => {
-            grant::grant(when, &at.field("when"), report);
-        }
-        None => report.required(&at.field("when"), "what the caller must be granted"),
+fn tier(raw: &RawTier, at: &At, report: &mut Report) -> Option<Tier> {
+    let when = raw.when.as_ref().map(|when| grant::grant(when, &at.field("when"), report));
+    if when.is_none() {
+        report.required(&at.field("when"), "what the caller must be granted");
     }
-    quota(raw.rate.as_ref(), raw.burst, at, report);
+    let quota = quota(raw.rate.as_ref(), raw.burst, at, report);
+    Some(Tier { when: when?, quota: quota? })
 }
 
-fn rate_claim(raw: &RawRateClaim, at: &At, report: &mut Report) {
-    read::claim(raw.claim.as_ref(), &at.field("claim"), report);
-    rate(raw.max.as_ref(), &at.field("max"), report);
+/// `rate_claim`. Every number that it may find must make a quota, so that none is left to judge when
+/// a token comes: the smallest fills slowest, the largest is finest.
+fn rate_claim(
+    raw: &RawRateClaim,
+    burst: Option<u64>,
+    debt: bool,
+    at: &At,
+    report: &mut Report,
+) -> Option<RateClaim> {
+    let claim = read::claim(raw.claim.as_ref(), &at.field("claim"), report);
+    let at = at.field("max");
+    let Rate { tokens: most, period } = rate(raw.max.as_ref(), &at, report)?;
+    let period_ns = u64::try_from(period.as_nanos()).unwrap_or(u64::MAX);
+    let compiled = RateClaim { claim: claim?, most, period_ns, burst, debt };
+    // Lowest terms only make the numbers of a rate smaller.
+    let fits = u32::try_from(most).is_ok() && compiled.quota(1).is_some();
+    if !fits || compiled.quota(most).is_none() {
+        report.problem(
+            &at,
+            format_args!(
+                "does not make a quota with every number up to it; allowed: at most {} per \
+                 period, and a burst that 1 per period fills within ten years",
+                u32::MAX
+            ),
+        );
+        return None;
+    }
+    Some(compiled)
 }
 
 /// `response_cost` stands with `charge: response` and only there.
-fn response_cost(raw: &RawLimit, at: &At, report: &mut Report) {
+fn response_cost(raw: &RawLimit, at: &At, report: &mut Report) -> Option<Pointers> {
     let at = at.field("response_cost");
     match (raw.charge, &raw.response_cost) {
         (Some(RawCharge::Response), None) => {
             report.required(&at, "{json: /pointer}, because charge is response");
+            None
         }
         (None | Some(RawCharge::Request), Some(_)) => {
             report.problem(&at, "stands only with charge: response");
+            None
         }
         (Some(RawCharge::Response), Some(cost)) => match &cost.json {
-            Some(text) => {
-                read::pointer(text, &at.field("json"), report);
+            Some(text) => match read::pointer(text, &at.field("json"), report)? {
+                ClaimRef::Pointer(tokens) => Some(Pointers::new([tokens.as_slice()])),
+                ClaimRef::Name(_) => None,
+            },
+            None => {
+                report.required(&at.field("json"), "a JSON Pointer");
+                None
             }
-            None => report.required(&at.field("json"), "a JSON Pointer"),
         },
-        (None | Some(RawCharge::Request), None) => {}
+        (None | Some(RawCharge::Request), None) => None,
     }
 }

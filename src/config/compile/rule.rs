@@ -64,6 +64,7 @@ fn default_rule() -> Rule {
         providers: None,
         limits: Vec::new(),
         cost: Cost::Fixed(1),
+        concurrency: None,
         payload: None,
         allow: None,
         upstream_authorization: None,
@@ -107,7 +108,9 @@ fn rule<'a>(
     }
     let allow = allow(raw, &at.field("allow"), report);
     let cost = cost(raw.cost.as_ref(), &at.field("cost"), report);
-    read::count(raw.concurrency, 1, CONCURRENCY, &at.field("concurrency"), report);
+    let concurrency = raw
+        .concurrency
+        .map(|count| read::count(Some(count), 1, CONCURRENCY, &at.field("concurrency"), report));
     let payload = payload::guard(raw, at, report);
     let upstream_authorization = upstream_authorization(raw, auth, env, at, report);
     Some(Rule {
@@ -116,7 +119,8 @@ fn rule<'a>(
         auth,
         providers,
         limits,
-        cost,
+        cost: cost?,
+        concurrency,
         payload,
         allow,
         upstream_authorization,
@@ -161,32 +165,33 @@ fn allow(raw: &RawRule, at: &At, report: &mut Report) -> Option<Vec<Grant>> {
     Some(entries)
 }
 
-fn cost(raw: Option<&RawCost>, at: &At, report: &mut Report) -> Cost {
+/// `cost`; `None` with a problem, or with a form that [`crate::config`] refuses elsewhere.
+fn cost(raw: Option<&RawCost>, at: &At, report: &mut Report) -> Option<Cost> {
     match raw {
-        None => Cost::Fixed(1),
+        None => Some(Cost::Fixed(1)),
         Some(RawCost::Fixed(cost)) => {
-            Cost::Fixed(read::count(Some(Count(*cost)), 1, COST, at, report))
+            Some(Cost::Fixed(read::count(Some(Count(*cost)), 1, COST, at, report)))
         }
         Some(RawCost::From(from)) => cost_from(from, at, report),
     }
 }
 
-fn cost_from(raw: &RawCostFrom, at: &At, report: &mut Report) -> Cost {
-    let cost = match (&raw.header, &raw.json_rows) {
-        (Some(header), None) => {
-            read::header_name(header, &at.field("header"), report);
-            |_| Cost::Fixed(1)
-        }
-        (None, Some(_)) => |max| Cost::Rows { max },
-        _ => {
-            report.problem(at, "has not exactly one source; allowed: one of header, json_rows");
-            |_| Cost::Fixed(1)
-        }
-    };
+fn cost_from(raw: &RawCostFrom, at: &At, report: &mut Report) -> Option<Cost> {
+    let max = read::count(raw.max, 1, COST, &at.field("max"), report);
     if raw.max.is_none() {
         report.required(&at.field("max"), "the most that one request may cost");
     }
-    cost(read::count(raw.max, 1, COST, &at.field("max"), report))
+    match (&raw.header, &raw.json_rows) {
+        (Some(header), None) => {
+            let name = read::header_name(header, &at.field("header"), report)?;
+            Some(Cost::Header { name, max })
+        }
+        (None, Some(_)) => Some(Cost::Rows { max }),
+        _ => {
+            report.problem(at, "has not exactly one source; allowed: one of header, json_rows");
+            None
+        }
+    }
 }
 
 fn upstream_authorization(
@@ -245,7 +250,8 @@ fn warn_of_limits(rules: &[Rule], raw: &RawConfig, at: &At, report: &mut Report)
         let burst = limit.burst.map(|burst| burst.0).or(rate.map(|rate| rate.tokens));
         let fixed = limit.tiers.is_none() && limit.rate_claim.is_none();
         for (position, rule) in rules.iter().enumerate().filter(|_| fixed) {
-            if rule.limits.contains(&index) && burst.is_some_and(|burst| burst < rule.cost.of(1)) {
+            if rule.limits.contains(&index) && burst.is_some_and(|burst| burst < rule.cost.least())
+            {
                 report.warning(
                     &at.index(position).field("cost"),
                     format_args!("is more than the burst of {name}: every request is refused"),

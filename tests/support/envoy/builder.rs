@@ -29,6 +29,7 @@ pub struct Builder {
     runtime: BTreeMap<String, Value>,
     log_fields: BTreeMap<String, String>,
     log_level: String,
+    drain_time: u32,
     transport_socket: Option<Value>,
     buffer_limit: Option<u32>,
 }
@@ -51,6 +52,7 @@ impl Builder {
             runtime: BTreeMap::new(),
             log_fields: BTreeMap::new(),
             log_level: "info".to_owned(),
+            drain_time: 1,
             transport_socket: None,
             buffer_limit: None,
         }
@@ -147,6 +149,12 @@ impl Builder {
         self
     }
 
+    /// Seconds for which streams of an earlier configuration may go on; 1 unless said otherwise.
+    pub fn drain_time(mut self, seconds: u32) -> Self {
+        self.drain_time = seconds;
+        self
+    }
+
     /// What the listener speaks below HTTP; plain TCP unless said otherwise.
     pub fn transport_socket(mut self, socket: Value) -> Self {
         self.transport_socket = Some(socket);
@@ -208,7 +216,8 @@ impl Builder {
             .arg(directory.join("envoy.log"))
             .args(["--use-dynamic-base-id", "--concurrency", &self.workers.to_string()])
             .args(["--log-level", &self.log_level, "--file-flush-interval-msec", "20"])
-            .args(["--drain-time-s", "1", "--parent-shutdown-time-s", "2"])
+            .args(["--drain-time-s", &self.drain_time.to_string()])
+            .args(["--parent-shutdown-time-s", &(self.drain_time + 1).to_string()])
             .envs(&self.environment)
             .stdin(Stdio::null())
             .stdout(output.try_clone().unwrap())

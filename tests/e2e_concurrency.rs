@@ -1,0 +1,238 @@
+//! Requests in flight in a real Envoy: exact over its workers, and never lost, however a stream ends.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use support::prelude::*;
+use support::scenario::provider;
+use tokio::io::AsyncWriteExt;
+
+fn config(signer: &Signer, most: u32) -> Value {
+    json!({
+        "providers": [provider(&[signer], &["HS256"])],
+        "rules": [{"name": "all", "concurrency": most}],
+    })
+}
+
+/// An upstream that answers `/hang-up` by hanging up and everything after the delay it is told.
+async fn slow() -> Upstream {
+    Upstream::answering(|request| {
+        let delay = request.header("x-delay").and_then(|ms| ms.parse().ok()).unwrap_or(0);
+        let hang_up = request.path == "/hang-up";
+        Reply { delay: Duration::from_millis(delay), hang_up, ..Reply::new(200, "done") }
+    })
+    .await
+}
+
+fn delayed(signer: &Signer, subject: &str, path: &str, millis: u64) -> Request {
+    let token = signer.sign(&mint::claims(subject));
+    Request::get(path).bearer(token).header("x-delay", millis.to_string())
+}
+
+/// How many of a burst of slow requests pass.
+async fn places(envoy: &Envoy, request: &Request) -> usize {
+    let responses = client::send_at_once(envoy.address(), vec![request.clone(); 12]).await;
+    for response in responses.iter().filter(|response| response.status != 200) {
+        assert_eq!((response.status, response.reason().as_str()), (429, "concurrency_limited"));
+        assert_eq!(response.header("retry-after"), Some("1"));
+    }
+    responses.iter().filter(|response| response.status == 200).count()
+}
+
+/// Waits until as many places are free as there are.
+async fn all_free(envoy: &Envoy, request: &Request, most: usize, after: &str) {
+    let found = support::poll(Duration::from_secs(3), async || {
+        (places(envoy, request).await == most).then_some(())
+    });
+    assert!(found.await.is_some(), "a place was lost: {after}");
+    // A stream ends a moment after its client has the response: the probe's own, too.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_hundred_slow_requests_on_four_workers_exactly_as_many_as_allowed_are_in_flight() {
+    let name = "of_two_hundred_slow_requests_on_four_workers_exactly_as_many_as_allowed";
+    let Some(binary) = support::envoy_binary(name) else { return };
+    let signer = Signer::new("HS256", "key-1");
+    let upstream = slow().await;
+    let envoy = Envoy::builder(binary)
+        .workers(4)
+        .upstream(upstream.address())
+        .plugin_config(config(&signer, 17))
+        .start()
+        .await;
+    for subject in ["alice", "bob", "alice"] {
+        upstream.clear();
+        let requests = vec![delayed(&signer, subject, "/", 1_500); 200];
+        let responses = client::send_at_once(envoy.address(), requests).await;
+        let passed = responses.iter().filter(|response| response.status == 200).count();
+        assert_eq!((upstream.count(), passed), (17, 17), "{subject}");
+        let limited = responses.iter().filter(|r| r.reason() == "concurrency_limited");
+        assert_eq!(limited.count(), 183, "{subject}");
+    }
+    assert_eq!(envoy.vm_failures().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn under_steady_load_the_places_are_used_and_never_overbooked() {
+    let name = "under_steady_load_the_places_are_used_and_never_overbooked";
+    let Some(binary) = support::envoy_binary(name) else { return };
+    const DELAY: Duration = Duration::from_millis(20);
+    let signer = Signer::new("HS256", "key-1");
+    let starts: Arc<Mutex<Vec<Instant>>> = Arc::default();
+    let noted = Arc::clone(&starts);
+    let upstream = Upstream::answering(move |_| {
+        noted.lock().unwrap().push(Instant::now());
+        Reply { delay: DELAY, ..Reply::new(200, "done") }
+    })
+    .await;
+    let envoy = Envoy::builder(binary)
+        .workers(4)
+        .upstream(upstream.address())
+        .plugin_config(config(&signer, 5))
+        .start()
+        .await;
+    let requests = vec![delayed(&signer, "alice", "/", 0); 4_000];
+    let began = Instant::now();
+    let responses = client::send_spread(envoy.address(), 40, requests).await;
+    let elapsed = began.elapsed();
+    let passed = responses.iter().filter(|response| response.status == 200).count();
+    assert_eq!(passed, upstream.count());
+    // A request occupies its place from before its start until after its delay.
+    let starts = starts.lock().unwrap().clone();
+    for (index, start) in starts.iter().enumerate() {
+        let at_once = starts.iter().skip(index).take_while(|s| **s < *start + DELAY).count();
+        assert!(at_once <= 5, "{at_once} in flight");
+    }
+    // Each place serves about 40 a second on an idle machine; half of that on a busy one.
+    let most = elapsed.as_secs_f64() * 5.0 / DELAY.as_secs_f64();
+    assert!(passed as f64 > most / 4.0, "{passed} of {most}");
+    assert_eq!(envoy.vm_failures().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn however_a_stream_ends_its_place_is_free_again() {
+    let name = "however_a_stream_ends_its_place_is_free_again";
+    let Some(binary) = support::envoy_binary(name) else { return };
+    let signer = Signer::new("HS256", "key-1");
+    let upstream = slow().await;
+    let envoy = Envoy::builder(binary)
+        .workers(4)
+        .upstream(upstream.address())
+        .cluster("closed", ([127, 0, 0, 1], 1).into())
+        .routes(json!([
+            {"match": {"prefix": "/short"},
+             "route": {"cluster": "upstream", "timeout": "0.1s"}},
+            {"match": {"prefix": "/nowhere"}, "route": {"cluster": "closed"}},
+            {"match": {"prefix": "/"}, "route": {"cluster": "upstream"}},
+        ]))
+        .plugin_config(config(&signer, 4))
+        .start()
+        .await;
+    let probe = delayed(&signer, "alice", "/", 150);
+    assert_eq!(places(&envoy, &probe).await, 4);
+
+    for (path, millis, status, after) in [
+        ("/short", 2_000, 504, "the upstream took too long"),
+        ("/hang-up", 20, 503, "the upstream hung up"),
+        ("/nowhere", 0, 503, "there was no upstream"),
+    ] {
+        for round in 0..3 {
+            let requests = vec![delayed(&signer, "alice", path, millis); 4];
+            for response in client::send_at_once(envoy.address(), requests).await {
+                assert_eq!(response.status, status, "{after}, round {round}");
+            }
+        }
+        all_free(&envoy, &probe, 4, after).await;
+    }
+
+    // Clients that go away, after their request arrived upstream and before.
+    for round in 0..5 {
+        upstream.clear();
+        let mut open = Vec::new();
+        for _ in 0..4 {
+            let mut stream = tokio::net::TcpStream::connect(envoy.address()).await.unwrap();
+            let request = delayed(&signer, "alice", "/", 60_000);
+            stream.write_all(&request.to_bytes()).await.unwrap();
+            open.push(stream);
+        }
+        if round > 0 {
+            let arrived = async || (upstream.count() >= 4).then_some(());
+            assert!(support::poll(Duration::from_secs(5), arrived).await.is_some());
+            let refused = client::send(envoy.address(), &delayed(&signer, "alice", "/", 0)).await;
+            assert_eq!(refused.reason(), "concurrency_limited");
+        }
+        for stream in &open {
+            // A reset rather than an orderly end, every other time.
+            if round % 2 == 0 {
+                let _ = stream.set_zero_linger();
+            }
+        }
+        drop(open);
+        all_free(&envoy, &probe, 4, "the clients went away").await;
+    }
+
+    // Requests that never end: a body that is announced and does not come.
+    let mut open = Vec::new();
+    for _ in 0..4 {
+        let token = signer.sign(&mint::claims("alice"));
+        let request = Request::new("POST", "/").bearer(token).header("content-length", "10");
+        let mut stream = tokio::net::TcpStream::connect(envoy.address()).await.unwrap();
+        stream.write_all(&request.to_bytes()).await.unwrap();
+        open.push(stream);
+    }
+    // The probe must not be faster than they are.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let none_left = async || (places(&envoy, &probe).await == 0).then_some(());
+    assert!(support::poll(Duration::from_secs(5), none_left).await.is_some());
+    drop(open);
+    all_free(&envoy, &probe, 4, "the clients broke off their bodies").await;
+    assert_eq!(envoy.vm_failures().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_that_outlive_a_push_and_a_lease_keep_their_places() {
+    let name = "streams_that_outlive_a_push_and_a_lease_keep_their_places";
+    let Some(binary) = support::envoy_binary(name) else { return };
+    let signer = Signer::new("HS256", "key-1");
+    let upstream = slow().await;
+    let mut envoy = Envoy::builder(binary)
+        .workers(2)
+        .upstream(upstream.address())
+        .drain_time(60)
+        // By default Envoy gives up on a response after 15 s, the length of a lease.
+        .routes(json!([{
+            "match": {"prefix": "/"}, "route": {"cluster": "upstream", "timeout": "60s"},
+        }]))
+        .plugin_config(config(&signer, 3))
+        .start()
+        .await;
+    let address = envoy.address();
+    let held: Vec<_> = (0..2)
+        .map(|_| {
+            let request = delayed(&signer, "alice", "/", 18_500);
+            tokio::spawn(async move { client::send(address, &request).await })
+        })
+        .collect();
+    let arrived = async || (upstream.count() >= 2).then_some(());
+    assert!(support::poll(Duration::from_secs(5), arrived).await.is_some());
+    let began = Instant::now();
+    let mut changed = config(&signer, 3);
+    changed["responses"] = json!({"realm": "changed"});
+    assert_eq!(envoy.reload(changed).await, Push::Accepted);
+    let probe = delayed(&signer, "alice", "/", 150);
+    // A lease is 15 s: the streams of the old configuration renew theirs.
+    while began.elapsed() < Duration::from_secs(17) {
+        assert_eq!(places(&envoy, &probe).await, 1, "after {:?}", began.elapsed());
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    for response in held {
+        assert_eq!(response.await.unwrap().status, 200);
+    }
+    all_free(&envoy, &probe, 3, "the old configuration's streams ended").await;
+    assert_eq!(envoy.vm_failures().await, 0);
+}

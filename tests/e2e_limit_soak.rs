@@ -1,0 +1,136 @@
+//! Admission under load, counted at the upstream: nothing above the quota, next to nothing below.
+//!
+//! Some seconds each in `make test`; `make soak` sets `TOLLGATE_SOAK` to the seconds of a long run.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use support::prelude::*;
+use support::scenario::provider;
+
+fn seconds() -> u64 {
+    std::env::var("TOLLGATE_SOAK").map_or(3, |text| text.parse().unwrap())
+}
+
+/// A limit of the run: tokens per period in seconds, and the burst.
+#[derive(Clone, Copy)]
+struct Limit {
+    rate: &'static str,
+    per_second: f64,
+    burst: f64,
+}
+
+/// Sends as much as two cores allow for each of `keys` identities in turn.
+async fn run(name: &str, workers: u32, limits: &[Limit], keys: usize) {
+    let Some(binary) = support::envoy_binary(name) else { return };
+    let signer = Signer::new("HS256", "key-1");
+    let upstream = Upstream::answering(|_| Reply::new(200, "")).await;
+    upstream.record(false);
+    let names: Vec<_> = (0..limits.len()).map(|number| format!("limit-{number}")).collect();
+    let documents: Vec<_> = names
+        .iter()
+        .zip(limits)
+        .map(|(name, limit)| json!({"name": name, "rate": limit.rate, "burst": limit.burst as u64}))
+        .collect();
+    let envoy = Envoy::builder(binary)
+        .workers(workers)
+        .upstream(upstream.address())
+        .plugin_config(json!({
+            "providers": [provider(&[&signer], &["HS256"])],
+            "rules": [{"name": "all", "limits": names}],
+            "limits": documents,
+            "responses": {"body": "empty", "ratelimit_headers": "off"},
+        }))
+        .start()
+        .await;
+    let requests: Vec<_> = (0..keys)
+        .map(|key| {
+            let claims = mint::claims(&format!("key-{key}"));
+            let claims = support::scenario::claims_with("", {
+                let mut changes = claims;
+                changes["exp"] = json!(mint::now() + 3_600);
+                changes
+            });
+            Request::get("/").bearer(signer.sign(&claims))
+        })
+        .collect();
+    let requests = std::sync::Arc::new(requests);
+    let (began, address) = (Instant::now(), envoy.address());
+    let end = began + Duration::from_secs(seconds());
+    const CONNECTIONS: usize = 24;
+    let tasks: Vec<_> = (0..CONNECTIONS)
+        .map(|number| {
+            let requests = std::sync::Arc::clone(&requests);
+            tokio::spawn(async move {
+                let mut connection = Connection::open(address).await;
+                let mut passed = vec![0_u64; requests.len()];
+                let (mut sent, mut next) = (0_u64, number * requests.len() / CONNECTIONS);
+                while Instant::now() < end {
+                    let key = next % requests.len();
+                    next += 1;
+                    sent += 1;
+                    match connection.send(&requests[key]).await.status {
+                        200 => passed[key] += 1,
+                        429 => {}
+                        other => panic!("status {other}"),
+                    }
+                }
+                (passed, sent)
+            })
+        })
+        .collect();
+    let (mut passed, mut sent) = (vec![0_u64; keys], 0);
+    for task in tasks {
+        let (of_task, sent_by_task) = task.await.unwrap();
+        sent += sent_by_task;
+        passed.iter_mut().zip(of_task).for_each(|(sum, part)| *sum += part);
+    }
+    let elapsed = began.elapsed().as_secs_f64();
+    let total: u64 = passed.iter().sum();
+    assert_eq!(total, upstream.count() as u64, "the upstream saw what the clients did");
+    let granted = |limit: &Limit, time: f64| limit.burst + limit.per_second * time;
+    let most =
+        |time: f64| limits.iter().map(|limit| granted(limit, time)).fold(f64::INFINITY, f64::min);
+    let highest = passed.iter().max().copied().unwrap_or_default() as f64;
+    let (retries, evictions) = (
+        envoy.stat("wasmcustom.tollgate_store_retries").await,
+        envoy.stat("wasmcustom.tollgate_store_evictions").await,
+    );
+    // What the quota grants from the first answer to the last request at the least.
+    let margin = if keys == 1 { 0.05 } else { 0.3 };
+    let least = most(elapsed - margin).floor() * keys as f64;
+    let under = 100.0 * (1.0 - total as f64 / least);
+    println!(
+        "{name}: {workers} workers, {keys} keys, {} limits, {elapsed:.1} s: {sent} sent, {total} \
+         passed of {:.0}; under {under:.2} %; {retries} retries, {evictions} evictions",
+        limits.len(),
+        most(elapsed) * keys as f64,
+    );
+    assert!(highest <= most(elapsed), "{highest} above {}", most(elapsed));
+    assert!(sent as f64 > 1.2 * most(elapsed) * keys as f64, "the load was below the limit");
+    assert!(under <= 1.0, "{under} % below");
+    assert_eq!(envoy.vm_failures().await, 0);
+}
+
+const HOT: Limit = Limit { rate: "300/s", per_second: 300.0, burst: 100.0 };
+
+/// One after the other: each run wants the machine for itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hot_key_three_limits_and_a_thousand_keys_get_their_quota_and_not_one_more() {
+    for workers in [1, 2, 4, 8] {
+        run("one hot key", workers, &[HOT], 1).await;
+    }
+    let three = [
+        Limit { rate: "400/s", per_second: 400.0, burst: 20.0 },
+        Limit { rate: "200/s", per_second: 200.0, burst: 100.0 },
+        Limit { rate: "18000/m", per_second: 300.0, burst: 50.0 },
+    ];
+    run("three limits", 4, &three, 1).await;
+    // Tokens that are not asked for while a bucket is full are lost to nobody's fault, so a bucket
+    // is large beside what comes between two requests of a key.
+    let slow = Limit { rate: "1/s", per_second: 1.0, burst: 2.0 };
+    run("a thousand keys", 4, &[slow], 1_000).await;
+}

@@ -1,0 +1,145 @@
+//! Shared data for native tests, and a stage on which its callers take turns.
+
+#![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex};
+
+use tollgate::limit::store::{Store, StoreError, Swap};
+
+/// Envoy's semantics, and refusals of what the filter must never do.
+#[derive(Default)]
+pub struct Memory {
+    pub map: Mutex<HashMap<String, (Vec<u8>, u32)>>,
+    version: AtomicU64,
+}
+
+impl Memory {
+    pub fn next(&self) -> u32 {
+        u32::try_from(self.version.fetch_add(1, Ordering::Relaxed) + 1).unwrap()
+    }
+
+    pub fn put(&self, key: &str, value: &[u8]) {
+        self.map.lock().unwrap().insert(key.into(), (value.to_vec(), self.next()));
+    }
+
+    pub fn dump(&self) -> Vec<(String, Vec<u8>)> {
+        let map = self.map.lock().unwrap();
+        let mut all: Vec<_> = map.iter().map(|(k, (v, _))| (k.clone(), v.clone())).collect();
+        all.sort();
+        all
+    }
+}
+
+impl Store for Memory {
+    fn load(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreError> {
+        Ok(self.map.lock().unwrap().get(key).cloned())
+    }
+
+    fn swap(&self, key: &str, value: &[u8], version: u32) -> Result<Swap, StoreError> {
+        assert_ne!(version, 0, "a blind write");
+        let mut map = self.map.lock().unwrap();
+        if let Some((_, current)) = map.get(key)
+            && *current != version
+        {
+            return Ok(Swap::Lost);
+        }
+        map.insert(key.into(), (value.to_vec(), self.next()));
+        Ok(Swap::Done)
+    }
+}
+
+/// A store that asks `refuse` before each write; `Some` is what the write answers instead.
+pub struct Unreliable<'a, F> {
+    pub inner: &'a Memory,
+    pub refuse: F,
+}
+
+impl<F: Fn(&str) -> Option<Result<Swap, StoreError>>> Store for Unreliable<'_, F> {
+    fn load(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreError> {
+        self.inner.load(key)
+    }
+
+    fn swap(&self, key: &str, value: &[u8], version: u32) -> Result<Swap, StoreError> {
+        (self.refuse)(key).unwrap_or_else(|| self.inner.swap(key, value, version))
+    }
+}
+
+/// Takes turns: workers are threads, but each store call waits for its turn, and the turns come from
+/// a script. Every interleaving of loads and swaps can so be written down and shrunk.
+pub struct Stage {
+    state: Mutex<StageState>,
+    wake: Condvar,
+    pub clock: AtomicU64,
+}
+
+pub struct StageState {
+    turn: Option<usize>,
+    waiting: Vec<bool>,
+    done: Vec<bool>,
+}
+
+impl Stage {
+    pub fn new(workers: usize, now: u64) -> Self {
+        let state =
+            StageState { turn: None, waiting: vec![false; workers], done: vec![false; workers] };
+        Self { state: Mutex::new(state), wake: Condvar::new(), clock: AtomicU64::new(now) }
+    }
+
+    pub fn step<T>(&self, me: usize, call: impl FnOnce() -> T) -> T {
+        let mut state = self.state.lock().unwrap();
+        state.waiting[me] = true;
+        self.wake.notify_all();
+        while state.turn != Some(me) {
+            state = self.wake.wait(state).unwrap();
+        }
+        let result = call();
+        state.turn = None;
+        state.waiting[me] = false;
+        result
+    }
+
+    pub fn finish(&self, me: usize) {
+        self.state.lock().unwrap().done[me] = true;
+        self.wake.notify_all();
+    }
+
+    /// Each entry: how far the clock moves, then who of the waiting is next.
+    pub fn direct(&self, script: &[(u64, usize)]) {
+        let mut script = script.iter().copied();
+        loop {
+            let mut state = self.state.lock().unwrap();
+            while state.turn.is_some()
+                || state.waiting.iter().zip(&state.done).any(|(waiting, done)| !waiting && !done)
+            {
+                state = self.wake.wait(state).unwrap();
+            }
+            let waiting: Vec<usize> = (0..state.done.len()).filter(|n| !state.done[*n]).collect();
+            if waiting.is_empty() {
+                return;
+            }
+            let (elapsed, pick) = script.next().unwrap_or((0, 0));
+            self.clock.fetch_add(elapsed, Ordering::SeqCst);
+            state.turn = Some(waiting[pick % waiting.len()]);
+            self.wake.notify_all();
+        }
+    }
+}
+
+/// The store of one worker on the stage.
+pub struct Staged<'a> {
+    pub inner: &'a Memory,
+    pub stage: &'a Stage,
+    pub me: usize,
+}
+
+impl Store for Staged<'_> {
+    fn load(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreError> {
+        self.stage.step(self.me, || self.inner.load(key))
+    }
+
+    fn swap(&self, key: &str, value: &[u8], version: u32) -> Result<Swap, StoreError> {
+        self.stage.step(self.me, || self.inner.swap(key, value, version))
+    }
+}
