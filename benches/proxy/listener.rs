@@ -34,6 +34,10 @@ pub struct Plugin {
     pub tags: Option<usize>,
     /// This many limits per identity.
     pub limits: usize,
+    /// Filter state and metrics, as by default.
+    pub telemetry: bool,
+    /// The `RateLimit` fields of the response, as by default.
+    pub fields: bool,
 }
 
 // Enough for every request of a round from one identity: nothing is refused.
@@ -196,6 +200,12 @@ impl Plugin {
         }
         if let Some(tags) = tags {
             set(&mut document, "tags", json!(tags));
+        }
+        if !self.telemetry {
+            set(&mut document, "telemetry", json!({"filter_state": "off", "metrics": false}));
+        }
+        if !self.fields {
+            set(&mut document, "responses", json!({"ratelimit_headers": "off"}));
         }
         set(&mut document, "rules", json!([rule]));
         document

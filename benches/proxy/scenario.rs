@@ -38,8 +38,12 @@ impl Lane {
     }
 }
 
-const WARM: Plugin = Plugin { id: "warm", cached: true, tags: None, limits: 1 };
+const WARM: Plugin =
+    Plugin { id: "warm", cached: true, tags: None, limits: 1, telemetry: true, fields: true };
 const COLD: Plugin = Plugin { id: "cold", cached: false, ..WARM };
+const UNWATCHED: Plugin = Plugin { id: "unwatched", telemetry: false, ..WARM };
+// What the native filters tell: nothing but the headers of the upstream.
+const SILENT: Plugin = Plugin { id: "silent", fields: false, ..UNWATCHED };
 // Refused requests have a VM of their own, so that nothing they leave there slows the warm row.
 const DENYING: Plugin = Plugin { id: "denying", ..WARM };
 const TAGS: [Plugin; 3] = [
@@ -66,6 +70,7 @@ fn all() -> Vec<Scenario> {
     let [tags_1, tags_3, tags_10] = TAGS.map(Listener::Tollgate);
     let [limits_0, limits_1, limits_3] = LIMITS.map(Listener::Tollgate);
     let (cold, warm) = (Listener::Tollgate(COLD), Listener::Tollgate(WARM));
+    let (unwatched, silent) = (Listener::Tollgate(UNWATCHED), Listener::Tollgate(SILENT));
     let denying = Listener::Tollgate(DENYING);
     let (none, same, each) = (Traffic::NoToken, Traffic::ForgedSame, Traffic::ForgedEach);
     let (native, cached) = (Some(NATIVE), Some(NATIVE_CACHED));
@@ -79,6 +84,8 @@ fn all() -> Vec<Scenario> {
         ("tollgate cold", cold, ES256, native),
         ("tollgate warm", warm, RS256, cached),
         ("tollgate warm", warm, ES256, cached),
+        ("tollgate warm, no telemetry", unwatched, RS256, cached),
+        ("tollgate warm, no telemetry, no fields", silent, RS256, cached),
         ("native denied, no token", NATIVE, none, None),
         ("native denied, one forged token", NATIVE, same, None),
         ("native denied, each token forged anew", NATIVE, each, None),

@@ -20,6 +20,7 @@
 //! what they cost together is repaid by the wait of those that come after.
 
 pub mod gcra;
+mod item;
 pub mod quota;
 mod session;
 pub mod slot;

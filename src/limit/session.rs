@@ -1,10 +1,11 @@
 //! One request on its way through its limits: judge, take, give back.
 
 use super::gcra::{self, Bucket, Outcome, Taken};
+use super::item::{Item, Judged, Loaded};
 use super::slot::{Evicted, SLOT_BYTES, Slot, Way};
 use super::store::{self, CREATE, Store, StoreError, Swap};
-use super::table::{Place, Table};
-use super::{Answer, Counters, Mode, Request, Ruling, Standing, TRIES, TakeError};
+use super::table::Table;
+use super::{Answer, Counters, Mode, Request, TRIES, TakeError};
 
 /// What the steps of one request share.
 struct Session<'a> {
@@ -19,32 +20,6 @@ struct Session<'a> {
     /// The clock's reading after the last load.
     now: u64,
     tries: u32,
-}
-
-/// One limit of a request.
-struct Item<'a> {
-    index: usize,
-    request: Request<'a>,
-    place: Place,
-    /// What was judged, until it is taken.
-    judged: Option<Judged>,
-    standing: Standing,
-    /// When it was taken, and the bucket as written then.
-    receipt: Option<(u64, Bucket)>,
-}
-
-/// A slot, and what a take from it at that moment comes to.
-#[derive(Clone, Copy)]
-struct Judged {
-    loaded: Loaded,
-    taken: Taken,
-    now: u64,
-}
-
-#[derive(Clone, Copy)]
-struct Loaded {
-    slot: Slot,
-    version: u32,
 }
 
 /// Runs the two steps until one of them has the answer.
@@ -294,62 +269,5 @@ impl<'a> Session<'a> {
         self.counters.retries += 1;
         self.tries = self.tries.saturating_sub(1);
         if self.tries == 0 { Err(TakeError::Contended) } else { Ok(()) }
-    }
-}
-
-impl<'a> Item<'a> {
-    fn new(table: &Table, index: usize, request: &Request<'a>) -> Self {
-        Self {
-            index,
-            request: *request,
-            place: table.place(request.limit, request.identity),
-            judged: None,
-            standing: Standing { remaining: 0, reset_ns: 0, ruling: Ruling::Pass },
-            receipt: None,
-        }
-    }
-
-    /// The take on the bucket in `slot`, and whether what is stored there reads differently now.
-    /// Notes where the bucket stands after it.
-    fn spend(&mut self, slot: &Slot, now: u64) -> (Taken, bool) {
-        let Request { quota, mode, .. } = self.request;
-        let cost = if mode == Mode::Ask { 1 } else { self.request.cost };
-        let stored = slot.find(self.place.fingerprint);
-        let bucket = self.bucket(slot, now);
-        let taken = gcra::take(bucket, quota, now, cost);
-        self.standing.ruling = match taken.outcome {
-            Outcome::Allowed { .. } => Ruling::Pass,
-            Outcome::Denied { .. } => Ruling::NotYet,
-            Outcome::Never => Ruling::Never,
-        };
-        match (taken.outcome, mode) {
-            (Outcome::Allowed { remaining, reset_ns }, Mode::Take) => {
-                self.standing = Standing { remaining, reset_ns, ruling: Ruling::Pass };
-            }
-            _ => self.note(bucket, now),
-        }
-        let outdated = stored
-            .is_some_and(|way| taken.bucket != way.bucket || way.interval != quota.interval_bits());
-        (taken, outdated)
-    }
-
-    /// Notes where the bucket stands with nothing taken.
-    fn look(&mut self, now: u64) {
-        if let Some(Judged { loaded, .. }) = self.judged {
-            self.note(self.bucket(&loaded.slot, now), now);
-        }
-    }
-
-    fn note(&mut self, bucket: Bucket, now: u64) {
-        let looked = gcra::take(bucket, self.request.quota, now, 0).outcome;
-        if let Outcome::Allowed { remaining, reset_ns } = looked {
-            self.standing = Standing { remaining, reset_ns, ..self.standing };
-        }
-    }
-
-    fn bucket(&self, slot: &Slot, now: u64) -> Bucket {
-        let way = slot.find(self.place.fingerprint);
-        let read = |way: Way| gcra::carry_over(way.bucket, way.interval, self.request.quota, now);
-        way.map_or_else(Bucket::default, read)
     }
 }

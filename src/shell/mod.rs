@@ -11,6 +11,7 @@ mod random;
 mod root;
 mod state;
 mod store;
+mod trace;
 mod waiting;
 
 #[cfg(test)]

@@ -13,18 +13,18 @@ use super::random;
 use super::store::SharedData;
 use super::waiting::Waiting;
 use crate::abi::{self, Map};
-use crate::cache::{Look, TokenCache};
+use crate::cache::TokenCache;
 use crate::concurrency::{Concurrency, Lease};
 use crate::gate::{Gate, Request};
 use crate::headers::Headers;
 use crate::limit::table::Table;
-use crate::limit::{self, Counters, Ruling};
+use crate::limit::{self, Counters};
 use crate::payload::Refusal;
-use crate::policy::{Crypto, FilterState, Policy, Tag};
+use crate::policy::{Crypto, Policy, Tag};
 use crate::quota_plan::Planned;
 use crate::tags::OwnedHeaders;
 use crate::token_source;
-use crate::verdict::{Judgement, LimitReport, Verdict};
+use crate::verdict::{Judgement, Verdict};
 use crate::verify::host::Engines;
 
 /// A loaded configuration and what it needs at run time.
@@ -42,9 +42,9 @@ pub struct State {
     engines: Engines<Foreign>,
     cache: TokenCache,
     /// The log of refusals.
-    refusals: RefusalLog,
+    pub(super) refusals: RefusalLog,
     /// Of each tag, where it stands in filter state.
-    tag_paths: Vec<Option<Vec<u8>>>,
+    pub(super) tag_paths: Vec<Option<Vec<u8>>>,
     table: Option<Table>,
     concurrency: Option<RefCell<Concurrency>>,
 }
@@ -115,83 +115,6 @@ impl State {
             concurrency: self.concurrency.as_ref(),
             store: &SharedData,
         })
-    }
-
-    /// Leaves the trace of a decision: filter state and counters.
-    pub fn report(&self, judgement: &Judgement) {
-        let rule = judgement.rule.and_then(|index| self.policy.rules.get(index));
-        let provider = judgement.provider.and_then(|index| self.policy.providers.get(index));
-        let rule = rule.map_or("none", |rule| rule.name.as_str());
-        let provider = provider.map_or("none", |provider| provider.name.as_str());
-        let (decision, reason) = (judgement.verdict.decision(), judgement.verdict.reason());
-        let denied = judgement.verdict.denial().is_some();
-        if denied {
-            self.refusals.note(decision, reason, rule, provider, abi::now());
-        }
-        let write = match self.policy.filter_state {
-            FilterState::All => true,
-            FilterState::Denied => denied,
-            FilterState::Off => false,
-        };
-        if write {
-            write_state(b"tollgate.decision", decision);
-            write_state(b"tollgate.reason", reason.as_str());
-            write_state(b"tollgate.rule", rule);
-            write_state(b"tollgate.provider", provider);
-            if let Some(limit) = judgement.limited_by().and_then(|i| self.policy.limits.get(i)) {
-                write_state(b"tollgate.limit", &limit.name);
-            }
-            for (index, value) in judgement.tags() {
-                if let Some(Some(path)) = self.tag_paths.get(*index) {
-                    write_state(path, value);
-                }
-            }
-        }
-        if let Some(refusal) = &judgement.refusal {
-            info!("tollgate: rule {rule}: request body refused: {refusal}");
-        }
-        if self.policy.metrics {
-            if let Some(look) = judgement.look {
-                self.metrics.add(look_counter(look), 1);
-            }
-            self.count_store(&judgement.store);
-            self.count_limits(judgement);
-            let labels = (judgement.rule, judgement.provider, decision, reason);
-            self.metrics.request(labels, || {
-                let reason = reason.as_str();
-                format!(
-                    "tollgate_requests.rule.{rule}.provider.{provider}.decision.{decision}\
-                     .reason.{reason}"
-                )
-            });
-        }
-    }
-
-    fn count_store(&self, counters: &Counters) {
-        if self.policy.metrics {
-            self.metrics.add("tollgate_store_retries", counters.retries);
-            self.metrics.add("tollgate_store_evictions", counters.live_evictions);
-        }
-    }
-
-    fn count_limits(&self, judgement: &Judgement) {
-        let refuses = |report: &LimitReport| report.ruling != Ruling::Pass;
-        // What had tokens was taken only if no other limit refused.
-        let taken = !judgement.limits.iter().any(|report| refuses(report) && !report.dry_run);
-        let carried_out = matches!(judgement.verdict, Verdict::Deny(_));
-        for report in &judgement.limits {
-            let result = match refuses(report) {
-                false if taken => "allowed",
-                false => continue,
-                true if carried_out && !report.dry_run => "denied",
-                true => "would_deny",
-            };
-            self.metrics.limit((report.limit, result), || {
-                let limit = self.policy.limits.get(report.limit);
-                let name = limit.map_or("none", |limit| limit.name.as_str());
-                format!("tollgate_limit.limit.{name}.result.{result}")
-            });
-        }
     }
 
     /// Settles what a stream owes at its end: the place in flight, and what the response cost.
@@ -267,14 +190,6 @@ fn write_header(name: &[u8], values: &[Vec<u8>]) {
     }
 }
 
-const fn look_counter(look: Look) -> &'static str {
-    match look {
-        Look::Hit => "tollgate_token_cache.result.hit",
-        Look::NegativeHit => "tollgate_token_cache.result.negative_hit",
-        Look::Miss => "tollgate_token_cache.result.miss",
-    }
-}
-
 /// The buckets, and the requests in flight beside them, where the policy has any.
 fn open_store(plugin: &str, policy: &Policy) -> (Option<Table>, Option<RefCell<Concurrency>>) {
     let counted = policy.rules.iter().any(|rule| rule.concurrency.is_some());
@@ -298,10 +213,6 @@ fn open_store(plugin: &str, policy: &Policy) -> (Option<Table>, Option<RefCell<C
         Concurrency::open(&SharedData, plugin, table, holder).map_err(failed).ok()
     });
     (table, concurrency.map(RefCell::new))
-}
-
-fn write_state(path: &[u8], value: &str) {
-    let _ = abi::set_property(path, value.as_bytes());
 }
 
 /// The address that the proxy holds for the caller, without its port (`1.2.3.4:5`, `[::1]:5`).

@@ -1,0 +1,89 @@
+//! One limit of a request: where its bucket is, how it was last read, what a take would do.
+
+use super::gcra::{self, Bucket, Outcome, Taken};
+use super::slot::{Slot, Way};
+use super::table::{Place, Table};
+use super::{Mode, Request, Ruling, Standing};
+
+/// One limit of a request.
+pub(super) struct Item<'a> {
+    pub(super) index: usize,
+    pub(super) request: Request<'a>,
+    pub(super) place: Place,
+    /// What was judged, until it is taken.
+    pub(super) judged: Option<Judged>,
+    pub(super) standing: Standing,
+    /// When it was taken, and the bucket as written then.
+    pub(super) receipt: Option<(u64, Bucket)>,
+}
+
+/// A slot, and what a take from it at that moment comes to.
+#[derive(Clone, Copy)]
+pub(super) struct Judged {
+    pub(super) loaded: Loaded,
+    pub(super) taken: Taken,
+    pub(super) now: u64,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Loaded {
+    pub(super) slot: Slot,
+    pub(super) version: u32,
+}
+
+impl<'a> Item<'a> {
+    pub(super) fn new(table: &Table, index: usize, request: &Request<'a>) -> Self {
+        Self {
+            index,
+            request: *request,
+            place: table.place(request.limit, request.identity),
+            judged: None,
+            standing: Standing { remaining: 0, reset_ns: 0, ruling: Ruling::Pass },
+            receipt: None,
+        }
+    }
+
+    /// The take on the bucket in `slot`, and whether what is stored there reads differently now.
+    /// Notes where the bucket stands after it.
+    pub(super) fn spend(&mut self, slot: &Slot, now: u64) -> (Taken, bool) {
+        let Request { quota, mode, .. } = self.request;
+        let cost = if mode == Mode::Ask { 1 } else { self.request.cost };
+        let stored = slot.find(self.place.fingerprint);
+        let bucket = self.bucket(slot, now);
+        let taken = gcra::take(bucket, quota, now, cost);
+        self.standing.ruling = match taken.outcome {
+            Outcome::Allowed { .. } => Ruling::Pass,
+            Outcome::Denied { .. } => Ruling::NotYet,
+            Outcome::Never => Ruling::Never,
+        };
+        match (taken.outcome, mode) {
+            (Outcome::Allowed { remaining, reset_ns }, Mode::Take) => {
+                self.standing = Standing { remaining, reset_ns, ruling: Ruling::Pass };
+            }
+            _ => self.note(bucket, now),
+        }
+        let outdated = stored
+            .is_some_and(|way| taken.bucket != way.bucket || way.interval != quota.interval_bits());
+        (taken, outdated)
+    }
+
+    /// Notes where the bucket stands with nothing taken.
+    pub(super) fn look(&mut self, now: u64) {
+        if let Some(Judged { loaded, .. }) = self.judged {
+            self.note(self.bucket(&loaded.slot, now), now);
+        }
+    }
+
+    fn note(&mut self, bucket: Bucket, now: u64) {
+        let looked = gcra::take(bucket, self.request.quota, now, 0).outcome;
+        if let Outcome::Allowed { remaining, reset_ns } = looked {
+            self.standing = Standing { remaining, reset_ns, ..self.standing };
+        }
+    }
+
+    pub(super) fn bucket(&self, slot: &Slot, now: u64) -> Bucket {
+        let way = slot.find(self.place.fingerprint);
+        let read = |way: Way| gcra::carry_over(way.bucket, way.interval, self.request.quota, now);
+        way.map_or_else(Bucket::default, read)
+    }
+}
