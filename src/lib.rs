@@ -42,6 +42,7 @@
 pub mod cache;
 pub mod concurrency;
 pub mod config;
+mod decimal;
 pub mod gate;
 pub mod grant;
 pub mod headers;

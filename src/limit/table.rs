@@ -10,6 +10,7 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::slot::{SLOT_BYTES, WAYS};
 use super::store::{CREATE, Store, StoreError, Swap, load};
+use crate::decimal;
 
 /// The most slots a table may have: 2²¹, which is 16.8 M buckets in 400 MB.
 pub const MAX_SLOTS: u32 = 1 << 21;
@@ -128,15 +129,7 @@ impl Table {
     pub fn write_key(&self, slot: u32, key: &mut String) {
         key.clear();
         key.push_str(&self.prefix);
-        let mut divisor = 1;
-        while slot / divisor >= 10 {
-            divisor *= 10;
-        }
-        while divisor > 0 {
-            let digit = u8::try_from(slot / divisor % 10).unwrap_or(0);
-            key.push(char::from(b'0' + digit));
-            divisor /= 10;
-        }
+        decimal::push(key, u64::from(slot));
     }
 
     fn create_slots(&self, store: &dyn Store) -> Result<(), StoreError> {
