@@ -225,7 +225,8 @@ async fn streams_that_outlive_a_push_and_a_lease_keep_their_places() {
     changed["responses"] = json!({"realm": "changed"});
     assert_eq!(envoy.reload(changed).await, Push::Accepted);
     let probe = delayed(&signer, "alice", "/", 150);
-    // A lease is 15 s: the streams of the old configuration renew theirs.
+    // A lease is 15 s: the host goes on ticking the old configuration while it has streams, and
+    // each tick renews the places of its own.
     while began.elapsed() < Duration::from_secs(17) {
         assert_eq!(places(&envoy, &probe).await, 1, "after {:?}", began.elapsed());
         tokio::time::sleep(Duration::from_millis(500)).await;

@@ -3,7 +3,6 @@
 mod body;
 mod foreign;
 mod http;
-mod in_flight;
 mod keys;
 mod logging;
 mod metrics;
