@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use memchr::memchr;
 
 use crate::headers::Headers;
 use crate::path;
@@ -171,11 +172,17 @@ fn one_of<'a>(candidates: impl Iterator<Item = Cow<'a, [u8]>>) -> Found<'a> {
 fn in_header<'a>(headers: &'a Headers, name: &str, prefix: &[u8]) -> Found<'a> {
     let mut found = Found::None;
     for value in headers.all(name) {
-        let mut parts = value.split(|byte| *byte == b',');
-        let first = parts.next().and_then(|part| after_prefix(part, prefix));
+        let comma = memchr(b',', value);
+        let (head, rest) = match comma.and_then(|at| value.split_at_checked(at)) {
+            Some((head, rest)) => (head, rest.get(1..).unwrap_or_default()),
+            None => (value, &[][..]),
+        };
+        let first = after_prefix(head, prefix);
         let joined = match first {
-            Some(_) => parts.next().is_some(),
-            None => parts.any(|part| after_prefix(part, prefix).is_some()),
+            Some(_) => comma.is_some(),
+            None => {
+                rest.split(|byte| *byte == b',').any(|part| after_prefix(part, prefix).is_some())
+            }
         };
         match first {
             _ if joined => return Found::Several,

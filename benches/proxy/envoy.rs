@@ -18,7 +18,7 @@ use crate::settings::Settings;
 /// Longest time from start to ready.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A running Envoy with one worker; it ends with this value.
+/// A running Envoy; it ends with this value.
 pub struct Envoy {
     process: Child,
     log: PathBuf,
@@ -28,8 +28,18 @@ pub struct Envoy {
 }
 
 impl Envoy {
-    /// Starts Envoy with `listeners` and waits until it is ready.
+    /// Starts Envoy with `listeners` and one worker, and waits until it is ready.
     pub fn start(settings: &Settings, listeners: &[Listener], jwks: &Value) -> Result<Self> {
+        Self::with_workers(1, settings, listeners, jwks)
+    }
+
+    /// The same with so many workers.
+    pub fn with_workers(
+        workers: u32,
+        settings: &Settings,
+        listeners: &[Listener],
+        jwks: &Value,
+    ) -> Result<Self> {
         fs::create_dir_all(&settings.scratch)?;
         let config = settings.scratch.join("envoy.json");
         let admin = settings.scratch.join("admin.txt");
@@ -48,7 +58,8 @@ impl Envoy {
         }
         let started = Instant::now();
         let process = Command::new(&settings.envoy)
-            .args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"])
+            .args(["--concurrency", &workers.to_string()])
+            .args(["--disable-hot-restart", "--log-level", "warning"])
             .arg("--config-path")
             .arg(&config)
             .arg("--admin-address-path")

@@ -44,18 +44,22 @@ pub fn costs(scenarios: &[Scenario], rounds: &[Round]) -> String {
     table
 }
 
-/// Start and memory of each Envoy.
+/// Start and memory of each Envoy. A worker's VM takes what one more worker does, and what the load
+/// added. The first VM, of the main thread, comes with what the engine keeps of the module's code.
 pub fn footprint(rows: &[Row]) -> String {
     let mut table = String::from(
-        "An Envoy with this listener alone (median)\n\
-         listener             ready after    resident, idle    after one round\n",
+        "An Envoy with this listener alone: ready after (median), resident memory\n\
+         listener             ready           idle   100,000 requests   200,000 requests   \
+         one more worker\n",
     );
     for row in rows {
-        let (idle, loaded) = (row.idle / 1024.0, row.loaded / 1024.0);
+        let [idle, loaded, later] = row.resident.map(|kib| kib as f64 / 1024.0);
         let _ = writeln!(
             table,
-            "{:<20} {:>8.0} ms {:>13.1} MiB {:>14.1} MiB",
-            row.name, row.ready, idle, loaded
+            "{:<20} {:>5.0} ms {idle:>8.1} MiB {loaded:>14.1} MiB {later:>14.1} MiB {:>13.1} MiB",
+            row.name,
+            row.ready,
+            row.worker as f64 / 1024.0
         );
     }
     table

@@ -170,17 +170,21 @@ impl TokenCache {
     }
 }
 
-/// Mixes eight bytes at a time. Good enough to spread tokens, which are random at their end; that
-/// two of them can be made to collide is of no use to anybody.
+/// Mixes the length and the end of a token, eight bytes at a time.
+///
+/// Tokens end in their signature, which is random: 64 digits of it spread them as well as all of a
+/// token would. That somebody can make two tokens with one hash is of no use to anybody: the
+/// comparison looks at every byte.
 fn hash(seed: u64, token: &[u8]) -> u64 {
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-    let (words, rest) = token.as_chunks::<8>();
-    let mut hash = seed ^ u64::try_from(token.len()).unwrap_or(0).wrapping_mul(ODD);
-    for word in words {
-        hash = (hash.rotate_left(29) ^ u64::from_le_bytes(*word)).wrapping_mul(ODD);
-    }
+    const END: usize = 64;
+    let mix = |hash: u64, word: u64| (hash.rotate_left(29) ^ word).wrapping_mul(ODD);
+    let end = token.get(token.len().saturating_sub(END)..).unwrap_or_default();
+    let (words, rest) = end.as_chunks::<8>();
     let rest = rest.iter().fold(0, |rest, byte| rest << 8 | u64::from(*byte));
-    hash = (hash.rotate_left(29) ^ rest).wrapping_mul(ODD);
+    let length = mix(seed, u64::try_from(token.len()).unwrap_or(0));
+    let hash = words.iter().fold(length, |hash, word| mix(hash, u64::from_le_bytes(*word)));
+    let hash = mix(hash, rest);
     // The map takes its place from the low bits, which a product mixes least.
     hash ^ hash >> 32
 }

@@ -1,6 +1,7 @@
 //! The thin shell: the only code that knows the proxy. Callbacks gather, decide, apply.
 
 mod body;
+mod counts;
 mod foreign;
 mod http;
 mod keys;

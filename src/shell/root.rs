@@ -46,13 +46,15 @@ impl Context for Root {
         state.keys.on_answer(number, body, &state.policy, &state.metrics);
         state.resume_waiting();
     }
+}
 
-    /// Another configuration has taken over and no stream of this one is left.
-    fn on_done(&mut self) -> bool {
+/// Another configuration has taken over and no stream of this one is left. `on_done` would be told
+/// that as well, but a module that has it is asked at the end of each stream, too.
+impl Drop for Root {
+    fn drop(&mut self) {
         if let Some(state) = &self.state {
             state.keys.release();
         }
-        true
     }
 }
 

@@ -1,7 +1,5 @@
 //! The trace of a decision: filter state, counters, the log.
 
-use log::info;
-
 use super::state::State;
 use crate::abi;
 use crate::cache::Look;
@@ -20,7 +18,8 @@ impl State {
         let (decision, reason) = (judgement.verdict.decision(), judgement.verdict.reason());
         let denied = judgement.verdict.denial().is_some();
         if denied {
-            self.refusals.note(decision, reason, rule, provider, abi::now());
+            let body = judgement.refusal.as_ref();
+            self.refusals.note((decision, reason), rule, provider, body, abi::now());
         }
         let write = match self.policy.filter_state {
             FilterState::All => true,
@@ -45,9 +44,6 @@ impl State {
                     write_state(path, value);
                 }
             }
-        }
-        if let Some(refusal) = &judgement.refusal {
-            info!("tollgate: rule {rule}: request body refused: {refusal}");
         }
         if self.policy.metrics {
             if let Some(look) = judgement.look {
