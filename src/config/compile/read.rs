@@ -1,7 +1,7 @@
 //! Readers of single values: each notes its problem and gives a stand-in, so that the rest of the
 //! document is still looked at.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -121,7 +121,7 @@ pub(super) fn size(
 #[inline(never)]
 pub(super) fn name<'a>(
     raw: Option<&'a String>,
-    taken: &mut HashSet<&'a str>,
+    taken: &mut BTreeSet<&'a str>,
     at: &At,
     report: &mut Report,
 ) -> Option<String> {
