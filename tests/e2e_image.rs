@@ -246,3 +246,38 @@ fn the_bill_names_each_crate_that_is_compiled_into_the_module_and_no_other() {
         assert_eq!(component["hashes"][0]["content"].as_str().unwrap().len(), 64, "{component}");
     }
 }
+
+#[test]
+fn a_release_is_the_same_twice_and_its_examples_name_its_digests() {
+    let name = "a_release_is_the_same_twice_and_its_examples_name_its_digests";
+    if !support::root().join("dist/tollgate.wasm").is_file() {
+        return absent(name, "dist/tollgate.wasm is absent: run `make wasm`");
+    }
+    let sums = ["one", "two"].map(|time| {
+        let dist =
+            support::root().join(format!("target/e2e/release-{}/{time}", std::process::id()));
+        script("image", &dist, &[]);
+        script("release", &dist, &[]);
+        dist.join("release")
+    });
+    let read = |folder: &Path, file: &str| std::fs::read_to_string(folder.join(file)).unwrap();
+    assert_eq!(read(&sums[0], "SHA256SUMS"), read(&sums[1], "SHA256SUMS"));
+    let folder = &sums[0];
+    let check = Command::new("sha256sum")
+        .args(["--check", "--strict", "SHA256SUMS"])
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    assert!(check.status.success(), "{check:?}");
+    for file in ["wasm", "cdx.json", "examples.tar.gz", "oci.tar"] {
+        let file = if file.contains("tar") { format!("-{file}") } else { format!(".{file}") };
+        assert!(folder.join(format!("tollgate-1.2.3{file}")).is_file(), "{file}");
+    }
+    let archive = std::fs::read(folder.join("tollgate-1.2.3-examples.tar.gz")).unwrap();
+    let envoy = unpack(&archive, "tollgate-1.2.3-examples/envoy/envoy.yaml");
+    assert_eq!(envoy, std::fs::read(support::root().join("envoy/envoy.yaml")).unwrap());
+    let archive = folder.join("tollgate-1.2.3-examples.tar.gz");
+    let all = Command::new("tar").arg("-xzOf").arg(archive).output().unwrap().stdout;
+    assert!(!String::from_utf8_lossy(&all).contains(&"0".repeat(64)), "a placeholder is left");
+    std::fs::remove_dir_all(folder.parent().unwrap().parent().unwrap()).unwrap();
+}
