@@ -314,7 +314,7 @@ fn an_error_of_shape_names_its_path_and_what_is_allowed() {
         (with("/rules/0/cost", json!({"x": 1})), "rules[0].cost.x", "unknown field `x`"),
         (with("/rules/0/cost", json!({"max": []})), "rules[0].cost.max", "a whole number"),
         (with("/providers/0/audiences", json!("all")), "providers[0].audiences", "the word `any`"),
-        (with("/providers/0/audiences", json!([1])), "providers[0].audiences[0]", "a string"),
+        (with("/providers/0/audiences", json!([1])), "providers[0].audiences[0]", "a text"),
         (with("/providers/0/tenants", json!({})), "providers[0].tenants", "the word `any`"),
         (with("/providers/0/clock_skew", json!(60)), "providers[0].clock_skew", "a duration"),
         (with("/providers/0/bind", json!("tls")), "providers[0].bind", "`none` or `mtls`"),
@@ -330,7 +330,7 @@ fn an_error_of_shape_names_its_path_and_what_is_allowed() {
         (
             with("/providers/0/keys", json!(SECRET)),
             "providers[0].keys",
-            "a text, expected an object",
+            "is a text, expected an object",
         ),
         (
             with("/providers/0/keys", json!({"remote": SECRET})),
@@ -338,7 +338,7 @@ fn an_error_of_shape_names_its_path_and_what_is_allowed() {
             "a text",
         ),
         (json!([]), "(document)", "the configuration"),
-        // serde reads a list as the members of a struct in order; an empty one would be all defaults.
+        // Some parsers read a list as the members in order; an empty one would be all defaults.
         (with("/rules/0/match", json!([])), "rules[0].match", "an object with hosts, paths"),
         (with("/rules/0", json!(["x"])), "rules[0]", "an object"),
         (with("/providers/0/keys", json!([SECRET])), "providers[0].keys", "an object"),
@@ -346,6 +346,54 @@ fn an_error_of_shape_names_its_path_and_what_is_allowed() {
     ] {
         one_problem(&document.to_string(), path, part);
     }
+}
+
+#[test]
+fn all_errors_of_shape_are_reported_at_once() {
+    let mut document = least();
+    set(&mut document, "/provider", json!([]));
+    set(&mut document, "/providers/0/issuer", json!("x"));
+    set(&mut document, "/providers/0/clock_skew", json!(60));
+    set(&mut document, "/rules/0/match", json!({"hosts": [1, "a", {}], "path": "/"}));
+    set(&mut document, "/rules/0/cost", json!(-1));
+    set(&mut document, "/limits/0/rate", json!(null));
+    // An error of meaning waits until the shape is right.
+    set(&mut document, "/limits/0/name", json!("Not A Name"));
+    let twice = document.to_string().replacen('{', r#"{"crypto":"auto","crypto":"host","#, 1);
+    assert_eq!(
+        problems(&twice),
+        [
+            "(document): the member `crypto` is given twice",
+            "limits[0].rate: null is not a value here; leave the member out to have its default",
+            "provider: unknown field `provider` (is `providers` meant?), expected one of \
+             `providers`, `token`, `rules`, `limits`, `tags`, `responses`, `telemetry`, `privacy`, \
+             `crypto`, `token_cache`, `store`, `failure_mode`, `ambiguous_paths`, `dry_run`",
+            "providers[0].issuer: unknown field `issuer` (is `issuers` meant?), expected one of \
+             `name`, `preset`, `issuers`, `tenants`, `audiences`, `algorithms`, `keys`, \
+             `clock_skew`, `require_exp`, `max_lifetime`, `typ`, `token_use`, `bind`, `identity`",
+            "providers[0].clock_skew: is 60, expected a duration: a text such as `500ms`, `5s`, \
+             `10m` or `1h`",
+            "rules[0].match.path: unknown field `path` (is `paths` meant?), expected one of \
+             `hosts`, `paths`, `methods`, `headers`",
+            "rules[0].match.hosts[0]: is 1, expected a text",
+            "rules[0].match.hosts[2]: is an object, expected a text",
+            "rules[0].cost: is -1, expected a whole number, or an object with header or json_rows",
+            "crypto: is \"host\", expected `auto` or `module`",
+        ]
+    );
+}
+
+#[test]
+fn a_hundred_problems_are_listed_and_no_more() {
+    let lines = problems(&json!({"providers": vec![1; 5_000]}).to_string());
+    assert_eq!(lines.len(), 101);
+    assert_eq!(lines[100], "(document): has more problems, which are not listed");
+}
+
+#[test]
+fn an_error_of_syntax_has_its_path_and_its_line() {
+    let line = problems("{\"rules\": [{\"match\":\n {\"paths\": [\"/\", }]}}]}").join("\n");
+    assert!(line.starts_with("rules[0].match.paths[1]: expected value at line 2"), "{line}");
 }
 
 #[test]

@@ -1,24 +1,21 @@
 //! The configuration: one JSON document becomes a [`Policy`], or a list of what is wrong with it.
 //!
-//! A document goes through three readings. `strict` refuses what parsers disagree about; `schema`
-//! gives it its shape and refuses unknown members; `compile/` turns each section into what the
-//! filter decides by and collects every error of meaning. After that nothing is left to parse.
+//! A document goes through three readings. `document` makes a tree of values of it and refuses what
+//! parsers disagree about; `schema` gives it its shape and refuses unknown members; `compile/` turns
+//! each section into what the filter decides by. Each notes all that it finds, and the next one runs
+//! only where nothing was found. After that nothing is left to parse.
 
 mod compile;
+mod document;
 mod report;
 mod schema;
-mod strict;
 mod units;
-
-use std::marker::PhantomData;
-
-use serde::de::DeserializeSeed;
 
 pub use report::{Problem, Warning};
 
 use crate::policy::Policy;
 use report::{At, Report};
-use schema::RawConfig;
+use schema::{RawConfig, Read};
 
 /// The largest document that is read, bytes: a hundred times the largest sensible one, and small
 /// beside the memory of a VM.
@@ -34,8 +31,9 @@ pub trait Environment {
 /// result.
 ///
 /// # Errors
-/// All problems of meaning at once; an error of shape (JSON syntax, an unknown member, a wrong
-/// type) comes alone, because what follows it cannot be read.
+/// All problems of shape at once (an unknown member, a wrong type, `null`), or, where there are none,
+/// all problems of meaning; an error of JSON syntax comes alone, because what follows it cannot be
+/// read.
 pub fn compile(
     document: &[u8],
     env: &dyn Environment,
@@ -50,21 +48,21 @@ pub fn compile(
 }
 
 /// Gives a document its shape.
-fn parse(document: &[u8], report: &mut Report) -> Option<RawConfig> {
-    if document.len() > MAX_DOCUMENT {
-        let found = document.len();
+fn parse(text: &[u8], report: &mut Report) -> Option<RawConfig> {
+    if text.len() > MAX_DOCUMENT {
+        let found = text.len();
         report.problem(
             &At::root(),
             format_args!("has {found} bytes; allowed: at most {MAX_DOCUMENT}"),
         );
         return None;
     }
-    if document.trim_ascii().is_empty() {
+    if text.trim_ascii().is_empty() {
         report.problem(&At::root(), "is empty; a filter with no provider protects nothing");
         return None;
     }
     // The first byte of a protobuf `Struct` is the tag of its map of fields.
-    if document.first() == Some(&b'\n') && document.trim_ascii().first() != Some(&b'{') {
+    if text.first() == Some(&b'\n') && text.trim_ascii().first() != Some(&b'{') {
         report.problem(
             &At::root(),
             "is protobuf, not JSON; allowed: JSON text, in Envoy a google.protobuf.StringValue \
@@ -72,37 +70,16 @@ fn parse(document: &[u8], report: &mut Report) -> Option<RawConfig> {
         );
         return None;
     }
-    shape(document, strict::Strict::document())
-        .and_then(|()| shape(document, PhantomData::<RawConfig>))
-        .map_err(|(at, message)| report.problem(&at, message))
-        .ok()
+    let value = document::read(text, report)?;
+    let raw = RawConfig::read(&value, &At::root(), report);
+    raw.filter(|_| report.problems.is_empty())
 }
 
-/// Reads the document once; an error comes with its JSON path.
-fn shape<'de, S: DeserializeSeed<'de>>(
-    document: &'de [u8],
-    seed: S,
-) -> Result<S::Value, (At, String)> {
-    let mut track = serde_path_to_error::Track::new();
-    let mut json = serde_json::Deserializer::from_slice(document);
-    let result = seed.deserialize(serde_path_to_error::Deserializer::new(&mut json, &mut track));
-    result.and_then(|value| json.end().map(|()| value)).map_err(|error| {
-        let path = track.path().to_string();
-        let at = if path == "." { At::root() } else { At::root().field(&path) };
-        (at, without_secrets(&path, error.to_string()))
-    })
-}
-
-/// serde quotes a text of the wrong type; where keys are written it must not.
-fn without_secrets(path: &str, message: String) -> String {
-    let secret = [".keys", "upstream_authorization", "privacy"];
-    if !secret.iter().any(|name| path.contains(name)) {
-        return message;
-    }
-    match (message.split_once("string \""), message.rsplit_once("\", expected ")) {
-        (Some((before, _)), Some((_, after))) => format!("{before}a text, expected {after}"),
-        _ => message,
-    }
+/// The JSON Schema (2020-12) of the document. It tells shapes and bounds; what one part of a
+/// document asks of another, [`compile`] alone knows.
+#[cfg(feature = "cli")]
+pub fn json_schema() -> serde_json::Value {
+    schema::json::document()
 }
 
 #[cfg(test)]

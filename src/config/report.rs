@@ -5,6 +5,9 @@ use std::fmt;
 /// The longest line a problem becomes, in characters: a log line should stay one.
 const MAX_MESSAGE: usize = 600;
 
+/// The most problems that are told: whoever writes a document does not read more at once.
+const MAX_PROBLEMS: usize = 100;
+
 /// Why a document is refused: one of possibly many causes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -58,6 +61,17 @@ impl At {
         Self(format!("{}[{index}]", self.0))
     }
 
+    /// Whether this is the document itself.
+    pub(super) fn is_root(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether key material is written here, which no message may quote.
+    pub(super) fn is_secret(&self) -> bool {
+        let secret = [".keys", "upstream_authorization", "privacy"];
+        secret.iter().any(|name| self.0.contains(name))
+    }
+
     fn text(&self) -> String {
         match self.0.as_str() {
             "" => "(document)".to_owned(),
@@ -76,8 +90,12 @@ pub(super) struct Report {
 impl Report {
     /// Notes a problem; the document will be refused.
     pub(super) fn problem(&mut self, at: &At, message: impl fmt::Display) {
-        let message = one_line(&message.to_string());
-        self.problems.push(Problem { path: at.text(), message });
+        let (path, message) = match self.problems.len() {
+            0..MAX_PROBLEMS => (at.text(), one_line(&message.to_string())),
+            MAX_PROBLEMS => (At::root().text(), "has more problems, which are not listed".into()),
+            _ => return,
+        };
+        self.problems.push(Problem { path, message });
     }
 
     /// Notes that a member is required and absent.

@@ -1,49 +1,60 @@
 //! `limits` as written.
 
-use serde::Deserialize;
-
-use super::object::object;
+use super::record::record;
 use super::{Count, RateText, RawCharge, RawGrant};
 
-/// An entry of `limits`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(remote = "Self", deny_unknown_fields, default)]
-pub(in crate::config) struct RawLimit {
-    pub(in crate::config) name: Option<String>,
-    pub(in crate::config) key: Option<String>,
-    pub(in crate::config) rate: Option<RateText>,
-    pub(in crate::config) burst: Option<Count>,
-    pub(in crate::config) tiers: Option<Vec<RawTier>>,
-    pub(in crate::config) rate_claim: Option<RawRateClaim>,
-    pub(in crate::config) charge: Option<RawCharge>,
-    pub(in crate::config) response_cost: Option<RawResponseCost>,
-    pub(in crate::config) dry_run: Option<bool>,
+record! {
+    /// A limit: one bucket of tokens for each value of its key.
+    RawLimit [
+        /// The name: a label in metrics and rules; unique.
+        name: String { "required": true, "pattern": "^[a-z0-9_-]{1,32}$" },
+        /// A template: who shares a bucket. Where it has no value, the address of the client.
+        key: String { "default": "{@identity}" },
+        /// How fast a bucket fills.
+        rate: RateText { "required": true },
+        /// How much a bucket holds. By default the N of the rate.
+        burst: Count { "minimum": 1 },
+        /// Other rates for some callers: the first that matches is taken.
+        tiers: Vec<RawTier> { "minItems": 1 },
+        /// The claim that holds a caller's own rate.
+        rate_claim: RawRateClaim,
+        /// When a request is charged. `request`: when it comes; `response`: what `response_cost`
+        /// finds, when the response ends.
+        charge: RawCharge { "default": "request" },
+        /// What a response costs; with `charge: response` and only there.
+        response_cost: RawResponseCost,
+        /// Whether the limit decides and reports, and lets pass.
+        dry_run: bool { "default": false },
+    ]
 }
-object!(RawLimit, "an object: a limit");
 
-/// An entry of `tiers`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(remote = "Self", deny_unknown_fields, default)]
-pub(in crate::config) struct RawTier {
-    pub(in crate::config) when: Option<RawGrant>,
-    pub(in crate::config) rate: Option<RateText>,
-    pub(in crate::config) burst: Option<Count>,
+record! {
+    /// Another rate for some callers.
+    RawTier [
+        /// What the caller must be granted.
+        when: RawGrant { "required": true },
+        /// How fast the bucket fills.
+        rate: RateText { "required": true },
+        /// How much the bucket holds. By default the N of the rate.
+        burst: Count { "minimum": 1 },
+    ]
 }
-object!(RawTier, "an object with when, rate, burst");
 
-/// `rate_claim`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(remote = "Self", deny_unknown_fields, default)]
-pub(in crate::config) struct RawRateClaim {
-    pub(in crate::config) claim: Option<String>,
-    pub(in crate::config) max: Option<RateText>,
+record! {
+    /// A claim that holds the caller's own rate.
+    RawRateClaim [
+        /// The claim: a name, or a JSON Pointer where it begins with `/`. Its value is the N of the
+        /// rate.
+        claim: String { "required": true, "minLength": 1 },
+        /// The highest rate, and the period of all.
+        max: RateText { "required": true },
+    ]
 }
-object!(RawRateClaim, "an object with claim, max");
 
-/// `response_cost`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(remote = "Self", deny_unknown_fields, default)]
-pub(in crate::config) struct RawResponseCost {
-    pub(in crate::config) json: Option<String>,
+record! {
+    /// What a response costs.
+    RawResponseCost [
+        /// A JSON Pointer to a number in the body of the response.
+        json: String { "required": true, "pattern": "^/" },
+    ]
 }
-object!(RawResponseCost, "an object with json");

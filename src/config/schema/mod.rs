@@ -1,161 +1,196 @@
 //! The document as written: one struct for each object of the contract, nothing judged yet.
 //!
-//! Members are optional here even where the contract requires them, so that everything missing is
-//! reported at once by the compiler and not one at a time by the parser.
+//! Each object is declared once, by `record!`: its reader, its JSON Schema and the reference under
+//! `docs/` come from the same lines.
 
+#[cfg(feature = "cli")]
+pub(super) mod json;
 mod limit;
-mod object;
 mod provider;
+mod record;
 mod rule;
 mod unions;
 
-use object::object;
-use serde::Deserialize;
+use record::{record, words};
 
 pub(super) use limit::{RawLimit, RawRateClaim, RawTier};
 pub(super) use provider::{RawProvider, RawRemote};
+pub(super) use record::Read;
 pub(super) use rule::{RawClaimTest, RawCostFrom, RawGrant, RawMatch, RawPayload, RawRule};
 pub(super) use unions::{AnyOr, Count, DurationText, RateText, RawCost, Scalar, Secret, Size};
 
-/// The whole document.
-#[derive(Debug, Default, Deserialize)]
-#[serde(remote = "Self", deny_unknown_fields, default)]
-pub(super) struct RawConfig {
-    pub(super) providers: Option<Vec<RawProvider>>,
-    pub(super) token: Option<RawToken>,
-    pub(super) rules: Option<Vec<RawRule>>,
-    pub(super) limits: Option<Vec<RawLimit>>,
-    pub(super) tags: Option<Vec<RawTag>>,
-    pub(super) responses: Option<RawResponses>,
-    pub(super) telemetry: Option<RawTelemetry>,
-    pub(super) privacy: Option<RawPrivacy>,
-    pub(super) crypto: Option<RawCrypto>,
-    pub(super) token_cache: Option<RawTokenCache>,
-    pub(super) store: Option<RawStore>,
-    pub(super) failure_mode: Option<RawFailureMode>,
-    pub(super) ambiguous_paths: Option<RawAmbiguousPaths>,
-    pub(super) dry_run: Option<bool>,
+record! {
+    /// The configuration of tollgate.
+    RawConfig [
+        /// Who may issue tokens.
+        providers: Vec<RawProvider> { "required": true, "minItems": 1 },
+        /// Where tokens are looked for. By default in the authorization header alone.
+        token: RawToken,
+        /// Which requests need a token, what its caller must be granted, and which limits they take
+        /// from. The first rule that matches decides; a request that none matches is refused
+        /// (`no_rule`). By default one rule `default` that matches all and requires a token.
+        rules: Vec<RawRule> { "minItems": 1 },
+        /// The limits that rules name.
+        limits: Vec<RawLimit>,
+        /// What a verified request is tagged with. By default `identity` (`{@identity}`), `subject`
+        /// (`{sub}`) and `issuer` (`{iss}`), each in a header `x-auth-<name>`.
+        tags: Vec<RawTag>,
+        /// What callers see of a decision.
+        responses: RawResponses,
+        /// What observers see of a decision.
+        telemetry: RawTelemetry,
+        /// How hashed tags are keyed.
+        privacy: RawPrivacy,
+        /// Who checks signatures. `auto`: the host's native verifier where a self-test passes, else
+        /// the module; `module`: the module.
+        crypto: RawCrypto { "default": "auto" },
+        /// The memory of verified tokens, for each worker.
+        token_cache: RawTokenCache,
+        /// The memory of limits, shared by all workers.
+        store: RawStore,
+        /// What happens when the store cannot answer. `deny`: the request is refused
+        /// (`store_unavailable`); `allow`: it passes.
+        failure_mode: RawFailureMode { "default": "deny" },
+        /// What happens to a path with more than one reading: `%2F`, `%5C`, `\`, `//`, `/../`,
+        /// `/./` or invalid percent-encoding. `reject`: it is refused (`path_ambiguous`); `allow`:
+        /// rules judge it as it is.
+        ambiguous_paths: RawAmbiguousPaths { "default": "reject" },
+        /// Whether everything is decided and reported, and nothing refused.
+        dry_run: bool { "default": false },
+    ]
 }
-object!(RawConfig, "an object: the configuration");
 
-/// `token`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(remote = "Self", deny_unknown_fields, default)]
-pub(super) struct RawToken {
-    pub(super) from: Option<Vec<RawFrom>>,
-    pub(super) forward: Option<bool>,
-    pub(super) max_bytes: Option<Size>,
+record! {
+    /// Where tokens are looked for.
+    RawToken [
+        /// The places of a token. A request with two different tokens is refused
+        /// (`token_multiple`). By default the authorization header with the prefix `Bearer `.
+        from: Vec<RawFrom> { "minItems": 1 },
+        /// Whether the upstream gets the token; otherwise it is removed from wherever it was found.
+        forward: bool { "default": true },
+        /// The longest token that is looked at.
+        max_bytes: Size { "default": "16KiB", "bounds": "256 to 64KiB" },
+    ]
 }
-object!(RawToken, "an object with from, forward, max_bytes");
 
-/// An entry of `token.from`; exactly one of its places is given.
-#[derive(Debug, Default, Deserialize)]
-#[serde(remote = "Self", deny_unknown_fields, default)]
-pub(super) struct RawFrom {
-    pub(super) header: Option<String>,
-    pub(super) prefix: Option<String>,
-    pub(super) cookie: Option<String>,
-    pub(super) query: Option<String>,
-    pub(super) websocket_protocol: Option<String>,
+record! {
+    /// A place of a token: exactly one of `header`, `cookie`, `query` and `websocket_protocol`.
+    RawFrom { "oneOf": [
+        { "required": ["header"] }, { "required": ["cookie"] }, { "required": ["query"] },
+        { "required": ["websocket_protocol"] },
+    ], "dependentRequired": { "prefix": ["header"] } } [
+        /// A request header.
+        header: String,
+        /// What stands before the token in the header; letter case does not matter.
+        prefix: String { "default": "" },
+        /// A cookie.
+        cookie: String,
+        /// A parameter of the query.
+        query: String,
+        /// The beginning of a WebSocket subprotocol, whose rest is the token in base64url.
+        websocket_protocol: String,
+    ]
 }
-object!(RawFrom, "an object with one of header, cookie, query, websocket_protocol");
 
-/// An entry of `tags`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(remote = "Self", deny_unknown_fields, default)]
-pub(super) struct RawTag {
-    pub(super) name: Option<String>,
-    pub(super) value: Option<String>,
-    pub(super) header: Option<String>,
-    pub(super) hash: Option<bool>,
-    pub(super) filter_state: Option<bool>,
+record! {
+    /// What a verified request is tagged with: a request header, filter state, or both.
+    RawTag [
+        /// The name: filter state `wasm.tollgate.<name>`, unless `filter_state` is false.
+        name: String { "required": true, "pattern": "^[a-z0-9_-]{1,32}$" },
+        /// A template: the value.
+        value: String { "required": true, "minLength": 1 },
+        /// The request header that carries the value. It is removed from every incoming request
+        /// first, in all its spellings.
+        header: String,
+        /// Whether the value is replaced by its keyed hash; see `privacy`.
+        hash: bool { "default": false },
+        /// Whether the value becomes filter state.
+        filter_state: bool { "default": true },
+    ]
 }
-object!(RawTag, "an object with name, value, header, hash, filter_state");
 
-/// `responses`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(remote = "Self", deny_unknown_fields, default)]
-pub(super) struct RawResponses {
-    pub(super) realm: Option<String>,
-    pub(super) body: Option<RawBody>,
-    pub(super) ratelimit_headers: Option<RawRatelimitHeaders>,
-    pub(super) resource_metadata: Option<String>,
-    pub(super) cors: Option<RawCors>,
+record! {
+    /// What callers see of a decision.
+    RawResponses [
+        /// The realm of `WWW-Authenticate`.
+        realm: String { "minLength": 1 },
+        /// The body of a refusal. `problem`: a problem document (RFC 9457); `empty`: none.
+        body: RawBody { "default": "problem" },
+        /// The headers about limits. `ietf`: RateLimit and RateLimit-Policy; `x`: X-RateLimit-*;
+        /// `both`; `off`.
+        ratelimit_headers: RawRatelimitHeaders { "default": "ietf" },
+        /// The URL of the metadata of the protected resource (RFC 9728), which the filter serves.
+        resource_metadata: String,
+        /// What browsers are told on replies of the filter, and whether it answers preflights.
+        cors: RawCors,
+    ]
 }
-object!(RawResponses, "an object with realm, body, ratelimit_headers, resource_metadata, cors");
 
-/// `responses.cors`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(remote = "Self", deny_unknown_fields, default)]
-pub(super) struct RawCors {
-    pub(super) allow_origins: Option<Vec<String>>,
-    pub(super) allow_credentials: Option<bool>,
+record! {
+    /// Which pages may read the filter's own replies.
+    RawCors [
+        /// Origins such as `https://app.example.com`, or `*` for all.
+        allow_origins: Vec<String> { "required": true, "minItems": 1 },
+        /// Whether browsers may send credentials; not beside `*`.
+        allow_credentials: bool { "default": false },
+    ]
 }
-object!(RawCors, "an object with allow_origins, allow_credentials");
 
-/// `telemetry`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(remote = "Self", deny_unknown_fields, default)]
-pub(super) struct RawTelemetry {
-    pub(super) filter_state: Option<RawFilterState>,
-    pub(super) metrics: Option<bool>,
+record! {
+    /// What observers see of a decision.
+    RawTelemetry [
+        /// Which decisions write filter state `wasm.tollgate.*`.
+        filter_state: RawFilterState { "default": "all" },
+        /// Whether the filter counts.
+        metrics: bool { "default": true },
+    ]
 }
-object!(RawTelemetry, "an object with filter_state, metrics");
 
-/// `privacy`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(remote = "Self", deny_unknown_fields, default)]
-pub(super) struct RawPrivacy {
-    pub(super) hash_key_env: Option<String>,
+record! {
+    /// How hashed tags are keyed.
+    RawPrivacy [
+        /// The environment variable of the VM with the key of HMAC-SHA256. At least 32 bytes.
+        hash_key_env: String { "required": true, "pattern": "^[A-Za-z_][A-Za-z0-9_]{0,127}$" },
+    ]
 }
-object!(RawPrivacy, "an object with hash_key_env");
 
-/// `token_cache`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(remote = "Self", deny_unknown_fields, default)]
-pub(super) struct RawTokenCache {
-    pub(super) entries: Option<Count>,
-    pub(super) max_age: Option<DurationText>,
+record! {
+    /// The memory of verified tokens, for each worker.
+    RawTokenCache [
+        /// How many tokens; 0 turns it off.
+        entries: Count { "default": 10_000, "maximum": 1_000_000 },
+        /// How long a token is remembered at most.
+        max_age: DurationText { "default": "5m", "bounds": "1s to 24h" },
+    ]
 }
-object!(RawTokenCache, "an object with entries, max_age");
 
-/// `store`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(remote = "Self", deny_unknown_fields, default)]
-pub(super) struct RawStore {
-    pub(super) max_identities: Option<Count>,
-}
-object!(RawStore, "an object with max_identities");
-
-/// Declares a closed set of words.
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($variant:ident),+ }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-        #[serde(rename_all = "snake_case")]
-        pub(super) enum $name { $($variant),+ }
-    };
+record! {
+    /// The memory of limits, shared by all workers.
+    RawStore [
+        /// How many identities have buckets of their own at once.
+        max_identities: Count { "default": 131_072, "minimum": 8, "maximum": 16_777_216 },
+    ]
 }
 
 words!(/// `responses.body`.
-    RawBody { Problem, Empty });
+    RawBody { Problem = "problem", Empty = "empty" });
 words!(/// `responses.ratelimit_headers`.
-    RawRatelimitHeaders { Ietf, X, Both, Off });
+    RawRatelimitHeaders { Ietf = "ietf", X = "x", Both = "both", Off = "off" });
 words!(/// `telemetry.filter_state`.
-    RawFilterState { All, Denied, Off });
+    RawFilterState { All = "all", Denied = "denied", Off = "off" });
 words!(/// `crypto`.
-    RawCrypto { Auto, Module });
+    RawCrypto { Auto = "auto", Module = "module" });
 words!(/// `failure_mode`.
-    RawFailureMode { Deny, Allow });
+    RawFailureMode { Deny = "deny", Allow = "allow" });
 words!(/// `ambiguous_paths`.
-    RawAmbiguousPaths { Reject, Allow });
+    RawAmbiguousPaths { Reject = "reject", Allow = "allow" });
 words!(/// `providers[].preset`.
-    RawPreset { Entra });
+    RawPreset { Entra = "entra" });
 words!(/// `providers[].token_use`.
-    RawTokenUse { Any, Access });
+    RawTokenUse { Any = "any", Access = "access" });
 words!(/// `providers[].bind`.
-    RawBind { None, Mtls });
+    RawBind { None = "none", Mtls = "mtls" });
 words!(/// `rules[].auth`.
-    RawAuth { Required, Optional, None });
+    RawAuth { Required = "required", Optional = "optional", None = "none" });
 words!(/// `limits[].charge`.
-    RawCharge { Request, Response });
+    RawCharge { Request = "request", Response = "response" });

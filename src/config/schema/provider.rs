@@ -1,51 +1,76 @@
 //! `providers` as written.
 
-use serde::Deserialize;
-
-use super::object::object;
+use super::record::record;
 use super::{AnyOr, DurationText, RawBind, RawPreset, RawTokenUse, Secret};
 
-/// An entry of `providers`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(remote = "Self", deny_unknown_fields, default)]
-pub(in crate::config) struct RawProvider {
-    pub(in crate::config) name: Option<String>,
-    pub(in crate::config) preset: Option<RawPreset>,
-    pub(in crate::config) issuers: Option<Vec<String>>,
-    pub(in crate::config) tenants: Option<AnyOr>,
-    pub(in crate::config) audiences: Option<AnyOr>,
-    pub(in crate::config) algorithms: Option<Vec<String>>,
-    pub(in crate::config) keys: Option<RawKeys>,
-    pub(in crate::config) clock_skew: Option<DurationText>,
-    pub(in crate::config) require_exp: Option<bool>,
-    pub(in crate::config) max_lifetime: Option<DurationText>,
-    pub(in crate::config) typ: Option<Vec<String>>,
-    pub(in crate::config) token_use: Option<RawTokenUse>,
-    pub(in crate::config) bind: Option<RawBind>,
-    pub(in crate::config) identity: Option<Vec<String>>,
+record! {
+    /// One who may issue tokens.
+    RawProvider [
+        /// The name: a label in metrics, rules and logs; unique.
+        name: String { "required": true, "pattern": "^[a-z0-9_-]{1,32}$" },
+        /// Fills what is not given as tokens of Microsoft Entra ID need it.
+        preset: RawPreset,
+        /// The `iss` values of the provider's tokens; `{tenantid}`, once, stands for a tenant.
+        /// Required without a preset.
+        issuers: Vec<String> { "minItems": 1 },
+        /// The tenants that are let in, or the word `any`. Required where an issuer has
+        /// `{tenantid}`, and without effect elsewhere.
+        tenants: AnyOr,
+        /// The `aud` values that are let in, or the word `any`.
+        audiences: AnyOr { "required": true },
+        /// The algorithms of signatures. By default every asymmetric one that the keys allow; HS*
+        /// only where it is named.
+        algorithms: Vec<String> { "minItems": 1 },
+        /// Where the keys come from.
+        keys: RawKeys { "required": true },
+        /// How far clocks may be apart; whole seconds.
+        clock_skew: DurationText { "default": "60s", "bounds": "0s to 10m" },
+        /// Whether a token without `exp` is refused.
+        require_exp: bool { "default": true },
+        /// The longest time from `iat` to `exp`; `iat` is then required. By default any; whole
+        /// seconds.
+        max_lifetime: DurationText { "bounds": "1s to 8784h" },
+        /// The values of `typ` that are let in; a token without it passes. By default any.
+        typ: Vec<String> { "minItems": 1 },
+        /// Which tokens are let in. `access`: those with `scp`, `scope` or `roles`, which an ID token
+        /// has not; `any`. With the preset `access`.
+        token_use: RawTokenUse { "default": "any" },
+        /// What a token must be bound to. `mtls`: the certificate of the peer (RFC 8705 §3); `none`.
+        bind: RawBind { "default": "none" },
+        /// Templates of claims: the first that has a value is the identity of the caller.
+        identity: Vec<String> { "default": ["{iss}/{sub}"], "minItems": 1 },
+    ]
 }
-object!(RawProvider, "an object: a provider");
 
-/// `keys`: exactly one member is given.
-#[derive(Debug, Default, Deserialize)]
-#[serde(remote = "Self", deny_unknown_fields, default)]
-pub(in crate::config) struct RawKeys {
-    pub(in crate::config) inline: Option<Secret>,
-    pub(in crate::config) env: Option<String>,
-    pub(in crate::config) remote: Option<RawRemote>,
+record! {
+    /// Where the keys come from: exactly one of `inline`, `env` and `remote`.
+    RawKeys { "minProperties": 1, "maxProperties": 1 } [
+        /// A JWKS.
+        inline: Secret,
+        /// The environment variable of the VM that holds a JWKS: keeps secrets of HS* out of the
+        /// document.
+        env: String { "pattern": "^[A-Za-z_][A-Za-z0-9_]{0,127}$" },
+        /// A JWKS that is fetched.
+        remote: RawRemote,
+    ]
 }
-object!(RawKeys, "an object with one of inline, env, remote");
 
-/// `keys.remote`: exactly one of `uri` and `discovery` is given.
-#[derive(Debug, Default, Deserialize)]
-#[serde(remote = "Self", deny_unknown_fields, default)]
-pub(in crate::config) struct RawRemote {
-    pub(in crate::config) uri: Option<String>,
-    pub(in crate::config) discovery: Option<String>,
-    pub(in crate::config) cluster: Option<String>,
-    pub(in crate::config) timeout: Option<DurationText>,
-    pub(in crate::config) refresh_interval: Option<DurationText>,
-    pub(in crate::config) unknown_kid_interval: Option<DurationText>,
-    pub(in crate::config) max_stale: Option<DurationText>,
+record! {
+    /// A JWKS that is fetched: exactly one of `uri` and `discovery`, which the preset fills.
+    RawRemote { "not": { "required": ["uri", "discovery"] } } [
+        /// The address of the JWKS.
+        uri: String { "pattern": "^https?://" },
+        /// The address of a discovery document that names it.
+        discovery: String { "pattern": "^https?://" },
+        /// The Envoy cluster that reaches it.
+        cluster: String { "required": true, "minLength": 1 },
+        /// How long one fetch may take.
+        timeout: DurationText { "default": "5s", "bounds": "10ms to 1m" },
+        /// How often the keys are fetched, ± 10 %.
+        refresh_interval: DurationText { "default": "1h", "bounds": "1s to 168h" },
+        /// The least time between fetches that tokens with an unknown `kid` cause.
+        unknown_kid_interval: DurationText { "default": "30s", "bounds": "1s to 1h" },
+        /// How long the last good keys serve while fetches fail; at least `refresh_interval`.
+        max_stale: DurationText { "default": "24h", "bounds": "1s to 720h" },
+    ]
 }
-object!(RawRemote, "an object with one of uri, discovery, and with cluster");

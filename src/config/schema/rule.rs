@@ -2,97 +2,124 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-
-use super::object::object;
+use super::record::record;
 use super::{Count, RawAuth, RawCost, Scalar, Size};
 
-/// An entry of `rules`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(remote = "Self", deny_unknown_fields, default)]
-pub(in crate::config) struct RawRule {
-    pub(in crate::config) name: Option<String>,
-    #[serde(rename = "match")]
-    pub(in crate::config) matcher: Option<RawMatch>,
-    pub(in crate::config) auth: Option<RawAuth>,
-    pub(in crate::config) providers: Option<Vec<String>>,
-    pub(in crate::config) allow: Option<Vec<RawGrant>>,
-    pub(in crate::config) limits: Option<Vec<String>>,
-    pub(in crate::config) cost: Option<RawCost>,
-    pub(in crate::config) concurrency: Option<Count>,
-    pub(in crate::config) payload: Option<RawPayload>,
-    pub(in crate::config) upstream_authorization: Option<RawUpstreamAuthorization>,
-    pub(in crate::config) dry_run: Option<bool>,
+record! {
+    /// What is asked of the requests that match.
+    RawRule [
+        /// The name: a label in metrics and logs; unique.
+        name: String { "required": true, "pattern": "^[a-z0-9_-]{1,32}$" },
+        /// The requests that the rule is for. By default all.
+        matcher = "match": RawMatch,
+        /// Whether a token is needed. `optional`: one that is there must be valid; `none`: none is
+        /// looked at.
+        auth: RawAuth { "default": "required" },
+        /// The names of the providers whose tokens are let in. By default all.
+        providers: Vec<String> { "minItems": 1 },
+        /// What the caller must be granted: any entry admits. By default every valid token.
+        allow: Vec<RawGrant> { "minItems": 1 },
+        /// The names of the limits that must all have tokens left.
+        limits: Vec<String> { "default": [] },
+        /// How many tokens a request takes from each limit: a number, or where it is found.
+        cost: RawCost { "default": 1 },
+        /// How many requests of one identity may be in flight. By default any number.
+        concurrency: Count { "minimum": 1, "maximum": 1_000_000 },
+        /// What the body of a request must be like. By default anything.
+        payload: RawPayload,
+        /// The authorization that the upstream gets in place of the caller's, once a request is
+        /// allowed.
+        upstream_authorization: RawUpstreamAuthorization,
+        /// Whether the rule decides and reports, and lets pass.
+        dry_run: bool { "default": false },
+    ]
 }
-object!(RawRule, "an object: a rule");
 
-/// `match`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(remote = "Self", deny_unknown_fields, default)]
-pub(in crate::config) struct RawMatch {
-    pub(in crate::config) hosts: Option<Vec<String>>,
-    pub(in crate::config) paths: Option<Vec<String>>,
-    pub(in crate::config) methods: Option<Vec<String>>,
-    pub(in crate::config) headers: Option<BTreeMap<String, String>>,
+record! {
+    /// The requests that a rule is for: every member that is given must match.
+    RawMatch [
+        /// Hosts without port: `ml.example.com`, or `*.example.com` for all below it.
+        hosts: Vec<String> { "minItems": 1 },
+        /// Paths: exact, with `*` for one segment and a last `**` for any rest.
+        paths: Vec<String> { "minItems": 1 },
+        /// Methods such as GET, in their letter case.
+        methods: Vec<String> { "minItems": 1 },
+        /// Headers and their values; `*` for present.
+        headers: BTreeMap<String, String>,
+    ]
 }
-object!(RawMatch, "an object with hosts, paths, methods, headers");
 
-/// An entry of `allow`, and `when` of a tier: all members must hold.
-#[derive(Debug, Default, Deserialize)]
-#[serde(remote = "Self", deny_unknown_fields, default)]
-pub(in crate::config) struct RawGrant {
-    pub(in crate::config) roles_any: Option<Vec<String>>,
-    pub(in crate::config) roles_all: Option<Vec<String>>,
-    pub(in crate::config) scopes_any: Option<Vec<String>>,
-    pub(in crate::config) scopes_all: Option<Vec<String>>,
-    pub(in crate::config) groups_any: Option<Vec<String>>,
-    pub(in crate::config) clients: Option<Vec<String>>,
-    pub(in crate::config) claims: Option<Vec<RawClaimTest>>,
+record! {
+    /// What a caller must be granted: all members must hold.
+    RawGrant { "minProperties": 1 } [
+        /// At least one of these roles.
+        roles_any: Vec<String> { "minItems": 1 },
+        /// All of these roles.
+        roles_all: Vec<String> { "minItems": 1 },
+        /// At least one of these scopes.
+        scopes_any: Vec<String> { "minItems": 1 },
+        /// All of these scopes.
+        scopes_all: Vec<String> { "minItems": 1 },
+        /// Member of at least one of these groups.
+        groups_any: Vec<String> { "minItems": 1 },
+        /// One of these clients (`azp`, `appid` or `client_id`).
+        clients: Vec<String> { "minItems": 1 },
+        /// Tests of claims.
+        claims: Vec<RawClaimTest> { "minItems": 1 },
+    ]
 }
-object!(
-    RawGrant,
-    "an object with roles_any, roles_all, scopes_any, scopes_all, groups_any, clients, claims"
-);
 
-/// An entry of `claims`: a claim and exactly one test of it.
-#[derive(Debug, Default, Deserialize)]
-#[serde(remote = "Self", deny_unknown_fields, default)]
-pub(in crate::config) struct RawClaimTest {
-    pub(in crate::config) claim: Option<String>,
-    pub(in crate::config) any_of: Option<Vec<Scalar>>,
-    pub(in crate::config) equals: Option<Scalar>,
-    pub(in crate::config) contains: Option<Scalar>,
-    pub(in crate::config) exists: Option<bool>,
+record! {
+    /// A claim and exactly one test of it.
+    RawClaimTest { "minProperties": 2, "maxProperties": 2 } [
+        /// The claim: a name, or a JSON Pointer where it begins with `/`.
+        claim: String { "required": true, "minLength": 1 },
+        /// It is one of these, or a list that holds one of them.
+        any_of: Vec<Scalar> { "minItems": 1 },
+        /// It is this.
+        equals: Scalar,
+        /// It is a list that holds this.
+        contains: Scalar,
+        /// Whether it is there.
+        exists: bool,
+    ]
 }
-object!(RawClaimTest, "an object with claim and one of equals, any_of, contains, exists");
 
-/// `cost` when it is not a number: exactly one of `header` and `json_rows` is given.
-#[derive(Debug, Default, Deserialize)]
-#[serde(remote = "Self", deny_unknown_fields, default)]
-pub(in crate::config) struct RawCostFrom {
-    pub(in crate::config) header: Option<String>,
-    pub(in crate::config) json_rows: Option<Vec<String>>,
-    pub(in crate::config) max: Option<Count>,
+record! {
+    /// Where the cost of a request is found: exactly one of `header` and `json_rows`.
+    RawCostFrom { "minProperties": 2, "maxProperties": 2 } [
+        /// A request header with a number.
+        header: String,
+        /// JSON Pointers into the body: the rows of the first that is an array are counted.
+        json_rows: Vec<String> { "minItems": 1 },
+        /// The most that one request may cost.
+        max: Count { "required": true, "minimum": 1, "maximum": 1_000_000_000 },
+    ]
 }
-object!(RawCostFrom, "an object with one of header, json_rows, and with max");
 
-/// `payload`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(remote = "Self", deny_unknown_fields, default)]
-pub(in crate::config) struct RawPayload {
-    pub(in crate::config) content_types: Option<Vec<String>>,
-    pub(in crate::config) max_bytes: Option<Size>,
-    pub(in crate::config) require_any: Option<Vec<String>>,
-    pub(in crate::config) max_rows: Option<Count>,
-    pub(in crate::config) max_depth: Option<Count>,
+record! {
+    /// What the body of a request must be like.
+    RawPayload [
+        /// The media types that are let in, as `type/subtype`. By default any.
+        content_types: Vec<String> { "minItems": 1 },
+        /// The largest body.
+        max_bytes: Size { "default": "1MiB", "bounds": "1 to 64MiB" },
+        /// JSON Pointers, of which at least one must lead to something.
+        require_any: Vec<String> { "minItems": 1 },
+        /// The most rows: entries of the first of `cost.json_rows` and `require_any` that is an
+        /// array, or of the body that is one. By default any number.
+        max_rows: Count { "minimum": 1 },
+        /// How deep objects and arrays may nest.
+        max_depth: Count { "default": 128, "minimum": 1, "maximum": 1_024 },
+    ]
 }
-object!(RawPayload, "an object with content_types, max_bytes, require_any, max_rows, max_depth");
 
-/// `upstream_authorization`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(remote = "Self", deny_unknown_fields, default)]
-pub(in crate::config) struct RawUpstreamAuthorization {
-    pub(in crate::config) env: Option<String>,
-    pub(in crate::config) prefix: Option<String>,
+record! {
+    /// The authorization that the upstream gets in place of the caller's.
+    RawUpstreamAuthorization [
+        /// The environment variable of the VM that holds the key.
+        env: String { "required": true, "pattern": "^[A-Za-z_][A-Za-z0-9_]{0,127}$" },
+        /// What stands before the key in the header, such as `Bearer `.
+        prefix: String { "default": "" },
+    ]
 }
-object!(RawUpstreamAuthorization, "an object with env, prefix");

@@ -1,13 +1,14 @@
 //! Values of the contract that may have more than one JSON type, and texts with a meaning.
-//!
-//! Each is read by hand: serde's untagged enums forget the path and what was allowed.
 
 use std::fmt;
 
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
+use serde_json::Value;
+#[cfg(feature = "cli")]
+use serde_json::{Map, json};
 
 use super::RawCostFrom;
+use super::record::{self, Read};
+use crate::config::report::{At, Report};
 
 /// A list of texts, or the word `any`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,10 +54,10 @@ pub(in crate::config) enum RawCost {
 
 /// A text, a number or a truth value.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::config) struct Scalar(pub(in crate::config) serde_json::Value);
+pub(in crate::config) struct Scalar(pub(in crate::config) Value);
 
 /// A JSON value that may hold key material and therefore does not print.
-pub(in crate::config) struct Secret(pub(in crate::config) serde_json::Value);
+pub(in crate::config) struct Secret(pub(in crate::config) Value);
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -64,131 +65,160 @@ impl fmt::Debug for Secret {
     }
 }
 
-impl<'de> Deserialize<'de> for Secret {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        serde_json::Value::deserialize(deserializer).map(Self)
-    }
+/// The number that a value is; a double counts when it is whole and within what a double holds
+/// exactly (2^53).
+fn whole(value: &Value) -> Option<u64> {
+    let Value::Number(number) = value else { return None };
+    number.as_u64().or_else(|| {
+        let number = number.as_f64()?;
+        // What is cut off by the conversion is gone when the number comes back.
+        let cut = number as u64;
+        let fits = number <= 9_007_199_254_740_992.0 && cut as f64 == number;
+        fits.then_some(cut)
+    })
 }
 
-/// Implements `Deserialize` by the visitor of the same type.
-macro_rules! read_by_visitor {
-    ($type:ty, $visitor:ident, $expecting:expr, { $($methods:tt)* }) => {
-        struct $visitor;
-
-        impl<'de> Visitor<'de> for $visitor {
-            type Value = $type;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str($expecting)
-            }
-
-            $($methods)*
-        }
-
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer.deserialize_any($visitor)
+impl Read for AnyOr {
+    #[cold]
+    fn read(value: &Value, at: &At, report: &mut Report) -> Option<Self> {
+        match value {
+            Value::String(text) if text == "any" => Some(Self::Any),
+            Value::Array(_) => Read::read(value, at, report).map(Self::Only),
+            _ => {
+                record::wrong(value, "a list of texts, or the word `any`", at, report);
+                None
             }
         }
-    };
+    }
+
+    #[cfg(feature = "cli")]
+    fn schema(_: &mut Map<String, Value>) -> Value {
+        json!({ "oneOf": [
+            { "const": "any" },
+            { "type": "array", "items": { "type": "string", "minLength": 1 }, "minItems": 1 },
+        ]})
+    }
 }
 
-/// A double that is a whole number within what a double holds exactly (2^53).
-fn whole(number: f64) -> Option<u64> {
-    let fits = number.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&number);
-    fits.then_some(number as u64)
+impl Read for Count {
+    #[cold]
+    fn read(value: &Value, at: &At, report: &mut Report) -> Option<Self> {
+        let count = whole(value).map(Self);
+        if count.is_none() {
+            record::wrong(value, "a whole number", at, report);
+        }
+        count
+    }
+
+    #[cfg(feature = "cli")]
+    fn schema(_: &mut Map<String, Value>) -> Value {
+        json!({ "type": "integer", "minimum": 0 })
+    }
 }
 
-read_by_visitor!(AnyOr, AnyOrVisitor, "a list of texts, or the word `any`", {
-    fn visit_str<E: Error>(self, text: &str) -> Result<AnyOr, E> {
-        match text {
-            "any" => Ok(AnyOr::Any),
-            other => Err(E::invalid_value(Unexpected::Str(other), &self)),
+impl Read for Size {
+    #[cold]
+    fn read(value: &Value, at: &At, report: &mut Report) -> Option<Self> {
+        if let Some(bytes) = whole(value) {
+            return Some(Self::Bytes(bytes));
         }
+        let expected = "a size: bytes, or a text such as `64KiB` or `1MiB`";
+        record::text(value, expected, at, report).map(Self::Text)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<AnyOr, A::Error> {
-        Deserialize::deserialize(SeqAccessDeserializer::new(seq)).map(AnyOr::Only)
+    #[cfg(feature = "cli")]
+    fn schema(definitions: &mut Map<String, Value>) -> Value {
+        let size = json!({
+            "description": "A size: bytes, or a text in KiB or MiB.",
+            "oneOf": [
+                { "type": "integer", "minimum": 0 },
+                { "type": "string", "pattern": "^[0-9]+(KiB|MiB)?$" },
+            ],
+        });
+        super::json::definition("size", size, definitions)
     }
-});
+}
 
-read_by_visitor!(Count, CountVisitor, "a whole number", {
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Count, E> {
-        Ok(Count(number))
-    }
-
-    fn visit_f64<E: Error>(self, number: f64) -> Result<Count, E> {
-        whole(number).map(Count).ok_or_else(|| E::invalid_value(Unexpected::Float(number), &self))
-    }
-});
-
-read_by_visitor!(Size, SizeVisitor, "a size: bytes, or a text such as `64KiB` or `1MiB`", {
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Size, E> {
-        Ok(Size::Bytes(number))
-    }
-
-    fn visit_f64<E: Error>(self, number: f64) -> Result<Size, E> {
-        whole(number)
-            .map(Size::Bytes)
-            .ok_or_else(|| E::invalid_value(Unexpected::Float(number), &self))
+impl Read for DurationText {
+    fn read(value: &Value, at: &At, report: &mut Report) -> Option<Self> {
+        let expected = "a duration: a text such as `500ms`, `5s`, `10m` or `1h`";
+        record::text(value, expected, at, report).map(Self)
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Size, E> {
-        Ok(Size::Text(text.to_owned()))
+    #[cfg(feature = "cli")]
+    fn schema(definitions: &mut Map<String, Value>) -> Value {
+        let duration = json!({
+            "description": "A duration: a whole number with ms, s, m or h, as in 500ms, 10m, 24h.",
+            "type": "string",
+            "pattern": "^[0-9]+(ms|s|m|h)$",
+        });
+        super::json::definition("duration", duration, definitions)
     }
-});
+}
 
-read_by_visitor!(
-    DurationText,
-    DurationVisitor,
-    "a duration: a text such as `500ms`, `5s`, `10m` or `1h`",
-    {
-        fn visit_str<E: Error>(self, text: &str) -> Result<DurationText, E> {
-            Ok(DurationText(text.to_owned()))
+impl Read for RateText {
+    fn read(value: &Value, at: &At, report: &mut Report) -> Option<Self> {
+        let expected = "a rate: a text such as `10/s` or `100/15m`";
+        record::text(value, expected, at, report).map(Self)
+    }
+
+    #[cfg(feature = "cli")]
+    fn schema(definitions: &mut Map<String, Value>) -> Value {
+        let rate = json!({
+            "description": "A rate: N per second, minute, hour, day or duration, as in 10/s, \
+                            100/15m.",
+            "type": "string",
+            "pattern": "^[0-9]*[1-9][0-9]*/(s|m|h|d|[0-9]*[1-9][0-9]*(ms|s|m|h))$",
+        });
+        super::json::definition("rate", rate, definitions)
+    }
+}
+
+impl Read for RawCost {
+    fn read(value: &Value, at: &At, report: &mut Report) -> Option<Self> {
+        if let Value::Object(_) = value {
+            return RawCostFrom::read(value, at, report).map(Self::From);
         }
-    }
-);
-
-read_by_visitor!(RateText, RateVisitor, "a rate: a text such as `10/s` or `100/15m`", {
-    fn visit_str<E: Error>(self, text: &str) -> Result<RateText, E> {
-        Ok(RateText(text.to_owned()))
-    }
-});
-
-read_by_visitor!(RawCost, CostVisitor, "a whole number, or an object with header or json_rows", {
-    fn visit_u64<E: Error>(self, number: u64) -> Result<RawCost, E> {
-        Ok(RawCost::Fixed(number))
+        let cost = whole(value).map(Self::Fixed);
+        if cost.is_none() {
+            let expected = "a whole number, or an object with header or json_rows";
+            record::wrong(value, expected, at, report);
+        }
+        cost
     }
 
-    fn visit_f64<E: Error>(self, number: f64) -> Result<RawCost, E> {
-        whole(number)
-            .map(RawCost::Fixed)
-            .ok_or_else(|| E::invalid_value(Unexpected::Float(number), &self))
+    #[cfg(feature = "cli")]
+    fn schema(definitions: &mut Map<String, Value>) -> Value {
+        json!({ "oneOf": [
+            { "type": "integer", "minimum": 1, "maximum": 1_000_000_000 },
+            RawCostFrom::schema(definitions),
+        ]})
+    }
+}
+
+impl Read for Scalar {
+    #[cold]
+    fn read(value: &Value, at: &At, report: &mut Report) -> Option<Self> {
+        if let Value::Bool(_) | Value::Number(_) | Value::String(_) = value {
+            return Some(Self(value.clone()));
+        }
+        record::wrong(value, "a text, a number, true or false", at, report);
+        None
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawCost, A::Error> {
-        Deserialize::deserialize(MapAccessDeserializer::new(map)).map(RawCost::From)
+    #[cfg(feature = "cli")]
+    fn schema(_: &mut Map<String, Value>) -> Value {
+        json!({ "type": ["string", "number", "boolean"] })
     }
-});
+}
 
-read_by_visitor!(Scalar, ScalarVisitor, "a text, a number, true or false", {
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Scalar, E> {
-        Ok(Scalar(value.into()))
-    }
-
-    fn visit_i64<E: Error>(self, number: i64) -> Result<Scalar, E> {
-        Ok(Scalar(number.into()))
+impl Read for Secret {
+    fn read(value: &Value, _: &At, _: &mut Report) -> Option<Self> {
+        Some(Self(value.clone()))
     }
 
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Scalar, E> {
-        Ok(Scalar(number.into()))
+    #[cfg(feature = "cli")]
+    fn schema(_: &mut Map<String, Value>) -> Value {
+        json!({ "type": "object" })
     }
-
-    fn visit_f64<E: Error>(self, number: f64) -> Result<Scalar, E> {
-        Ok(Scalar(number.into()))
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Scalar, E> {
-        Ok(Scalar(text.into()))
-    }
-});
+}
