@@ -217,6 +217,21 @@ async fn judges(envoy: &Envoy, signer: &Signer) {
 }
 
 #[test]
+fn the_module_names_no_folder_of_the_machine_that_built_it() {
+    let Ok(module) = std::fs::read(support::root().join("dist/tollgate.wasm")) else {
+        let name = "the_module_names_no_folder_of_the_machine_that_built_it";
+        return absent(name, "dist/tollgate.wasm is absent: run `make wasm`");
+    };
+    let home = || std::env::var("HOME").unwrap() + "/.cargo";
+    let cargo = std::env::var("CARGO_HOME").unwrap_or_else(|_| home());
+    for folder in [&cargo, "/.cargo/registry", support::root().to_str().unwrap()] {
+        let found = module.windows(folder.len()).position(|part| part == folder.as_bytes());
+        let text = found.map(|at| module[at..].iter().take(80).copied().collect::<Vec<_>>());
+        assert!(text.is_none(), "{}", text.unwrap().escape_ascii());
+    }
+}
+
+#[test]
 fn the_bill_names_each_crate_that_is_compiled_into_the_module_and_no_other() {
     let dist = support::root().join(format!("target/e2e/sbom-{}", std::process::id()));
     if !support::root().join("dist/tollgate.wasm").is_file() {
