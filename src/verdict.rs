@@ -124,6 +124,9 @@ pub struct Judgement {
     pub caller: Option<Rc<Caller>>,
     /// The other tags of a verified request: index into `Policy::tags`, and the safe value.
     pub own_tags: Vec<(usize, String)>,
+    /// What the request costs, by its rule; the rows of its body once they are counted. `None`: no
+    /// rule matched.
+    pub cost: Option<u64>,
     /// Whether the token was remembered; `None` where nobody looked.
     pub look: Option<Look>,
     /// What is left of each limit that was asked.
@@ -149,12 +152,19 @@ pub struct NeedsBody {
 }
 
 impl Judgement {
-    /// Index of the limit that refused the request.
+    /// Index of the limit that refused the request, or would have: the first of the rule that did.
+    /// `None` for `concurrency_limited`, which is the rule's own.
     pub fn limited_by(&self) -> Option<usize> {
-        match self.verdict.reason() {
-            Reason::RateLimited => self.limits.first().map(|report| report.limit),
-            _ => None,
-        }
+        let ruling = match self.verdict.denial()?.reason {
+            Reason::RateLimited => Ruling::NotYet,
+            Reason::CostExceedsBurst => Ruling::Never,
+            _ => return None,
+        };
+        let refused = |report: &&LimitReport| report.ruling == ruling;
+        let mut refusing = self.limits.iter().filter(refused);
+        // A limit that is a dry run refuses nobody; it is named only where no other would have.
+        let first = refusing.clone().next()?;
+        Some(refusing.find(|report| !report.dry_run).unwrap_or(first).limit)
     }
 
     /// Every tag of a verified request: index into `Policy::tags`, and the safe value.

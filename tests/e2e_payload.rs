@@ -136,7 +136,7 @@ async fn each_refusal_has_its_reason_and_the_upstream_gets_no_byte_of_it() {
         }
     }
     let line = envoy.wait_for_log("request body refused: byte 16: not UTF-8").await;
-    assert!(line.contains("rule all"), "{line}");
+    assert!(line.contains("rule=all"), "{line}");
     assert!(!envoy.log().contains("quoted-"), "the log quotes the body");
     assert_eq!(envoy.vm_failures().await, 0);
 }

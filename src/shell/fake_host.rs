@@ -12,6 +12,7 @@ const OK: u32 = 0;
 const NOT_FOUND: u32 = 1;
 const BAD_ARGUMENT: u32 = 2;
 const CAS_MISMATCH: u32 = 8;
+const INTERNAL_FAILURE: u32 = 10;
 
 type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
@@ -53,6 +54,8 @@ pub struct FakeHost {
     pub resumed: u32,
     /// When set, every call of the request path answers with this status and does nothing.
     pub failing: Option<u32>,
+    /// Whether shared data answers with an internal failure.
+    pub shared_data_fails: bool,
 }
 
 thread_local! {
@@ -221,6 +224,7 @@ extern "C" fn proxy_get_shared_data(
 ) -> u32 {
     let key = bytes(key, key_size);
     answer(|host| match host.shared.get(&key) {
+        _ if host.shared_data_fails => INTERNAL_FAILURE,
         Some((value, number)) => {
             unsafe { *cas = *number };
             give(value.clone(), data, size)
@@ -240,6 +244,9 @@ extern "C" fn proxy_set_shared_data(
 ) -> u32 {
     let (key, value) = (bytes(key, key_size), bytes(value, value_size));
     answer(|host| {
+        if host.shared_data_fails {
+            return INTERNAL_FAILURE;
+        }
         let next = match host.shared.get(&key) {
             Some((_, number)) if cas != 0 && cas != *number => return CAS_MISMATCH,
             Some((_, number)) => number + 1,

@@ -3,28 +3,32 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::mem::{Discriminant, discriminant};
 
 use log::{Level, log};
 
+use crate::payload::Refusal;
+use crate::payload::flaw::{Flaw, Malformed};
 use crate::reason::Reason;
 
-/// One line for each reason in this time, in each worker: 1 min, in nanoseconds.
+/// One line for each cause in this time, in each worker: 1 min, in nanoseconds.
 const INTERVAL: u64 = 60_000_000_000;
 
 /// What was refused in one worker since it was last told.
 ///
-/// A line names the reason, the rule and the provider of the request that caused it, and how many
-/// were refused for that reason since the line before. Nothing of the request itself is in it: who
-/// called is told by the access log.
+/// A line names the reason, the rule and the provider of the request that caused it, what was wrong
+/// with its body, and how many were refused for that since the line before. Nothing of the request
+/// itself is in it: who called is told by the access log.
 #[derive(Debug, Default)]
 pub struct RefusalLog {
-    reasons: RefCell<HashMap<Cause, Told>>,
+    causes: RefCell<HashMap<Cause, Told>>,
 }
 
-/// A decision, `deny` or `would_deny`, and its reason.
-type Cause = (&'static str, Reason);
+/// A decision, `deny` or `would_deny`, its reason, and what kind of flaw a body had. All from closed
+/// lists, so that their number is bounded.
+type Cause = (&'static str, Reason, Option<(Discriminant<Refusal>, Option<Discriminant<Flaw>>)>);
 
-/// When a reason was last told, and how often it came up after that.
+/// When a cause was last told, and how often it came up after that.
 #[derive(Debug)]
 struct Told {
     at: u64,
@@ -32,42 +36,54 @@ struct Told {
 }
 
 impl RefusalLog {
-    /// Counts a refusal, and tells it if this reason was not told within the last minute. `now`:
-    /// nanoseconds since the Unix epoch; a clock that steps back tells early, not never.
+    /// Counts a refusal, and tells it if its cause was not told within the last minute. `body`: what
+    /// was wrong with the body. `now`: nanoseconds since the Unix epoch; a clock that steps back
+    /// tells early, not never.
     pub fn note(
         &self,
-        decision: &'static str,
-        reason: Reason,
+        (decision, reason): (&'static str, Reason),
         rule: &str,
         provider: &str,
+        body: Option<&Refusal>,
         now: u64,
     ) {
-        let Some(count) = self.count((decision, reason), now) else { return };
+        let Some(count) = self.count((decision, reason, body.map(kind)), now) else { return };
         let (level, advice) = advice(reason);
+        let body = body.map(|refusal| format!("request body refused: {refusal}; "));
         log!(
             level,
-            "tollgate: {decision}: reason={} rule={rule} provider={provider} count={count}: {advice}; \
-             see docs/runbook.md#{}",
+            "tollgate: {decision}: reason={} rule={rule} provider={provider} count={count}: \
+             {}{advice}; see docs/runbook.md#{}",
             reason.as_str(),
+            body.unwrap_or_default(),
             reason.as_str()
         );
     }
 
-    /// How many refusals to tell of; `None` while the reason has been told.
+    /// How many refusals to tell of; `None` while the cause has been told.
     fn count(&self, cause: Cause, now: u64) -> Option<u64> {
-        let mut reasons = self.reasons.borrow_mut();
-        match reasons.get_mut(&cause) {
+        let mut causes = self.causes.borrow_mut();
+        match causes.get_mut(&cause) {
             Some(told) if now.abs_diff(told.at) < INTERVAL => {
                 told.since = told.since.saturating_add(1);
                 None
             }
             told => {
                 let since = told.map_or(0, |told| told.since);
-                reasons.insert(cause, Told { at: now, since: 0 });
+                causes.insert(cause, Told { at: now, since: 0 });
                 Some(since.saturating_add(1))
             }
         }
     }
+}
+
+/// What kind of flaw a body has, wherever in it and however large.
+fn kind(refusal: &Refusal) -> (Discriminant<Refusal>, Option<Discriminant<Flaw>>) {
+    let flaw = match refusal {
+        Refusal::Malformed(Malformed { flaw, .. }) => Some(discriminant(flaw)),
+        _ => None,
+    };
+    (discriminant(refusal), flaw)
 }
 
 /// How loud a refusal is, and the first thing to do about it. What only the caller can cure is
@@ -108,18 +124,37 @@ const fn advice(reason: Reason) -> (Level, &'static str) {
 mod tests {
     use super::*;
 
+    const START: u64 = 1_800_000_000_000_000_000;
+
     #[test]
     fn a_flood_of_one_reason_is_told_once_a_minute_with_its_count() {
         let log = RefusalLog::default();
-        let start = 1_800_000_000_000_000_000;
-        assert_eq!(log.count(("deny", Reason::Expired), start), Some(1));
+        let count = |reason, now| log.count(("deny", reason, None), now);
+        assert_eq!(count(Reason::Expired, START), Some(1));
         for step in 1..=1000 {
-            assert_eq!(log.count(("deny", Reason::Expired), start + step), None);
+            assert_eq!(count(Reason::Expired, START + step), None);
         }
-        assert_eq!(log.count(("deny", Reason::TokenMissing), start), Some(1));
-        assert_eq!(log.count(("deny", Reason::Expired), start + INTERVAL), Some(1001));
-        assert_eq!(log.count(("deny", Reason::Expired), start + INTERVAL + 1), None);
+        assert_eq!(count(Reason::TokenMissing, START), Some(1));
+        assert_eq!(count(Reason::Expired, START + INTERVAL), Some(1001));
+        assert_eq!(count(Reason::Expired, START + INTERVAL + 1), None);
         // The clock steps back by an hour.
-        assert_eq!(log.count(("deny", Reason::Expired), start - 60 * INTERVAL), Some(2));
+        assert_eq!(count(Reason::Expired, START - 60 * INTERVAL), Some(2));
+    }
+
+    #[test]
+    fn bodies_with_one_flaw_in_different_places_are_one_cause_and_another_flaw_is_another() {
+        let log = RefusalLog::default();
+        let malformed = |offset, flaw| Refusal::Malformed(Malformed { offset, flaw });
+        for (refusal, told) in [
+            (malformed(3, Flaw::Utf8), Some(1)),
+            (malformed(4, Flaw::Utf8), None),
+            (malformed(4, Flaw::Escape), Some(1)),
+            (Refusal::Lacking, Some(1)),
+            (Refusal::Rows(7), Some(1)),
+            (Refusal::Rows(8), None),
+        ] {
+            let cause = ("deny", refusal.reason(), Some(kind(&refusal)));
+            assert_eq!(log.count(cause, START), told, "{refusal}");
+        }
     }
 }

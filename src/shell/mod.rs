@@ -1,9 +1,9 @@
 //! The thin shell: the only code that knows the proxy. Callbacks gather, decide, apply.
 
 mod body;
+mod counts;
 mod foreign;
 mod http;
-mod in_flight;
 mod keys;
 mod logging;
 mod metrics;

@@ -1,10 +1,10 @@
 //! What one worker holds for a configuration: the policy, the bucket table, the counters.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 
-use log::{info, warn};
+use log::info;
 
+use super::counts::{self, Counts};
 use super::foreign::Foreign;
 use super::keys::RemoteKeys;
 use super::logging::RefusalLog;
@@ -14,14 +14,14 @@ use super::store::SharedData;
 use super::waiting::Waiting;
 use crate::abi::{self, Map};
 use crate::cache::TokenCache;
-use crate::concurrency::{Concurrency, Lease};
+use crate::concurrency::Lease;
 use crate::gate::{Gate, Request};
 use crate::headers::Headers;
-use crate::limit::table::Table;
 use crate::limit::{self, Counters};
 use crate::payload::Refusal;
 use crate::policy::{Crypto, Policy, Tag};
 use crate::quota_plan::Planned;
+use crate::rule::Cost;
 use crate::tags::OwnedHeaders;
 use crate::token_source;
 use crate::verdict::{Judgement, Verdict};
@@ -45,8 +45,9 @@ pub struct State {
     pub(super) refusals: RefusalLog,
     /// Of each tag, where it stands in filter state.
     pub(super) tag_paths: Vec<Option<Vec<u8>>>,
-    table: Option<Table>,
-    concurrency: Option<RefCell<Concurrency>>,
+    /// Whether some rule says what a request costs, so that filter state tells it of each.
+    pub(super) tells_cost: bool,
+    counts: Counts,
 }
 
 impl State {
@@ -68,7 +69,7 @@ impl State {
         let seed = random::seed().first_chunk().map_or(0, |half| u64::from_le_bytes(*half));
         let cache = TokenCache::new(policy.token_cache, &policy.rules, seed);
         let path = |tag: &Tag| tag.filter_state.then(|| format!("tollgate.{}", tag.name).into());
-        let (table, concurrency) = open_store(&plugin, &policy);
+        let counts = Counts::new(plugin, &policy, abi::now());
         Self {
             owned,
             keys,
@@ -78,8 +79,8 @@ impl State {
             cache,
             refusals: RefusalLog::default(),
             tag_paths: policy.tags.iter().map(path).collect(),
-            table,
-            concurrency,
+            tells_cost: policy.rules.iter().any(|rule| rule.cost != Cost::Fixed(1)),
+            counts,
             policy,
         }
     }
@@ -106,13 +107,14 @@ impl State {
 
     fn with_gate<T>(&self, now: u64, run: impl FnOnce(&Gate<'_>) -> T) -> T {
         let keys = self.keys.current(&self.policy, now);
+        let counts = self.counts.current(&self.policy, now);
         run(&Gate {
             policy: &self.policy,
             keys: &keys,
             engine: &self.engines,
             cache: &self.cache,
-            table: self.table.as_ref(),
-            concurrency: self.concurrency.as_ref(),
+            table: counts.map(|open| &open.table),
+            concurrency: counts.and_then(|open| open.concurrency.as_ref()),
             store: &SharedData,
         })
     }
@@ -120,16 +122,17 @@ impl State {
     /// Settles what a stream owes at its end: the place in flight, and what the response cost.
     /// `found` is the number that the response named for each charge, in their order.
     pub fn settle(&self, lease: Option<Lease>, charges: &[Planned], found: &[Option<u64>]) {
+        let Some(open) = self.counts.opened() else { return };
         let mut counters = Counters::default();
-        if let (Some(lease), Some(concurrency)) = (lease, &self.concurrency) {
+        if let (Some(lease), Some(concurrency)) = (lease, &open.concurrency) {
             concurrency.borrow_mut().release(&SharedData, &abi::now, lease, &mut counters);
         }
         let found = found.iter().copied().chain(std::iter::repeat(None));
         for (charge, found) in charges.iter().zip(found) {
             let limit = self.policy.limits.get(charge.limit);
-            if let (Some(table), Some(limit)) = (&self.table, limit) {
+            if let Some(limit) = limit {
                 let request = charge.charge(limit, found);
-                limit::charge(table, &SharedData, &abi::now, &request, &mut counters);
+                limit::charge(&open.table, &SharedData, &abi::now, &request, &mut counters);
             }
         }
         self.count_store(&counters);
@@ -137,12 +140,13 @@ impl State {
 
     /// Whether requests in flight are counted.
     pub fn counts_concurrency(&self) -> bool {
-        self.concurrency.is_some()
+        counts::in_flight(&self.policy)
     }
 
     /// Renews the places in flight of this worker.
     pub fn tend_concurrency(&self) {
-        if let Some(concurrency) = &self.concurrency {
+        let concurrency = self.counts.opened().and_then(|open| open.concurrency.as_ref());
+        if let Some(concurrency) = concurrency {
             let mut counters = Counters::default();
             concurrency.borrow_mut().tick(&SharedData, &abi::now, &mut counters);
             self.count_store(&counters);
@@ -190,31 +194,6 @@ fn write_header(name: &[u8], values: &[Vec<u8>]) {
             }
         }
     }
-}
-
-/// The buckets, and the requests in flight beside them, where the policy has any.
-fn open_store(plugin: &str, policy: &Policy) -> (Option<Table>, Option<RefCell<Concurrency>>) {
-    let counted = policy.rules.iter().any(|rule| rule.concurrency.is_some());
-    if policy.limits.is_empty() && !counted {
-        return (None, None);
-    }
-    let failed = |error| warn!("tollgate: no bucket table, failure_mode applies: {error}");
-    let table = Table::open(&SharedData, plugin, policy.max_identities, random::seed())
-        .map_err(failed)
-        .ok();
-    if let Some(table) = table.as_ref().filter(|table| table.keeps_other_size()) {
-        warn!(
-            "tollgate: store.max_identities applies after a restart of the proxy: the table keeps \
-             its {} slots",
-            table.slots()
-        );
-    }
-    let concurrency = table.as_ref().filter(|_| counted).and_then(|table| {
-        let [a, b, c, d, e, f, g, h, ..] = random::seed();
-        let holder = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
-        Concurrency::open(&SharedData, plugin, table, holder).map_err(failed).ok()
-    });
-    (table, concurrency.map(RefCell::new))
 }
 
 /// The address that the proxy holds for the caller, without its port (`1.2.3.4:5`, `[::1]:5`).

@@ -337,3 +337,33 @@ fn a_body_that_the_host_does_not_show_whole_never_passes() {
     assert_eq!(send(stream, b"{\"data\":1}", true), PAUSE);
     host(|host| host.failing = None);
 }
+
+#[test]
+fn a_table_that_could_not_be_opened_at_load_is_opened_by_a_later_request() {
+    for counted in [false, true] {
+        let mut document = configuration();
+        if counted {
+            document["rules"][1]["concurrency"] = json!(4);
+        }
+        host(|host| {
+            host.shared.clear();
+            host.log.clear();
+            host.shared_data_fails = true;
+        });
+        assert!(configure(&document));
+        let ask = || request("/score", &[("authorization", &bearer("dora"))]);
+        for _ in 0..3 {
+            assert_eq!((ask(), state("reason").as_str()), (PAUSE, "store_unavailable"));
+        }
+        host(|host| host.shared_data_fails = false);
+        assert_eq!((ask(), state("reason").as_str()), (PAUSE, "store_unavailable"));
+        host(|host| host.now += 1_000_000_000);
+        let reasons = [(); 3].map(|()| (ask(), state("reason")));
+        let expected = [(CONTINUE, "ok"), (CONTINUE, "ok"), (PAUSE, "rate_limited")];
+        assert_eq!(reasons, expected.map(|(action, reason)| (action, reason.to_owned())));
+        let log = host(|host| host.log.clone());
+        for line in ["no bucket table", "the bucket table is open now"] {
+            assert_eq!(log.iter().filter(|l| l.contains(line)).count(), 1, "{line}: {log:?}");
+        }
+    }
+}

@@ -1,10 +1,9 @@
 //! The trace of a decision: filter state, counters, the log.
 
-use log::info;
-
 use super::state::State;
 use crate::abi;
 use crate::cache::Look;
+use crate::decimal;
 use crate::limit::{Counters, Ruling};
 use crate::policy::FilterState;
 use crate::verdict::{Judgement, LimitReport, Verdict};
@@ -19,7 +18,8 @@ impl State {
         let (decision, reason) = (judgement.verdict.decision(), judgement.verdict.reason());
         let denied = judgement.verdict.denial().is_some();
         if denied {
-            self.refusals.note(decision, reason, rule, provider, abi::now());
+            let body = judgement.refusal.as_ref();
+            self.refusals.note((decision, reason), rule, provider, body, abi::now());
         }
         let write = match self.policy.filter_state {
             FilterState::All => true,
@@ -34,14 +34,16 @@ impl State {
             if let Some(limit) = judgement.limited_by().and_then(|i| self.policy.limits.get(i)) {
                 write_state(b"tollgate.limit", &limit.name);
             }
+            if let Some(cost) = judgement.cost.filter(|_| self.tells_cost) {
+                let mut digits = String::new();
+                decimal::push(&mut digits, cost);
+                write_state(b"tollgate.cost", &digits);
+            }
             for (index, value) in judgement.tags() {
                 if let Some(Some(path)) = self.tag_paths.get(*index) {
                     write_state(path, value);
                 }
             }
-        }
-        if let Some(refusal) = &judgement.refusal {
-            info!("tollgate: rule {rule}: request body refused: {refusal}");
         }
         if self.policy.metrics {
             if let Some(look) = judgement.look {

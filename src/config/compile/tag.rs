@@ -10,7 +10,7 @@ use crate::policy::Tag;
 use crate::template::{Part, Template};
 
 /// The names that the filter writes below `wasm.tollgate.` itself.
-const RESERVED: [&str; 5] = ["decision", "reason", "rule", "provider", "limit"];
+const RESERVED: [&str; 6] = ["decision", "reason", "rule", "provider", "limit", "cost"];
 
 /// Headers that hosts, hops or servers act on: a tag in their place changes what a request means.
 const FOREIGN: [&str; 29] = [
