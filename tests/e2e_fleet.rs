@@ -133,6 +133,19 @@ async fn two_proxies_share_one_quota_for_each_caller_by_tier_and_cost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_guarded_request_is_asked_about_only_where_a_buffer_holds_its_head_back() {
+    let name = "a_guarded_request_is_asked_about_only_where_a_buffer_holds_its_head_back";
+    let Some(fleet) = Fleet::start(name).await else { return };
+    let mut unbuffered = fleet.sample();
+    unbuffered.at(FILTERS).as_array_mut().unwrap().remove(1);
+    for (sample, asked) in [(unbuffered, 0), (fleet.sample(), 1)] {
+        let proxy = fleet.proxy(sample).await;
+        let response = client::send(proxy.address(), &fleet.batch("alice", json!({}), 3)).await;
+        assert_eq!((response.status, fleet.service.asked().len()), (200, asked));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_its_service_a_proxy_does_what_failure_mode_deny_says_and_its_own_buckets_hold() {
     let name = "without_its_service_a_proxy_does_what_failure_mode_deny_says";
     let Some(mut fleet) = Fleet::start(name).await else { return };
