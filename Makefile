@@ -16,7 +16,7 @@ envoy: ## Installs the pinned Envoy under target/ and prints its path (ENVOY_BIN
 test: wasm ## Runs every test, the end-to-end ones in a real Envoy
 	@scripts/test
 
-soak: wasm ## Runs the limits under long load (about 15 minutes): see scripts/soak
+soak: wasm ## Runs the limits under long load (about 25 minutes): see scripts/soak
 	@scripts/soak
 
 lint: ## Checks the format, and clippy on the native and the wasm target
