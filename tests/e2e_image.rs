@@ -32,7 +32,7 @@ impl Registry {
     /// `None` after a note when a program is absent.
     async fn start(test: &str) -> Option<Self> {
         let needed = ["docker-registry", "skopeo"];
-        for name in needed.into_iter().filter(|name| program(name).is_none()) {
+        if let Some(name) = needed.into_iter().find(|name| program(name).is_none()) {
             absent(test, &format!("{name} is absent: install the package of that name"));
             return None;
         }

@@ -54,9 +54,9 @@ async fn start(test: &str, change: impl FnOnce(Sample) -> Sample) -> Option<Star
     let signer = Signer::new("ES256", "key-1");
     let upstream = Upstream::start().await;
     let mut sample = change(Sample::load(upstream.address()));
-    let full_spans = knows_values_of_custom_tags(&binary);
-    if let Some(tags) = sample.at(HCM).pointer_mut("/tracing/custom_tags").filter(|_| !full_spans) {
-        tags.as_array_mut().unwrap().retain(|tag| tag.get("value").is_none());
+    let full_spans = is_current(&binary);
+    if !full_spans {
+        as_envoy_1_36_has_it(sample.at(HCM));
     }
     let config = config(&sample);
     let envoy = Envoy::builder(binary)
@@ -67,11 +67,28 @@ async fn start(test: &str, change: impl FnOnce(Sample) -> Sample) -> Option<Star
     Some(Start { envoy, upstream, signer, full_spans })
 }
 
-/// Envoy from 1.37 on; the files under `envoy/telemetry` say what an older one does without.
-fn knows_values_of_custom_tags(binary: &Path) -> bool {
+/// Envoy from 1.37 on.
+fn is_current(binary: &Path) -> bool {
     let output = std::process::Command::new(binary).arg("--version").output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    !["/1.35.", "/1.36."].iter().any(|version| text.contains(version))
+    !String::from_utf8(output.stdout).unwrap().contains("/1.36.")
+}
+
+/// What the files under `envoy/telemetry` say of an older Envoy: its spans do without filter state,
+/// and its log records are configured one level further down.
+fn as_envoy_1_36_has_it(hcm: &mut Value) {
+    if let Some(tags) = hcm.pointer_mut("/tracing/custom_tags") {
+        tags.as_array_mut().unwrap().retain(|tag| tag.get("value").is_none());
+    }
+    for log in hcm["access_log"].as_array_mut().unwrap() {
+        let config = log["typed_config"].as_object_mut().unwrap();
+        if config["@type"].as_str().unwrap().ends_with("OpenTelemetryAccessLogConfig") {
+            let fields = ["log_name", "grpc_service", "buffer_flush_interval"];
+            let mut common: serde_json::Map<_, _> =
+                fields.iter().filter_map(|name| config.remove_entry(*name)).collect();
+            common.insert("transport_api_version".to_owned(), json!("V3"));
+            config.insert("common_config".to_owned(), Value::Object(common));
+        }
+    }
 }
 
 const HASH_KEY: &str = "0123456789abcdef0123456789abcdef";
@@ -254,8 +271,11 @@ async fn assert_traces(start: &Start, zipkin: &Upstream, cases: Vec<Case>) {
         let span = poll(Duration::from_secs(20), async || span(zipkin, id)).await.expect(reason);
         let tags = &span["tags"];
         if !*full_spans {
-            let passed = if decision == "deny" { "-" } else { identity };
-            assert_eq!(tags["enduser.id"].as_str().unwrap_or("-"), passed, "{span}");
+            // A header of the request: there where the request passed. The head of one whose body
+            // was refused may have passed before.
+            let expected = if decision == "deny" { "-" } else { identity };
+            let found = tags["enduser.id"].as_str().unwrap_or("-");
+            assert!(found == expected || rule == "body", "{span}");
             continue;
         }
         let told = ["rule", "provider", "decision", "reason"]

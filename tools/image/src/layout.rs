@@ -106,10 +106,7 @@ impl Layout {
         let mut module = self.add(WASM_LAYER, module.to_vec());
         let mut runtime = self.add_json(WASM_CONFIG, &runtime)?;
         for (layer, title) in [(&mut module, PLUGIN), (&mut runtime, "runtime-config.json")] {
-            if let Some(fields) = layer.as_object_mut() {
-                let title = json!({"org.opencontainers.image.title": title});
-                fields.insert("annotations".to_owned(), title);
-            }
+            set(layer, "annotations", json!({"org.opencontainers.image.title": title}));
         }
         let config = self.add_json(EMPTY, &json!({}))?;
         // Envoy's own fetcher takes the first layer, Istio's the one of this type of exactly two.
@@ -131,10 +128,11 @@ impl Layout {
             "annotations": annotations,
         });
         if name == "artifact" {
-            manifest["artifactType"] = json!(WASM_CONFIG);
+            set(&mut manifest, "artifactType", json!(WASM_CONFIG));
         }
         let mut descriptor = self.add_json(MANIFEST, &manifest)?;
-        descriptor["annotations"] = json!({"org.opencontainers.image.ref.name": name});
+        let reference = json!({"org.opencontainers.image.ref.name": name});
+        set(&mut descriptor, "annotations", reference);
         self.images.push(descriptor);
         Ok(())
     }
@@ -172,6 +170,13 @@ impl Layout {
         let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": self.images});
         fs::write(directory.join("index.json"), serde_json::to_vec_pretty(&index)?)?;
         Ok(())
+    }
+}
+
+/// Sets a member of an object.
+fn set(object: &mut Value, name: &str, value: Value) {
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert(name.to_owned(), value);
     }
 }
 

@@ -127,6 +127,9 @@ fn component(
     checksums: &BTreeMap<Id, String>,
 ) -> Result<Value, Box<dyn Error>> {
     let known = described(package, metadata).ok_or_else(|| format!("cargo lost {}", package.0))?;
+    // The slash is an old spelling that SPDX does not know.
+    let license = known.get("license").and_then(Value::as_str).map(|l| l.replace('/', " OR "));
+    let repository = known.get("repository").and_then(Value::as_str);
     let mut component = json!({
         "type": "library",
         "bom-ref": reference(package),
@@ -134,16 +137,12 @@ fn component(
         "version": package.1,
         "purl": reference(package),
         "scope": "required",
+        "licenses": license.map(|license| json!([{"expression": license}])),
+        "hashes": checksums.get(package).map(|sum| json!([{"alg": "SHA-256", "content": sum}])),
+        "externalReferences": repository.map(|url| json!([{"type": "vcs", "url": url}])),
     });
-    if let Some(license) = known.get("license").and_then(Value::as_str) {
-        // The slash is an old spelling that SPDX does not know.
-        component["licenses"] = json!([{"expression": license.replace('/', " OR ")}]);
-    }
-    if let Some(checksum) = checksums.get(package) {
-        component["hashes"] = json!([{"alg": "SHA-256", "content": checksum}]);
-    }
-    if let Some(repository) = known.get("repository").and_then(Value::as_str) {
-        component["externalReferences"] = json!([{"type": "vcs", "url": repository}]);
+    if let Some(fields) = component.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
     }
     Ok(component)
 }
@@ -169,7 +168,8 @@ fn dependencies(crates: &BTreeSet<Id>, metadata: &Value, version: &str) -> Vec<V
             let needs: BTreeSet<String> = list(node.get("deps"))
                 .iter()
                 .filter(|dependency| {
-                    list(dependency.get("dep_kinds")).iter().any(|kind| kind["kind"].is_null())
+                    let kinds = list(dependency.get("dep_kinds"));
+                    kinds.iter().any(|kind| kind.get("kind").is_some_and(Value::is_null))
                 })
                 .filter_map(|dependency| names.get(dependency.get("pkg")?.as_str()?))
                 .filter(|id| crates.contains(*id))
