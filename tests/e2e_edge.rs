@@ -121,7 +121,7 @@ impl Proxy {
                         // Whoever runs the test.
                         ("  user haproxy\n", ""),
                         ("  group haproxy\n", ""),
-                        ("maxconn 10000", "maxconn 100"),
+                        ("maxconn 4000", "maxconn 100"),
                     ],
                 );
                 let file = folder.file("haproxy.cfg", adapt(text, changes));
