@@ -1,15 +1,19 @@
 //! Mutual TLS for a listener: an authority made at run time, certificates of clients, and a client.
 
-use std::net::SocketAddr;
+#![allow(dead_code, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    KeyUsagePurpose, SanType,
 };
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
@@ -53,13 +57,30 @@ impl Authority {
 
     fn leaf(&self, name: &str, usage: ExtendedKeyUsagePurpose) -> (rcgen::Certificate, KeyPair) {
         let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        // A SPIFFE name is a URI; everything else is the name of a host.
+        let mut params = CertificateParams::default();
+        let name_of = rcgen::string::Ia5String::try_from(name).unwrap();
+        params.subject_alt_names.push(match name.contains("://") {
+            true => SanType::URI(name_of),
+            false => SanType::DnsName(name_of),
+        });
         params.distinguished_name.push(DnType::CommonName, name);
         params.extended_key_usages = vec![usage];
         (params.signed_by(&key, &self.issuer).unwrap(), key)
     }
 
-    /// A certificate for a client.
+    /// The certificate of this authority.
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// The certificate of a server on this machine, and its key.
+    pub fn server_pem(&self) -> (String, String) {
+        let (certificate, key) = self.leaf("localhost", ExtendedKeyUsagePurpose::ServerAuth);
+        (certificate.pem(), key.serialize_pem())
+    }
+
+    /// A certificate for a client: of a host, or of a workload by its SPIFFE name.
     pub fn client(&self, name: &str) -> Client {
         let (certificate, key) = self.leaf(name, ExtendedKeyUsagePurpose::ClientAuth);
         Client { certificate: certificate.der().clone(), key: key.serialize_der() }
@@ -89,6 +110,29 @@ impl Authority {
         client: Option<&Client>,
         request: &Request,
     ) -> Response {
+        let stream = self.connect(Ipv4Addr::LOCALHOST.into(), address, client).await.unwrap();
+        Connection::over(stream, request).await
+    }
+
+    /// One request over TLS from another address of loopback: another caller.
+    pub async fn send_from(
+        &self,
+        source: IpAddr,
+        address: SocketAddr,
+        request: &Request,
+    ) -> Response {
+        Connection::over(self.connect(source, address, None).await.unwrap(), request).await
+    }
+
+    /// A TLS connection from an address of loopback.
+    ///
+    /// With TLS 1.3 a server judges the client's certificate after this: reading shows its verdict.
+    pub async fn connect(
+        &self,
+        source: IpAddr,
+        address: SocketAddr,
+        client: Option<&Client>,
+    ) -> std::io::Result<TlsStream<TcpStream>> {
         let mut roots = RootCertStore::empty();
         roots.add(self.certificate.clone()).unwrap();
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -102,9 +146,15 @@ impl Authority {
                 config.with_client_auth_cert(vec![client.certificate.clone()], key).unwrap()
             }
         };
-        let stream = TcpStream::connect(address).await.unwrap();
+        let stream = connect_from(source, address).await?;
         let name = ServerName::try_from("localhost").unwrap();
-        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
-        Connection::over(stream, request).await
+        TlsConnector::from(Arc::new(config)).connect(name, stream).await
     }
+}
+
+/// A connection from an address of loopback.
+pub async fn connect_from(source: IpAddr, address: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(SocketAddr::new(source, 0))?;
+    socket.connect(address).await
 }

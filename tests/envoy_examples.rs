@@ -1,0 +1,258 @@
+//! The examples under `envoy/` are valid and do what they say, in a real Envoy.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "support/example.rs"]
+mod example;
+#[path = "support/idp.rs"]
+mod idp;
+mod support;
+#[path = "support/tls.rs"]
+mod tls;
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use example::{Example, Folder};
+use idp::{Idp, Scheme};
+use support::prelude::*;
+use support::root;
+use support::scenario::claims_with;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+const TENANT: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
+
+/// Each file under `envoy/` that is a whole configuration, as it is; the ones that name certificates
+/// are validated below, with certificates.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_example_that_needs_no_certificate_is_valid_as_it_is() {
+    let Some(binary) = support::envoy_binary("every_example_is_valid") else { return };
+    let signer = Signer::new("ES256", "key-1");
+    let folder = Folder::new();
+    for path in ["envoy/minimal.yaml", "envoy/nginx/envoy.yaml", "envoy/haproxy/envoy.yaml"] {
+        Example::load(path).validate(&binary, &folder, &mint::jwks(&[&signer]).to_string());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn minimal_lets_a_good_token_pass_and_nothing_else() {
+    let Some(binary) = support::envoy_binary("minimal_lets_a_good_token_pass") else { return };
+    let signer = Signer::new("ES256", "key-1");
+    let upstream = Upstream::start().await;
+    let example = Example::load("envoy/minimal.yaml").cluster("upstream", upstream.address());
+    let envoy = Envoy::builder(binary)
+        .environment("TOLLGATE_JWKS", mint::jwks(&[&signer]).to_string())
+        .start_file(&example.text())
+        .await;
+
+    let good = Request::get("/any").bearer(signer.sign(&mint::claims("alice")));
+    assert_eq!(
+        client::send(envoy.address(), &good.header("x-auth-subject", "root")).await.status,
+        200
+    );
+    assert_eq!(upstream.last().unwrap().header("x-auth-subject"), Some("alice"));
+    let expired = claims_with("alice", json!({"exp": mint::now() - 300}));
+    for (request, reason) in [
+        (Request::get("/any"), "token_missing"),
+        (Request::get("/any").bearer(signer.sign(&expired)), "expired"),
+    ] {
+        let response = client::send(envoy.address(), &request).await;
+        assert_eq!((response.status, response.reason().as_str()), (401, reason));
+    }
+    assert_eq!(upstream.count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gateway_takes_entra_tokens_over_tls_within_its_capabilities() {
+    let name = "gateway_takes_entra_tokens_over_tls_within_its_capabilities";
+    let Some(binary) = support::envoy_binary(name) else { return };
+    let signer = Signer::new("RS256", "common");
+    let mut jwk = signer.jwk();
+    jwk["issuer"] = json!("https://login.microsoftonline.com/{tenantid}/v2.0");
+    let idp = Idp::start(Scheme::Https);
+    idp.set_keys(json!({"keys": [jwk]}));
+    let upstream = Upstream::start().await;
+    let authority = tls::Authority::new();
+    let folder = Folder::new();
+    let (certificate, key) = authority.server_pem();
+    let example = Example::load("envoy/gateway.yaml")
+        .cluster("upstream", upstream.address())
+        .cluster("entra", idp.address())
+        .with_file("/etc/tollgate/tls/tls.crt", &folder.file("tls.crt", certificate))
+        .with_file("/etc/tollgate/tls/tls.key", &folder.file("tls.key", key))
+        .with_file("/etc/ssl/certs/ca-certificates.crt", &folder.file("ca.crt", idp.ca_pem()));
+    example.validate(&binary, &folder, "");
+    let envoy = Envoy::builder(binary).start_file(&example.text()).await;
+
+    let claims = |changes: Value| {
+        let mut entra = json!({
+            "iss": format!("https://login.microsoftonline.com/{TENANT}/v2.0"), "tid": TENANT,
+            "oid": "cccccccc-2222-3333-4444-555555555555", "ver": "2.0", "scp": "score.invoke",
+        });
+        entra.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        claims_with("pairwise", entra)
+    };
+    let good = Request::post("/score", "{}").bearer(signer.sign(&claims(json!({}))));
+    let spoofed = good
+        .clone()
+        .header("x-forwarded-for", "203.0.113.9")
+        .header("x-auth-identity", "root")
+        .header("x-envoy-original-path", "/");
+    let response = authority.send(envoy.address(), None, &spoofed).await;
+    assert_eq!(response.status, 200, "{} {:#?}", response.reason(), envoy.filter_log());
+    let seen = upstream.last().unwrap();
+    let identity = format!("{TENANT}/cccccccc-2222-3333-4444-555555555555");
+    assert_eq!(seen.header("x-auth-identity"), Some(identity.as_str()));
+    assert_eq!(seen.header("x-envoy-original-path"), None);
+    let line = envoy.access_after(0).await;
+    assert_eq!(line["Identity"], identity);
+    assert_eq!(line["ClientAddress"], "127.0.0.1", "not what x-forwarded-for says");
+
+    let other = "11111111-2222-3333-4444-555555555555";
+    let issuer = format!("https://login.microsoftonline.com/{other}/v2.0");
+    let stranger = claims(json!({"iss": issuer, "tid": other}));
+    for (request, status, reason) in [
+        (Request::post("/score", "{}"), 401, "token_missing"),
+        (Request::post("/score", "{}").bearer(signer.sign(&stranger)), 401, "tenant_not_allowed"),
+        // Envoy's own refusal, before the filter: no reason.
+        (good.clone().header("x_auth_identity", "root"), 400, ""),
+    ] {
+        let response = authority.send(envoy.address(), None, &request).await;
+        assert_eq!((response.status, response.reason().as_str()), (status, reason));
+    }
+    let public = authority.send(envoy.address(), None, &Request::get("/")).await;
+    assert_eq!(public.status, 200);
+    assert!(public.header("ratelimit").is_some(), "a public route takes from the address's bucket");
+
+    let stats = envoy.admin_get("/stats/prometheus").await;
+    assert!(stats.contains(r#"rule="score""#), "the labels of the stats tags");
+    assert!(!envoy.log().contains("restricted proxy-wasm capability"), "{}", envoy.log());
+    assert_eq!(envoy.vm_failures().await, 0);
+}
+
+/// The names of the ABI come from the module that is run, what the filter does not call from the
+/// host that its unit tests run on: that host ends a test that calls one of them.
+#[test]
+fn gateway_allows_exactly_the_calls_that_the_filter_makes_and_takes() {
+    if !support::module().is_file() {
+        support::skip::absent(
+            "gateway_allows_exactly",
+            "dist/tollgate.wasm is absent: run `make wasm`",
+        );
+        return;
+    }
+    let module = std::fs::read(support::module()).unwrap();
+    let host = std::fs::read_to_string(root().join("src/shell/fake_host.rs")).unwrap();
+    let unused = host.split("unused! {").nth(1).unwrap().split('}').next().unwrap();
+    let unused: BTreeSet<_> = unused.split_whitespace().map(str::to_owned).collect();
+    let needed: BTreeSet<_> = abi(&module).difference(&unused).cloned().collect();
+
+    let example = Example::load("envoy/gateway.yaml");
+    let allowed = &example.wasm()["capability_restriction_config"]["allowed_capabilities"];
+    let allowed: BTreeSet<_> = allowed.as_object().unwrap().keys().cloned().collect();
+    let missing: Vec<_> = needed.difference(&allowed).collect();
+    let surplus: Vec<_> = allowed.difference(&needed).collect();
+    assert!(missing.is_empty() && surplus.is_empty(), "missing {missing:?}, surplus {surplus:?}");
+}
+
+/// The functions that a module imports, and the callbacks that it exports.
+fn abi(module: &[u8]) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let mut rest = &module[8..];
+    while let [kind, after @ ..] = rest {
+        let mut section = after;
+        let size = number(&mut section);
+        let (mut content, next) = section.split_at(size);
+        rest = next;
+        match *kind {
+            2 => {
+                for _ in 0..number(&mut content) {
+                    let _module = text(&mut content);
+                    let name = text(&mut content);
+                    assert_eq!(content[0], 0, "{name} is a function, like all that is imported");
+                    content = &content[1..];
+                    number(&mut content);
+                    names.insert(name);
+                }
+            }
+            7 => {
+                for _ in 0..number(&mut content) {
+                    let name = text(&mut content);
+                    content = &content[1..];
+                    number(&mut content);
+                    if name.starts_with("proxy_on_") {
+                        names.insert(name);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+/// An unsigned LEB128.
+fn number(bytes: &mut &[u8]) -> usize {
+    let length = bytes.iter().position(|byte| byte & 0x80 == 0).unwrap() + 1;
+    let (number, rest) = bytes.split_at(length);
+    *bytes = rest;
+    number.iter().rev().fold(0, |sum, byte| sum << 7 | usize::from(byte & 0x7f))
+}
+
+fn text(bytes: &mut &[u8]) -> String {
+    let length = number(bytes);
+    let (text, rest) = bytes.split_at(length);
+    *bytes = rest;
+    String::from_utf8(text.to_vec()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sidecar_takes_named_peers_and_believes_the_address_that_they_name() {
+    let name = "sidecar_takes_named_peers_and_believes_the_address_that_they_name";
+    let Some(binary) = support::envoy_binary(name) else { return };
+    let signer = Signer::new("ES256", "key-1");
+    let jwks = mint::jwks(&[&signer]).to_string();
+    let upstream = Upstream::start().await;
+    let authority = tls::Authority::new();
+    let folder = Folder::new();
+    let (certificate, key) = authority.server_pem();
+    let example = Example::load("envoy/sidecar.yaml")
+        .cluster("application", upstream.address())
+        .with_file("/etc/tollgate/tls/tls.crt", &folder.file("tls.crt", certificate))
+        .with_file("/etc/tollgate/tls/tls.key", &folder.file("tls.key", key))
+        .with_file("/etc/tollgate/tls/ca.crt", &folder.file("ca.crt", authority.pem()));
+    example.validate(&binary, &folder, &jwks);
+    let envoy =
+        Envoy::builder(binary).environment("TOLLGATE_JWKS", jwks).start_file(&example.text()).await;
+
+    let gateway = authority.client("spiffe://cluster.local/ns/ingress/sa/gateway");
+    let good = Request::post("/score", "{}")
+        .bearer(signer.sign(&mint::claims("alice")))
+        .header("x-forwarded-for", "203.0.113.1, 198.51.100.7")
+        .header("X-Auth-Subject", "root");
+    let response = authority.send(envoy.address(), Some(&gateway), &good).await;
+    assert_eq!(response.status, 200, "{}", response.reason());
+    assert_eq!(response.header("server"), Some("istio-envoy"));
+    let seen = upstream.last().unwrap();
+    assert_eq!(seen.header("x-auth-subject"), Some("alice"));
+    let peer = seen.header("x-forwarded-client-cert").unwrap();
+    assert!(peer.contains("URI=spiffe://cluster.local/ns/ingress/sa/gateway"), "{peer}");
+    let line = envoy.access_after(0).await;
+    assert_eq!(line["ClientAddress"], "198.51.100.7", "the last that the gateway wrote");
+
+    let bare = Request::post("/score", "{}");
+    let response = authority.send(envoy.address(), Some(&gateway), &bare).await;
+    assert_eq!(response.reason(), "token_missing");
+    // Who is not named, or has no certificate, gets no further than the handshake.
+    let other = authority.client("spiffe://cluster.local/ns/default/sa/other");
+    for client in [Some(&other), None] {
+        let here: IpAddr = [127, 0, 0, 1].into();
+        if let Ok(mut stream) = authority.connect(here, envoy.address(), client).await {
+            let _ = stream.write_all(&good.to_bytes()).await;
+            let mut answer = Vec::new();
+            let _ = stream.read_to_end(&mut answer).await;
+            assert!(answer.is_empty(), "{}", answer.escape_ascii());
+        }
+    }
+    assert_eq!(upstream.count(), 1);
+}

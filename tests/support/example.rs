@@ -1,0 +1,145 @@
+//! The examples under `envoy/`, adapted to a test: its ports, its addresses, its certificates.
+
+#![allow(dead_code, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_json::{Value, json};
+
+use super::support::{module, root};
+
+/// A directory that goes with its test; it stays when the test fails.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = root().join(format!("target/e2e/edge-{}-{number}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Writes a file; its whole path.
+    pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        let path = self.0.join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+}
+
+/// A text with parts of it replaced, each of which stands there exactly once.
+pub fn adapt(mut text: String, changes: &[(&str, &str)]) -> String {
+    for (shipped, here) in changes {
+        assert_eq!(text.matches(shipped).count(), 1, "{shipped:?} in\n{text}");
+        text = text.replace(shipped, here);
+    }
+    text
+}
+
+/// An example of Envoy's half.
+#[derive(Clone)]
+pub struct Example(Value);
+
+impl Example {
+    /// The example on free ports of loopback, its clusters as they are.
+    pub fn load(path: &str) -> Self {
+        Self::parse(&std::fs::read_to_string(root().join(path)).unwrap())
+    }
+
+    /// The same of a text.
+    pub fn parse(yaml: &str) -> Self {
+        let mut value: Value = serde_yaml_ng::from_str(yaml).unwrap();
+        let free = json!({"socket_address": {"address": "127.0.0.1", "port_value": 0}});
+        for listener in value["static_resources"]["listeners"].as_array_mut().unwrap() {
+            listener["address"] = free.clone();
+        }
+        let admin = &value["admin"]["address"]["socket_address"]["address"];
+        assert!(admin.is_null() || admin == "127.0.0.1", "admin is for loopback alone");
+        value["admin"] = json!({"address": free});
+        let mut example = Self(value);
+        example.file("dist/tollgate.wasm", module().to_str().unwrap());
+        example
+    }
+
+    /// Where a cluster of one endpoint leads.
+    pub fn cluster(mut self, name: &str, address: SocketAddr) -> Self {
+        let clusters = self.0["static_resources"]["clusters"].as_array_mut().unwrap();
+        let cluster = clusters.iter_mut().find(|cluster| cluster["name"] == name).unwrap();
+        let endpoint = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address";
+        *cluster.pointer_mut(endpoint).unwrap() = json!({"socket_address": {
+            "address": address.ip().to_string(), "port_value": address.port(),
+        }});
+        self
+    }
+
+    /// Another file in place of one that the example names.
+    pub fn with_file(mut self, shipped: &str, here: &str) -> Self {
+        self.file(shipped, here);
+        self
+    }
+
+    fn file(&mut self, shipped: &str, here: &str) {
+        let count = replace(&mut self.0, shipped, here);
+        assert_eq!(count, 1, "{shipped} is named once");
+    }
+
+    /// The bootstrap; JSON is YAML.
+    pub fn text(&self) -> String {
+        self.0.to_string()
+    }
+
+    /// The Wasm filter's `config`.
+    pub fn wasm(&self) -> &Value {
+        let hcm = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
+        &self.0.pointer(hcm).unwrap()["http_filters"][0]["typed_config"]["config"]
+    }
+
+    /// What `envoy --mode validate` says of it.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub fn validate(&self, envoy: &Path, folder: &Folder, jwks: &str) {
+        let file = folder.file("validate.yaml", self.text());
+        let done = Command::new(envoy)
+            .args(["--mode", "validate", "--config-path", &file, "--use-dynamic-base-id"])
+            .args(["--concurrency", "1"])
+            .env("TOLLGATE_JWKS", jwks)
+            .current_dir(root())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "{said}");
+    }
+}
+
+/// Strings that equal `shipped`, replaced; how many there were.
+fn replace(value: &mut Value, shipped: &str, here: &str) -> usize {
+    match value {
+        Value::String(text) if text == shipped => {
+            *value = json!(here);
+            1
+        }
+        Value::Array(list) => list.iter_mut().map(|v| replace(v, shipped, here)).sum(),
+        Value::Object(map) => map.values_mut().map(|v| replace(v, shipped, here)).sum(),
+        _ => 0,
+    }
+}
