@@ -4,13 +4,15 @@
 //! - [`document`]: finds configurations in files, manifests and bootstraps; [`environment`]: what
 //!   they are compiled with.
 //! - [`check`]: what is wrong with them · [`explain`]: what would become of a request
-//! - [`output`]: how results are written
+//! - [`mint`], [`serve`]: an issuer for development · [`output`]: how results are written
 
 mod check;
 mod document;
 mod environment;
 mod explain;
+mod mint;
 mod output;
+mod serve;
 
 use std::process::ExitCode;
 
@@ -26,7 +28,7 @@ const STYLES: Styles = Styles::styled()
     .literal(AnsiColor::Cyan.on_default())
     .placeholder(Style::new().dimmed());
 
-/// Checks configurations of tollgate and explains its verdicts.
+/// Checks configurations of tollgate, explains its verdicts, plays an issuer for development.
 #[derive(Parser)]
 #[command(name = "tollgate", version, styles = STYLES, max_term_width = 100)]
 struct Cli {
@@ -38,6 +40,8 @@ struct Cli {
 enum Command {
     Check(check::Arguments),
     Explain(Box<explain::Arguments>),
+    Mint(mint::Arguments),
+    ServeJwks(serve::Arguments),
     /// Print the JSON Schema of the configuration.
     Schema,
     Completions(Completions),
@@ -54,6 +58,8 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Mint(arguments) => mint::run(&arguments),
+        Command::ServeJwks(arguments) => serve::run(&arguments),
         Command::Schema => output::json(&tollgate::config::json_schema()),
         Command::Completions(Completions { shell }) => completions(shell),
     };
