@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::process::ExitCode;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tollgate::rule::Auth;
 use tollgate::token_source::Found;
 use tollgate::verdict::Verdict;
@@ -42,14 +42,15 @@ pub fn people(scene: &Scene, outcome: &Outcome, steps: &[Step]) -> Result<ExitCo
     };
     let _ = writeln!(out, "\n{text}{waits}");
     let response = upstream::response(scene, outcome);
-    if let Some(status) = response["status"].as_u64() {
+    if let Some(status) = response.get("status").and_then(Value::as_u64) {
         let _ = writeln!(out, "the caller gets {status}");
     }
-    for field in response["headers"].as_array().into_iter().flatten() {
+    for field in response.get("headers").and_then(Value::as_array).into_iter().flatten() {
         let text = |index: usize| field.get(index).and_then(Value::as_str).unwrap_or_default();
         let _ = writeln!(out, "  {}: {}", text(0), plain(text(1)));
     }
-    if let Some(body) = response["body"].as_str().filter(|body| !body.is_empty()) {
+    if let Some(body) = response.get("body").and_then(Value::as_str).filter(|body| !body.is_empty())
+    {
         let _ = writeln!(out, "  {body}");
     }
     output::text(&out)
@@ -65,10 +66,10 @@ pub fn json(
     let mut value = verdict(scene, outcome);
     let caller = outcome.judgement.caller.as_deref();
     let identity = caller.map(|caller| shown(caller.principal().identity(), redact));
-    value["identity"] = json!(identity);
-    value["steps"] = steps.iter().map(Step::json).collect();
-    value["response"] = upstream::response(scene, outcome);
-    output::json(&value)
+    value.insert("identity".to_owned(), json!(identity));
+    value.insert("steps".to_owned(), steps.iter().map(Step::json).collect());
+    value.insert("response".to_owned(), upstream::response(scene, outcome));
+    output::json(&Value::Object(value))
 }
 
 /// A line for each token, which is told by its number alone.
@@ -83,12 +84,13 @@ pub fn batch<'t>(
         let number = index.saturating_add(1);
         let outcome = scene.judge(line, Some(token).filter(|token| !token.is_empty()));
         let mut value = verdict(scene, &outcome);
-        value["line"] = json!(number);
-        value["error"] = json!(error(scene, line, &outcome));
+        value.insert("line".to_owned(), json!(number));
+        value.insert("error".to_owned(), json!(error(scene, line, &outcome)));
         let _ = match as_json {
-            true => writeln!(out, "{value}"),
+            true => writeln!(out, "{}", Value::Object(value)),
             false => {
-                let text = |name: &str| value[name].as_str().unwrap_or("-").to_owned();
+                let text =
+                    |name: &str| value.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
                 writeln!(out, "{number} {} {}", text("decision"), text("reason"))
             }
         };
@@ -97,24 +99,27 @@ pub fn batch<'t>(
 }
 
 /// What both forms say.
-fn verdict(scene: &Scene, outcome: &Outcome) -> Value {
+fn verdict(scene: &Scene, outcome: &Outcome) -> Map<String, Value> {
     let judgement = &outcome.judgement;
     let rule = judgement.rule.and_then(|index| scene.policy.rules.get(index));
     let provider = judgement.provider.and_then(|index| scene.policy.providers.get(index));
     let status = match &judgement.verdict {
         Verdict::Deny(_) | Verdict::Answer(_) => {
-            upstream::response(scene, outcome)["status"].clone()
+            upstream::response(scene, outcome).get("status").cloned().unwrap_or_default()
         }
         Verdict::Allow(_) | Verdict::WouldDeny(_) => Value::Null,
     };
-    json!({
-        "decision": judgement.verdict.decision(),
-        "reason": judgement.verdict.reason().as_str(),
-        "status": status,
-        "rule": rule.map(|rule| &rule.name),
-        "provider": provider.map(|provider| &provider.name),
-        "needs_body": judgement.needs_body.is_some(),
-    })
+    [
+        ("decision", json!(judgement.verdict.decision())),
+        ("reason", json!(judgement.verdict.reason().as_str())),
+        ("status", json!(status)),
+        ("rule", json!(rule.map(|rule| &rule.name))),
+        ("provider", json!(provider.map(|provider| &provider.name))),
+        ("needs_body", json!(judgement.needs_body.is_some())),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into_iter()
+    .collect()
 }
 
 /// The verifier's own word on a token that it refused.

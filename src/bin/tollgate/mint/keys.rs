@@ -165,11 +165,12 @@ pub fn jwks(directory: &Path) -> Result<Value, Failure> {
         let Some(issuer) = Issuer::from_pem(algorithm, &pem) else {
             return Err(Failure::usage(format_args!("{}: holds no key", path.display())));
         };
-        let mut key = issuer.members();
-        key["kid"] = json!(issuer.kid());
-        key["alg"] = json!(algorithm.name());
-        key["use"] = json!("sig");
-        keys.push(key);
+        let members = issuer.members();
+        let mut key = members.as_object().cloned().unwrap_or_default();
+        key.insert("kid".to_owned(), json!(issuer.kid()));
+        key.insert("alg".to_owned(), json!(algorithm.name()));
+        key.insert("use".to_owned(), json!("sig"));
+        keys.push(Value::Object(key));
     }
     if keys.is_empty() {
         let directory = directory.display();

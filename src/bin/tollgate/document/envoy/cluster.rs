@@ -10,8 +10,8 @@ pub fn check(document: &Value, found: &mut Found) {
     if at(document, &["static_resources"]).is_none() {
         return;
     }
-    let text = found.text.as_deref().unwrap_or_default();
-    let config: Value = serde_json::from_slice(text).unwrap_or_default();
+    let config = found.text.as_deref().unwrap_or_default();
+    let config: Value = serde_json::from_slice(config).unwrap_or_default();
     for (index, provider) in items(&config, &["providers"]).enumerate() {
         let Some(remote) = provider.get("keys").and_then(|keys| keys.get("remote")) else {
             continue;
@@ -19,7 +19,7 @@ pub fn check(document: &Value, found: &mut Found) {
         let Some(name) = remote.get("cluster").and_then(Value::as_str) else { continue };
         let path = format!("{}: providers[{index}].keys.remote.cluster", found.at);
         let mut clusters = items(document, &["static_resources", "clusters"]);
-        let cluster = clusters.position(|cluster| cluster["name"] == name);
+        let cluster = clusters.position(|cluster| text(cluster, &["name"]) == Some(name));
         match cluster {
             None => found.findings.push(missing(document, name, path)),
             Some(at) if is_https(remote) => {
@@ -66,7 +66,7 @@ fn unproven(cluster: &Value, path: &str) -> Option<Finding> {
     let automatic = |names: [&str; 2]| {
         let told =
             |name: &&str| options.as_ref().is_some_and(|o| o.contains(&format!("\"{name}\":true")));
-        names.iter().any(|name| field(tls, name) == Some(&Value::Bool(true)) || told(&name))
+        names.iter().any(|name| field(tls, name) == Some(&Value::Bool(true)) || told(name))
     };
     let sni = text(tls, &["sni"]).is_some_and(|sni| !sni.is_empty())
         || automatic(["auto_sni", "auto_host_sni"]);
