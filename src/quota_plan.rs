@@ -43,6 +43,11 @@ impl Planned {
         Self { limit: index, owner, quota, cost, bucket }
     }
 
+    /// The bucket's name where it is not the limit's: of a tier, or of the token's own rate.
+    pub fn bucket(&self) -> Option<&str> {
+        self.bucket.as_deref()
+    }
+
     /// What is asked of the bucket; `limit` is the one planned for.
     pub fn request<'a>(&'a self, limit: &'a Limit) -> Request<'a> {
         Request {

@@ -29,6 +29,43 @@ async fn every_attack_is_refused_for_its_reason_by_either_engine_and_none_reache
     for ((host, module), attack) in host.iter().zip(&module).zip(corpus.iter().filter(sent)) {
         assert_eq!(host, module, "{}: {}", attack.family, attack.name);
     }
+    let Some(explained) = explain(&world, &corpus) else { return };
+    let mut wrong = Vec::new();
+    for ((envoy, desk), attack) in host.iter().zip(&explained).zip(corpus.iter().filter(sent)) {
+        if envoy != desk {
+            wrong.push(format!("{}: {}: {envoy:?}, not {desk:?}", attack.family, attack.name));
+        }
+    }
+    assert_eq!(explained.len(), host.len());
+    assert!(wrong.is_empty(), "explain says otherwise:\n{}", wrong.join("\n"));
+}
+
+/// What `tollgate explain` says of every attack that was sent; `None` without feature `cli`.
+fn explain(world: &World, corpus: &[Attack]) -> Option<Vec<Answer>> {
+    let Some(program) = option_env!("CARGO_BIN_EXE_tollgate") else {
+        println!("skipped: explain is not compared, feature cli is off");
+        return None;
+    };
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e_attacks");
+    std::fs::create_dir_all(&folder).unwrap();
+    let (config, tokens) = (folder.join("config.json"), folder.join("tokens"));
+    std::fs::write(&config, json!({"providers": world.providers()}).to_string()).unwrap();
+    let lines: Vec<&[u8]> = corpus.iter().filter(sent).map(|a| a.token.as_slice()).collect();
+    std::fs::write(&tokens, lines.join(&b'\n')).unwrap();
+    let mut command = std::process::Command::new(program);
+    command.args(["explain", "--json", "--path", "/score", "--config"]).arg(config);
+    let output = command.arg("--tokens").arg(tokens).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let answer = |line: &str| {
+        let told: Value = serde_json::from_str(line).unwrap();
+        match told["status"].as_u64() {
+            Some(status) => {
+                (u16::try_from(status).unwrap(), told["reason"].as_str().unwrap().to_owned())
+            }
+            None => (200, String::new()),
+        }
+    };
+    Some(String::from_utf8(output.stdout).unwrap().lines().map(answer).collect())
 }
 
 fn sent(attack: &&Attack) -> bool {

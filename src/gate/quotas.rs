@@ -1,11 +1,11 @@
 //! The part of a judgement that counts: a place in flight first, then tokens.
 
-use super::{Gate, OWN_RETRY_AFTER, RequestScope};
+use super::{Gate, OWN_RETRY_AFTER, Request, RequestScope};
 use crate::concurrency::Lease;
 use crate::limit::store::StoreError;
 use crate::limit::{self, Answer, Counters, Ruling, Standing, TakeError};
 use crate::policy::{FailureMode, Limit};
-use crate::principal::Principal;
+use crate::principal::{Caller, Principal};
 use crate::quota_plan::Planned;
 use crate::reason::Reason;
 use crate::template::Template;
@@ -16,6 +16,16 @@ use crate::verdict::{Denial, Judgement, LimitReport};
 const CONCURRENCY_RETRY_AFTER: u64 = 1_000_000_000;
 
 impl Gate<'_> {
+    /// What a request that was judged takes from the limits of its rule, for those who explain it;
+    /// the rows of its body are not in it.
+    pub fn plan(&self, request: &Request<'_>, judgement: &Judgement) -> Vec<Planned> {
+        let rule = judgement.rule.and_then(|index| self.policy.rules.get(index));
+        let principal = judgement.caller.as_deref().map(Caller::principal);
+        let cost = judgement.cost.unwrap_or(1);
+        let plan = |rule| RequestScope { gate: self, request, rule, principal }.plan(cost);
+        rule.map(plan).unwrap_or_default()
+    }
+
     /// Takes a place in flight where the rule limits them.
     pub(super) fn occupy(
         &self,

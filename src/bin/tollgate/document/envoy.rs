@@ -1,0 +1,102 @@
+//! Wasm filters in anything that Envoy reads: bootstraps, listeners, lists of HTTP filters, ECDS.
+
+mod cluster;
+mod plugin;
+
+pub use plugin::mentions_us;
+
+use serde_json::Value;
+
+use super::Found;
+use super::tree::{at, field, member};
+
+/// The buffer of a connection where the listener does not say, bytes.
+const DEFAULT_BUFFER: u64 = 1 << 20;
+
+const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
+
+/// Members of which one shows that a document is for Envoy, filter or not.
+const ENVOYS_OWN: [&str; 14] = [
+    "static_resources",
+    "dynamic_resources",
+    "admin",
+    "node",
+    "resources",
+    "version_info",
+    "filter_chains",
+    "http_filters",
+    "typed_config",
+    "@type",
+    "stats_config",
+    "access_log",
+    "clusters",
+    "tracing",
+];
+
+/// Whether a document is Envoy's at all.
+pub fn is_part_of_bootstrap(value: &Value) -> bool {
+    ENVOYS_OWN.iter().any(|name| field(value, name).is_some())
+}
+
+/// Every Wasm filter of ours in a document.
+pub fn search(document: &Value) -> Vec<Found> {
+    let mut walk = Walk { document, found: Vec::new() };
+    walk.visit(document, String::new(), None);
+    walk.found
+}
+
+struct Walk<'d> {
+    document: &'d Value,
+    found: Vec<Found>,
+}
+
+impl Walk<'_> {
+    /// `buffer`: what the listener around it grants one connection.
+    fn visit(&mut self, value: &Value, path: String, buffer: Option<u64>) {
+        if let Some(config) = plugin_config(value) {
+            let found = plugin::read(config, &member(&path, "config"), buffer);
+            self.found.extend(found.map(|mut found| {
+                cluster::check(self.document, &mut found);
+                found
+            }));
+            return;
+        }
+        let chains = ["filter_chains", "default_filter_chain"];
+        let buffer = match chains.iter().any(|name| field(value, name).is_some()) {
+            true => {
+                let limit = field(value, "per_connection_buffer_limit_bytes");
+                Some(limit.and_then(Value::as_u64).unwrap_or(DEFAULT_BUFFER))
+            }
+            false => buffer,
+        };
+        match value {
+            Value::Object(members) => {
+                for (name, value) in members {
+                    self.visit(value, member(&path, name), buffer);
+                }
+            }
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    self.visit(item, format!("{path}[{index}]"), buffer);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The plugin of a Wasm filter, named by its own type or by that of a `TypedStruct`.
+fn plugin_config(value: &Value) -> Option<&Value> {
+    let is_wasm = |kind: &str| value.get(kind).and_then(Value::as_str).is_some_and(names_wasm);
+    if is_wasm("@type") {
+        return at(value, &["config"]);
+    }
+    if is_wasm("type_url") || is_wasm("typeUrl") {
+        return at(value, &["value", "config"]);
+    }
+    None
+}
+
+fn names_wasm(url: &str) -> bool {
+    url.rsplit('/').next() == Some(WASM)
+}

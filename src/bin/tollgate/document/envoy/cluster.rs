@@ -1,0 +1,106 @@
+//! The clusters that keys are fetched through: whether they are there, and whom they believe.
+
+use serde_json::Value;
+
+use super::super::tree::{at, field, items, text};
+use super::super::{Finding, Found};
+
+/// Looks at the cluster of each provider whose keys are remote, where the document is a bootstrap.
+pub fn check(document: &Value, found: &mut Found) {
+    if at(document, &["static_resources"]).is_none() {
+        return;
+    }
+    let config = found.text.as_deref().unwrap_or_default();
+    let config: Value = serde_json::from_slice(config).unwrap_or_default();
+    for (index, provider) in items(&config, &["providers"]).enumerate() {
+        let Some(remote) = provider.get("keys").and_then(|keys| keys.get("remote")) else {
+            continue;
+        };
+        let Some(name) = remote.get("cluster").and_then(Value::as_str) else { continue };
+        let path = format!("{}: providers[{index}].keys.remote.cluster", found.at);
+        let mut clusters = items(document, &["static_resources", "clusters"]);
+        let cluster = clusters.position(|cluster| text(cluster, &["name"]) == Some(name));
+        match cluster {
+            None => found.findings.push(missing(document, name, path)),
+            Some(at) if is_https(remote) => {
+                let cluster = items(document, &["static_resources", "clusters"]).nth(at);
+                let path = format!("static_resources.clusters[{at}]");
+                found.findings.extend(cluster.and_then(|cluster| unproven(cluster, &path)));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// A cluster that nobody can add later is an error; one that is discovered may come too late.
+fn missing(document: &Value, name: &str, path: String) -> Finding {
+    let why = format!("names the cluster {name:?}, which is not among static_resources.clusters");
+    match at(document, &["dynamic_resources"]).is_some() {
+        false => Finding::problem(path, format!("{why}: no key can ever be fetched")),
+        true => Finding::warning(
+            path,
+            format!("{why}: Envoy lets a filter call one that is discovered only once it is there"),
+        ),
+    }
+}
+
+/// Only `http://` needs no TLS; a preset's address is https.
+fn is_https(remote: &Value) -> bool {
+    let address = ["uri", "discovery"].iter().find_map(|name| remote.get(name)?.as_str());
+    !address.is_some_and(|address| address.starts_with("http://"))
+}
+
+/// What lets somebody on the way hand out keys of his own.
+fn unproven(cluster: &Value, path: &str) -> Option<Finding> {
+    let tls = at(cluster, &["transport_socket", "typed_config"]).filter(|socket| {
+        let kind = text(socket, &["@type"]).unwrap_or_default();
+        kind.ends_with(".UpstreamTlsContext")
+    });
+    let Some(tls) = tls else {
+        let why = "has no transport_socket with an UpstreamTlsContext: keys of an https address \
+                   would be fetched in plain text";
+        return Some(Finding::warning(path, why));
+    };
+    let path = format!("{path}.transport_socket.typed_config");
+    let options = field(cluster, "typed_extension_protocol_options").map(Value::to_string);
+    let automatic = |names: [&str; 2]| {
+        let told =
+            |name: &&str| options.as_ref().is_some_and(|o| o.contains(&format!("\"{name}\":true")));
+        names.iter().any(|name| field(tls, name) == Some(&Value::Bool(true)) || told(name))
+    };
+    let sni = text(tls, &["sni"]).is_some_and(|sni| !sni.is_empty())
+        || automatic(["auto_sni", "auto_host_sni"]);
+    let common = at(tls, &["common_tls_context"]).unwrap_or(&Value::Null);
+    // A context that is discovered (SDS) is not here to be judged.
+    if field(common, "validation_context_sds_secret_config").is_some() {
+        return (!sni)
+            .then(|| Finding::warning(path, "has no sni: the host is not asked for by name"));
+    }
+    let combined = ["combined_validation_context", "default_validation_context"];
+    let context = at(common, &["validation_context"]).or_else(|| at(common, &combined));
+    let context = context.unwrap_or(&Value::Null);
+    let trusted = ["trusted_ca", "ca_certificate_provider_instance", "system_root_certs"]
+        .iter()
+        .any(|name| field(context, name).is_some())
+        || at(common, &combined[..1])
+            .is_some_and(|c| field(c, "validation_context_sds_secret_config").is_some());
+    let named = [
+        "match_typed_subject_alt_names",
+        "match_subject_alt_names",
+        "verify_certificate_hash",
+        "verify_certificate_spki",
+    ]
+    .iter()
+    .any(|name| field(context, name).is_some())
+        || automatic(["auto_san_validation", "auto_sni_san_validation"]);
+    let lacking: Vec<&str> =
+        [(sni, "sni"), (trusted, "trusted_ca"), (named, "match_typed_subject_alt_names")]
+            .into_iter()
+            .filter_map(|(there, name)| (!there).then_some(name))
+            .collect();
+    (!lacking.is_empty()).then(|| {
+        let why = "Envoy takes any certificate that this leaves open, and whoever sits on the way \
+                   could hand out keys of his own";
+        Finding::warning(path, format!("lacks {}: {why}", lacking.join(", ")))
+    })
+}

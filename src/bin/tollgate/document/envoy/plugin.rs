@@ -1,0 +1,106 @@
+//! One `PluginConfig` of Envoy: whose it is, what it holds, what is risky about it.
+
+use serde_json::Value;
+
+use super::super::tree::{at, field, items, member, text};
+use super::super::{Finding, Found};
+use crate::environment::Handed;
+
+/// Reads a plugin; `None` where it is not ours.
+pub fn read(config: &Value, path: &str, buffer: Option<u64>) -> Option<Found> {
+    let configuration = field(config, "configuration");
+    let value = configuration.and_then(|c| c.get("value")).and_then(Value::as_str);
+    let is_ours = names_us(config) || value.is_some_and(has_providers);
+    if !is_ours {
+        return None;
+    }
+    let at = member(path, "configuration");
+    let mut found = Found {
+        at: at.clone(),
+        name: text(config, &["name"]).map(str::to_owned),
+        handed: Some(handed(config)),
+        handed_at: format!("{path}.vm_config.environment_variables"),
+        buffer,
+        ..Found::default()
+    };
+    match configuration {
+        None => found.findings.push(Finding::problem(at, "is required: the filter's JSON text")),
+        Some(configuration) => match text_of(configuration) {
+            Ok(text) => found.text = Some(text),
+            Err(message) => found.findings.push(Finding::problem(at, message)),
+        },
+    }
+    check_failure_policy(config, path, &mut found);
+    Some(found)
+}
+
+/// The text as it reaches the filter: a `StringValue` arrives as its text, all else in binary.
+fn text_of(configuration: &Value) -> Result<Vec<u8>, String> {
+    const ALLOWED: &str = "allowed: google.protobuf.StringValue with the JSON text as its value";
+    let kind = configuration.get("@type").and_then(Value::as_str).unwrap_or_default();
+    let kind = kind.rsplit('/').next().unwrap_or_default();
+    match (kind, configuration.get("value")) {
+        ("google.protobuf.StringValue", Some(Value::String(text))) => Ok(text.clone().into_bytes()),
+        ("google.protobuf.StringValue", _) => Err(format!("has no text as its value; {ALLOWED}")),
+        ("google.protobuf.Struct", _) => Err(format!(
+            "is a google.protobuf.Struct, which reaches the filter in binary form; {ALLOWED}"
+        )),
+        ("", _) => Err(format!("has no @type; {ALLOWED}")),
+        (kind, _) => Err(format!("is a {kind:?}; {ALLOWED}")),
+    }
+}
+
+/// What is loaded, and under which name: the module's file or address, and its labels.
+fn names_us(config: &Value) -> bool {
+    let code = ["local", "remote"].map(|source| at(config, &["vm_config", "code", source]));
+    let told = [
+        text(config, &["name"]),
+        text(config, &["root_id"]),
+        text(config, &["vm_config", "vm_id"]),
+    ];
+    told.into_iter().flatten().any(mentions_us)
+        || code.into_iter().flatten().any(|source| mentions_us(&source.to_string()))
+}
+
+/// Whether a name or an address has our name in it.
+pub fn mentions_us(text: &str) -> bool {
+    text.to_ascii_lowercase().contains("tollgate")
+}
+
+fn has_providers(text: &str) -> bool {
+    serde_json::from_str::<Value>(text).is_ok_and(|value| value.get("providers").is_some())
+}
+
+fn handed(config: &Value) -> Handed {
+    let variables = ["vm_config", "environment_variables"];
+    let from_host = items(config, &[variables[0], variables[1], "host_env_keys"]);
+    let values = at(config, &[variables[0], variables[1], "key_values"]);
+    let values = values.and_then(Value::as_object).into_iter().flatten();
+    Handed {
+        from_host: from_host.filter_map(Value::as_str).map(str::to_owned).collect(),
+        values: values
+            .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+            .collect(),
+    }
+}
+
+fn check_failure_policy(config: &Value, path: &str, found: &mut Found) {
+    if field(config, "fail_open") == Some(&Value::Bool(true)) {
+        let why = "is true: without a VM every request passes, and nobody is asked for a token; \
+                   allowed for a gate: absent, with failure_policy: FAIL_RELOAD";
+        found.findings.push(Finding::warning(member(path, "fail_open"), why));
+    }
+    let policy = text(config, &["failure_policy"]);
+    let why = match policy {
+        Some("FAIL_RELOAD") => return,
+        Some("FAIL_OPEN") => {
+            "is FAIL_OPEN: without a VM every request passes, and nobody is asked \
+                              for a token; better: FAIL_RELOAD"
+        }
+        _ => {
+            "is not FAIL_RELOAD: a VM that has died stays dead, and every request is refused until \
+              the proxy is restarted"
+        }
+    };
+    found.findings.push(Finding::warning(member(path, "failure_policy"), why));
+}

@@ -1,0 +1,154 @@
+//! Manifests: Istio's WasmPlugin and TrafficExtension, Envoy Gateway's EnvoyExtensionPolicy, and
+//! the filters inside of others (EnvoyFilter, EnvoyPatchPolicy).
+
+use serde_json::Value;
+
+use super::envoy::{self, mentions_us};
+use super::tree::{at, items, text};
+use super::{Finding, Found};
+use crate::environment::Handed;
+
+/// Every filter of ours in a manifest.
+pub fn search(manifest: &Value) -> Vec<Found> {
+    let name = text(manifest, &["metadata", "name"]);
+    match text(manifest, &["kind"]) {
+        Some("WasmPlugin") => {
+            let spec = manifest.get("spec").unwrap_or(&Value::Null);
+            istio(spec, "spec", spec, "spec", name).into_iter().collect()
+        }
+        Some("TrafficExtension") => {
+            let spec = manifest.get("spec").unwrap_or(&Value::Null);
+            let Some(wasm) = spec.get("wasm") else { return Vec::new() };
+            istio(wasm, "spec.wasm", spec, "spec", name).into_iter().collect()
+        }
+        Some("EnvoyExtensionPolicy") => items(manifest, &["spec", "wasm"])
+            .enumerate()
+            .filter_map(|(index, wasm)| gateway(wasm, &format!("spec.wasm[{index}]"), name))
+            .collect(),
+        Some("List") => items(manifest, &["items"])
+            .enumerate()
+            .flat_map(|(index, item)| {
+                search(item).into_iter().map(move |found| below(&format!("items[{index}]"), found))
+            })
+            .collect(),
+        _ => envoy::search(manifest),
+    }
+}
+
+/// `plugin` holds the module and its configuration, `outer` the phase.
+fn istio(
+    plugin: &Value,
+    path: &str,
+    outer: &Value,
+    outer_path: &str,
+    name: Option<&str>,
+) -> Option<Found> {
+    let config = plugin.get("pluginConfig").filter(|config| !config.is_null());
+    let url = plugin.get("url").and_then(Value::as_str);
+    let plugin_name = plugin.get("pluginName").and_then(Value::as_str);
+    let named = [name, url, plugin_name].into_iter().flatten().any(mentions_us);
+    // Without a module it is a patch of another manifest: what it is merged into is checked.
+    if url.is_none() || !(named || config.is_some_and(|c| c.get("providers").is_some())) {
+        return None;
+    }
+    let mut found = found(config, format!("{path}.pluginConfig"), name);
+    found.handed = Some(handed(plugin));
+    found.handed_at = format!("{path}.vmConfig.env");
+    let mut warn = |path: String, why: &str| found.findings.push(Finding::warning(path, why));
+    match plugin.get("failStrategy").and_then(Value::as_str) {
+        Some("FAIL_RELOAD") => {}
+        Some("FAIL_OPEN") => warn(
+            format!("{path}.failStrategy"),
+            "is FAIL_OPEN: without a VM every request passes, and nobody is asked for a token; \
+             better: FAIL_RELOAD",
+        ),
+        _ => warn(
+            format!("{path}.failStrategy"),
+            "is not FAIL_RELOAD: a VM that has died stays dead, and every request is refused until \
+             the proxy is restarted",
+        ),
+    }
+    if outer.get("phase").and_then(Value::as_str) != Some("AUTHN") {
+        let why = "is not AUTHN: the filter runs behind Istio's own authorization, which then sees \
+                   neither its headers nor its verdict";
+        warn(format!("{outer_path}.phase"), why);
+    }
+    let url = url.unwrap_or_default();
+    let pinned = url.contains("@sha256:")
+        || plugin.get("sha256").and_then(Value::as_str).is_some_and(|digest| !digest.is_empty());
+    if !pinned && !url.starts_with("file://") {
+        let why = "is not pinned: whoever writes to the registry decides what runs in the proxy; \
+                   allowed: sha256, or an address with @sha256:";
+        warn(format!("{path}.sha256"), why);
+    }
+    Some(found)
+}
+
+fn gateway(wasm: &Value, path: &str, name: Option<&str>) -> Option<Found> {
+    let config = wasm.get("config").filter(|config| !config.is_null());
+    let code = wasm.get("code").map(Value::to_string).unwrap_or_default();
+    let own = wasm.get("name").and_then(Value::as_str);
+    let named = [own, Some(&code)].into_iter().flatten().any(mentions_us);
+    if !(named || config.is_some_and(|c| c.get("providers").is_some())) {
+        return None;
+    }
+    let mut found = found(config, format!("{path}.config"), own.or(name));
+    let from_host = items(wasm, &["env", "hostKeys"]).filter_map(Value::as_str);
+    found.handed =
+        Some(Handed { from_host: from_host.map(str::to_owned).collect(), ..Handed::default() });
+    found.handed_at = format!("{path}.env.hostKeys");
+    if wasm.get("failOpen") == Some(&Value::Bool(true)) {
+        let why = "is true: without a VM every request passes, and nobody is asked for a token";
+        found.findings.push(Finding::warning(format!("{path}.failOpen"), why));
+    }
+    let pinned = ["http", "image"].iter().any(|source| {
+        let source = at(wasm, &["code", source]);
+        let url = source.and_then(|source| source.get("url")).and_then(Value::as_str);
+        source.is_some_and(|source| source.get("sha256").is_some())
+            || url.is_some_and(|url| url.contains("@sha256:"))
+    });
+    if !pinned {
+        let why = "is not pinned by sha256: whoever writes to the registry decides what runs in \
+                   the proxy";
+        found.findings.push(Finding::warning(format!("{path}.code"), why));
+    }
+    Some(found)
+}
+
+/// The object becomes the JSON text that the filter gets.
+fn found(config: Option<&Value>, at: String, name: Option<&str>) -> Found {
+    let mut found = Found { name: name.map(str::to_owned), ..Found::default() };
+    match config {
+        Some(config) => found.text = Some(config.to_string().into_bytes()),
+        None => found.findings.push(Finding::problem(at.clone(), "is required: the configuration")),
+    }
+    Found { at, ..found }
+}
+
+fn handed(plugin: &Value) -> Handed {
+    let mut handed = Handed::default();
+    for variable in items(plugin, &["vm_config", "env"]) {
+        let Some(name) = variable.get("name").and_then(Value::as_str) else { continue };
+        match variable.get("valueFrom").and_then(Value::as_str) {
+            Some("HOST") => {
+                handed.from_host.insert(name.to_owned());
+            }
+            _ => {
+                let value = variable.get("value").and_then(Value::as_str).unwrap_or_default();
+                handed.values.insert(name.to_owned(), value.to_owned());
+            }
+        }
+    }
+    handed
+}
+
+/// Moves what was found in an item of a list to its place in the list.
+fn below(item: &str, mut found: Found) -> Found {
+    let place = |path: &str| format!("{item}.{path}");
+    found.at = place(&found.at);
+    found.handed_at = place(&found.handed_at);
+    for finding in &mut found.findings {
+        finding.path = place(&finding.path);
+    }
+    found
+}

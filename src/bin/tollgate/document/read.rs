@@ -1,0 +1,51 @@
+//! From the bytes of a file to its documents: JSON, or YAML of one or more.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Chosen, Content, Finding, Found, Level, search};
+
+/// Reads every document of a file.
+pub fn read(bytes: &[u8], path: &Path, chosen: Chosen, content: &mut Content) {
+    let is_json = path.extension().is_some_and(|extension| extension == "json");
+    match serde_json::from_slice::<Value>(bytes) {
+        Ok(value) => search(&value, Some(bytes), chosen, 1, content),
+        // The filter's own reader says best what is wrong with JSON.
+        Err(_) if is_json && chosen == Chosen::ByName => {
+            let found = Found { text: Some(bytes.to_vec()), ..Found::default() };
+            content.found.push((1, found));
+        }
+        Err(_) if is_json => {}
+        Err(_) => read_yaml(bytes, chosen, content),
+    }
+    if chosen == Chosen::ByName && content.found.is_empty() && content.findings.is_empty() {
+        let why = "holds no configuration of tollgate; allowed: a configuration, a Wasm filter of \
+                   Envoy, a WasmPlugin, a TrafficExtension or an EnvoyExtensionPolicy with one";
+        content.findings.push(Finding::problem("(file)", why));
+    }
+}
+
+fn read_yaml(bytes: &[u8], chosen: Chosen, content: &mut Content) {
+    for (at, document) in serde_yaml_ng::Deserializer::from_slice(bytes).enumerate() {
+        // YAML's own values first: they refuse a key that comes twice.
+        let value = serde_yaml_ng::Value::deserialize(document)
+            .map_err(|error| error.to_string())
+            .and_then(|value| serde_json::to_value(value).map_err(|error| error.to_string()));
+        match value {
+            Ok(Value::Null) => {}
+            Ok(value) => search(&value, None, chosen, at.saturating_add(1), content),
+            Err(message) => {
+                // What lies in a directory may be a template of something else.
+                let level = match chosen {
+                    Chosen::ByName => Level::Problem,
+                    Chosen::ByDirectory => Level::Warning,
+                };
+                let message = format!("cannot be read as YAML: {message}");
+                content.findings.push(Finding { level, path: "(file)".to_owned(), message });
+                return;
+            }
+        }
+    }
+}

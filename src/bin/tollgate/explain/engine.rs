@@ -1,0 +1,43 @@
+//! Who checks signatures: the module's engine, and for ES512 what the proxy has and it has not.
+
+use p521::ecdsa::signature::Verifier as _;
+use p521::ecdsa::{Signature, VerifyingKey};
+use tollgate::policy::Crypto;
+use tollgate::verify::algorithm::Algorithm;
+use tollgate::verify::engine::{Engine, ModuleEngine};
+use tollgate::verify::jwk::{Key, Public};
+
+/// Answers as the filter in a proxy does.
+pub struct Engines {
+    /// Whether the proxy's verifier takes part.
+    pub host: bool,
+}
+
+impl Engines {
+    /// As `crypto` says.
+    pub fn of(crypto: Crypto) -> Self {
+        Self { host: crypto == Crypto::Auto }
+    }
+}
+
+impl Engine for Engines {
+    fn supports(&self, algorithm: Algorithm) -> bool {
+        self.host || ModuleEngine.supports(algorithm)
+    }
+
+    fn verify(&self, key: &Key, algorithm: Algorithm, input: &[u8], signature: &[u8]) -> bool {
+        match algorithm {
+            Algorithm::Es512 => self.host && key.fits(algorithm) && es512(key, input, signature),
+            _ => ModuleEngine.verify(key, algorithm, input, signature),
+        }
+    }
+}
+
+fn es512(key: &Key, input: &[u8], signature: &[u8]) -> bool {
+    let Public::Ec { x, y } = key.public() else { return false };
+    // SEC 1 §2.3.3: an uncompressed point.
+    let point = [&[4][..], x, y].concat();
+    let key = VerifyingKey::from_sec1_bytes(&point);
+    let signature = Signature::from_slice(signature);
+    matches!((key, signature), (Ok(key), Ok(signature)) if key.verify(input, &signature).is_ok())
+}

@@ -1,0 +1,77 @@
+//! The steps behind the caller: the body guard, places in flight, buckets.
+
+use tollgate::limit::Ruling;
+use tollgate::limit::quota::Quota;
+use tollgate::rule::{Cost, Rule};
+
+use super::caller::shown;
+use super::moment;
+use super::scene::{Outcome, Scene};
+use super::steps::{Status, Step};
+
+/// Adds a step for each.
+pub fn steps(scene: &Scene, rule: &Rule, outcome: &Outcome, redact: bool, steps: &mut Vec<Step>) {
+    let judgement = &outcome.judgement;
+    if let Some(guard) = &rule.payload {
+        let step = match judgement.refusal {
+            Some(refusal) => Step::new("payload", Status::Failed, refusal.to_string()),
+            None => {
+                let most = guard.max_bytes;
+                let told = format!("the body is judged while it streams; at most {most} bytes");
+                Step::new("payload", Status::Told, told)
+            }
+        };
+        steps.push(step);
+        if judgement.refusal.is_some() {
+            return;
+        }
+    }
+    if let Some(most) = rule.concurrency {
+        let told = format!("takes one of {most} places in flight");
+        steps.push(Step::new("concurrency", Status::Ok, told));
+    }
+    let by_rows = matches!(rule.cost, Cost::Rows { .. });
+    for planned in &outcome.plan {
+        let Some(limit) = scene.policy.limits.get(planned.limit) else { continue };
+        let report = judgement.limits.iter().find(|report| report.limit == planned.limit);
+        let status = match report.map(|report| report.ruling) {
+            Some(Ruling::Never | Ruling::NotYet) => Status::Failed,
+            _ => Status::Ok,
+        };
+        let quota = quota(&planned.quota);
+        let from = match planned.bucket() {
+            None => String::new(),
+            Some(bucket) => format!(" ({bucket})"),
+        };
+        let cost = match (by_rows, limit.response_cost.is_some()) {
+            (_, true) => "is charged by the response".to_owned(),
+            (true, _) => "costs a token for each row of the body".to_owned(),
+            _ => format!("costs {}", planned.cost),
+        };
+        let summary = format!("{:?}{from}: {quota}; {cost}", limit.name);
+        let mut details = vec![format!("bucket of: {}", owner(&planned.owner, redact))];
+        if let Some(report) = report {
+            let left = report.remaining;
+            details.push(format!("of a full bucket, {left} would be left"));
+        }
+        if limit.dry_run {
+            details.push("dry run: it refuses nothing".to_owned());
+        }
+        steps.push(Step::new("limit", status, summary).with(details));
+    }
+}
+
+/// `600 per 1m, burst 20`.
+fn quota(quota: &Quota) -> String {
+    let period = moment::span(u128::from(quota.period_ns()));
+    format!("{} per {period}, burst {}", quota.tokens(), quota.burst())
+}
+
+/// The first letter says what an owner is known by.
+fn owner(owner: &str, redact: bool) -> String {
+    match owner.split_at_checked(1) {
+        Some(("a", address)) => format!("the address {}", shown(address, redact)),
+        Some((_, key)) => shown(key, redact),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,135 @@
+//! An explanation, for people and for machines.
+
+use std::fmt::Write;
+use std::process::ExitCode;
+
+use serde_json::{Map, Value, json};
+use tollgate::rule::Auth;
+use tollgate::token_source::Found;
+use tollgate::verdict::Verdict;
+
+use super::caller::shown;
+use super::scene::{Line, Outcome, Scene};
+use super::steps::{Status, Step};
+use super::upstream;
+use crate::output::{self, Failure, bad, doubtful, faint, good, plain, strong};
+
+/// For people: a line for each step, and the verdict.
+pub fn people(scene: &Scene, outcome: &Outcome, steps: &[Step]) -> Result<ExitCode, Failure> {
+    let mut out = String::new();
+    for step in steps {
+        let mark = match step.status {
+            Status::Ok => good("ok  ").to_string(),
+            Status::Failed => bad("FAIL").to_string(),
+            Status::Told => faint("    ").to_string(),
+        };
+        let name = strong(format_args!("{:<11}", step.name)).to_string();
+        let _ = writeln!(out, "{mark} {name} {}", plain(&step.summary));
+        for detail in &step.details {
+            let _ = writeln!(out, "                 {}", faint(plain(detail)));
+        }
+    }
+    let verdict = &outcome.judgement.verdict;
+    let text = format!("{} {}", verdict.decision(), verdict.reason().as_str());
+    let text = match verdict {
+        Verdict::Allow(_) | Verdict::Answer(_) => good(text).to_string(),
+        Verdict::WouldDeny(_) => doubtful(text).to_string(),
+        Verdict::Deny(_) => bad(text).to_string(),
+    };
+    let waits = match outcome.judgement.needs_body.is_some() {
+        true => ", if its body is admitted",
+        false => "",
+    };
+    let _ = writeln!(out, "\n{text}{waits}");
+    let response = upstream::response(scene, outcome);
+    if let Some(status) = response.get("status").and_then(Value::as_u64) {
+        let _ = writeln!(out, "the caller gets {status}");
+    }
+    for field in response.get("headers").and_then(Value::as_array).into_iter().flatten() {
+        let text = |index: usize| field.get(index).and_then(Value::as_str).unwrap_or_default();
+        let _ = writeln!(out, "  {}: {}", text(0), plain(text(1)));
+    }
+    if let Some(body) = response.get("body").and_then(Value::as_str).filter(|body| !body.is_empty())
+    {
+        let _ = writeln!(out, "  {body}");
+    }
+    output::text(&out)
+}
+
+/// For machines: the verdict, the steps, the response.
+pub fn json(
+    scene: &Scene,
+    outcome: &Outcome,
+    steps: &[Step],
+    redact: bool,
+) -> Result<ExitCode, Failure> {
+    let mut value = verdict(scene, outcome);
+    let caller = outcome.judgement.caller.as_deref();
+    let identity = caller.map(|caller| shown(caller.principal().identity(), redact));
+    value.insert("identity".to_owned(), json!(identity));
+    value.insert("steps".to_owned(), steps.iter().map(Step::json).collect());
+    value.insert("response".to_owned(), upstream::response(scene, outcome));
+    output::json(&Value::Object(value))
+}
+
+/// A line for each token, which is told by its number alone.
+pub fn batch<'t>(
+    scene: &Scene,
+    line: &Line,
+    tokens: impl Iterator<Item = &'t [u8]>,
+    as_json: bool,
+) -> Result<ExitCode, Failure> {
+    let mut out = String::new();
+    for (index, token) in tokens.enumerate() {
+        let number = index.saturating_add(1);
+        let outcome = scene.judge(line, Some(token).filter(|token| !token.is_empty()));
+        let mut value = verdict(scene, &outcome);
+        value.insert("line".to_owned(), json!(number));
+        value.insert("error".to_owned(), json!(error(scene, line, &outcome)));
+        let _ = match as_json {
+            true => writeln!(out, "{}", Value::Object(value)),
+            false => {
+                let text =
+                    |name: &str| value.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
+                writeln!(out, "{number} {} {}", text("decision"), text("reason"))
+            }
+        };
+    }
+    output::text(&out)
+}
+
+/// What both forms say.
+fn verdict(scene: &Scene, outcome: &Outcome) -> Map<String, Value> {
+    let judgement = &outcome.judgement;
+    let rule = judgement.rule.and_then(|index| scene.policy.rules.get(index));
+    let provider = judgement.provider.and_then(|index| scene.policy.providers.get(index));
+    let status = match &judgement.verdict {
+        Verdict::Deny(_) | Verdict::Answer(_) => {
+            upstream::response(scene, outcome).get("status").cloned().unwrap_or_default()
+        }
+        Verdict::Allow(_) | Verdict::WouldDeny(_) => Value::Null,
+    };
+    [
+        ("decision", json!(judgement.verdict.decision())),
+        ("reason", json!(judgement.verdict.reason().as_str())),
+        ("status", json!(status)),
+        ("rule", json!(rule.map(|rule| &rule.name))),
+        ("provider", json!(provider.map(|provider| &provider.name))),
+        ("needs_body", json!(judgement.needs_body.is_some())),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into_iter()
+    .collect()
+}
+
+/// The verifier's own word on a token that it refused.
+fn error(scene: &Scene, line: &Line, outcome: &Outcome) -> Option<String> {
+    let rule = outcome.judgement.rule.and_then(|index| scene.policy.rules.get(index))?;
+    let refused = outcome.judgement.verdict.denial().is_some() && rule.auth != Auth::None;
+    match scene.find(&outcome.headers) {
+        Found::One(token) if refused => {
+            scene.verify(&token, rule, line.now).err().map(|failure| failure.error.to_string())
+        }
+        _ => None,
+    }
+}

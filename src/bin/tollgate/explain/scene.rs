@@ -1,0 +1,155 @@
+//! The filter without a proxy: the core's own gate over a configuration, keys and full buckets.
+
+use std::cell::RefCell;
+
+use tollgate::cache::TokenCache;
+use tollgate::concurrency::Concurrency;
+use tollgate::gate::{Gate, Request};
+use tollgate::headers::Headers;
+use tollgate::limit::table::Table;
+use tollgate::policy::{self, Policy};
+use tollgate::provider::KeysFrom;
+use tollgate::quota_plan::Planned;
+use tollgate::rule::Rule;
+use tollgate::token_source::{self, Found, Place};
+use tollgate::verdict::Judgement;
+use tollgate::verify::base64url;
+use tollgate::verify::keyset::KeySet;
+use tollgate::verify::{Claims, Failure, Keys, Verifier};
+
+use super::engine::Engines;
+use super::store::Memory;
+
+/// A table of the smallest size: it serves one request.
+const IDENTITIES: u32 = 8;
+
+/// What requests are judged by.
+pub struct Scene {
+    /// The compiled configuration.
+    pub policy: Policy,
+    /// Key sets from `--keys`, by provider.
+    pub given: Vec<Option<KeySet>>,
+    /// Who checks signatures.
+    pub engines: Engines,
+}
+
+/// What all requests of one run have in common.
+pub struct Line {
+    /// Pseudo-headers and headers, without the token.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// The downstream address.
+    pub client_address: String,
+    /// The SHA-256 of the client's certificate in hexadecimal.
+    pub peer_certificate: Option<String>,
+    /// Nanoseconds since the Unix epoch.
+    pub now: u64,
+}
+
+/// One request and what became of it.
+pub struct Outcome {
+    /// As the filter saw them.
+    pub headers: Headers,
+    /// The verdict and what it rests on.
+    pub judgement: Judgement,
+    /// What the rule's limits were asked.
+    pub plan: Vec<Planned>,
+}
+
+impl Keys for Scene {
+    fn keys(&self, provider: usize) -> Option<&KeySet> {
+        let given = self.given.get(provider).and_then(Option::as_ref);
+        given.or_else(|| match &self.policy.providers.get(provider)?.keys {
+            KeysFrom::Static(keys) => Some(keys),
+            KeysFrom::Remote(_) => None,
+        })
+    }
+}
+
+impl Scene {
+    /// Judges a request with this token; `None`: without one.
+    pub fn judge(&self, line: &Line, token: Option<&[u8]>) -> Outcome {
+        let headers = self.headers(line, token);
+        let store = Memory::default();
+        let table = Table::open(&store, "explain", IDENTITIES, [7; 16]).ok();
+        let counted = self.policy.rules.iter().any(|rule| rule.concurrency.is_some());
+        let concurrency = table.as_ref().filter(|_| counted).and_then(|table| {
+            Concurrency::open(&store, "explain", table, 7).ok().map(RefCell::new)
+        });
+        let forgetful = policy::TokenCache { entries: 0, ..self.policy.token_cache };
+        let cache = TokenCache::new(forgetful, &self.policy.rules, 0);
+        let gate = Gate {
+            policy: &self.policy,
+            keys: self,
+            engine: &self.engines,
+            cache: &cache,
+            table: table.as_ref(),
+            concurrency: concurrency.as_ref(),
+            store: &store,
+        };
+        let method = headers.value(":method").unwrap_or_default();
+        let request = Request {
+            headers: &headers,
+            bodyless: matches!(method, b"GET" | b"HEAD" | b"OPTIONS"),
+            client_address: &|| Some(line.client_address.clone()),
+            now: line.now,
+            peer_certificate: &|| line.peer_certificate.clone().map(String::into_bytes),
+            clock: &|| line.now,
+        };
+        let judgement = gate.judge(&request);
+        let plan = gate.plan(&request, &judgement);
+        Outcome { judgement, plan, headers }
+    }
+
+    /// Asks the verifier alone, for what a verdict does not tell: which check failed.
+    pub fn verify(&self, token: &[u8], rule: &Rule, now: u64) -> Result<Claims, Failure> {
+        let verifier = Verifier {
+            providers: &self.policy.providers,
+            keys: self,
+            engine: &self.engines,
+            max_bytes: self.policy.token.max_bytes,
+        };
+        verifier.verify(token, rule.providers.as_deref(), now)
+    }
+
+    /// The token that the filter finds in a request.
+    pub fn find<'h>(&self, headers: &'h Headers) -> Found<'h> {
+        token_source::find(headers, &self.policy.token)
+    }
+
+    /// The request with the token in the first place that the configuration names.
+    fn headers(&self, line: &Line, token: Option<&[u8]>) -> Headers {
+        let mut pairs = line.headers.clone();
+        if let (Some(token), Some(place)) = (token, self.policy.token.from.first()) {
+            put(&mut pairs, place, token);
+        }
+        Headers::from_pairs(&pairs)
+    }
+}
+
+fn put(pairs: &mut Vec<(String, Vec<u8>)>, place: &Place, token: &[u8]) {
+    match place {
+        Place::Header { name, prefix } => {
+            pairs.push((name.clone(), [prefix.as_bytes(), token].concat()));
+        }
+        Place::Cookie(name) => {
+            let value = [name.as_bytes(), b"=", token].concat();
+            pairs.push(("cookie".to_owned(), value));
+        }
+        Place::Query(name) => {
+            if let Some((_, path)) = pairs.iter_mut().find(|(header, _)| header == ":path") {
+                path.push(if path.contains(&b'?') { b'&' } else { b'?' });
+                path.extend_from_slice(name.as_bytes());
+                path.push(b'=');
+                path.extend_from_slice(token);
+            }
+        }
+        Place::WebsocketProtocol(prefix) => {
+            let token = match prefix.starts_with("base64url.") {
+                true => base64url::encode(token).into_bytes(),
+                false => token.to_vec(),
+            };
+            let value = [prefix.as_bytes(), &token, b", json"].concat();
+            pairs.push(("sec-websocket-protocol".to_owned(), value));
+        }
+    }
+}

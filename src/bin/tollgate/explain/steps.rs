@@ -1,0 +1,174 @@
+//! The steps of a verdict in their order: what each looked at, and whether it held.
+
+use serde_json::{Value, json};
+use tollgate::path;
+use tollgate::rule::{Auth, Choice, Matcher, RequestLine, Rule};
+use tollgate::token_source::Found;
+use tollgate::verdict::Verdict;
+
+use super::caller;
+use super::limits;
+use super::scene::{Line, Outcome, Scene};
+use super::upstream;
+
+/// How a step ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It held.
+    Ok,
+    /// It is why the request is refused, or would be.
+    Failed,
+    /// It only tells.
+    Told,
+}
+
+/// One step.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// What is looked at.
+    pub name: &'static str,
+    /// How it ended.
+    pub status: Status,
+    /// In a line.
+    pub summary: String,
+    /// More of it, a line each.
+    pub details: Vec<String>,
+}
+
+impl Step {
+    /// A step without details.
+    pub fn new(name: &'static str, status: Status, summary: impl Into<String>) -> Self {
+        Self { name, status, summary: summary.into(), details: Vec::new() }
+    }
+
+    /// The same with details.
+    pub fn with(self, details: Vec<String>) -> Self {
+        Self { details, ..self }
+    }
+
+    /// For machines.
+    pub fn json(&self) -> Value {
+        let status = match self.status {
+            Status::Ok => "ok",
+            Status::Failed => "failed",
+            Status::Told => "info",
+        };
+        json!({"step": self.name, "status": status, "summary": self.summary,
+               "details": self.details})
+    }
+}
+
+/// Every step up to the one that decided.
+pub fn of(scene: &Scene, line: &Line, outcome: &Outcome, redact: bool) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let judgement = &outcome.judgement;
+    let whole = outcome.headers.value(":path").unwrap_or_default();
+    let read = path::without_query(whole);
+    let refused = |word| judgement.verdict.denial().is_some_and(|d| d.reason.as_str() == word);
+    let shown = String::from_utf8_lossy(read);
+    if judgement.rule.is_none() && refused("path_ambiguous") {
+        let why = format!("{shown} has more than one reading (ambiguous_paths: reject)");
+        steps.push(Step::new("path", Status::Failed, why));
+        return steps;
+    }
+    steps.push(Step::new("path", Status::Ok, format!("{shown} is compared with the rules")));
+    if let Verdict::Answer(_) = judgement.verdict {
+        let why = "the filter answers this itself, whatever the rules say";
+        steps.push(Step::new("answer", Status::Told, why));
+        return steps;
+    }
+    let Some(rule) = choose(scene, outcome, &mut steps) else { return steps };
+    if let Some(caller) = authenticate(scene, line, rule, outcome, redact, &mut steps) {
+        steps.extend(caller);
+    }
+    let over = steps.iter().any(|step| step.status == Status::Failed);
+    if !over {
+        limits::steps(scene, rule, outcome, redact, &mut steps);
+    }
+    if !matches!(judgement.verdict, Verdict::Deny(_)) {
+        steps.push(upstream::step(scene, rule, outcome, redact));
+    }
+    steps
+}
+
+/// Which rule, and why none before it.
+fn choose<'s>(scene: &'s Scene, outcome: &Outcome, steps: &mut Vec<Step>) -> Option<&'s Rule> {
+    let headers = &outcome.headers;
+    let line = RequestLine {
+        host: headers.value(":authority"),
+        path: headers.value(":path").map(path::without_query),
+        method: headers.value(":method").unwrap_or_default(),
+        headers,
+    };
+    let rules = &scene.policy.rules;
+    let chosen = outcome.judgement.rule;
+    let passed_over = rules.iter().take(chosen.unwrap_or(rules.len()));
+    let why_not: Vec<String> = passed_over.map(|rule| why_not(rule, &line)).collect();
+    let Some(rule) = chosen.and_then(|index| rules.get(index)) else {
+        let strict = scene.policy.reject_ambiguous_paths;
+        let why = match tollgate::rule::choose(rules, &line, strict) {
+            Choice::Ambiguous => "with and without the path's parameters, rules differ",
+            _ => "no rule matches, and what no rule matches is refused",
+        };
+        steps.push(Step::new("rule", Status::Failed, why).with(why_not));
+        return None;
+    };
+    let auth = match rule.auth {
+        Auth::Required => "a token is required",
+        Auth::Optional => "a token is optional",
+        Auth::None => "no token is looked at",
+    };
+    let dry =
+        if rule.dry_run || scene.policy.dry_run { " (dry run: nothing is refused)" } else { "" };
+    let summary = format!("{:?} matches; {auth}{dry}", rule.name);
+    steps.push(Step::new("rule", Status::Ok, summary).with(why_not));
+    Some(rule)
+}
+
+/// The parts of `match` that do not hold, each asked alone.
+fn why_not(rule: &Rule, line: &RequestLine<'_>) -> String {
+    let Matcher { hosts, paths, methods, headers } = rule.matcher.clone();
+    let parts = [
+        ("hosts", Matcher { hosts, ..Matcher::default() }),
+        ("paths", Matcher { paths, ..Matcher::default() }),
+        ("methods", Matcher { methods, ..Matcher::default() }),
+        ("headers", Matcher { headers, ..Matcher::default() }),
+    ];
+    let unmet = parts.iter().filter(|(_, part)| !part.matches(line)).map(|(name, _)| *name);
+    let unmet: Vec<&str> = unmet.collect();
+    match unmet.is_empty() {
+        true => format!("{:?} does not match", rule.name),
+        false => format!("{:?} does not match: {}", rule.name, unmet.join(", ")),
+    }
+}
+
+/// From the token to the grants; `None` where no token is looked at.
+fn authenticate(
+    scene: &Scene,
+    line: &Line,
+    rule: &Rule,
+    outcome: &Outcome,
+    redact: bool,
+    steps: &mut Vec<Step>,
+) -> Option<Vec<Step>> {
+    if rule.auth == Auth::None {
+        return None;
+    }
+    let step = |status, text: &str| Step::new("token", status, text);
+    match scene.find(&outcome.headers) {
+        Found::None if rule.auth == Auth::Optional => {
+            steps.push(step(Status::Ok, "none: the request is anonymous"));
+            None
+        }
+        Found::None => {
+            let places: Vec<String> = scene.policy.token.from.iter().map(caller::place).collect();
+            steps.push(step(Status::Failed, "none where one is looked for").with(places));
+            None
+        }
+        Found::Several => {
+            steps.push(step(Status::Failed, "more than one: which is meant is anybody's guess"));
+            None
+        }
+        Found::One(token) => Some(caller::steps(scene, line, rule, outcome, &token, redact)),
+    }
+}

@@ -1,0 +1,66 @@
+//! What the upstream would see, and what the caller would get.
+
+use serde_json::{Value, json};
+use tollgate::reply::{self, Recipient};
+use tollgate::rule::Rule;
+use tollgate::tags::OwnedHeaders;
+use tollgate::token_source;
+use tollgate::verdict::Verdict;
+
+use super::caller::shown;
+use super::scene::{Outcome, Scene};
+use super::steps::{Status, Step};
+
+/// The headers that are removed and written.
+pub fn step(scene: &Scene, rule: &Rule, outcome: &Outcome, redact: bool) -> Step {
+    let policy = &scene.policy;
+    let mut details = Vec::new();
+    for name in OwnedHeaders::of(&policy.tags).to_strip(&outcome.headers) {
+        details.push(format!(
+            "- {}: removed, only the filter writes it",
+            String::from_utf8_lossy(name)
+        ));
+    }
+    if !policy.token.forward {
+        for rewrite in token_source::removal(&outcome.headers, &policy.token) {
+            details.push(format!("- {}: the token is removed", rewrite.name));
+        }
+    }
+    for (index, value) in outcome.judgement.tags() {
+        let Some(tag) = policy.tags.get(*index) else { continue };
+        let value = shown(value, redact);
+        match &tag.header {
+            Some(header) => details.push(format!("+ {header}: {value}")),
+            None => details.push(format!("  wasm.tollgate.{}: {value}", tag.name)),
+        }
+    }
+    if rule.upstream_authorization.is_some() {
+        details.push("+ authorization: (the rule's own, not shown)".to_owned());
+    }
+    let summary = match details.is_empty() {
+        true => "sees the request unchanged",
+        false => "sees the request with these changes",
+    };
+    Step::new("upstream", Status::Told, summary).with(details)
+}
+
+/// The reply of a refusal, or the fields that a response gets: status, headers, body.
+pub fn response(scene: &Scene, outcome: &Outcome) -> Value {
+    let judgement = &outcome.judgement;
+    let recipient = Recipient::of(&outcome.headers);
+    let reply = match &judgement.verdict {
+        Verdict::Deny(denial) => {
+            reply::compose(denial, &judgement.limits, &scene.policy, recipient)
+        }
+        Verdict::Answer(answer) => reply::answer(*answer, &scene.policy, recipient),
+        Verdict::Allow(_) | Verdict::WouldDeny(_) => {
+            let fields = reply::rate_limit_fields(&judgement.limits, &scene.policy);
+            return json!({"status": null, "headers": pairs(&fields), "body": null});
+        }
+    };
+    json!({"status": reply.status, "headers": pairs(&reply.headers), "body": reply.body})
+}
+
+fn pairs(fields: &[(&'static str, String)]) -> Value {
+    fields.iter().map(|(name, value)| json!([name, value])).collect()
+}

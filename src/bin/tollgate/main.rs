@@ -1,0 +1,80 @@
+//! `tollgate`: is a configuration right, and why is a token refused? Asked on a desk, of the very
+//! code that runs in the proxy.
+//!
+//! - [`document`]: finds configurations in files, manifests and bootstraps; [`environment`]: what
+//!   they are compiled with.
+//! - [`check`]: what is wrong with them · [`explain`]: what would become of a request
+//! - [`mint`], [`serve`]: an issuer for development · [`output`]: how results are written
+
+mod check;
+mod document;
+mod environment;
+mod explain;
+mod mint;
+mod output;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::builder::styling::{AnsiColor, Style, Styles};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+use output::Failure;
+
+const STYLES: Styles = Styles::styled()
+    .header(Style::new().bold())
+    .usage(Style::new().bold())
+    .literal(AnsiColor::Cyan.on_default())
+    .placeholder(Style::new().dimmed());
+
+/// Checks configurations of tollgate, explains its verdicts, plays an issuer for development.
+#[derive(Parser)]
+#[command(name = "tollgate", version, styles = STYLES, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Check(check::Arguments),
+    Explain(Box<explain::Arguments>),
+    Mint(mint::Arguments),
+    ServeJwks(serve::Arguments),
+    /// Print the JSON Schema of the configuration.
+    Schema,
+    Completions(Completions),
+}
+
+/// Print a completion script for a shell.
+#[derive(Args)]
+struct Completions {
+    /// The shell that reads it.
+    shell: Shell,
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Mint(arguments) => mint::run(&arguments),
+        Command::ServeJwks(arguments) => serve::run(&arguments),
+        Command::Schema => output::json(&tollgate::config::json_schema()),
+        Command::Completions(Completions { shell }) => completions(shell),
+    };
+    match result {
+        Ok(code) => code,
+        Err(Failure::Closed) => ExitCode::SUCCESS,
+        Err(Failure::Usage(message)) => {
+            anstream::eprintln!("{}: {message}", output::bad("error"));
+            ExitCode::from(output::USAGE)
+        }
+    }
+}
+
+fn completions(shell: Shell) -> Result<ExitCode, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "tollgate", &mut script);
+    output::text(&String::from_utf8_lossy(&script))
+}

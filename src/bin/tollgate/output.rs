@@ -1,0 +1,94 @@
+//! How results are written: for people, coloured on a terminal alone, or as JSON.
+
+use std::fmt::{self, Display};
+use std::io::{ErrorKind, Write};
+use std::process::ExitCode;
+
+use clap::builder::styling::{AnsiColor, Style};
+use serde_json::Value;
+
+/// The exit code for what was found wrong.
+pub const WRONG: u8 = 1;
+
+/// The exit code for a command that makes no sense; clap's own.
+pub const USAGE: u8 = 2;
+
+/// Why a command ends early.
+#[derive(Debug)]
+pub enum Failure {
+    /// What was asked for cannot be done; the exit code is [`USAGE`].
+    Usage(String),
+    /// Nobody reads the output any more (`| head`).
+    Closed,
+}
+
+impl Failure {
+    /// A [`Failure::Usage`].
+    pub fn usage(message: impl Display) -> Self {
+        Self::Usage(message.to_string())
+    }
+}
+
+/// Writes a text to standard output as it is; colours go where no terminal shows them.
+pub fn text(text: &str) -> Result<ExitCode, Failure> {
+    let mut out = anstream::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Failure::Closed),
+        Err(error) => Err(Failure::usage(format_args!("standard output: {error}"))),
+    }
+}
+
+/// Writes a JSON value, indented.
+pub fn json(value: &Value) -> Result<ExitCode, Failure> {
+    text(&format!("{value:#}\n"))
+}
+
+/// Red.
+pub fn bad(text: impl Display) -> impl Display {
+    Styled(AnsiColor::Red.on_default().bold(), text)
+}
+
+/// Yellow.
+pub fn doubtful(text: impl Display) -> impl Display {
+    Styled(AnsiColor::Yellow.on_default().bold(), text)
+}
+
+/// Green.
+pub fn good(text: impl Display) -> impl Display {
+    Styled(AnsiColor::Green.on_default().bold(), text)
+}
+
+/// What is read second.
+pub fn faint(text: impl Display) -> impl Display {
+    Styled(Style::new().dimmed(), text)
+}
+
+/// What is read first.
+pub fn strong(text: impl Display) -> impl Display {
+    Styled(Style::new().bold(), text)
+}
+
+struct Styled<T>(Style, T);
+
+impl<T: Display> Display for Styled<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(style, text) = self;
+        write!(f, "{style}{text}{style:#}")
+    }
+}
+
+/// A text from a file or a token, fit for one line of a terminal: control characters are escaped.
+pub fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        // U+2028 and U+2029 end a line for some, U+202A to U+202E and U+2066 to U+2069 turn it.
+        let turns = matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if c.is_control() || turns {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}

@@ -1,0 +1,83 @@
+//! `tollgate serve-jwks`: discovery and keys of the development issuer, on loopback.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::mint::keys;
+use crate::output::{self, Failure};
+
+/// Serve the public keys of `tollgate mint` on loopback: discovery and JWKS, for development.
+#[derive(Args)]
+pub struct Arguments {
+    /// Where the keys are.
+    #[arg(long, value_name = "DIR", default_value = "tollgate-dev-keys")]
+    dir: PathBuf,
+    /// The address to listen on: loopback alone; port 0 takes a free one.
+    #[arg(long, value_name = "127.0.0.1:PORT", default_value = "127.0.0.1:8087")]
+    listen: SocketAddr,
+    /// What the discovery document calls the issuer; http:// and the address if absent.
+    #[arg(long, value_name = "URL")]
+    issuer: Option<String>,
+}
+
+/// Serves until it is ended.
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    if !arguments.listen.ip().is_loopback() {
+        return Err(Failure::usage("--listen: allowed: an address of loopback"));
+    }
+    keys::jwks(&arguments.dir)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+    runtime.map_err(Failure::usage)?.block_on(serve(arguments))
+}
+
+async fn serve(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let listener = TcpListener::bind(arguments.listen).await;
+    let listener =
+        listener.map_err(|error| Failure::usage(format_args!("{}: {error}", arguments.listen)))?;
+    let address = listener.local_addr().map_err(Failure::usage)?;
+    let issuer = arguments.issuer.clone().unwrap_or_else(|| format!("http://{address}"));
+    let jwks_uri = format!("http://{address}/jwks");
+    output::text(&format!("development issuer {issuer}, keys at {jwks_uri}\n"))?;
+    let discovery = json!({"issuer": issuer, "jwks_uri": jwks_uri});
+    loop {
+        let Ok((stream, _)) = listener.accept().await else { continue };
+        let answer = |request: Request<Incoming>| {
+            let reply = reply(request.uri().path(), &discovery, arguments);
+            async move { Ok::<_, Infallible>(reply) }
+        };
+        // One after the other: a proxy asks once in a while.
+        let _ = http1::Builder::new()
+            .keep_alive(false)
+            .serve_connection(TokioIo::new(stream), service_fn(answer))
+            .await;
+    }
+}
+
+/// Keys are read for each answer, so that a new one is there at once.
+fn reply(path: &str, discovery: &Value, arguments: &Arguments) -> Response<Full<Bytes>> {
+    let document = match path {
+        "/.well-known/openid-configuration" => Some(discovery.clone()),
+        "/jwks" | "/.well-known/jwks.json" => keys::jwks(&arguments.dir).ok(),
+        _ => None,
+    };
+    let status = if document.is_some() { 200 } else { 404 };
+    let body = document.map(|document| document.to_string()).unwrap_or_default();
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() =
+        hyper::StatusCode::from_u16(status).unwrap_or(hyper::StatusCode::NOT_FOUND);
+    let json = hyper::header::HeaderValue::from_static("application/json");
+    response.headers_mut().insert(hyper::header::CONTENT_TYPE, json);
+    response
+}

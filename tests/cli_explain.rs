@@ -1,0 +1,332 @@
+//! `tollgate explain` as it is run: its verdicts are the core's, token by token, its steps say why,
+//! and it keeps to itself what is secret.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "support/attacks/mod.rs"]
+mod attacks;
+#[path = "support/mint.rs"]
+mod mint;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use attacks::{Attack, Expect, World};
+use serde_json::{Value, json};
+use tollgate::config::Environment;
+use tollgate::principal::Principal;
+use tollgate::provider::KeysFrom;
+use tollgate::verify::engine::ModuleEngine;
+use tollgate::verify::keyset::KeySet;
+use tollgate::verify::{Keys, Verifier};
+
+struct NoVariables;
+
+impl Environment for NoVariables {
+    fn variable(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
+/// The core over a configuration.
+struct Core(tollgate::policy::Policy);
+
+impl Keys for Core {
+    fn keys(&self, provider: usize) -> Option<&KeySet> {
+        match &self.0.providers.get(provider)?.keys {
+            KeysFrom::Static(keys) => Some(keys),
+            KeysFrom::Remote(_) => None,
+        }
+    }
+}
+
+impl Core {
+    fn of(config: &Value) -> Self {
+        Self(tollgate::config::compile(config.to_string().as_bytes(), &NoVariables).unwrap().0)
+    }
+
+    fn reason(&self, token: &[u8], now: u64) -> &'static str {
+        let (providers, max_bytes) = (&self.0.providers, self.0.token.max_bytes);
+        let verifier = Verifier { providers, keys: self, engine: &ModuleEngine, max_bytes };
+        match verifier.verify(token, None, now * 1_000_000_000) {
+            Err(failure) => failure.error.reason().as_str(),
+            Ok(claims) => {
+                let provider = &providers[claims.provider()];
+                Principal::of(claims, provider).map_or_else(|reason| reason.as_str(), |_| "ok")
+            }
+        }
+    }
+}
+
+fn file(name: &str, content: &[u8]) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli_explain").join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, content).unwrap();
+    path
+}
+
+/// What is printed, and the exit code.
+fn explain(config: &Path, arguments: &[&str]) -> (String, i32) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+    command.arg("explain").arg("--config").arg(config).args(arguments);
+    let output = command.output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (String::from_utf8(text).unwrap(), output.status.code().unwrap())
+}
+
+/// The reason for each token.
+fn batch(name: &str, config: &Value, tokens: &[&[u8]], now: u64) -> Vec<String> {
+    let config = file(&format!("{name}.json"), config.to_string().as_bytes());
+    let list = file(&format!("{name}.txt"), &tokens.join(&b'\n'));
+    let at = now.to_string();
+    let (text, code) =
+        explain(&config, &["--json", "--tokens", list.to_str().unwrap(), "--at", &at]);
+    assert_eq!(code, 0, "{text}");
+    let line = |line: &str| -> Value { serde_json::from_str(line).unwrap() };
+    text.lines().map(|text| line(text)["reason"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Every verdict is the core's and what the corpus demands.
+fn compare(name: &str, providers: Value, corpus: &[Attack]) {
+    let now = mint::now();
+    let config = json!({"providers": providers});
+    let core = Core::of(&config);
+    let corpus: Vec<&Attack> = corpus.iter().filter(|attack| attack.fits_a_header()).collect();
+    let tokens: Vec<&[u8]> = corpus.iter().map(|attack| attack.token.as_slice()).collect();
+    let reasons = batch(name, &config, &tokens, now);
+    assert_eq!(reasons.len(), corpus.len());
+    let mut wrong = Vec::new();
+    for (attack, reason) in corpus.iter().zip(&reasons) {
+        // A list of credentials is two tokens before anybody verifies one.
+        let listed = attack.token.contains(&b',') && reason == "token_multiple";
+        let fits = match attack.expect {
+            Expect::Refused(reasons) => listed || reasons.contains(&reason.as_str()),
+            Expect::RefusedAny => reason != "ok",
+            Expect::PassesSanitised => reason == "ok",
+        };
+        let word = core.reason(&attack.token, now);
+        if !fits || !(listed || word == reason) {
+            wrong.push(format!("{}: {}: {reason}, core {word}", attack.family, attack.name));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), corpus.len(), wrong.join("\n"));
+}
+
+#[test]
+fn the_verdict_on_every_attack_is_that_of_the_core() {
+    let world = World::new();
+    let corpus = attacks::corpus(&world);
+    compare("corpus", world.providers(), &corpus);
+    compare("tenants", world.entra_providers(), &attacks::tenants(&world));
+}
+
+fn in_a_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_')
+}
+
+/// The texts of a document that have the shape of a token, and the public part of its keys.
+fn collect(value: &Value, tokens: &mut Vec<String>, keys: &mut Vec<Value>) {
+    match value {
+        Value::String(text) if text.matches('.').count() >= 2 && text.bytes().all(in_a_token) => {
+            tokens.push(text.clone());
+        }
+        Value::Object(members) => {
+            if members.contains_key("kty") {
+                let mut key = members.clone();
+                if members["kty"] != "oct" {
+                    key.retain(|name, _| {
+                        ["kty", "n", "e", "crv", "x", "y", "kid"].contains(&name.as_str())
+                    });
+                }
+                keys.push(Value::Object(key));
+            }
+            members.values().for_each(|value| collect(value, tokens, keys));
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect(item, tokens, keys)),
+        _ => {}
+    }
+}
+
+fn documents(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => documents(&path, found),
+            false if path.extension().is_some_and(|e| e == "json") => found.push(path),
+            false => {}
+        }
+    }
+}
+
+#[test]
+fn the_verdict_on_every_published_vector_is_that_of_the_core() {
+    // RFC 7515 appendix A.1.
+    let own = json!({
+        "key": {"kty": "oct", "kid": "rfc",
+                "k": "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1\
+                      Z9CAow"},
+        "token": "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkz\
+                  ODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1\
+                  p1r_wW1gFWFOEjXk",
+    });
+    let (mut tokens, mut keys) = (Vec::new(), Vec::new());
+    collect(&own, &mut tokens, &mut keys);
+    let root = std::env::var_os("TOLLGATE_VECTORS").map(PathBuf::from);
+    let root =
+        root.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/vectors"));
+    let cookbook = root.join("ietf-jose-cookbook");
+    let mut paths = Vec::new();
+    match cookbook.is_dir() {
+        true => documents(&cookbook, &mut paths),
+        false => println!("skipped: no {}", cookbook.display()),
+    }
+    for path in &paths {
+        if let Ok(value) = serde_json::from_slice(&std::fs::read(path).unwrap()) {
+            collect(&value, &mut tokens, &mut keys);
+        }
+    }
+    keys.truncate(200);
+    let config = json!({"providers": [{
+        "name": "p", "issuers": ["joe", "hobbiton.example"], "audiences": "any", "clock_skew": "0s",
+        "identity": ["{iss}"], "keys": {"inline": {"keys": keys}},
+        "algorithms": ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384",
+                       "EdDSA", "HS256", "HS384", "HS512"],
+    }]});
+    let core = Core::of(&config);
+    let tokens: Vec<&[u8]> = tokens.iter().map(String::as_bytes).collect();
+    for now in [1_300_819_379, 1_300_819_380, 1_900_000_000] {
+        let expected: Vec<&str> = tokens.iter().map(|token| core.reason(token, now)).collect();
+        assert_eq!(batch(&format!("vectors{now}"), &config, &tokens, now), expected);
+        assert_eq!(expected[0], if now == 1_300_819_379 { "ok" } else { "expired" });
+    }
+}
+
+fn scene() -> (World, Value) {
+    let world = World::new();
+    let config = json!({
+        "providers": world.providers(),
+        "rules": [
+            {"name": "health", "match": {"paths": ["/healthz"]}, "auth": "none"},
+            {"name": "score", "match": {"paths": ["/score"], "methods": ["POST"]},
+             "allow": [{"roles_any": ["Model.Score"]}, {"scopes_all": ["a", "score.invoke"]}],
+             "limits": ["per-caller"], "cost": 2},
+        ],
+        "limits": [{"name": "per-caller", "rate": "10/m", "burst": 5,
+                    "tiers": [{"when": {"roles_any": ["Batch"]}, "rate": "9/s", "burst": 50}]}],
+        "token": {"forward": false},
+    });
+    (world, config)
+}
+
+#[test]
+fn the_step_that_decides_is_named_and_nothing_is_told_after_it() {
+    let (world, config) = scene();
+    let path = file("steps.json", config.to_string().as_bytes());
+    let mut scorer = mint::claims("someone");
+    scorer["roles"] = json!(["Model.Score", "Batch"]);
+    let mut late = scorer.clone();
+    late["exp"] = json!(mint::now() - 7200);
+    let mut elsewhere = scorer.clone();
+    elsewhere["aud"] = json!("api://else");
+    let mut stranger = scorer.clone();
+    stranger["iss"] = json!("https://stranger.test");
+    let signed = |claims: &Value| world.rsa.sign(claims);
+    let good = signed(&scorer);
+    let forged = world.attacker("RS256").with_kid("rsa").sign(&scorer);
+    let unknown = world.rsa.with_kid("gone").sign(&scorer);
+    let post = ["--method", "POST", "--path", "/score"];
+    let cases: [(&[&str], Option<&str>, &str, &str); 13] = [
+        (&post, Some(&good), "upstream", "ok"),
+        (&post, None, "token", "token_missing"),
+        (&post, Some("a.b"), "token", "token_malformed"),
+        (&post, Some("e30.e30.e30"), "header", "token_malformed"),
+        (&post, Some(&forged), "signature", "signature_invalid"),
+        (&post, Some(&unknown), "keys", "key_unknown"),
+        (&post, Some(&signed(&late)), "times", "expired"),
+        (&post, Some(&signed(&elsewhere)), "audience", "audience_mismatch"),
+        (&post, Some(&signed(&stranger)), "issuer", "issuer_not_allowed"),
+        (&post, Some(&signed(&mint::claims("someone"))), "grants", "role_insufficient"),
+        (&["--path", "/score"], Some(&good), "rule", "no_rule"),
+        (&["--path", "/a%2fb"], Some(&good), "path", "path_ambiguous"),
+        (&["--path", "/healthz"], None, "upstream", "anonymous"),
+    ];
+    for (arguments, token, last, reason) in cases {
+        let mut arguments = [&["--json"][..], arguments].concat();
+        arguments.extend(token.iter().flat_map(|token| ["--token", token]));
+        let (text, code) = explain(&path, &arguments);
+        let told: Value = serde_json::from_str(&text).unwrap();
+        let steps = told["steps"].as_array().unwrap();
+        let step = steps.last().unwrap();
+        assert_eq!(
+            (&told["reason"], &step["step"], code),
+            (&json!(reason), &json!(last), 0),
+            "{told:#}"
+        );
+        let passes = ["ok", "anonymous"].contains(&reason);
+        assert_eq!(step["status"] == "failed", !passes, "{told:#}");
+        assert_eq!(told["response"]["status"].is_null(), passes);
+        let all = told.to_string();
+        if let Some(signature) = token.and_then(|t| t.rsplit('.').next()).filter(|s| s.len() > 40) {
+            assert!(!all.contains(signature), "{all}");
+        }
+    }
+    let arguments = [&post[..], &["--token", &good, "--header", "X-Auth-Subject: forged"]].concat();
+    let (text, _) = explain(&path, &arguments);
+    for line in [
+        "9 per 1s, burst 50; costs 2",
+        "of a full bucket, 48 would be left",
+        "- x-auth-subject: removed, only the filter writes it",
+        "- authorization: the token is removed",
+        "+ x-auth-subject: someone",
+        "\"health\" does not match: paths",
+        "allow[1] lacks scopes_all: a, score.invoke",
+        "allow ok",
+    ] {
+        assert!(text.contains(line), "{line}:\n{text}");
+    }
+}
+
+#[test]
+fn nothing_secret_is_printed_and_redact_hides_what_is_personal() {
+    let (world, config) = scene();
+    let path = file("redact.json", config.to_string().as_bytes());
+    let mut claims = mint::claims("very-personal");
+    claims["roles"] = json!(["Model.Score"]);
+    let token = world.rsa.sign(&claims);
+    let post = ["--method", "POST", "--path", "/score", "--token", &token];
+    for form in [&[][..], &["--json"]] {
+        let (open, _) = explain(&path, &[&post[..], form].concat());
+        assert!(open.contains("very-personal"), "{open}");
+        let (hidden, _) = explain(&path, &[&post[..], form, &["--redact"]].concat());
+        assert!(!hidden.contains("very-personal") && !hidden.contains(mint::ISSUER), "{hidden}");
+        for text in [open, hidden] {
+            assert!(token.split('.').all(|part| !text.contains(part)), "{text}");
+            let modulus = world.rsa.jwk()["n"].as_str().unwrap().to_owned();
+            assert!(!text.contains(&modulus) && !text.contains('\u{1b}'), "{text}");
+        }
+    }
+}
+
+#[test]
+fn keys_that_would_be_fetched_are_given_by_hand_and_the_moment_is_chosen() {
+    let (world, mut config) = scene();
+    config["providers"] = json!([{"name": "main", "issuers": [mint::ISSUER],
+        "audiences": [mint::AUDIENCE],
+        "keys": {"remote": {"uri": "https://issuer.test/keys", "cluster": "idp"}}}]);
+    config["rules"] = json!([{"name": "all"}]);
+    let path = file("remote.json", config.to_string().as_bytes());
+    let keys = file("keys.json", world.main_jwks().to_string().as_bytes());
+    let keys = format!("main={}", keys.display());
+    let token = world.rsa.sign(&mint::claims("someone"));
+    let reason = |arguments: &[&str]| {
+        let (text, _) = explain(&path, &[&["--json", "--token", &token], arguments].concat());
+        let told: Value = serde_json::from_str(&text).unwrap();
+        told["reason"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(reason(&[]), "keys_unavailable");
+    assert_eq!(reason(&["--keys", &keys]), "ok");
+    assert_eq!(reason(&["--keys", &keys, "--at", "2035-01-01T00:00:00+02:00"]), "expired");
+    assert_eq!(reason(&["--keys", &keys, "--at", "1000000000"]), "not_yet_valid");
+    for usage in [&["--keys", "other=x"][..], &["--at", "soon"], &["--number", "2"]] {
+        assert_eq!(explain(&path, usage).1, 2, "{usage:?}");
+    }
+}

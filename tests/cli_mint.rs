@@ -1,0 +1,124 @@
+//! `tollgate mint` and `serve-jwks` as they are run: keys stay private, tokens verify with what is
+//! served.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+
+/// An empty directory of this test.
+fn directory(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli_mint").join(name);
+    let _ = std::fs::remove_dir_all(&path);
+    std::fs::create_dir_all(&path).unwrap();
+    path
+}
+
+fn tollgate(arguments: &[&str]) -> (String, i32) {
+    let output = Command::new(env!("CARGO_BIN_EXE_tollgate")).args(arguments).output().unwrap();
+    (String::from_utf8(output.stdout).unwrap(), output.status.code().unwrap())
+}
+
+/// Ends the server with the test.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn get(address: &str, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+#[test]
+fn a_minted_token_of_each_algorithm_passes_with_the_keys_that_are_served() {
+    let folder = directory("served");
+    let keys = folder.join("keys");
+    let dir = keys.to_str().unwrap();
+    let mint = |alg: &str, more: &[&str]| {
+        let issuer = ["--issuer", "https://dev.test", "--audience", "a", "--claim", "n=[1]"];
+        let arguments = [&["mint", "--dir", dir, "--alg", alg][..], &issuer, more].concat();
+        let (token, code) = tollgate(&arguments);
+        assert_eq!(code, 0);
+        token.trim().to_owned()
+    };
+    let all = ["RS256", "ES256", "ES384", "EdDSA"];
+    let mut tokens: Vec<String> = all.iter().map(|alg| mint(alg, &[])).collect();
+    tokens.push(mint("ES256", &["--expires-in", "-3600"]));
+    tokens.push(mint("ES256", &["--claim", "sub="]));
+    for alg in all {
+        let file = keys.join(format!("{alg}.pem"));
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    assert_eq!(std::fs::metadata(&keys).unwrap().permissions().mode() & 0o777, 0o700);
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+    command.args(["serve-jwks", "--dir", dir, "--listen", "127.0.0.1:0"]);
+    let mut server = Server(command.stdout(Stdio::piped()).spawn().unwrap());
+    let mut line = String::new();
+    BufReader::new(server.0.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let jwks_uri = line.trim().rsplit(' ').next().unwrap().to_owned();
+    let address = jwks_uri.trim_start_matches("http://").trim_end_matches("/jwks").to_owned();
+    let (status, discovery) = get(&address, "/.well-known/openid-configuration");
+    let discovery: Value = serde_json::from_str(&discovery).unwrap();
+    assert_eq!((status, &discovery["jwks_uri"]), (200, &json!(jwks_uri)));
+    assert_eq!(get(&address, "/RS256.pem").0, 404);
+    let (status, jwks) = get(&address, "/jwks");
+    let served: Value = serde_json::from_str(&jwks).unwrap();
+    assert_eq!((status, served["keys"].as_array().unwrap().len()), (200, 4));
+    assert!(served["keys"].as_array().unwrap().iter().all(|key| key.get("d").is_none()));
+
+    let config = folder.join("config.json");
+    let document = json!({"providers": [{"name": "dev", "issuers": ["https://dev.test"],
+        "audiences": ["a"], "keys": {"remote": {"uri": jwks_uri, "cluster": "dev"}}}]});
+    std::fs::write(&config, document.to_string()).unwrap();
+    let (file, list) = (folder.join("jwks.json"), folder.join("tokens"));
+    std::fs::write(&file, jwks).unwrap();
+    std::fs::write(&list, tokens.join("\n")).unwrap();
+    let keys = format!("dev={}", file.display());
+    let (config, list) = (config.to_str().unwrap(), list.to_str().unwrap());
+    let (told, code) =
+        tollgate(&["explain", "--config", config, "--keys", &keys, "--tokens", list]);
+    assert_eq!(code, 0);
+    assert_eq!(
+        told,
+        "1 allow ok\n2 allow ok\n3 allow ok\n4 allow ok\n5 deny expired\n\
+                      6 deny claim_missing\n"
+    );
+}
+
+#[test]
+fn keys_are_used_again_and_the_server_stays_on_loopback() {
+    let folder = directory("again");
+    let dir = folder.to_str().unwrap();
+    let jwks = || tollgate(&["mint", "--dir", dir, "--jwks"]).0;
+    assert_eq!(jwks(), jwks());
+    assert_eq!(tollgate(&["serve-jwks", "--dir", dir, "--listen", "0.0.0.0:0"]).1, 2);
+    let (none, path) = (directory("none"), "--dir");
+    assert_eq!(tollgate(&["serve-jwks", path, none.to_str().unwrap()]).1, 2);
+    let (help, _) = tollgate(&["mint", "--help"]);
+    assert!(help.contains("development") && help.contains("Not for production"), "{help}");
+}
+
+#[test]
+fn schema_and_completions_are_printed() {
+    let (schema, code) = tollgate(&["schema"]);
+    let schema: Value = serde_json::from_str(&schema).unwrap();
+    assert_eq!((code, schema), (0, tollgate::config::json_schema()));
+    for shell in ["bash", "zsh", "fish"] {
+        let (script, code) = tollgate(&["completions", shell]);
+        assert!(code == 0 && script.contains("serve-jwks"), "{shell}");
+    }
+}
