@@ -2,7 +2,7 @@
 # Needed by hand: make, gcc, python3 and Rust (rustup).
 
 .DEFAULT_GOAL := help
-.PHONY: help wasm envoy test soak lint demo bench
+.PHONY: help wasm envoy test soak fuzz lint audit demo bench
 
 help: ## Shows this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' Makefile
@@ -19,8 +19,14 @@ test: wasm ## Runs every test, the end-to-end ones in a real Envoy
 soak: wasm ## Runs the limits under long load (about 15 minutes): see scripts/soak
 	@scripts/soak
 
+fuzz: ## Runs each fuzz target for DURATION seconds (60), or those of TARGETS: see scripts/fuzz
+	@scripts/fuzz
+
 lint: ## Checks the format, and clippy on the native and the wasm target
 	@scripts/lint
+
+audit: ## Checks licences, advisories and sources of every dependency by deny.toml
+	@scripts/audit
 
 demo: wasm ## Shows the filter at work in a real Envoy; KEEP=1 leaves it running to try by hand
 	@binary=$$(scripts/envoy) && ENVOY_BIN=$$binary KEEP=$(KEEP) cargo run --quiet --example demo
