@@ -2,10 +2,10 @@
 # Needed by hand: make, gcc, python3 and Rust (rustup).
 
 .DEFAULT_GOAL := help
-.PHONY: help wasm envoy test soak fuzz lint audit demo bench
+.PHONY: help wasm envoy test soak fuzz lint audit demo bench image push matrix release
 
 help: ## Shows this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' Makefile
 
 wasm: ## Builds dist/tollgate.wasm
 	@scripts/wasm
@@ -16,7 +16,7 @@ envoy: ## Installs the pinned Envoy under target/ and prints its path (ENVOY_BIN
 test: wasm ## Runs every test, the end-to-end ones in a real Envoy
 	@scripts/test
 
-soak: wasm ## Runs the limits under long load (about 15 minutes): see scripts/soak
+soak: wasm ## Runs the limits under long load (about 25 minutes): see scripts/soak
 	@scripts/soak
 
 fuzz: ## Runs each fuzz target for DURATION seconds (60), or those of TARGETS: see scripts/fuzz
@@ -33,3 +33,15 @@ demo: wasm ## Shows the filter at work in a real Envoy; KEEP=1 leaves it running
 
 bench: wasm ## Measures the cost per request against Envoy's own filters
 	@binary=$$(scripts/envoy) && ENVOY_BIN=$$binary cargo bench --bench proxy
+
+image: wasm ## Puts the module into OCI images under dist/image, and writes its SBOM
+	@scripts/image
+
+push: image ## Copies the images to a registry: make push REGISTRY=ghcr.io/you
+	@REGISTRY='$(REGISTRY)' scripts/push
+
+matrix: wasm ## Runs the end-to-end suites on each supported Envoy (half an hour): target/matrix.md
+	@scripts/matrix $(VERSIONS)
+
+release: image ## Collects everything that is published under dist/release: see docs/release.md
+	@scripts/release

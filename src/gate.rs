@@ -75,6 +75,7 @@ impl Gate<'_> {
             provider: None,
             caller: None,
             own_tags: Vec::new(),
+            cost: None,
             look: None,
             limits: Vec::new(),
             charges: Vec::new(),
@@ -109,6 +110,8 @@ impl Gate<'_> {
             return Ok(Verdict::Answer(answer));
         }
         let rule = self.find_rule(request.headers, path, found)?;
+        let cost = quota_plan::cost(&rule.cost, request.headers);
+        found.cost = Some(cost);
         let caller = self.authenticate(request, rule, found)?;
         let principal = caller.as_deref().map(Caller::principal);
         let scope = RequestScope { gate: self, request, rule, principal };
@@ -126,7 +129,7 @@ impl Gate<'_> {
                 .map_err(|refusal| refused(refusal, found))?;
         }
         found.lease = self.occupy(&scope, &mut found.store)?;
-        let plan = scope.plan();
+        let plan = scope.plan(cost);
         match &rule.payload {
             Some(_) => found.needs_body = Some(NeedsBody { plan }),
             None => {
@@ -153,7 +156,10 @@ impl Gate<'_> {
             (Err(refusal), _) => Err(refused(refusal, judgement)),
             (Ok(_), None) => Err(Reason::NoRule.into()),
             (Ok(rows), Some(rule)) => {
-                quota_plan::count_rows(&mut plan, &rule.cost, rows);
+                if let Some(cost) = quota_plan::cost_of_rows(&rule.cost, rows) {
+                    judgement.cost = Some(cost);
+                    plan.iter_mut().for_each(|planned| planned.cost = cost);
+                }
                 self.take(plan, clock, judgement)
             }
         };

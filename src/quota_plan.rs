@@ -62,11 +62,11 @@ impl Planned {
     }
 }
 
-/// Sets what the rows of a body cost, where the rule counts them.
-pub fn count_rows(plan: &mut [Planned], cost: &Cost, rows: u64) {
-    if let Cost::Rows { max } = cost {
-        let cost = rows.min(*max).max(1);
-        plan.iter_mut().for_each(|planned| planned.cost = cost);
+/// What the rows of a body cost; `None` where the rule does not count them.
+pub fn cost_of_rows(cost: &Cost, rows: u64) -> Option<u64> {
+    match cost {
+        Cost::Rows { max } => Some(rows.min(*max).max(1)),
+        Cost::Fixed(_) | Cost::Header { .. } => None,
     }
 }
 

@@ -124,6 +124,9 @@ pub struct Judgement {
     pub caller: Option<Rc<Caller>>,
     /// The other tags of a verified request: index into `Policy::tags`, and the safe value.
     pub own_tags: Vec<(usize, String)>,
+    /// What the request costs, by its rule; the rows of its body once they are counted. `None`: no
+    /// rule matched.
+    pub cost: Option<u64>,
     /// Whether the token was remembered; `None` where nobody looked.
     pub look: Option<Look>,
     /// What is left of each limit that was asked.

@@ -225,7 +225,8 @@ async fn streams_that_outlive_a_push_and_a_lease_keep_their_places() {
     changed["responses"] = json!({"realm": "changed"});
     assert_eq!(envoy.reload(changed).await, Push::Accepted);
     let probe = delayed(&signer, "alice", "/", 150);
-    // A lease is 15 s: the streams of the old configuration renew theirs.
+    // A lease is 15 s: the host goes on ticking the old configuration while it has streams, and
+    // each tick renews the places of its own.
     while began.elapsed() < Duration::from_secs(17) {
         assert_eq!(places(&envoy, &probe).await, 1, "after {:?}", began.elapsed());
         tokio::time::sleep(Duration::from_millis(500)).await;
@@ -235,4 +236,86 @@ async fn streams_that_outlive_a_push_and_a_lease_keep_their_places() {
     }
     all_free(&envoy, &probe, 3, "the old configuration's streams ended").await;
     assert_eq!(envoy.vm_failures().await, 0);
+}
+
+/// A copy of the module of which one callback traps: that for the trailers of a request.
+fn trapping_module() -> std::path::PathBuf {
+    let mut module = walrus::Module::from_file(support::module()).unwrap();
+    let mut trap = walrus::FunctionBuilder::new(
+        &mut module.types,
+        &[walrus::ValType::I32; 2],
+        &[walrus::ValType::I32],
+    );
+    trap.func_body().unreachable();
+    let arguments = [(); 2].map(|()| module.locals.add(walrus::ValType::I32));
+    let trap = trap.finish(arguments.to_vec(), &mut module.funcs);
+    let named = |export: &&walrus::Export| export.name == "proxy_on_request_trailers";
+    let export = module.exports.iter().find(named).unwrap().id();
+    module.exports.get_mut(export).item = walrus::ExportItem::Function(trap);
+    let path = support::root().join(format!("target/e2e/trapping-{}.wasm", std::process::id()));
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    module.emit_wasm_file(&path).unwrap();
+    path
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_a_vm_dies_its_places_expire_and_the_buckets_stay_as_they_were() {
+    let name = "when_a_vm_dies_its_places_expire_and_the_buckets_stay_as_they_were";
+    let Some(binary) = support::envoy_binary(name) else { return };
+    let signer = Signer::new("HS256", "key-1");
+    let upstream = slow().await;
+    let module = trapping_module();
+    let envoy = Envoy::builder(binary)
+        .workers(1)
+        .module(&module)
+        .upstream(upstream.address())
+        .hcm(json!({"http_protocol_options": {"enable_trailers": true}}))
+        .routes(json!([{
+            "match": {"prefix": "/"}, "route": {"cluster": "upstream", "timeout": "60s"},
+        }]))
+        .plugin_config(json!({
+            "providers": [provider(&[&signer], &["HS256"])],
+            "rules": [
+                {"name": "held", "match": {"paths": ["/held"]}, "concurrency": 3},
+                {"name": "counted", "match": {"paths": ["/counted"]}, "limits": ["calls"]},
+            ],
+            "limits": [{"name": "calls", "rate": "1/h", "burst": 10}],
+        }))
+        .start()
+        .await;
+    std::fs::remove_file(module).unwrap();
+    let (address, token) = (envoy.address(), signer.sign(&mint::claims("alice")));
+    let counted = Request::get("/counted").bearer(&token);
+    let passes = async |count: usize| {
+        let responses = client::send_at_once(address, vec![counted.clone(); count]).await;
+        responses.iter().filter(|response| response.status == 200).count()
+    };
+    assert_eq!(passes(6).await, 6);
+    upstream.clear();
+    let held: Vec<_> = (0..2)
+        .map(|_| {
+            let request = delayed(&signer, "alice", "/held", 1_500);
+            tokio::spawn(async move { client::try_send(address, &request).await })
+        })
+        .collect();
+    let arrived = async || (upstream.count() >= 2).then_some(());
+    assert!(support::poll(Duration::from_secs(5), arrived).await.is_some());
+    let fatal = Request::new("POST", "/counted").header("transfer-encoding", "chunked");
+    let fatal = fatal.bearer(&token).to_bytes();
+    let fatal = [&fatal, &b"0\r\nx-last: 1\r\n\r\n"[..]].concat();
+    let began = Instant::now();
+    let died = Connection::open(address).await.try_send(&fatal).await;
+    assert!(died.as_ref().is_ok_and(|response| response.status >= 500), "{died:?}");
+    for response in held {
+        println!("held: {:?}", response.await.unwrap().map(|response| response.status));
+    }
+    // The new VM knows the bucket: seven tokens are gone, with that of the fatal request.
+    assert_eq!(passes(12).await, 3);
+    assert_eq!(envoy.stats("vm_reload_success").await.values().sum::<u64>(), 1);
+    // Nobody gave the two places back, so they stay taken until their lease has run out.
+    let probe = delayed(&signer, "alice", "/held", 150);
+    assert_eq!(places(&envoy, &probe).await, 1);
+    let expired = async || (places(&envoy, &probe).await == 3).then_some(());
+    assert!(support::poll(Duration::from_secs(17), expired).await.is_some(), "places are lost");
+    println!("the places of the dead VM were free after {:.1?}", began.elapsed());
 }

@@ -77,7 +77,7 @@ fn parse(text: &[u8], report: &mut Report) -> Option<RawConfig> {
 
 /// The JSON Schema (2020-12) of the document. It tells shapes and bounds; what one part of a
 /// document asks of another, [`compile`] alone knows.
-#[cfg(feature = "cli")]
+#[cfg(any(feature = "cli", test))]
 pub fn json_schema() -> serde_json::Value {
     schema::json::document()
 }

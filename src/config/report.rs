@@ -49,14 +49,14 @@ impl At {
     }
 
     /// A member of the object here.
+    #[inline(never)]
     pub(super) fn field(&self, name: &str) -> Self {
-        match self.0.as_str() {
-            "" => Self(name.to_owned()),
-            parent => Self(format!("{parent}.{name}")),
-        }
+        let dot = if self.0.is_empty() { "" } else { "." };
+        Self([&self.0, dot, name].concat())
     }
 
     /// An entry of the list here.
+    #[inline(never)]
     pub(super) fn index(&self, index: usize) -> Self {
         Self(format!("{}[{index}]", self.0))
     }
@@ -90,6 +90,12 @@ pub(super) struct Report {
 impl Report {
     /// Notes a problem; the document will be refused.
     pub(super) fn problem(&mut self, at: &At, message: impl fmt::Display) {
+        self.note_problem(at, &message);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn note_problem(&mut self, at: &At, message: &dyn fmt::Display) {
         let (path, message) = match self.problems.len() {
             0..MAX_PROBLEMS => (at.text(), one_line(&message.to_string())),
             MAX_PROBLEMS => (At::root().text(), "has more problems, which are not listed".into()),
@@ -99,12 +105,20 @@ impl Report {
     }
 
     /// Notes that a member is required and absent.
+    #[cold]
+    #[inline(never)]
     pub(super) fn required(&mut self, at: &At, allowed: &str) {
         self.problem(at, format_args!("is required; allowed: {allowed}"));
     }
 
     /// Notes something that does not stop the document from being taken.
     pub(super) fn warning(&mut self, at: &At, message: impl fmt::Display) {
+        self.note_warning(at, &message);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn note_warning(&mut self, at: &At, message: &dyn fmt::Display) {
         let message = one_line(&message.to_string());
         self.warnings.push(Warning { path: at.text(), message });
     }
@@ -129,6 +143,8 @@ fn one_line(text: &str) -> String {
 }
 
 /// A text of the document as it is quoted in a message.
+#[cold]
+#[inline(never)]
 pub(super) fn quoted(text: &str) -> String {
     const MAX: usize = 80;
     match text.char_indices().nth(MAX) {

@@ -6,7 +6,7 @@ use crate::limit::store::StoreError;
 use crate::limit::{self, Answer, Counters, Ruling, Standing, TakeError};
 use crate::policy::{FailureMode, Limit};
 use crate::principal::Principal;
-use crate::quota_plan::{self, Planned};
+use crate::quota_plan::Planned;
 use crate::reason::Reason;
 use crate::template::Template;
 use crate::verdict::{Denial, Judgement, LimitReport};
@@ -132,12 +132,11 @@ pub(super) fn would_deny(limits: &[LimitReport]) -> Option<Denial> {
 
 impl RequestScope<'_> {
     /// What the request takes from the limits of its rule; the rows of its body are not in it.
-    pub(super) fn plan(&self) -> Vec<Planned> {
+    pub(super) fn plan(&self, cost: u64) -> Vec<Planned> {
         if self.rule.limits.is_empty() {
             return Vec::new();
         }
         let claims = self.principal.map(Principal::claims);
-        let cost = quota_plan::cost(&self.rule.cost, self.request.headers);
         let plan = |index: &usize| {
             let limit = self.gate.policy.limits.get(*index)?;
             Some(Planned::new((*index, limit), self.owner(Some(&limit.key)), claims, cost))

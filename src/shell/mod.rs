@@ -4,7 +4,6 @@ mod body;
 mod counts;
 mod foreign;
 mod http;
-mod in_flight;
 mod keys;
 mod logging;
 mod metrics;

@@ -8,7 +8,6 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{BufferType, ContextType};
 
 use super::http::Http;
-use super::in_flight;
 use super::metrics::Metrics;
 use super::state::State;
 use crate::config::{self, Environment};
@@ -76,13 +75,12 @@ impl RootContext for Root {
                 metrics.add("tollgate_config.result.accepted", 1);
                 info!("tollgate: configuration accepted: {}", summary(&policy));
                 let state = Rc::new(State::new(policy, metrics));
-                let counting = in_flight::watch(&state);
                 if state.keys.any() {
                     state.keys.adopt(&state.policy, &state.metrics);
                     // The first fetch waits for the first tick: Envoy tries each configuration in
                     // a VM that it then throws away, and whose fetch would never end.
                     state.waiting.start_ticks();
-                } else if counting {
+                } else if state.counts_concurrency() {
                     let _ = hostcalls::set_tick_period(super::waiting::TICK);
                 }
                 self.state = Some(state);
@@ -100,7 +98,10 @@ impl RootContext for Root {
 
     fn on_tick(&mut self) {
         self.tend_keys();
-        in_flight::tend();
+        // The host ticks a replaced configuration for as long as it has streams.
+        if let Some(state) = &self.state {
+            state.tend_concurrency();
+        }
     }
 
     fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {

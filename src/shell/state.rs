@@ -21,6 +21,7 @@ use crate::limit::{self, Counters};
 use crate::payload::Refusal;
 use crate::policy::{Crypto, Policy, Tag};
 use crate::quota_plan::Planned;
+use crate::rule::Cost;
 use crate::tags::OwnedHeaders;
 use crate::token_source;
 use crate::verdict::{Judgement, Verdict};
@@ -44,6 +45,8 @@ pub struct State {
     pub(super) refusals: RefusalLog,
     /// Of each tag, where it stands in filter state.
     pub(super) tag_paths: Vec<Option<Vec<u8>>>,
+    /// Whether some rule says what a request costs, so that filter state tells it of each.
+    pub(super) tells_cost: bool,
     counts: Counts,
 }
 
@@ -76,6 +79,7 @@ impl State {
             cache,
             refusals: RefusalLog::default(),
             tag_paths: policy.tags.iter().map(path).collect(),
+            tells_cost: policy.rules.iter().any(|rule| rule.cost != Cost::Fixed(1)),
             counts,
             policy,
         }

@@ -3,6 +3,7 @@
 use super::state::State;
 use crate::abi;
 use crate::cache::Look;
+use crate::decimal;
 use crate::limit::{Counters, Ruling};
 use crate::policy::FilterState;
 use crate::verdict::{Judgement, LimitReport, Verdict};
@@ -32,6 +33,11 @@ impl State {
             write_state(b"tollgate.provider", provider);
             if let Some(limit) = judgement.limited_by().and_then(|i| self.policy.limits.get(i)) {
                 write_state(b"tollgate.limit", &limit.name);
+            }
+            if let Some(cost) = judgement.cost.filter(|_| self.tells_cost) {
+                let mut digits = String::new();
+                decimal::push(&mut digits, cost);
+                write_state(b"tollgate.cost", &digits);
             }
             for (index, value) in judgement.tags() {
                 if let Some(Some(path)) = self.tag_paths.get(*index) {

@@ -1,13 +1,15 @@
 //! Where signatures are checked: a trait, and the engine that needs no host.
 //!
-//! Keys are jwt-simple's, whose constructors check their parameters; the arithmetic is that of the
-//! primitives behind them. jwt-simple's own `verify_token` is never called: it parses headers and
-//! claims by rules that are not ours.
+//! Keys are jwt-simple's, whose constructors check their parameters, and points on curves those of
+//! the primitives behind it, which check that a point is on its curve; jwt-simple would also take
+//! compressed points, and drawing their roots is 40 KB of code. The arithmetic is that of the
+//! primitives. jwt-simple's own `verify_token` is never called: it parses headers and claims by rules
+//! that are not ours.
 
 use jwt_simple::algorithms::{
-    Edwards25519PublicKey, HMACKey, HS256Key, HS384Key, HS512Key, K256PublicKey, MACLike,
-    P256PublicKey, P384PublicKey, RSAPublicKey,
+    Edwards25519PublicKey, HMACKey, HS256Key, HS384Key, HS512Key, MACLike, RSAPublicKey,
 };
+use p256::elliptic_curve::point::AffineCoordinates;
 use subtle::ConstantTimeEq;
 use superboring::hash::MessageDigest;
 use superboring::pkey::{PKey, Public};
@@ -67,22 +69,21 @@ impl Engine for ModuleEngine {
                 // refuses zero and anything beyond the order (CVE-2022-21449).
                 signature.len() == 64
                     && Signature::from_slice(signature)
-                        .is_ok_and(|rs| point.as_ref().verify(signing_input, &rs).is_ok())
+                        .is_ok_and(|rs| point.verify(signing_input, &rs).is_ok())
             }
             Some(Primitive::P384(point)) => {
                 use p384::ecdsa::{Signature, signature::Verifier};
                 signature.len() == 96
                     && Signature::from_slice(signature)
-                        .is_ok_and(|rs| point.as_ref().verify(signing_input, &rs).is_ok())
+                        .is_ok_and(|rs| point.verify(signing_input, &rs).is_ok())
             }
             Some(Primitive::K256(point)) => {
                 use k256::ecdsa::{Signature, signature::Verifier};
                 // The verifier insists on Bitcoin's low s; RFC 8812 does not, so the other half is
                 // folded first.
                 signature.len() == 64
-                    && Signature::from_slice(signature).is_ok_and(|rs| {
-                        point.as_ref().verify(signing_input, &rs.normalize_s()).is_ok()
-                    })
+                    && Signature::from_slice(signature)
+                        .is_ok_and(|rs| point.verify(signing_input, &rs.normalize_s()).is_ok())
             }
             Some(Primitive::Ed25519(point)) => ed25519_compact::Signature::from_slice(signature)
                 .is_ok_and(|signature| point.as_ref().verify(signing_input, &signature).is_ok()),
@@ -96,13 +97,13 @@ impl Engine for ModuleEngine {
     }
 }
 
-/// What the in-module arithmetic works with. Every value has passed the checks of jwt-simple's
-/// constructors: RSA bounds and exponent, points on their curve, no weak Ed25519 point.
+/// What the in-module arithmetic works with. Every value has passed the checks of its constructor:
+/// RSA bounds and exponent, points on their curve, no weak Ed25519 point.
 pub(super) enum Primitive {
     Rsa(Box<PKey<Public>>),
-    P256(P256PublicKey),
-    P384(P384PublicKey),
-    K256(K256PublicKey),
+    P256(p256::ecdsa::VerifyingKey),
+    P384(p384::ecdsa::VerifyingKey),
+    K256(k256::ecdsa::VerifyingKey),
     Ed25519(Edwards25519PublicKey),
     Secret(Box<Secret>),
 }
@@ -115,12 +116,23 @@ impl Primitive {
     }
 
     pub(super) fn ec(family: Family, x: &[u8], y: &[u8]) -> Option<Self> {
-        // SEC 1 §2.3.3: 4 announces both coordinates. A compressed point is never built.
-        let point = [&[4], x, y].concat();
+        // A coordinate of another length, beyond the field or off the curve is refused.
         match family {
-            Family::P256 => P256PublicKey::from_bytes(&point).ok().map(Self::P256),
-            Family::P384 => P384PublicKey::from_bytes(&point).ok().map(Self::P384),
-            Family::K256 => K256PublicKey::from_bytes(&point).ok().map(Self::K256),
+            Family::P256 => {
+                let (x, y) = (x.try_into().ok()?, y.try_into().ok()?);
+                let point = p256::AffinePoint::from_coordinates(&x, &y).into_option()?;
+                p256::ecdsa::VerifyingKey::from_affine(point).ok().map(Self::P256)
+            }
+            Family::P384 => {
+                let (x, y) = (x.try_into().ok()?, y.try_into().ok()?);
+                let point = p384::AffinePoint::from_coordinates(&x, &y).into_option()?;
+                p384::ecdsa::VerifyingKey::from_affine(point).ok().map(Self::P384)
+            }
+            Family::K256 => {
+                let (x, y) = (x.try_into().ok()?, y.try_into().ok()?);
+                let point = k256::AffinePoint::from_coordinates(&x, &y).into_option()?;
+                k256::ecdsa::VerifyingKey::from_affine(point).ok().map(Self::K256)
+            }
             _ => None,
         }
     }

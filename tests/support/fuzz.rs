@@ -38,8 +38,10 @@ use tollgate::verify::{Keys, base64url, json as strict_json};
 
 use store::Memory;
 
-/// The name of each target and what it does.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+/// A target: its name and what it does with bytes.
+pub type Target = (&'static str, fn(&[u8]));
+
+pub const TARGETS: &[Target] = &[
     ("answer", answer),
     ("base64url", base64),
     ("body", body),

@@ -26,6 +26,7 @@
 //! - [`client`]: an HTTP/1.1 client in which each byte of a request can be chosen, and an h2c one.
 //! - [`grpc`]: a receiver for access logs and spans.
 //! - [`mint`]: keys made at run time, tokens signed with them, well formed or not.
+//! - [`ratelimit`]: a Rate Limit Service and its Redis.
 //! - [`sample`]: the configurations under `envoy/`, run as they are.
 //! - [`scenario`]: a provider and claims for most tests.
 //! - [`scrape`]: the Prometheus text of an Envoy, parsed.
@@ -43,6 +44,7 @@ pub mod envoy;
 pub mod grpc;
 pub mod json_suite;
 pub mod mint;
+pub mod ratelimit;
 pub mod sample;
 pub mod scenario;
 pub mod scrape;

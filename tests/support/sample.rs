@@ -8,14 +8,19 @@ use super::root;
 
 const HCM: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
 
-/// `envoy/envoy.yaml`, and what a test adds to it.
+/// A whole configuration under `envoy/`, and what a test adds to it.
 #[derive(Clone)]
 pub struct Sample(Value);
 
 impl Sample {
-    /// The sample in front of this upstream, on free ports.
+    /// `envoy/envoy.yaml` in front of this upstream, on free ports.
     pub fn load(upstream: SocketAddr) -> Self {
-        let mut sample = read("envoy/envoy.yaml");
+        Self::load_file("envoy/envoy.yaml", upstream)
+    }
+
+    /// Another configuration whose first cluster is the upstream.
+    pub fn load_file(path: &str, upstream: SocketAddr) -> Self {
+        let mut sample = read(path);
         for (pointer, port) in [
             ("/admin/address", 0),
             ("/static_resources/listeners/0/address", 0),

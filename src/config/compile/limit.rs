@@ -1,6 +1,6 @@
 //! `limits`.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use super::{grant, read};
@@ -21,7 +21,7 @@ const BURST: RangeInclusive<u64> = 1..=u64::MAX;
 /// Compiles all limits; none by default.
 pub(super) fn limits(raw: &RawConfig, report: &mut Report) -> Option<Vec<Limit>> {
     let at = At::root().field("limits");
-    let mut taken = HashSet::new();
+    let mut taken = BTreeSet::new();
     let list = raw.limits.as_deref().unwrap_or_default();
     let compiled: Vec<Option<Limit>> = list
         .iter()
@@ -33,7 +33,7 @@ pub(super) fn limits(raw: &RawConfig, report: &mut Report) -> Option<Vec<Limit>>
 
 fn limit<'a>(
     raw: &'a RawLimit,
-    taken: &mut HashSet<&'a str>,
+    taken: &mut BTreeSet<&'a str>,
     at: &At,
     report: &mut Report,
 ) -> Option<Limit> {

@@ -1,6 +1,6 @@
 //! `providers`.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use super::{keys, read};
 use crate::config::Environment;
@@ -47,7 +47,7 @@ pub(super) fn providers(
             "is required, with at least one entry; a filter with no provider protects nothing",
         );
     }
-    let mut taken = HashSet::new();
+    let mut taken = BTreeSet::new();
     let compiled: Vec<Option<Provider>> = list
         .iter()
         .enumerate()
@@ -58,7 +58,7 @@ pub(super) fn providers(
 
 fn provider<'a>(
     raw: &'a RawProvider,
-    taken: &mut HashSet<&'a str>,
+    taken: &mut BTreeSet<&'a str>,
     env: &dyn Environment,
     at: &At,
     report: &mut Report,

@@ -1,8 +1,7 @@
 //! Readers of single values: each notes its problem and gives a stand-in, so that the rest of the
 //! document is still looked at.
 
-use std::collections::HashSet;
-use std::fmt::Display;
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use crate::config::units;
 use crate::template::{ClaimRef, Template, is_token};
 
 /// A duration inside its bounds.
+#[inline(never)]
 pub(super) fn duration(
     raw: Option<&DurationText>,
     default: Duration,
@@ -38,6 +38,7 @@ pub(super) fn duration(
 }
 
 /// A duration of whole seconds inside its bounds: token times have no fractions to compare with.
+#[inline(never)]
 pub(super) fn seconds(
     raw: Option<&DurationText>,
     default: u64,
@@ -73,20 +74,28 @@ pub(super) fn count<N>(
     report: &mut Report,
 ) -> N
 where
-    N: Copy + Display + PartialOrd + TryFrom<u64>,
+    N: Copy + TryFrom<u64>,
+    u64: TryFrom<N>,
 {
     let Some(Count(found)) = raw else { return default };
-    match N::try_from(found) {
-        Ok(value) if bounds.contains(&value) => value,
-        _ => {
-            let (low, high) = (bounds.start(), bounds.end());
-            report.problem(at, format_args!("{found} is out of bounds; allowed: {low} to {high}"));
-            default
-        }
+    let (low, high) = (u64::try_from(*bounds.start()), u64::try_from(*bounds.end()));
+    let fits = bounded(found, low.unwrap_or(0)..=high.unwrap_or(u64::MAX), at, report);
+    N::try_from(found).ok().filter(|_| fits).unwrap_or(default)
+}
+
+/// Whether a number is inside its bounds; one function for all types of numbers.
+#[inline(never)]
+fn bounded(found: u64, bounds: RangeInclusive<u64>, at: &At, report: &mut Report) -> bool {
+    let fits = bounds.contains(&found);
+    if !fits {
+        let (low, high) = (bounds.start(), bounds.end());
+        report.problem(at, format_args!("{found} is out of bounds; allowed: {low} to {high}"));
     }
+    fits
 }
 
 /// A size inside its bounds, bytes.
+#[inline(never)]
 pub(super) fn size(
     raw: Option<&Size>,
     default: usize,
@@ -109,9 +118,10 @@ pub(super) fn size(
 }
 
 /// A name that becomes a label: `[a-z0-9_-]{1,32}`, given once among its kind.
+#[inline(never)]
 pub(super) fn name<'a>(
     raw: Option<&'a String>,
-    taken: &mut HashSet<&'a str>,
+    taken: &mut BTreeSet<&'a str>,
     at: &At,
     report: &mut Report,
 ) -> Option<String> {
@@ -134,6 +144,7 @@ pub(super) fn name<'a>(
 }
 
 /// The position of a name in a list, or a problem that tells the names there are.
+#[inline(never)]
 pub(super) fn position(
     wanted: &str,
     known: &[Option<&str>],
@@ -151,6 +162,7 @@ pub(super) fn position(
 }
 
 /// Notes a list that is empty or holds an empty text.
+#[inline(never)]
 pub(super) fn texts(list: &[String], at: &At, report: &mut Report) {
     if list.is_empty() {
         report.problem(at, "is an empty list; give at least one entry or leave it out");
@@ -163,6 +175,7 @@ pub(super) fn texts(list: &[String], at: &At, report: &mut Report) {
 }
 
 /// A header name in lower case (RFC 9110 §5.1).
+#[inline(never)]
 pub(super) fn header_name(name: &str, at: &At, report: &mut Report) -> Option<String> {
     if is_token(name) {
         return Some(name.to_ascii_lowercase());
@@ -175,6 +188,7 @@ pub(super) fn header_name(name: &str, at: &At, report: &mut Report) -> Option<St
 }
 
 /// Notes a text that cannot stand in a header value (RFC 9110 §5.5).
+#[inline(never)]
 pub(super) fn header_text(text: &str, at: &At, report: &mut Report) {
     if !text.bytes().all(|b| matches!(b, b' '..=b'~')) {
         report
@@ -183,12 +197,14 @@ pub(super) fn header_text(text: &str, at: &At, report: &mut Report) {
 }
 
 /// A template.
+#[inline(never)]
 pub(super) fn template(text: &str, at: &At, report: &mut Report) -> Option<Template> {
     let parsed = Template::parse(text);
     parsed.map_err(|error| report.problem(at, format_args!("{} {error}", quoted(text)))).ok()
 }
 
 /// A claim reference, required.
+#[inline(never)]
 pub(super) fn claim(text: Option<&String>, at: &At, report: &mut Report) -> Option<ClaimRef> {
     let Some(text) = text else {
         report.required(at, "a claim name, or a JSON Pointer that begins with /");
@@ -199,6 +215,7 @@ pub(super) fn claim(text: Option<&String>, at: &At, report: &mut Report) -> Opti
 }
 
 /// A JSON Pointer (RFC 6901) to something inside a document.
+#[inline(never)]
 pub(super) fn pointer(text: &str, at: &At, report: &mut Report) -> Option<ClaimRef> {
     if text.starts_with('/') {
         return claim(Some(&text.to_owned()), at, report);
@@ -212,6 +229,7 @@ pub(super) fn pointer(text: &str, at: &At, report: &mut Report) -> Option<ClaimR
 
 /// Whether a text is the name of an environment variable. One that is not may be a secret that was
 /// put in the wrong place, so it is not shown.
+#[inline(never)]
 pub(super) fn variable_name(name: &str, at: &At, report: &mut Report) -> bool {
     let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     let valid = (1..=128).contains(&name.len())
@@ -225,6 +243,7 @@ pub(super) fn variable_name(name: &str, at: &At, report: &mut Report) -> bool {
 }
 
 /// The value of an environment variable, not empty.
+#[inline(never)]
 pub(super) fn variable(
     name: &str,
     env: &dyn Environment,

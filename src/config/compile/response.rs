@@ -75,13 +75,13 @@ pub(super) fn resource_metadata(
         "resource": resource,
         "authorization_servers": providers.iter().flat_map(issuers).collect::<Vec<_>>(),
     });
-    let scopes: BTreeSet<&str> = rules
-        .iter()
-        .flat_map(|rule| rule.allow.iter().flatten())
-        .flat_map(|grant| grant.scopes.all.iter().chain(&grant.scopes.any).flatten())
-        .map(String::as_str)
-        .collect();
-    let methods: BTreeSet<&str> = token.from.iter().filter_map(bearer_method).collect();
+    // Collecting a set would link a second sort.
+    let (mut scopes, mut methods) = (BTreeSet::new(), BTreeSet::new());
+    for grant in rules.iter().flat_map(|rule| rule.allow.iter().flatten()) {
+        let named = grant.scopes.all.iter().chain(&grant.scopes.any).flatten();
+        scopes.extend(named.map(String::as_str));
+    }
+    methods.extend(token.from.iter().filter_map(bearer_method));
     for (name, list) in [("scopes_supported", scopes), ("bearer_methods_supported", methods)] {
         if let (false, Some(members)) = (list.is_empty(), document.as_object_mut()) {
             members.insert(name.to_owned(), json!(list));

@@ -1,6 +1,6 @@
 //! `rules`.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use super::{grant, matching, payload, read, settings};
@@ -42,7 +42,7 @@ pub(super) fn rules(
             return None;
         }
         Some(list) => {
-            let mut taken = HashSet::new();
+            let mut taken = BTreeSet::new();
             let compiled: Vec<Option<Rule>> = list
                 .iter()
                 .enumerate()
@@ -75,7 +75,7 @@ fn default_rule() -> Rule {
 fn rule<'a>(
     raw: &'a RawRule,
     known: &Known<'_>,
-    taken: &mut HashSet<&'a str>,
+    taken: &mut BTreeSet<&'a str>,
     env: &dyn Environment,
     at: &At,
     report: &mut Report,

@@ -1,6 +1,6 @@
 //! `tags`, and what follows from the headers that they own.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::BTreeSet;
 
 use super::{read, settings};
 use crate::config::Environment;
@@ -10,7 +10,7 @@ use crate::policy::Tag;
 use crate::template::{Part, Template};
 
 /// The names that the filter writes below `wasm.tollgate.` itself.
-const RESERVED: [&str; 5] = ["decision", "reason", "rule", "provider", "limit"];
+const RESERVED: [&str; 6] = ["decision", "reason", "rule", "provider", "limit", "cost"];
 
 /// Headers that hosts, hops or servers act on: a tag in their place changes what a request means.
 const FOREIGN: [&str; 29] = [
@@ -66,8 +66,8 @@ pub(super) fn tags(
             })
             .collect();
     };
-    let mut names = HashSet::new();
-    let mut headers = HashMap::new();
+    let mut names = BTreeSet::new();
+    let mut headers = BTreeSet::new();
     let hashed = list.iter().any(|raw| raw.hash == Some(true));
     let key = settings::hash_key(raw.privacy.as_ref(), hashed, env, report);
     let keyed = raw.privacy.as_ref().is_some_and(|privacy| privacy.hash_key_env.is_some());
@@ -90,8 +90,8 @@ pub(super) fn tags(
 
 fn tag<'a>(
     raw: &'a RawTag,
-    names: &mut HashSet<&'a str>,
-    headers: &mut HashMap<String, usize>,
+    names: &mut BTreeSet<&'a str>,
+    headers: &mut BTreeSet<String>,
     at: &At,
     report: &mut Report,
 ) -> Option<Tag> {
@@ -124,11 +124,10 @@ fn tag<'a>(
 
 /// A value that one tag hashes and another shows is hashed for nothing.
 fn warn_of_bared_hashes(list: &[RawTag], at: &At, report: &mut Report) {
-    let hashed: HashSet<&str> = list
-        .iter()
-        .filter(|raw| raw.hash == Some(true))
-        .filter_map(|raw| raw.value.as_deref())
-        .collect();
+    let mut hashed = BTreeSet::new();
+    hashed.extend(
+        list.iter().filter(|raw| raw.hash == Some(true)).filter_map(|raw| raw.value.as_deref()),
+    );
     for (index, raw) in list.iter().enumerate() {
         if raw.hash != Some(true) && raw.value.as_deref().is_some_and(|v| hashed.contains(v)) {
             let at = at.index(index).field("value");
@@ -139,7 +138,7 @@ fn warn_of_bared_hashes(list: &[RawTag], at: &At, report: &mut Report) {
 
 fn header(
     text: &str,
-    taken: &mut HashMap<String, usize>,
+    taken: &mut BTreeSet<String>,
     at: &At,
     report: &mut Report,
 ) -> Option<String> {
@@ -152,8 +151,7 @@ fn header(
         );
         return None;
     }
-    let count = taken.len();
-    if taken.insert(alias, count).is_some() {
+    if !taken.insert(alias) {
         report.problem(
             at,
             format_args!("{} is the header of another tag (- _ . are one)", quoted(text)),
@@ -171,11 +169,11 @@ fn folded(name: &str) -> String {
 /// Headers of tags are removed from every request before anything reads them. What asks for one
 /// elsewhere in the document is a mistake: a token there is an error, anything else a warning.
 pub(super) fn warn_of_stripped_headers(raw: &RawConfig, report: &mut Report) {
-    let defaults = DEFAULT.iter().map(|(name, _)| format!("x-auth-{name}"));
-    let owned: HashSet<String> = match &raw.tags {
-        Some(tags) => tags.iter().filter_map(|tag| tag.header.as_deref()).map(folded).collect(),
-        None => defaults.collect(),
-    };
+    let mut owned = BTreeSet::new();
+    match &raw.tags {
+        Some(tags) => owned.extend(tags.iter().filter_map(|tag| tag.header.as_deref()).map(folded)),
+        None => owned.extend(DEFAULT.iter().map(|(name, _)| format!("x-auth-{name}"))),
+    }
     let stripped = |name: &str| {
         let name = folded(name);
         owned.contains(&name) || name.starts_with("x-tollgate-")

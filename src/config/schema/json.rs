@@ -7,20 +7,36 @@ use super::{RawConfig, Read};
 /// A member: its name, its description, the schema of its type, and what else is said of it.
 pub(super) type Member = (&'static str, &'static [&'static str], Value, Value);
 
+/// The names of the members in their order, which a JSON object does not keep: for readers of the
+/// definitions, and left out of the document.
+pub(super) const ORDER: &str = "x-order";
+
 /// The schema of the whole document.
 pub(in crate::config) fn document() -> Value {
-    let mut definitions = Map::new();
-    RawConfig::schema(&mut definitions);
+    let mut definitions = definitions();
+    for definition in definitions.values_mut().filter_map(Value::as_object_mut) {
+        definition.remove(ORDER);
+    }
     let mut root = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "tollgate",
     });
-    let config = definitions.remove(&key("RawConfig"));
+    let config = definitions.remove(ROOT);
     if let (Some(root), Some(Value::Object(config))) = (root.as_object_mut(), config) {
         root.extend(config);
         root.insert("$defs".into(), Value::Object(definitions));
     }
     root
+}
+
+/// The name of the definition of the whole document.
+pub(super) const ROOT: &str = "config";
+
+/// All definitions by name.
+pub(super) fn definitions() -> Map<String, Value> {
+    let mut definitions = Map::new();
+    RawConfig::schema(&mut definitions);
+    definitions
 }
 
 /// Defines an object and refers to it.
@@ -33,46 +49,36 @@ pub(super) fn object(
 ) -> Value {
     let mut properties = Map::new();
     let mut required = Vec::new();
+    let mut order = Vec::new();
     for (name, doc, of, keywords) in members(definitions) {
         let mut description = prose(doc);
-        let mut schema = Map::new();
-        let reference = of.get("$ref").is_some();
-        if let Value::Object(of) = of {
-            schema.extend(of);
-        }
-        if let Value::Object(keywords) = keywords {
-            for (keyword, value) in keywords {
-                match (keyword.as_str(), value) {
-                    ("required", _) => required.push(json!(name)),
-                    ("bounds", Value::String(bounds)) => {
-                        description = format!("{description} Allowed: {bounds}.");
-                    }
-                    (_, value) => {
-                        schema.insert(keyword, value);
-                    }
+        let mut schema = of.as_object().cloned().unwrap_or_default();
+        for (keyword, value) in keywords.as_object().cloned().unwrap_or_default() {
+            match (keyword.as_str(), value) {
+                ("required", _) => required.push(name),
+                ("bounds", Value::String(bounds)) => {
+                    description.extend([" Allowed: ", &bounds, "."]);
+                }
+                (_, value) => {
+                    schema.insert(keyword, value);
                 }
             }
         }
-        // The description of the member stands beside the reference to its type.
-        let _ = reference;
         schema.insert("description".into(), json!(description));
         properties.insert(name.into(), Value::Object(schema));
+        order.push(name);
     }
-    let mut definition = json!({
-        "description": prose(about),
-        "type": "object",
-        "properties": properties,
-        "additionalProperties": false,
-    });
-    if let Some(definition) = definition.as_object_mut() {
-        if !required.is_empty() {
-            definition.insert("required".into(), Value::Array(required));
-        }
-        if let Value::Object(extra) = extra {
-            definition.extend(extra);
-        }
+    let mut definition = Map::new();
+    definition.insert("description".into(), json!(prose(about)));
+    definition.insert("type".into(), json!("object"));
+    definition.insert("properties".into(), Value::Object(properties));
+    definition.insert("additionalProperties".into(), json!(false));
+    definition.insert(ORDER.into(), json!(order));
+    if !required.is_empty() {
+        definition.insert("required".into(), json!(required));
     }
-    self::definition(&key(name), definition, definitions)
+    definition.extend(extra.as_object().cloned().unwrap_or_default());
+    self::definition(&key(name), Value::Object(definition), definitions)
 }
 
 /// Defines a type under a name and refers to it.

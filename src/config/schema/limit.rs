@@ -5,7 +5,7 @@ use super::{Count, RateText, RawCharge, RawGrant};
 
 record! {
     /// A limit: one bucket of tokens for each value of its key.
-    RawLimit [
+    RawLimit { "dependentRequired": { "response_cost": ["charge"] } } [
         /// The name: a label in metrics and rules; unique.
         name: String { "required": true, "pattern": "^[a-z0-9_-]{1,32}$" },
         /// A template: who shares a bucket. Where it has no value, the address of the client.

@@ -3,7 +3,7 @@
 //! Each object is declared once, by `record!`: its reader, its JSON Schema and the reference under
 //! `docs/` come from the same lines.
 
-#[cfg(feature = "cli")]
+#[cfg(any(feature = "cli", test))]
 pub(super) mod json;
 mod limit;
 mod provider;
@@ -69,7 +69,7 @@ record! {
         /// Whether the upstream gets the token; otherwise it is removed from wherever it was found.
         forward: bool { "default": true },
         /// The longest token that is looked at.
-        max_bytes: Size { "default": "16KiB", "bounds": "256 to 64KiB" },
+        max_bytes: Size { "default": "16KiB", "bounds": "256 to 65536" },
     ]
 }
 
@@ -194,3 +194,6 @@ words!(/// `rules[].auth`.
     RawAuth { Required = "required", Optional = "optional", None = "none" });
 words!(/// `limits[].charge`.
     RawCharge { Request = "request", Response = "response" });
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use super::{AnyOr, DurationText, RawBind, RawPreset, RawTokenUse, Secret};
 
 record! {
     /// One who may issue tokens.
-    RawProvider [
+    RawProvider { "anyOf": [{ "required": ["preset"] }, { "required": ["issuers"] }] } [
         /// The name: a label in metrics, rules and logs; unique.
         name: String { "required": true, "pattern": "^[a-z0-9_-]{1,32}$" },
         /// Fills what is not given as tokens of Microsoft Entra ID need it.
@@ -20,17 +20,21 @@ record! {
         audiences: AnyOr { "required": true },
         /// The algorithms of signatures. By default every asymmetric one that the keys allow; HS*
         /// only where it is named.
-        algorithms: Vec<String> { "minItems": 1 },
+        algorithms: Vec<String> { "minItems": 1, "items": { "enum": [
+            "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512",
+            "ES256K", "EdDSA", "HS256", "HS384", "HS512",
+        ] } },
         /// Where the keys come from.
         keys: RawKeys { "required": true },
         /// How far clocks may be apart; whole seconds.
-        clock_skew: DurationText { "default": "60s", "bounds": "0s to 10m" },
+        clock_skew: DurationText { "default": "60s", "bounds": "0ms to 10m" },
         /// Whether a token without `exp` is refused.
         require_exp: bool { "default": true },
         /// The longest time from `iat` to `exp`; `iat` is then required. By default any; whole
         /// seconds.
         max_lifetime: DurationText { "bounds": "1s to 8784h" },
-        /// The values of `typ` that are let in; a token without it passes. By default any.
+        /// The values of `typ` that are let in. A token without it passes, unless only one is
+        /// listed. By default any.
         typ: Vec<String> { "minItems": 1 },
         /// Which tokens are let in. `access`: those with `scp`, `scope` or `roles`, which an ID token
         /// has not; `any`. With the preset `access`.

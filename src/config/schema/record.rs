@@ -16,7 +16,7 @@ pub(in crate::config) trait Read: Sized {
     fn read(value: &Value, at: &At, report: &mut Report) -> Option<Self>;
 
     /// The JSON Schema of the type; objects put theirs into `definitions` and refer to it.
-    #[cfg(feature = "cli")]
+    #[cfg(any(feature = "cli", test))]
     fn schema(definitions: &mut Map<String, Value>) -> Value;
 }
 
@@ -57,7 +57,7 @@ macro_rules! record {
                 })
             }
 
-            #[cfg(feature = "cli")]
+            #[cfg(any(feature = "cli", test))]
             fn schema(
                 definitions: &mut serde_json::Map<String, serde_json::Value>,
             ) -> serde_json::Value {
@@ -106,7 +106,7 @@ macro_rules! words {
                 [$(Self::$variant),+].get(index).copied()
             }
 
-            #[cfg(feature = "cli")]
+            #[cfg(any(feature = "cli", test))]
             fn schema(
                 _: &mut serde_json::Map<String, serde_json::Value>,
             ) -> serde_json::Value {
@@ -247,7 +247,7 @@ impl Read for String {
         text(value, "a text", at, report)
     }
 
-    #[cfg(feature = "cli")]
+    #[cfg(any(feature = "cli", test))]
     fn schema(_: &mut Map<String, Value>) -> Value {
         serde_json::json!({ "type": "string" })
     }
@@ -273,7 +273,7 @@ impl Read for bool {
         None
     }
 
-    #[cfg(feature = "cli")]
+    #[cfg(any(feature = "cli", test))]
     fn schema(_: &mut Map<String, Value>) -> Value {
         serde_json::json!({ "type": "boolean" })
     }
@@ -287,7 +287,7 @@ impl<T: Read> Read for Vec<T> {
         Some(entries.filter_map(|(i, value)| T::read(value, &at.index(i), report)).collect())
     }
 
-    #[cfg(feature = "cli")]
+    #[cfg(any(feature = "cli", test))]
     fn schema(definitions: &mut Map<String, Value>) -> Value {
         serde_json::json!({ "type": "array", "items": T::schema(definitions) })
     }
@@ -309,7 +309,7 @@ impl Read for BTreeMap<String, String> {
         Some(map)
     }
 
-    #[cfg(feature = "cli")]
+    #[cfg(any(feature = "cli", test))]
     fn schema(_: &mut Map<String, Value>) -> Value {
         serde_json::json!({ "type": "object", "additionalProperties": { "type": "string" } })
     }

@@ -103,7 +103,7 @@ record! {
         /// The media types that are let in, as `type/subtype`. By default any.
         content_types: Vec<String> { "minItems": 1 },
         /// The largest body.
-        max_bytes: Size { "default": "1MiB", "bounds": "1 to 64MiB" },
+        max_bytes: Size { "default": "1MiB", "bounds": "1 to 67108864" },
         /// JSON Pointers, of which at least one must lead to something.
         require_any: Vec<String> { "minItems": 1 },
         /// The most rows: entries of the first of `cost.json_rows` and `require_any` that is an

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde_json::Value;
-#[cfg(feature = "cli")]
+#[cfg(any(feature = "cli", test))]
 use serde_json::{Map, json};
 
 use super::RawCostFrom;
@@ -91,7 +91,7 @@ impl Read for AnyOr {
         }
     }
 
-    #[cfg(feature = "cli")]
+    #[cfg(any(feature = "cli", test))]
     fn schema(_: &mut Map<String, Value>) -> Value {
         json!({ "oneOf": [
             { "const": "any" },
@@ -110,7 +110,7 @@ impl Read for Count {
         count
     }
 
-    #[cfg(feature = "cli")]
+    #[cfg(any(feature = "cli", test))]
     fn schema(_: &mut Map<String, Value>) -> Value {
         json!({ "type": "integer", "minimum": 0 })
     }
@@ -126,7 +126,7 @@ impl Read for Size {
         record::text(value, expected, at, report).map(Self::Text)
     }
 
-    #[cfg(feature = "cli")]
+    #[cfg(any(feature = "cli", test))]
     fn schema(definitions: &mut Map<String, Value>) -> Value {
         let size = json!({
             "description": "A size: bytes, or a text in KiB or MiB.",
@@ -145,7 +145,7 @@ impl Read for DurationText {
         record::text(value, expected, at, report).map(Self)
     }
 
-    #[cfg(feature = "cli")]
+    #[cfg(any(feature = "cli", test))]
     fn schema(definitions: &mut Map<String, Value>) -> Value {
         let duration = json!({
             "description": "A duration: a whole number with ms, s, m or h, as in 500ms, 10m, 24h.",
@@ -162,7 +162,7 @@ impl Read for RateText {
         record::text(value, expected, at, report).map(Self)
     }
 
-    #[cfg(feature = "cli")]
+    #[cfg(any(feature = "cli", test))]
     fn schema(definitions: &mut Map<String, Value>) -> Value {
         let rate = json!({
             "description": "A rate: N per second, minute, hour, day or duration, as in 10/s, \
@@ -187,7 +187,7 @@ impl Read for RawCost {
         cost
     }
 
-    #[cfg(feature = "cli")]
+    #[cfg(any(feature = "cli", test))]
     fn schema(definitions: &mut Map<String, Value>) -> Value {
         json!({ "oneOf": [
             { "type": "integer", "minimum": 1, "maximum": 1_000_000_000 },
@@ -206,7 +206,7 @@ impl Read for Scalar {
         None
     }
 
-    #[cfg(feature = "cli")]
+    #[cfg(any(feature = "cli", test))]
     fn schema(_: &mut Map<String, Value>) -> Value {
         json!({ "type": ["string", "number", "boolean"] })
     }
@@ -217,7 +217,7 @@ impl Read for Secret {
         Some(Self(value.clone()))
     }
 
-    #[cfg(feature = "cli")]
+    #[cfg(any(feature = "cli", test))]
     fn schema(_: &mut Map<String, Value>) -> Value {
         json!({ "type": "object" })
     }

@@ -1,0 +1,298 @@
+//! The OCI images in a real registry: pushed by `scripts/push`, fetched as Istio, Envoy Gateway and
+//! Envoy do, and run.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use support::poll;
+use support::prelude::*;
+use support::sample::Sample;
+use support::scenario::provider;
+use support::skip::{absent, program};
+
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const TAR_GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+const WASM: &str = "application/vnd.module.wasm.content.layer.v1+wasm";
+
+/// A registry on loopback; it ends when dropped.
+struct Registry {
+    child: Child,
+    address: SocketAddr,
+    directory: PathBuf,
+}
+
+impl Registry {
+    /// `None` after a note when a program is absent.
+    async fn start(test: &str) -> Option<Self> {
+        let needed = ["docker-registry", "skopeo"];
+        for name in needed.into_iter().filter(|name| program(name).is_none()) {
+            absent(test, &format!("{name} is absent: install the package of that name"));
+            return None;
+        }
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let directory = support::root().join(format!("target/e2e/registry-{port}"));
+        std::fs::create_dir_all(&directory).unwrap();
+        let config = json!({
+            "version": 0.1,
+            "log": {"level": "warn"},
+            "storage": {"filesystem": {"rootdirectory": directory.join("data")}},
+            "http": {"addr": address.to_string()},
+        });
+        std::fs::write(directory.join("config.yml"), config.to_string()).unwrap();
+        let log = std::fs::File::create(directory.join("log")).unwrap();
+        let child = Command::new(program("docker-registry").unwrap())
+            .arg("serve")
+            .arg(directory.join("config.yml"))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let registry = Self { child, address, directory };
+        let ready = async || {
+            let answer = client::try_send(address, &Request::get("/v2/")).await;
+            answer.ok().filter(|response| response.status == 200).map(drop)
+        };
+        poll(Duration::from_secs(30), ready).await.expect("the registry is ready");
+        Some(registry)
+    }
+
+    async fn get(&self, path: &str, accept: &str) -> Response {
+        let request = Request::get(format!("/v2/team/tollgate/{path}")).header("accept", accept);
+        let response = client::send(self.address, &request).await;
+        assert_eq!(response.status, 200, "{path}");
+        response
+    }
+
+    /// The manifest of a tag or digest, and its digest.
+    async fn manifest(&self, reference: &str) -> (Value, String) {
+        let response = self.get(&format!("manifests/{reference}"), MANIFEST).await;
+        (response.json(), response.header("docker-content-digest").unwrap().to_owned())
+    }
+
+    async fn blob(&self, descriptor: &Value) -> Vec<u8> {
+        let digest = descriptor["digest"].as_str().unwrap();
+        let blob = self.get(&format!("blobs/{digest}"), "*/*").await.body;
+        assert_eq!(format!("sha256:{}", sha256(&blob)), digest);
+        blob
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    hmac_sha256::Hash::hash(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Runs a script of the repository with fixed labels, and its output.
+fn script(name: &str, dist: &Path, variables: &[(&str, &str)]) -> String {
+    let output = Command::new(support::root().join("scripts").join(name))
+        .current_dir(support::root())
+        .env("IMAGE_DIST", dist)
+        .env("IMAGE_VERSION", "1.2.3")
+        .env("IMAGE_REVISION", "0123456789abcdef")
+        .env("SOURCE_DATE_EPOCH", "1767323045")
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{name}: {errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What the fetchers of Istio (`pkg/wasm/imagefetcher.go`) and of Envoy Gateway, which has the same,
+/// do with a manifest: the last layer if it is an archive, then `plugin.wasm` in it; else of exactly
+/// two layers the one of the module's type.
+async fn fetch_as_istio(registry: &Registry, manifest: &Value) -> Vec<u8> {
+    let layers = manifest["layers"].as_array().unwrap();
+    let last = layers.last().unwrap();
+    if last["mediaType"] == TAR_GZIP {
+        return unpack(&registry.blob(last).await, "plugin.wasm");
+    }
+    assert_eq!(layers.len(), 2);
+    let layer = layers.iter().find(|layer| layer["mediaType"] == WASM).unwrap();
+    registry.blob(layer).await
+}
+
+/// One file of a `.tar.gz`.
+fn unpack(archive: &[u8], name: &str) -> Vec<u8> {
+    let mut tar = Command::new("tar")
+        .args(["--extract", "--gzip", "--to-stdout", name])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = tar.stdin.take().unwrap();
+    let archive = archive.to_vec();
+    let writer = std::thread::spawn(move || input.write_all(&archive).unwrap());
+    let output = tar.wait_with_output().unwrap();
+    writer.join().unwrap();
+    assert!(output.status.success());
+    output.stdout
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_pushed_is_pulled_by_tag_and_digest_and_runs() {
+    let name = "what_is_pushed_is_pulled_by_tag_and_digest_and_runs";
+    let Some(binary) = support::envoy_binary(name) else { return };
+    let Some(registry) = Registry::start(name).await else { return };
+    let module = std::fs::read(support::root().join("dist/tollgate.wasm")).unwrap();
+
+    let built = script("image", &registry.directory, &[]);
+    let again = script("image", &registry.directory.join("again"), &[]);
+    assert_eq!(built, again, "two builds, one digest");
+    let sbom = |dist: &str| std::fs::read(registry.directory.join(dist)).unwrap();
+    assert_eq!(sbom("tollgate.cdx.json"), sbom("again/tollgate.cdx.json"));
+    assert!(built.contains(&format!("sha256:{}", sha256(&module))), "{built}");
+
+    let place = format!("{}/team", registry.address);
+    let pushed = script("push", &registry.directory, &[("REGISTRY", &place), ("PLAIN_HTTP", "1")]);
+    let pushed: Vec<_> = pushed.lines().collect();
+    assert_eq!(pushed.len(), 2, "{pushed:?}");
+    for (line, tag) in pushed.iter().zip(["1.2.3", "1.2.3-artifact"]) {
+        let digest = line.strip_prefix(&format!("oci://{place}/tollgate:{tag}@")).unwrap();
+        assert!(built.contains(digest), "the digest of the build is that of the registry");
+        for reference in [tag, digest] {
+            let (manifest, found) = registry.manifest(reference).await;
+            assert_eq!(found, digest);
+            assert_eq!(manifest["annotations"]["org.opencontainers.image.version"], "1.2.3");
+            assert_eq!(fetch_as_istio(&registry, &manifest).await, module, "{reference}");
+        }
+    }
+
+    let (manifest, _) = registry.manifest("1.2.3").await;
+    let pulled = registry.directory.join("pulled.wasm");
+    std::fs::write(&pulled, fetch_as_istio(&registry, &manifest).await).unwrap();
+    let signer = Signer::new("ES256", "key-1");
+    let upstream = Upstream::start().await;
+    let envoy = Envoy::builder(binary.clone())
+        .module(&pulled)
+        .upstream(upstream.address())
+        .plugin_config(json!({"providers": [provider(&[&signer], &["ES256"])]}))
+        .start()
+        .await;
+    judges(&envoy, &signer).await;
+    drop(envoy);
+
+    // Envoy's own fetcher takes the first layer of the artifact as the module.
+    let (manifest, _) = registry.manifest("1.2.3-artifact").await;
+    let digest = manifest["layers"][0]["digest"].as_str().unwrap();
+    let uri = format!("http://{}/v2/team/tollgate/blobs/{digest}", registry.address);
+    let mut sample = Sample::load(upstream.address()).cluster("registry", registry.address);
+    *sample.at(CODE) = json!({"remote": {
+        "http_uri": {"uri": uri, "cluster": "registry", "timeout": "10s"},
+        "sha256": digest.strip_prefix("sha256:").unwrap(),
+    }});
+    let envoy = Envoy::builder(binary)
+        .environment("TOLLGATE_JWKS", mint::jwks(&[&signer]).to_string())
+        .start_file(&sample.text())
+        .await;
+    judges(&envoy, &signer).await;
+}
+
+const CODE: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/\
+                    http_filters/0/typed_config/config/vm_config/code";
+
+/// The module in it lets a good token pass and refuses none at all.
+async fn judges(envoy: &Envoy, signer: &Signer) {
+    let score = || Request::post("/score", "{}");
+    let good = score().bearer(signer.sign(&mint::claims("alice")));
+    assert_eq!(client::send(envoy.address(), &good).await.status, 200);
+    let refused = client::send(envoy.address(), &score()).await;
+    assert_eq!((refused.status, refused.reason().as_str()), (401, "token_missing"));
+}
+
+#[test]
+fn the_module_names_no_folder_of_the_machine_that_built_it() {
+    let Ok(module) = std::fs::read(support::root().join("dist/tollgate.wasm")) else {
+        let name = "the_module_names_no_folder_of_the_machine_that_built_it";
+        return absent(name, "dist/tollgate.wasm is absent: run `make wasm`");
+    };
+    let home = || std::env::var("HOME").unwrap() + "/.cargo";
+    let cargo = std::env::var("CARGO_HOME").unwrap_or_else(|_| home());
+    for folder in [&cargo, "/.cargo/registry", support::root().to_str().unwrap()] {
+        let found = module.windows(folder.len()).position(|part| part == folder.as_bytes());
+        let text = found.map(|at| module[at..].iter().take(80).copied().collect::<Vec<_>>());
+        assert!(text.is_none(), "{}", text.unwrap().escape_ascii());
+    }
+}
+
+#[test]
+fn the_bill_names_each_crate_that_is_compiled_into_the_module_and_no_other() {
+    let dist = support::root().join(format!("target/e2e/sbom-{}", std::process::id()));
+    if !support::root().join("dist/tollgate.wasm").is_file() {
+        let name = "the_bill_names_each_crate_that_is_compiled_into_the_module_and_no_other";
+        return absent(name, "dist/tollgate.wasm is absent: run `make wasm`");
+    }
+    script("image", &dist, &[]);
+    let bill = std::fs::read_to_string(dist.join("tollgate.cdx.json")).unwrap();
+    std::fs::remove_dir_all(dist).unwrap();
+    let bill: Value = serde_json::from_str(&bill).unwrap();
+    let components = bill["components"].as_array().unwrap();
+    let names: Vec<_> = components.iter().map(|c| c["name"].as_str().unwrap()).collect();
+    // Every direct dependency is there; no tool of the tests and no macro is.
+    let manifest = std::fs::read_to_string(support::root().join("Cargo.toml")).unwrap();
+    let (_, direct) = manifest.split_once("\n[dependencies]\n").unwrap();
+    let (direct, _) = direct.split_once("\n[").unwrap();
+    let direct = direct.lines().filter(|line| !line.contains("optional = true"));
+    for line in direct.filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase())) {
+        let (name, _) = line.split_once(" = ").unwrap();
+        assert!(names.contains(&name), "{name}");
+    }
+    for name in ["tokio", "hyper", "proptest", "criterion", "serde_derive", "walrus", "tar"] {
+        assert!(!names.contains(&name), "{name}");
+    }
+    for component in components {
+        assert!(component["licenses"][0]["expression"].is_string(), "{component}");
+        assert_eq!(component["hashes"][0]["content"].as_str().unwrap().len(), 64, "{component}");
+    }
+}
+
+#[test]
+fn a_release_is_the_same_twice_and_its_examples_name_its_digests() {
+    let name = "a_release_is_the_same_twice_and_its_examples_name_its_digests";
+    if !support::root().join("dist/tollgate.wasm").is_file() {
+        return absent(name, "dist/tollgate.wasm is absent: run `make wasm`");
+    }
+    let sums = ["one", "two"].map(|time| {
+        let dist =
+            support::root().join(format!("target/e2e/release-{}/{time}", std::process::id()));
+        script("image", &dist, &[]);
+        script("release", &dist, &[]);
+        dist.join("release")
+    });
+    let read = |folder: &Path, file: &str| std::fs::read_to_string(folder.join(file)).unwrap();
+    assert_eq!(read(&sums[0], "SHA256SUMS"), read(&sums[1], "SHA256SUMS"));
+    let folder = &sums[0];
+    let check = Command::new("sha256sum")
+        .args(["--check", "--strict", "SHA256SUMS"])
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    assert!(check.status.success(), "{check:?}");
+    for file in ["wasm", "cdx.json", "examples.tar.gz", "oci.tar"] {
+        let file = if file.contains("tar") { format!("-{file}") } else { format!(".{file}") };
+        assert!(folder.join(format!("tollgate-1.2.3{file}")).is_file(), "{file}");
+    }
+    let archive = std::fs::read(folder.join("tollgate-1.2.3-examples.tar.gz")).unwrap();
+    let envoy = unpack(&archive, "tollgate-1.2.3-examples/envoy/envoy.yaml");
+    assert_eq!(envoy, std::fs::read(support::root().join("envoy/envoy.yaml")).unwrap());
+    let archive = folder.join("tollgate-1.2.3-examples.tar.gz");
+    let all = Command::new("tar").arg("-xzOf").arg(archive).output().unwrap().stdout;
+    assert!(!String::from_utf8_lossy(&all).contains(&"0".repeat(64)), "a placeholder is left");
+    std::fs::remove_dir_all(folder.parent().unwrap().parent().unwrap()).unwrap();
+}

@@ -1,0 +1,40 @@
+//! A Rate Limit Service for tests: Envoy's gRPC protocol in front of limitador's counters in Redis.
+//!
+//! ```text
+//! ratelimit <configuration of envoyproxy/ratelimit> <port of Redis>
+//! ```
+//!
+//! It reads the very configuration that the documentation hands to envoyproxy/ratelimit, listens on
+//! a free port of loopback and writes to standard output: first its address, then one line of JSON
+//! for each request that it was asked about.
+//!
+//! The counters are limitador's: windows that begin with the first request of a counter, kept by
+//! Redis. Limitador asks Redis twice for a decision, first what the counters hold and then to add,
+//! so several decisions at a time may admit as many requests too many. This service makes one
+//! decision after the other, and so is exact.
+
+mod descriptors;
+mod service;
+
+use std::error::Error;
+
+use envoy_types::pb::envoy::service::ratelimit::v3::rate_limit_service_server::RateLimitServiceServer;
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(file), Some(redis)) = (arguments.next(), arguments.next()) else {
+        return Err("usage: ratelimit <configuration> <port of Redis>".into());
+    };
+    let config = serde_yaml_ng::from_str(&std::fs::read_to_string(file)?)?;
+    let service = service::Service::new(config, &format!("redis://127.0.0.1:{redis}")).await?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    println!("{}", listener.local_addr()?);
+    tonic::transport::Server::builder()
+        .add_service(RateLimitServiceServer::new(service))
+        .serve_with_incoming(TcpListenerStream::new(listener))
+        .await?;
+    Ok(())
+}
