@@ -2,7 +2,7 @@
 # Needed by hand: make, gcc, python3 and Rust (rustup).
 
 .DEFAULT_GOAL := help
-.PHONY: help wasm envoy test soak lint demo bench cli image push matrix release
+.PHONY: help wasm envoy test soak fuzz lint audit cli demo bench image push matrix release
 
 help: ## Shows this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' Makefile
@@ -19,12 +19,18 @@ test: wasm ## Runs every test, the end-to-end ones in a real Envoy
 soak: wasm ## Runs the limits under long load (about 25 minutes): see scripts/soak
 	@scripts/soak
 
+fuzz: ## Runs each fuzz target for DURATION seconds (60), or those of TARGETS: see scripts/fuzz
+	@scripts/fuzz
+
 lint: ## Checks the format, and clippy on the native and the wasm target
 	@scripts/lint
 
 cli: ## Builds target/release/tollgate: checks configurations, explains verdicts (docs/cli.md)
 	@CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
 		cargo build --release --features cli --bin tollgate
+
+audit: ## Checks licences, advisories and sources of every dependency by deny.toml
+	@scripts/audit
 
 demo: wasm ## Shows the filter at work in a real Envoy; KEEP=1 leaves it running to try by hand
 	@binary=$$(scripts/envoy) && ENVOY_BIN=$$binary KEEP=$(KEEP) cargo run --quiet --example demo

@@ -3,7 +3,7 @@
 #![allow(unsafe_code, clippy::missing_safety_doc)]
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::slice;
 
 use crate::headers::Headers;
@@ -54,6 +54,10 @@ pub struct FakeHost {
     pub resumed: u32,
     /// When set, every call of the request path answers with this status and does nothing.
     pub failing: Option<u32>,
+    /// When set, this one call answers with this status and does nothing.
+    pub failing_call: Option<(&'static str, u32)>,
+    /// The calls that were made and may be told to fail.
+    pub used: BTreeSet<&'static str>,
     /// Whether shared data answers with an internal failure.
     pub shared_data_fails: bool,
 }
@@ -68,8 +72,15 @@ pub fn host<T>(with: impl FnOnce(&mut FakeHost) -> T) -> T {
 }
 
 /// Runs a call unless the host is told to fail.
-fn answer(call: impl FnOnce(&mut FakeHost) -> u32) -> u32 {
-    host(|host| host.failing.unwrap_or_else(|| call(host)))
+fn answer(name: &'static str, call: impl FnOnce(&mut FakeHost) -> u32) -> u32 {
+    host(|host| {
+        host.used.insert(name);
+        match (host.failing, host.failing_call) {
+            (Some(status), _) => status,
+            (_, Some((failing, status))) if failing == name => status,
+            _ => call(host),
+        }
+    })
 }
 
 fn bytes(data: *const u8, size: usize) -> Vec<u8> {
@@ -105,13 +116,17 @@ fn owned(headers: &Headers) -> Pairs {
 #[unsafe(no_mangle)]
 extern "C" fn proxy_log(_: u32, data: *const u8, size: usize) -> u32 {
     let line = String::from_utf8_lossy(&bytes(data, size)).into_owned();
+    // The SDK's hook sends a panic here, and the abort that follows takes the log along.
+    if line.contains("panicked at") {
+        eprintln!("{line}");
+    }
     host(|host| host.log.push(line));
     OK
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32 {
-    answer(|host| {
+    answer("proxy_get_current_time_nanoseconds", |host| {
         unsafe { *time = host.now };
         OK
     })
@@ -130,10 +145,12 @@ extern "C" fn proxy_get_buffer_bytes(
     const CALL_ANSWER: u32 = 4;
     const PLUGIN_CONFIGURATION: u32 = 7;
     match kind {
-        REQUEST_BODY | RESPONSE_BODY => answer(|host| match host.body.get(start..) {
-            Some(rest) => give(rest[..length.min(rest.len())].to_vec(), data, size),
-            None => BAD_ARGUMENT,
-        }),
+        REQUEST_BODY | RESPONSE_BODY => {
+            answer("proxy_get_buffer_bytes", |host| match host.body.get(start..) {
+                Some(rest) => give(rest[..length.min(rest.len())].to_vec(), data, size),
+                None => BAD_ARGUMENT,
+            })
+        }
         CALL_ANSWER => give(host(|host| host.answer.1.clone()), data, size),
         PLUGIN_CONFIGURATION => give(host(|host| host.configuration.clone()), data, size),
         _ => NOT_FOUND,
@@ -142,13 +159,15 @@ extern "C" fn proxy_get_buffer_bytes(
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32 {
-    answer(|host| give(Headers::from_pairs(host.map(map)).as_bytes().to_vec(), data, size))
+    answer("proxy_get_header_map_pairs", |host| {
+        give(Headers::from_pairs(host.map(map)).as_bytes().to_vec(), data, size)
+    })
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_remove_header_map_value(map: u32, key: *const u8, key_size: usize) -> u32 {
     let key = bytes(key, key_size);
-    answer(|host| {
+    answer("proxy_remove_header_map_value", |host| {
         host.map(map).retain(|(name, _)| *name != key);
         OK
     })
@@ -163,7 +182,7 @@ extern "C" fn proxy_replace_header_map_value(
     value_size: usize,
 ) -> u32 {
     let (key, value) = (bytes(key, key_size), bytes(value, value_size));
-    answer(|host| {
+    answer("proxy_replace_header_map_value", |host| {
         host.map(map).retain(|(name, _)| *name != key);
         host.map(map).push((key, value));
         OK
@@ -179,7 +198,7 @@ extern "C" fn proxy_add_header_map_value(
     value_size: usize,
 ) -> u32 {
     let (key, value) = (bytes(key, key_size), bytes(value, value_size));
-    answer(|host| {
+    answer("proxy_add_header_map_value", |host| {
         host.map(map).push((key, value));
         OK
     })
@@ -193,7 +212,7 @@ extern "C" fn proxy_get_property(
     size: *mut usize,
 ) -> u32 {
     let path = bytes(path, path_size);
-    answer(|host| match host.properties.get(&path) {
+    answer("proxy_get_property", |host| match host.properties.get(&path) {
         Some(value) => give(value.clone(), data, size),
         None => NOT_FOUND,
     })
@@ -208,7 +227,7 @@ extern "C" fn proxy_set_property(
 ) -> u32 {
     let path = String::from_utf8_lossy(&bytes(path, path_size)).into_owned();
     let value = bytes(value, value_size);
-    answer(|host| {
+    answer("proxy_set_property", |host| {
         host.filter_state.insert(path, value);
         OK
     })
@@ -223,7 +242,7 @@ extern "C" fn proxy_get_shared_data(
     cas: *mut u32,
 ) -> u32 {
     let key = bytes(key, key_size);
-    answer(|host| match host.shared.get(&key) {
+    answer("proxy_get_shared_data", |host| match host.shared.get(&key) {
         _ if host.shared_data_fails => INTERNAL_FAILURE,
         Some((value, number)) => {
             unsafe { *cas = *number };
@@ -243,7 +262,7 @@ extern "C" fn proxy_set_shared_data(
     cas: u32,
 ) -> u32 {
     let (key, value) = (bytes(key, key_size), bytes(value, value_size));
-    answer(|host| {
+    answer("proxy_set_shared_data", |host| {
         if host.shared_data_fails {
             return INTERNAL_FAILURE;
         }
@@ -270,7 +289,7 @@ extern "C" fn proxy_send_local_response(
 ) -> u32 {
     let headers = owned(&Headers::from_buffer(bytes(headers, headers_size)));
     let body = bytes(body, body_size);
-    answer(|host| {
+    answer("proxy_send_local_response", |host| {
         host.replies.push(SentReply { status, headers, body, grpc_status });
         OK
     })
@@ -279,7 +298,7 @@ extern "C" fn proxy_send_local_response(
 #[unsafe(no_mangle)]
 extern "C" fn proxy_define_metric(_: u32, name: *const u8, size: usize, id: *mut u32) -> u32 {
     let name = String::from_utf8_lossy(&bytes(name, size)).into_owned();
-    answer(|host| {
+    answer("proxy_define_metric", |host| {
         unsafe { *id = host.metrics.len() as u32 };
         host.metrics.push((name, 0));
         OK
@@ -288,7 +307,7 @@ extern "C" fn proxy_define_metric(_: u32, name: *const u8, size: usize, id: *mut
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_increment_metric(id: u32, by: i64) -> u32 {
-    answer(|host| {
+    answer("proxy_increment_metric", |host| {
         host.metrics[id as usize].1 += by;
         OK
     })
@@ -296,7 +315,7 @@ extern "C" fn proxy_increment_metric(id: u32, by: i64) -> u32 {
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_record_metric(id: u32, value: u64) -> u32 {
-    answer(|host| {
+    answer("proxy_record_metric", |host| {
         host.metrics[id as usize].1 = value as i64;
         OK
     })
@@ -304,7 +323,7 @@ extern "C" fn proxy_record_metric(id: u32, value: u64) -> u32 {
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_set_effective_context(_: u32) -> u32 {
-    OK
+    answer("proxy_set_effective_context", |_| OK)
 }
 
 #[unsafe(no_mangle)]
@@ -333,7 +352,7 @@ extern "C" fn proxy_http_call(
     number: *mut u32,
 ) -> u32 {
     let cluster = String::from_utf8_lossy(&bytes(cluster, cluster_size)).into_owned();
-    answer(|host| {
+    answer("proxy_http_call", |host| {
         if host.clusters_missing {
             return BAD_ARGUMENT;
         }
@@ -353,7 +372,7 @@ extern "C" fn proxy_call_foreign_function(
     _: *mut *mut u8,
     _: *mut usize,
 ) -> u32 {
-    NOT_FOUND
+    answer("proxy_call_foreign_function", |_| NOT_FOUND)
 }
 
 /// The calls that the SDK links but the filter never makes.

@@ -7,29 +7,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_compact::{KeyPair, Seed};
 use serde_json::{Value, json};
 
+use super::exports::*;
 use super::fake_host::host;
 use super::tests::{CONTINUE, NOW_SECONDS, PAUSE, configure, state, upstream_header};
 
-const MILLISECOND: u64 = 1_000_000;
+pub(super) const MILLISECOND: u64 = 1_000_000;
 const TIMEOUT: u64 = 5_000 * MILLISECOND;
-
-unsafe extern "C" {
-    fn proxy_on_context_create(context: u32, root: u32);
-    fn proxy_on_request_headers(context: u32, headers: usize, end: bool) -> u32;
-    fn proxy_on_request_body(context: u32, size: usize, end: bool) -> u32;
-    fn proxy_on_request_trailers(context: u32, trailers: usize) -> u32;
-    fn proxy_on_tick(root: u32);
-    fn proxy_on_http_call_response(
-        root: u32,
-        number: u32,
-        headers: usize,
-        body: usize,
-        trailers: usize,
-    );
-    fn proxy_on_done(context: u32) -> bool;
-    fn proxy_on_log(context: u32);
-    fn proxy_on_delete(context: u32);
-}
 
 fn configuration() -> Value {
     json!({
@@ -46,7 +29,7 @@ fn key() -> KeyPair {
     KeyPair::from_seed(Seed::new([7; 32]))
 }
 
-fn jwks(kids: &[&str]) -> String {
+pub(super) fn jwks(kids: &[&str]) -> String {
     let x = URL_SAFE_NO_PAD.encode(*key().pk);
     let key = |kid: &&str| json!({"kty": "OKP", "crv": "Ed25519", "kid": kid, "x": x});
     json!({"keys": kids.iter().map(key).collect::<Vec<_>>()}).to_string()
@@ -67,14 +50,14 @@ fn pairs(list: &[(&str, &str)]) -> Vec<(Vec<u8>, Vec<u8>)> {
 }
 
 /// Loads [`configuration`] into a host without keys.
-fn start() -> u32 {
+pub(super) fn start() -> u32 {
     host(|host| host.shared.clear());
     assert!(configure(&configuration()));
     host(|host| host.root)
 }
 
 /// Opens the stream `root + number` with a token of this kid.
-fn open(root: u32, number: u32, kid: &str) -> (u32, u32) {
+pub(super) fn open(root: u32, number: u32, kid: &str) -> (u32, u32) {
     let authorization = format!("Bearer {}", token(kid));
     host(|host| {
         host.request = pairs(&[
@@ -91,7 +74,7 @@ fn open(root: u32, number: u32, kid: &str) -> (u32, u32) {
     }
 }
 
-fn close(stream: u32) {
+pub(super) fn close(stream: u32) {
     unsafe {
         proxy_on_done(stream);
         proxy_on_log(stream);
@@ -99,13 +82,13 @@ fn close(stream: u32) {
     }
 }
 
-fn tick(root: u32, after: u64) {
+pub(super) fn tick(root: u32, after: u64) {
     host(|host| host.now += after);
     unsafe { proxy_on_tick(root) };
 }
 
 /// Answers the newest call.
-fn answer(root: u32, status: &str, body: &str) {
+pub(super) fn answer(root: u32, status: &str, body: &str) {
     let number = host(|host| {
         let head = if status.is_empty() { vec![] } else { pairs(&[(":status", status)]) };
         host.answer = (head, body.as_bytes().to_vec());
@@ -129,7 +112,7 @@ fn replies() -> Vec<(u32, String)> {
 }
 
 /// A root whose worker has the key `k`.
-fn start_with_keys() -> u32 {
+pub(super) fn start_with_keys() -> u32 {
     let root = start();
     tick(root, 0);
     answer(root, "200", &jwks(&["k"]));

@@ -15,9 +15,13 @@ mod trace;
 mod waiting;
 
 #[cfg(test)]
+mod exports;
+#[cfg(test)]
 mod fake_host;
 #[cfg(test)]
 mod held_tests;
+#[cfg(test)]
+mod host_tests;
 #[cfg(test)]
 mod tests;
 

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_simple::algorithms::{HS256Key, MACLike};
 use serde_json::{Value, json};
 
+use super::exports::*;
 use super::fake_host::host;
 
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
@@ -14,18 +15,7 @@ pub(super) const NOW_SECONDS: u64 = 1_800_000_000;
 pub(super) const CONTINUE: u32 = 0;
 pub(super) const PAUSE: u32 = 1;
 
-unsafe extern "C" {
-    fn proxy_on_context_create(context: u32, root: u32);
-    fn proxy_on_configure(context: u32, size: usize) -> bool;
-    fn proxy_on_request_headers(context: u32, headers: usize, end: bool) -> u32;
-    fn proxy_on_request_body(context: u32, size: usize, end: bool) -> u32;
-    fn proxy_on_request_trailers(context: u32, trailers: usize) -> u32;
-    fn proxy_on_response_headers(context: u32, headers: usize, end: bool) -> u32;
-    fn proxy_on_log(context: u32);
-    fn proxy_on_delete(context: u32);
-}
-
-fn configuration() -> Value {
+pub(super) fn configuration() -> Value {
     json!({
         "providers": [{
             "name": "p",
@@ -62,7 +52,7 @@ pub(super) fn configure(document: &Value) -> bool {
     let document = document.to_string().into_bytes();
     let size = document.len();
     let root = host(|host| {
-        host.root += 100;
+        host.root = host.root / 100 * 100 + 100;
         host.now = NOW_SECONDS * 1_000_000_000;
         host.configuration = document;
         host.properties.insert(b"plugin_name".to_vec(), b"tollgate".to_vec());
@@ -76,7 +66,7 @@ pub(super) fn configure(document: &Value) -> bool {
     }
 }
 
-fn request(path: &str, more: &[(&str, &[u8])]) -> u32 {
+pub(super) fn request(path: &str, more: &[(&str, &[u8])]) -> u32 {
     let root = host(|host| {
         host.replies.clear();
         host.filter_state.clear();
@@ -100,7 +90,7 @@ fn request(path: &str, more: &[(&str, &[u8])]) -> u32 {
     }
 }
 
-fn bearer(subject: &str) -> Vec<u8> {
+pub(super) fn bearer(subject: &str) -> Vec<u8> {
     format!("Bearer {}", token(subject)).into_bytes()
 }
 
@@ -195,6 +185,19 @@ fn any_byte_in_any_header_is_judged_and_never_panics() {
 }
 
 #[test]
+fn a_malformed_token_on_an_open_path_is_not_looked_at() {
+    assert!(configure(&configuration()));
+    let long = [b'.'; 20_000];
+    let tokens: [&[u8]; 7] =
+        [b"", b"a", b"a.b", b"a.b.", b"..", b"eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJpIn0.", &long];
+    for token in tokens {
+        let value = [b"Bearer ", token].concat();
+        assert_eq!(request("/", &[("authorization", &value)]), CONTINUE);
+        assert_eq!(state("reason"), "anonymous", "{}", token.escape_ascii());
+    }
+}
+
+#[test]
 fn a_host_that_answers_any_status_to_any_call_never_panics_the_module_nor_opens_it() {
     assert!(configure(&configuration()));
     for status in 1..=20 {
@@ -215,14 +218,14 @@ fn a_grpc_caller_is_refused_with_a_grpc_status_and_the_bare_word() {
     assert_eq!((reply.grpc_status, reply.body), (16, b"token_missing".to_vec()));
 }
 
-fn guarded() -> Value {
+pub(super) fn guarded() -> Value {
     let mut document = configuration();
     document["rules"][1]["payload"] = json!({"max_bytes": 30, "require_any": ["/data"]});
     document
 }
 
 /// A stream of the guarded rule whose headers are in; its number and what the filter said.
-fn begin() -> (u32, u32) {
+pub(super) fn begin() -> (u32, u32) {
     let authorization = bearer("alice");
     let root = host(|host| {
         host.replies.clear();
@@ -247,7 +250,7 @@ fn begin() -> (u32, u32) {
     }
 }
 
-fn send(stream: u32, piece: &[u8], end: bool) -> u32 {
+pub(super) fn send(stream: u32, piece: &[u8], end: bool) -> u32 {
     let size = host(|host| {
         host.body.extend_from_slice(piece);
         host.body.len()

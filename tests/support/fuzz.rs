@@ -1,0 +1,408 @@
+//! What the fuzz targets do with their bytes: one function for each, with the laws that hold for any
+//! input. `fuzz/` runs them under libFuzzer (`make fuzz`), `fuzz_smoke` runs them in `make test`.
+
+#![allow(dead_code, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "store.rs"]
+mod store;
+
+use std::sync::OnceLock;
+
+use serde_json::{Value, json};
+use tollgate::cache::TokenCache;
+use tollgate::config::{self, Environment};
+use tollgate::gate::{Gate, Request};
+use tollgate::headers::Headers;
+use tollgate::limit::quota::Quota;
+use tollgate::limit::slot::Slot;
+use tollgate::limit::table::Table;
+use tollgate::limit::{self, Counters, Mode};
+use tollgate::path;
+use tollgate::payload::watch::Pointers;
+use tollgate::payload::{Guard, Refusal};
+use tollgate::policy::Policy;
+use tollgate::provider::KeysFrom;
+use tollgate::remote::answer;
+use tollgate::remote::record::Record;
+use tollgate::tags::{OwnedHeaders, sanitise};
+use tollgate::template::Template;
+use tollgate::token_source::{self, Found};
+use tollgate::verdict::Verdict;
+use tollgate::verify::algorithm::Algorithm;
+use tollgate::verify::engine::{Engine, ModuleEngine};
+use tollgate::verify::header::Header;
+use tollgate::verify::keyset::{KeySet, SecretKeys};
+use tollgate::verify::token::Token;
+use tollgate::verify::{Keys, base64url, json as strict_json};
+
+use store::Memory;
+
+/// A target: its name and what it does with bytes.
+pub type Target = (&'static str, fn(&[u8]));
+
+pub const TARGETS: &[Target] = &[
+    ("answer", answer),
+    ("base64url", base64),
+    ("body", body),
+    ("bucket", bucket),
+    ("claims", claims),
+    ("config", configuration),
+    ("header_map", header_map),
+    ("json", json_object),
+    ("jwks", jwks),
+    ("path", paths),
+    ("template", template),
+    ("token", token),
+    ("verdict", verdict),
+];
+
+const NOW: u64 = 1_800_000_000;
+const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
+
+/// Whatever is not three canonical parts is no token, and what is has exactly one spelling.
+pub fn token(data: &[u8]) {
+    let Ok(token) = Token::split(data, 4096) else { return };
+    assert!(data.len() <= 4096);
+    assert_eq!(data.iter().filter(|byte| **byte == b'.').count(), 2);
+    if let Some(header) = base64url::decode(token.header()) {
+        assert_eq!(base64url::encode(&header).as_bytes(), token.header());
+        let _ = Header::parse(&header);
+    }
+    let policy = policy();
+    let verifier = tollgate::verify::Verifier {
+        providers: &policy.providers,
+        keys: &PolicyKeys(policy),
+        engine: &ModuleEngine,
+        max_bytes: 4096,
+    };
+    assert!(verifier.verify(data, None, NOW * 1_000_000_000).is_err(), "nobody signed it");
+    let _ = Header::parse(data);
+}
+
+/// Decoding and encoding are each other's inverse: no bytes have two spellings.
+pub fn base64(data: &[u8]) {
+    if let Some(decoded) = base64url::decode(data) {
+        assert_eq!(base64url::encode(&decoded).as_bytes(), data);
+    }
+    assert_eq!(base64url::decode(base64url::encode(data).as_bytes()).as_deref(), Some(data));
+}
+
+/// What is taken is what the usual parser reads, too.
+pub fn json_object(data: &[u8]) {
+    if let Some(object) = strict_json::parse_object(data) {
+        let usual: Value = serde_json::from_slice(data).expect("the usual parser takes it");
+        assert_eq!(usual, Value::Object(object));
+    }
+}
+
+/// No key set of whatever bytes verifies nonsense, and none from the network holds a secret.
+pub fn jwks(data: &[u8]) {
+    let Ok((keys, skipped)) = KeySet::parse(data, SecretKeys::Refuse) else { return };
+    for skipped in &skipped {
+        assert!(skipped.why.to_string().bytes().all(|byte| (0x20..0x7f).contains(&byte)));
+    }
+    assert!(!keys.is_empty());
+    for key in keys.iter().take(4) {
+        for algorithm in Algorithm::ALL {
+            let length = data.len() % 300;
+            assert!(!ModuleEngine.verify(key, algorithm, b"message", &data[..length]));
+        }
+        assert!(!ModuleEngine.verify(key, Algorithm::Hs256, b"message", SECRET));
+    }
+}
+
+/// What a provider may answer; the words of the proxy are the only ones that are repeated.
+pub fn answer(data: &[u8]) {
+    let _ = answer::key_set(data);
+    let provider = &policy().providers[0];
+    if let Ok(uri) = answer::jwks_uri(data, provider) {
+        assert!(!format!("{uri:?}").contains('\n'));
+    }
+    let headers = Headers::from_pairs(&[(&b":status"[..], data), (b"cache-control", data)]);
+    let _ = (answer::check_head(&headers, data.len()), answer::max_age(&headers));
+    if let Some(words) = answer::words_of_proxy(503, data) {
+        assert!(words.len() <= 320 && words.bytes().all(|byte| (0x20..0x7f).contains(&byte)));
+    }
+    let record = Record::decode(data);
+    assert_eq!(Record::decode(&record.encode()), record);
+}
+
+/// A payload that the issuer signed, whatever is in it: what passes has the issuer, an audience and
+/// a time that are right, and what it is tagged with is safe.
+pub fn claims(data: &[u8]) {
+    let header = format!("{{\"alg\":\"HS256\",\"kid\":\"{}\"}}", "h");
+    let input = format!("{}.{}", base64url::encode(header.as_bytes()), base64url::encode(data));
+    let tag = hmac_sha256::HMAC::mac(input.as_bytes(), SECRET);
+    let token = format!("Bearer {input}.{}", base64url::encode(&tag));
+    let headers = Headers::from_pairs(&[
+        (":method", "POST"),
+        (":authority", "ml"),
+        (":path", "/score"),
+        ("authorization", token.as_str()),
+    ]);
+    judge(&headers, |judgement| {
+        if !matches!(judgement.verdict, Verdict::Allow(_)) {
+            return;
+        }
+        let claims: Value = serde_json::from_slice(data).expect("claims are JSON");
+        assert_eq!(claims["iss"], "https://issuer.test");
+        let aud = &claims["aud"];
+        let ours = |value: &Value| value == "api://scoring";
+        assert!(ours(aud) || aud.as_array().is_some_and(|list| list.iter().any(ours)));
+        assert!(claims["exp"].as_f64().is_some_and(|exp| exp > (NOW - 61) as f64));
+        for (_, value) in judgement.tags() {
+            assert!(value.len() <= 1024 && value.bytes().all(|byte| (0x20..0x7f).contains(&byte)));
+        }
+        assert!(judgement.caller.is_some());
+    });
+}
+
+/// Any document is a policy or a list of problems, each of them one line.
+pub fn configuration(data: &[u8]) {
+    match config::compile(data, &NoVariables) {
+        Ok((policy, _)) => assert!(!policy.providers.is_empty() || !policy.rules.is_empty()),
+        Err(problems) => {
+            assert!(!problems.is_empty() && problems.len() <= 101);
+            for problem in problems {
+                let line = problem.to_string();
+                assert!(!line.contains(['\n', '\r', '\0']), "{line:?}");
+            }
+        }
+    }
+}
+
+/// A path with one reading reaches the open rule only if that reading is an open path.
+pub fn paths(data: &[u8]) {
+    let bare = path::without_query(data);
+    assert!(!bare.contains(&b'?') && !bare.contains(&b'#'));
+    let _ = path::without_parameters(data);
+    let headers = Headers::from_pairs(&[
+        (&b":method"[..], &b"GET"[..]),
+        (b":authority", b"ml"),
+        (b":path", data),
+    ]);
+    judge(&headers, |judgement| opened(bare, judgement));
+}
+
+/// A broken buffer is read up to the break; every spelling of an owned header is stripped.
+pub fn header_map(data: &[u8]) {
+    let broken = Headers::from_buffer(data.to_vec());
+    let pairs: Vec<_> = broken.iter().collect();
+    let whole = Headers::from_pairs(&pairs);
+    assert!(whole.iter().eq(pairs.iter().copied()));
+    let owned = OwnedHeaders::of(&policy().tags);
+    let lines = lines(data);
+    let headers = Headers::from_pairs(&lines);
+    let stripped: Vec<&[u8]> = owned.to_strip(&headers).collect();
+    let folded = |name: &[u8]| -> Vec<u8> {
+        let fold = |byte: &u8| match byte {
+            b'_' | b'.' => b'-',
+            other => other.to_ascii_lowercase(),
+        };
+        name.iter().map(fold).collect()
+    };
+    for (name, value) in &lines {
+        let name_folded = folded(name);
+        if name_folded == b"x-auth-subject" || name_folded.starts_with(b"x-tollgate-") {
+            assert!(stripped.contains(&&name[..]), "{}", name.escape_ascii());
+        }
+        let safe = sanitise(&String::from_utf8_lossy(value));
+        assert!(safe.len() <= 1024 && safe.bytes().all(|byte| (0x20..0x7f).contains(&byte)));
+    }
+}
+
+/// Whatever bytes lie in the shared data, a take ends, gives no more than the burst at once and
+/// locks nobody out for longer than a refill.
+pub fn bucket(data: &[u8]) {
+    const SECOND: u64 = 1_000_000_000;
+    let slot = Slot::decode(data);
+    assert_eq!(Slot::decode(&slot.encode()).encode(), slot.encode());
+    let store = Memory::default();
+    let table = Table::open(&store, "p", 8, [7; 16]).expect("this store answers");
+    let keys: Vec<String> = store.map.lock().unwrap().keys().cloned().collect();
+    for key in keys.iter().filter(|key| key.contains("/b/")) {
+        store.put(key, data);
+    }
+    let quota = Quota::new(1, SECOND, 3).unwrap();
+    let take = |now: u64| {
+        let request = limit::Request {
+            limit: "l",
+            identity: "someone",
+            quota: &quota,
+            cost: 1,
+            mode: Mode::Take,
+            dry_run: false,
+        };
+        let mut counters = Counters::default();
+        let answer = limit::take_all(&table, &store, &|| now, &[request], &mut counters);
+        matches!(answer, Ok(limit::Answer::Allowed(_)))
+    };
+    let now = NOW * SECOND;
+    assert!((0..8).filter(|_| take(now)).count() <= 3);
+    assert!(take(now + 4 * SECOND), "nobody is locked out for longer than a refill");
+}
+
+/// A body is judged alike however it is cut, and what passes is JSON.
+pub fn body(data: &[u8]) {
+    let guard = Guard {
+        content_types: None,
+        max_bytes: 4096,
+        max_depth: 32,
+        max_rows: Some(100),
+        pointers: Pointers::new([&["data".to_owned()][..], &["input_data".to_owned()][..]]),
+        required_from: 1,
+    };
+    let judge = |size: usize| -> Result<u64, Refusal> {
+        let mut check = guard.check();
+        data.chunks(size).try_for_each(|piece| check.feed(&guard, piece))?;
+        check.finish(&guard)
+    };
+    let whole = judge(usize::MAX);
+    assert_eq!(judge(1), whole);
+    assert_eq!(judge(7), whole);
+    if whole.is_ok() {
+        assert!(data.len() <= 4096);
+        serde_json::from_slice::<serde::de::IgnoredAny>(data).expect("what passes is JSON");
+    }
+}
+
+/// A template that is read has parts, and none that is empty text.
+pub fn template(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(template) = Template::parse(text) {
+        assert!(!template.parts().is_empty());
+    }
+}
+
+/// A whole request of any headers: without a signature nothing but an open path passes, and a token
+/// that is removed is not found again.
+pub fn verdict(data: &[u8]) {
+    let mut pairs = lines(data);
+    for (name, value) in [(":method", "GET"), (":authority", "ml"), (":path", "/score")] {
+        if !pairs.iter().any(|(given, _)| given == name.as_bytes()) {
+            pairs.push((name.into(), value.into()));
+        }
+    }
+    let headers = Headers::from_pairs(&pairs);
+    let path = headers.value(":path").unwrap_or_default();
+    judge(&headers, |judgement| opened(path::without_query(path), judgement));
+    for rewrite in token_source::removal(&headers, &policy().token) {
+        pairs.retain(|(name, _)| *name != rewrite.name.as_bytes());
+        let name = rewrite.name.into_bytes();
+        pairs.extend(rewrite.values.into_iter().map(|value| (name.clone(), value)));
+    }
+    let rest = Headers::from_pairs(&pairs);
+    if let Found::One(token) = token_source::find(&rest, &policy().token) {
+        assert!(token.is_empty(), "{}", token.escape_ascii());
+    }
+}
+
+/// Nobody was verified; what passes has an open path of one reading.
+fn opened(path: &[u8], judgement: &tollgate::verdict::Judgement) {
+    assert!(judgement.caller.is_none());
+    if matches!(judgement.verdict, Verdict::Allow(_)) {
+        assert!(!path::ambiguous(path), "{}", path.escape_ascii());
+        let open = [&b"/open"[..], b"/maybe"].contains(&path) || path.starts_with(b"/public");
+        // Percent-encoding of unreserved characters has one reading; it is undone by the rule.
+        assert!(open || path.contains(&b'%') || path.contains(&b';'), "{}", path.escape_ascii());
+    }
+}
+
+/// `name: value` lines.
+fn lines(data: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let pair = |line: &[u8]| {
+        let colon = line.iter().skip(1).position(|byte| *byte == b':')? + 1;
+        Some((line[..colon].to_ascii_lowercase(), line[colon + 1..].trim_ascii().to_vec()))
+    };
+    data.split(|byte| *byte == b'\n').take(64).filter_map(pair).collect()
+}
+
+struct NoVariables;
+
+impl Environment for NoVariables {
+    fn variable(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
+struct PolicyKeys<'a>(&'a Policy);
+
+impl Keys for PolicyKeys<'_> {
+    fn keys(&self, provider: usize) -> Option<&KeySet> {
+        match &self.0.providers.get(provider)?.keys {
+            KeysFrom::Static(keys) => Some(keys),
+            KeysFrom::Remote(_) => None,
+        }
+    }
+}
+
+/// One provider with a secret, an Ed25519 and an EC key, rules of each kind, a limit and tags.
+fn policy() -> &'static Policy {
+    static POLICY: OnceLock<Policy> = OnceLock::new();
+    POLICY.get_or_init(|| {
+        let document = json!({
+            "providers": [{
+                "name": "p",
+                "issuers": ["https://issuer.test"],
+                "audiences": ["api://scoring"],
+                "algorithms": ["HS256", "EdDSA", "ES256"],
+                "keys": {"inline": {"keys": [
+                    {"kty": "oct", "kid": "h", "k": base64url::encode(SECRET)},
+                    // RFC 8037 appendix A.2.
+                    {"kty": "OKP", "crv": "Ed25519", "kid": "e",
+                     "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
+                    // RFC 7515 appendix A.3.
+                    {"kty": "EC", "crv": "P-256", "kid": "c",
+                     "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+                     "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"},
+                ]}},
+            }],
+            "token": {"from": [
+                {"header": "authorization", "prefix": "Bearer "},
+                {"cookie": "session"},
+                {"query": "access_token"},
+                {"websocket_protocol": "base64url.bearer.authorization.k8s.io."},
+            ]},
+            "rules": [
+                {"name": "open", "match": {"paths": ["/open", "/public/**"]}, "auth": "none"},
+                {"name": "maybe", "match": {"paths": ["/maybe"]}, "auth": "optional"},
+                {"name": "score", "limits": ["per-caller"]},
+            ],
+            "limits": [{"name": "per-caller", "rate": "10/s"}],
+            "tags": [
+                {"name": "subject", "value": "{sub}", "header": "x-auth-subject"},
+                {"name": "roles", "value": "{roles}", "header": "x-auth-roles"},
+            ],
+            "store": {"max_identities": 8},
+        });
+        match config::compile(document.to_string().as_bytes(), &NoVariables) {
+            Ok((policy, _)) => policy,
+            Err(problems) => panic!("{problems:?}"),
+        }
+    })
+}
+
+fn judge(headers: &Headers, look: impl FnOnce(&tollgate::verdict::Judgement)) {
+    let policy = policy();
+    let store = Memory::default();
+    let table = Table::open(&store, "p", policy.max_identities, [7; 16]).ok();
+    let gate = Gate {
+        policy,
+        keys: &PolicyKeys(policy),
+        engine: &ModuleEngine,
+        cache: &TokenCache::new(policy.token_cache, &policy.rules, 42),
+        table: table.as_ref(),
+        concurrency: None,
+        store: &store,
+    };
+    let judgement = gate.judge(&Request {
+        headers,
+        bodyless: true,
+        client_address: &|| None,
+        now: NOW * 1_000_000_000,
+        peer_certificate: &|| None,
+        clock: &|| NOW * 1_000_000_000,
+    });
+    look(&judgement);
+}
