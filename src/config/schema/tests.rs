@@ -110,7 +110,7 @@ fn object_of<'a>(schema: &'a Value, definitions: &Map<String, Value>) -> Option<
 }
 
 /// What a member is, in words.
-fn kind(schema: &Value, path: &str, definitions: &Map<String, Value>) -> String {
+fn kind(schema: &Value, definitions: &Map<String, Value>) -> String {
     if let Some(words) = schema["enum"].as_array() {
         let words: Vec<_> = words.iter().map(|w| format!("`{}`", w.as_str().unwrap())).collect();
         return words.join(", ");
@@ -122,7 +122,7 @@ fn kind(schema: &Value, path: &str, definitions: &Map<String, Value>) -> String 
         };
     }
     if let Some(choices) = schema["oneOf"].as_array() {
-        let choices: Vec<_> = choices.iter().map(|c| kind(c, path, definitions)).collect();
+        let choices: Vec<_> = choices.iter().map(|c| kind(c, definitions)).collect();
         return choices.join(" or ");
     }
     if let Some(word) = schema["const"].as_str() {
@@ -131,7 +131,7 @@ fn kind(schema: &Value, path: &str, definitions: &Map<String, Value>) -> String 
     match &schema["type"] {
         Value::String(name) => match name.as_str() {
             "string" => "text".into(),
-            "array" => format!("list: {}", kind(&schema["items"], path, definitions)),
+            "array" => format!("list: {}", kind(&schema["items"], definitions)),
             "integer" => match (schema["minimum"].as_u64(), schema["maximum"].as_u64()) {
                 (Some(low), Some(high)) => format!("whole number, {low} to {high}"),
                 (Some(low), None) => format!("whole number, at least {low}"),
