@@ -139,7 +139,7 @@ impl State {
         }
         let mut seen = 0;
         while seen < size {
-            let piece = abi::body(abi::Body::Response, seen, (size - seen).min(PIECE));
+            let piece = abi::buffer(abi::Buffer::Response, seen, (size - seen).min(PIECE));
             if piece.is_empty() {
                 return;
             }
