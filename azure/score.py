@@ -75,7 +75,7 @@ def score(url: str, body: str, auth: EntraToken, request_id: str) -> str:
                 url, data=body.encode(), headers=headers, auth=auth,
                 timeout=TIMEOUT, allow_redirects=False,
             )
-            if response.status_code == 200:
+            if 200 <= response.status_code < 300:
                 return response.text
             denied = Denied(response)
             if attempt == RETRIES:
@@ -112,7 +112,8 @@ def retry_after_of(response: requests.Response) -> int | None:
 def endpoint(url: str) -> str:
     """An address that a token may be sent to: TLS, or this machine."""
     parts = urlsplit(url)
-    if parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+    here = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
+    if parts.scheme != "https" and not here:
         raise argparse.ArgumentTypeError("a token is sent over https alone")
     return url
 
