@@ -164,8 +164,9 @@ async fn the_client_calls_with_its_identity_and_says_why_it_was_refused() {
     assert_eq!(called.code, Some(0), "{} {:#?}", called.errors, world.envoy.filter_log());
     let echo: Value = serde_json::from_str(&called.answer).unwrap();
     assert_eq!((&echo["path"], &echo["body_length"]), (&json!("/score"), &json!(18)));
+    // What `api://<app>/.default` is to a managed identity.
     let ask = called.ask.unwrap().path;
-    assert!(ask.contains(&format!("resource=api%3A%2F%2F{APP}")), "the scope: {ask}");
+    assert_eq!(ask, format!("/msi/token?api-version=2019-08-01&resource=api://{APP}"));
     let seen = world.upstream.last().unwrap();
     assert_eq!(seen.header("authorization"), Some(format!("Bearer {ENDPOINT_KEY}").as_str()));
     assert_eq!(seen.header("x-auth-identity"), Some(format!("{TENANT}/{CALLER}").as_str()));
