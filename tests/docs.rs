@@ -16,6 +16,7 @@ mod support {
 }
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use serde::Deserialize as _;
 use serde_json::{Value, json};
@@ -77,6 +78,58 @@ fn every_configuration_of_every_page_loads_without_a_warning() {
     for page in ["README.md", "docs/azure-ml.md", "docs/migration.md"] {
         assert!(checked.contains(page), "{page} has a configuration: {checked:?}");
     }
+}
+
+/// Pages of other parts of the documentation that may come later than the links to them.
+const LATER: [&str; 2] = ["docs/deploy-istio.md", "docs/deploy-envoy-gateway.md"];
+
+#[test]
+fn every_link_between_pages_and_files_leads_somewhere() {
+    let mut dead = Vec::new();
+    for page in pages() {
+        let text = std::fs::read_to_string(root().join(&page)).unwrap();
+        let folder = Path::new(&page).parent().unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if link.contains("://") {
+                continue;
+            }
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { page.clone() } else { resolve(folder, file) };
+            if !root().join(&target).exists() {
+                if !LATER.contains(&target.as_str()) {
+                    dead.push(format!("{page}: {link}: no such file"));
+                }
+            } else if !anchor.is_empty() && !anchors(&target).contains(anchor) {
+                dead.push(format!("{page}: {link}: no such heading"));
+            }
+        }
+    }
+    assert_eq!(dead, [""; 0], "{dead:#?}");
+}
+
+/// A relative path from a folder of the repository.
+fn resolve(folder: &Path, file: &str) -> String {
+    let mut parts: Vec<_> = folder.iter().map(|part| part.to_str().unwrap()).collect();
+    for part in file.split('/').filter(|part| !part.is_empty() && *part != ".") {
+        if part == ".." {
+            parts.pop().unwrap_or_else(|| panic!("{file} leaves the repository"));
+        } else {
+            parts.push(part);
+        }
+    }
+    parts.join("/")
+}
+
+/// What the headings of a page are linked by.
+fn anchors(page: &str) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(root().join(page)).unwrap();
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    let slug = |heading: &str| {
+        let kept = heading.trim_start_matches('#').trim().to_lowercase();
+        let kept = kept.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+    };
+    headings.map(slug).collect()
 }
 
 /// The documents of a YAML file.

@@ -181,6 +181,7 @@ async fn the_client_calls_with_its_identity_and_says_why_it_was_refused() {
     let served = world.upstream.count();
     for (tokens, path, asked, error) in [
         (vec![world.token(json!({"roles": ["Other"]}))], "/score", 1, "403 role_insufficient"),
+        (vec![world.token(json!({"roles": null}))], "/score", 1, "401 token_use_mismatch"),
         (vec![world.token(json!({"aud": CLIENT}))], "/score", 1, "401 audience_mismatch"),
         (vec![world.token(json!({}))], "/other", 1, "403 no_rule"),
         (vec![expired], "/score", 4, "401 expired"),
