@@ -77,7 +77,7 @@ fn section(
             }
             None => String::new(),
         };
-        let kind = kind(schema, &below(path, member, schema), definitions);
+        let kind = kind(schema, definitions);
         let meaning = cell(schema["description"].as_str().unwrap());
         writeln!(page, "| `{member}` | {kind} | {default} | {meaning} |").unwrap();
     }
