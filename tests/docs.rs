@@ -3,24 +3,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "support/docs.rs"]
-mod docs;
-
-/// What the reader of blocks asks of its surroundings.
-mod support {
-    use std::path::Path;
-
-    pub fn root() -> &'static Path {
-        Path::new(env!("CARGO_MANIFEST_DIR"))
-    }
-}
-
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use serde::Deserialize as _;
 use serde_json::{Value, json};
-use support::root;
+use support::{docs, root};
 use tollgate::config::{Environment, compile};
 
 struct Variables;
@@ -132,16 +119,9 @@ fn anchors(page: &str) -> BTreeSet<String> {
     headings.map(slug).collect()
 }
 
-/// The documents of a YAML file.
-fn manifests(path: &str) -> Vec<Value> {
-    let text = std::fs::read_to_string(root().join(path)).unwrap();
-    let documents = serde_yaml_ng::Deserializer::from_str(&text).map(Value::deserialize);
-    documents.map(Result::unwrap).filter(|document| !document.is_null()).collect()
-}
-
 #[test]
 fn network_policies_let_the_gateway_alone_reach_models_and_it_alone_what_it_needs() {
-    let policies = manifests("azure/networkpolicy.yaml");
+    let policies = docs::manifests("azure/networkpolicy.yaml");
     let policy = |name: &str| {
         let found = policies.iter().find(|policy| policy["metadata"]["name"] == name);
         let policy = found.unwrap_or_else(|| panic!("{name}"));
@@ -186,7 +166,9 @@ fn network_policies_let_the_gateway_alone_reach_models_and_it_alone_what_it_need
         assert!(!peers.is_empty() && peers.iter().all(narrow), "{rule}");
     }
 
-    let [cilium] = &manifests("azure/networkpolicy-cilium.yaml")[..] else { panic!("one policy") };
+    let [cilium] = &docs::manifests("azure/networkpolicy-cilium.yaml")[..] else {
+        panic!("one policy")
+    };
     assert_eq!(cilium["spec"]["endpointSelector"], gateway);
     let named: Vec<_> = cilium["spec"]["egress"]
         .as_array()

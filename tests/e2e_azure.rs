@@ -4,19 +4,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "support/docs.rs"]
-mod docs;
-#[path = "support/idp.rs"]
-mod idp;
-mod support;
-
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use idp::{Idp, Scheme};
+use support::docs;
+use support::idp::{Idp, Scheme};
 use support::prelude::*;
 use support::scenario::claims_with;
 

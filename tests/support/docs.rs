@@ -1,11 +1,8 @@
 //! The code blocks of the documentation, so that what a page shows is what a test runs.
 
-#![allow(dead_code, missing_docs)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
 use serde_json::Value;
 
-use super::support::root;
+use super::root;
 
 /// A fenced block of a page.
 pub struct Block {
@@ -19,17 +16,13 @@ pub struct Block {
 }
 
 impl Block {
-    /// Every YAML document of the block; none where its language is neither YAML nor JSON.
+    /// Every document of the block; none where its language is neither YAML nor JSON.
     pub fn documents(&self) -> Vec<Value> {
-        use serde::Deserialize as _;
-        if !matches!(self.language.as_str(), "yaml" | "json") {
-            return Vec::new();
+        match self.language.as_str() {
+            "yaml" | "json" => documents(&self.text)
+                .unwrap_or_else(|error| panic!("the block in line {}: {error}", self.line)),
+            _ => Vec::new(),
         }
-        let documents = serde_yaml_ng::Deserializer::from_str(&self.text);
-        documents
-            .map(|document| Value::deserialize(document))
-            .collect::<Result<_, _>>()
-            .unwrap_or_else(|error| panic!("line {}: {error}", self.line))
     }
 
     /// The configurations of the filter in the block: a bare one, or those of manifests.
@@ -41,6 +34,18 @@ impl Block {
         let all = self.documents().into_iter().map(inner);
         all.filter(|document| document.get("providers").is_some()).collect()
     }
+}
+
+/// The documents of a YAML file of the repository.
+pub fn manifests(path: &str) -> Vec<Value> {
+    let text = std::fs::read_to_string(root().join(path)).unwrap();
+    documents(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Those of a text, without the empty ones.
+fn documents(text: &str) -> serde_yaml_ng::Result<Vec<Value>> {
+    let all = text.split("\n---\n").map(serde_yaml_ng::from_str);
+    all.filter(|document| !matches!(document, Ok(Value::Null))).collect()
 }
 
 /// The fenced blocks of a page, in order.
