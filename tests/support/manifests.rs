@@ -1,0 +1,167 @@
+//! The manifests under `istio/` and `envoy-gateway/`: their documents, what Kustomize makes of them,
+//! and the definitions of their kinds.
+
+#![allow(dead_code, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::support::root;
+use super::support::skip::{absent, program};
+
+/// What every installation of Istio starts from.
+pub const PLUGIN: &str = "istio/base/plugin.yaml";
+
+/// The documents of a file of the repository.
+pub fn read(path: impl AsRef<Path>) -> Vec<Value> {
+    let path = root().join(path);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    documents(&text)
+}
+
+/// The documents of a text.
+pub fn documents(text: &str) -> Vec<Value> {
+    serde_yaml_ng::Deserializer::from_str(text)
+        .map(|document| Value::deserialize(document).unwrap_or_else(|e| panic!("{e}:\n{text}")))
+        .collect()
+}
+
+/// Each YAML file below a folder, relative to the root.
+pub fn files(folder: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(root().join(folder)).unwrap() {
+        let entry = entry.unwrap();
+        let path = format!("{folder}/{}", entry.file_name().to_str().unwrap());
+        match entry.file_type().unwrap().is_dir() {
+            true => found.extend(files(&path)),
+            false => found.push(PathBuf::from(path)),
+        }
+    }
+    found.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    found.sort();
+    found
+}
+
+/// A text in an object: `text(&plugin, "/spec/url")`.
+pub fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("{pointer} in {value}"))
+}
+
+/// The one object of a kind.
+pub fn one<'v>(objects: &'v [Value], kind: &str) -> &'v Value {
+    let mut of_kind = objects.iter().filter(|object| object["kind"] == kind);
+    let found = of_kind.next().unwrap_or_else(|| panic!("no {kind}"));
+    assert!(of_kind.next().is_none(), "a second {kind}");
+    found
+}
+
+/// The object of a kind and name.
+pub fn named<'v>(objects: &'v [Value], kind: &str, name: &str) -> &'v Value {
+    let is_it = |object: &&Value| object["kind"] == kind && object["metadata"]["name"] == name;
+    objects.iter().find(is_it).unwrap_or_else(|| panic!("no {kind} {name}"))
+}
+
+/// Kustomize, as part of kubectl or alone; `None` after a note when there is none that knows what the
+/// manifests use (components and patches of a kind: version 5).
+pub struct Kustomize(Vec<PathBuf>);
+
+impl Kustomize {
+    pub fn find(test: &str) -> Option<Self> {
+        let local = Some(root().join("target/kustomize/bin/kustomize")).filter(|p| p.is_file());
+        let alone = program("kustomize").or(local).map(|path| vec![path, "build".into()]);
+        let within = program("kubectl").filter(|kubectl| knows_kustomize_5(kubectl));
+        let within = within.map(|path| vec![path, "kustomize".into()]);
+        if let Some(command) = within.or(alone) {
+            return Some(Self(command));
+        }
+        absent(test, "kubectl 1.27 or kustomize 5 is absent: run scripts/kustomize");
+        None
+    }
+
+    /// The objects that a folder builds.
+    pub fn build(&self, folder: &str) -> Vec<Value> {
+        let (program, arguments) = self.0.split_first().unwrap();
+        let output =
+            Command::new(program).args(arguments).arg(root().join(folder)).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.is_empty(), "{folder}: {said}");
+        documents(std::str::from_utf8(&output.stdout).unwrap())
+    }
+}
+
+fn knows_kustomize_5(kubectl: &Path) -> bool {
+    let mut command = Command::new(kubectl);
+    let Ok(output) = command.args(["version", "--client", "--output", "json"]).output() else {
+        return false;
+    };
+    let version: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    version["kustomizeVersion"].as_str().is_some_and(|version| version.starts_with("v5"))
+}
+
+/// The definitions that lie beside the checkout, or where `TOLLGATE_CRDS` says.
+pub struct Definitions(BTreeMap<(String, String), jsonschema::Validator>);
+
+impl Definitions {
+    /// `None` after a message when they are not here.
+    pub fn load() -> Option<Self> {
+        let folder = match std::env::var_os("TOLLGATE_CRDS") {
+            Some(path) => PathBuf::from(path),
+            None => root().join("../shared/crds"),
+        };
+        let Ok(entries) = std::fs::read_dir(&folder) else {
+            println!("skipped: no {}", folder.display());
+            return None;
+        };
+        let mut kinds = BTreeMap::new();
+        for entry in entries {
+            let path = entry.unwrap().path();
+            if path.extension().is_none_or(|extension| extension != "yaml") {
+                continue;
+            }
+            for definition in documents(&std::fs::read_to_string(path).unwrap()) {
+                let Some(versions) = definition.pointer("/spec/versions") else { continue };
+                for version in versions.as_array().unwrap() {
+                    let group = text(&definition, "/spec/group");
+                    let api = format!("{group}/{}", text(version, "/name"));
+                    let kind = text(&definition, "/spec/names/kind").to_owned();
+                    let schema = "/schema/openAPIV3Schema/properties/spec";
+                    let mut schema = version.pointer(schema).unwrap().clone();
+                    close(&mut schema);
+                    let validator = jsonschema::validator_for(&schema)
+                        .unwrap_or_else(|e| panic!("{api} {kind}: {e}"));
+                    kinds.insert((api, kind), validator);
+                }
+            }
+        }
+        Some(Self(kinds))
+    }
+
+    /// What is wrong with the `spec` of an object; `None` where its kind is not defined here.
+    pub fn errors(&self, object: &Value) -> Option<Vec<String>> {
+        let kind = (text(object, "/apiVersion").to_owned(), text(object, "/kind").to_owned());
+        let errors = self.0.get(&kind)?.iter_errors(&object["spec"]);
+        Some(errors.map(|error| format!("spec{}: {error}", error.instance_path())).collect())
+    }
+}
+
+/// An API server drops fields that a definition does not name, and `kubectl` refuses them: so does
+/// this, where a definition lists properties and does not say that others are kept.
+fn close(schema: &mut Value) {
+    let Value::Object(object) = schema else { return };
+    let open = object.contains_key("x-kubernetes-preserve-unknown-fields")
+        || object.contains_key("additionalProperties");
+    if object.get("properties").is_some_and(Value::is_object) && !open {
+        object.insert("additionalProperties".to_owned(), json!(false));
+    }
+    if let Some(Value::Object(properties)) = object.get_mut("properties") {
+        properties.values_mut().for_each(close);
+    }
+    for name in ["items", "additionalProperties"] {
+        object.get_mut(name).into_iter().for_each(close);
+    }
+}
