@@ -67,19 +67,18 @@ pub fn named<'v>(objects: &'v [Value], kind: &str, name: &str) -> &'v Value {
 }
 
 /// Kustomize, as part of kubectl or alone; `None` after a note when there is none that knows what the
-/// manifests use (components and patches of a kind: version 5).
+/// manifests use (components, a patch that changes the kind): version 5.
 pub struct Kustomize(Vec<PathBuf>);
 
 impl Kustomize {
     pub fn find(test: &str) -> Option<Self> {
-        let local = Some(root().join("target/kustomize/bin/kustomize")).filter(|p| p.is_file());
-        let alone = program("kustomize").or(local).map(|path| vec![path, "build".into()]);
-        let within = program("kubectl").filter(|kubectl| knows_kustomize_5(kubectl));
+        let within = program("kubectl").filter(|kubectl| minor(kubectl) >= Some(27));
         let within = within.map(|path| vec![path, "kustomize".into()]);
-        if let Some(command) = within.or(alone) {
+        let alone = || program("kustomize").map(|path| vec![path, "build".into()]);
+        if let Some(command) = within.or_else(alone) {
             return Some(Self(command));
         }
-        absent(test, "kubectl 1.27 or kustomize 5 is absent: run scripts/kustomize");
+        absent(test, "there is neither kubectl 1.27 (Debian 13 has it) nor kustomize 5");
         None
     }
 
@@ -94,13 +93,13 @@ impl Kustomize {
     }
 }
 
-fn knows_kustomize_5(kubectl: &Path) -> bool {
-    let mut command = Command::new(kubectl);
-    let Ok(output) = command.args(["version", "--client", "--output", "json"]).output() else {
-        return false;
-    };
-    let version: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-    version["kustomizeVersion"].as_str().is_some_and(|version| version.starts_with("v5"))
+/// The `32` of kubectl 1.32.
+fn minor(kubectl: &Path) -> Option<u32> {
+    let arguments = ["version", "--client", "--output", "json"];
+    let output = Command::new(kubectl).args(arguments).output().ok()?;
+    let version: Value = serde_json::from_slice(&output.stdout).ok()?;
+    let minor = version.pointer("/clientVersion/minor")?.as_str()?;
+    minor.trim_end_matches('+').parse().ok()
 }
 
 /// The definitions that lie beside the checkout, or where `TOLLGATE_CRDS` says.
