@@ -1,15 +1,11 @@
 //! The attack corpus against the pure core, and every bit of one good token per algorithm.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "support/attacks/mod.rs"]
-mod attacks;
-#[path = "support/mint.rs"]
-mod mint;
-
 use std::collections::{HashMap, HashSet};
+use support::mint;
 
-use attacks::{Attack, Expect, IDENTITY, World};
 use serde_json::Value;
+use support::attacks::{self, Attack, Expect, IDENTITY, World};
 use tollgate::provider::{Audiences, Bind, Issuer, KeysFrom, Provider, Tenants, TokenUse};
 use tollgate::template::ClaimRef;
 use tollgate::verify::algorithm::Algorithm;

@@ -2,16 +2,12 @@
 //! and it keeps to itself what is secret.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "support/attacks/mod.rs"]
-mod attacks;
-#[path = "support/mint.rs"]
-mod mint;
-
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use support::mint;
 
-use attacks::{Attack, Expect, World};
 use serde_json::{Value, json};
+use support::attacks::{self, Attack, Expect, World};
 use tollgate::config::Environment;
 use tollgate::principal::Principal;
 use tollgate::provider::KeysFrom;

@@ -3,17 +3,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "support/attacks/mod.rs"]
-mod attacks;
-#[path = "support/mint.rs"]
-mod mint;
-
 use std::collections::BTreeMap;
+use support::mint;
 
-use attacks::{Attack, World};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Value, json};
+use support::attacks::{self, Attack, World};
 use tollgate::config::{self, Environment};
 use tollgate::policy::Policy;
 use tollgate::provider::KeysFrom;

@@ -2,13 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "support/attacks/mod.rs"]
-mod attacks;
-mod support;
-
 use std::path::Path;
 
-use attacks::{Attack, Expect, World};
+use support::attacks::{self, Attack, Expect, World};
 use support::prelude::*;
 
 /// How long a header value of ours may be (CONFIG.md, "Telemetry contract").

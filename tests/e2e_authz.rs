@@ -2,13 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
-#[path = "support/tls.rs"]
-mod tls;
-
 use support::prelude::*;
 use support::scenario::{claims_with, provider};
+use support::tls;
 
 /// An Envoy with the sections of a configuration beside one provider, its upstream and its key.
 async fn start(test: &str, sections: Value) -> Option<(Envoy, Upstream, Signer)> {

@@ -3,22 +3,16 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "support/example.rs"]
-mod example;
-mod support;
-#[path = "support/tls.rs"]
-mod tls;
-
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use example::{Example, Folder, adapt};
+use support::example::{Example, Folder, adapt};
 use support::prelude::*;
 use support::skip::{absent, program};
+use support::tls::{Authority, connect_from};
 use support::{poll, root};
-use tls::{Authority, connect_from};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 

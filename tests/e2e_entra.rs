@@ -2,11 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "support/idp.rs"]
-mod idp;
-mod support;
-
-use idp::{ENTRA_JWKS, Idp, Scheme};
+use support::idp::{ENTRA_JWKS, Idp, Scheme};
 use support::prelude::*;
 use support::scenario::claims_with;
 

@@ -2,16 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "support/idp.rs"]
-mod idp;
-mod support;
-
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use idp::{Behaviour, DISCOVERY, FAR_TOO_BIG, Idp, JUST_TOO_BIG, JWKS, Scheme};
+use support::idp::{Behaviour, DISCOVERY, FAR_TOO_BIG, Idp, JUST_TOO_BIG, JWKS, Scheme};
 use support::poll;
 use support::prelude::*;
 use support::scenario::claims_with;

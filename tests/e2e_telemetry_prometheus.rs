@@ -3,16 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "support/idp.rs"]
-mod idp;
-mod support;
-
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use idp::{Idp, Scheme};
+use support::idp::{self, Idp, Scheme};
 use support::poll;
 use support::prelude::*;
 use support::sample::Sample;

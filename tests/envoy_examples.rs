@@ -2,22 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "support/example.rs"]
-mod example;
-#[path = "support/idp.rs"]
-mod idp;
-mod support;
-#[path = "support/tls.rs"]
-mod tls;
-
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use example::{Example, Folder};
-use idp::{Idp, Scheme};
+use support::example::{Example, Folder};
+use support::idp::{Idp, Scheme};
 use support::prelude::*;
 use support::root;
 use support::scenario::claims_with;
+use support::tls;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const TENANT: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "support/fuzz.rs"]
+#[path = "core/fuzz.rs"]
 mod fuzz;
 
 use std::collections::BTreeSet;

@@ -1,15 +1,14 @@
 //! The embedded identity provider does what it is told: each misbehaviour, seen from the wire.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "support/idp.rs"]
-mod idp;
-
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use idp::{Behaviour, DISCOVERY, ENTRA_JWKS, FAR_TOO_BIG, Idp, JUST_TOO_BIG, JWKS, Scheme};
 use serde_json::{Value, json};
+use support::idp::{
+    Behaviour, DISCOVERY, ENTRA_JWKS, FAR_TOO_BIG, Idp, JUST_TOO_BIG, JWKS, Scheme,
+};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;

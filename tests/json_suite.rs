@@ -3,10 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "support/json_suite.rs"]
-mod json_suite;
-
-use json_suite::{files, passes};
+use support::json_suite::{files, passes};
 use tollgate::payload::watch::Pointers;
 use tollgate::payload::{Guard, Refusal};
 use tollgate::reason::Reason;

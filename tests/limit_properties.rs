@@ -1,7 +1,7 @@
 //! The limiter's laws, against a store with Envoy's compare-and-swap.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "support/store.rs"]
+#[path = "core/store.rs"]
 mod store;
 
 use std::cell::Cell;

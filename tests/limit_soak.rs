@@ -5,7 +5,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "support/store.rs"]
+#[path = "core/store.rs"]
 mod store;
 
 use std::cell::Cell;

@@ -1,12 +1,9 @@
 //! The mint signs what others verify: each algorithm is checked by a path of its own.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "support/mint.rs"]
-mod mint;
-
 use jwt_simple::prelude::*;
-use mint::Signer;
 use serde_json::{Value, json};
+use support::mint::{self, Signer};
 
 /// jwt-simple reads the JWK and verifies the token; our signer's code takes no part in it.
 fn verifies(signer: &Signer, token: &str) -> Result<(), jwt_simple::Error> {

@@ -24,8 +24,6 @@ mod footprint;
 mod listener;
 mod load;
 mod measure;
-#[path = "../../tests/support/mint.rs"]
-mod mint;
 mod report;
 mod scenario;
 mod settings;

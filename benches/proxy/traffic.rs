@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::Result;
-use crate::mint::{Signer, jwks, now};
+use support::mint::{Signer, jwks, now};
 
 /// How many subjects send requests; each has one token per algorithm.
 pub const IDENTITIES: usize = 2_000;

@@ -1,8 +1,5 @@
 //! The examples under `envoy/`, adapted to a test: its ports, its addresses, its certificates.
 
-#![allow(dead_code, missing_docs)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 
-use super::support::{module, root};
+use super::{module, root};
 
 /// A directory that goes with its test; it stays when the test fails.
 pub struct Folder(PathBuf);

@@ -14,9 +14,6 @@
 //! - `answer`: what a request gets, by [`Behaviour`].
 //! - `serve`: the accept loop, connections, TLS.
 
-// Each test binary that includes this file uses a part of it.
-#![allow(dead_code, clippy::expect_used, clippy::indexing_slicing)]
-
 #[path = "idp/answer.rs"]
 mod answer;
 #[path = "idp/serve.rs"]

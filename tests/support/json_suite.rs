@@ -24,7 +24,7 @@ const OPEN_AND_PASSED: [&str; 11] = [
 pub fn files() -> Vec<(String, Vec<u8>)> {
     let root = match std::env::var_os("TOLLGATE_VECTORS") {
         Some(path) => PathBuf::from(path),
-        None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/vectors"),
+        None => super::root().join("../shared/vectors"),
     };
     let directory = root.join("JSONTestSuite/test_parsing");
     let Ok(entries) = std::fs::read_dir(&directory) else {

@@ -3,9 +3,6 @@
 //! A key lives as long as the process; no private key is ever written to the repository. A token
 //! is built byte by byte, so that a test can sign what no honest issuer would.
 
-// Each test binary that includes this file uses a part of it.
-#![allow(dead_code, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -1,8 +1,5 @@
 //! Mutual TLS for a listener: an authority made at run time, certificates of clients, and a client.
 
-#![allow(dead_code, missing_docs)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -18,7 +15,7 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-use super::support::client::{Connection, Request, Response};
+use super::client::{Connection, Request, Response};
 
 /// Who signs the certificate of the listener and those of its clients.
 pub struct Authority {

@@ -4,9 +4,6 @@
 //! Families carry the code words of the threat list; every attack that a library or gateway has
 //! fallen for is one of them. [`World`] is the configuration they are aimed at.
 
-// Each test binary that includes this folder uses a part of it.
-#![allow(dead_code, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
 mod claims;
 mod confusion;
 mod encoding;

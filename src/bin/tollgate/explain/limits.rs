@@ -4,10 +4,10 @@ use tollgate::limit::Ruling;
 use tollgate::limit::quota::Quota;
 use tollgate::rule::{Cost, Rule};
 
-use super::caller::shown;
 use super::moment;
 use super::scene::{Outcome, Scene};
 use super::steps::{Status, Step};
+use super::telling::shown;
 
 /// Adds a step for each.
 pub fn steps(scene: &Scene, rule: &Rule, outcome: &Outcome, redact: bool, steps: &mut Vec<Step>) {

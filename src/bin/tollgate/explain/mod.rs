@@ -1,6 +1,8 @@
 //! `tollgate explain`: what would become of a request, step by step, and why.
 
+mod admission;
 mod caller;
+mod claims;
 mod engine;
 mod limits;
 mod moment;
@@ -9,6 +11,7 @@ mod scene;
 mod source;
 mod steps;
 mod store;
+mod telling;
 mod upstream;
 
 use std::io::Read;

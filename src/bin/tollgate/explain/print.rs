@@ -8,9 +8,9 @@ use tollgate::rule::Auth;
 use tollgate::token_source::Found;
 use tollgate::verdict::Verdict;
 
-use super::caller::shown;
 use super::scene::{Line, Outcome, Scene};
 use super::steps::{Status, Step};
+use super::telling::shown;
 use super::upstream;
 use crate::output::{self, Failure, bad, doubtful, faint, good, plain, strong};
 

@@ -7,9 +7,9 @@ use tollgate::tags::OwnedHeaders;
 use tollgate::token_source;
 use tollgate::verdict::Verdict;
 
-use super::caller::shown;
 use super::scene::{Outcome, Scene};
 use super::steps::{Status, Step};
+use super::telling::shown;
 
 /// The headers that are removed and written.
 pub fn step(scene: &Scene, rule: &Rule, outcome: &Outcome, redact: bool) -> Step {

@@ -2,7 +2,6 @@
 //! client that sends them, and a mint for tokens.
 //!
 //! ```ignore
-//! mod support;
 //! use support::prelude::*;
 //!
 //! #[tokio::test(flavor = "multi_thread")]
@@ -36,12 +35,17 @@
 //! Every wait has a deadline and fails with the end of Envoy's log. The files of one Envoy lie in
 //! `target/e2e/<process>-<number>` and stay there when its test fails.
 
-#![allow(dead_code, unused_imports, missing_docs)]
+#![allow(missing_docs)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+// Starting a server by default would surprise.
+#![allow(clippy::new_without_default)]
 
+pub mod attacks;
 pub mod client;
 pub mod envoy;
+pub mod example;
 pub mod grpc;
+pub mod idp;
 pub mod json_suite;
 pub mod mint;
 pub mod ratelimit;
@@ -49,6 +53,7 @@ pub mod sample;
 pub mod scenario;
 pub mod scrape;
 pub mod skip;
+pub mod tls;
 pub mod upstream;
 
 pub use skip::envoy_binary;
@@ -67,7 +72,7 @@ use std::time::{Duration, Instant};
 
 /// The root of the repository.
 pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
 
 /// The module that `make wasm` built.

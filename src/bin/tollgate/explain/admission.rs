@@ -1,0 +1,92 @@
+//! The steps from claims to a caller who may: identity, binding, grants.
+
+use tollgate::grant::{Demand, Grant};
+use tollgate::principal::Caller;
+use tollgate::rule::Rule;
+use tollgate::verify::Claims;
+
+use super::scene::{Outcome, Scene};
+use super::steps::{Status, Step};
+use super::telling::{Telling, shown};
+
+/// Identity, binding and grants of a token that verified.
+pub fn admission(
+    scene: &Scene,
+    rule: &Rule,
+    outcome: &Outcome,
+    claims: &Claims,
+    telling: &mut Telling<'_>,
+) {
+    let redact = telling.redact;
+    let judgement = &outcome.judgement;
+    let reason = judgement.verdict.denial().map(|denial| denial.reason.as_str());
+    let Some(caller) = judgement.caller.as_deref().map(Caller::principal) else {
+        let provider = scene.policy.providers.get(claims.provider());
+        let bound = reason == Some("binding_mismatch");
+        let (name, why) = match bound {
+            true => ("binding", "the token is bound to another certificate (bind: mtls)"),
+            false => ("identity", "no template of the provider has a value, or a part is empty"),
+        };
+        let details = provider.map(|p| format!("{}: {}", p.name, reason.unwrap_or_default()));
+        let step = Step::new(name, Status::Failed, why).with(details.into_iter().collect());
+        telling.steps.push(step);
+        return;
+    };
+    let identity = shown(caller.identity(), redact);
+    telling.steps.push(Step::new("identity", Status::Ok, identity));
+    let Some(entries) = &rule.allow else {
+        telling.steps.push(Step::new("grants", Status::Ok, "any valid token"));
+        return;
+    };
+    let admits = |entry: &Grant| entry.holds(claims);
+    let details = entries.iter().enumerate().map(|(index, entry)| match admits(entry) {
+        true => format!("allow[{index}] holds"),
+        false => format!("allow[{index}] lacks {}", lacking(entry, claims).join("; ")),
+    });
+    let (status, summary) = match entries.iter().position(admits) {
+        Some(index) => (Status::Ok, format!("allow[{index}] admits")),
+        None => (Status::Failed, reason.unwrap_or("no entry admits").to_owned()),
+    };
+    telling.steps.push(Step::new("grants", status, summary).with(details.collect()));
+}
+
+/// What an entry asks for and the claims do not hold, each asked alone.
+fn lacking(entry: &Grant, claims: &Claims) -> Vec<String> {
+    let mut lacking = Vec::new();
+    let of = |demand: Demand, scopes: bool| match scopes {
+        true => Grant { scopes: demand, ..Grant::default() },
+        false => Grant { roles: demand, ..Grant::default() },
+    };
+    for (name, demand, scopes) in [("roles", &entry.roles, false), ("scopes", &entry.scopes, true)]
+    {
+        let any = Demand { any: demand.any.clone(), all: None };
+        if let Some(wanted) = &demand.any
+            && !of(any, scopes).holds(claims)
+        {
+            lacking.push(format!("{name}_any: {}", wanted.join(", ")));
+        }
+        let missing = demand.all.iter().flatten().filter(|wanted| {
+            let one = Demand { any: None, all: Some(vec![(*wanted).clone()]) };
+            !of(one, scopes).holds(claims)
+        });
+        let missing: Vec<&str> = missing.map(String::as_str).collect();
+        if !missing.is_empty() {
+            lacking.push(format!("{name}_all: {}", missing.join(", ")));
+        }
+    }
+    let groups = Grant { groups_any: entry.groups_any.clone(), ..Grant::default() };
+    if let Some(wanted) = entry.groups_any.as_ref().filter(|_| !groups.holds(claims)) {
+        lacking.push(format!("groups_any: {}", wanted.join(", ")));
+    }
+    let clients = Grant { clients: entry.clients.clone(), ..Grant::default() };
+    if let Some(wanted) = entry.clients.as_ref().filter(|_| !clients.holds(claims)) {
+        lacking.push(format!("clients: {}", wanted.join(", ")));
+    }
+    for test in &entry.claims {
+        let one = Grant { claims: vec![test.clone()], ..Grant::default() };
+        if !one.holds(claims) {
+            lacking.push(format!("claims: {:?} {:?}", test.claim, test.test));
+        }
+    }
+    lacking
+}
