@@ -4,17 +4,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "support/example.rs"]
-mod example;
-#[path = "support/idp.rs"]
-mod idp;
-#[path = "support/manifests.rs"]
-mod manifests;
-mod support;
-
-use example::Folder;
-use idp::{ENTRA_JWKS, Idp, Scheme};
-use manifests::{PLUGIN, named, one, read, text};
+use support::example::{self, Folder};
+use support::idp::{ENTRA_JWKS, Idp, Scheme};
+use support::manifests::{self, PLUGIN, named, one, read, text};
 use support::prelude::*;
 use support::scenario::claims_with;
 

@@ -3,19 +3,19 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "support/manifests.rs"]
-mod manifests;
-mod support;
+#[path = "core/definitions.rs"]
+mod definitions;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use definitions::Definitions;
 use kcr_extensions_istio_io::v1alpha1::wasmplugins::{
     WasmPlugin, WasmPluginFailStrategy, WasmPluginPhase, WasmPluginSpec,
 };
-use manifests::{Definitions, Kustomize, PLUGIN, files, named, one, read, text};
 use serde_json::{Value, json};
+use support::manifests::{self, Kustomize, PLUGIN, files, named, one, read, text};
 use support::root;
 use tollgate::config::{Environment, compile};
 use tollgate::policy::Policy;

@@ -24,6 +24,7 @@
 //! - [`upstream`]: an HTTP/1.1 server that keeps each request exactly as it came over the wire.
 //! - [`client`]: an HTTP/1.1 client in which each byte of a request can be chosen, and an h2c one.
 //! - [`grpc`]: a receiver for access logs and spans.
+//! - [`manifests`]: those for Istio and Envoy Gateway, and Kustomize.
 //! - [`mint`]: keys made at run time, tokens signed with them, well formed or not.
 //! - [`ratelimit`]: a Rate Limit Service and its Redis.
 //! - [`sample`]: the configurations under `envoy/`, run as they are.
@@ -47,6 +48,7 @@ pub mod example;
 pub mod grpc;
 pub mod idp;
 pub mod json_suite;
+pub mod manifests;
 pub mod mint;
 pub mod ratelimit;
 pub mod sample;

@@ -1,18 +1,13 @@
-//! The manifests under `istio/` and `envoy-gateway/`: their documents, what Kustomize makes of them,
-//! and the definitions of their kinds.
+//! The manifests under `istio/` and `envoy-gateway/`: their documents, and what Kustomize makes of them.
 
-#![allow(dead_code, missing_docs)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::support::root;
-use super::support::skip::{absent, program};
+use super::root;
+use super::skip::{absent, program};
 
 /// What every installation of Istio starts from.
 pub const PLUGIN: &str = "istio/base/plugin.yaml";
@@ -100,67 +95,4 @@ fn minor(kubectl: &Path) -> Option<u32> {
     let version: Value = serde_json::from_slice(&output.stdout).ok()?;
     let minor = version.pointer("/clientVersion/minor")?.as_str()?;
     minor.trim_end_matches('+').parse().ok()
-}
-
-/// The definitions that lie beside the checkout, or where `TOLLGATE_CRDS` says.
-pub struct Definitions(BTreeMap<(String, String), jsonschema::Validator>);
-
-impl Definitions {
-    /// `None` after a message when they are not here.
-    pub fn load() -> Option<Self> {
-        let folder = match std::env::var_os("TOLLGATE_CRDS") {
-            Some(path) => PathBuf::from(path),
-            None => root().join("../shared/crds"),
-        };
-        let Ok(entries) = std::fs::read_dir(&folder) else {
-            println!("skipped: no {}", folder.display());
-            return None;
-        };
-        let mut kinds = BTreeMap::new();
-        for entry in entries {
-            let path = entry.unwrap().path();
-            if path.extension().is_none_or(|extension| extension != "yaml") {
-                continue;
-            }
-            for definition in documents(&std::fs::read_to_string(path).unwrap()) {
-                let Some(versions) = definition.pointer("/spec/versions") else { continue };
-                for version in versions.as_array().unwrap() {
-                    let group = text(&definition, "/spec/group");
-                    let api = format!("{group}/{}", text(version, "/name"));
-                    let kind = text(&definition, "/spec/names/kind").to_owned();
-                    let schema = "/schema/openAPIV3Schema/properties/spec";
-                    let mut schema = version.pointer(schema).unwrap().clone();
-                    close(&mut schema);
-                    let validator = jsonschema::validator_for(&schema)
-                        .unwrap_or_else(|e| panic!("{api} {kind}: {e}"));
-                    kinds.insert((api, kind), validator);
-                }
-            }
-        }
-        Some(Self(kinds))
-    }
-
-    /// What is wrong with the `spec` of an object; `None` where its kind is not defined here.
-    pub fn errors(&self, object: &Value) -> Option<Vec<String>> {
-        let kind = (text(object, "/apiVersion").to_owned(), text(object, "/kind").to_owned());
-        let errors = self.0.get(&kind)?.iter_errors(&object["spec"]);
-        Some(errors.map(|error| format!("spec{}: {error}", error.instance_path())).collect())
-    }
-}
-
-/// An API server drops fields that a definition does not name, and `kubectl` refuses them: so does
-/// this, where a definition lists properties and does not say that others are kept.
-fn close(schema: &mut Value) {
-    let Value::Object(object) = schema else { return };
-    let open = object.contains_key("x-kubernetes-preserve-unknown-fields")
-        || object.contains_key("additionalProperties");
-    if object.get("properties").is_some_and(Value::is_object) && !open {
-        object.insert("additionalProperties".to_owned(), json!(false));
-    }
-    if let Some(Value::Object(properties)) = object.get_mut("properties") {
-        properties.values_mut().for_each(close);
-    }
-    for name in ["items", "additionalProperties"] {
-        object.get_mut(name).into_iter().for_each(close);
-    }
 }
