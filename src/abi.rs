@@ -1,15 +1,20 @@
-//! The few host calls of the request path, without the SDK's wrappers.
+//! The host calls of the filter, without the SDK's wrappers.
 //!
 //! The SDK turns every status that it does not list into a panic, and reads header names as UTF-8
-//! with a panic where they are not. A panic costs the request and the VM, so the calls that a
-//! client can reach go through here: every status is a value, every byte is a byte. This is the
-//! only module with `unsafe`. Its obligations are the same in each call: pointers come from
+//! with a panic where they are not. A panic costs the request and the VM, so all calls go through
+//! here but one (`proxy_http_call`, whose answer the SDK routes): every status is a value, every
+//! byte is a byte. This is the only module with `unsafe`. Its obligations are the same in each call: pointers come from
 //! slices that outlive the call, and a buffer that the host returns was allocated by our own
 //! `proxy_on_memory_allocate` with exactly the size that is returned with it.
 
 #![allow(unsafe_code)]
 
+mod imports;
+
 use std::ptr::null_mut;
+use std::time::Duration;
+
+use imports::*;
 
 /// A status other than OK, as the host returned it (proxy-wasm ABI 0.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,81 +46,6 @@ pub enum Metric {
     Gauge = 1,
 }
 
-#[cfg_attr(target_family = "wasm", link(wasm_import_module = "env"))]
-unsafe extern "C" {
-    fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
-    fn proxy_get_buffer_bytes(
-        kind: u32,
-        start: usize,
-        length: usize,
-        data: *mut *mut u8,
-        size: *mut usize,
-    ) -> u32;
-    fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
-    fn proxy_remove_header_map_value(map: u32, key: *const u8, key_size: usize) -> u32;
-    fn proxy_replace_header_map_value(
-        map: u32,
-        key: *const u8,
-        key_size: usize,
-        value: *const u8,
-        value_size: usize,
-    ) -> u32;
-    fn proxy_add_header_map_value(
-        map: u32,
-        key: *const u8,
-        key_size: usize,
-        value: *const u8,
-        value_size: usize,
-    ) -> u32;
-    fn proxy_get_property(
-        path: *const u8,
-        path_size: usize,
-        data: *mut *mut u8,
-        size: *mut usize,
-    ) -> u32;
-    fn proxy_set_property(
-        path: *const u8,
-        path_size: usize,
-        value: *const u8,
-        value_size: usize,
-    ) -> u32;
-    fn proxy_get_shared_data(
-        key: *const u8,
-        key_size: usize,
-        data: *mut *mut u8,
-        size: *mut usize,
-        cas: *mut u32,
-    ) -> u32;
-    fn proxy_set_shared_data(
-        key: *const u8,
-        key_size: usize,
-        value: *const u8,
-        value_size: usize,
-        cas: u32,
-    ) -> u32;
-    fn proxy_send_local_response(
-        status: u32,
-        details: *const u8,
-        details_size: usize,
-        body: *const u8,
-        body_size: usize,
-        headers: *const u8,
-        headers_size: usize,
-        grpc_status: i32,
-    ) -> u32;
-    fn proxy_call_foreign_function(
-        name: *const u8,
-        name_size: usize,
-        arguments: *const u8,
-        arguments_size: usize,
-        data: *mut *mut u8,
-        size: *mut usize,
-    ) -> u32;
-    fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
-    fn proxy_increment_metric(id: u32, offset: i64) -> u32;
-    fn proxy_record_metric(id: u32, value: u64) -> u32;
-}
-
 /// Nanoseconds since the Unix epoch by the host's wall clock; 0 where it cannot tell.
 pub fn now() -> u64 {
     let mut time = 0;
@@ -124,23 +54,27 @@ pub fn now() -> u64 {
     time
 }
 
-/// Which body.
+/// Which buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
-pub enum Body {
-    /// The request's.
+pub enum Buffer {
+    /// The request's body.
     Request = 0,
-    /// The response's.
+    /// The response's body.
     Response = 1,
+    /// The body of the answer to a call of ours.
+    CallResponse = 4,
+    /// The document that configures the filter.
+    Configuration = 7,
 }
 
-/// At most `length` bytes of a body, from `start` of what the host shows of it; empty where there
+/// At most `length` bytes of a buffer, from `start` of what the host shows of it; empty where there
 /// is nothing.
-pub fn body(body: Body, start: usize, length: usize) -> Vec<u8> {
+pub fn buffer(buffer: Buffer, start: usize, length: usize) -> Vec<u8> {
     let (mut data, mut size) = (null_mut(), 0);
     // SAFETY: both out-pointers outlive the call; the buffer is ours (see the module).
     unsafe {
-        match proxy_get_buffer_bytes(body as u32, start, length, &mut data, &mut size) {
+        match proxy_get_buffer_bytes(buffer as u32, start, length, &mut data, &mut size) {
             OK => owned(data, size),
             _ => Vec::new(),
         }
@@ -322,6 +256,37 @@ pub fn increment_metric(id: u32, by: i64) {
 pub fn record_metric(id: u32, value: u64) {
     // SAFETY: no pointers.
     unsafe { proxy_record_metric(id, value) };
+}
+
+/// Writes a line into the host's log, at a level of the ABI (0 trace … 5 critical). A line that the
+/// host refuses is not worth a request.
+pub fn log(level: u32, message: &str) {
+    // SAFETY: the slice outlives the call.
+    unsafe { proxy_log(level, message.as_ptr(), message.len()) };
+}
+
+/// Asks for a tick each `period`, in milliseconds at the least. A host that refuses ticks fetches
+/// no keys, which the requests that need them are told.
+pub fn set_tick(period: Duration) {
+    let period = u32::try_from(period.as_millis()).unwrap_or(u32::MAX);
+    // SAFETY: no pointers.
+    unsafe { proxy_set_tick_period_milliseconds(period) };
+}
+
+/// Makes the calls that follow be about another context.
+///
+/// # Errors
+/// The host's status.
+pub fn enter(context: u32) -> Result<(), HostError> {
+    // SAFETY: no pointers.
+    check(unsafe { proxy_set_effective_context(context) })
+}
+
+/// Lets a paused request go on. One that the host does not resume stays held: it does not pass.
+pub fn resume_request() {
+    const REQUEST: u32 = 0;
+    // SAFETY: no pointers.
+    unsafe { proxy_continue_stream(REQUEST) };
 }
 
 fn check(status: u32) -> Result<(), HostError> {

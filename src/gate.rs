@@ -10,7 +10,6 @@ use crate::cache::TokenCache;
 use crate::concurrency::Concurrency;
 use crate::grant;
 use crate::headers::Headers;
-use crate::limit::Counters;
 use crate::limit::store::Store;
 use crate::limit::table::Table;
 use crate::path;
@@ -26,7 +25,7 @@ use crate::verify::engine::Engine;
 use scope::RequestScope;
 
 /// When a caller may come back after keys or store were not there: 1 s, in nanoseconds.
-const OWN_RETRY_AFTER: u64 = 1_000_000_000;
+pub const OWN_RETRY_AFTER: u64 = 1_000_000_000;
 
 /// What decisions are made with: the policy and the few things the host lends.
 pub struct Gate<'a> {
@@ -69,21 +68,7 @@ impl Gate<'_> {
     /// Judges a request: path, rule, token, grants, tags, limits, in this order. Where the rule guards
     /// the body, the limits wait for [`Gate::conclude`].
     pub fn judge(&self, request: &Request<'_>) -> Judgement {
-        let mut judgement = Judgement {
-            verdict: Verdict::Allow(Reason::Ok),
-            rule: None,
-            provider: None,
-            caller: None,
-            own_tags: Vec::new(),
-            cost: None,
-            look: None,
-            limits: Vec::new(),
-            charges: Vec::new(),
-            lease: None,
-            store: Counters::default(),
-            needs_body: None,
-            refusal: None,
-        };
+        let mut judgement = Judgement::from(Verdict::Allow(Reason::Ok));
         judgement.verdict = match self.decide(request, &mut judgement) {
             Ok(verdict) => verdict,
             Err(denial) => self.refusal(denial, &judgement),

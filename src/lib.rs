@@ -26,8 +26,8 @@
 //! - [`gate`]: puts these together into one [`verdict`].
 //! - [`reason`]: the stable word for each outcome; [`reply`]: what the caller sees of it.
 //! - [`config`]: the document that is loaded, and its JSON Schema; [`policy`] and [`provider`]: what it compiles to.
-//! - `shell`: the callbacks and the only importer of `proxy_wasm`; `abi`: the host calls of the
-//!   request path and the only `unsafe`.
+//! - `shell`: the callbacks and the only importer of `proxy_wasm`; `abi`: the host calls and the
+//!   only `unsafe`.
 //! - `src/bin/tollgate`: the companion on the command line, which asks the same core.
 //!
 //! # Invariants

@@ -151,6 +151,27 @@ pub struct NeedsBody {
     pub plan: Vec<Planned>,
 }
 
+impl From<Verdict> for Judgement {
+    /// A verdict of which nothing else is known yet.
+    fn from(verdict: Verdict) -> Self {
+        Self {
+            verdict,
+            rule: None,
+            provider: None,
+            caller: None,
+            own_tags: Vec::new(),
+            cost: None,
+            look: None,
+            limits: Vec::new(),
+            charges: Vec::new(),
+            lease: None,
+            store: Counters::default(),
+            needs_body: None,
+            refusal: None,
+        }
+    }
+}
+
 impl Judgement {
     /// Index of the limit that refused the request, or would have: the first of the rule that did.
     /// `None` for `concurrency_limited`, which is the rule's own.

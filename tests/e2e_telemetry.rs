@@ -185,8 +185,8 @@ async fn audit_line_scrape_and_span_tell_the_same_of_every_kind_of_decision() {
     assert_traces(&start, &zipkin, cases).await;
 }
 
-/// Every capability that the module asks for, apart from the writing of shared data.
-fn read_only_store() -> Value {
+/// Every capability that the module asks for, apart from one.
+fn every_capability_but(missing: &str) -> Value {
     let module = std::fs::read(support::module()).unwrap();
     let wasi = ["fd_write", "random_get", "clock_time_get", "environ_get", "environ_sizes_get"];
     let named =
@@ -194,7 +194,7 @@ fn read_only_store() -> Value {
             let name = module[at..].iter().take_while(|b| b.is_ascii_lowercase() || **b == b'_');
             String::from_utf8(name.copied().collect()).unwrap()
         });
-    let names = named.filter(|name| name != "proxy_set_shared_data");
+    let names = named.filter(|name| name != missing);
     let all = names.chain(wasi.map(str::to_owned)).map(|name| (name, json!({})));
     json!({"allowed_capabilities": all.collect::<serde_json::Map<_, _>>()})
 }
@@ -207,7 +207,7 @@ async fn a_host_without_a_store_leaves_the_same_trace_and_its_cause_in_the_log()
     let Some(start) = start(name, |sample| {
         let mut sample = sample.with("zipkin", receiver);
         let wasm = sample.at(&format!("{HCM}/http_filters/0/typed_config/config"));
-        wasm["capability_restriction_config"] = read_only_store();
+        wasm["capability_restriction_config"] = every_capability_but("proxy_set_shared_data");
         sample
     })
     .await
@@ -223,6 +223,34 @@ async fn a_host_without_a_store_leaves_the_same_trace_and_its_cause_in_the_log()
     });
     assert_traces(&start, &zipkin, cases.into()).await;
     envoy.wait_for_log("no bucket table, failure_mode applies until it opens").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_removes_no_header_refuses_only_requests_with_one_of_ours() {
+    let name = "a_host_that_removes_no_header_refuses_only_requests_with_one_of_ours";
+    let zipkin = Upstream::answering(|_| Reply::new(202, "")).await;
+    let receiver = zipkin.address();
+    let Some(start) = start(name, |sample| {
+        let mut sample = sample.with("zipkin", receiver);
+        let wasm = sample.at(&format!("{HCM}/http_filters/0/typed_config/config"));
+        wasm["capability_restriction_config"] =
+            every_capability_but("proxy_remove_header_map_value");
+        sample
+    })
+    .await
+    else {
+        return;
+    };
+    let Start { envoy, signer, .. } = &start;
+    let plain = Request::get("/once").bearer(signer.sign(&mint::claims("bob")));
+    assert_eq!(client::send(envoy.address(), &plain).await.status, 200);
+    let spoofed = Request::get("/once")
+        .bearer(signer.sign(&mint::claims("bob")))
+        .header("X_Auth.Subject", "root");
+    let refused =
+        Case { request: spoofed, trace: ["none", "none", "deny", "store_unavailable", "-"] };
+    assert_traces(&start, &zipkin, vec![refused]).await;
+    assert_eq!(envoy.vm_failures().await, 0);
 }
 
 /// Sends each request and finds the same in its audit line, in the scrape and in its span.

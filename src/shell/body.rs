@@ -46,7 +46,7 @@ impl Body {
             if left == 0 {
                 return Ok(());
             }
-            let piece = abi::body(abi::Body::Request, seen, left.min(PIECE));
+            let piece = abi::buffer(abi::Buffer::Request, seen, left.min(PIECE));
             if piece.is_empty() {
                 return Err(Refusal::Unseen);
             }

@@ -116,12 +116,15 @@ fn owned(headers: &Headers) -> Pairs {
 #[unsafe(no_mangle)]
 extern "C" fn proxy_log(_: u32, data: *const u8, size: usize) -> u32 {
     let line = String::from_utf8_lossy(&bytes(data, size)).into_owned();
-    // The SDK's hook sends a panic here, and the abort that follows takes the log along.
+    // The hook sends a panic here, and the abort that follows takes the log along.
     if line.contains("panicked at") {
         eprintln!("{line}");
+        return OK;
     }
-    host(|host| host.log.push(line));
-    OK
+    answer("proxy_log", |host| {
+        host.log.push(line);
+        OK
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -144,17 +147,18 @@ extern "C" fn proxy_get_buffer_bytes(
     const RESPONSE_BODY: u32 = 1;
     const CALL_ANSWER: u32 = 4;
     const PLUGIN_CONFIGURATION: u32 = 7;
-    match kind {
-        REQUEST_BODY | RESPONSE_BODY => {
-            answer("proxy_get_buffer_bytes", |host| match host.body.get(start..) {
-                Some(rest) => give(rest[..length.min(rest.len())].to_vec(), data, size),
-                None => BAD_ARGUMENT,
-            })
+    answer("proxy_get_buffer_bytes", |host| {
+        let all = match kind {
+            REQUEST_BODY | RESPONSE_BODY => &host.body,
+            CALL_ANSWER => &host.answer.1,
+            PLUGIN_CONFIGURATION => &host.configuration,
+            _ => return NOT_FOUND,
+        };
+        match all.get(start..) {
+            Some(rest) => give(rest[..length.min(rest.len())].to_vec(), data, size),
+            None => BAD_ARGUMENT,
         }
-        CALL_ANSWER => give(host(|host| host.answer.1.clone()), data, size),
-        PLUGIN_CONFIGURATION => give(host(|host| host.configuration.clone()), data, size),
-        _ => NOT_FOUND,
-    }
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -328,14 +332,18 @@ extern "C" fn proxy_set_effective_context(_: u32) -> u32 {
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_set_tick_period_milliseconds(period: u32) -> u32 {
-    host(|host| host.tick_period = period);
-    OK
+    answer("proxy_set_tick_period_milliseconds", |host| {
+        host.tick_period = period;
+        OK
+    })
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_continue_stream(_: u32) -> u32 {
-    host(|host| host.resumed += 1);
-    OK
+    answer("proxy_continue_stream", |host| {
+        host.resumed += 1;
+        OK
+    })
 }
 
 #[unsafe(no_mangle)]

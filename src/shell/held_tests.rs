@@ -268,7 +268,7 @@ fn a_configuration_that_ends_during_its_fetch_gives_the_lease_back() {
 }
 
 #[test]
-fn a_host_that_fails_any_call_while_requests_wait_never_panics_the_module_nor_opens_it() {
+fn a_host_that_fails_every_call_while_requests_wait_never_panics_the_module_nor_opens_it() {
     let root = start();
     open(root, 1, "k");
     for status in 1..=20 {

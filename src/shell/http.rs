@@ -11,6 +11,7 @@ use super::state::State;
 use super::waiting::Lacking;
 use crate::abi::{self, Map};
 use crate::concurrency::Lease;
+use crate::gate::OWN_RETRY_AFTER;
 use crate::headers::Headers;
 use crate::payload::meter::ResponseMeter;
 use crate::quota_plan::Planned;
@@ -82,10 +83,12 @@ impl HttpContext for Http {
     fn on_http_request_headers(&mut self, _: usize, end: bool) -> Action {
         self.stream.borrow_mut().bodyless = end;
         let headers = Headers::from_buffer(abi::header_pairs(Map::Request));
-        for name in self.state.owned.to_strip(&headers) {
-            let _ = abi::header_remove(Map::Request, name);
+        let mut spoofed = self.state.owned.to_strip(&headers);
+        if spoofed.all(|name| abi::header_remove(Map::Request, name).is_ok()) {
+            self.state.decide(&headers, self.context, &self.stream, None);
+        } else {
+            self.state.refuse_spoofed(&headers);
         }
-        self.state.decide(&headers, self.context, &self.stream, None);
         self.stream.borrow().headers_gate()
     }
 
@@ -136,7 +139,7 @@ impl State {
         }
         let mut seen = 0;
         while seen < size {
-            let piece = abi::body(abi::Body::Response, seen, (size - seen).min(PIECE));
+            let piece = abi::buffer(abi::Buffer::Response, seen, (size - seen).min(PIECE));
             if piece.is_empty() {
                 return;
             }
@@ -207,6 +210,15 @@ impl State {
                 true
             }
         }
+    }
+
+    /// Refuses a request with a header that only we may write and that the host does not remove, as
+    /// one whose `capability_restriction_config` lacks the call.
+    fn refuse_spoofed(&self, headers: &Headers) {
+        let denial = Denial::for_now(Reason::StoreUnavailable, OWN_RETRY_AFTER);
+        let judgement = Judgement::from(Verdict::Deny(denial.clone()));
+        self.report(&judgement);
+        self.refuse(&denial, &judgement, Recipient::of(headers));
     }
 
     /// Lets a request pass.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use log::{error, info, warn};
 use proxy_wasm::hostcalls;
-use proxy_wasm::types::{BufferType, Status};
+use proxy_wasm::types::Status;
 
 use super::metrics::Metrics;
 use super::random::jitter;
@@ -289,8 +289,7 @@ fn call(cluster: &str, uri: &HttpUri, timeout: Duration) -> Result<u32, FetchErr
 /// The body of the answer, no more of it than may be looked at.
 fn body(size: usize) -> Vec<u8> {
     let most = size.min(answer::MAX_BODY);
-    let body = hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, most);
-    body.ok().flatten().unwrap_or_default()
+    abi::buffer(abi::Buffer::CallResponse, 0, most)
 }
 
 fn as_u64(count: usize) -> u64 {

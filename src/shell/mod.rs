@@ -3,6 +3,7 @@
 mod body;
 mod counts;
 mod foreign;
+mod host_log;
 mod http;
 mod keys;
 mod logging;
@@ -25,10 +26,8 @@ mod host_tests;
 #[cfg(test)]
 mod tests;
 
-use proxy_wasm::types::LogLevel;
-
 /// Registers the filter with the host; called once for each VM.
 pub fn start() {
-    proxy_wasm::set_log_level(LogLevel::Info);
+    host_log::install();
     proxy_wasm::set_root_context(|_| Box::new(root::Root::default()));
 }

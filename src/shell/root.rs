@@ -3,13 +3,13 @@
 use std::rc::Rc;
 
 use log::{error, info, warn};
-use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::{BufferType, ContextType};
+use proxy_wasm::types::ContextType;
 
 use super::http::Http;
 use super::metrics::Metrics;
 use super::state::State;
+use crate::abi::{self, Buffer};
 use crate::config::{self, Environment};
 
 /// The VM's environment variables.
@@ -62,10 +62,7 @@ impl RootContext for Root {
     /// Refusing here makes the host keep the configuration that already serves. The answer
     /// depends on the document and the environment alone, so that every worker gives the same.
     fn on_configure(&mut self, size: usize) -> bool {
-        let document = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size)
-            .ok()
-            .flatten()
-            .unwrap_or_default();
+        let document = abi::buffer(Buffer::Configuration, 0, size);
         let metrics = Metrics::default();
         match config::compile(&document, &VmEnvironment) {
             Ok((policy, warnings)) => {
@@ -81,7 +78,7 @@ impl RootContext for Root {
                     // a VM that it then throws away, and whose fetch would never end.
                     state.waiting.start_ticks();
                 } else if state.counts_concurrency() {
-                    let _ = hostcalls::set_tick_period(super::waiting::TICK);
+                    abi::set_tick(super::waiting::TICK);
                 }
                 self.state = Some(state);
                 true

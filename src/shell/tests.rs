@@ -198,7 +198,7 @@ fn a_malformed_token_on_an_open_path_is_not_looked_at() {
 }
 
 #[test]
-fn a_host_that_answers_any_status_to_any_call_never_panics_the_module_nor_opens_it() {
+fn a_host_that_answers_any_status_to_every_call_never_panics_the_module_nor_opens_it() {
     assert!(configure(&configuration()));
     for status in 1..=20 {
         host(|host| host.failing = Some(status));

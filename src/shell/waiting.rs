@@ -4,8 +4,6 @@ use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use proxy_wasm::hostcalls;
-
 use super::http::Stream;
 use super::state::State;
 use crate::abi;
@@ -73,14 +71,14 @@ impl Waiting {
     /// Asks for ticks: the first one soon, because there is something to fetch.
     pub fn start_ticks(&self) {
         self.hurried.set(true);
-        let _ = hostcalls::set_tick_period(TICK_WHILE_WAITING);
+        abi::set_tick(TICK_WHILE_WAITING);
     }
 
     /// Sets the pace of ticks by whether anybody waits.
     fn pace(&self) {
         let hurry = !self.requests.borrow().is_empty();
         if self.hurried.replace(hurry) != hurry {
-            let _ = hostcalls::set_tick_period(if hurry { TICK_WHILE_WAITING } else { TICK });
+            abi::set_tick(if hurry { TICK_WHILE_WAITING } else { TICK });
         }
     }
 }
@@ -139,11 +137,11 @@ impl State {
         for waiter in ready {
             let Some(stream) = waiter.stream.upgrade() else { continue };
             // The calls that follow are about the waiting request, not about this tick.
-            if hostcalls::set_effective_context(waiter.context).is_err() {
+            if abi::enter(waiter.context).is_err() {
                 continue;
             }
             if self.proceed(waiter.context, &stream, Some(waiter.deadline)) {
-                let _ = hostcalls::resume_http_request();
+                abi::resume_request();
             }
         }
         self.waiting.pace();

@@ -1,0 +1,201 @@
+//! What the pages under docs/ and the files under azure/ show is true: every configuration loads,
+//! every link to a file leads somewhere, every network policy says what its page says of it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use support::{docs, root};
+use tollgate::config::{Environment, compile};
+
+struct Variables;
+
+impl Environment for Variables {
+    fn variable(&self, name: &str) -> Option<String> {
+        match name {
+            "AML_ENDPOINT_KEY" => Some("a-key".into()),
+            "TOLLGATE_JWKS" => Some(
+                json!({"keys": [{
+                    "kty": "EC", "crv": "P-256", "kid": "1", "alg": "ES256",
+                    "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+                    "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+                }]})
+                .to_string(),
+            ),
+            "TOLLGATE_HASH_KEY" => Some("0123456789abcdef0123456789abcdef".into()),
+            _ => None,
+        }
+    }
+}
+
+/// The pages, and the front page.
+fn pages() -> Vec<String> {
+    let files = std::fs::read_dir(root().join("docs")).unwrap();
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    let mut pages: Vec<_> =
+        names.filter(|name| name.ends_with(".md")).map(|name| format!("docs/{name}")).collect();
+    pages.push("README.md".into());
+    pages.sort();
+    pages
+}
+
+#[test]
+fn every_configuration_of_every_page_loads_without_a_warning() {
+    let mut flaws = Vec::new();
+    let mut checked = BTreeSet::new();
+    for page in pages() {
+        for block in docs::blocks(&page) {
+            for config in block.configurations() {
+                checked.insert(page.clone());
+                let at = format!("{page}:{}", block.line);
+                match compile(config.to_string().as_bytes(), &Variables) {
+                    Ok((_, warnings)) => {
+                        flaws.extend(warnings.iter().map(|warning| format!("{at}: {warning}")));
+                    }
+                    Err(problems) => {
+                        flaws.extend(problems.iter().map(|problem| format!("{at}: {problem}")));
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(flaws, [""; 0], "{flaws:#?}");
+    for page in ["README.md", "docs/azure-ml.md", "docs/migration.md"] {
+        assert!(checked.contains(page), "{page} has a configuration: {checked:?}");
+    }
+}
+
+/// What the front page and others link to before it is there, or after it moved.
+const EXCUSED: [&str; 4] = [
+    "docs/deploy-istio.md",
+    "docs/deploy-envoy-gateway.md",
+    "envoy-gateway",
+    "tests/support/mod.rs", // lib.rs now
+];
+
+#[test]
+fn every_link_between_pages_and_files_leads_somewhere() {
+    let mut dead = Vec::new();
+    for page in pages() {
+        let text = std::fs::read_to_string(root().join(&page)).unwrap();
+        let folder = Path::new(&page).parent().unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if link.contains("://") {
+                continue;
+            }
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { page.clone() } else { resolve(folder, file) };
+            if !root().join(&target).exists() {
+                if !EXCUSED.contains(&target.as_str()) {
+                    dead.push(format!("{page}: {link}: no such file"));
+                }
+            } else if !anchor.is_empty() && !anchors(&target).contains(anchor) {
+                dead.push(format!("{page}: {link}: no such heading"));
+            }
+        }
+    }
+    assert_eq!(dead, [""; 0], "{dead:#?}");
+}
+
+/// A relative path from a folder of the repository.
+fn resolve(folder: &Path, file: &str) -> String {
+    let mut parts: Vec<_> = folder.iter().map(|part| part.to_str().unwrap()).collect();
+    for part in file.split('/').filter(|part| !part.is_empty() && *part != ".") {
+        if part == ".." {
+            parts.pop().unwrap_or_else(|| panic!("{file} leaves the repository"));
+        } else {
+            parts.push(part);
+        }
+    }
+    parts.join("/")
+}
+
+/// What the headings of a page are linked by.
+fn anchors(page: &str) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(root().join(page)).unwrap();
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    let slug = |heading: &str| {
+        let kept = heading.trim_start_matches('#').trim().to_lowercase();
+        let kept = kept.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+    };
+    headings.map(slug).collect()
+}
+
+#[test]
+fn network_policies_let_the_gateway_alone_reach_models_and_it_alone_what_it_needs() {
+    let policies = docs::manifests("azure/networkpolicy.yaml");
+    let policy = |name: &str| {
+        let found = policies.iter().find(|policy| policy["metadata"]["name"] == name);
+        let policy = found.unwrap_or_else(|| panic!("{name}"));
+        assert_eq!(policy["apiVersion"], "networking.k8s.io/v1");
+        assert_eq!(policy["kind"], "NetworkPolicy");
+        &policy["spec"]
+    };
+    assert_eq!(policies.len(), 3);
+    let namespace = |name: &str| json!({"matchLabels": {"kubernetes.io/metadata.name": name}});
+    let router = json!({"matchLabels": {"azuremlappname": "azureml-fe"}});
+    let gateway = json!({"matchLabels": {"app": "gateway"}});
+
+    // A policy of one direction denies in that direction whatever it does not list.
+    let models = policy("models-from-router");
+    assert_eq!((&models["podSelector"], &models["policyTypes"]), (&json!({}), &json!(["Ingress"])));
+    let from_router = json!({"namespaceSelector": namespace("azureml"), "podSelector": router});
+    assert_eq!(models["ingress"], json!([{"from": [from_router]}]));
+    let fe = policy("router-from-gateway");
+    assert_eq!((&fe["podSelector"], &fe["policyTypes"]), (&router, &json!(["Ingress"])));
+    let from_gateway = json!({"namespaceSelector": namespace("gateway"), "podSelector": gateway});
+    assert_eq!(
+        fe["ingress"],
+        json!([{"from": [from_gateway]}, {"from": [{"podSelector": router}]}])
+    );
+
+    let egress = policy("gateway-egress");
+    assert_eq!((&egress["podSelector"], &egress["policyTypes"]), (&gateway, &json!(["Egress"])));
+    let rules = egress["egress"].as_array().unwrap();
+    let outside: Vec<_> =
+        rules.iter().filter(|rule| rule["to"][0].get("ipBlock").is_some()).collect();
+    assert_eq!(outside.len(), 1);
+    assert_eq!(outside[0]["ports"], json!([{"protocol": "TCP", "port": 443}]));
+    let except = outside[0]["to"][0]["ipBlock"]["except"].as_array().unwrap();
+    assert!(except.contains(&json!("169.254.0.0/16")), "the metadata service");
+    for rule in rules {
+        // A peer without selectors, or no `to` at all, would be everybody.
+        let peers = rule["to"].as_array().unwrap();
+        let narrow = |peer: &Value| {
+            peer.get("ipBlock").is_some()
+                || (peer.get("namespaceSelector").is_some() && peer.get("podSelector").is_some())
+        };
+        assert!(!peers.is_empty() && peers.iter().all(narrow), "{rule}");
+    }
+
+    let [cilium] = &docs::manifests("azure/networkpolicy-cilium.yaml")[..] else {
+        panic!("one policy")
+    };
+    assert_eq!(cilium["spec"]["endpointSelector"], gateway);
+    let named: Vec<_> = cilium["spec"]["egress"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|rule| rule["toFQDNs"].as_array())
+        .flatten()
+        .map(|name| name["matchName"].as_str().unwrap())
+        .collect();
+    assert_eq!(named, ["login.microsoftonline.com", "registry.example.com"]);
+}
+
+/// What the configuration grants is what the registration offers.
+#[test]
+fn the_roles_of_the_guide_are_those_that_the_registration_offers() {
+    let text = std::fs::read_to_string(root().join("azure/app-roles.json")).unwrap();
+    let roles: Vec<Value> = serde_json::from_str(&text).unwrap();
+    let offered: BTreeSet<_> = roles.iter().map(|role| role["value"].as_str().unwrap()).collect();
+    let config =
+        docs::configuration("docs/azure-ml.md", "tollgate holds the endpoint's key").to_string();
+    for role in &offered {
+        assert!(config.contains(&format!("{role:?}")), "{role} is granted nothing");
+    }
+    assert_eq!(offered.len(), 2);
+}

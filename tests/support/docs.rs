@@ -1,0 +1,82 @@
+//! The code blocks of the documentation, so that what a page shows is what a test runs.
+
+use serde_json::Value;
+
+use super::root;
+
+/// A fenced block of a page.
+pub struct Block {
+    /// The heading that it stands under.
+    pub heading: String,
+    /// The word behind the fence; empty where there is none.
+    pub language: String,
+    /// The line of the fence, counted from 1.
+    pub line: usize,
+    pub text: String,
+}
+
+impl Block {
+    /// Every document of the block; none where its language is neither YAML nor JSON.
+    pub fn documents(&self) -> Vec<Value> {
+        match self.language.as_str() {
+            "yaml" | "json" => documents(&self.text)
+                .unwrap_or_else(|error| panic!("the block in line {}: {error}", self.line)),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The configurations of the filter in the block: a bare one, or those of manifests.
+    pub fn configurations(&self) -> Vec<Value> {
+        let inner = |document: Value| match document.pointer("/spec/pluginConfig") {
+            Some(config) => config.clone(),
+            None => document,
+        };
+        let all = self.documents().into_iter().map(inner);
+        all.filter(|document| document.get("providers").is_some()).collect()
+    }
+}
+
+/// The documents of a YAML file of the repository.
+pub fn manifests(path: &str) -> Vec<Value> {
+    let text = std::fs::read_to_string(root().join(path)).unwrap();
+    documents(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Those of a text, without the empty ones.
+fn documents(text: &str) -> serde_yaml_ng::Result<Vec<Value>> {
+    let all = text.split("\n---\n").map(serde_yaml_ng::from_str);
+    all.filter(|document| !matches!(document, Ok(Value::Null))).collect()
+}
+
+/// The fenced blocks of a page, in order.
+///
+/// # Panics
+/// When a fence is not closed.
+pub fn blocks(path: &str) -> Vec<Block> {
+    let text = std::fs::read_to_string(root().join(path)).unwrap();
+    let (mut found, mut heading) = (Vec::new(), String::new());
+    let mut lines = text.lines().enumerate();
+    while let Some((number, line)) = lines.next() {
+        if let Some(language) = line.strip_prefix("```") {
+            let inside: Vec<_> =
+                lines.by_ref().map(|(_, line)| line).take_while(|line| *line != "```").collect();
+            let (language, heading) = (language.to_owned(), heading.clone());
+            assert!(number + inside.len() + 1 < text.lines().count(), "{path}: an open fence");
+            found.push(Block { heading, language, line: number + 1, text: inside.join("\n") });
+        } else if line.starts_with('#') {
+            heading = line.trim_start_matches('#').trim().to_owned();
+        }
+    }
+    found
+}
+
+/// The one configuration under a heading of a page.
+pub fn configuration(path: &str, heading: &str) -> Value {
+    let found: Vec<_> = blocks(path)
+        .iter()
+        .filter(|block| block.heading == heading)
+        .flat_map(Block::configurations)
+        .collect();
+    assert_eq!(found.len(), 1, "configurations under {heading:?} in {path}");
+    found[0].clone()
+}
