@@ -95,7 +95,7 @@ async fn a_vm_whose_memory_is_full_is_replaced_without_a_restart() {
     println!("the request that fills it: {:?}", filled.map(|response| response.status));
     // What is still free inside the module's heap goes with the next large requests; the one that
     // finds nothing kills the VM.
-    let large = Request::get("/").bearer(&token).header("x-large", &"x".repeat(50_000));
+    let large = Request::get("/").bearer(&token).header("x-large", "x".repeat(50_000));
     let dead = async || {
         let _ = client::try_send(envoy.address(), &large).await;
         (envoy.vm_failures().await > 0).then_some(())
