@@ -9,6 +9,8 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
+
 use super::exports::*;
 use super::fake_host::host;
 use super::held_tests::{MILLISECOND, answer, close, jwks, open, start, tick};
@@ -101,6 +103,23 @@ fn a_host_that_does_not_remove_a_spoofed_header_lets_no_request_pass_that_has_on
     }
     assert_eq!(request("/", &[]), CONTINUE);
     fail(None);
+}
+
+/// A dry run lets pass whom no rule is for; what could not be looked through could not be stripped.
+#[test]
+fn a_host_that_shows_no_headers_lets_no_request_pass_even_in_a_dry_run() {
+    let mut watched = configuration();
+    watched["dry_run"] = json!(true);
+    assert!(configure(&watched));
+    let spoofed = [("x-auth-subject", &b"root"[..])];
+    for status in ANY {
+        fail(Some(("proxy_get_header_map_pairs", status)));
+        assert_eq!(request("/", &spoofed), PAUSE, "{status}");
+        assert_eq!(host(|host| host.replies.iter().map(|r| r.status).collect::<Vec<_>>()), [503]);
+    }
+    fail(None);
+    assert_eq!(request("/", &spoofed), CONTINUE);
+    assert_eq!(upstream_header("x-auth-subject"), None);
 }
 
 #[test]

@@ -83,8 +83,9 @@ impl HttpContext for Http {
     fn on_http_request_headers(&mut self, _: usize, end: bool) -> Action {
         self.stream.borrow_mut().bodyless = end;
         let headers = Headers::from_buffer(abi::header_pairs(Map::Request));
+        let seen = headers.iter().next().is_some();
         let mut spoofed = self.state.owned.to_strip(&headers);
-        if spoofed.all(|name| abi::header_remove(Map::Request, name).is_ok()) {
+        if seen && spoofed.all(|name| abi::header_remove(Map::Request, name).is_ok()) {
             self.state.decide(&headers, self.context, &self.stream, None);
         } else {
             self.state.refuse_spoofed(&headers);
@@ -212,8 +213,8 @@ impl State {
         }
     }
 
-    /// Refuses a request with a header that only we may write and that the host does not remove, as
-    /// one whose `capability_restriction_config` lacks the call.
+    /// Refuses a request with a header that only we may write and that the host does not remove, or
+    /// whose headers it does not show, as one whose `capability_restriction_config` lacks the call.
     fn refuse_spoofed(&self, headers: &Headers) {
         let denial = Denial::for_now(Reason::StoreUnavailable, OWN_RETRY_AFTER);
         let judgement = Judgement::from(Verdict::Deny(denial.clone()));
