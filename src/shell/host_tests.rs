@@ -123,6 +123,23 @@ fn a_host_that_shows_no_headers_lets_no_request_pass_even_in_a_dry_run() {
 }
 
 #[test]
+fn a_token_that_the_host_does_not_remove_where_it_must_lets_no_request_pass() {
+    let mut silent = configuration();
+    silent["token"] = json!({"forward": false});
+    let calls = [("alice", "proxy_remove_header_map_value"), ("bob", "proxy_add_header_map_value")];
+    for (subject, call) in calls {
+        assert!(configure(&silent));
+        let token = bearer(subject);
+        fail(Some((call, 10)));
+        assert_eq!(request("/score", &[("authorization", &token)]), PAUSE, "{call}");
+        assert_eq!(host(|host| host.replies[0].status), 503, "{call}");
+        fail(None);
+        assert_eq!(request("/score", &[("authorization", &token)]), CONTINUE);
+        assert_eq!(upstream_header("authorization"), None);
+    }
+}
+
+#[test]
 fn any_status_of_any_single_host_call_while_requests_wait_ends_in_one_reply_or_none() {
     let any: Vec<u32> = ANY.collect();
     let all = CALLS.into_iter().map(|call| (call, &any[..])).chain(CALLS_OF_THE_SDK);

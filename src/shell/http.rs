@@ -88,7 +88,7 @@ impl HttpContext for Http {
         if seen && spoofed.all(|name| abi::header_remove(Map::Request, name).is_ok()) {
             self.state.decide(&headers, self.context, &self.stream, None);
         } else {
-            self.state.refuse_spoofed(&headers);
+            self.state.refuse_unwritable(&headers);
         }
         self.stream.borrow().headers_gate()
     }
@@ -186,13 +186,21 @@ impl State {
         stream.borrow_mut().lease = judgement.lease.take();
         if judgement.needs_body.is_some() {
             // The headers go on now, and what is written to them later goes nowhere.
-            self.write_request(&judgement, headers);
+            if self.write_request(&judgement, headers).is_err() {
+                self.refuse_unwritable(headers);
+                return false;
+            }
             let rule = judgement.rule.and_then(|index| self.policy.rules.get(index));
             let guard = rule.and_then(|rule| rule.payload.as_ref());
             let body = guard.map(|guard| Body::new(judgement, guard, headers.clone()));
             let begun = body.is_some();
             stream.borrow_mut().body = body;
             return begun;
+        }
+        let passes = matches!(judgement.verdict, Verdict::Allow(_) | Verdict::WouldDeny(_));
+        if passes && self.write_request(&judgement, headers).is_err() {
+            self.refuse_unwritable(headers);
+            return false;
         }
         self.report(&judgement);
         match &judgement.verdict {
@@ -206,16 +214,15 @@ impl State {
                 false
             }
             Verdict::Allow(_) | Verdict::WouldDeny(_) => {
-                self.write_request(&judgement, headers);
                 self.allow(stream, &mut judgement);
                 true
             }
         }
     }
 
-    /// Refuses a request with a header that only we may write and that the host does not remove, or
-    /// whose headers it does not show, as one whose `capability_restriction_config` lacks the call.
-    fn refuse_spoofed(&self, headers: &Headers) {
+    /// Refuses a request whose headers the host does not show, or does not change as they must be:
+    /// its `capability_restriction_config` may lack the call.
+    fn refuse_unwritable(&self, headers: &Headers) {
         let denial = Denial::for_now(Reason::StoreUnavailable, OWN_RETRY_AFTER);
         let judgement = Judgement::from(Verdict::Deny(denial.clone()));
         self.report(&judgement);

@@ -12,7 +12,7 @@ use super::metrics::Metrics;
 use super::random;
 use super::store::SharedData;
 use super::waiting::Waiting;
-use crate::abi::{self, Map};
+use crate::abi::{self, HostError, Map};
 use crate::cache::TokenCache;
 use crate::concurrency::Lease;
 use crate::gate::{Gate, Request};
@@ -155,18 +155,22 @@ impl State {
 
     /// Writes what the upstream gets to see of a request that passes: its tags, no token where it
     /// must not have one, and its own authorization where it has one.
-    pub fn write_request(&self, judgement: &Judgement, headers: &Headers) {
+    ///
+    /// # Errors
+    /// The first call that the host does not carry out. Such a request must not pass: it may still
+    /// have what was to be taken from it.
+    pub fn write_request(&self, judgement: &Judgement, headers: &Headers) -> Result<(), HostError> {
         for (index, value) in judgement.tags() {
             let header = self.policy.tags.get(*index).and_then(|tag| tag.header.as_ref());
             if let Some(header) = header {
                 // Ours alone and stripped before, so there is none to replace. The first search in
                 // a map would have the host build an index of it: 1 µs.
-                let _ = abi::header_add(Map::Request, header.as_bytes(), value.as_bytes());
+                abi::header_add(Map::Request, header.as_bytes(), value.as_bytes())?;
             }
         }
         if !self.policy.token.forward {
             for rewrite in token_source::removal(headers, &self.policy.token) {
-                write_header(rewrite.name.as_bytes(), &rewrite.values);
+                write_header(rewrite.name.as_bytes(), &rewrite.values)?;
             }
         }
         let rule = judgement.rule.and_then(|index| self.policy.rules.get(index));
@@ -176,22 +180,19 @@ impl State {
         let watched = self.policy.dry_run || rule.is_some_and(|rule| rule.dry_run);
         let lent = matches!(judgement.verdict, Verdict::Allow(_)) || !watched;
         if let Some(value) = authorization.filter(|_| lent) {
-            write_header(b"authorization", &[value.expose().as_bytes().to_vec()]);
+            write_header(b"authorization", &[value.expose().as_bytes().to_vec()])?;
         }
+        Ok(())
     }
 }
 
 /// Puts these lines in place of every line of a header.
-fn write_header(name: &[u8], values: &[Vec<u8>]) {
+fn write_header(name: &[u8], values: &[Vec<u8>]) -> Result<(), HostError> {
     match values {
-        [value] => {
-            let _ = abi::header_replace(Map::Request, name, value);
-        }
+        [value] => abi::header_replace(Map::Request, name, value),
         values => {
-            let _ = abi::header_remove(Map::Request, name);
-            for value in values {
-                let _ = abi::header_add(Map::Request, name, value);
-            }
+            abi::header_remove(Map::Request, name)?;
+            values.iter().try_for_each(|value| abi::header_add(Map::Request, name, value))
         }
     }
 }
