@@ -48,7 +48,7 @@ impl Epoch {
         let (subject, token) = &self.tokens[count % self.tokens.len()];
         let fresh = || {
             let mut claims = mint::claims(subject);
-            claims["jti"] = json!(count);
+            claims["jti"] = json!(count.to_string());
             self.ec.sign(&claims)
         };
         (subject.clone(), if count % 16 == 7 { fresh() } else { token.clone() })
@@ -99,10 +99,9 @@ pub fn corpus(world: &World) -> Vec<Attack> {
         };
         lasting && attack.fits_a_header()
     });
-    for (claim, family, reasons) in [
-        ("nbf", "cl-nbf", &["not_yet_valid"] as &[&str]),
-        ("iat", "cl-iat", &["issued_in_future"]),
-    ] {
+    for (claim, family, reasons) in
+        [("nbf", "cl-nbf", &["not_yet_valid"] as &[&str]), ("iat", "cl-iat", &["issued_in_future"])]
+    {
         let mut claims = mint::claims("someone");
         claims[claim] = json!(mint::now() + 86_400);
         claims["exp"] = json!(mint::now() + 90_000);
@@ -127,7 +126,7 @@ pub async fn upstream(tally: Arc<Tally>) -> Upstream {
             }
             // The mark of the hostile, and whatever has lost its mark.
             _ => {
-                tally.admitted(request.header("x-family").unwrap_or("unmarked"));
+                tally.admitted(request.header("x-attack").unwrap_or("unmarked"));
                 Reply::new(200, subject)
             }
         }
@@ -157,8 +156,7 @@ async fn good(field: Arc<Field>, number: usize) {
                 }
                 Ok(response) => {
                     let body = String::from_utf8_lossy(&response.body);
-                    let kid = epoch.ec.kid();
-                    field.tally.lost(format!("{} of {kid}: {body}", response.status));
+                    field.tally.lost(format!("{}: {body}", response.status));
                 }
                 Err(error) => field.tally.lost(format!("no answer: {error}")),
             }
@@ -181,11 +179,17 @@ async fn bad(field: Arc<Field>, corpus: Arc<Vec<Attack>>, number: usize) {
         if sent % REQUESTS_OF_A_CONNECTION == 0 {
             connection = Connection::lazy(field.address);
         }
-        let request = get(&attack.token, "bad").header("x-family", attack.family);
+        let request = get(&attack.token, "bad").header("x-attack", name(attack));
         // No answer is a refusal, too; that it was one the upstream's count shows.
         let _ = connection.try_send(&request.to_bytes()).await;
         field.tally.bad(attack.family);
     }
+}
+
+/// Family and name as far as a header can carry them.
+fn name(attack: &Attack) -> String {
+    let text = format!("{}: {}", attack.family, attack.name);
+    text.chars().filter(|c| *c == ' ' || c.is_ascii_graphic()).take(60).collect()
 }
 
 /// Good requests that the upstream resets: their only answer is the proxy's own 503.
@@ -228,7 +232,7 @@ async fn leaving(field: Arc<Field>) {
             _ => {
                 let kid = format!("unknown-{}", KID.fetch_add(1, Ordering::Relaxed));
                 let token = epoch.ec.with_kid(&kid).sign(&mint::claims("nobody"));
-                get(token.as_bytes(), "bad").header("x-family", "leaving").to_bytes()
+                get(token.as_bytes(), "bad").header("x-attack", "leaving").to_bytes()
             }
         };
         if let Ok(mut stream) = TcpStream::connect(field.address).await {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::sides::Side;
 
-/// How many lost requests are told in full.
+/// How many ways to be lost are told.
 const TOLD: usize = 20;
 
 /// How much more Envoy may have allocated at the end of a phase than after its warm-up. Both are
@@ -27,7 +27,7 @@ pub struct Tally {
     pub reset_upstream: AtomicU64,
     bad: Mutex<BTreeMap<String, u64>>,
     admitted: Mutex<BTreeMap<String, u64>>,
-    lost: Mutex<(u64, Vec<String>)>,
+    lost: Mutex<BTreeMap<String, u64>>,
 }
 
 impl Tally {
@@ -40,11 +40,8 @@ impl Tally {
     }
 
     pub fn lost(&self, how: String) {
-        let mut lost = self.lost.lock().unwrap();
-        lost.0 += 1;
-        if lost.1.len() < TOLD {
-            lost.1.push(how);
-        }
+        let full = self.lost.lock().unwrap().len() >= TOLD;
+        count(&self.lost, if full { "in some other way" } else { &how });
     }
 
     /// One line for who waits.
@@ -52,11 +49,11 @@ impl Tally {
         format!(
             "{} good, {} bad, {} resets, {} departures, {} lost, {} admitted",
             self.good.load(Ordering::Relaxed),
-            self.bad.lock().unwrap().values().sum::<u64>(),
+            sum(&self.bad),
             self.reset_client.load(Ordering::Relaxed),
             self.left.load(Ordering::Relaxed),
-            self.lost.lock().unwrap().0,
-            self.admitted.lock().unwrap().values().sum::<u64>(),
+            sum(&self.lost),
+            sum(&self.admitted),
         )
     }
 }
@@ -67,6 +64,10 @@ fn count(counts: &Mutex<BTreeMap<String, u64>>, family: &str) {
         Some(count) => *count += 1,
         None => _ = counts.insert(family.to_owned(), 1),
     }
+}
+
+fn sum(counts: &Mutex<BTreeMap<String, u64>>) -> u64 {
+    counts.lock().unwrap().values().sum()
 }
 
 /// What the storm itself did in a phase.
@@ -118,7 +119,7 @@ impl Figures {
         let admitted = tally.admitted.lock().unwrap().clone();
         let resets = [&tally.reset_client, &tally.reset_upstream].map(|n| n.load(Ordering::SeqCst));
         let checks = [
-            (lost.0 > 0, format!("{} good requests lost:\n{}", lost.0, lost.1.join("\n"))),
+            (!lost.is_empty(), format!("good requests lost: {lost:#?}")),
             (!admitted.is_empty(), format!("bad requests admitted: {admitted:?}")),
             (self.reloads > 0, format!("{} reloads or traps", self.reloads)),
             (self.growth() > GROWTH, format!("allocated memory grew by {}", mib(self.growth()))),
@@ -138,7 +139,6 @@ pub fn print(figures: &[Figures]) {
         println!("{name:<26}{}", cells.join(""));
     };
     let number = |n: &AtomicU64| n.load(Ordering::SeqCst).to_string();
-    let sum = |n: &Mutex<BTreeMap<String, u64>>| n.lock().unwrap().values().sum::<u64>();
     println!();
     row("", &|f| f.name());
     row("seconds", &|f| f.took.as_secs().to_string());
@@ -150,7 +150,7 @@ pub fn print(figures: &[Figures]) {
     row("pushes (refused)", &|f| format!("{} ({})", f.course.pushes, f.course.refused));
     row("resets by the upstream", &|f| number(&f.tally.reset_upstream));
     row("departures", &|f| number(&f.tally.left));
-    row("good requests lost", &|f| f.tally.lost.lock().unwrap().0.to_string());
+    row("good requests lost", &|f| sum(&f.tally.lost).to_string());
     row("bad requests admitted", &|f| sum(&f.tally.admitted).to_string());
     row("VM reloads and traps", &|f| f.reloads.to_string());
     row("allocated, warm", &|f| mib(f.warm.allocated));
@@ -161,10 +161,8 @@ pub fn print(figures: &[Figures]) {
         println!("\n{}", one.name());
         println!("  bad by family: {:?}", one.tally.bad.lock().unwrap());
         println!("  outages: {:?}", one.course.outages);
-        println!("  admitted by family: {:?}", one.tally.admitted.lock().unwrap());
-        for lost in &one.tally.lost.lock().unwrap().1 {
-            println!("  lost: {lost}");
-        }
+        println!("  lost: {:#?}", one.tally.lost.lock().unwrap());
+        println!("  admitted: {:#?}", one.tally.admitted.lock().unwrap());
     }
     println!();
 }
