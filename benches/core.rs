@@ -16,9 +16,9 @@ use tollgate::principal::{Caller, Principal};
 use tollgate::provider::KeysFrom;
 use tollgate::verify::algorithm::Algorithm;
 use tollgate::verify::base64url::encode;
-use tollgate::verify::engine::Engine;
+use tollgate::verify::engine::{Engine, ModuleEngine};
 use tollgate::verify::jwk::Key;
-use tollgate::verify::keyset::KeySet;
+use tollgate::verify::keyset::{KeySet, SecretKeys};
 use tollgate::verify::{Claims, Keys, Verifier};
 
 const NOW: u64 = 1_800_000_000_000_000_000;
@@ -53,6 +53,17 @@ impl Keys for PolicyKeys<'_> {
             KeysFrom::Remote(_) => None,
         }
     }
+}
+
+const INPUT: &[u8] = b"a signing input";
+
+/// A secret, alone in its set, and the tag of [`INPUT`] under it.
+fn hmac() -> Option<(KeySet, Vec<u8>)> {
+    let secret = [7; 32];
+    let jwk = json!({"keys": [{"kty": "oct", "kid": "h", "alg": "HS256", "k": encode(&secret)}]});
+    let (set, _) = KeySet::parse(jwk.to_string().as_bytes(), SecretKeys::Admit).ok()?;
+    let tag = hmac_sha256::HMAC::mac(INPUT, secret).to_vec();
+    Some((set, tag))
 }
 
 fn policy() -> Option<Policy> {
@@ -128,6 +139,22 @@ fn core(criterion: &mut Criterion) {
     criterion.bench_function("parse and judge a token, its signature apart", |bench| {
         bench.iter(|| verify(&policy, black_box(pick())));
     });
+
+    // The same within the noise, or the comparison tells how much of a tag was right.
+    for (place, byte) in [("first", 0), ("last", 31)] {
+        criterion.bench_function(
+            &format!("refuse an HMAC tag whose {place} byte is wrong"),
+            |bench| {
+                let Some((set, mut tag)) = hmac() else { return };
+                let Some(key) = set.iter().next() else { return };
+                tag.iter_mut().skip(byte).take(1).for_each(|byte| *byte ^= 1);
+                bench.iter(|| {
+                    let good = ModuleEngine.verify(key, Algorithm::Hs256, INPUT, black_box(&tag));
+                    assert!(!good);
+                });
+            },
+        );
+    }
 
     criterion.bench_function("read a claim as text", |bench| {
         let claims = tokens.first().and_then(|token| verify(&policy, token));

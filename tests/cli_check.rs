@@ -328,7 +328,7 @@ fn manifests_are_checked_document_by_document_and_patches_are_left_alone() {
 #[test]
 fn every_sample_of_the_repository_is_in_order() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let directories = ["envoy", "istio", "gateway"].map(|name| root.join(name));
+    let directories = ["envoy", "istio", "envoy-gateway"].map(|name| root.join(name));
     let mut arguments: Vec<&str> =
         directories.iter().filter(|d| d.is_dir()).map(|d| d.to_str().unwrap()).collect();
     let keys = format!("TOLLGATE_JWKS={KEYS}");

@@ -67,14 +67,6 @@ fn every_configuration_of_every_page_loads_without_a_warning() {
     }
 }
 
-/// What the front page and others link to before it is there, or after it moved.
-const EXCUSED: [&str; 4] = [
-    "docs/deploy-istio.md",
-    "docs/deploy-envoy-gateway.md",
-    "envoy-gateway",
-    "tests/support/mod.rs", // lib.rs now
-];
-
 #[test]
 fn every_link_between_pages_and_files_leads_somewhere() {
     let mut dead = Vec::new();
@@ -88,9 +80,7 @@ fn every_link_between_pages_and_files_leads_somewhere() {
             let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
             let target = if file.is_empty() { page.clone() } else { resolve(folder, file) };
             if !root().join(&target).exists() {
-                if !EXCUSED.contains(&target.as_str()) {
-                    dead.push(format!("{page}: {link}: no such file"));
-                }
+                dead.push(format!("{page}: {link}: no such file"));
             } else if !anchor.is_empty() && !anchors(&target).contains(anchor) {
                 dead.push(format!("{page}: {link}: no such heading"));
             }

@@ -5,6 +5,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use support::graft::{self, Fault};
 use support::prelude::*;
 use support::scenario::provider;
 use tokio::io::AsyncWriteExt;
@@ -236,33 +237,13 @@ async fn streams_that_outlive_a_push_and_a_lease_keep_their_places() {
     assert_eq!(envoy.vm_failures().await, 0);
 }
 
-/// A copy of the module of which one callback traps: that for the trailers of a request.
-fn trapping_module() -> std::path::PathBuf {
-    let mut module = walrus::Module::from_file(support::module()).unwrap();
-    let mut trap = walrus::FunctionBuilder::new(
-        &mut module.types,
-        &[walrus::ValType::I32; 2],
-        &[walrus::ValType::I32],
-    );
-    trap.func_body().unreachable();
-    let arguments = [(); 2].map(|()| module.locals.add(walrus::ValType::I32));
-    let trap = trap.finish(arguments.to_vec(), &mut module.funcs);
-    let named = |export: &&walrus::Export| export.name == "proxy_on_request_trailers";
-    let export = module.exports.iter().find(named).unwrap().id();
-    module.exports.get_mut(export).item = walrus::ExportItem::Function(trap);
-    let path = support::root().join(format!("target/e2e/trapping-{}.wasm", std::process::id()));
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    module.emit_wasm_file(&path).unwrap();
-    path
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn when_a_vm_dies_its_places_expire_and_the_buckets_stay_as_they_were() {
     let name = "when_a_vm_dies_its_places_expire_and_the_buckets_stay_as_they_were";
     let Some(binary) = support::envoy_binary(name) else { return };
     let signer = Signer::new("HS256", "key-1");
     let upstream = slow().await;
-    let module = trapping_module();
+    let module = graft::module(Fault::Trap);
     let envoy = Envoy::builder(binary)
         .workers(1)
         .module(&module)

@@ -289,6 +289,21 @@ fn a_release_is_the_same_twice_and_its_examples_name_its_digests() {
     let archive = std::fs::read(folder.join("tollgate-1.2.3-examples.tar.gz")).unwrap();
     let envoy = unpack(&archive, "tollgate-1.2.3-examples/envoy/envoy.yaml");
     assert_eq!(envoy, std::fs::read(support::root().join("envoy/envoy.yaml")).unwrap());
+    // What fetches an image names the image, what fetches a file the file.
+    let digests = read(folder, "digests.txt");
+    let digest = |what: &str| {
+        let line = digests.lines().find(|line| line.starts_with(what)).unwrap();
+        line.rsplit_once("sha256:").unwrap().1.to_owned()
+    };
+    for (file, what) in [
+        ("istio/base/plugin.yaml", "compat"),
+        ("envoy-gateway/policy.yaml", "compat"),
+        ("envoy-gateway/policy-http.yaml", "module"),
+    ] {
+        let example = unpack(&archive, &format!("tollgate-1.2.3-examples/{file}"));
+        let example = String::from_utf8(example).unwrap();
+        assert!(example.contains(&format!("sha256: \"{}\"", digest(what))), "{file}");
+    }
     let archive = folder.join("tollgate-1.2.3-examples.tar.gz");
     let all = Command::new("tar").arg("-xzOf").arg(archive).output().unwrap().stdout;
     assert!(!String::from_utf8_lossy(&all).contains(&"0".repeat(64)), "a placeholder is left");

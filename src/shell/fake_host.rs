@@ -32,7 +32,10 @@ pub struct FakeHost {
     pub root: u32,
     pub now: u64,
     pub configuration: Vec<u8>,
+    /// The request of the stream that the calls are about.
     pub request: Pairs,
+    /// Those of streams that wait, by their contexts.
+    pub requests: HashMap<u32, Pairs>,
     pub response: Pairs,
     /// What the host holds of the request's body.
     pub body: Vec<u8>,
@@ -326,8 +329,13 @@ extern "C" fn proxy_record_metric(id: u32, value: u64) -> u32 {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_set_effective_context(_: u32) -> u32 {
-    answer("proxy_set_effective_context", |_| OK)
+extern "C" fn proxy_set_effective_context(context: u32) -> u32 {
+    answer("proxy_set_effective_context", |host| {
+        if let Some(request) = host.requests.get(&context) {
+            host.request = request.clone();
+        }
+        OK
+    })
 }
 
 #[unsafe(no_mangle)]

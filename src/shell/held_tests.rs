@@ -36,9 +36,13 @@ pub(super) fn jwks(kids: &[&str]) -> String {
 }
 
 fn token(kid: &str) -> String {
+    token_of("https://issuer.test", kid)
+}
+
+fn token_of(issuer: &str, kid: &str) -> String {
     let header = json!({"alg": "EdDSA", "kid": kid});
     let claims = json!({
-        "iss": "https://issuer.test", "aud": "api://scoring", "sub": "alice",
+        "iss": issuer, "aud": "api://scoring", "sub": "alice",
         "exp": NOW_SECONDS + 6_000,
     });
     let input = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string())).join(".");
@@ -58,7 +62,12 @@ pub(super) fn start() -> u32 {
 
 /// Opens the stream `root + number` with a token of this kid.
 pub(super) fn open(root: u32, number: u32, kid: &str) -> (u32, u32) {
-    let authorization = format!("Bearer {}", token(kid));
+    open_with(root, number, &token(kid))
+}
+
+fn open_with(root: u32, number: u32, token: &str) -> (u32, u32) {
+    let authorization = format!("Bearer {token}");
+    let stream = root + number;
     host(|host| {
         host.request = pairs(&[
             (":method", "POST"),
@@ -66,8 +75,8 @@ pub(super) fn open(root: u32, number: u32, kid: &str) -> (u32, u32) {
             (":path", "/score"),
             ("authorization", &authorization),
         ]);
+        host.requests.insert(stream, host.request.clone());
     });
-    let stream = root + number;
     unsafe {
         proxy_on_context_create(stream, root);
         (stream, proxy_on_request_headers(stream, 4, false))
@@ -89,10 +98,13 @@ pub(super) fn tick(root: u32, after: u64) {
 
 /// Answers the newest call.
 pub(super) fn answer(root: u32, status: &str, body: &str) {
-    let number = host(|host| {
+    answer_call(root, calls() as u32, status, body);
+}
+
+fn answer_call(root: u32, number: u32, status: &str, body: &str) {
+    host(|host| {
         let head = if status.is_empty() { vec![] } else { pairs(&[(":status", status)]) };
         host.answer = (head, body.as_bytes().to_vec());
-        host.calls.len() as u32
     });
     unsafe { proxy_on_http_call_response(root, number, 1, body.len(), 0) };
 }
@@ -197,14 +209,12 @@ fn an_unknown_kid_waits_for_one_fetch_and_the_next_is_refused_at_once() {
     assert_eq!(replies(), []);
     tick(root, 20 * MILLISECOND);
     assert_eq!(calls(), 2);
-    host(|host| host.request.retain(|(name, _)| name != b"authorization"));
-    let authorization = format!("Bearer {}", token("random"));
-    host(|host| host.request.extend(pairs(&[("authorization", &authorization)])));
+    let resumed = host(|host| host.resumed);
     answer(root, "200", &jwks(&["k", "new"]));
-    // The fake host has one request: both are judged by it.
-    assert_eq!(replies(), [(401, "key_unknown".to_owned()), (401, "key_unknown".to_owned())]);
+    assert_eq!(host(|host| host.resumed), resumed + 1);
+    assert_eq!(replies(), [(401, "key_unknown".to_owned())]);
     open(root, 4, "random");
-    assert_eq!((calls(), replies().len()), (2, 3));
+    assert_eq!((calls(), replies().len()), (2, 2));
     assert_eq!(open(root, 5, "new").1, CONTINUE);
 }
 
@@ -280,4 +290,66 @@ fn a_host_that_fails_every_call_while_requests_wait_never_panics_the_module_nor_
     tick(root, 20 * MILLISECOND);
     answer(root, "200", &jwks(&["k"]));
     assert_eq!(host(|host| host.resumed), 1);
+}
+
+/// Envoy once crashed when its fetches ended while another ended, or after the client had left
+/// (CVE-2025-64527).
+#[test]
+fn two_fetches_end_in_any_order_while_clients_come_and_go_and_each_request_is_told_once() {
+    let mut document = configuration();
+    let mut second = document["providers"][0].clone();
+    second["name"] = json!("q");
+    second["issuers"] = json!(["https://other.test"]);
+    document["providers"].as_array_mut().unwrap().push(second);
+    let tokens = ["https://issuer.test", "https://other.test"].map(|issuer| token_of(issuer, "k"));
+    // Each client leaves or stays, each fetch has no answer, a bad or a good one, in every order of the
+    // four events.
+    let orders = (0..256_u32).map(|n| [n & 3, n >> 2 & 3, n >> 4 & 3, n >> 6]);
+    let orders: Vec<_> =
+        orders.filter(|order| (0..4).all(|event| order.contains(&event))).collect();
+    let cases = orders.iter().flat_map(|order| (0..36).map(move |case| (order, case)));
+    let (mut resumed, mut refused, mut left) = (0, 0, 0);
+    for (order, case) in cases {
+        let (leaves, outcomes) = ([case & 1, case >> 1 & 1], [case / 4 % 3, case / 12]);
+        host(|host| host.shared.clear());
+        assert!(configure(&document));
+        let root = host(|host| host.root);
+        let before = host(|host| {
+            host.resumed = 0;
+            host.replies.clear();
+            host.requests.clear();
+            host.calls.len() as u32
+        });
+        let streams = [1, 2].map(|n| open_with(root, n, &tokens[n as usize - 1]).0);
+        tick(root, 20 * MILLISECOND);
+        assert_eq!(calls() as u32, before + 2, "{order:?} {case}");
+        let mut open = [true; 2];
+        for event in order {
+            let index = *event as usize % 2;
+            if *event < 2 {
+                let (status, body) = match outcomes[index] {
+                    0 => ("", String::new()),
+                    1 => ("503", "no".to_owned()),
+                    _ => ("200", jwks(&["k"])),
+                };
+                answer_call(root, before + 1 + event, status, &body);
+            } else if leaves[index] == 1 {
+                close(streams[index]);
+                open[index] = false;
+                left += 1;
+            }
+        }
+        tick(root, 10_000 * MILLISECOND);
+        let told = host(|host| {
+            refused += host.replies.len();
+            resumed += host.resumed;
+            host.resumed as usize + host.replies.len()
+        });
+        let staying = open.iter().filter(|open| **open).count();
+        assert!((staying..=2).contains(&told), "{order:?} {case}: {told} of {staying}");
+        for (stream, _) in streams.into_iter().zip(open).filter(|(_, open)| *open) {
+            close(stream);
+        }
+    }
+    assert!(resumed > 300 && refused > 300 && left == 24 * 36, "{resumed} {refused} {left}");
 }

@@ -24,7 +24,9 @@
 //! - [`upstream`]: an HTTP/1.1 server that keeps each request exactly as it came over the wire.
 //! - [`client`]: an HTTP/1.1 client in which each byte of a request can be chosen, and an h2c one.
 //! - [`docs`]: the code blocks of the documentation.
+//! - [`graft`]: copies of the module with a fault in them.
 //! - [`grpc`]: a receiver for access logs and spans.
+//! - [`manifests`]: those for Istio and Envoy Gateway, and Kustomize.
 //! - [`mint`]: keys made at run time, tokens signed with them, well formed or not.
 //! - [`ratelimit`]: a Rate Limit Service and its Redis.
 //! - [`sample`]: the configurations under `envoy/`, run as they are.
@@ -46,9 +48,11 @@ pub mod client;
 pub mod docs;
 pub mod envoy;
 pub mod example;
+pub mod graft;
 pub mod grpc;
 pub mod idp;
 pub mod json_suite;
+pub mod manifests;
 pub mod mint;
 pub mod ratelimit;
 pub mod sample;

@@ -1,0 +1,107 @@
+//! A VM that dies, in a real Envoy: `FAIL_RELOAD` replaces it while requests are under way.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::time::{Duration, Instant};
+
+use support::graft::{self, Fault};
+use support::prelude::*;
+use support::scenario::provider;
+
+/// An Envoy with one worker, so with one VM for requests, in whose module trailers are fatal.
+async fn start(binary: std::path::PathBuf, fault: Fault, signer: &Signer, to: &Upstream) -> Envoy {
+    let module = graft::module(fault);
+    let envoy = Envoy::builder(binary)
+        .workers(1)
+        .module(&module)
+        .upstream(to.address())
+        .hcm(json!({"http_protocol_options": {"enable_trailers": true}}))
+        .plugin_config(json!({
+            "providers": [provider(&[signer], &["HS256"])],
+            "rules": [{"name": "all"}],
+        }))
+        .start()
+        .await;
+    std::fs::remove_file(module).unwrap();
+    envoy
+}
+
+fn with_trailers(token: &str) -> Vec<u8> {
+    let head = Request::new("POST", "/").header("transfer-encoding", "chunked").bearer(token);
+    [&head.to_bytes(), &b"0\r\nx-last: 1\r\n\r\n"[..]].concat()
+}
+
+async fn reloads(envoy: &Envoy) -> u64 {
+    envoy.stats("vm_reload_success").await.values().sum()
+}
+
+/// Sends until a request passes; how long that took.
+async fn until_served(envoy: &Envoy, token: &str) -> Duration {
+    let began = Instant::now();
+    let served = async || {
+        let response = client::try_send(envoy.address(), &Request::get("/").bearer(token)).await;
+        response.is_ok_and(|response| response.status == 200).then_some(())
+    };
+    assert!(support::poll(Duration::from_secs(10), served).await.is_some(), "no VM came back");
+    began.elapsed()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_under_way_when_a_vm_dies_end_and_the_next_one_is_served() {
+    let name = "requests_under_way_when_a_vm_dies_end_and_the_next_one_is_served";
+    let Some(binary) = support::envoy_binary(name) else { return };
+    let signer = Signer::new("HS256", "key-1");
+    let slow = Upstream::answering(|recorded| {
+        let delay = if recorded.path == "/slow" { 700 } else { 0 };
+        Reply { delay: Duration::from_millis(delay), ..Reply::new(200, "") }
+    })
+    .await;
+    let envoy = start(binary, Fault::Trap, &signer, &slow).await;
+    let token = signer.sign(&mint::claims("alice"));
+    for death in 1..=3 {
+        slow.clear();
+        let under_way: Vec<_> = (0..8)
+            .map(|_| {
+                let request = Request::get("/slow").bearer(&token);
+                let address = envoy.address();
+                tokio::spawn(async move { client::try_send(address, &request).await })
+            })
+            .collect();
+        let arrived = async || (slow.count() >= 8).then_some(());
+        assert!(support::poll(Duration::from_secs(5), arrived).await.is_some());
+        let began = Instant::now();
+        let died = Connection::open(envoy.address()).await.try_send(&with_trailers(&token)).await;
+        assert!(died.as_ref().is_ok_and(|response| response.status >= 500), "{died:?}");
+        let took = until_served(&envoy, &token).await;
+        for request in under_way {
+            request.await.unwrap().expect("an answer, of the upstream's or of Envoy's");
+        }
+        println!("served again after {took:.0?}; all had ended after {:.0?}", began.elapsed());
+        assert_eq!(reloads(&envoy).await, death);
+    }
+    // No token, no way through, in the new VM as in the old one.
+    assert_eq!(client::send(envoy.address(), &Request::get("/")).await.status, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vm_whose_memory_is_full_is_replaced_without_a_restart() {
+    let name = "a_vm_whose_memory_is_full_is_replaced_without_a_restart";
+    let Some(binary) = support::envoy_binary(name) else { return };
+    let signer = Signer::new("HS256", "key-1");
+    let upstream = Upstream::answering(|_| Reply::new(200, "")).await;
+    let envoy = start(binary, Fault::Memory, &signer, &upstream).await;
+    let token = signer.sign(&mint::claims("alice"));
+    let filled = Connection::open(envoy.address()).await.try_send(&with_trailers(&token)).await;
+    println!("the request that fills it: {:?}", filled.map(|response| response.status));
+    // What is still free inside the module's heap goes with the next large requests; the one that
+    // finds nothing kills the VM.
+    let large = Request::get("/").bearer(&token).header("x-large", "x".repeat(50_000));
+    let dead = async || {
+        let _ = client::try_send(envoy.address(), &large).await;
+        (envoy.vm_failures().await > 0).then_some(())
+    };
+    assert!(support::poll(Duration::from_secs(20), dead).await.is_some(), "it still lives");
+    let took = until_served(&envoy, &token).await;
+    println!("served again after {took:.0?}");
+    assert_eq!(client::send(envoy.address(), &Request::get("/")).await.status, 401);
+}

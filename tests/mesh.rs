@@ -1,0 +1,368 @@
+//! The manifests for Istio and Envoy Gateway are what their projects define, and agree with each
+//! other and with the filter.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "core/definitions.rs"]
+mod definitions;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use definitions::Definitions;
+use kcr_extensions_istio_io::v1alpha1::wasmplugins::{
+    WasmPlugin, WasmPluginFailStrategy, WasmPluginPhase, WasmPluginSpec,
+};
+use serde_json::{Value, json};
+use support::manifests::{self, Kustomize, PLUGIN, files, named, one, read, text};
+use support::root;
+use tollgate::config::{Environment, compile};
+use tollgate::policy::Policy;
+use tollgate::provider::KeysFrom;
+
+/// What can be applied, and with the plugin that it has.
+const OVERLAYS: [&str; 5] = ["sidecar", "gateway", "waypoint", "azure-ml", "azure-ml-mtls"];
+const EXTENSIONS: [&str; 3] = ["sidecar", "gateway", "waypoint"];
+const DIGEST: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// What the proxies' environment would hold.
+struct Variables;
+
+impl Environment for Variables {
+    fn variable(&self, name: &str) -> Option<String> {
+        (name == "AML_ENDPOINT_KEY").then(|| "stand-in-for-an-endpoint-key".to_owned())
+    }
+}
+
+/// The configuration as the filter takes it: no problem and nothing to warn of.
+fn compiled(config: &Value) -> Policy {
+    match compile(config.to_string().as_bytes(), &Variables) {
+        Ok((policy, warnings)) => {
+            assert!(warnings.is_empty(), "{warnings:?}");
+            policy
+        }
+        Err(problems) => panic!("{problems:#?}"),
+    }
+}
+
+/// The cluster that the one provider fetches its keys through.
+fn key_cluster(policy: &Policy) -> &str {
+    let [provider] = policy.providers.as_slice() else { panic!("one provider") };
+    let KeysFrom::Remote(remote) = &provider.keys else { panic!("remote keys") };
+    &remote.cluster
+}
+
+fn tag_headers(policy: &Policy) -> BTreeSet<&str> {
+    policy.tags.iter().filter_map(|tag| tag.header.as_deref()).collect()
+}
+
+/// Every overlay and what it builds; all tests share one run of Kustomize.
+fn built(test: &str) -> Option<&'static [(String, Vec<Value>)]> {
+    static BUILT: OnceLock<Vec<(String, Vec<Value>)>> = OnceLock::new();
+    let kustomize = Kustomize::find(test)?;
+    let folders = OVERLAYS.map(|overlay| format!("istio/overlays/{overlay}"));
+    let build = || folders.map(|folder| (folder.clone(), kustomize.build(&folder))).into();
+    Some(BUILT.get_or_init(build))
+}
+
+#[test]
+fn every_file_is_yaml_and_part_of_a_kustomization() {
+    for path in files("istio").into_iter().chain(files("envoy-gateway")) {
+        let documents = read(&path);
+        assert!(documents.iter().all(|document| !document.is_null()), "{}", path.display());
+        let folder = path.parent().unwrap();
+        let kustomization = folder.join("kustomization.yaml");
+        // The mesh configuration and Envoy Gateway's manifests are applied as they are.
+        if folder == Path::new("istio") || folder == Path::new("envoy-gateway") {
+            assert!(!root().join(kustomization).is_file());
+            continue;
+        }
+        if path == kustomization {
+            continue;
+        }
+        let kustomization = &read(kustomization)[0];
+        let empty = Vec::new();
+        let list = |name: &str| kustomization[name].as_array().unwrap_or(&empty).iter();
+        let mut named = list("resources").chain(list("patches").map(|patch| &patch["path"]));
+        let name = path.file_name().unwrap().to_str().unwrap();
+        assert!(named.any(|entry| entry == name), "{} is used", path.display());
+    }
+}
+
+/// What Istio's types do not know would be lost on the way there and back.
+fn typed(plugin: &Value) -> WasmPluginSpec {
+    let typed: WasmPlugin = serde_json::from_value(plugin.clone()).unwrap();
+    let back = serde_json::to_value(&typed).unwrap();
+    assert_eq!(back["spec"], plugin["spec"]);
+    typed.spec
+}
+
+#[test]
+fn the_shipped_plugin_is_what_istios_types_and_the_filter_say() {
+    let plugin = one(&read(PLUGIN), "WasmPlugin").clone();
+    let spec = typed(&plugin);
+    assert_eq!(spec.phase, Some(WasmPluginPhase::Authn));
+    assert_eq!(spec.fail_strategy, Some(WasmPluginFailStrategy::FailReload));
+    assert_eq!(spec.sha256.as_deref(), Some(DIGEST));
+    assert!(spec.url.starts_with("oci://"));
+    compiled(&plugin["spec"]["pluginConfig"]);
+}
+
+/// An object is what its definition says, where the definitions are here.
+fn fits(definitions: Option<&Definitions>, object: &Value) {
+    if let Some(definitions) = definitions {
+        assert_eq!(definitions.errors(object), Some(Vec::new()), "{object:#}");
+    }
+}
+
+#[test]
+fn what_a_definition_does_not_know_is_noticed() {
+    let Some(definitions) = Definitions::load() else { return };
+    for (field, value) in [
+        ("failPolicy", json!("FAIL_RELOAD")),
+        ("failStrategy", json!("RELOAD")),
+        ("sha256", json!("sha256:00")),
+        ("url", json!(1)),
+        ("match", json!([{"mode": "INBOUND"}])),
+    ] {
+        let mut plugin = read(PLUGIN).remove(0);
+        assert_eq!(definitions.errors(&plugin), Some(Vec::new()));
+        plugin["spec"][field] = value;
+        assert_eq!(definitions.errors(&plugin).unwrap().len(), 1, "{plugin:#}");
+    }
+    assert_eq!(definitions.errors(&read("envoy-gateway/gateway.yaml")[0]), None, "no definition");
+}
+
+#[test]
+fn each_overlay_builds_and_fits_the_definitions() {
+    let Some(overlays) = built("each_overlay_builds_and_fits_the_definitions") else { return };
+    let definitions = Definitions::load();
+    for (folder, objects) in overlays {
+        let names: BTreeSet<_> =
+            objects.iter().map(|o| (text(o, "/kind"), text(o, "/metadata/name"))).collect();
+        assert_eq!(names.len(), objects.len(), "{folder}");
+        let namespaces: BTreeSet<_> =
+            objects.iter().map(|object| text(object, "/metadata/namespace")).collect();
+        assert_eq!(namespaces.len(), 1, "{folder}: exportTo and selectors end at a namespace");
+        for object in objects {
+            fits(definitions.as_ref(), object);
+        }
+        let spec = typed(one(objects, "WasmPlugin"));
+        let selections = [
+            spec.selector.is_some(),
+            spec.target_refs.is_some(),
+            // The whole namespace, and what comes in alone.
+            spec.r#match.is_some_and(|m| serde_json::to_value(m).unwrap()[0]["mode"] == "SERVER"),
+        ];
+        assert_eq!(selections.iter().filter(|yes| **yes).count(), 1, "{folder}: {selections:?}");
+        compiled(&one(objects, "WasmPlugin")["spec"]["pluginConfig"]);
+    }
+}
+
+/// `outbound|PORT||HOST` exists where a ServiceEntry has that host and port, and it is safe where a
+/// DestinationRule says whom to expect there.
+#[test]
+fn the_cluster_of_the_keys_exists_and_knows_whom_to_trust() {
+    let Some(overlays) = built("the_cluster_of_the_keys_exists") else { return };
+    for (folder, objects) in overlays {
+        let policy = compiled(&one(objects, "WasmPlugin")["spec"]["pluginConfig"]);
+        let parts: Vec<_> = key_cluster(&policy).split('|').collect();
+        let ["outbound", port, "", host] = parts[..] else { panic!("{folder}: {parts:?}") };
+        originates_tls(objects, host, port.parse().unwrap());
+        assert_eq!(host, "login.microsoftonline.com", "where the preset fetches keys");
+        // What applications send there themselves is not encrypted a second time.
+        let entry = named(objects, "ServiceEntry", "entra-keys");
+        let ports = entry["spec"]["ports"].as_array().unwrap();
+        let own = ports.iter().find(|port| port["number"] == 443).unwrap();
+        assert_eq!(own["protocol"], "TLS", "{folder}");
+    }
+}
+
+/// That the mesh makes TLS of what is sent to this port, to the right host and only to that.
+fn originates_tls(objects: &[Value], host: &str, port: u64) {
+    let of_kind = |kind: &'static str| objects.iter().filter(move |o| o["kind"] == kind);
+    let entry = of_kind("ServiceEntry").find(|e| e["spec"]["hosts"] == json!([host])).unwrap();
+    let ports = entry["spec"]["ports"].as_array().unwrap();
+    let entry_port = ports.iter().find(|p| p["number"] == port).unwrap();
+    assert_eq!((&entry_port["protocol"], &entry_port["targetPort"]), (&json!("HTTP"), &json!(443)));
+    let rule = of_kind("DestinationRule").find(|rule| rule["spec"]["host"] == host).unwrap();
+    let policy = &rule["spec"]["trafficPolicy"];
+    assert!(policy.get("tls").is_none(), "{host}: TLS on this port alone");
+    let [setting] = policy["portLevelSettings"].as_array().unwrap().as_slice() else {
+        panic!("{host}: one port")
+    };
+    assert_eq!(setting["port"]["number"], port);
+    let tls = &setting["tls"];
+    assert_eq!(tls["sni"], host);
+    assert_eq!(tls["subjectAltNames"], json!([host]));
+    match text(tls, "/mode") {
+        "SIMPLE" => assert_eq!(tls["caCertificates"], "system"),
+        // The certificates of both sides come from the Secret.
+        "MUTUAL" => assert!(tls["credentialName"].is_string() && tls["caCertificates"].is_null()),
+        mode => panic!("{host}: {mode}"),
+    }
+}
+
+#[test]
+fn the_endpoint_outside_gets_tls_and_its_own_key() {
+    let Some(overlays) = built("the_endpoint_outside_gets_tls_and_its_own_key") else { return };
+    for (folder, objects) in overlays.iter().filter(|(folder, _)| folder.contains("azure-ml")) {
+        let service = one(objects, "VirtualService");
+        let route = service.pointer("/spec/http/0").unwrap();
+        let destination = &route["route"][0]["destination"];
+        let host = destination["host"].as_str().unwrap();
+        assert_eq!(route["rewrite"]["authority"], host, "the endpoint knows itself by its name");
+        originates_tls(objects, host, destination["port"]["number"].as_u64().unwrap());
+        let mode = "/spec/trafficPolicy/portLevelSettings/0/tls/mode";
+        let mode = text(named(objects, "DestinationRule", "azure-ml"), mode);
+        assert_eq!(mode == "MUTUAL", folder.ends_with("mtls"));
+        assert_eq!(
+            service["spec"]["gateways"],
+            json!([one(objects, "Gateway")["metadata"]["name"]])
+        );
+        let plugin = &one(objects, "WasmPlugin")["spec"];
+        assert_eq!(one(objects, "Gateway")["spec"]["selector"], plugin["selector"]["matchLabels"]);
+        let handed = &plugin["vmConfig"]["env"][0];
+        assert_eq!(handed["valueFrom"], "HOST", "the key is not in the manifest");
+        let rules = plugin["pluginConfig"]["rules"].as_array().unwrap();
+        assert!(rules.iter().all(|rule| rule["upstream_authorization"]["env"] == handed["name"]));
+    }
+}
+
+#[test]
+fn istio_decides_by_headers_that_the_filter_writes_on_the_same_proxies() {
+    let name = "istio_decides_by_headers_that_the_filter_writes_on_the_same_proxies";
+    let Some(overlays) = built(name) else { return };
+    let mesh = read("istio/telemetry.yaml").remove(0);
+    let providers = mesh.pointer("/meshConfig/extensionProviders").unwrap().as_array().unwrap();
+    let provided: BTreeSet<_> = providers.iter().map(|provider| text(provider, "/name")).collect();
+    for (folder, objects) in overlays {
+        let plugin = &one(objects, "WasmPlugin")["spec"];
+        let policy = compiled(&plugin["pluginConfig"]);
+        let headers = tag_headers(&policy);
+        let authorization = &named(objects, "AuthorizationPolicy", "scoring")["spec"];
+        let telemetry = &one(objects, "Telemetry")["spec"];
+        for selection in ["selector", "targetRefs"] {
+            assert_eq!(authorization[selection], plugin[selection], "{folder}");
+            assert_eq!(telemetry[selection], plugin[selection], "{folder}");
+        }
+        let mut conditions = 0;
+        for condition in authorization["rules"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|rule| rule["when"].as_array().map(Vec::as_slice).unwrap_or_default())
+        {
+            let key = text(condition, "/key");
+            let header = key.strip_prefix("request.headers[").unwrap().strip_suffix(']').unwrap();
+            assert!(headers.contains(header), "{folder}: {header}");
+            conditions += 1;
+            if header == "x-auth-tenant" {
+                let tenants = plugin["pluginConfig"]["providers"][0]["tenants"].as_array().unwrap();
+                let wanted = condition["values"].as_array().unwrap();
+                assert!(wanted.iter().all(|tenant| tenants.contains(tenant)), "{folder}");
+            }
+        }
+        assert!(conditions > 0, "{folder}");
+        let tracing = &telemetry["tracing"][0];
+        for tag in tracing["customTags"].as_object().unwrap().values() {
+            assert!(headers.contains(text(tag, "/header/name")), "{folder}: {tag}");
+        }
+        for user in [&telemetry["accessLogging"][0], tracing] {
+            assert!(provided.contains(text(user, "/providers/0/name")), "{folder}: {user}");
+        }
+        // What makes a waypoint have the cluster.
+        let keeper = providers.iter().find(|p| p["name"] == "tollgate-keys").unwrap();
+        let keeper = &keeper["envoyExtAuthzHttp"];
+        let cluster = format!("outbound|{}||{}", keeper["port"], text(keeper, "/service"));
+        assert_eq!(cluster, key_cluster(&policy), "{folder}");
+    }
+}
+
+#[test]
+fn the_audit_line_of_the_mesh_names_filter_state_and_nothing_secret() {
+    let mesh = read("istio/telemetry.yaml").remove(0);
+    let provider = mesh.pointer("/meshConfig/extensionProviders/0/envoyFileAccessLog").unwrap();
+    let labels = provider.pointer("/logFormat/labels").unwrap().as_object().unwrap();
+    for (column, state) in [("Identity", "identity"), ("Reason", "reason"), ("Rule", "rule")] {
+        assert_eq!(labels[column], format!("%FILTER_STATE(wasm.tollgate.{state}:PLAIN)%"));
+    }
+    let all = provider.to_string().to_lowercase();
+    for secret in ["authorization", "cookie", "%req(:path)", "%path(wq"] {
+        assert!(!all.contains(secret), "{secret}");
+    }
+}
+
+#[test]
+fn a_traffic_extension_says_what_the_wasm_plugin_said() {
+    let Some(kustomize) = Kustomize::find("a_traffic_extension_says_what_the_wasm_plugin_said")
+    else {
+        return;
+    };
+    let definitions = Definitions::load();
+    for name in EXTENSIONS {
+        let plugin = kustomize.build(&format!("istio/overlays/{name}"));
+        let extension = kustomize.build(&format!("istio/traffic-extension/{name}"));
+        assert_eq!(plugin.len(), extension.len());
+        let extension = one(&extension, "TrafficExtension");
+        fits(definitions.as_ref(), extension);
+        let mut spec = extension["spec"].clone();
+        let wasm = spec.as_object_mut().unwrap().remove("wasm").unwrap();
+        spec.as_object_mut().unwrap().extend(wasm.as_object().unwrap().clone());
+        assert_eq!(spec, one(&plugin, "WasmPlugin")["spec"], "{name}");
+        assert!(extension["spec"]["phase"] == "AUTHN" && wasm["failStrategy"] == "FAIL_RELOAD");
+    }
+}
+
+#[test]
+fn the_plugin_config_of_the_overlays_is_the_shipped_one() {
+    let Some(overlays) = built("the_plugin_config_of_the_overlays_is_the_shipped_one") else {
+        return;
+    };
+    let shipped = read(PLUGIN).remove(0)["spec"]["pluginConfig"].take();
+    for (folder, objects) in overlays.iter().filter(|(folder, _)| !folder.contains("azure-ml")) {
+        assert_eq!(one(objects, "WasmPlugin")["spec"]["pluginConfig"], shipped, "{folder}");
+    }
+}
+
+#[test]
+fn envoy_gateways_policies_fit_their_definition_and_the_gateway() {
+    let definitions = Definitions::load();
+    let infrastructure = read("envoy-gateway/gateway.yaml");
+    let proxy = read("envoy-gateway/proxy.yaml").remove(0);
+    let class = one(&infrastructure, "GatewayClass");
+    let gateway = one(&infrastructure, "Gateway");
+    let parameters = &class["spec"]["parametersRef"];
+    assert_eq!(parameters["name"], proxy["metadata"]["name"]);
+    assert_eq!(parameters["namespace"], proxy["metadata"]["namespace"]);
+    assert_eq!(gateway["spec"]["gatewayClassName"], class["metadata"]["name"]);
+    let route = one(&infrastructure, "HTTPRoute");
+    assert_eq!(route["spec"]["parentRefs"][0]["name"], gateway["metadata"]["name"]);
+
+    let bootstrap = manifests::documents(text(&proxy, "/spec/bootstrap/value")).remove(0);
+    let clusters = bootstrap.pointer("/static_resources/clusters").unwrap().as_array().unwrap();
+    assert_eq!(proxy["spec"]["bootstrap"]["type"], "Merge");
+    let shipped = read("envoy/gateway.yaml").remove(0);
+    assert_eq!(bootstrap["stats_config"], shipped["stats_config"]);
+    let entra = shipped.pointer("/static_resources/clusters").unwrap().as_array().unwrap();
+    let entra = entra.iter().find(|cluster| cluster["name"] == "entra").unwrap();
+    assert_eq!(clusters, std::slice::from_ref(entra), "as in envoy/gateway.yaml");
+
+    let mut configs = Vec::new();
+    for (file, source) in [("policy", "image"), ("policy-http", "http")] {
+        let policy = read(format!("envoy-gateway/{file}.yaml")).remove(0);
+        fits(definitions.as_ref(), &policy);
+        let target = &policy["spec"]["targetRefs"][0];
+        assert_eq!(target["kind"], "Gateway");
+        assert_eq!(target["name"], gateway["metadata"]["name"]);
+        assert_eq!(policy["metadata"]["namespace"], gateway["metadata"]["namespace"]);
+        let wasm = &policy["spec"]["wasm"][0];
+        assert_eq!(wasm["failOpen"], false);
+        assert_eq!(wasm["code"][source]["sha256"], DIGEST);
+        let policy = compiled(&wasm["config"]);
+        assert!(clusters.iter().any(|cluster| cluster["name"] == key_cluster(&policy)));
+        configs.push(wasm["config"].clone());
+    }
+    assert_eq!(configs[0], configs[1], "the two differ in where the module comes from");
+}
