@@ -2,7 +2,7 @@
 # Needed by hand: make, gcc, python3 and Rust (rustup).
 
 .DEFAULT_GOAL := help
-.PHONY: help wasm envoy test soak fuzz lint audit cli demo bench image push matrix release
+.PHONY: help wasm envoy test soak chaos fuzz lint audit cli demo bench image push matrix release
 
 help: ## Shows this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' Makefile
@@ -18,6 +18,9 @@ test: wasm ## Runs every test, the end-to-end ones in a real Envoy
 
 soak: wasm ## Runs the limits under long load (about 25 minutes): see scripts/soak
 	@scripts/soak
+
+chaos: wasm ## Runs a storm of faults and hostile traffic for DURATION seconds (1800): docs/proof.md
+	@DURATION='$(DURATION)' scripts/chaos
 
 fuzz: ## Runs each fuzz target for DURATION seconds (60), or those of TARGETS: see scripts/fuzz
 	@scripts/fuzz

@@ -117,6 +117,11 @@ impl Connection {
         Self { address, stream: Some(stream) }
     }
 
+    /// A connection that its first request opens, so that a refusal is an error of that request.
+    pub fn lazy(address: SocketAddr) -> Self {
+        Self { address, stream: None }
+    }
+
     /// One request over a stream of another kind, such as TLS.
     ///
     /// # Panics
@@ -173,7 +178,7 @@ pub async fn send(address: SocketAddr, request: &Request) -> Response {
 
 /// One request on a connection of its own, to a server that may not be there.
 pub async fn try_send(address: SocketAddr, request: &Request) -> std::io::Result<Response> {
-    Connection { address, stream: None }.try_send(&request.to_bytes()).await
+    Connection::lazy(address).try_send(&request.to_bytes()).await
 }
 
 /// All requests at the same moment, each on its own connection, opened before any is sent.

@@ -69,10 +69,20 @@ impl Envoy {
     ///
     /// Connections opened before an accepted push keep the old configuration until they drain.
     pub async fn reload(&mut self, plugin: Value) -> Push {
+        self.push(Some(plugin)).await
+    }
+
+    /// Replaces the filters in front of ours by this one, for an Envoy without ours, and pushes.
+    pub async fn reload_before(&mut self, filter: Value) -> Push {
+        self.builder.set_before(filter);
+        self.push(None).await
+    }
+
+    async fn push(&mut self, plugin: Option<Value>) -> Push {
         let before = (self.stat(ACCEPTED).await, self.stat(REJECTED).await);
         let in_force = self.stat(IN_FORCE).await + u64::from(self.builder.workers);
         self.pushes += 1;
-        let lds = self.builder.lds(&self.directory, Some(&plugin), self.pushes);
+        let lds = self.builder.lds(&self.directory, plugin.as_ref(), self.pushes);
         write_atomically(&self.directory, "lds.json", &lds);
         let envoy = &*self;
         let outcome = poll(DEADLINE, async || {

@@ -119,6 +119,10 @@ impl Builder {
         self
     }
 
+    pub(super) fn set_before(&mut self, filter: Value) {
+        self.before = vec![filter];
+    }
+
     /// An HTTP filter between ours and the router.
     pub fn filter_after(mut self, filter: Value) -> Self {
         self.after.push(filter);
