@@ -2,10 +2,10 @@
 # Needed by hand: make, gcc, python3 and Rust (rustup).
 
 .DEFAULT_GOAL := help
-.PHONY: help wasm envoy test soak chaos fuzz lint audit cli demo bench image push matrix release
+.PHONY: help wasm envoy test soak chaos fuzz coverage lint audit cli demo bench image push matrix release
 
 help: ## Shows this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
 
 wasm: ## Builds dist/tollgate.wasm
 	@scripts/wasm
@@ -24,6 +24,9 @@ chaos: wasm ## Runs a storm of faults and hostile traffic for DURATION seconds (
 
 fuzz: ## Runs each fuzz target for DURATION seconds (60), or those of TARGETS: see scripts/fuzz
 	@scripts/fuzz
+
+coverage: ## Lines of the core that the native tests run: target/coverage.txt
+	@scripts/coverage
 
 lint: ## Checks the format, and clippy on the native and the wasm target
 	@scripts/lint
