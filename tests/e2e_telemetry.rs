@@ -244,6 +244,7 @@ async fn a_host_that_removes_no_header_refuses_only_requests_with_one_of_ours() 
     let Start { envoy, signer, .. } = &start;
     let plain = Request::get("/once").bearer(signer.sign(&mint::claims("bob")));
     assert_eq!(client::send(envoy.address(), &plain).await.status, 200);
+    assert_eq!(envoy.access_after(0).await["Reason"], "ok");
     let spoofed = Request::get("/once")
         .bearer(signer.sign(&mint::claims("bob")))
         .header("X_Auth.Subject", "root");
