@@ -2,10 +2,10 @@
 # Needed by hand: make, gcc, python3 and Rust (rustup).
 
 .DEFAULT_GOAL := help
-.PHONY: help wasm envoy test soak chaos fuzz coverage lint audit cli demo bench image push matrix release
+.PHONY: help wasm envoy test soak chaos fuzz amplification coverage mutants lint msrv audit cli demo bench image push matrix release
 
 help: ## Shows this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
 
 wasm: ## Builds dist/tollgate.wasm
 	@scripts/wasm
@@ -25,6 +25,9 @@ chaos: wasm ## Runs a storm of faults and hostile traffic for DURATION seconds (
 fuzz: ## Runs each fuzz target for DURATION seconds (60), or those of TARGETS: see scripts/fuzz
 	@scripts/fuzz
 
+amplification: wasm ## Measures what each family of attacks costs beside a cheap request: docs/proof.md
+	@binary=$$(scripts/envoy) && ENVOY_BIN=$$binary cargo bench --bench amplification
+
 coverage: ## Lines of the core that the native tests run: target/coverage.txt
 	@scripts/coverage
 
@@ -34,6 +37,9 @@ lint: ## Checks the format, and clippy on the native and the wasm target
 cli: ## Builds target/release/tollgate: checks configurations, explains verdicts (docs/cli.md)
 	@CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
 		cargo build --release --features cli --bin tollgate
+
+msrv: ## Compiles what is published with the oldest Rust that Cargo.toml states
+	@scripts/msrv
 
 audit: ## Checks licences, advisories and sources of every dependency by deny.toml
 	@scripts/audit

@@ -264,6 +264,26 @@ mod tests {
     }
 
     #[test]
+    fn a_value_is_the_tokens_alone_if_each_of_its_parts_is() {
+        for (text, part, of_token) in [
+            ("text", Part::Text("text".into()), true),
+            ("{tid}", Part::Claim(ClaimRef::Name("tid".into())), true),
+            ("{@identity}", Part::Identity, true),
+            ("{@kid}", Part::Kid, true),
+            ("{@provider}", Part::Provider, true),
+            ("{@rule}", Part::Rule, false),
+            ("{@client_address}", Part::ClientAddress, false),
+            ("{@header:X-A}", Part::Header("x-a".into()), false),
+        ] {
+            let template = Template::parse(text).unwrap();
+            assert_eq!(template.parts(), [part], "{text}");
+            assert_eq!(template.is_of_token(), of_token, "{text}");
+            let mixed = Template::parse(&format!("{{sub}}{text}")).unwrap();
+            assert_eq!(mixed.is_of_token(), of_token, "{{sub}}{text}");
+        }
+    }
+
+    #[test]
     fn an_empty_part_is_told_apart_from_a_missing_one() {
         for (text, want) in [
             ("{tid}", Filled::Whole),

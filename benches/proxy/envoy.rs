@@ -84,13 +84,7 @@ impl Envoy {
 
     /// CPU time of all threads so far, in nanoseconds.
     pub fn cpu(&self) -> Result<u64> {
-        let mut total = 0_u64;
-        for task in fs::read_dir(format!("/proc/{}/task", self.process.id()))? {
-            let text = fs::read_to_string(task?.path().join("schedstat"))?;
-            let spent = text.split(' ').next().and_then(|field| field.parse::<u64>().ok());
-            total = total.saturating_add(spent.ok_or("schedstat does not begin with a number")?);
-        }
-        Ok(total)
+        Ok(support::envoy::cpu(self.process.id())?)
     }
 
     /// Resident memory, in KiB.

@@ -59,7 +59,10 @@ fn verdict(allow: Value, mut members: Value) -> (&'static str, Option<String>) {
         max_bytes: 1 << 16,
     };
     let claims = verifier.verify(token.as_bytes(), None, 0).unwrap();
-    match judge(policy.rules[0].allow.as_ref().unwrap(), &claims) {
+    let entries = policy.rules[0].allow.as_ref().unwrap();
+    let judged = judge(entries, &claims);
+    assert_eq!(judged.is_ok(), entries.iter().any(|entry| entry.holds(&claims)));
+    match judged {
         Ok(()) => ("ok", None),
         Err(unmet) => (unmet.reason.as_str(), unmet.scope.map(|scope| scope.to_string())),
     }

@@ -191,3 +191,93 @@ fn covers_is_never_claimed_without_reason() {
         assert_eq!(wide.covers(&narrow), want, "{wide:?} {narrow:?}");
     }
 }
+
+/// A rule for these paths, by `auth`; the name is what a test asks for.
+fn rule(name: &str, patterns: &[&str], auth: Auth) -> Rule {
+    Rule {
+        name: name.into(),
+        matcher: paths(patterns),
+        auth,
+        providers: None,
+        limits: Vec::new(),
+        cost: Cost::Fixed(1),
+        concurrency: None,
+        payload: None,
+        allow: None,
+        upstream_authorization: None,
+        dry_run: false,
+    }
+}
+
+#[test]
+fn with_parameters_in_its_path_a_request_falls_under_the_rule_that_asks_for_more() {
+    let rules = [
+        rule("open", &["/open/**", "/a;x"], Auth::None),
+        rule("maybe", &["/maybe"], Auth::Optional),
+        rule("closed", &["/closed", "/b;x"], Auth::Required),
+    ];
+    for (path, lenient, strict) in [
+        ("/open/a", "open", "open"),
+        ("/open/a;x", "open", "open"),
+        ("/open;x/a", "none", "ambiguous"),
+        ("/maybe", "maybe", "maybe"),
+        ("/maybe;x", "none", "ambiguous"),
+        ("/closed", "closed", "closed"),
+        ("/closed;x=1", "closed", "ambiguous"),
+        ("/closed%3bx", "closed", "ambiguous"),
+        ("/a;x", "none", "ambiguous"),
+        ("/b;x", "closed", "ambiguous"),
+        ("/c;x", "none", "none"),
+        ("/c", "none", "none"),
+    ] {
+        for (is_strict, want) in [(false, lenient), (true, strict)] {
+            let got = match choose(&rules, &line(Some("h"), Some(path), "GET"), is_strict) {
+                Choice::None => "none",
+                Choice::One(index, rule) => {
+                    assert_eq!(rules.get(index).map(|r| &r.name), Some(&rule.name));
+                    &rule.name
+                }
+                Choice::Ambiguous => "ambiguous",
+            };
+            assert_eq!(got, want, "{path}, strict: {is_strict}");
+        }
+    }
+}
+
+#[test]
+fn only_a_request_with_a_host_and_a_path_gets_by_without_a_token() {
+    for (host, path, whole) in [
+        (Some("h"), Some("/"), true),
+        (Some("h"), Some("*"), false),
+        (Some("h"), Some(""), false),
+        (Some("h"), None, false),
+        (Some(""), Some("/"), false),
+        (None, Some("/"), false),
+        (None, None, false),
+    ] {
+        for (auth, want) in [(Auth::Required, true), (Auth::Optional, whole), (Auth::None, whole)] {
+            let rules = [Rule { matcher: Matcher::default(), ..rule("all", &[], auth) }];
+            let got = matches!(choose(&rules, &line(host, path, "GET"), true), Choice::One(0, _));
+            assert_eq!(got, want, "{host:?} {path:?} {auth:?}");
+        }
+    }
+}
+
+#[test]
+fn a_header_and_rows_cost_at_least_one_token() {
+    for (cost, least) in [
+        (Cost::Fixed(1), 1),
+        (Cost::Fixed(7), 7),
+        (Cost::Header { name: "x-batch".into(), max: 100 }, 1),
+        (Cost::Rows { max: 100 }, 1),
+    ] {
+        assert_eq!(cost.least(), least, "{cost:?}");
+    }
+}
+
+#[test]
+fn the_secret_of_a_header_is_for_the_header_alone() {
+    let secret = HeaderSecret::new("Bearer hush".into());
+    assert_eq!(secret.expose(), "Bearer hush");
+    assert_eq!(format!("{secret:?}"), "HeaderSecret");
+}

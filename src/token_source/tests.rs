@@ -58,6 +58,25 @@ fn a_header_without_prefix_is_taken_whole() {
 }
 
 #[test]
+fn only_a_prefix_that_ends_in_a_space_takes_further_ones() {
+    let headers = Headers::from_pairs(&[("x-user-token", "key=  a"), ("authorization", "x")]);
+    for (prefix, want) in [("key=", "  a"), ("key= ", "a")] {
+        let rules = rules(vec![header("x-user-token", prefix)]);
+        assert_eq!(find(&headers, &rules), one(want), "{prefix:?}");
+    }
+}
+
+#[test]
+fn a_line_without_a_token_stays_byte_for_byte() {
+    let line = " a=1;; b=2,,c ";
+    for (name, token) in [("cookie", "access_token=t"), ("sec-websocket-protocol", "bearer.a")] {
+        let pairs = [(name, line), (name, token)];
+        let want = [Rewrite { name: name.into(), values: vec![line.into()] }];
+        assert_eq!(removal(&Headers::from_pairs(&pairs), &everywhere()), want);
+    }
+}
+
+#[test]
 fn two_headers_are_several_tokens_even_if_equal_and_another_scheme_beside_does_not_count() {
     let pairs = [("authorization", "Bearer a"), ("authorization", "Bearer a")];
     assert_eq!(find(&Headers::from_pairs(&pairs), &bearer()), Found::Several);

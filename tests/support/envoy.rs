@@ -145,6 +145,11 @@ impl Envoy {
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
     }
 
+    /// CPU time of all threads of the process so far, nanoseconds.
+    pub fn cpu(&self) -> u64 {
+        cpu(self.pid()).unwrap()
+    }
+
     /// The whole log.
     pub fn log(&self) -> String {
         let read = |name: &str| std::fs::read(self.directory.join(name)).unwrap_or_default();
@@ -255,6 +260,17 @@ impl Drop for Envoy {
             let _ = std::fs::remove_dir_all(&self.directory);
         }
     }
+}
+
+/// CPU time that the living threads of a process have had, nanoseconds.
+pub fn cpu(pid: u32) -> std::io::Result<u64> {
+    let mut total = 0;
+    for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+        let text = std::fs::read_to_string(task?.path().join("schedstat"))?;
+        let spent = text.split(' ').next().and_then(|field| field.parse::<u64>().ok());
+        total += spent.ok_or(std::io::ErrorKind::InvalidData)?;
+    }
+    Ok(total)
 }
 
 /// `wasmcustom.label=.=value;.;metric` as `wasmcustom.metric.label.value`; see the filter's metrics.
