@@ -16,7 +16,7 @@ envoy: ## Installs the pinned Envoy under target/ and prints its path (ENVOY_BIN
 test: wasm ## Runs every test, the end-to-end ones in a real Envoy
 	@scripts/test
 
-soak: wasm ## Runs the limits under long load (about 25 minutes): see scripts/soak
+soak: wasm ## Runs the limits and one VM under long load (about 45 minutes): see scripts/soak
 	@scripts/soak
 
 chaos: wasm ## Runs a storm of faults and hostile traffic for DURATION seconds (1800): docs/proof.md
@@ -30,6 +30,9 @@ amplification: wasm ## Measures what each family of attacks costs beside a cheap
 
 coverage: ## Lines of the core that the native tests run: target/coverage.txt
 	@scripts/coverage
+
+mutants: ## Changes the core in a thousand ways and lists what no test notices: docs/proof.md
+	@scripts/mutants
 
 lint: ## Checks the format, and clippy on the native and the wasm target
 	@scripts/lint

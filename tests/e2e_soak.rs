@@ -1,6 +1,6 @@
 //! One VM for as many requests as a busy gateway sees in a while: nothing of them stays in it.
 //!
-//! 60,000 in `make test`; `make soak` sends ten million, of which `TOLLGATE_REQUESTS` is the number.
+//! 20,000 in `make test`; `make soak` sends ten million, of which `TOLLGATE_REQUESTS` is the number.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -21,7 +21,7 @@ const GROWTH: u64 = 4 << 20;
 async fn requests_good_and_bad_leave_nothing_behind_in_a_vm() {
     let test = "requests_good_and_bad_leave_nothing_behind_in_a_vm";
     let Some(binary) = support::envoy_binary(test) else { return };
-    let total: usize = std::env::var("TOLLGATE_REQUESTS").map_or(60_000, |n| n.parse().unwrap());
+    let total: usize = std::env::var("TOLLGATE_REQUESTS").map_or(20_000, |n| n.parse().unwrap());
     let world = World::new();
     let upstream = Upstream::answering(|_| Reply::new(200, "")).await;
     upstream.record(false);

@@ -202,8 +202,12 @@ mod tests {
         let free = take(empty, &quota, NOW, 0);
         assert_eq!(free.bucket, empty);
         assert_eq!(free.outcome, Outcome::Allowed { remaining: 0, reset_ns: 2 * SECOND });
-        // After a step back as well, when the debt is above what the bucket holds.
+        // After a step back as well, when the debt is above what the bucket holds, or after a charge.
         assert!(allowed(take(empty, &quota, NOW - 3600 * SECOND, 0)));
+        let indebted = quota.with_debt();
+        let owing = charge(empty, &indebted, NOW, 7);
+        assert!(allowed(take(owing, &indebted, NOW, 0)));
+        assert!(!allowed(take(owing, &indebted, NOW, 1)));
     }
 
     #[test]

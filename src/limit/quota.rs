@@ -242,7 +242,54 @@ mod tests {
             assert!(!is_above(interval, quota.period_ns(), quota.tokens()), "{n}/{p}");
             assert!(is_above(interval.next_up(), quota.period_ns(), quota.tokens()), "{n}/{p}");
         }
-        let quota = Quota::new(10, SECOND, 1).unwrap();
-        assert_eq!(quota.interval_bits(), 1e8_f32.to_bits());
+        for (n, p, exact) in [(10, SECOND, 1e8_f32), (1, 1000, 1000.0), (2, 1, 0.5)] {
+            assert_eq!(Quota::new(n, p, 1).unwrap().interval_bits(), exact.to_bits(), "{n}/{p}");
+        }
+    }
+
+    #[test]
+    fn only_the_bits_of_a_positive_finite_number_are_an_interval() {
+        for (number, parts) in [
+            (1.0, Some((1 << 23, -23))),
+            (1.5, Some((3 << 22, -23))),
+            (f32::MIN_POSITIVE, Some((1 << 23, -149))),
+            (f32::MAX, Some(((1 << 24) - 1, 104))),
+            (f32::MIN_POSITIVE.next_down(), None),
+            (0.0, None),
+            (-1.0, None),
+            (f32::INFINITY, None),
+            (f32::NAN, None),
+        ] {
+            let got = Binary::of(number.to_bits()).map(|b| (b.mantissa, b.exponent));
+            assert_eq!(got, parts, "{number}");
+        }
+    }
+
+    #[test]
+    fn a_bucket_fills_in_time_and_owes_ten_bursts_more_where_replies_are_charged() {
+        assert_eq!(MAX_REFILL_NS, 315_360_000 * SECOND);
+        for (n, p, b, refill) in [
+            (10, SECOND, 20, 2 * SECOND),
+            (3, SECOND, 10, 3_333_333_334),
+            (1, MAX_REFILL_NS, 1, MAX_REFILL_NS),
+        ] {
+            let quota = Quota::new(n, p, b).unwrap();
+            assert_eq!(quota.refill_ns(), refill);
+            let most = u128::from(MAX_REFILL_NS) * u128::from(quota.tokens());
+            assert_eq!(quota.ceiling_units(), quota.burst_units());
+            let indebted = quota.with_debt().ceiling_units();
+            assert_eq!(indebted, (11 * quota.burst_units()).min(most));
+        }
+    }
+
+    #[test]
+    fn an_error_says_what_is_wrong() {
+        for (error, part) in [
+            (QuotaError::Zero, "not be zero"),
+            (QuotaError::RateTooFine, "too many tokens"),
+            (QuotaError::RefillTooLong, "ten years"),
+        ] {
+            assert!(error.to_string().contains(part), "{error}");
+        }
     }
 }

@@ -353,6 +353,10 @@ fn two_tenants_of_one_issuer_can_be_two_providers() {
     assert_eq!(run(None).unwrap().provider(), 1);
     let refused = Failure { error: VerifyError::TenantNotAllowed, provider: Some(0) };
     assert_eq!(run(Some(&[0])).unwrap_err(), refused);
+    // The first is named where none admits the tenant.
+    let strangers = [0, 1].map(|_| Provider { tenants: tenants(OTHER_TENANT), ..entra() });
+    let nobody = self::run(&strangers, &keys, &token, None, NOW * SECOND);
+    assert_eq!(nobody.unwrap_err(), refused);
 }
 
 #[test]

@@ -1,0 +1,357 @@
+//! The gate without a host: which bucket a request takes from, what it costs, and what becomes of
+//! what it took.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "core/store.rs"]
+mod store;
+
+use std::cell::RefCell;
+
+use serde_json::{Value, json};
+use store::Memory;
+use support::mint::{self, Signer};
+use support::scenario::{claims_with, provider};
+use tollgate::cache::TokenCache;
+use tollgate::concurrency::Concurrency;
+use tollgate::config::{self, Environment};
+use tollgate::gate::{Gate, Request};
+use tollgate::headers::Headers;
+use tollgate::limit::table::Table;
+use tollgate::limit::{self, Counters};
+use tollgate::payload::Refusal;
+use tollgate::policy::Policy;
+use tollgate::provider::KeysFrom;
+use tollgate::verdict::Judgement;
+use tollgate::verify::Keys;
+use tollgate::verify::engine::ModuleEngine;
+use tollgate::verify::keyset::KeySet;
+
+struct NoVariables;
+
+impl Environment for NoVariables {
+    fn variable(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
+struct PolicyKeys<'a>(&'a Policy);
+
+impl Keys for PolicyKeys<'_> {
+    fn keys(&self, provider: usize) -> Option<&KeySet> {
+        match &self.0.providers.get(provider)?.keys {
+            KeysFrom::Static(keys) => Some(keys),
+            KeysFrom::Remote(_) => None,
+        }
+    }
+}
+
+/// A configuration at work, at one moment.
+struct Scene {
+    policy: Policy,
+    cache: TokenCache,
+    memory: Memory,
+    table: Option<Table>,
+    concurrency: Option<RefCell<Concurrency>>,
+    signer: Signer,
+    now: u64,
+}
+
+impl Scene {
+    /// One provider, and these members of the document.
+    fn new(members: Value) -> Self {
+        let signer = Signer::new("HS256", "key-1");
+        let mut document = json!({"providers": [provider(&[&signer], &["HS256"])]});
+        for (name, value) in members.as_object().unwrap() {
+            document[name] = value.clone();
+        }
+        let compiled = config::compile(document.to_string().as_bytes(), &NoVariables);
+        let Ok((policy, _)) = compiled else { panic!("{:?}", compiled.err()) };
+        let memory = Memory::default();
+        let table = Table::open(&memory, "p", policy.max_identities, [7; 16]).unwrap();
+        let concurrency = Concurrency::open(&memory, "p", &table, 1).unwrap();
+        Self {
+            cache: TokenCache::new(policy.token_cache, &policy.rules, 42),
+            table: Some(table),
+            concurrency: Some(RefCell::new(concurrency)),
+            memory,
+            signer,
+            now: mint::now() * 1_000_000_000,
+            policy,
+        }
+    }
+
+    fn gate(&self, run: impl FnOnce(&Gate<'_>)) {
+        run(&Gate {
+            policy: &self.policy,
+            keys: &PolicyKeys(&self.policy),
+            engine: &ModuleEngine,
+            cache: &self.cache,
+            table: self.table.as_ref(),
+            concurrency: self.concurrency.as_ref(),
+            store: &self.memory,
+        });
+    }
+
+    /// Judges a request for `/` with these headers besides, from 192.0.2.1.
+    fn judge(&self, headers: &[(&str, &str)]) -> Judgement {
+        let mut all = vec![(":method", "GET"), (":path", "/"), (":authority", "h")];
+        for (name, value) in headers {
+            all.retain(|(known, _)| known != name);
+            all.push((name, value));
+        }
+        let mut judgement = None;
+        self.gate(|gate| {
+            judgement = Some(gate.judge(&Request {
+                headers: &Headers::from_pairs(&all),
+                bodyless: false,
+                client_address: &|| Some("192.0.2.1".to_owned()),
+                now: self.now,
+                peer_certificate: &|| None,
+                clock: &|| self.now,
+            }));
+        });
+        judgement.unwrap()
+    }
+
+    /// The same with a token of these claims.
+    fn ask(&self, subject: &str, claims: Value) -> Judgement {
+        let token = self.signer.sign(&claims_with(subject, claims));
+        self.judge(&[("authorization", &format!("Bearer {token}"))])
+    }
+
+    fn conclude(&self, judgement: &mut Judgement, body: Result<u64, Refusal>) {
+        self.gate(|gate| gate.conclude(judgement, body, &|| self.now));
+    }
+
+    /// How many requests of these claims pass at this moment.
+    fn passes(&self, subject: &str, claims: &Value) -> usize {
+        let mut asked = (0..1_000).map(|_| word(&self.ask(subject, claims.clone())));
+        asked.by_ref().take_while(|word| *word == "ok").count()
+    }
+}
+
+fn word(judgement: &Judgement) -> &'static str {
+    judgement.verdict.reason().as_str()
+}
+
+/// One rule for all paths with these members, and one limit with those.
+fn limited(rule: Value, limit: Value) -> Value {
+    let mut document = json!({
+        "rules": [{"name": "all", "limits": ["l"]}],
+        "limits": [{"name": "l", "rate": "5/h"}],
+    });
+    for (list, members) in [("rules", rule), ("limits", limit)] {
+        for (name, value) in members.as_object().unwrap() {
+            document[list][0][name] = value.clone();
+        }
+    }
+    document
+}
+
+#[test]
+fn a_caller_has_the_bucket_of_its_own_rate_else_of_its_first_tier_else_of_the_limit() {
+    let scene = Scene::new(limited(
+        json!({}),
+        json!({
+            "tiers": [
+                {"when": {"roles_any": ["Batch"]}, "rate": "7/h"},
+                {"when": {"roles_any": ["Batch", "Night"]}, "rate": "9/h", "burst": 11},
+            ],
+            "rate_claim": {"claim": "/quota/rps", "max": "20/h"},
+        }),
+    ));
+    for (subject, claims, want) in [
+        ("plain", json!({}), 5),
+        ("batch", json!({"roles": ["Batch"]}), 7),
+        ("night", json!({"roles": ["Night"]}), 11),
+        ("own", json!({"quota": {"rps": 3}, "roles": ["Batch"]}), 3),
+        ("text", json!({"quota": {"rps": "12"}}), 12),
+        ("greedy", json!({"quota": {"rps": 1e9}}), 20),
+        ("nothing", json!({"quota": {"rps": 0}}), 1),
+        ("nonsense", json!({"quota": {"rps": true}}), 5),
+        // A second token of the same caller, with a quota of its own, has a bucket of its own.
+        ("plain", json!({"roles": ["Batch"]}), 7),
+        ("plain", json!({}), 0),
+    ] {
+        assert_eq!(scene.passes(subject, &claims), want, "{subject} {claims}");
+    }
+}
+
+#[test]
+fn who_is_unknown_is_counted_by_address_and_never_in_the_bucket_of_a_name() {
+    let scene = Scene::new(limited(json!({"auth": "optional"}), json!({"rate": "2/h"})));
+    let words: Vec<_> = (0..3).map(|_| word(&scene.judge(&[]))).collect();
+    assert_eq!(words, ["anonymous", "anonymous", "rate_limited"]);
+    let keyed = Scene::new(limited(json!({}), json!({"key": "{sub}", "rate": "1/h"})));
+    for (subject, want) in [("192.0.2.1", "ok"), ("a", "ok"), ("a", "rate_limited")] {
+        assert_eq!(word(&keyed.ask(subject, json!({}))), want, "{subject}");
+    }
+}
+
+#[test]
+fn a_dry_limit_and_a_dry_rule_tell_what_they_would_refuse() {
+    for (rule, limit, want) in [
+        (json!({}), json!({"dry_run": true}), ["ok", "rate_limited"]),
+        (json!({"dry_run": true}), json!({}), ["ok", "rate_limited"]),
+        (json!({"cost": 2}), json!({"dry_run": true}), ["cost_exceeds_burst"; 2]),
+        (json!({"cost": 2, "dry_run": true}), json!({}), ["cost_exceeds_burst"; 2]),
+    ] {
+        let mut limit = limit;
+        limit["rate"] = json!("1/h");
+        let scene = Scene::new(limited(rule.clone(), limit.clone()));
+        let judged = [0, 1].map(|_| scene.ask("a", json!({})));
+        assert_eq!(judged.each_ref().map(word), want, "{rule} {limit}");
+        assert_eq!(judged[1].verdict.decision(), "would_deny", "{rule} {limit}");
+        assert_eq!(judged[1].limited_by(), Some(0), "{rule} {limit}");
+    }
+}
+
+#[test]
+fn a_store_that_is_not_there_refuses_unless_the_configuration_lets_pass() {
+    for (mode, want) in [("deny", "store_unavailable"), ("allow", "ok")] {
+        for rule in [json!({}), json!({"limits": [], "concurrency": 1})] {
+            let mut document = limited(rule.clone(), json!({}));
+            document["failure_mode"] = json!(mode);
+            let mut scene = Scene::new(document);
+            scene.table = None;
+            scene.concurrency = None;
+            let judged = scene.ask("a", json!({}));
+            assert_eq!(word(&judged), want, "{mode} {rule}");
+            let waits = judged.verdict.denial().map(|denial| denial.retry_after.is_some());
+            assert_eq!(waits, (mode == "deny").then_some(true), "{mode} {rule}");
+        }
+    }
+}
+
+#[test]
+fn a_place_in_flight_is_held_by_those_who_pass_and_given_back_by_those_who_do_not() {
+    let scene = Scene::new(limited(json!({"concurrency": 2}), json!({"rate": "3/h"})));
+    let mut held: Vec<_> = (0..2).map(|_| scene.ask("a", json!({}))).collect();
+    let third = scene.ask("a", json!({}));
+    assert_eq!(word(&third), "concurrency_limited");
+    assert!(third.verdict.denial().unwrap().retry_after.is_some());
+    assert_eq!(word(&scene.ask("b", json!({}))), "ok", "another identity has its own");
+    let in_flight = || scene.concurrency.as_ref().unwrap().borrow().in_flight();
+    assert_eq!(in_flight(), 3);
+    let release = |held: &mut Judgement| {
+        let lease = held.lease.take().unwrap();
+        let mut concurrency = scene.concurrency.as_ref().unwrap().borrow_mut();
+        concurrency.release(&scene.memory, &|| scene.now, lease, &mut Counters::default());
+    };
+    release(&mut held[0]);
+    assert_eq!(word(&scene.ask("a", json!({}))), "ok");
+    release(&mut held[1]);
+    // The bucket is empty: the place that was taken for this one is free again.
+    assert_eq!(word(&scene.ask("a", json!({}))), "rate_limited");
+    assert_eq!(in_flight(), 2);
+}
+
+#[test]
+fn a_body_costs_its_rows_and_a_refused_one_takes_nothing() {
+    let scene = Scene::new(limited(
+        json!({"cost": {"json_rows": ["/data"], "max": 4}, "payload": {"max_rows": 100}}),
+        json!({"rate": "6/h"}),
+    ));
+    for (rows, cost, want) in [
+        (Err(Refusal::Rows(101)), 1, "rows_exceeded"),
+        (Ok(0), 1, "ok"),
+        (Ok(9), 4, "ok"),
+        (Ok(2), 2, "rate_limited"),
+        (Ok(1), 1, "ok"),
+    ] {
+        let mut judged = scene.ask("a", json!({}));
+        assert!(judged.needs_body.is_some());
+        let told = format!("{rows:?}");
+        scene.conclude(&mut judged, rows);
+        assert_eq!((word(&judged), judged.cost), (want, Some(cost)), "{told}");
+        // A second end of the body changes nothing.
+        scene.conclude(&mut judged, Ok(50));
+        assert_eq!((word(&judged), judged.cost), (want, Some(cost)), "{told}");
+    }
+}
+
+#[test]
+fn a_response_is_charged_what_it_says_else_what_the_request_costs() {
+    let scene = Scene::new(limited(
+        json!({"cost": 2}),
+        json!({"rate": "9/h", "charge": "response", "response_cost": {"json": "/usage/n"}}),
+    ));
+    let charge = |found: Option<u64>| {
+        let judged = scene.ask("a", json!({}));
+        let limit = &scene.policy.limits[0];
+        for planned in &judged.charges {
+            let request = planned.charge(limit, found);
+            let table = scene.table.as_ref().unwrap();
+            let clock = || scene.now;
+            limit::charge(table, &scene.memory, &clock, &request, &mut Counters::default());
+        }
+        let remaining = judged.limits.first().map(|report| report.remaining);
+        (word(&judged), remaining)
+    };
+    // What stands is told before the response is charged.
+    assert_eq!(charge(None), ("ok", Some(9)));
+    assert_eq!(charge(Some(6)), ("ok", Some(7)));
+    assert_eq!(charge(Some(50)), ("ok", Some(1)));
+    assert_eq!(charge(None).0, "rate_limited");
+}
+
+#[test]
+fn what_takes_is_told_to_those_who_explain_it() {
+    let scene = Scene::new(limited(
+        json!({"cost": {"header": "x-batch", "max": 8}}),
+        json!({"tiers": [{"when": {"roles_any": ["Batch"]}, "rate": "70/h"}]}),
+    ));
+    let judged = scene.ask("a", json!({"roles": ["Batch"]}));
+    scene.gate(|gate| {
+        let headers = Headers::from_pairs(&[(":path", "/")]);
+        let request = Request {
+            headers: &headers,
+            bodyless: true,
+            client_address: &|| None,
+            now: scene.now,
+            peer_certificate: &|| None,
+            clock: &|| scene.now,
+        };
+        let plan = gate.plan(&request, &judged);
+        let told: Vec<_> = plan.iter().map(|p| (p.limit, p.bucket(), p.cost)).collect();
+        assert_eq!(told, [(0, Some("l/tier0"), 1)]);
+    });
+}
+
+#[test]
+fn preflights_and_the_metadata_are_answered_before_any_rule() {
+    let scene = Scene::new(json!({
+        "responses": {
+            "resource_metadata": "https://h/.well-known/oauth-protected-resource",
+            "cors": {"allow_origins": ["https://app.example.com"]},
+        },
+    }));
+    let metadata = "/.well-known/oauth-protected-resource";
+    let asks = ("access-control-request-method", "POST");
+    for (headers, want) in [
+        (vec![(":path", metadata)], ("anonymous", "allow")),
+        (vec![(":path", metadata), (":method", "HEAD")], ("anonymous", "allow")),
+        (vec![(":path", metadata), (":method", "POST")], ("token_missing", "deny")),
+        (vec![(":path", "/.well-known/x")], ("token_missing", "deny")),
+        (
+            vec![(":method", "OPTIONS"), ("origin", "https://app.example.com"), asks],
+            ("preflight", "allow"),
+        ),
+        (
+            vec![(":method", "GET"), ("origin", "https://app.example.com"), asks],
+            ("token_missing", "deny"),
+        ),
+        (
+            vec![(":method", "OPTIONS"), ("origin", "https://evil.example"), asks],
+            ("token_missing", "deny"),
+        ),
+        (
+            vec![(":method", "OPTIONS"), ("origin", "https://app.example.com")],
+            ("token_missing", "deny"),
+        ),
+    ] {
+        let judged = scene.judge(&headers);
+        assert_eq!((word(&judged), judged.verdict.decision()), want, "{headers:?}");
+    }
+}
