@@ -9,6 +9,7 @@ mod confusion;
 mod encoding;
 mod header;
 mod json;
+pub mod key_sets;
 mod kid;
 mod signature;
 mod times;
