@@ -168,6 +168,16 @@ fn a_good_token_becomes_claims_that_can_be_read() {
 }
 
 #[test]
+fn the_name_of_the_key_is_that_of_the_set_whether_the_token_names_it_or_not() {
+    let keys = Sets(vec![Some(key_set(json!({"kid": "k"})))]);
+    for header in [json!({"alg": "HS256", "kid": "k"}), json!({"alg": "HS256"})] {
+        let token = mint(header, &good().to_string());
+        let claims = run(&[provider()], &keys, &token, None, NOW * SECOND).unwrap();
+        assert_eq!(claims.kid(), Some("k"), "{token}");
+    }
+}
+
+#[test]
 fn absent_malformed_and_wrong_are_three_errors() {
     use VerifyError::*;
     for (change, error) in [
