@@ -103,3 +103,20 @@ impl fmt::Display for VerifyError {
 }
 
 impl std::error::Error for VerifyError {}
+
+#[cfg(test)]
+mod tests {
+    use super::VerifyError;
+
+    #[test]
+    fn an_error_is_its_reason_and_the_member_that_it_is_about() {
+        for (error, text) in [
+            (VerifyError::Expired, "expired"),
+            (VerifyError::HeaderMember("alg"), "token_malformed (alg)"),
+            (VerifyError::ClaimMissing("tid"), "claim_missing (tid)"),
+            (VerifyError::ClaimMalformed("exp"), "claim_malformed (exp)"),
+        ] {
+            assert_eq!(error.to_string(), text);
+        }
+    }
+}

@@ -173,12 +173,33 @@ fn where_a_proven_host_gives_no_answer_the_module_does() {
 }
 
 #[test]
+fn a_host_that_is_lenient_is_not_asked_about_an_rsa_signature_out_of_range() {
+    let jwk = json!({"kty": "RSA", "n": base64url::encode(&[0xc1; 256]), "e": "AQAB"});
+    let key = Key::parse(&jwk, SecretKeys::Refuse).unwrap();
+    let mut engines = Engines::tested(Fake::new(like_envoy));
+    engines.host.answer = |_| Some(vec![8, 1]);
+    for (signature, asked) in [
+        (vec![1; 256], true),
+        (vec![0xc1; 256], false),
+        (vec![0xff; 256], false),
+        (vec![1; 255], false),
+        (vec![1; 257], false),
+    ] {
+        let good = engines.verify(&key, Algorithm::Rs256, b"text", &signature);
+        assert_eq!(good, asked, "{} bytes of {:?}", signature.len(), signature.first());
+    }
+}
+
+#[test]
 fn an_argument_names_hash_key_signature_and_text() {
     let key = der::rsa_key(&[0xff; 256], &[1, 0, 1]);
     let public = Public::Rsa { n: vec![0xff; 256], e: vec![1, 0, 1] };
     let mut message = key_field(Family::Rsa, &public).unwrap();
     assert_eq!(message[..3], [0x12, 0xa6, 0x02]);
     push_field(&mut message, HASH, b"sha256");
+    let mut short = Vec::new();
+    push_field(&mut short, TEXT, &[9; 127]);
+    assert_eq!((short.len(), &short[..2]), (129, &[0x22, 127][..]));
     push_field(&mut message, SIGNATURE, &[7; 127]);
     push_field(&mut message, TEXT, &[8; 128]);
     assert_eq!(fields(&message), [b"sha256".to_vec(), key, vec![7; 127], vec![8; 128]]);
