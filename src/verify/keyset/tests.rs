@@ -156,6 +156,7 @@ fn uses_that_allow_verification_are_honoured() {
         with(rsa(), "alg", json!("RS256")),
         with(rsa(), "x5c", json!(["MII"])),
         with(rsa(), "n", json!(encode(&[vec![0], base64url(RSA_N)].concat()))),
+        with(rsa(), "n", json!(encode(&[0xff; 512]))),
     ] {
         assert_eq!(refusal(key.clone()), None, "{key}");
     }
@@ -204,6 +205,9 @@ fn a_set_that_is_none_is_an_error() {
     let many = json!({"keys": vec![json!({}); MAX_KEYS + 1]}).to_string();
     assert_eq!(parse(&many), Err(KeySetError::TooManyKeys));
     assert_eq!(parse(&" ".repeat(MAX_BYTES + 1)), Err(KeySetError::TooLarge));
+    let most = json!({"keys": vec![p256(); MAX_KEYS]}).to_string();
+    let padding = " ".repeat(MAX_BYTES - most.len());
+    assert_eq!(parse(&(most + &padding)), Ok(()));
     let bad = parse(&json!({"keys": vec![json!({"kty": "RSA"}); 20]}).to_string()).unwrap_err();
     assert_eq!(bad.to_string().matches("n is absent").count(), 8);
 }
@@ -246,4 +250,5 @@ fn nothing_of_a_key_is_printed() {
     let printed = format!("{keys:?}");
     assert!(!printed.contains("BwcH") && !printed.contains("7, 7"), "{printed}");
     assert!(!printed.contains("ofgW") && printed.len() < 200, "{printed}");
+    assert!(printed.contains("family: Secret") && !keys.is_empty(), "{printed}");
 }
