@@ -306,4 +306,23 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn what_is_carried_over_is_rounded_up_and_never_to_nothing() {
+        let (old, new) = (Quota::new(3, SECOND, 5).unwrap(), Quota::new(2, SECOND, 5).unwrap());
+        let bucket = |tat_ns, frac| Bucket { tat_ns, frac };
+        // A fraction that the quota does not have is the next nanosecond.
+        for (frac, want) in [(2, bucket(NOW, 2)), (3, bucket(NOW + 1, 0)), (9, bucket(NOW + 1, 0))]
+        {
+            assert_eq!(carry_over(bucket(NOW, frac), old.interval_bits(), &old, NOW), want);
+        }
+        for (given, owes) in [(bucket(NOW, 0), false), (bucket(NOW, 1), true)] {
+            let carried = carry_over(given, old.interval_bits(), &new, NOW);
+            assert_eq!(debt(carried, &new, NOW) > 0, owes, "{given:?}");
+        }
+        for (over, some) in [(0, true), (1, false), (2, false)] {
+            let units = translate(MAX_REFILL_NS + over, old.interval_bits(), &new);
+            assert_eq!(units.is_some(), some, "{over}");
+        }
+    }
 }
