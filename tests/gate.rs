@@ -17,12 +17,13 @@ use tollgate::concurrency::Concurrency;
 use tollgate::config::{self, Environment};
 use tollgate::gate::{Gate, Request};
 use tollgate::headers::Headers;
+use tollgate::limit::store::{Store, StoreError, Swap};
 use tollgate::limit::table::Table;
 use tollgate::limit::{self, Counters};
 use tollgate::payload::Refusal;
 use tollgate::policy::Policy;
 use tollgate::provider::KeysFrom;
-use tollgate::verdict::Judgement;
+use tollgate::verdict::{Judgement, LimitReport};
 use tollgate::verify::Keys;
 use tollgate::verify::engine::ModuleEngine;
 use tollgate::verify::keyset::KeySet;
@@ -43,6 +44,19 @@ impl Keys for PolicyKeys<'_> {
             KeysFrom::Static(keys) => Some(keys),
             KeysFrom::Remote(_) => None,
         }
+    }
+}
+
+/// A store that answers nothing.
+struct Broken;
+
+impl Store for Broken {
+    fn load(&self, _: &str) -> Result<Option<(Vec<u8>, u32)>, StoreError> {
+        Err(StoreError::Host(10))
+    }
+
+    fn swap(&self, _: &str, _: &[u8], _: u32) -> Result<Swap, StoreError> {
+        Err(StoreError::Host(10))
     }
 }
 
@@ -181,8 +195,14 @@ fn a_caller_has_the_bucket_of_its_own_rate_else_of_its_first_tier_else_of_the_li
 #[test]
 fn who_is_unknown_is_counted_by_address_and_never_in_the_bucket_of_a_name() {
     let scene = Scene::new(limited(json!({"auth": "optional"}), json!({"rate": "2/h"})));
-    let words: Vec<_> = (0..3).map(|_| word(&scene.judge(&[]))).collect();
-    assert_eq!(words, ["anonymous", "anonymous", "rate_limited"]);
+    let judged: Vec<_> = (0..3).map(|_| scene.judge(&[])).collect();
+    let told = judged.iter().map(|judged| {
+        let hours = |report: &LimitReport| report.reset / (1_800 * 1_000_000_000);
+        (word(judged), judged.limits[0].remaining, hours(&judged.limits[0]))
+    });
+    // The last column: half hours until the bucket is full again.
+    let want = [("anonymous", 1, 1), ("anonymous", 0, 2), ("rate_limited", 0, 2)];
+    assert_eq!(told.collect::<Vec<_>>(), want);
     let keyed = Scene::new(limited(json!({}), json!({"key": "{sub}", "rate": "1/h"})));
     for (subject, want) in [("192.0.2.1", "ok"), ("a", "ok"), ("a", "rate_limited")] {
         assert_eq!(word(&keyed.ask(subject, json!({}))), want, "{subject}");
@@ -294,6 +314,22 @@ fn a_response_is_charged_what_it_says_else_what_the_request_costs() {
     assert_eq!(charge(Some(6)), ("ok", Some(7)));
     assert_eq!(charge(Some(50)), ("ok", Some(1)));
     assert_eq!(charge(None).0, "rate_limited");
+}
+
+#[test]
+fn a_response_that_cannot_be_charged_is_counted() {
+    let scene = Scene::new(limited(
+        json!({}),
+        json!({"charge": "response", "response_cost": {"json": "/usage/n"}}),
+    ));
+    let judged = scene.ask("a", json!({}));
+    let request = judged.charges[0].charge(&scene.policy.limits[0], Some(3));
+    let mut counters = Counters::default();
+    let table = scene.table.as_ref().unwrap();
+    for (store, uncharged) in [(&scene.memory as &dyn Store, 0), (&Broken, 1), (&Broken, 2)] {
+        limit::charge(table, store, &|| scene.now, &request, &mut counters);
+        assert_eq!(counters.uncharged, uncharged);
+    }
 }
 
 #[test]

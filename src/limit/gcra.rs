@@ -320,6 +320,12 @@ mod tests {
             let carried = carry_over(given, old.interval_bits(), &new, NOW);
             assert_eq!(debt(carried, &new, NOW) > 0, owes, "{given:?}");
         }
+        // Five tokens are five tokens, at a rate whose interval is a small number or a large one.
+        for tokens in [1, 10, 125, 1_000, 1_000_000] {
+            let fast = Quota::new(tokens, SECOND, 5).unwrap();
+            let five = translate(5 * SECOND / tokens, fast.interval_bits(), &new);
+            assert_eq!(five, Some(5 * u128::from(new.period_ns())), "{tokens}/s");
+        }
         for (over, some) in [(0, true), (1, false), (2, false)] {
             let units = translate(MAX_REFILL_NS + over, old.interval_bits(), &new);
             assert_eq!(units.is_some(), some, "{over}");

@@ -188,3 +188,21 @@ pub fn charge(
 ) {
     session::charge(table, store, clock, request, counters);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{StoreError, TakeError};
+
+    #[test]
+    fn an_error_says_what_stood_in_the_way() {
+        for (error, part) in [
+            (TakeError::Contended, "same slot at once"),
+            (TakeError::Crowded, "in flight in the same slot"),
+            (TakeError::from(StoreError::Host(7)), "status 7"),
+            (TakeError::from(StoreError::Unversioned), "no versions"),
+            (TakeError::from(StoreError::Damaged), "cannot be read"),
+        ] {
+            assert!(error.to_string().contains(part), "{error}");
+        }
+    }
+}

@@ -40,6 +40,11 @@ fn headers(name: &str, value: Option<&str>) -> Matcher {
     Matcher { headers: vec![pattern], ..Matcher::default() }
 }
 
+fn methods(names: &[&str]) -> Matcher {
+    let names = names.iter().map(|name| (*name).to_owned()).collect();
+    Matcher { methods: Some(names), ..Matcher::default() }
+}
+
 #[test]
 fn paths_match_exactly_by_segment_and_by_rest() {
     for (pattern, path, want) in [
@@ -187,6 +192,8 @@ fn covers_is_never_claimed_without_reason() {
         (headers("x", None), headers("x", Some("1")), true),
         (headers("x", Some("1")), headers("x", None), false),
         (headers("x", Some("1")), all.clone(), false),
+        (methods(&["GET", "POST"]), methods(&["POST"]), true),
+        (methods(&["GET"]), methods(&["GET", "POST"]), false),
     ] {
         assert_eq!(wide.covers(&narrow), want, "{wide:?} {narrow:?}");
     }
