@@ -658,6 +658,31 @@ fn a_denial_names_the_limit_that_takes_longest_and_takes_from_none() {
 }
 
 #[test]
+fn of_limits_that_take_as_long_the_first_is_named_wherever_their_buckets_are() {
+    let store = Memory::default();
+    let table = table(&store, 131_072);
+    let minute = quota(1, MINUTE, 1);
+    for caller in 0..20 {
+        let caller = caller.to_string();
+        let requests = ["a", "b", "c"].map(|limit| ask(limit, &caller, &minute, 1));
+        assert!(passes(&take(&table, &store, NOW, &requests)));
+        let denied = take(&table, &store, NOW, &requests);
+        assert_eq!(later(&denied), Some((0, MINUTE)), "{caller}");
+    }
+}
+
+#[test]
+fn a_charge_that_loses_every_race_counts_them_and_is_given_up() {
+    let memory = Memory::default();
+    let table = table(&memory, 8);
+    let store = Unreliable { inner: &memory, refuse: |_: &str| Some(Ok(Swap::Lost)) };
+    let quota = quota(1, SECOND, 1).with_debt();
+    let mut counters = Counters::default();
+    charge(&table, &store, &|| NOW, &ask("l", "x", &quota, 1), &mut counters);
+    assert_eq!((counters.retries, counters.uncharged), (u64::from(TRIES), 1));
+}
+
+#[test]
 fn a_cost_above_any_burst_never_passes_and_no_limits_always_do() {
     let store = Memory::default();
     let table = table(&store, 8);
