@@ -890,6 +890,49 @@ fn what_was_taken_before_a_failure_is_given_back() {
 }
 
 #[test]
+fn what_cannot_be_given_back_is_counted() {
+    let memory = Memory::default();
+    let table = table(&memory, 512);
+    let quota = quota(3, SECOND, 5);
+    let requests = [ask("a", "x", &quota, 2), ask("b", "x", &quota, 2)];
+    // The first write is the last that works.
+    let writes = Cell::new(0);
+    let refuse = |_: &str| {
+        writes.set(writes.get() + 1);
+        (writes.get() > 1).then_some(Err(StoreError::Host(10)))
+    };
+    let store = Unreliable { inner: &memory, refuse };
+    let mut counters = Counters::default();
+    assert!(take_all(&table, &store, &|| NOW, &requests, &mut counters).is_err());
+    assert_eq!(counters.stranded, 1);
+}
+
+#[test]
+fn what_nobody_touched_is_given_back_whole_however_long_it_took() {
+    let memory = Memory::default();
+    let table = table(&memory, 512);
+    let (one, two) = (quota(1, 10 * SECOND, 3), quota(1, HOUR, 1));
+    let slot = |name: &str| table.place(name, "x").slot;
+    let (first, second) = if slot("a") < slot("b") { ("a", "b") } else { ("b", "a") };
+    let (first, second) = (ask(first, "x", &one, 1), ask(second, "x", &two, 1));
+    assert!(passes(&take(&table, &memory, NOW, &[ask(first.limit, "x", &one, 2)])));
+    let second_key = format!("tollgate/p/b/{}", slot(second.limit));
+    let now = Cell::new(NOW);
+    let store = Meanwhile {
+        inner: &memory,
+        at: |write, key: &str| write && key == second_key,
+        meanwhile: Cell::new(Some(|| {
+            assert!(passes(&take(&table, &memory, NOW, &[second])));
+            now.set(NOW + 10 * SECOND);
+        })),
+    };
+    let mut counters = Counters::default();
+    let answer = take_all(&table, &store, &|| now.get(), &[first, second], &mut counters).unwrap();
+    assert!(matches!(answer, Answer::Denied { .. }), "{answer:?}");
+    assert_eq!(remaining(&table, &memory, now.get(), first), 2);
+}
+
+#[test]
 fn a_slot_of_another_length_is_counted_and_mended() {
     let store = Memory::default();
     let table = table(&store, 8);
