@@ -51,7 +51,6 @@ pub struct Concurrency {
     /// This worker among the holders of shares.
     holder: u64,
     held: HashMap<Place, Held>,
-    ticked: u64,
 }
 
 /// What this worker holds of one identity.
@@ -90,7 +89,6 @@ impl Concurrency {
             slots: (table.slots() / 8).clamp(least, most),
             holder,
             held: HashMap::new(),
-            ticked: 0,
         };
         for slot in 0..opened.slots {
             // Before traffic, like the buckets. Lost means that the slot is there.
@@ -173,13 +171,10 @@ impl Concurrency {
     /// or so, and to be called late rather than never.
     pub fn tick(&mut self, store: &dyn Store, clock: &dyn Fn() -> u64, counters: &mut Counters) {
         let now = clock();
-        // A clock that jumped may have made every share look expired to the others.
-        let jumped = now.abs_diff(self.ticked) > RENEW_NS;
-        self.ticked = now;
         let due: Vec<Place> = self
             .held
             .iter()
-            .filter(|(_, held)| held.dirty || jumped || now.abs_diff(held.written) >= RENEW_NS)
+            .filter(|(_, held)| held.dirty || now.abs_diff(held.written) >= RENEW_NS)
             .map(|(place, _)| *place)
             .collect();
         for place in due {

@@ -186,6 +186,20 @@ proptest! {
 }
 
 #[test]
+fn there_is_a_slot_for_each_eight_of_the_buckets_within_bounds() {
+    for (identities, slots) in [(64, 64), (8_192, 128), (131_072, 2_048), (524_288, 4_096)] {
+        let store = Memory::default();
+        let table = Table::open(&store, "p", identities, [7; 16]).unwrap();
+        let mut worker = Concurrency::open(&store, "p", &table, 1).unwrap();
+        for caller in 0..100 {
+            assert!(acquire(&mut worker, &store, NOW, &caller.to_string(), 1).is_some());
+        }
+        let own = |(key, _): &(String, Vec<u8>)| key.starts_with("tollgate/p/c/");
+        assert_eq!(store.dump().iter().filter(|pair| own(pair)).count(), slots, "{identities}");
+    }
+}
+
+#[test]
 fn places_are_per_rule_and_identity() {
     let memory = Memory::default();
     let mut worker = open(&memory, 1);
