@@ -200,6 +200,26 @@ fn there_is_a_slot_for_each_eight_of_the_buckets_within_bounds() {
 }
 
 #[test]
+fn a_slot_that_is_full_of_identities_refuses_the_next_and_keeps_the_others() {
+    let store = Memory::default();
+    let mut worker = open(&store, 1);
+    let mut acquire = |caller: usize| {
+        let counters = &mut Counters::default();
+        let whose = ("rule", &*caller.to_string());
+        worker.acquire(&store, &|| NOW, whose, 1, counters).map(|lease| lease.is_some())
+    };
+    let answers: Vec<_> = (0..10_000).map(&mut acquire).collect();
+    let held = answers.iter().filter(|answer| **answer == Ok(true)).count();
+    let crowded = answers.iter().filter(|answer| **answer == Err(TakeError::Crowded)).count();
+    // The table has eight slots for 64 identities, and a slot has room for 64 shares.
+    assert_eq!((held, crowded), (512, 10_000 - 512));
+    for (caller, answer) in answers.iter().enumerate().take(100) {
+        let again = if *answer == Ok(true) { Ok(false) } else { Err(TakeError::Crowded) };
+        assert_eq!(acquire(caller), again, "{caller}");
+    }
+}
+
+#[test]
 fn places_are_per_rule_and_identity() {
     let memory = Memory::default();
     let mut worker = open(&memory, 1);

@@ -69,15 +69,20 @@ struct Scene {
     concurrency: Option<RefCell<Concurrency>>,
     signer: Signer,
     now: u64,
+    /// SHA-256 of the client's certificate, as the host tells it.
+    certificate: Option<Vec<u8>>,
 }
 
 impl Scene {
-    /// One provider, and these members of the document.
+    /// One provider, and these members of the document; `bind` is the provider's.
     fn new(members: Value) -> Self {
         let signer = Signer::new("HS256", "key-1");
         let mut document = json!({"providers": [provider(&[&signer], &["HS256"])]});
         for (name, value) in members.as_object().unwrap() {
-            document[name] = value.clone();
+            match name.as_str() {
+                "bind" => document["providers"][0]["bind"] = value.clone(),
+                _ => document[name] = value.clone(),
+            }
         }
         let compiled = config::compile(document.to_string().as_bytes(), &NoVariables);
         let Ok((policy, _)) = compiled else { panic!("{:?}", compiled.err()) };
@@ -92,6 +97,7 @@ impl Scene {
             signer,
             now: mint::now() * 1_000_000_000,
             policy,
+            certificate: None,
         }
     }
 
@@ -121,7 +127,7 @@ impl Scene {
                 bodyless: false,
                 client_address: &|| Some("192.0.2.1".to_owned()),
                 now: self.now,
-                peer_certificate: &|| None,
+                peer_certificate: &|| self.certificate.clone(),
                 clock: &|| self.now,
             }));
         });
@@ -389,5 +395,62 @@ fn preflights_and_the_metadata_are_answered_before_any_rule() {
     ] {
         let judged = scene.judge(&headers);
         assert_eq!((word(&judged), judged.verdict.decision()), want, "{headers:?}");
+    }
+}
+
+#[test]
+fn a_bound_token_is_good_over_the_connection_of_its_certificate_alone() {
+    let mut scene = Scene::new(json!({"bind": "mtls"}));
+    let bound = |value: Value| json!({"cnf": {"x5t#S256": value}});
+    let own = bound(json!(mint::b64(&[0xab; 32])));
+    let hex = |byte: &str| Some(byte.repeat(32).into_bytes());
+    for (claims, certificate, want) in [
+        (own.clone(), hex("ab"), "ok"),
+        (own.clone(), hex("AB"), "ok"),
+        (own.clone(), hex("ac"), "binding_mismatch"),
+        (own.clone(), None, "binding_mismatch"),
+        (own.clone(), Some(b"ab".to_vec()), "binding_mismatch"),
+        (own.clone(), hex("xy"), "binding_mismatch"),
+        (own, Some([&b"ab".repeat(32)[..], b"a"].concat()), "binding_mismatch"),
+        (json!({}), hex("ab"), "claim_missing"),
+        (json!({"cnf": {}}), hex("ab"), "claim_missing"),
+        (json!({"cnf": "x"}), hex("ab"), "claim_malformed"),
+        (bound(json!(1)), hex("ab"), "claim_malformed"),
+        (bound(json!("+")), hex("ab"), "claim_malformed"),
+        (bound(json!(mint::b64(&[0xab; 31]))), hex("ab"), "claim_malformed"),
+    ] {
+        scene.certificate = certificate;
+        assert_eq!(word(&scene.ask("a", claims.clone())), want, "{claims}");
+    }
+}
+
+#[test]
+fn tags_say_what_the_token_and_the_request_are() {
+    let templates = [
+        ("{sub}", Some("alice")),
+        ("{@identity}", Some("https://issuer.test/alice")),
+        ("{@kid} of {@provider}", Some("key-1 of main")),
+        ("{@rule} for {sub}", Some("all for alice")),
+        ("{@client_address}", Some("192.0.2.1")),
+        ("{@header:x-batch}", Some("7")),
+        ("{@header:x-absent}", None),
+        ("{absent}", None),
+    ];
+    let tag =
+        |(at, (value, _)): (usize, &(&str, _))| json!({"name": format!("t{at}"), "value": value});
+    let scene = Scene::new(json!({
+        "rules": [{"name": "all"}],
+        "tags": templates.iter().enumerate().map(tag).collect::<Vec<_>>(),
+    }));
+    let token = scene.signer.sign(&claims_with("alice", json!({})));
+    for _ in 0..2 {
+        let judged =
+            scene.judge(&[("authorization", &format!("Bearer {token}")), ("x-batch", "7")]);
+        assert_eq!(word(&judged), "ok");
+        for (at, (template, want)) in templates.iter().enumerate() {
+            let got =
+                judged.tags().find(|(index, _)| *index == at).map(|(_, value)| value.as_str());
+            assert_eq!(got, *want, "{template}");
+        }
     }
 }
