@@ -63,7 +63,7 @@ impl Planned {
     /// What is charged when the response ends: the number found in it, else the request's cost.
     pub fn charge<'a>(&'a self, limit: &'a Limit, found: Option<u64>) -> Request<'a> {
         let cost = found.unwrap_or(self.cost);
-        Request { cost, mode: Mode::Take, dry_run: false, ..self.request(limit) }
+        Request { cost, ..self.request(limit) }
     }
 }
 

@@ -232,6 +232,25 @@ fn places_are_per_rule_and_identity() {
 }
 
 #[test]
+fn a_share_is_renewed_once_in_a_third_of_its_lease() {
+    let memory = Memory::default();
+    let mut worker = open(&memory, 1);
+    let _held = acquire(&mut worker, &memory, NOW, "alice", 1).unwrap();
+    let writes = Cell::new(0);
+    let store = Unreliable {
+        inner: &memory,
+        refuse: |_: &str| {
+            writes.set(writes.get() + 1);
+            None
+        },
+    };
+    for second in 1..=30 {
+        tick(&mut worker, &store, NOW + second * SECOND);
+        assert_eq!(writes.get(), second / 5, "{second}");
+    }
+}
+
+#[test]
 fn a_live_workers_places_are_renewed_and_a_dead_ones_return() {
     let memory = Memory::default();
     let (mut live, mut dead) = (open(&memory, 1), open(&memory, 2));

@@ -735,7 +735,9 @@ fn a_changed_rate_keeps_its_announced_moment() {
     let (fast, slow) = (quota(10, SECOND, 10), quota(1, MINUTE, 10));
     assert!(passes(&take(&table, &store, NOW, &[ask("l", "alice", &fast, 10)])));
     let request = [ask("l", "alice", &slow, 1)];
-    assert_eq!(later(&take(&table, &store, NOW, &request)), Some((0, MINUTE)));
+    let mut counters = Counters::default();
+    let denied = take_all(&table, &store, &|| NOW, &request, &mut counters).unwrap();
+    assert_eq!((later(&denied), counters.retries), (Some((0, MINUTE)), 0));
     assert!(!passes(&take(&table, &store, NOW + MINUTE - 1, &request)));
     assert!(passes(&take(&table, &store, NOW + MINUTE, &request)));
 }
