@@ -232,6 +232,24 @@ fn places_are_per_rule_and_identity() {
 }
 
 #[test]
+fn lost_races_are_tried_again_and_counted() {
+    let memory = Memory::default();
+    let mut worker = open(&memory, 1);
+    let lost = Cell::new(0);
+    let store = Unreliable {
+        inner: &memory,
+        refuse: |_: &str| {
+            lost.set(lost.get() + 1);
+            (lost.get() <= 3).then_some(Ok(Swap::Lost))
+        },
+    };
+    let mut counters = Counters::default();
+    let lease = worker.acquire(&store, &|| NOW, ("rule", "alice"), 1, &mut counters);
+    assert!(lease.unwrap().is_some());
+    assert_eq!(counters.retries, 3);
+}
+
+#[test]
 fn a_share_is_renewed_once_in_a_third_of_its_lease() {
     let memory = Memory::default();
     let mut worker = open(&memory, 1);

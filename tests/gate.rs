@@ -234,6 +234,21 @@ fn a_dry_limit_and_a_dry_rule_tell_what_they_would_refuse() {
 }
 
 #[test]
+fn of_dry_limits_one_that_can_never_be_met_is_what_is_told() {
+    for (burst, want) in [(1, "cost_exceeds_burst"), (2, "rate_limited")] {
+        let scene = Scene::new(json!({
+            "rules": [{"name": "all", "cost": 2, "limits": ["a", "b"]}],
+            "limits": [
+                {"name": "a", "rate": "3/h", "dry_run": true},
+                {"name": "b", "rate": "1/h", "burst": burst, "dry_run": true},
+            ],
+        }));
+        let judged = [0, 1].map(|_| scene.ask("a", json!({})));
+        assert_eq!(word(&judged[1]), want, "{burst}");
+    }
+}
+
+#[test]
 fn a_store_that_is_not_there_refuses_unless_the_configuration_lets_pass() {
     for (mode, want) in [("deny", "store_unavailable"), ("allow", "ok")] {
         for rule in [json!({}), json!({"limits": [], "concurrency": 1})] {
