@@ -3,19 +3,21 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "core/policy.rs"]
+mod policy;
+
 use std::collections::BTreeMap;
 use support::mint;
 
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use policy::{NoVariables, PolicyKeys};
 use serde_json::{Value, json};
 use support::attacks::{self, Attack, World};
-use tollgate::config::{self, Environment};
+use tollgate::config;
 use tollgate::policy::Policy;
-use tollgate::provider::KeysFrom;
+use tollgate::verify::Verifier;
 use tollgate::verify::engine::ModuleEngine;
-use tollgate::verify::keyset::KeySet;
-use tollgate::verify::{Keys, Verifier};
 
 /// Families of tokens that we refuse and the other verifier takes, and why we are right.
 const WE_REFUSE: &[(&str, &str)] = &[
@@ -48,25 +50,6 @@ const WE_TAKE: &[(&str, &str)] = &[(
 /// It takes a token for one second longer than we do, `exp` plus the skew included, so whether the two
 /// differ depends on how long the test has run.
 const AT_THE_SECOND: (&str, &str) = ("cl-exp", "at the end of the skew");
-
-struct NoVariables;
-
-impl Environment for NoVariables {
-    fn variable(&self, _: &str) -> Option<String> {
-        None
-    }
-}
-
-struct PolicyKeys<'a>(&'a Policy);
-
-impl Keys for PolicyKeys<'_> {
-    fn keys(&self, provider: usize) -> Option<&KeySet> {
-        match &self.0.providers.get(provider)?.keys {
-            KeysFrom::Static(keys) => Some(keys),
-            KeysFrom::Remote(_) => None,
-        }
-    }
-}
 
 fn policy(providers: Value) -> Policy {
     let document = json!({"providers": providers}).to_string();

@@ -3,24 +3,20 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "core/policy.rs"]
+mod policy;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use policy::NoVariables;
 use support::attacks::key_sets::{self, KeySetAttack, UNUSABLE};
 use support::prelude::*;
-use tollgate::config::{self, Environment};
+use tollgate::config;
 use tollgate::policy::Policy;
 use tollgate::verify::engine::ModuleEngine;
 use tollgate::verify::keyset::{KeySet, SecretKeys};
 use tollgate::verify::{Keys, Verifier};
-
-struct NoVariables;
-
-impl Environment for NoVariables {
-    fn variable(&self, _: &str) -> Option<String> {
-        None
-    }
-}
 
 struct Sets(Vec<Option<KeySet>>);
 

@@ -3,18 +3,21 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "core/policy.rs"]
+mod policy;
 #[path = "core/store.rs"]
 mod store;
 
 use std::cell::RefCell;
 
+use policy::{NoVariables, PolicyKeys};
 use serde_json::{Value, json};
 use store::Memory;
 use support::mint::{self, Signer};
 use support::scenario::{claims_with, provider};
 use tollgate::cache::TokenCache;
 use tollgate::concurrency::Concurrency;
-use tollgate::config::{self, Environment};
+use tollgate::config;
 use tollgate::gate::{Gate, Request};
 use tollgate::headers::Headers;
 use tollgate::limit::store::{Store, StoreError, Swap};
@@ -22,30 +25,8 @@ use tollgate::limit::table::Table;
 use tollgate::limit::{self, Counters};
 use tollgate::payload::Refusal;
 use tollgate::policy::Policy;
-use tollgate::provider::KeysFrom;
 use tollgate::verdict::{Judgement, LimitReport};
-use tollgate::verify::Keys;
 use tollgate::verify::engine::ModuleEngine;
-use tollgate::verify::keyset::KeySet;
-
-struct NoVariables;
-
-impl Environment for NoVariables {
-    fn variable(&self, _: &str) -> Option<String> {
-        None
-    }
-}
-
-struct PolicyKeys<'a>(&'a Policy);
-
-impl Keys for PolicyKeys<'_> {
-    fn keys(&self, provider: usize) -> Option<&KeySet> {
-        match &self.0.providers.get(provider)?.keys {
-            KeysFrom::Static(keys) => Some(keys),
-            KeysFrom::Remote(_) => None,
-        }
-    }
-}
 
 /// A store that answers nothing.
 struct Broken;

@@ -193,6 +193,8 @@ fn covers_is_never_claimed_without_reason() {
         (headers("x", Some("1")), headers("x", None), false),
         (headers("x", Some("1")), all.clone(), false),
         (methods(&["GET", "POST"]), methods(&["POST"]), true),
+        (methods(&["GET"]), methods(&["GET"]), true),
+        (methods(&["GET"]), methods(&["POST"]), false),
         (methods(&["GET"]), methods(&["GET", "POST"]), false),
     ] {
         assert_eq!(wide.covers(&narrow), want, "{wide:?} {narrow:?}");

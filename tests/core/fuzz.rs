@@ -4,6 +4,8 @@
 #![allow(dead_code, missing_docs)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "policy.rs"]
+mod policy;
 #[path = "store.rs"]
 mod store;
 
@@ -11,7 +13,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 use tollgate::cache::TokenCache;
-use tollgate::config::{self, Environment};
+use tollgate::config;
 use tollgate::gate::{Gate, Request};
 use tollgate::headers::Headers;
 use tollgate::limit::quota::Quota;
@@ -22,7 +24,6 @@ use tollgate::path;
 use tollgate::payload::watch::Pointers;
 use tollgate::payload::{Guard, Refusal};
 use tollgate::policy::Policy;
-use tollgate::provider::KeysFrom;
 use tollgate::remote::answer;
 use tollgate::remote::record::Record;
 use tollgate::tags::{OwnedHeaders, sanitise};
@@ -34,8 +35,9 @@ use tollgate::verify::engine::{Engine, ModuleEngine};
 use tollgate::verify::header::Header;
 use tollgate::verify::keyset::{KeySet, SecretKeys};
 use tollgate::verify::token::Token;
-use tollgate::verify::{Keys, base64url, json as strict_json};
+use tollgate::verify::{base64url, json as strict_json};
 
+use policy::{NoVariables, PolicyKeys};
 use store::Memory;
 
 /// A target: its name and what it does with bytes.
@@ -316,25 +318,6 @@ fn lines(data: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
         Some((line[..colon].to_ascii_lowercase(), line[colon + 1..].trim_ascii().to_vec()))
     };
     data.split(|byte| *byte == b'\n').take(64).filter_map(pair).collect()
-}
-
-struct NoVariables;
-
-impl Environment for NoVariables {
-    fn variable(&self, _: &str) -> Option<String> {
-        None
-    }
-}
-
-struct PolicyKeys<'a>(&'a Policy);
-
-impl Keys for PolicyKeys<'_> {
-    fn keys(&self, provider: usize) -> Option<&KeySet> {
-        match &self.0.providers.get(provider)?.keys {
-            KeysFrom::Static(keys) => Some(keys),
-            KeysFrom::Remote(_) => None,
-        }
-    }
 }
 
 /// One provider with a secret, an Ed25519 and an EC key, rules of each kind, a limit and tags.
