@@ -1,35 +1,30 @@
 //! The pure core on its own: what of a request's cost is ours and not the proxy's.
 
+#[path = "../tests/core/policy.rs"]
+mod policy;
+
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use policy::{NoVariables, PolicyKeys};
 use serde_json::json;
 use tollgate::cache::{Known, TokenCache};
-use tollgate::config::{self, Environment};
+use tollgate::config;
 use tollgate::limit::store::{CREATE, Store, StoreError, Swap};
 use tollgate::limit::table::Table;
 use tollgate::limit::{self, Counters, Mode, Request};
 use tollgate::policy::Policy;
 use tollgate::principal::{Caller, Principal};
-use tollgate::provider::KeysFrom;
 use tollgate::verify::algorithm::Algorithm;
 use tollgate::verify::base64url::encode;
 use tollgate::verify::engine::{Engine, ModuleEngine};
 use tollgate::verify::jwk::Key;
 use tollgate::verify::keyset::{KeySet, SecretKeys};
-use tollgate::verify::{Claims, Keys, Verifier};
+use tollgate::verify::{Claims, Verifier};
 
 const NOW: u64 = 1_800_000_000_000_000_000;
-
-struct NoVariables;
-
-impl Environment for NoVariables {
-    fn variable(&self, _: &str) -> Option<String> {
-        None
-    }
-}
 
 /// Every signature is good: what is left is the parsing and judging around it.
 struct Yes;
@@ -41,17 +36,6 @@ impl Engine for Yes {
 
     fn verify(&self, _: &Key, _: Algorithm, _: &[u8], _: &[u8]) -> bool {
         true
-    }
-}
-
-struct PolicyKeys<'a>(&'a Policy);
-
-impl Keys for PolicyKeys<'_> {
-    fn keys(&self, provider: usize) -> Option<&KeySet> {
-        match &self.0.providers.get(provider)?.keys {
-            KeysFrom::Static(keys) => Some(keys),
-            KeysFrom::Remote(_) => None,
-        }
     }
 }
 

@@ -82,7 +82,7 @@ impl Scene {
         }
     }
 
-    fn gate(&self, run: impl FnOnce(&Gate<'_>)) {
+    fn gate<T>(&self, run: impl FnOnce(&Gate<'_>) -> T) -> T {
         run(&Gate {
             policy: &self.policy,
             keys: &PolicyKeys(&self.policy),
@@ -91,28 +91,33 @@ impl Scene {
             table: self.table.as_ref(),
             concurrency: self.concurrency.as_ref(),
             store: &self.memory,
-        });
+        })
     }
 
-    /// Judges a request for `/` with these headers besides, from 192.0.2.1.
-    fn judge(&self, headers: &[(&str, &str)]) -> Judgement {
+    /// A request for `/` with these headers besides, from 192.0.2.1, and the gate before it.
+    fn at_gate<T>(
+        &self,
+        headers: &[(&str, &str)],
+        run: impl FnOnce(&Gate<'_>, &Request<'_>) -> T,
+    ) -> T {
         let mut all = vec![(":method", "GET"), (":path", "/"), (":authority", "h")];
         for (name, value) in headers {
             all.retain(|(known, _)| known != name);
             all.push((name, value));
         }
-        let mut judgement = None;
-        self.gate(|gate| {
-            judgement = Some(gate.judge(&Request {
-                headers: &Headers::from_pairs(&all),
-                bodyless: false,
-                client_address: &|| Some("192.0.2.1".to_owned()),
-                now: self.now,
-                peer_certificate: &|| self.certificate.clone(),
-                clock: &|| self.now,
-            }));
-        });
-        judgement.unwrap()
+        let request = Request {
+            headers: &Headers::from_pairs(&all),
+            bodyless: false,
+            client_address: &|| Some("192.0.2.1".to_owned()),
+            now: self.now,
+            peer_certificate: &|| self.certificate.clone(),
+            clock: &|| self.now,
+        };
+        self.gate(|gate| run(gate, &request))
+    }
+
+    fn judge(&self, headers: &[(&str, &str)]) -> Judgement {
+        self.at_gate(headers, |gate, request| gate.judge(request))
     }
 
     /// The same with a token of these claims.
@@ -341,17 +346,8 @@ fn what_takes_is_told_to_those_who_explain_it() {
         json!({"tiers": [{"when": {"roles_any": ["Batch"]}, "rate": "70/h"}]}),
     ));
     let judged = scene.ask("a", json!({"roles": ["Batch"]}));
-    scene.gate(|gate| {
-        let headers = Headers::from_pairs(&[(":path", "/")]);
-        let request = Request {
-            headers: &headers,
-            bodyless: true,
-            client_address: &|| None,
-            now: scene.now,
-            peer_certificate: &|| None,
-            clock: &|| scene.now,
-        };
-        let plan = gate.plan(&request, &judged);
+    scene.at_gate(&[], |gate, request| {
+        let plan = gate.plan(request, &judged);
         let told: Vec<_> = plan.iter().map(|p| (p.limit, p.bucket(), p.cost)).collect();
         assert_eq!(told, [(0, Some("l/tier0"), 1)]);
     });

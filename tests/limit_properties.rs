@@ -444,6 +444,12 @@ impl<A: Fn(bool, &str) -> bool, F: FnOnce()> Store for Meanwhile<'_, A, F> {
     }
 }
 
+/// Two limits of the caller `x`, in the order in which a request takes from them: by their slots.
+fn in_order(table: &Table) -> (&'static str, &'static str) {
+    let slot = |name: &str| table.place(name, "x").slot;
+    if slot("a") < slot("b") { ("a", "b") } else { ("b", "a") }
+}
+
 /// A take that time has repaid is not repaid again, or it would forgive a later caller's.
 #[test]
 fn a_late_give_back_forgives_nobody_elses_take() {
@@ -451,11 +457,9 @@ fn a_late_give_back_forgives_nobody_elses_take() {
         let memory = Memory::default();
         let table = table(&memory, 512);
         let (one, two) = (quota(1, 10 * SECOND, 2), quota(1, HOUR, 1));
-        // `first` must be taken from before `second`.
-        let slot = |name: &str| table.place(name, "x").slot;
-        let (first, second) = if slot("a") < slot("b") { ("a", "b") } else { ("b", "a") };
+        let (first, second) = in_order(&table);
         let (first, second) = (ask(first, "x", &one, 1), ask(second, "x", &two, 1));
-        let second_key = format!("tollgate/p/b/{}", slot(second.limit));
+        let second_key = format!("tollgate/p/b/{}", table.place(second.limit, "x").slot);
         let now = Cell::new(NOW);
         let store = Meanwhile {
             inner: &memory,
@@ -914,11 +918,10 @@ fn what_nobody_touched_is_given_back_whole_however_long_it_took() {
     let memory = Memory::default();
     let table = table(&memory, 512);
     let (one, two) = (quota(1, 10 * SECOND, 3), quota(1, HOUR, 1));
-    let slot = |name: &str| table.place(name, "x").slot;
-    let (first, second) = if slot("a") < slot("b") { ("a", "b") } else { ("b", "a") };
+    let (first, second) = in_order(&table);
     let (first, second) = (ask(first, "x", &one, 1), ask(second, "x", &two, 1));
     assert!(passes(&take(&table, &memory, NOW, &[ask(first.limit, "x", &one, 2)])));
-    let second_key = format!("tollgate/p/b/{}", slot(second.limit));
+    let second_key = format!("tollgate/p/b/{}", table.place(second.limit, "x").slot);
     let now = Cell::new(NOW);
     let store = Meanwhile {
         inner: &memory,
