@@ -1,39 +1,48 @@
-//! The host calls of the filter, without the SDK's wrappers.
+//! The host calls of the filter: every status is a value, every byte is a byte.
 //!
-//! The SDK turns every status that it does not list into a panic, and reads header names as UTF-8
-//! with a panic where they are not. A panic costs the request and the VM, so all calls go through
-//! here but one (`proxy_http_call`, whose answer the SDK routes): every status is a value, every
-//! byte is a byte. This is the only module with `unsafe`. Its obligations are the same in each call: pointers come from
-//! slices that outlive the call, and a buffer that the host returns was allocated by our own
-//! `proxy_on_memory_allocate` with exactly the size that is returned with it.
+//! The SDK of the ABI's authors turns each status that it does not list into a panic, and reads header
+//! names as UTF-8 with a panic where they are not. A panic costs the request and the VM. This is the
+//! only module with `unsafe` beyond the names in [`crate::entry`]. Its obligations are the same in
+//! each call: pointers come from slices that outlive the call, and a buffer that the host returns was
+//! allocated by [`allocate`] with exactly the size that is returned with it.
 
 #![allow(unsafe_code)]
 
+mod calls;
+mod headers;
 mod imports;
+mod memory;
 
 use std::ptr::null_mut;
 use std::time::Duration;
 
+pub use calls::{call_foreign, http_call, send_reply};
+pub use headers::{Map, header_add, header_pairs, header_remove, header_replace};
 use imports::*;
+pub use memory::allocate;
+use memory::owned;
 
 /// A status other than OK, as the host returned it (proxy-wasm ABI 0.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HostError(pub u32);
 
+impl HostError {
+    /// What was asked for does not exist, or is not well-formed.
+    pub const BAD_ARGUMENT: Self = Self(2);
+}
+
 const OK: u32 = 0;
 const NOT_FOUND: u32 = 1;
 const CAS_MISMATCH: u32 = 8;
 
-/// Which header map.
+/// What becomes of a stream after a callback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
-pub enum Map {
-    /// The request's headers.
-    Request = 0,
-    /// The response's headers.
-    Response = 2,
-    /// The headers of the answer to a call of ours.
-    CallResponse = 6,
+pub enum Action {
+    /// It goes on.
+    Continue = 0,
+    /// It stays where it is until the filter lets it go on, or ends it.
+    Pause = 1,
 }
 
 /// What kind of metric.
@@ -79,61 +88,6 @@ pub fn buffer(buffer: Buffer, start: usize, length: usize) -> Vec<u8> {
             _ => Vec::new(),
         }
     }
-}
-
-/// A whole header map in the host's serialisation; empty where there is none.
-pub fn header_pairs(map: Map) -> Vec<u8> {
-    let (mut data, mut size) = (null_mut(), 0);
-    // SAFETY: both out-pointers outlive the call; the buffer is ours (see the module).
-    unsafe {
-        match proxy_get_header_map_pairs(map as u32, &mut data, &mut size) {
-            OK => owned(data, size),
-            _ => Vec::new(),
-        }
-    }
-}
-
-/// Removes every header of exactly this name.
-///
-/// # Errors
-/// The host's status.
-pub fn header_remove(map: Map, name: &[u8]) -> Result<(), HostError> {
-    // SAFETY: the slice outlives the call.
-    check(unsafe { proxy_remove_header_map_value(map as u32, name.as_ptr(), name.len()) })
-}
-
-/// Sets a header, in place of every one of that name.
-///
-/// # Errors
-/// The host's status.
-pub fn header_replace(map: Map, name: &[u8], value: &[u8]) -> Result<(), HostError> {
-    // SAFETY: the slices outlive the call.
-    check(unsafe {
-        proxy_replace_header_map_value(
-            map as u32,
-            name.as_ptr(),
-            name.len(),
-            value.as_ptr(),
-            value.len(),
-        )
-    })
-}
-
-/// Adds a header after those that are there, of the same name or not.
-///
-/// # Errors
-/// The host's status.
-pub fn header_add(map: Map, name: &[u8], value: &[u8]) -> Result<(), HostError> {
-    // SAFETY: the slices outlive the call.
-    check(unsafe {
-        proxy_add_header_map_value(
-            map as u32,
-            name.as_ptr(),
-            name.len(),
-            value.as_ptr(),
-            value.len(),
-        )
-    })
 }
 
 /// A property of the request or the plugin; the parts of `path` are separated by NUL.
@@ -185,53 +139,6 @@ pub fn shared_set(key: &[u8], value: &[u8], cas: u32) -> Result<bool, HostError>
         OK => Ok(true),
         CAS_MISMATCH => Ok(false),
         status => Err(HostError(status)),
-    }
-}
-
-/// Answers the request ourselves. `headers` is in the host's serialisation; `grpc_status` below 0
-/// leaves the mapping from the HTTP status to the host.
-///
-/// # Errors
-/// The host's status.
-pub fn send_reply(
-    status: u32,
-    details: &[u8],
-    headers: &[u8],
-    body: &[u8],
-    grpc_status: i32,
-) -> Result<(), HostError> {
-    // SAFETY: the slices outlive the call.
-    check(unsafe {
-        proxy_send_local_response(
-            status,
-            details.as_ptr(),
-            details.len(),
-            body.as_ptr(),
-            body.len(),
-            headers.as_ptr(),
-            headers.len(),
-            grpc_status,
-        )
-    })
-}
-
-/// Calls a function that this host offers beyond the ABI.
-///
-/// # Errors
-/// The host's status: 1 where it has no such function.
-pub fn call_foreign(name: &str, arguments: &[u8]) -> Result<Vec<u8>, HostError> {
-    let (mut data, mut size) = (null_mut(), 0);
-    // SAFETY: slices and out-pointers outlive the call; the buffer is ours (see the module).
-    unsafe {
-        check(proxy_call_foreign_function(
-            name.as_ptr(),
-            name.len(),
-            arguments.as_ptr(),
-            arguments.len(),
-            &mut data,
-            &mut size,
-        ))?;
-        Ok(owned(data, size))
     }
 }
 
@@ -294,16 +201,4 @@ fn check(status: u32) -> Result<(), HostError> {
         OK => Ok(()),
         status => Err(HostError(status)),
     }
-}
-
-/// Takes over a buffer that the host filled.
-///
-/// # Safety
-/// `data` is null or came from `proxy_on_memory_allocate(size)`.
-unsafe fn owned(data: *mut u8, size: usize) -> Vec<u8> {
-    if data.is_null() {
-        return Vec::new();
-    }
-    // SAFETY: the allocator's capacity is exactly `size`; nobody else owns the buffer.
-    unsafe { Vec::from_raw_parts(data, size, size) }
 }

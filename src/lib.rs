@@ -26,13 +26,13 @@
 //! - [`gate`]: puts these together into one [`verdict`].
 //! - [`reason`]: the stable word for each outcome; [`reply`]: what the caller sees of it.
 //! - [`config`]: the document that is loaded, and its JSON Schema; [`policy`] and [`provider`]: what it compiles to.
-//! - `shell`: the callbacks and the only importer of `proxy_wasm`; `abi`: the host calls and the
-//!   only `unsafe`.
+//! - `entry`: the callbacks by their names; `shell`: what they do, the only code that knows the
+//!   proxy; `abi`: the host calls and, but for the names in `entry`, the only `unsafe`.
 //! - `src/bin/tollgate`: the companion on the command line, which asks the same core.
 //!
 //! # Invariants
 //!
-//! - Nothing outside `shell` names `proxy_wasm`; nothing in the core reads a clock, logs, or
+//! - Nothing outside `shell` and `entry` names `abi`; nothing in the core reads a clock, logs, or
 //!   holds a global. Time is an argument: nanoseconds since the Unix epoch.
 //! - `Claims` exist only if a signature was verified, a `Principal` only if `Claims` did.
 //! - Every header that the filter writes is first removed from the request, on every path.
@@ -68,10 +68,6 @@ pub mod verify;
 #[cfg(any(target_family = "wasm", test))]
 mod abi;
 #[cfg(any(target_family = "wasm", test))]
+mod entry;
+#[cfg(any(target_family = "wasm", test))]
 mod shell;
-
-#[cfg(target_family = "wasm")]
-#[allow(unsafe_code)] // The entry point's name must reach the host unmangled.
-mod entry {
-    proxy_wasm::main! {{ crate::shell::start() }}
-}

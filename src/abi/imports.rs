@@ -64,6 +64,18 @@ unsafe extern "C" {
         headers_size: usize,
         grpc_status: i32,
     ) -> u32;
+    pub fn proxy_http_call(
+        cluster: *const u8,
+        cluster_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        body: *const u8,
+        body_size: usize,
+        trailers: *const u8,
+        trailers_size: usize,
+        timeout: u32,
+        number: *mut u32,
+    ) -> u32;
     pub fn proxy_call_foreign_function(
         name: *const u8,
         name_size: usize,

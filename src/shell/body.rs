@@ -2,11 +2,9 @@
 
 use std::cell::RefCell;
 
-use proxy_wasm::types::Action;
-
 use super::http::Stream;
 use super::state::State;
-use crate::abi;
+use crate::abi::{self, Action};
 use crate::headers::Headers;
 use crate::payload::{Check, Guard, Refusal};
 use crate::reply::Recipient;

@@ -15,6 +15,7 @@ const CAS_MISMATCH: u32 = 8;
 const INTERNAL_FAILURE: u32 = 10;
 
 type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+type Nested = Box<dyn Fn()>;
 
 /// A reply that the filter sent.
 #[derive(Clone, Debug)]
@@ -59,8 +60,10 @@ pub struct FakeHost {
     pub failing: Option<u32>,
     /// When set, this one call answers with this status and does nothing.
     pub failing_call: Option<(&'static str, u32)>,
-    /// The calls that were made and may be told to fail.
+    /// The calls that were made.
     pub used: BTreeSet<&'static str>,
+    /// What happens inside of this one call, once.
+    pub during: Option<(&'static str, Nested)>,
     /// Whether shared data answers with an internal failure.
     pub shared_data_fails: bool,
 }
@@ -76,6 +79,9 @@ pub fn host<T>(with: impl FnOnce(&mut FakeHost) -> T) -> T {
 
 /// Runs a call unless the host is told to fail.
 fn answer(name: &'static str, call: impl FnOnce(&mut FakeHost) -> u32) -> u32 {
+    if let Some((_, nested)) = host(|host| host.during.take_if(|(call, _)| *call == name)) {
+        nested();
+    }
     host(|host| {
         host.used.insert(name);
         match (host.failing, host.failing_call) {
@@ -389,23 +395,4 @@ extern "C" fn proxy_call_foreign_function(
     _: *mut usize,
 ) -> u32 {
     answer("proxy_call_foreign_function", |_| NOT_FOUND)
-}
-
-/// The calls that the SDK links but the filter never makes.
-macro_rules! unused {
-    ($($name:ident)*) => {
-        $(#[unsafe(no_mangle)]
-        extern "C" fn $name() -> u32 {
-            panic!(concat!("the filter does not call ", stringify!($name)))
-        })*
-    };
-}
-
-unused! {
-    proxy_get_log_level proxy_set_buffer_bytes
-    proxy_set_header_map_pairs proxy_get_header_map_value
-    proxy_register_shared_queue proxy_resolve_shared_queue proxy_dequeue_shared_queue
-    proxy_enqueue_shared_queue proxy_close_stream
-    proxy_grpc_call proxy_grpc_stream proxy_grpc_send proxy_grpc_cancel proxy_grpc_close
-    proxy_get_status proxy_done proxy_get_metric
 }

@@ -1,15 +1,14 @@
 //! Requests that wait for a remote key, against a fake host.
 
-#![allow(unsafe_code)]
-
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_compact::{KeyPair, Seed};
 use serde_json::{Value, json};
 
-use super::exports::*;
 use super::fake_host::host;
 use super::tests::{CONTINUE, NOW_SECONDS, PAUSE, configure, state, upstream_header};
+use crate::abi::Action;
+use crate::entry::*;
 
 pub(super) const MILLISECOND: u64 = 1_000_000;
 const TIMEOUT: u64 = 5_000 * MILLISECOND;
@@ -61,11 +60,11 @@ pub(super) fn start() -> u32 {
 }
 
 /// Opens the stream `root + number` with a token of this kid.
-pub(super) fn open(root: u32, number: u32, kid: &str) -> (u32, u32) {
+pub(super) fn open(root: u32, number: u32, kid: &str) -> (u32, Action) {
     open_with(root, number, &token(kid))
 }
 
-fn open_with(root: u32, number: u32, token: &str) -> (u32, u32) {
+fn open_with(root: u32, number: u32, token: &str) -> (u32, Action) {
     let authorization = format!("Bearer {token}");
     let stream = root + number;
     host(|host| {
@@ -77,23 +76,17 @@ fn open_with(root: u32, number: u32, token: &str) -> (u32, u32) {
         ]);
         host.requests.insert(stream, host.request.clone());
     });
-    unsafe {
-        proxy_on_context_create(stream, root);
-        (stream, proxy_on_request_headers(stream, 4, false))
-    }
+    proxy_on_context_create(stream, root);
+    (stream, proxy_on_request_headers(stream, 4, 0))
 }
 
 pub(super) fn close(stream: u32) {
-    unsafe {
-        proxy_on_done(stream);
-        proxy_on_log(stream);
-        proxy_on_delete(stream);
-    }
+    proxy_on_delete(stream);
 }
 
 pub(super) fn tick(root: u32, after: u64) {
     host(|host| host.now += after);
-    unsafe { proxy_on_tick(root) };
+    proxy_on_tick(root);
 }
 
 /// Answers the newest call.
@@ -101,12 +94,12 @@ pub(super) fn answer(root: u32, status: &str, body: &str) {
     answer_call(root, calls() as u32, status, body);
 }
 
-fn answer_call(root: u32, number: u32, status: &str, body: &str) {
+pub(super) fn answer_call(root: u32, number: u32, status: &str, body: &str) {
     host(|host| {
         let head = if status.is_empty() { vec![] } else { pairs(&[(":status", status)]) };
         host.answer = (head, body.as_bytes().to_vec());
     });
-    unsafe { proxy_on_http_call_response(root, number, 1, body.len(), 0) };
+    proxy_on_http_call_response(root, number, 1, body.len(), 0);
 }
 
 fn calls() -> usize {
@@ -137,10 +130,8 @@ fn a_request_before_the_first_keys_is_held_and_goes_on_when_they_come() {
     assert_eq!(calls(), 0, "a configuration that is only tried fetches nothing");
     let (stream, action) = open(root, 1, "k");
     assert_eq!(action, PAUSE);
-    unsafe {
-        assert_eq!(proxy_on_request_body(stream, 9, true), PAUSE);
-        assert_eq!(proxy_on_request_trailers(stream, 1), PAUSE);
-    }
+    assert_eq!(proxy_on_request_body(stream, 9, 1), PAUSE);
+    assert_eq!(proxy_on_request_trailers(stream, 1), PAUSE);
     tick(root, 20 * MILLISECOND);
     assert_eq!(host(|host| host.calls.clone()), ["idp"]);
     tick(root, 20 * MILLISECOND);
@@ -149,10 +140,8 @@ fn a_request_before_the_first_keys_is_held_and_goes_on_when_they_come() {
     assert_eq!((host(|host| host.resumed), replies().len()), (1, 0));
     assert_eq!(upstream_header("x-auth-subject").as_deref(), Some("alice"));
     assert_eq!(state("reason"), "ok");
-    unsafe {
-        assert_eq!(proxy_on_request_body(stream, 9, true), CONTINUE);
-        assert_eq!(proxy_on_request_trailers(stream, 1), CONTINUE);
-    }
+    assert_eq!(proxy_on_request_body(stream, 9, 1), CONTINUE);
+    assert_eq!(proxy_on_request_trailers(stream, 1), CONTINUE);
     // The next one need not wait.
     assert_eq!(open(root, 2, "k").1, CONTINUE);
     assert_eq!(host(|host| host.tick_period), 1_000);
@@ -178,7 +167,7 @@ fn a_request_whose_keys_never_come_is_refused_once() {
     assert_eq!((refused_at, calls() >= 3), (Some(4), true));
     assert_eq!(replies(), [(503, "keys_unavailable".to_owned())]);
     assert_eq!(host(|host| host.resumed), 0);
-    unsafe { assert_eq!(proxy_on_request_body(stream, 9, true), PAUSE) };
+    assert_eq!(proxy_on_request_body(stream, 9, 1), PAUSE);
     // A fetch without an answer holds nobody past the deadline either.
     tick(root, TIMEOUT);
     open(root, 2, "k");

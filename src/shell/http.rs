@@ -3,13 +3,10 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::Action;
-
 use super::body::{Body, PIECE};
 use super::state::State;
 use super::waiting::Lacking;
-use crate::abi::{self, Map};
+use crate::abi::{self, Action, Map};
 use crate::concurrency::Lease;
 use crate::gate::OWN_RETRY_AFTER;
 use crate::headers::Headers;
@@ -63,6 +60,45 @@ impl Http {
     pub fn new(context: u32, state: Rc<State>) -> Self {
         Self { context, state, stream: Rc::default() }
     }
+
+    /// Judges the request, unless it must wait. `end`: it has no body.
+    pub fn on_request_headers(&self, end: bool) -> Action {
+        self.stream.borrow_mut().bodyless = end;
+        let headers = Headers::from_buffer(abi::header_pairs(Map::Request));
+        let seen = headers.iter().next().is_some();
+        let mut spoofed = self.state.owned.to_strip(&headers);
+        if seen && spoofed.all(|name| abi::header_remove(Map::Request, name).is_ok()) {
+            self.state.decide(&headers, self.context, &self.stream, None);
+        } else {
+            self.state.refuse_unwritable(&headers);
+        }
+        self.stream.borrow().headers_gate()
+    }
+
+    /// Judges the body where a rule asks for it. `size`: what the host holds of it.
+    pub fn on_request_body(&self, size: usize, end: bool) -> Action {
+        self.state.body_grew(&self.stream, size, end)
+    }
+
+    /// The body ended before them.
+    pub fn on_request_trailers(&self) -> Action {
+        self.state.body_ended(&self.stream)
+    }
+
+    /// Adds the fields of the limits to the response of a request that passed.
+    pub fn on_response_headers(&self) {
+        self.state.answered_early(&self.stream);
+        let fields = std::mem::take(&mut self.stream.borrow_mut().response_fields);
+        for (name, value) in fields {
+            let _ = abi::header_replace(Map::Response, name.as_bytes(), value.as_bytes());
+        }
+        self.state.begin_metering(&self.stream);
+    }
+
+    /// Reads what a response costs that is charged for. `size`: what the host holds of its body.
+    pub fn on_response_body(&self, size: usize) {
+        self.state.meter(&self.stream, size);
+    }
 }
 
 /// The host deletes a stream's context once, however the stream ended: answered, reset, timed out,
@@ -77,50 +113,11 @@ impl Drop for Http {
     }
 }
 
-impl Context for Http {}
-
-impl HttpContext for Http {
-    fn on_http_request_headers(&mut self, _: usize, end: bool) -> Action {
-        self.stream.borrow_mut().bodyless = end;
-        let headers = Headers::from_buffer(abi::header_pairs(Map::Request));
-        let seen = headers.iter().next().is_some();
-        let mut spoofed = self.state.owned.to_strip(&headers);
-        if seen && spoofed.all(|name| abi::header_remove(Map::Request, name).is_ok()) {
-            self.state.decide(&headers, self.context, &self.stream, None);
-        } else {
-            self.state.refuse_unwritable(&headers);
-        }
-        self.stream.borrow().headers_gate()
-    }
-
-    fn on_http_request_body(&mut self, size: usize, end: bool) -> Action {
-        self.state.body_grew(&self.stream, size, end)
-    }
-
-    fn on_http_request_trailers(&mut self, _: usize) -> Action {
-        self.state.body_ended(&self.stream)
-    }
-
-    fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
-        self.state.answered_early(&self.stream);
-        let fields = std::mem::take(&mut self.stream.borrow_mut().response_fields);
-        for (name, value) in fields {
-            let _ = abi::header_replace(Map::Response, name.as_bytes(), value.as_bytes());
-        }
-        self.state.begin_metering(&mut self.stream.borrow_mut());
-        Action::Continue
-    }
-
-    fn on_http_response_body(&mut self, size: usize, _: bool) -> Action {
-        self.state.meter(&mut self.stream.borrow_mut(), size);
-        Action::Continue
-    }
-}
-
 impl State {
     /// Prepares to read what the response to a request costs that is charged by it.
-    fn begin_metering(&self, stream: &mut Stream) {
-        if stream.charges.is_empty() || !stream.meters.is_empty() {
+    fn begin_metering(&self, stream: &RefCell<Stream>) {
+        let charged = |stream: &Stream| !stream.charges.is_empty() && stream.meters.is_empty();
+        if !charged(&stream.borrow()) {
             return;
         }
         let headers = Headers::from_buffer(abi::header_pairs(Map::Response));
@@ -129,12 +126,14 @@ impl State {
             let pointers = self.policy.limits.get(charge.limit)?.response_cost.as_ref()?;
             Some(ResponseMeter::new(pointers, content_type))
         };
-        stream.meters = stream.charges.iter().filter_map(meter).collect();
+        let meters = stream.borrow().charges.iter().filter_map(meter).collect();
+        stream.borrow_mut().meters = meters;
     }
 
     /// Reads the piece of the response that the host is about to pass on: it holds no more of it.
-    fn meter(&self, stream: &mut Stream, size: usize) {
-        let Stream { charges, meters, .. } = stream;
+    fn meter(&self, stream: &RefCell<Stream>, size: usize) {
+        // Taken out meanwhile: no borrow is held across a call to the host.
+        let mut meters = std::mem::take(&mut stream.borrow_mut().meters);
         if meters.is_empty() {
             return;
         }
@@ -142,16 +141,17 @@ impl State {
         while seen < size {
             let piece = abi::buffer(abi::Buffer::Response, seen, (size - seen).min(PIECE));
             if piece.is_empty() {
-                return;
+                break;
             }
             seen += piece.len();
-            for (charge, meter) in charges.iter().zip(meters.iter_mut()) {
+            for (charge, meter) in stream.borrow().charges.iter().zip(&mut meters) {
                 let limit = self.policy.limits.get(charge.limit);
                 if let Some(pointers) = limit.and_then(|limit| limit.response_cost.as_ref()) {
                     meter.feed(pointers, &piece);
                 }
             }
         }
+        stream.borrow_mut().meters = meters;
     }
 
     /// Judges a request that has waited. True when it may go on.

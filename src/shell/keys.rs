@@ -5,13 +5,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use log::{error, info, warn};
-use proxy_wasm::hostcalls;
-use proxy_wasm::types::Status;
 
 use super::metrics::Metrics;
 use super::random::jitter;
 use super::store::SharedData;
-use crate::abi::{self, Map};
+use crate::abi::{self, HostError, Map};
 use crate::headers::Headers;
 use crate::policy::Policy;
 use crate::provider::{KeysFrom, Provider, Remote, RemoteSource};
@@ -268,21 +266,19 @@ impl<'a> Fetch<'a> {
     }
 }
 
-/// Starts a call. It goes through the SDK, which routes the answer to the context that called.
+/// Starts a call and returns its number.
 fn call(cluster: &str, uri: &HttpUri, timeout: Duration) -> Result<u32, FetchError> {
-    let headers = vec![
+    let headers = Headers::from_pairs(&[
         (":method", "GET"),
         (":scheme", uri.scheme.as_str()),
         (":authority", uri.authority.as_str()),
         (":path", uri.path.as_str()),
         ("accept", "application/json"),
-    ];
-    hostcalls::dispatch_http_call(cluster, headers, None, vec![], timeout).map_err(|status| {
-        match status {
-            Status::BadArgument => FetchError::Dispatch,
-            // The call failed before it left: no healthy host, or an open circuit breaker.
-            _ => FetchError::Unreachable,
-        }
+    ]);
+    abi::http_call(cluster, headers.as_bytes(), timeout).map_err(|error| match error {
+        HostError::BAD_ARGUMENT => FetchError::Dispatch,
+        // The call failed before it left: no healthy host, or an open circuit breaker.
+        _ => FetchError::Unreachable,
     })
 }
 

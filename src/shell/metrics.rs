@@ -73,11 +73,11 @@ impl Metrics {
     }
 
     fn named(&self, kind: Metric, name: &str) -> Option<u32> {
-        let mut named = self.named.borrow_mut();
-        let known = named.iter().find(|(other, _)| other == name).map(|(_, id)| *id);
+        let find = |(other, id): &(String, _)| (other == name).then_some(*id);
+        let known = self.named.borrow().iter().find_map(find);
         known.unwrap_or_else(|| {
             let id = define(kind, name);
-            named.push((name.to_owned(), id));
+            self.named.borrow_mut().push((name.to_owned(), id));
             id
         })
     }
@@ -89,11 +89,11 @@ fn count<L: Copy + PartialEq>(
     labels: L,
     name: impl FnOnce() -> String,
 ) {
-    let mut known = known.borrow_mut();
-    let found = known.iter().find(|(other, _)| *other == labels).map(|(_, id)| *id);
+    let find = |(other, id): &(L, _)| (*other == labels).then_some(*id);
+    let found = known.borrow().iter().find_map(find);
     let id = found.unwrap_or_else(|| {
         let id = define(Metric::Counter, &name());
-        known.push((labels, id));
+        known.borrow_mut().push((labels, id));
         id
     });
     if let Some(id) = id {

@@ -1,6 +1,7 @@
 //! The thin shell: the only code that knows the proxy. Callbacks gather, decide, apply.
 
 mod body;
+pub mod contexts;
 mod counts;
 mod foreign;
 mod host_log;
@@ -16,7 +17,7 @@ mod trace;
 mod waiting;
 
 #[cfg(test)]
-mod exports;
+mod callback_tests;
 #[cfg(test)]
 mod fake_host;
 #[cfg(test)]
@@ -26,8 +27,7 @@ mod host_tests;
 #[cfg(test)]
 mod tests;
 
-/// Registers the filter with the host; called once for each VM.
+/// Called once for each VM, before anything else.
 pub fn start() {
     host_log::install();
-    proxy_wasm::set_root_context(|_| Box::new(root::Root::default()));
 }

@@ -1,10 +1,9 @@
 //! One per worker and configuration: loads the policy, makes the contexts of the streams.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use log::{error, info, warn};
-use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::ContextType;
 
 use super::http::Http;
 use super::metrics::Metrics;
@@ -24,13 +23,23 @@ impl Environment for VmEnvironment {
 /// The root context.
 #[derive(Default)]
 pub struct Root {
-    state: Option<Rc<State>>,
+    state: RefCell<Option<Rc<State>>>,
 }
 
 impl Root {
+    /// What the configuration came to; `None` before one was accepted.
+    fn state(&self) -> Option<Rc<State>> {
+        self.state.borrow().clone()
+    }
+
+    /// The context of a new stream; `None` before a configuration was accepted.
+    pub fn open(&self, context: u32) -> Option<Http> {
+        self.state().map(|state| Http::new(context, state))
+    }
+
     /// Adopts and fetches keys, then lets the requests go on that waited for them.
     fn tend_keys(&self) {
-        let Some(state) = &self.state else { return };
+        let Some(state) = self.state() else { return };
         if !state.keys.any() {
             return;
         }
@@ -38,30 +47,10 @@ impl Root {
         state.keys.fetch(&state.policy, &state.metrics);
         state.resume_waiting();
     }
-}
 
-impl Context for Root {
-    fn on_http_call_response(&mut self, number: u32, _: usize, body: usize, _: usize) {
-        let Some(state) = &self.state else { return };
-        state.keys.on_answer(number, body, &state.policy, &state.metrics);
-        state.resume_waiting();
-    }
-}
-
-/// Another configuration has taken over and no stream of this one is left. `on_done` would be told
-/// that as well, but a module that has it is asked at the end of each stream, too.
-impl Drop for Root {
-    fn drop(&mut self) {
-        if let Some(state) = &self.state {
-            state.keys.release();
-        }
-    }
-}
-
-impl RootContext for Root {
     /// Refusing here makes the host keep the configuration that already serves. The answer
     /// depends on the document and the environment alone, so that every worker gives the same.
-    fn on_configure(&mut self, size: usize) -> bool {
+    pub fn on_configure(&self, size: usize) -> bool {
         let document = abi::buffer(Buffer::Configuration, 0, size);
         let metrics = Metrics::default();
         match config::compile(&document, &VmEnvironment) {
@@ -80,7 +69,7 @@ impl RootContext for Root {
                 } else if state.counts_concurrency() {
                     abi::set_tick(super::waiting::TICK);
                 }
-                self.state = Some(state);
+                self.state.replace(Some(state));
                 true
             }
             Err(problems) => {
@@ -93,21 +82,30 @@ impl RootContext for Root {
         }
     }
 
-    fn on_tick(&mut self) {
+    /// Fetches what is due, and renews places in flight.
+    pub fn on_tick(&self) {
         self.tend_keys();
         // The host ticks a replaced configuration for as long as it has streams.
-        if let Some(state) = &self.state {
+        if let Some(state) = self.state() {
             state.tend_concurrency();
         }
     }
 
-    fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
-        let state = self.state.as_ref()?;
-        Some(Box::new(Http::new(context, Rc::clone(state))))
+    /// Takes the answer to a call of ours; `body` is its size as the host announces it.
+    pub fn on_answer(&self, call: u32, body: usize) {
+        let Some(state) = self.state() else { return };
+        state.keys.on_answer(call, body, &state.policy, &state.metrics);
+        state.resume_waiting();
     }
+}
 
-    fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
+/// Another configuration has taken over and no stream of this one is left. `on_done` would be told
+/// that as well, but a module that has it is asked at the end of each stream, too.
+impl Drop for Root {
+    fn drop(&mut self) {
+        if let Some(state) = self.state.get_mut() {
+            state.keys.release();
+        }
     }
 }
 

@@ -1,19 +1,18 @@
 //! The shell against a fake host, driven through the exports that a proxy calls.
 
-#![allow(unsafe_code)]
-
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_simple::algorithms::{HS256Key, MACLike};
 use serde_json::{Value, json};
 
-use super::exports::*;
 use super::fake_host::host;
+use crate::abi::Action;
+use crate::entry::*;
 
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 pub(super) const NOW_SECONDS: u64 = 1_800_000_000;
-pub(super) const CONTINUE: u32 = 0;
-pub(super) const PAUSE: u32 = 1;
+pub(super) const CONTINUE: Action = Action::Continue;
+pub(super) const PAUSE: Action = Action::Pause;
 
 pub(super) fn configuration() -> Value {
     json!({
@@ -59,14 +58,12 @@ pub(super) fn configure(document: &Value) -> bool {
         host.properties.insert(b"source\0address".to_vec(), b"192.0.2.1:4711".to_vec());
         host.root
     });
-    unsafe {
-        crate::shell::start();
-        proxy_on_context_create(root, 0);
-        proxy_on_configure(root, size)
-    }
+    crate::shell::start();
+    proxy_on_context_create(root, 0);
+    proxy_on_configure(root, size)
 }
 
-pub(super) fn request(path: &str, more: &[(&str, &[u8])]) -> u32 {
+pub(super) fn request(path: &str, more: &[(&str, &[u8])]) -> Action {
     let root = host(|host| {
         host.replies.clear();
         host.filter_state.clear();
@@ -80,14 +77,11 @@ pub(super) fn request(path: &str, more: &[(&str, &[u8])]) -> u32 {
         host.root
     });
     let stream = root + 1;
-    unsafe {
-        proxy_on_context_create(stream, root);
-        let action = proxy_on_request_headers(stream, 0, true);
-        proxy_on_response_headers(stream, 0, true);
-        proxy_on_log(stream);
-        proxy_on_delete(stream);
-        action
-    }
+    proxy_on_context_create(stream, root);
+    let action = proxy_on_request_headers(stream, 0, 1);
+    proxy_on_response_headers(stream, 0, 1);
+    proxy_on_delete(stream);
+    action
 }
 
 pub(super) fn bearer(subject: &str) -> Vec<u8> {
@@ -225,7 +219,7 @@ pub(super) fn guarded() -> Value {
 }
 
 /// A stream of the guarded rule whose headers are in; its number and what the filter said.
-pub(super) fn begin() -> (u32, u32) {
+pub(super) fn begin() -> (u32, Action) {
     let authorization = bearer("alice");
     let root = host(|host| {
         host.replies.clear();
@@ -244,18 +238,16 @@ pub(super) fn begin() -> (u32, u32) {
         host.root / 100 * 100
     });
     let stream = host(|host| host.root);
-    unsafe {
-        proxy_on_context_create(stream, root);
-        (stream, proxy_on_request_headers(stream, 0, false))
-    }
+    proxy_on_context_create(stream, root);
+    (stream, proxy_on_request_headers(stream, 0, 0))
 }
 
-pub(super) fn send(stream: u32, piece: &[u8], end: bool) -> u32 {
+pub(super) fn send(stream: u32, piece: &[u8], end: bool) -> Action {
     let size = host(|host| {
         host.body.extend_from_slice(piece);
         host.body.len()
     });
-    unsafe { proxy_on_request_body(stream, size, end) }
+    proxy_on_request_body(stream, size, end.into())
 }
 
 #[test]
@@ -270,7 +262,7 @@ fn a_guarded_body_is_held_until_its_end_and_nothing_is_taken_before() {
     assert_eq!(["decision", "reason"].map(state), ["allow", "ok"]);
     let (stream, _) = begin();
     assert_eq!(send(stream, b"{\"data\":1}", false), PAUSE);
-    assert_eq!(unsafe { proxy_on_request_trailers(stream, 1) }, CONTINUE);
+    assert_eq!(proxy_on_request_trailers(stream, 1), CONTINUE);
     let (stream, _) = begin();
     assert_eq!(send(stream, b"{\"data\":1}", true), PAUSE);
     assert_eq!(state("reason"), "rate_limited");
@@ -290,12 +282,9 @@ fn a_refused_body_costs_nothing_and_callbacks_after_the_reply_change_nothing() {
         for _ in 0..2 {
             assert_eq!(send(stream, b"more", false), PAUSE);
         }
-        unsafe {
-            assert_eq!(proxy_on_request_trailers(stream, 0), PAUSE);
-            proxy_on_response_headers(stream, 0, true);
-            proxy_on_log(stream);
-            proxy_on_delete(stream);
-        }
+        assert_eq!(proxy_on_request_trailers(stream, 0), PAUSE);
+        proxy_on_response_headers(stream, 0, 1);
+        proxy_on_delete(stream);
         host(|host| {
             assert_eq!(host.replies.len(), 1);
             assert_eq!(host.replies[0].status, status);
@@ -318,7 +307,7 @@ fn an_answer_before_the_body_was_judged_becomes_a_refusal() {
         host(|host| host.properties.insert(b"response\0code_details".to_vec(), details.to_vec()));
         let (stream, _) = begin();
         send(stream, b"{", false);
-        unsafe { proxy_on_response_headers(stream, 0, true) };
+        proxy_on_response_headers(stream, 0, 1);
         assert_eq!((host(|host| host.replies.len()), state("reason").as_str()), (replies, reason));
         assert_eq!(send(stream, b"}", true), PAUSE);
     }
@@ -329,11 +318,11 @@ fn a_body_that_the_host_does_not_show_whole_never_passes() {
     assert!(configure(&guarded()));
     let (stream, _) = begin();
     assert_eq!(send(stream, b"{\"data\":1}", false), PAUSE);
-    assert_eq!(unsafe { proxy_on_request_body(stream, 40, true) }, PAUSE);
+    assert_eq!(proxy_on_request_body(stream, 40, 1), PAUSE);
     let (stream, _) = begin();
     assert_eq!(send(stream, b"{\"data\":1}", false), PAUSE);
     // A host that shows new pieces alone.
-    assert_eq!(unsafe { proxy_on_request_body(stream, 3, true) }, PAUSE);
+    assert_eq!(proxy_on_request_body(stream, 3, 1), PAUSE);
     assert_eq!(state("reason"), "payload_malformed");
     let (stream, _) = begin();
     host(|host| host.failing = Some(2));

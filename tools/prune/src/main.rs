@@ -1,28 +1,17 @@
-//! `prune SOURCES IN OUT`: takes off the module what nobody calls and no linker can know of.
+//! `prune IN OUT`: takes off the module what nobody reads and no linker can know of.
 //!
-//! The SDK exports all callbacks of the ABI, and a proxy calls each one that is there: 2.5 µs of
-//! a request went into callbacks that do nothing. Which ones the filter implements is read from
-//! its sources, so that no list can be forgotten: `fn on_http_request_body` in any file under
-//! `SOURCES` keeps `proxy_on_request_body`.
-//!
-//! What prints a backtrace goes as well, 3 % of the code that a proxy compiles when it starts: Rust's
-//! own report of a panic, where the SDK sets another before anything else runs, and the backtraces
-//! that errors of libraries would print, which nobody prints, and which are empty in a module.
+//! What prints a backtrace goes, 3 % of the code that a proxy compiles when it starts: Rust's own report
+//! of a panic, where the filter sets another before anything else runs, and the backtraces that errors of
+//! libraries would print, which nobody prints, and which are empty in a module.
 //!
 //! What is left must not be able to sign, to decrypt or to make a key: it is an error when it is.
 
-use std::collections::BTreeSet;
 use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
 use std::{env, fs};
 
 use walrus::{FunctionBuilder, FunctionKind, Module, ModuleConfig, ValType, passes};
-
-/// Callbacks that the SDK itself needs: contexts are made and dropped there, whatever a filter
-/// implements, and buffers of the host allocated.
-const OF_THE_SDK: [&str; 3] =
-    ["proxy_on_context_create", "proxy_on_delete", "proxy_on_memory_allocate"];
 
 /// Functions that print backtraces, by parts of their mangled names. Those of `rustc_demangle` stand
 /// in tables, where nothing else tells that they are not called.
@@ -54,11 +43,11 @@ const NEVER: [&str; 14] = [
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let [sources, input, output] = arguments.as_slice() else {
-        eprintln!("usage: prune SOURCES IN OUT");
+    let [input, output] = arguments.as_slice() else {
+        eprintln!("usage: prune IN OUT");
         return ExitCode::FAILURE;
     };
-    match run(Path::new(sources), Path::new(input), Path::new(output)) {
+    match run(Path::new(input), Path::new(output)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("prune: {error}");
@@ -67,26 +56,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(sources: &Path, input: &Path, output: &Path) -> Result<(), Box<dyn Error>> {
-    let mut kept = BTreeSet::from(OF_THE_SDK.map(str::to_owned));
-    implemented(sources, &mut kept)?;
+fn run(input: &Path, output: &Path) -> Result<(), Box<dyn Error>> {
     let mut config = ModuleConfig::new();
     config.generate_producers_section(false).generate_name_section(false);
     let mut module = config.parse_file(input).map_err(|error| error.to_string())?;
-    let idle: Vec<_> = module
-        .exports
-        .iter()
-        .filter(|export| export.name.starts_with("proxy_on_") && !kept.contains(&export.name))
-        .map(|export| export.id())
-        .collect();
-    for export in &idle {
-        module.exports.delete(*export);
-    }
-    for name in &kept {
-        if module.exports.iter().all(|export| export.name != *name) {
-            return Err(format!("the module does not export {name}").into());
-        }
-    }
     for name in REPORTS {
         silence(&mut module, name)?;
     }
@@ -131,28 +104,6 @@ fn silence(module: &mut Module, parts: &[&str]) -> Result<(), Box<dyn Error>> {
         }
         let arguments = parameters.iter().map(|kind| module.locals.add(*kind)).collect();
         module.funcs.get_mut(function).kind = FunctionKind::Local(body.local_func(arguments));
-    }
-    Ok(())
-}
-
-/// Collects the exports of the callbacks that are implemented in the files under `path`.
-fn implemented(path: &Path, exports: &mut BTreeSet<String>) -> Result<(), Box<dyn Error>> {
-    if path.is_dir() {
-        for entry in fs::read_dir(path)? {
-            implemented(&entry?.path(), exports)?;
-        }
-        return Ok(());
-    }
-    for line in fs::read_to_string(path)?.lines() {
-        let Some(name) = line.trim_start().strip_prefix("fn on_") else { continue };
-        let Some((name, rest)) = name.split_once('(') else { continue };
-        // Callbacks are methods, and rustfmt may break the line after the parenthesis.
-        if rest.is_empty() || rest.starts_with("&mut self") {
-            // `on_http_request_headers` is `proxy_on_request_headers`; `on_http_call_response`
-            // keeps its name.
-            let short = name.strip_prefix("http_").filter(|short| !short.starts_with("call_"));
-            exports.insert(format!("proxy_on_{}", short.unwrap_or(name)));
-        }
     }
     Ok(())
 }
