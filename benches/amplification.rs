@@ -99,9 +99,16 @@ fn families(world: &World) -> BTreeMap<String, Arc<Vec<Vec<u8>>>> {
     add("header: 90 spoofed subjects", told);
     for (name, body) in [
         ("body: 1 MiB of [", "[".repeat(1 << 20)),
-        ("body: 1 MiB of numbers", format!("[{}1]", "1,".repeat((1 << 19) - 2))),
-        ("body: 1 MiB of escapes", format!("{{\"data\":\"{}\"}}", "\\u0041".repeat(174_000))),
+        ("body: 1 MiB of numbers", array("1,")),
+        ("body: 1 MiB of floats", array("0.1234,-1.5e-7,")),
+        ("body: 1 MiB of brackets", array(&format!("{}{},", "[".repeat(30), "]".repeat(30)))),
+        ("body: 1 MiB of all kinds", array(&mixture())),
+        ("body: 1 MiB of rows", format!("{{\"data\":{}}}", array("[1,2],[3,4],"))),
+        ("body: 1 MiB of escapes", format!("{{\"data\":\"{}\"}}", filled("\\u0041"))),
+        ("body: 1 MiB of characters", format!("{{\"data\":\"{}\"}}", filled("€"))),
         ("body: 1 MiB of members", format!("{{{}\"data\":1}}", members(60_000))),
+        ("body: 1 MiB of near misses", object("\"dat_\":1,")),
+        ("body: 1 MiB of members, each an array", object("\"a\":[],")),
         ("body: 16 KiB of members", format!("{{{}\"data\":1}}", members(940))),
     ] {
         let request = Request::post("/guarded", body).header("content-type", "application/json");
@@ -109,6 +116,31 @@ fn families(world: &World) -> BTreeMap<String, Arc<Vec<Vec<u8>>>> {
     }
     add("body: 1 MiB that no guard reads", Request::post("/open", "a".repeat(1 << 20)));
     families.into_iter().map(|(family, requests)| (family, Arc::new(requests))).collect()
+}
+
+/// Almost a MiB of it: what stands around it still fits.
+fn filled(part: &str) -> String {
+    part.repeat(((1 << 20) - 32) / part.len())
+}
+
+fn array(elements: &str) -> String {
+    format!("[{}1]", filled(elements))
+}
+
+fn object(members: &str) -> String {
+    format!("{{{}\"data\":1}}", filled(members))
+}
+
+/// Elements in an order that nothing could foresee.
+fn mixture() -> String {
+    let kinds =
+        ["1", "12", "-1.5", "\"\"", "\"a\"", "null", "[]", "{}", "[1]", "[[]]", "{\"a\":1}"];
+    let mut random = 1_u32;
+    let mut next = || {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        kinds[(random >> 16) as usize % kinds.len()].to_owned() + ","
+    };
+    (0..1 << 14).map(|_| next()).collect()
 }
 
 /// So many members of distinct names, about 17 bytes each.

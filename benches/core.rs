@@ -15,6 +15,8 @@ use tollgate::config;
 use tollgate::limit::store::{CREATE, Store, StoreError, Swap};
 use tollgate::limit::table::Table;
 use tollgate::limit::{self, Counters, Mode, Request};
+use tollgate::payload::Guard;
+use tollgate::payload::watch::Pointers;
 use tollgate::policy::Policy;
 use tollgate::principal::{Caller, Principal};
 use tollgate::verify::algorithm::Algorithm;
@@ -192,5 +194,34 @@ fn core(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, core);
+/// Bodies of a MiB: what a byte of each kind takes.
+fn body(criterion: &mut Criterion) {
+    let name = ["data".to_owned()];
+    let guard = Guard {
+        content_types: None,
+        max_bytes: 2 << 20,
+        max_depth: 128,
+        max_rows: None,
+        pointers: Pointers::new([&name[..]]),
+        required_from: 1,
+    };
+    for (name, part) in [
+        ("numbers", "1,"),
+        ("floats", "0.1234,-1.5e-7,"),
+        ("plain strings", "\"a string of some length, as in a chat\","),
+        ("escapes", "\"\\u0041\\n\","),
+        ("characters", "\"é€😀\","),
+        ("brackets", "[],{},[[]],"),
+    ] {
+        let body = format!("[{}1]", part.repeat((1 << 20) / part.len()));
+        criterion.bench_function(&format!("judge a MiB of {name}"), |bench| {
+            bench.iter(|| {
+                let mut check = guard.check();
+                check.feed(&guard, black_box(body.as_bytes())).and_then(|()| check.finish(&guard))
+            });
+        });
+    }
+}
+
+criterion_group!(benches, core, body);
 criterion_main!(benches);

@@ -2,13 +2,16 @@
 //!
 //! - [`Guard`] is what a rule asks for, [`Check`] one body on its way, [`Refusal`] what is wrong
 //!   with it.
-//! - [`scanner`] reads JSON strictly and holds nothing of it; [`watch`] follows JSON Pointers on
-//!   the way and counts rows.
+//! - [`scanner`] reads JSON strictly, by a table of the grammar, and holds nothing of it; [`watch`]
+//!   follows JSON Pointers on the way and counts rows.
 //! - [`meter`] finds a number in a response with the same scanner.
 
 pub mod flaw;
+mod grammar;
 pub mod meter;
+mod name;
 pub mod scanner;
+mod table;
 mod text;
 pub mod watch;
 

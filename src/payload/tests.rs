@@ -207,6 +207,28 @@ proptest! {
     }
 
     #[test]
+    fn a_document_read_whole_or_byte_by_byte_has_the_same_flaw_in_the_same_place_and_the_same_finds(
+        inside in text(),
+        depth in 0..140_usize,
+        words in "[ -~é€😀]{0,90}",
+    ) {
+        let pointers = pointers(&["/data", "/1", "/0/1", "/data/1", "/0/0/data", "/data/é"]);
+        let bracket = |level: usize| if level % 3 == 1 { ("{\"data\":", "}") } else { ("[", "]") };
+        let (open, close): (String, Vec<&str>) = (0..depth).map(bracket).unzip();
+        let words = serde_json::json!(words).to_string();
+        let around = [open, format!("[{words},"), "]".into(), close.into_iter().rev().collect()];
+        let [open, first, end, close] = around.map(String::into_bytes);
+        let body = [open, first, inside, end, close].concat();
+        let read = |size: usize| {
+            let mut scanner = Scanner::new(&pointers, 128);
+            let fed = body.chunks(size).try_for_each(|piece| scanner.feed(&pointers, piece));
+            let verdict = fed.and_then(|()| scanner.finish());
+            (verdict, scanner.found().to_vec(), scanner.elements())
+        };
+        prop_assert_eq!(read(1), read(body.len()));
+    }
+
+    #[test]
     fn what_is_json_is_what_the_reference_parser_takes(body in text()) {
         let guard = Guard { max_depth: 127, max_rows: None, ..guard(&[], &[]) };
         let reference = serde_json::from_slice::<serde_json::Value>(&body);

@@ -1,108 +1,94 @@
-//! The inside of a JSON string, byte by byte: UTF-8, escapes and surrogates (RFC 8259 §7, §8).
+//! The inside of a JSON string (RFC 8259 §7, §8), as states: UTF-8, escapes and surrogates.
 
 use super::flaw::Flaw;
+use super::grammar::{State, WRONG};
 
-/// Where the scanner stands inside a string.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Text {
-    /// Between characters.
-    Plain,
-    /// Inside a character of several bytes: how many follow, and the bounds of the next one.
-    Utf8 { left: u8, low: u8, high: u8 },
-    /// After a backslash.
-    Escape,
-    /// Inside `\uXXXX`: how many digits follow, what was read, and the high surrogate before it.
-    Hex { left: u8, unit: u16, high: Option<u16> },
-    /// After a high surrogate: the backslash of the low one must follow.
-    LowEscape { high: u16 },
-    /// After that backslash: `u` must follow.
-    LowMark { high: u16 },
-}
+/// Between the characters of a string.
+pub(super) const TEXT: State = 0;
+/// After a backslash.
+const ESCAPE: State = 1;
+/// The digits of `\uXXXX`, unless they are those of a surrogate.
+const HEX_1: State = 2;
+const HEX_2: State = 3;
+const HEX_3: State = 4;
+const HEX_4: State = 5;
+/// The second digit, after a `d`: it tells surrogates.
+const HEX_D: State = 6;
+/// The third and fourth digit of a high surrogate.
+const HIGH_3: State = 7;
+const HIGH_4: State = 8;
+/// After a high surrogate: the backslash of the low one must follow, then `u`, then its digits.
+const LOW_ESCAPE: State = 9;
+const LOW_MARK: State = 10;
+const LOW_1: State = 11;
+const LOW_2: State = 12;
+/// The digits left of a surrogate without its partner; that is told after the last.
+const LONE_2: State = 13;
+const LONE_3: State = 14;
+const LONE_4: State = 15;
+/// One, two or three bytes left of a character.
+const TAIL_1: State = 16;
+const TAIL_2: State = 17;
+const TAIL_3: State = 18;
+/// After the first bytes that do not admit all second ones (RFC 3629 §4: no overlong forms, no
+/// surrogates, nothing past U+10FFFF).
+const LEAD_E0: State = 19;
+const LEAD_ED: State = 20;
+const LEAD_F0: State = 21;
+const LEAD_F4: State = 22;
 
-impl Text {
-    /// Takes one byte. `true`: it was the quotation mark that ends the string. `out` gets the
-    /// bytes of the text without its escapes.
-    pub(super) fn step(&mut self, byte: u8, out: impl FnMut(u8)) -> Result<bool, Flaw> {
-        let mut out = out;
-        *self = match (*self, byte) {
-            (Self::Plain, b'"') => return Ok(true),
-            (Self::Plain, b'\\') => Self::Escape,
-            (Self::Plain, 0..=0x1f) => return Err(Flaw::Control),
-            (Self::Plain, 0..=0x7f) => {
-                out(byte);
-                Self::Plain
-            }
-            (Self::Plain, lead) => {
-                out(byte);
-                after_lead(lead).ok_or(Flaw::Utf8)?
-            }
-            (Self::Utf8 { left, low, high }, byte) if (low..=high).contains(&byte) => {
-                out(byte);
-                match left.saturating_sub(1) {
-                    0 => Self::Plain,
-                    left => Self::Utf8 { left, low: 0x80, high: 0xbf },
-                }
-            }
-            (Self::Utf8 { .. }, _) => return Err(Flaw::Utf8),
-            (Self::Escape, b'u') => Self::Hex { left: 4, unit: 0, high: None },
-            (Self::Escape, byte) => {
-                out(unescaped(byte).ok_or(Flaw::Escape)?);
-                Self::Plain
-            }
-            (Self::Hex { left, unit, high }, byte) => {
-                let digit =
-                    char::from(byte).to_digit(16).and_then(|digit| u16::try_from(digit).ok());
-                let unit = unit.wrapping_shl(4) | digit.ok_or(Flaw::Escape)?;
-                match left.saturating_sub(1) {
-                    0 => unit_read(unit, high, out)?,
-                    left => Self::Hex { left, unit, high },
-                }
-            }
-            (Self::LowEscape { high }, b'\\') => Self::LowMark { high },
-            (Self::LowMark { high }, b'u') => Self::Hex { left: 4, unit: 0, high: Some(high) },
-            (Self::LowEscape { .. } | Self::LowMark { .. }, _) => return Err(Flaw::Surrogate),
-        };
-        Ok(false)
+/// How many states there are.
+pub(super) const STATES: State = 23;
+
+/// What is wrong with a byte that a state does not admit.
+pub(super) fn flaw(state: State, byte: u8) -> Flaw {
+    match state {
+        TEXT if byte < 0x20 => Flaw::Control,
+        ESCAPE => Flaw::Escape,
+        HEX_1..=HIGH_4 | LOW_1..=LONE_4 if !byte.is_ascii_hexdigit() => Flaw::Escape,
+        HIGH_3..=LONE_4 => Flaw::Surrogate,
+        _ => Flaw::Utf8,
     }
 }
 
-/// What follows the first byte of a character (RFC 3629 §4: no overlong forms, no surrogates,
-/// nothing past U+10FFFF).
-fn after_lead(lead: u8) -> Option<Text> {
-    let (left, low, high) = match lead {
-        0xc2..=0xdf => (1, 0x80, 0xbf),
-        0xe0 => (2, 0xa0, 0xbf),
-        0xe1..=0xec | 0xee | 0xef => (2, 0x80, 0xbf),
-        0xed => (2, 0x80, 0x9f),
-        0xf0 => (3, 0x90, 0xbf),
-        0xf1..=0xf3 => (3, 0x80, 0xbf),
-        0xf4 => (3, 0x80, 0x8f),
-        _ => return None,
-    };
-    Some(Text::Utf8 { left, low, high })
-}
+/// What a byte leads to, the quotation mark at the end apart. Surrogates stand in pairs only:
+/// parsers disagree on what one alone stands for.
+pub(super) const fn next(state: State, byte: u8) -> u8 {
+    let hex = byte.is_ascii_hexdigit();
+    match (state, byte) {
+        (TEXT, b'\\') => ESCAPE,
+        (TEXT, 0x20..=0x7f) => TEXT,
+        (TEXT, 0xc2..=0xdf) => TAIL_1,
+        (TEXT, 0xe0) => LEAD_E0,
+        (TEXT, 0xed) => LEAD_ED,
+        (TEXT, 0xe1..=0xef) => TAIL_2,
+        (TEXT, 0xf0) => LEAD_F0,
+        (TEXT, 0xf1..=0xf3) => TAIL_3,
+        (TEXT, 0xf4) => LEAD_F4,
+        (TAIL_1, 0x80..=0xbf) => TEXT,
+        (TAIL_2, 0x80..=0xbf) | (LEAD_E0, 0xa0..=0xbf) | (LEAD_ED, 0x80..=0x9f) => TAIL_1,
+        (TAIL_3, 0x80..=0xbf) | (LEAD_F0, 0x90..=0xbf) | (LEAD_F4, 0x80..=0x8f) => TAIL_2,
 
-fn unescaped(byte: u8) -> Option<u8> {
-    Some(match byte {
-        b'"' | b'\\' | b'/' => byte,
-        b'b' => 0x08,
-        b'f' => 0x0c,
-        b'n' => b'\n',
-        b'r' => b'\r',
-        b't' => b'\t',
-        _ => return None,
-    })
-}
-
-/// A surrogate without its partner is refused: parsers disagree on what it stands for.
-fn unit_read(unit: u16, high: Option<u16>, out: impl FnMut(u8)) -> Result<Text, Flaw> {
-    if high.is_none() && (0xd800..=0xdbff).contains(&unit) {
-        return Ok(Text::LowEscape { high: unit });
+        (ESCAPE, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => TEXT,
+        (ESCAPE, b'u') => HEX_1,
+        (HEX_1, b'd' | b'D') => HEX_D,
+        (HEX_1, _) if hex => HEX_2,
+        (HEX_D, b'0'..=b'7') => HEX_3,
+        (HEX_D, b'8' | b'9' | b'a' | b'b' | b'A' | b'B') => HIGH_3,
+        (HEX_D, _) if hex => LONE_3,
+        (HEX_2, _) if hex => HEX_3,
+        (HEX_3, _) if hex => HEX_4,
+        (HEX_4, _) if hex => TEXT,
+        (HIGH_3, _) if hex => HIGH_4,
+        (HIGH_4, _) if hex => LOW_ESCAPE,
+        (LOW_ESCAPE, b'\\') => LOW_MARK,
+        (LOW_MARK, b'u') => LOW_1,
+        (LOW_1, b'd' | b'D') => LOW_2,
+        (LOW_1, _) if hex => LONE_2,
+        (LOW_2, b'c'..=b'f' | b'C'..=b'F') => HEX_3,
+        (LOW_2, _) if hex => LONE_3,
+        (LONE_2, _) if hex => LONE_3,
+        (LONE_3, _) if hex => LONE_4,
+        _ => WRONG,
     }
-    let units = high.into_iter().chain([unit]);
-    let Some(Ok(character)) = char::decode_utf16(units).next() else {
-        return Err(Flaw::Surrogate);
-    };
-    character.encode_utf8(&mut [0; 4]).bytes().for_each(out);
-    Ok(Text::Plain)
 }
