@@ -16,7 +16,7 @@ use tollgate::limit::store::{CREATE, Store, StoreError, Swap};
 use tollgate::limit::table::Table;
 use tollgate::limit::{self, Counters, Mode, Request};
 use tollgate::payload::Guard;
-use tollgate::payload::watch::Pointers;
+use tollgate::payload::pointers::Pointers;
 use tollgate::policy::Policy;
 use tollgate::principal::{Caller, Principal};
 use tollgate::verify::algorithm::Algorithm;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::grant::Grant;
 use crate::limit::quota::Quota;
-use crate::payload::watch::Pointers;
+use crate::payload::pointers::Pointers;
 use crate::provider::Provider;
 use crate::quota_plan::RateClaim;
 use crate::rule::Rule;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tollgate::config::{Environment, Problem, compile};
-use tollgate::payload::watch::Pointers;
+use tollgate::payload::pointers::Pointers;
 use tollgate::policy::{Cors, Crypto, FailureMode, FilterState, Origins, Policy};
 use tollgate::provider::Bind;
 use tollgate::rule::{Auth, Cost, Matcher};

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use support::json_suite::{files, passes};
-use tollgate::payload::watch::Pointers;
+use tollgate::payload::pointers::Pointers;
 use tollgate::payload::{Guard, Refusal};
 use tollgate::reason::Reason;
 

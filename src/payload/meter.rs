@@ -1,7 +1,8 @@
 //! The number that a response carries (`response_cost`), read while the response streams through.
 
+use super::pointers::Pointers;
 use super::scanner::Scanner;
-use super::watch::{Found, Pointers};
+use super::watch::Found;
 
 /// How deep a response may nest; one that goes deeper carries no number.
 const MAX_DEPTH: usize = 512;

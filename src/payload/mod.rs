@@ -3,13 +3,14 @@
 //! - [`Guard`] is what a rule asks for, [`Check`] one body on its way, [`Refusal`] what is wrong
 //!   with it.
 //! - [`scanner`] reads JSON strictly, by a table of the grammar, and holds nothing of it; [`watch`]
-//!   follows JSON Pointers on the way and counts rows.
+//!   follows [`pointers`] on the way and counts rows.
 //! - [`meter`] finds a number in a response with the same scanner.
 
 pub mod flaw;
 mod grammar;
 pub mod meter;
 mod name;
+pub mod pointers;
 pub mod scanner;
 mod table;
 mod text;
@@ -20,8 +21,9 @@ use std::fmt;
 use crate::headers::Headers;
 use crate::reason::Reason;
 use flaw::{Flaw, Malformed};
+use pointers::Pointers;
 use scanner::Scanner;
-use watch::{Found, Pointers};
+use watch::Found;
 
 /// What a rule asks of a body.
 #[derive(Clone, Debug, PartialEq, Eq)]

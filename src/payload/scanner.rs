@@ -7,8 +7,9 @@
 
 use super::flaw::{Flaw, Malformed};
 use super::grammar::{self, State};
+use super::pointers::Pointers;
 use super::table::{self, Rows};
-use super::watch::{Found, Kind, Pointers, Watch};
+use super::watch::{Found, Kind, Watch};
 
 /// Scans one document. The pieces may be cut anywhere, inside characters and numbers too.
 #[derive(Clone, Debug)]
@@ -18,9 +19,10 @@ pub struct Scanner {
     rows: &'static Rows,
     /// From this state on, something is looked for or is to do.
     limit: State,
-    /// The open containers; `true`: an object.
+    /// Room for the containers that may be open; `true`: an object.
     open: Vec<bool>,
-    max_depth: usize,
+    /// How many are.
+    depth: usize,
     offset: u64,
     watch: Watch,
     /// The innermost container is on the way of a pointer.
@@ -35,8 +37,8 @@ impl Scanner {
             state: grammar::VALUE,
             rows: &table::ARRAY,
             limit: grammar::ELEMENT,
-            open: Vec::new(),
-            max_depth,
+            open: vec![false; max_depth],
+            depth: 0,
             offset: 0,
             watch: Watch::new(pointers),
             watched: true,
@@ -63,7 +65,7 @@ impl Scanner {
     pub fn finish(&mut self) -> Result<(), Malformed> {
         if self.failed.is_none() {
             self.watch.number_ends();
-            if !grammar::complete(self.state) || !self.open.is_empty() {
+            if !grammar::complete(self.state) || self.depth > 0 {
                 self.failed = Some(Malformed { offset: self.offset, flaw: Flaw::End });
             }
         }
@@ -119,14 +121,13 @@ impl Scanner {
             }
             commas = 0;
             state = match next {
-                grammar::OPEN_ARRAY | grammar::OPEN_OBJECT => {
-                    self.open(pointers, next == grammar::OPEN_OBJECT)
-                }
-                grammar::CLOSE if !self.open.is_empty() => Ok(self.close(state)),
+                grammar::OPEN_ARRAY => self.open(pointers, false),
+                grammar::OPEN_OBJECT => self.open(pointers, true),
+                grammar::CLOSE if self.depth > 0 => Ok(self.close(state)),
                 _ if next < grammar::EVENT && next != grammar::ELEMENT => {
                     self.tell(pointers, next, rest.get(place..).unwrap_or_default())
                 }
-                _ => Err(grammar::flaw(state, *byte, !self.open.is_empty())),
+                _ => Err(grammar::flaw(state, *byte, self.depth > 0)),
             }
             .map_err(|flaw| (place, flaw))?;
             (rows, limit) = (self.rows, self.limit);
@@ -154,10 +155,8 @@ impl Scanner {
 
     #[inline]
     fn open(&mut self, pointers: &Pointers, object: bool) -> Result<State, Flaw> {
-        if self.open.len() >= self.max_depth {
-            return Err(Flaw::Depth);
-        }
-        self.open.push(object);
+        *self.open.get_mut(self.depth).ok_or(Flaw::Depth)? = object;
+        self.depth = self.depth.wrapping_add(1);
         if self.limit < grammar::NAME_BEGUN {
             self.watch.value(pointers, if object { Kind::Object } else { Kind::Array });
             self.aim();
@@ -175,21 +174,21 @@ impl Scanner {
 
     #[inline]
     fn close(&mut self, state: State) -> State {
-        self.open.pop();
+        self.depth = self.depth.wrapping_sub(1);
         if self.watched {
             self.watch.close(state == grammar::FIRST_ELEMENT);
         }
-        if self.watch.depth() == self.open.len() {
+        if self.watch.depth() == self.depth {
             self.aim();
         }
-        let object = self.open.last() == Some(&true);
-        self.rows = if object { &table::OBJECT } else { &table::ARRAY };
+        let outer = self.depth.checked_sub(1).and_then(|outer| self.open.get(outer));
+        self.rows = if outer == Some(&true) { &table::OBJECT } else { &table::ARRAY };
         grammar::AFTER
     }
 
     /// What is looked for, or where, has changed.
     fn aim(&mut self) {
-        self.watched = self.watch.depth() == self.open.len();
+        self.watched = self.watch.depth() == self.depth;
         self.limit = if self.watched { self.watch.limit() } else { grammar::EVENT };
     }
 }

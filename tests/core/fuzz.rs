@@ -21,7 +21,7 @@ use tollgate::limit::slot::Slot;
 use tollgate::limit::table::Table;
 use tollgate::limit::{self, Counters, Mode};
 use tollgate::path;
-use tollgate::payload::watch::Pointers;
+use tollgate::payload::pointers::Pointers;
 use tollgate::payload::{Guard, Refusal};
 use tollgate::policy::Policy;
 use tollgate::remote::answer;

@@ -10,7 +10,7 @@ use crate::config::schema::{
 };
 use crate::config::units::{self, Rate};
 use crate::limit::quota::Quota;
-use crate::payload::watch::Pointers;
+use crate::payload::pointers::Pointers;
 use crate::policy::{Limit, Tier};
 use crate::quota_plan::RateClaim;
 use crate::template::ClaimRef;

@@ -6,7 +6,7 @@ use super::read;
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{RawCost, RawPayload, RawRule};
 use crate::payload::Guard;
-use crate::payload::watch::{MAX_POINTERS, Pointers};
+use crate::payload::pointers::{MAX_POINTERS, Pointers};
 use crate::template::{ClaimRef, is_token};
 
 /// `payload.max_bytes`: Envoy holds the body until it is judged.
