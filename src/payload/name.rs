@@ -1,4 +1,7 @@
 //! Member names as they stand in a document, and what they spell.
+//!
+//! Nothing is gathered for it. serde_json would do, and allocate: a body of escaped names, whose
+//! sender picks what it costs us, took twice as long.
 
 /// Where the quotation mark stands that ends a name. `escaped`: a backslash precedes.
 pub(super) fn end_of_name(text: &[u8], mut escaped: bool) -> Option<usize> {
