@@ -160,11 +160,10 @@ impl Gate<'_> {
     fn answer(&self, headers: &Headers, path: Option<&[u8]>) -> Option<OwnAnswer> {
         let responses = &self.policy.responses;
         let method = headers.value(":method").unwrap_or_default();
-        if let Some(metadata) = &responses.resource_metadata
-            && matches!(method, b"GET" | b"HEAD")
-            && path == Some(metadata.path.as_bytes())
+        if matches!(method, b"GET" | b"HEAD")
+            && let Some(metadata) = path.and_then(|path| responses.metadata_at(headers, path))
         {
-            return Some(OwnAnswer::ResourceMetadata);
+            return Some(OwnAnswer::ResourceMetadata(metadata));
         }
         let cors = responses.cors.as_ref()?;
         let preflight = method == b"OPTIONS"

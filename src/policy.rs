@@ -7,10 +7,11 @@ use crate::limit::quota::Quota;
 use crate::payload::pointers::Pointers;
 use crate::provider::Provider;
 use crate::quota_plan::RateClaim;
-use crate::rule::Rule;
+use crate::rule::{Matcher, Rule};
 use crate::tags::HashKey;
 use crate::template::Template;
 use crate::token_source::Place;
+use crate::uri::HttpUri;
 
 /// Everything the filter decides by.
 #[derive(Debug)]
@@ -110,19 +111,21 @@ pub struct Responses {
     pub ratelimit_ietf: bool,
     /// Whether the `X-RateLimit-*` fields are written.
     pub ratelimit_x: bool,
-    /// The metadata of the protected resource, and where it is.
-    pub resource_metadata: Option<ResourceMetadata>,
+    /// The metadata of each protected resource; a challenge names the first that fits.
+    pub resource_metadata: Vec<ResourceMetadata>,
     /// Which web pages may read our replies.
     pub cors: Option<Cors>,
 }
 
-/// `responses.resource_metadata`, compiled to what is answered (RFC 9728).
+/// One entry of `responses.resource_metadata`, compiled to what is answered (RFC 9728).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourceMetadata {
     /// Its URL, for challenges.
     pub url: String,
-    /// The path of the URL: what is asked for there is answered by us.
-    pub path: String,
+    /// The URL taken apart: its path is answered by us.
+    pub uri: HttpUri,
+    /// The requests whose challenges name it: by host and path alone.
+    pub requests: Matcher,
     /// The JSON document.
     pub document: String,
 }
@@ -141,8 +144,23 @@ pub struct Cors {
 pub enum Origins {
     /// `*`.
     Any,
-    /// These, byte for byte as browsers send them.
-    Only(Vec<String>),
+    /// These.
+    Only(Vec<OriginPattern>),
+}
+
+/// An entry of `allow_origins`, as browsers write origins (Fetch standard §3.1): lower case, the
+/// default port left out, IPv6 addresses in their short form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OriginPattern {
+    /// This origin, byte for byte.
+    Exact(String),
+    /// `https://*.example.com`: one or more labels between these two.
+    Subdomains {
+        /// `https://`.
+        scheme: String,
+        /// `.example.com`, with the port where it is not the default one.
+        suffix: String,
+    },
 }
 
 /// `telemetry.filter_state`.

@@ -1,6 +1,7 @@
 //! From a denial to what the caller sees: the only place that knows statuses and challenges.
 
 mod cors;
+mod metadata;
 
 use crate::decimal;
 use crate::headers::Headers;
@@ -141,7 +142,8 @@ pub fn compose(
     let word = denial.reason.as_str();
     let mut headers = vec![("cache-control", "no-store".to_owned())];
     if challenge != Challenge::None {
-        headers.push(("www-authenticate", authenticate(challenge, denial, responses)));
+        let challenge = authenticate(challenge, denial, responses, recipient.headers);
+        headers.push(("www-authenticate", challenge));
     }
     if let Some(wait) = denial.retry_after {
         headers.push(("retry-after", seconds_up(wait).max(1).to_string()));
@@ -170,7 +172,7 @@ pub fn answer(answer: OwnAnswer, policy: &Policy, recipient: Recipient<'_>) -> R
     let responses = &policy.responses;
     let mut headers = cors::fields(responses, recipient.headers);
     let document = match answer {
-        OwnAnswer::ResourceMetadata => responses.resource_metadata.as_ref(),
+        OwnAnswer::ResourceMetadata(at) => responses.resource_metadata.get(at),
         OwnAnswer::Preflight => None,
     };
     let (status, body) = match document {
@@ -197,8 +199,13 @@ fn problem(status: u32, reason: Reason) -> String {
 }
 
 /// The challenge (RFC 6750 §3). Every value is a constant or was checked at load to need no escape.
-fn authenticate(challenge: Challenge, denial: &Denial, responses: &Responses) -> String {
-    let metadata = responses.resource_metadata.as_ref();
+fn authenticate(
+    challenge: Challenge,
+    denial: &Denial,
+    responses: &Responses,
+    headers: &Headers,
+) -> String {
+    let metadata = responses.challenge_metadata(headers);
     let error = challenge.error();
     let attributes = [
         ("realm", responses.realm.as_deref()),

@@ -46,9 +46,10 @@ fn is_authority(text: &str) -> bool {
         },
         None => text.split_at_checked(text.find(':').unwrap_or(text.len())).unwrap_or_default(),
     };
-    let literal = text.starts_with('[');
-    let host_byte = |b: u8| {
-        b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_') || (literal && b == b':')
+    let host_byte = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+    let host_fits = match text.starts_with('[') {
+        true => host.parse::<std::net::Ipv6Addr>().is_ok(),
+        false => !host.is_empty() && host.bytes().all(host_byte),
     };
     let port_fits = match port.strip_prefix(':') {
         Some(digits) => {
@@ -57,7 +58,7 @@ fn is_authority(text: &str) -> bool {
         }
         None => port.is_empty(),
     };
-    !host.is_empty() && host.bytes().all(host_byte) && port_fits
+    host_fits && port_fits
 }
 
 #[cfg(test)]
@@ -87,6 +88,10 @@ mod tests {
             ("https://ä/", None),
             ("https://a/{tenantid}", None),
             ("https://[::1/", None),
+            ("https://[]/", None),
+            ("https://[1]/", None),
+            ("https://[::g]/", None),
+            ("https://[::1%25eth0]/", None),
             ("a/keys", None),
             ("", None),
         ] {

@@ -31,8 +31,8 @@ pub enum Verdict {
 pub enum OwnAnswer {
     /// A CORS preflight of an origin that is allowed.
     Preflight,
-    /// The protected resource's metadata (RFC 9728).
-    ResourceMetadata,
+    /// The metadata of a protected resource (RFC 9728), by its position in the configuration.
+    ResourceMetadata(usize),
 }
 
 impl Verdict {
@@ -41,7 +41,7 @@ impl Verdict {
         match self {
             Self::Allow(reason) => *reason,
             Self::Answer(OwnAnswer::Preflight) => Reason::Preflight,
-            Self::Answer(OwnAnswer::ResourceMetadata) => Reason::Anonymous,
+            Self::Answer(OwnAnswer::ResourceMetadata(_)) => Reason::Anonymous,
             Self::WouldDeny(denial) | Self::Deny(denial) => denial.reason,
         }
     }

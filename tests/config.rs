@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tollgate::config::{Environment, Problem, compile};
 use tollgate::payload::pointers::Pointers;
-use tollgate::policy::{Cors, Crypto, FailureMode, FilterState, Origins, Policy};
+use tollgate::policy::{Cors, Crypto, FailureMode, FilterState, OriginPattern, Origins, Policy};
 use tollgate::provider::Bind;
 use tollgate::rule::{Auth, Cost, Matcher};
 use tollgate::template::Template;
@@ -125,6 +125,13 @@ fn one_problem(document: &str, path: &str, part: &str) {
     assert!(lines[0].starts_with(&format!("{path}: ")), "{path}: {lines:?}");
     assert!(lines[0].contains(part), "{part}: {lines:?}");
     assert!(!lines[0].contains(SECRET), "{lines:?}");
+}
+
+/// An entry of `responses.resource_metadata` with these members.
+fn metadata(more: Value) -> Value {
+    let mut entry = json!({"url": "https://a/.well-known/oauth-protected-resource"});
+    entry.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    entry
 }
 
 #[test]
@@ -267,8 +274,8 @@ fn grants_places_and_replies_are_compiled() {
         ]
     );
     assert!(!policy.token.forward);
-    let metadata = policy.responses.resource_metadata.as_ref().unwrap();
-    assert_eq!(metadata.path, "/.well-known/oauth-protected-resource/v1");
+    let metadata = &policy.responses.resource_metadata[0];
+    assert_eq!(metadata.uri.path, "/.well-known/oauth-protected-resource/v1");
     assert_eq!(
         serde_json::from_str::<Value>(&metadata.document).unwrap(),
         json!({
@@ -278,7 +285,7 @@ fn grants_places_and_replies_are_compiled() {
             "bearer_methods_supported": ["header", "query"],
         })
     );
-    let origins = Origins::Only(vec!["https://app.example".into()]);
+    let origins = Origins::Only(vec![OriginPattern::Exact("https://app.example".into())]);
     assert_eq!(policy.responses.cors, Some(Cors { origins, credentials: true }));
 }
 
@@ -753,6 +760,52 @@ fn an_error_of_meaning_is_one_line_with_its_path() {
             with("/responses", json!({"resource_metadata": "https://a/b?c"})),
             "responses.resource_metadata: has a query",
         ),
+        (
+            with("/responses", json!({"resource_metadata": []})),
+            "responses.resource_metadata: is an empty list",
+        ),
+        (
+            with("/responses", json!({"resource_metadata": [{"paths": ["/mcp"]}]})),
+            "responses.resource_metadata[0].url: is required",
+        ),
+        (
+            with("/responses", json!({"resource_metadata": [metadata(json!({"hosts": ["a:1"]}))]})),
+            "responses.resource_metadata[0].hosts[0]: \"a:1\" is not a host",
+        ),
+        (
+            with("/responses", json!({"resource_metadata": [metadata(json!({"paths": ["mcp"]}))]})),
+            "responses.resource_metadata[0].paths[0]: \"mcp\" must begin",
+        ),
+        (
+            with(
+                "/responses",
+                json!({"resource_metadata": [metadata(json!({"providers": ["x"]}))]}),
+            ),
+            "responses.resource_metadata[0].providers[0]: \"x\" is not a provider",
+        ),
+        (
+            with(
+                "/responses",
+                json!({"resource_metadata": [metadata(json!({"scopes": ["a b"]}))]}),
+            ),
+            "responses.resource_metadata[0].scopes[0]: holds a space",
+        ),
+        (
+            with(
+                "/responses",
+                json!({"resource_metadata": [metadata(json!({"resource": "mcp"}))]}),
+            ),
+            "responses.resource_metadata[0].resource: \"mcp\" is not a resource",
+        ),
+        (
+            with(
+                "/responses",
+                json!({"resource_metadata": [
+                    metadata(json!({"paths": ["/a"]})), metadata(json!({"paths": ["/b"]})),
+                ]}),
+            ),
+            "responses.resource_metadata[1].url: \"https://a/.well-known/",
+        ),
         (with("/limits/0/tiers", json!([{"rate": "1/s"}])), "limits[0].tiers[0].when: is required"),
         (
             with("/limits/0/rate_claim", json!({"claim": "x"})),
@@ -957,6 +1010,23 @@ fn what_looks_like_a_mistake_is_a_warning() {
         (
             with("/responses", json!({"resource_metadata": "https://a/b"})),
             Some("responses.resource_metadata: its path does not begin with /.well-known/"),
+        ),
+        (
+            with(
+                "/responses",
+                json!({"resource_metadata": [metadata(json!({"resource": "https://a/mcp"}))]}),
+            ),
+            Some("responses.resource_metadata[0].resource: is not the resource of its URL"),
+        ),
+        (
+            with(
+                "/responses",
+                json!({"resource_metadata": [
+                    metadata(json!({"paths": ["/a/**"]})),
+                    {"url": "https://b/.well-known/oauth-protected-resource", "paths": ["/a/b"]},
+                ]}),
+            ),
+            Some("responses.resource_metadata[1]: no challenge names it"),
         ),
         (least(), None),
     ] {

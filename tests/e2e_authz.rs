@@ -531,6 +531,53 @@ async fn preflights_are_answered_and_pages_of_allowed_origins_may_read_our_repli
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_several_resources_each_has_its_own_challenge_and_its_own_document() {
+    let name = "of_several_resources_each_has_its_own_challenge_and_its_own_document";
+    let entry = |host: &str, path: &str| {
+        json!({
+            "url": format!("https://{host}{METADATA}{path}"), "hosts": [host],
+            "paths": [path, format!("{path}/**")],
+        })
+    };
+    let resources =
+        [("ml.example.com", "/mcp"), ("ml.example.com", "/other/mcp"), ("b.example.com", "/mcp")];
+    let list: Vec<_> = resources.iter().map(|(host, path)| entry(host, path)).collect();
+    let sections = json!({"responses": {
+        "resource_metadata": list,
+        "cors": {"allow_origins": ["https://*.example.com", "https://[::1]:8443"]},
+    }});
+    let Some((envoy, upstream, _signer)) = start(name, sections).await else { return };
+    for (host, path) in resources {
+        let at = |path: String| Request::get(path).host(host);
+        let url = format!("https://{host}{METADATA}{path}");
+        let response = client::send(envoy.address(), &at(format!("{path}/tools"))).await;
+        assert_eq!(
+            (response.status, response.header("www-authenticate")),
+            (401, Some(format!("Bearer resource_metadata=\"{url}\"").as_str()))
+        );
+        let document = client::send(envoy.address(), &at(format!("{METADATA}{path}"))).await;
+        assert_eq!(document.json()["resource"], format!("https://{host}{path}"));
+    }
+    let elsewhere = client::send(envoy.address(), &Request::get("/score")).await;
+    assert_eq!(elsewhere.header("www-authenticate"), Some("Bearer"));
+    let foreign = Request::get(format!("{METADATA}/mcp")).host("c.example.com");
+    assert_eq!(client::send(envoy.address(), &foreign).await.status, 401);
+
+    for (origin, allowed) in [
+        ("https://app.example.com", true),
+        ("https://[::1]:8443", true),
+        ("https://example.com", false),
+        ("http://app.example.com", false),
+    ] {
+        let request = Request::get("/score").header("origin", origin);
+        let response = client::send(envoy.address(), &request).await;
+        let named = response.header("access-control-allow-origin");
+        assert_eq!(named, allowed.then_some(origin), "{origin}");
+    }
+    assert_eq!(upstream.count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_http_version_and_head_get_the_same_answers() {
     let name = "every_http_version_and_head_get_the_same_answers";
     let Some(binary) = support::envoy_binary(name) else { return };

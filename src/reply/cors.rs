@@ -1,7 +1,7 @@
 //! CORS on replies of our own (Fetch standard §3.2). What the upstream answers is the upstream's.
 
 use crate::headers::Headers;
-use crate::policy::{Cors, Origins, Responses};
+use crate::policy::{Cors, OriginPattern, Origins, Responses};
 use crate::template::is_token;
 
 /// How long a browser may remember the answer to a preflight, seconds: Chromium remembers none
@@ -57,7 +57,7 @@ pub(super) fn fields(responses: &Responses, headers: &Headers) -> Vec<(&'static 
 impl Cors {
     /// What `access-control-allow-origin` says to a request with exactly one `origin` that is
     /// allowed.
-    pub fn allows(&self, headers: &Headers) -> Option<&str> {
+    pub fn allows<'a>(&self, headers: &'a Headers) -> Option<&'a str> {
         let mut origins = headers.all("origin");
         let origin = origins.next()?;
         if origins.next().is_some() {
@@ -66,8 +66,74 @@ impl Cors {
         match &self.origins {
             Origins::Any => Some("*"),
             Origins::Only(list) => {
-                list.iter().map(String::as_str).find(|allowed| allowed.as_bytes() == origin)
+                let origin = std::str::from_utf8(origin).ok()?;
+                list.iter().any(|allowed| allowed.matches(origin)).then_some(origin)
             }
+        }
+    }
+}
+
+impl OriginPattern {
+    /// Whether an origin fits. What stands for `*.` is labels of a host and nothing else, so that no
+    /// other host is meant by it in any reading of the origin.
+    fn matches(&self, origin: &str) -> bool {
+        let label =
+            |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.');
+        match self {
+            Self::Exact(allowed) => allowed == origin,
+            Self::Subdomains { scheme, suffix } => origin
+                .strip_prefix(scheme.as_str())
+                .and_then(|rest| rest.strip_suffix(suffix.as_str()))
+                .is_some_and(|labels| {
+                    !labels.is_empty() && !labels.starts_with('.') && labels.bytes().all(label)
+                }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_for_subdomains_takes_any_labels_and_its_own_scheme_and_port_alone() {
+        let subdomains = |suffix: &str| OriginPattern::Subdomains {
+            scheme: "https://".into(),
+            suffix: suffix.into(),
+        };
+        let origins = Origins::Only(vec![
+            subdomains(".example.com"),
+            subdomains(".dev.test:8443"),
+            OriginPattern::Exact("https://[::1]:8443".into()),
+        ]);
+        let cors = Cors { origins, credentials: true };
+        for (origin, allowed) in [
+            ("https://app.example.com", true),
+            ("https://a.b-c.d_e.example.com", true),
+            ("https://xn--bcher-kva.example.com", true),
+            ("https://app.dev.test:8443", true),
+            ("https://[::1]:8443", true),
+            ("https://example.com", false),
+            ("https://.example.com", false),
+            ("https://notexample.com", false),
+            ("http://app.example.com", false),
+            ("https://app.example.com:8443", false),
+            ("https://app.example.com.", false),
+            ("https://app.example.com.evil.test", false),
+            ("https://evil.test/.example.com", false),
+            ("https://evil.test#.example.com", false),
+            ("https://evil.test:1.example.com", false),
+            ("https://user@x.example.com", false),
+            ("https://[::1].example.com", false),
+            ("https://a b.example.com", false),
+            ("https://\u{fc}.example.com", false),
+            ("https://app.dev.test", false),
+            ("https://[::1]", false),
+            ("null", false),
+            ("", false),
+        ] {
+            let headers = Headers::from_pairs(&[("origin", origin)]);
+            assert_eq!(cors.allows(&headers), allowed.then_some(origin), "{origin}");
         }
     }
 }

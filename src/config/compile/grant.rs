@@ -48,7 +48,7 @@ pub(super) fn grant(raw: &RawGrant, at: &At, report: &mut Report) -> Grant {
 }
 
 /// Notes what is no scope (RFC 6749 §3.3: printable ASCII without space, quote and backslash).
-fn scopes(list: &[String], at: &At, report: &mut Report) {
+pub(super) fn scopes(list: &[String], at: &At, report: &mut Report) {
     for (index, scope) in list.iter().enumerate() {
         if scope.contains(' ') {
             report.problem(&at.index(index), "holds a space, which separates scopes");

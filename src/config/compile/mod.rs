@@ -1,9 +1,11 @@
 //! From the document as written to what the filter decides by; every error of meaning is noted.
 
+mod cors;
 mod grant;
 mod keys;
 mod limit;
 mod matching;
+mod metadata;
 mod payload;
 mod provider;
 mod read;
@@ -34,13 +36,14 @@ pub(super) fn policy(
     let rules = rule::rules(raw, env, report);
     let tags = tag::tags(raw, env, report);
     let mut responses = response::responses(raw.responses.as_ref(), report);
-    responses.resource_metadata = response::resource_metadata(
-        raw.responses.as_ref(),
-        providers.as_deref().unwrap_or_default(),
-        rules.as_deref().unwrap_or_default(),
-        &token,
-        report,
-    );
+    let sources = metadata::Sources {
+        providers: providers.as_deref().unwrap_or_default(),
+        rules: rules.as_deref().unwrap_or_default(),
+        token: &token,
+        strict_paths: settings::reject_ambiguous_paths(raw.ambiguous_paths),
+    };
+    responses.resource_metadata =
+        metadata::resource_metadata(raw.responses.as_ref(), &sources, report);
     settings::privacy(raw.privacy.as_ref(), report);
     let token_cache = settings::token_cache(raw.token_cache.as_ref(), report);
     let max_identities = settings::max_identities(raw.store.as_ref(), &root, report);

@@ -17,22 +17,3 @@ pub(super) fn http(text: &str, at: &At, report: &mut Report) -> Option<HttpUri> 
     }
     uri
 }
-
-/// An origin as browsers send it: scheme and authority, nothing after it (RFC 6454 §7).
-pub(super) fn is_origin(text: &str) -> bool {
-    HttpUri::parse(text).is_some() && text.splitn(4, '/').count() == 3 && !text.contains('?')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_origin_has_nothing_after_its_authority() {
-        assert!(is_origin("https://app.example.com"));
-        assert!(is_origin("http://localhost:3000"));
-        for text in ["https://a/", "https://a/b", "https://a?b", "*", "null", "a.example"] {
-            assert!(!is_origin(text), "{text}");
-        }
-    }
-}

@@ -17,7 +17,9 @@ pub(super) use limit::{RawLimit, RawRateClaim, RawTier};
 pub(super) use provider::{RawProvider, RawRemote};
 pub(super) use record::Read;
 pub(super) use rule::{RawClaimTest, RawCostFrom, RawGrant, RawMatch, RawPayload, RawRule};
-pub(super) use unions::{AnyOr, Count, DurationText, RateText, RawCost, Scalar, Secret, Size};
+pub(super) use unions::{
+    AnyOr, Count, DurationText, RateText, RawCost, RawMetadata, Scalar, Secret, Size,
+};
 
 record! {
     /// The configuration of tollgate.
@@ -119,17 +121,40 @@ record! {
         /// The headers about limits. `ietf`: RateLimit and RateLimit-Policy; `x`: X-RateLimit-*;
         /// `both`; `off`.
         ratelimit_headers: RawRatelimitHeaders { "default": "ietf" },
-        /// The URL of the metadata of the protected resource (RFC 9728), which the filter serves.
-        resource_metadata: String,
+        /// The URL of the metadata of the protected resource (RFC 9728), which the filter serves and
+        /// names in its challenges. Or a list of several resources: a challenge names the first that
+        /// fits the host and path of the request.
+        resource_metadata: RawMetadata,
         /// What browsers are told on replies of the filter, and whether it answers preflights.
         cors: RawCors,
     ]
 }
 
 record! {
+    /// One protected resource and its metadata (RFC 9728).
+    RawResource [
+        /// The URL of the document, which the filter serves at its path; where two have the same
+        /// path, at its host.
+        url: String { "required": true },
+        /// The identifier of the resource. By default what the URL is the metadata of:
+        /// `https://host/path` for `https://host/.well-known/oauth-protected-resource/path`.
+        resource: String,
+        /// The hosts whose challenges name it, as in `match.hosts`. By default all.
+        hosts: Vec<String> { "minItems": 1 },
+        /// The paths whose challenges name it, as in `match.paths`. By default all.
+        paths: Vec<String> { "minItems": 1 },
+        /// The providers whose issuers are listed as authorization servers. By default all.
+        providers: Vec<String> { "minItems": 1 },
+        /// The scopes that are listed. By default those that rules ask for.
+        scopes: Vec<String> { "minItems": 1 },
+    ]
+}
+
+record! {
     /// Which pages may read the filter's own replies.
     RawCors [
-        /// Origins such as `https://app.example.com`, or `*` for all.
+        /// Origins such as `https://app.example.com` or `https://[::1]:8443`; `https://*.example.com`
+        /// for every host below one; or `*` for all.
         allow_origins: Vec<String> { "required": true, "minItems": 1 },
         /// Whether browsers may send credentials; not beside `*`.
         allow_credentials: bool { "default": false },

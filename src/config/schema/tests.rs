@@ -92,7 +92,9 @@ fn section(
 /// The path of a member, with `[]` where it is a list.
 fn below(path: &str, member: &str, schema: &Value) -> String {
     let dot = if path.is_empty() { "" } else { "." };
-    let list = if schema["type"] == "array" { "[]" } else { "" };
+    let choices = schema["oneOf"].as_array().into_iter().flatten();
+    let mut lists = choices.chain([schema]).filter(|schema| schema["type"] == "array");
+    let list = if lists.any(|list| referred(&list["items"]).is_some()) { "[]" } else { "" };
     format!("{path}{dot}{member}{list}")
 }
 
@@ -104,7 +106,7 @@ fn referred(schema: &Value) -> Option<&str> {
 /// The object that a member is, holds entries of, or may be.
 fn object_of<'a>(schema: &'a Value, definitions: &Map<String, Value>) -> Option<&'a str> {
     let choices = schema["oneOf"].as_array().into_iter().flatten();
-    let mut schemas = [schema, &schema["items"]].into_iter().chain(choices);
+    let mut schemas = choices.chain([schema]).flat_map(|schema| [schema, &schema["items"]]);
     let name = schemas.find_map(referred)?;
     definitions[name].get(ORDER).map(|_| name)
 }

@@ -6,8 +6,8 @@ use serde_json::Value;
 #[cfg(any(feature = "cli", test))]
 use serde_json::{Map, json};
 
-use super::RawCostFrom;
 use super::record::{self, Read};
+use super::{RawCostFrom, RawResource};
 use crate::config::report::{At, Report};
 
 /// A list of texts, or the word `any`.
@@ -50,6 +50,15 @@ pub(in crate::config) enum RawCost {
     Fixed(u64),
     /// Found in the request.
     From(RawCostFrom),
+}
+
+/// `responses.resource_metadata`.
+#[derive(Debug)]
+pub(in crate::config) enum RawMetadata {
+    /// The URL of the one document.
+    Url(String),
+    /// Several resources.
+    List(Vec<RawResource>),
 }
 
 /// A text, a number or a truth value.
@@ -192,6 +201,23 @@ impl Read for RawCost {
         json!({ "oneOf": [
             { "type": "integer", "minimum": 1, "maximum": 1_000_000_000 },
             RawCostFrom::schema(definitions),
+        ]})
+    }
+}
+
+impl Read for RawMetadata {
+    fn read(value: &Value, at: &At, report: &mut Report) -> Option<Self> {
+        if let Value::Array(_) = value {
+            return Read::read(value, at, report).map(Self::List);
+        }
+        record::text(value, "a URL, or a list of resources", at, report).map(Self::Url)
+    }
+
+    #[cfg(any(feature = "cli", test))]
+    fn schema(definitions: &mut Map<String, Value>) -> Value {
+        json!({ "oneOf": [
+            { "type": "string" },
+            { "type": "array", "items": RawResource::schema(definitions), "minItems": 1 },
         ]})
     }
 }

@@ -1,0 +1,212 @@
+//! `responses.resource_metadata`.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::{grant, matching, read, uri};
+use crate::config::report::{At, Report, quoted};
+use crate::config::schema::{RawMatch, RawMetadata, RawResource, RawResponses};
+use crate::path;
+use crate::policy::{ResourceMetadata, TokenRules};
+use crate::provider::{Issuer, Provider, Tenants};
+use crate::rule::{Matcher, Rule};
+use crate::token_source::Place;
+use crate::uri::HttpUri;
+
+/// What RFC 9728 §3.1 puts between the host and the path of a resource to name its metadata.
+const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
+
+/// What the documents are made of beside the entries themselves.
+pub(super) struct Sources<'a> {
+    /// The compiled providers.
+    pub(super) providers: &'a [Provider],
+    /// The compiled rules, whose scopes are listed.
+    pub(super) rules: &'a [Rule],
+    /// Where tokens are looked for.
+    pub(super) token: &'a TokenRules,
+    /// Whether paths with more than one reading are refused.
+    pub(super) strict_paths: bool,
+}
+
+/// Compiles `resource_metadata`: the URLs as given, and the documents that are served there.
+pub(super) fn resource_metadata(
+    raw: Option<&RawResponses>,
+    sources: &Sources<'_>,
+    report: &mut Report,
+) -> Vec<ResourceMetadata> {
+    let Some(raw) = raw.and_then(|raw| raw.resource_metadata.as_ref()) else { return Vec::new() };
+    let at = At::root().field("responses").field("resource_metadata");
+    match raw {
+        RawMetadata::Url(url) => {
+            let entry = RawResource { url: Some(url.clone()), ..RawResource::default() };
+            resource(&entry, &at, &at, sources, report).into_iter().collect()
+        }
+        RawMetadata::List(list) => {
+            if list.is_empty() {
+                report.problem(&at, "is an empty list; leave it out to name no metadata");
+            }
+            let each = list.iter().enumerate();
+            let compiled: Vec<_> = each
+                .filter_map(|(index, entry)| {
+                    let at = at.index(index);
+                    let metadata = resource(entry, &at, &at.field("url"), sources, report)?;
+                    Some((at, metadata))
+                })
+                .collect();
+            warn_of_hidden(&compiled, report);
+            compiled.into_iter().map(|(_, metadata)| metadata).collect()
+        }
+    }
+}
+
+/// Notes entries that no challenge names, and those whose documents nothing tells apart.
+fn warn_of_hidden(compiled: &[(At, ResourceMetadata)], report: &mut Report) {
+    for (index, (at, metadata)) in compiled.iter().enumerate() {
+        let mut earlier = compiled.iter().take(index).map(|(_, metadata)| metadata);
+        if earlier.clone().any(|other| other.uri == metadata.uri) {
+            let why = format_args!("{} is given twice", quoted(&metadata.url));
+            report.problem(&at.field("url"), why);
+        }
+        if earlier.any(|other| other.requests.covers(&metadata.requests)) {
+            report.warning(at, "no challenge names it: an earlier entry fits all that it fits");
+        }
+    }
+}
+
+fn resource(
+    raw: &RawResource,
+    at: &At,
+    at_url: &At,
+    sources: &Sources<'_>,
+    report: &mut Report,
+) -> Option<ResourceMetadata> {
+    let requests = requests(raw, at, sources.strict_paths, report);
+    let scopes = scopes(raw, &at.field("scopes"), sources.rules, report);
+    let servers = authorization_servers(raw, &at.field("providers"), sources.providers, report);
+    let Some(text) = &raw.url else {
+        report.required(at_url, "the URL of the metadata document");
+        return None;
+    };
+    let uri = uri::http(text, at_url, report)?;
+    let below = uri.path.strip_prefix(WELL_KNOWN).filter(|p| p.is_empty() || p.starts_with('/'));
+    if uri.path.contains('?') || path::ambiguous(uri.path.as_bytes()) {
+        report.problem(at_url, "has a query, or a path with more than one reading");
+    } else if below.is_none() {
+        report.warning(
+            at_url,
+            format_args!("its path does not begin with {WELL_KNOWN}, where clients look"),
+        );
+    }
+    let derived = format!("{}://{}{}", uri.scheme, uri.authority, below.unwrap_or_default());
+    let resource = match &raw.resource {
+        None => derived,
+        Some(given) => {
+            identifier(given, below.map(|_| derived.as_str()), &at.field("resource"), report);
+            given.clone()
+        }
+    };
+    let mut document = json!({"resource": resource, "authorization_servers": servers});
+    let mut methods = BTreeSet::new();
+    methods.extend(sources.token.from.iter().filter_map(bearer_method));
+    for (name, list) in [("scopes_supported", scopes), ("bearer_methods_supported", methods)] {
+        if let (false, Some(members)) = (list.is_empty(), document.as_object_mut()) {
+            members.insert(name.to_owned(), json!(list));
+        }
+    }
+    Some(ResourceMetadata { url: text.clone(), uri, requests, document: document.to_string() })
+}
+
+/// The requests whose challenges name the document; absent fields fit all.
+fn requests(raw: &RawResource, at: &At, strict_paths: bool, report: &mut Report) -> Matcher {
+    let raw =
+        RawMatch { hosts: raw.hosts.clone(), paths: raw.paths.clone(), ..RawMatch::default() };
+    matching::matcher(Some(&raw), strict_paths, at, report)
+}
+
+/// A client refuses a document whose resource is not the one that it asked about (RFC 9728 §3.3).
+fn identifier(given: &str, derived: Option<&str>, at: &At, report: &mut Report) {
+    if HttpUri::parse(given).is_none() {
+        let allowed = "allowed: http:// or https://, a host, a path, without fragment";
+        report.problem(at, format_args!("{} is not a resource; {allowed}", quoted(given)));
+    } else if let Some(derived) = derived.filter(|derived| *derived != given) {
+        let why = format_args!(
+            "is not the resource of its URL, which is {}: clients that derive the URL from the \
+             resource, or compare the two (RFC 9728 §3.3), do not find or not take the document",
+            quoted(derived)
+        );
+        report.warning(at, why);
+    }
+}
+
+/// The scopes that are listed: those given, else those that rules ask for.
+fn scopes<'a>(
+    raw: &'a RawResource,
+    at: &At,
+    rules: &'a [Rule],
+    report: &mut Report,
+) -> BTreeSet<&'a str> {
+    // Collecting a set would link a second sort.
+    let mut scopes = BTreeSet::new();
+    if let Some(list) = &raw.scopes {
+        read::texts(list, at, report);
+        grant::scopes(list, at, report);
+        scopes.extend(list.iter().map(String::as_str));
+        return scopes;
+    }
+    for grant in rules.iter().flat_map(|rule| rule.allow.iter().flatten()) {
+        let named = grant.scopes.all.iter().chain(&grant.scopes.any).flatten();
+        scopes.extend(named.map(String::as_str));
+    }
+    scopes
+}
+
+/// The issuers of the providers that are named, else of all.
+fn authorization_servers(
+    raw: &RawResource,
+    at: &At,
+    providers: &[Provider],
+    report: &mut Report,
+) -> Vec<String> {
+    let Some(list) = &raw.providers else { return providers.iter().flat_map(issuers).collect() };
+    read::texts(list, at, report);
+    let known: Vec<Option<&str>> = providers.iter().map(|p| Some(p.name.as_str())).collect();
+    let mut servers = Vec::new();
+    for (index, name) in list.iter().enumerate() {
+        // Where a provider has problems of its own, none of them is known here.
+        if known.is_empty() {
+            break;
+        }
+        let found = read::position(name, &known, "provider", &at.index(index), report);
+        let provider = found.and_then(|position| providers.get(position));
+        for issuer in provider.iter().flat_map(|provider| issuers(provider)) {
+            if !servers.contains(&issuer) {
+                servers.push(issuer);
+            }
+        }
+    }
+    servers
+}
+
+/// The issuers that a provider names; one for each tenant where they are listed.
+fn issuers(provider: &Provider) -> Vec<String> {
+    let of = |issuer: &Issuer| match (issuer, &provider.tenants) {
+        (Issuer::Exact(issuer), _) => vec![issuer.clone()],
+        (Issuer::Tenanted { prefix, suffix }, Tenants::Only(tenants)) => {
+            tenants.iter().map(|tenant| format!("{prefix}{tenant}{suffix}")).collect()
+        }
+        (Issuer::Tenanted { .. }, _) => Vec::new(),
+    };
+    provider.issuers.iter().flat_map(of).collect()
+}
+
+/// The methods of RFC 6750 §2 alone have names (RFC 9728 §2).
+fn bearer_method(place: &Place) -> Option<&'static str> {
+    match place {
+        Place::Header { name, prefix } => {
+            (name == "authorization" && prefix.eq_ignore_ascii_case("Bearer ")).then_some("header")
+        }
+        Place::Query(name) => (name == "access_token").then_some("query"),
+        Place::Cookie(_) | Place::WebsocketProtocol(_) => None,
+    }
+}
