@@ -105,3 +105,49 @@ async fn a_vm_whose_memory_is_full_is_replaced_without_a_restart() {
     println!("served again after {took:.0?}");
     assert_eq!(client::send(envoy.address(), &Request::get("/")).await.status, 401);
 }
+
+/// What the alert asks for, by the names in Envoy's own exposition.
+fn alerted() -> Vec<String> {
+    let alerts = support::sample::read("envoy/prometheus/alerts.yaml");
+    let rules = alerts["groups"][0]["rules"].as_array().unwrap();
+    let rule = rules.iter().find(|rule| rule["alert"] == "TollgateVmReloaded").unwrap();
+    let (_, words) = rule["expr"].as_str().unwrap().split_once("vm_reload_(").unwrap();
+    let (words, _) = words.split_once(')').unwrap();
+    words.split('|').map(|word| format!("envoy_wasm_tollgate_vm_reload_{word}")).collect()
+}
+
+/// The counters of reloads as Prometheus reads them.
+async fn exposed(envoy: &Envoy) -> std::collections::BTreeMap<String, u64> {
+    let path = "/stats/prometheus?filter=vm_reload_";
+    let response = client::send(envoy.admin_address(), &Request::get(path)).await;
+    let text = String::from_utf8(response.body).unwrap();
+    let samples = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    let sample = |line: &str| {
+        let (name, value) = line.split_once("{} ").or_else(|| line.split_once(' ')).unwrap();
+        (name.to_owned(), value.parse().unwrap())
+    };
+    samples.map(sample).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_alert_asks_for_every_counter_that_moves_when_a_vm_dies_and_is_not_replaced() {
+    let name = "the_alert_asks_for_every_counter_that_moves_when_a_vm_dies_and_is_not_replaced";
+    let Some(binary) = support::envoy_binary(name) else { return };
+    let signer = Signer::new("HS256", "key-1");
+    let upstream = Upstream::answering(|_| Reply::new(200, "")).await;
+    let envoy = start(binary, Fault::TrapForGood, &signer, &upstream).await;
+    let mut alerted = alerted();
+    alerted.sort();
+    assert_eq!(exposed(&envoy).await.into_keys().collect::<Vec<_>>(), alerted);
+    let token = signer.sign(&mint::claims("alice"));
+    let _ = Connection::open(envoy.address()).await.try_send(&with_trailers(&token)).await;
+    let good = Request::get("/").bearer(&token);
+    let failed = async || {
+        let response = client::try_send(envoy.address(), &good).await;
+        assert!(response.is_ok_and(|response| response.status >= 500), "no VM, no way through");
+        let counters = exposed(&envoy).await;
+        let moved = |word: &str| counters[&format!("envoy_wasm_tollgate_vm_reload_{word}")] > 0;
+        (moved("failure") && moved("backoff") && !moved("success")).then_some(())
+    };
+    assert!(support::poll(Duration::from_secs(20), failed).await.is_some(), "nothing is counted");
+}

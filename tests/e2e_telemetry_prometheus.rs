@@ -176,6 +176,14 @@ async fn every_query_of_the_dashboard_and_every_rule_returns_data() {
         let data = prometheus.query(record).await;
         assert!(!data.is_empty() || record.contains("failures"), "{record}");
     }
+    // Only a real Prometheus with all of Envoy's series notices that two of them become one.
+    let rules = client::send(prometheus.address, &Request::get("/api/v1/rules")).await.json();
+    let groups = rules["data"]["groups"].as_array().unwrap().iter();
+    let rules: Vec<_> = groups.flat_map(|group| group["rules"].as_array().unwrap()).collect();
+    assert!(rules.len() >= 14, "{rules:?}");
+    for rule in rules {
+        assert_eq!(rule["health"], "ok", "{}: {}", rule["name"], rule["lastError"]);
+    }
     // The load is refused for several reasons, so that alerts are pending by now.
     let alerts = prometheus.query("ALERTS").await;
     assert!(
