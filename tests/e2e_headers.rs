@@ -1,98 +1,15 @@
-//! Headers that only the filter may write, against servers that fold names: a plain upstream, nginx
-//! and a WSGI application.
+//! Headers that only the filter may write, one spelling after the other, against servers that fold
+//! names: a plain upstream, and programs behind nginx and WSGI. `e2e_real_servers` has more servers.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use support::prelude::*;
 use support::scenario::provider;
-use support::skip::absent;
-
-/// A server process and its files; both end with it.
-struct Server {
-    child: Child,
-    address: SocketAddr,
-    directory: Option<PathBuf>,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if let Some(directory) = &self.directory {
-            let _ = std::fs::remove_dir_all(directory);
-        }
-    }
-}
-
-/// nginx with every header let in, answering what its `$http_…` variables hold. They are how nginx
-/// hands headers to FastCGI, uwsgi and its own modules: letter case and `-` or `_` are gone there.
-async fn nginx(test: &str) -> Option<Server> {
-    let program = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/bin/nginx"]
-        .into_iter()
-        .find(|path| Path::new(path).is_file());
-    let Some(program) = program else {
-        absent(test, "nginx is absent: run scripts/servers");
-        return None;
-    };
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let directory = support::root().join(format!("target/e2e/nginx-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).unwrap();
-    let shown: String = WRITTEN
-        .iter()
-        .chain(&["x-tollgate-reason"])
-        .map(|name| name.replace('-', "_"))
-        .map(|name| format!("HTTP_{}=$http_{name}\\n", name.to_uppercase()))
-        .collect();
-    let config = format!(
-        "daemon off; master_process off; pid nginx.pid; error_log stderr crit;
-         events {{ worker_connections 64; }}
-         http {{
-           access_log off;
-           client_body_temp_path t1; proxy_temp_path t2; fastcgi_temp_path t3;
-           uwsgi_temp_path t4; scgi_temp_path t5;
-           server {{
-             listen 127.0.0.1:{port};
-             underscores_in_headers on; ignore_invalid_headers off;
-             large_client_header_buffers 8 32k;
-             location / {{ return 200 \"{shown}\"; }}
-           }}
-         }}"
-    );
-    std::fs::write(directory.join("nginx.conf"), config).unwrap();
-    let child = Command::new(program)
-        .arg("-p")
-        .arg(&directory)
-        .args(["-c", "nginx.conf", "-e", "stderr"])
-        .stdin(Stdio::null())
-        .spawn()
-        .unwrap();
-    let address = SocketAddr::from(([127, 0, 0, 1], port));
-    let server = Server { child, address, directory: Some(directory) };
-    let ready = async || client::try_send(address, &Request::get("/")).await.ok();
-    support::poll(Duration::from_secs(20), ready).await.expect("nginx listens");
-    Some(server)
-}
-
-/// `tests/data/wsgi.py`: CGI names (RFC 3875 §4.1.18), `-` becomes `_`, repeated headers are joined.
-fn wsgi(test: &str) -> Option<Server> {
-    let script = support::root().join("tests/data/wsgi.py");
-    let child =
-        Command::new("python3").arg(script).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
-    let Ok(mut child) = child else {
-        absent(test, "python3 is absent");
-        return None;
-    };
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let address = SocketAddr::from(([127, 0, 0, 1], line.trim().parse().unwrap()));
-    Some(Server { child, address, directory: None })
-}
+use support::servers::{Kind, Server, folded};
 
 /// The headers that the filter of these tests writes.
 const WRITTEN: [&str; 4] = ["x-auth-identity", "x-auth-subject", "x-auth-issuer", "authorization"];
@@ -101,25 +18,37 @@ const WRITTEN: [&str; 4] = ["x-auth-identity", "x-auth-subject", "x-auth-issuer"
 const OURS: [&str; 4] =
     ["https://issuer.test/alice", "alice", "https://issuer.test", "Bearer the-upstreams-own-key"];
 
-/// Every spelling that some server takes for a header of ours.
+/// Bytes of a name that some server takes for `-`.
+const SEPARATORS: [char; 3] = ['-', '_', '.'];
+
+/// Every spelling that some server takes for a header of ours: all of them with one separator that
+/// stands for all of `-`, and beside `-` on either side; those that servers are known to fold in
+/// every combination and letter case.
 fn spellings() -> Vec<String> {
-    let mut names = Vec::new();
+    let mut names = BTreeSet::new();
     for name in ["x-auth-identity", "x-auth-subject", "x-auth-issuer", "x-tollgate-reason"] {
         let words: Vec<_> = name.split('-').collect();
-        for first in ["-", "_", "."] {
-            for second in ["-", "_", "."] {
+        for first in SEPARATORS {
+            for second in SEPARATORS {
+                let known = |separator| ['-', '_', '.'].contains(&separator);
+                let one_other = first == second || first == '-' || second == '-';
+                if !(known(first) && known(second) || one_other) {
+                    continue;
+                }
                 let name = format!("{}{first}{}{second}{}", words[0], words[1], words[2]);
                 let mixed = |(at, c): (usize, char)| {
                     if at % 2 == 0 { c.to_ascii_uppercase() } else { c }
                 };
-                names.push(name.chars().enumerate().map(mixed).collect());
-                names.push(name.to_uppercase());
-                names.push(name);
+                if known(first) && known(second) {
+                    names.insert(name.chars().enumerate().map(mixed).collect());
+                    names.insert(name.to_uppercase());
+                }
+                names.insert(name);
             }
         }
     }
     names.extend(["authorization", "Authorization", "AUTHORIZATION"].map(str::to_owned));
-    names
+    names.into_iter().collect()
 }
 
 /// One request for each way to smuggle a value into a header of ours.
@@ -215,11 +144,6 @@ async fn check(
     assert_eq!(envoy.vm_failures().await, 0);
 }
 
-fn folded(name: &str) -> String {
-    let name = name.to_ascii_lowercase().replace(['_', '.'], "-");
-    name.strip_prefix("http-").map(str::to_owned).unwrap_or(name)
-}
-
 fn ours(name: &str) -> bool {
     let name = folded(name);
     WRITTEN.contains(&name.as_str()) || name.starts_with("x-tollgate-")
@@ -246,50 +170,38 @@ async fn a_plain_upstream_never_sees_a_spoofed_header() {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn nginx_never_sees_a_spoofed_header() {
-    let name = "nginx_never_sees_a_spoofed_header";
-    let Some(server) = nginx(name).await else { return };
-    let Some((envoy, verified)) = start(name, server.address).await else { return };
-    // Without the filter in between it does: the attack is real.
-    let direct = Request::get("/").header("X_Auth_Subject", "spoofed");
-    let response = client::send(server.address, &direct).await;
-    let text = String::from_utf8_lossy(&response.body).into_owned();
-    assert!(text.contains("HTTP_X_AUTH_SUBJECT=spoofed"), "{text}");
+/// What the program behind a server reads of each attack. Without the filter in between it reads
+/// the spoof: the attack is real.
+async fn check_server(test: &str, kind: Kind) {
+    let Some(server) = Server::start(test, kind).await else { return };
+    let Some((envoy, verified)) = start(test, server.address()).await else { return };
+    let direct = Request::get("/").header("X_Auth_Subject", "spoofed").case("direct");
+    assert_eq!(client::send(server.address(), &direct).await.status, 200);
+    assert_eq!(server.case("direct")[0].values("x-auth-subject"), ["spoofed"]);
+    server.new_calls();
+    let cases = AtomicUsize::new(0);
     check(
         &envoy,
         &verified,
         |request| !upgrades(request),
         async |request| {
-            let response = client::send(envoy.address(), request).await;
+            let case = cases.fetch_add(1, Ordering::Relaxed).to_string();
+            let response = client::send(envoy.address(), &request.clone().case(&case)).await;
             assert_eq!(response.status, 200, "{:?}", request.headers);
-            let text = String::from_utf8_lossy(&response.body).into_owned();
-            let pairs = text.lines().filter_map(|line| line.split_once('='));
-            pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+            let [call] = &server.new_calls()[..] else { panic!("one call") };
+            assert_eq!(call.case.as_ref(), Some(&case));
+            call.variables.clone()
         },
     )
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nginx_never_sees_a_spoofed_header() {
+    check_server("nginx_never_sees_a_spoofed_header", Kind::Nginx).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_wsgi_application_never_sees_a_spoofed_header() {
-    let name = "a_wsgi_application_never_sees_a_spoofed_header";
-    let Some(server) = wsgi(name) else { return };
-    let Some((envoy, verified)) = start(name, server.address).await else { return };
-    let direct = Request::get("/").header("X_Auth_Subject", "spoofed");
-    let response = client::send(server.address, &direct).await;
-    assert_eq!(response.json()["HTTP_X_AUTH_SUBJECT"], "spoofed");
-    check(
-        &envoy,
-        &verified,
-        |request| !upgrades(request),
-        async |request| {
-            let response = client::send(envoy.address(), request).await;
-            assert_eq!(response.status, 200, "{:?}", request.headers);
-            let environ = response.json();
-            let pairs = environ.as_object().unwrap().iter();
-            pairs.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect()
-        },
-    )
-    .await;
+    check_server("a_wsgi_application_never_sees_a_spoofed_header", Kind::Wsgi).await;
 }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use support::paths::readings;
 use support::prelude::*;
 use support::scenario::provider;
 
@@ -174,76 +175,6 @@ fn targets() -> Vec<Vec<u8>> {
         targets.push(raw.to_vec());
     }
     targets
-}
-
-/// Every path that some server reads from these bytes: decoded once and twice, `\` as `/`, slashes
-/// merged or not, parameters and what follows NUL cut or not, dot segments removed before and after
-/// all that. Letter case is not among them: paths differ by it (RFC 3986 §6.2.2.1), and who has an
-/// upstream that folds it lists what is open, not what is closed.
-fn readings(path: &str) -> BTreeSet<String> {
-    let path = path.split('?').next().unwrap().split('#').next().unwrap();
-    let steps: [fn(&str) -> String; 6] = [
-        decoded,
-        |path| path.replace('\\', "/"),
-        |path| path.split('/').map(|s| s.split(';').next().unwrap()).collect::<Vec<_>>().join("/"),
-        |path| path.split('\0').next().unwrap().to_owned(),
-        without_dots,
-        |path| {
-            let mut merged = path.to_owned();
-            while merged.contains("//") {
-                merged = merged.replace("//", "/");
-            }
-            merged
-        },
-    ];
-    let mut all = BTreeSet::from([path.to_owned()]);
-    let mut fresh = all.clone();
-    // Three rounds reach every order of the few steps that matter to one path.
-    for _ in 0..4 {
-        let next: BTreeSet<String> =
-            fresh.iter().flat_map(|path| steps.iter().map(move |step| step(path))).collect();
-        fresh = next.difference(&all).cloned().collect();
-        all.extend(fresh.iter().cloned());
-    }
-    all
-}
-
-fn decoded(path: &str) -> String {
-    let bytes = path.as_bytes();
-    let mut out = Vec::new();
-    let mut at = 0;
-    while at < bytes.len() {
-        let hex = path.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match hex.filter(|_| bytes[at] == b'%') {
-            Some(byte) => {
-                out.push(byte);
-                at += 3;
-            }
-            None => {
-                out.push(bytes[at]);
-                at += 1;
-            }
-        }
-    }
-    // Lenient decoders read these overlong forms as `.` and `/` (RFC 3629 §10).
-    let text: String = out.iter().map(|byte| char::from(*byte)).collect();
-    text.replace("\u{c0}\u{ae}", ".").replace("\u{c0}\u{af}", "/")
-}
-
-fn without_dots(path: &str) -> String {
-    let mut kept: Vec<&str> = Vec::new();
-    for segment in path.split('/') {
-        match segment {
-            "." => {}
-            ".." => {
-                if kept.len() > 1 {
-                    kept.pop();
-                }
-            }
-            other => kept.push(other),
-        }
-    }
-    kept.join("/")
 }
 
 /// Whether some server would take the path for the protected one.

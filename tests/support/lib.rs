@@ -28,10 +28,12 @@
 //! - [`grpc`]: a receiver for access logs and spans.
 //! - [`manifests`]: those for Istio and Envoy Gateway, and Kustomize.
 //! - [`mint`]: keys made at run time, tokens signed with them, well formed or not.
+//! - [`paths`]: the paths that servers read from one request line.
 //! - [`ratelimit`]: a Rate Limit Service and its Redis.
 //! - [`sample`]: the configurations under `envoy/`, run as they are.
 //! - [`scenario`]: a provider and claims for most tests.
 //! - [`scrape`]: the Prometheus text of an Envoy, parsed.
+//! - [`servers`]: nginx, Apache, Flask, Express and more, with programs that note what they read.
 //! - [`json_suite`]: JSONTestSuite and what the body guard makes of it.
 //! - [`skip`]: what happens when a server that a test needs is not on the machine.
 //!
@@ -54,10 +56,12 @@ pub mod idp;
 pub mod json_suite;
 pub mod manifests;
 pub mod mint;
+pub mod paths;
 pub mod ratelimit;
 pub mod sample;
 pub mod scenario;
 pub mod scrape;
+pub mod servers;
 pub mod skip;
 pub mod tls;
 pub mod upstream;
