@@ -160,7 +160,7 @@ fn core(criterion: &mut Criterion) {
             let Known::Nothing(place) = cache.look(token, 0, &policy.providers, &keys, NOW) else {
                 return;
             };
-            cache.verified(place, &caller, provider, &keys, NOW);
+            cache.verified(place, (&caller, &[]), provider, &keys, NOW);
         }
         bench.iter(|| {
             let known = cache.look(black_box(pick()), 0, &policy.providers, &keys, NOW);

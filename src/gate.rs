@@ -1,6 +1,7 @@
 //! The decision on a request, from its headers to a verdict, without a view of the host.
 
 mod caller;
+mod denied;
 mod quotas;
 mod scope;
 
@@ -73,6 +74,7 @@ impl Gate<'_> {
             Ok(verdict) => verdict,
             Err(denial) => self.refusal(denial, &judgement),
         };
+        self.name_refused(request, &mut judgement);
         judgement
     }
 

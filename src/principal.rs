@@ -3,10 +3,9 @@
 use std::borrow::Cow;
 
 use crate::provider::Provider;
-use crate::reason::Reason;
 use crate::template::{Filled, Part, Scope};
-use crate::verify::base64url;
-use crate::verify::claims::Claims;
+use crate::verify::claims::{Claims, RefusedClaims};
+use crate::verify::{VerifyError, base64url};
 
 /// A caller whose token verified; exists only if [`Claims`] do.
 #[derive(Debug)]
@@ -19,19 +18,13 @@ impl Principal {
     /// Finds the identity: the first of the provider's templates that has a value.
     ///
     /// # Errors
-    /// `claim_missing` when no template has a value, or when the first that has one has an empty
-    /// part: falling through to another template would make two callers one.
-    pub fn of(claims: Claims, provider: &Provider) -> Result<Self, Reason> {
-        let scope = IdentityScope(&claims);
-        let mut identity = String::new();
-        for template in &provider.identity {
-            match template.fill(&scope, &mut identity) {
-                Filled::Whole => return Ok(Self { claims, identity }),
-                Filled::WithEmptyPart => break,
-                Filled::Absent => {}
-            }
+    /// `Unidentified`, with the claims, when no template has a value, or when the first that has one
+    /// has an empty part: falling through to another template would make two callers one.
+    pub fn of(claims: Claims, provider: &Provider) -> Result<Self, (VerifyError, Claims)> {
+        match identity(&claims, provider) {
+            Ok(identity) => Ok(Self { claims, identity }),
+            Err(error) => Err((error, claims)),
         }
-        Err(Reason::ClaimMissing)
     }
 
     /// Judges `bind: mtls` (RFC 8705 §3): the SHA-256 that the token names in `cnf.x5t#S256` is that
@@ -40,16 +33,16 @@ impl Principal {
     ///
     /// # Errors
     /// `claim_missing` and `claim_malformed` speak of `cnf`; everything else is `binding_mismatch`.
-    pub fn check_binding(claims: &Claims, peer: Option<Vec<u8>>) -> Result<(), Reason> {
-        let cnf = claims.member("cnf").ok_or(Reason::ClaimMissing)?;
-        let named = cnf.as_object().ok_or(Reason::ClaimMalformed)?.get("x5t#S256");
-        let named = named.ok_or(Reason::ClaimMissing)?.as_str().ok_or(Reason::ClaimMalformed)?;
-        let named = base64url::decode(named.as_bytes()).ok_or(Reason::ClaimMalformed)?;
-        if named.len() != SHA_256 {
-            return Err(Reason::ClaimMalformed);
-        }
-        let peer = peer.and_then(|hex| from_hex(&hex)).ok_or(Reason::BindingMismatch)?;
-        if peer == named { Ok(()) } else { Err(Reason::BindingMismatch) }
+    pub fn check_binding(claims: &Claims, peer: Option<Vec<u8>>) -> Result<(), VerifyError> {
+        const NAME: &str = "cnf.x5t#S256";
+        let cnf = claims.member("cnf").ok_or(VerifyError::ClaimMissing("cnf"))?;
+        let cnf = cnf.as_object().ok_or(VerifyError::ClaimMalformed("cnf"))?;
+        let named = cnf.get("x5t#S256").ok_or(VerifyError::ClaimMissing(NAME))?;
+        let named = named.as_str().and_then(|text| base64url::decode(text.as_bytes()));
+        let named = named.filter(|digest| digest.len() == SHA_256);
+        let named = named.ok_or(VerifyError::ClaimMalformed(NAME))?;
+        let peer = peer.and_then(|hex| from_hex(&hex));
+        if peer == Some(named) { Ok(()) } else { Err(VerifyError::BindingMismatch) }
     }
 
     /// The verified claims.
@@ -61,6 +54,25 @@ impl Principal {
     pub fn identity(&self) -> &str {
         &self.identity
     }
+}
+
+/// The identity of a caller.
+fn identity(claims: &Claims, provider: &Provider) -> Result<String, VerifyError> {
+    let scope = IdentityScope(claims);
+    let mut identity = String::new();
+    for (index, template) in provider.identity.iter().enumerate() {
+        match template.fill(&scope, &mut identity) {
+            Filled::Whole => return Ok(identity),
+            Filled::WithEmptyPart => return Err(VerifyError::Unidentified(Some(index))),
+            Filled::Absent => {}
+        }
+    }
+    Err(VerifyError::Unidentified(None))
+}
+
+/// Who a refused token speaks for, if its claims give an identity: for the telemetry of the denial.
+pub fn refused_identity(refused: &RefusedClaims, provider: &Provider) -> Option<String> {
+    identity(refused.claims(), provider).ok()
 }
 
 /// A caller with everything that follows from its token alone: what is remembered of a token.

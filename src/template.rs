@@ -15,6 +15,7 @@ pub enum ClaimRef {
 /// Text with parts that are filled in; compiled once at load.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
+    text: String,
     parts: Vec<Part>,
 }
 
@@ -147,7 +148,15 @@ impl Template {
             parts.push(Part::parse(name)?);
             rest = after;
         }
-        if parts.is_empty() { Err(TemplateError::Empty) } else { Ok(Self { parts }) }
+        match parts.is_empty() {
+            true => Err(TemplateError::Empty),
+            false => Ok(Self { text: text.to_owned(), parts }),
+        }
+    }
+
+    /// The template as it stands in the configuration.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// The pieces in order; never empty, and never two texts in a row.

@@ -12,6 +12,7 @@ use crate::payload::Refusal;
 use crate::principal::Caller;
 use crate::quota_plan::Planned;
 use crate::reason::Reason;
+use crate::verify::{Attempt, RefusedClaims, Stage, VerifyError};
 
 /// The decision on one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,6 +128,17 @@ pub struct Judgement {
     /// What the request costs, by its rule; the rows of its body once they are counted. `None`: no
     /// rule matched.
     pub cost: Option<u64>,
+    /// Why the token was refused.
+    pub error: Option<VerifyError>,
+    /// Why each provider of the token's issuer that was asked refused it.
+    pub attempts: Vec<Attempt>,
+    /// The claims of a token that was refused although its signature verified.
+    pub refused: Option<Box<RefusedClaims>>,
+    /// A caller who does not hold the certificate that the token is bound to.
+    pub unbound: Option<Rc<Caller>>,
+    /// The tags of a caller whose verified token is why the request is denied, for filter state alone:
+    /// index into `Policy::tags`, and the safe value. Empty where the request passes.
+    pub denied_tags: Vec<(usize, String)>,
     /// Whether the token was remembered; `None` where nobody looked.
     pub look: Option<Look>,
     /// What is left of each limit that was asked.
@@ -161,6 +173,11 @@ impl From<Verdict> for Judgement {
             caller: None,
             own_tags: Vec::new(),
             cost: None,
+            error: None,
+            attempts: Vec::new(),
+            refused: None,
+            unbound: None,
+            denied_tags: Vec::new(),
             look: None,
             limits: Vec::new(),
             charges: Vec::new(),
@@ -186,6 +203,14 @@ impl Judgement {
         // A limit that is a dry run refuses nobody; it is named only where no other would have.
         let first = refusing.clone().next()?;
         Some(refusing.find(|report| !report.dry_run).unwrap_or(first).limit)
+    }
+
+    /// Whether keys were tried on the token and none of them signed it.
+    pub fn tried_in_vain(&self) -> bool {
+        use VerifyError::{SignatureInvalid, TooManyKeys};
+        let mut errors = self.attempts.iter().map(|attempt| attempt.error);
+        let signed = errors.clone().any(|error| error.stage() > Stage::Signature);
+        !signed && errors.any(|error| matches!(error, SignatureInvalid | TooManyKeys))
     }
 
     /// Every tag of a verified request: index into `Policy::tags`, and the safe value.

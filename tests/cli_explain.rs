@@ -47,7 +47,8 @@ impl Core {
             Err(failure) => failure.error.reason().as_str(),
             Ok(claims) => {
                 let provider = &providers[claims.provider()];
-                Principal::of(claims, provider).map_or_else(|reason| reason.as_str(), |_| "ok")
+                Principal::of(claims, provider)
+                    .map_or_else(|(error, _)| error.reason().as_str(), |_| "ok")
             }
         }
     }
@@ -84,7 +85,8 @@ fn batch(name: &str, config: &Value, tokens: &[&[u8]], now: u64) -> Vec<String> 
 /// Every verdict is the core's and what the corpus demands.
 fn compare(name: &str, providers: Value, corpus: &[Attack]) {
     let now = mint::now();
-    let config = json!({"providers": providers});
+    // By one engine: the proxy may try one key more than the module.
+    let config = json!({"providers": providers, "crypto": "module"});
     let core = Core::of(&config);
     let corpus: Vec<&Attack> = corpus.iter().filter(|attack| attack.fits_a_header()).collect();
     let tokens: Vec<&[u8]> = corpus.iter().map(|attack| attack.token.as_slice()).collect();
@@ -180,13 +182,19 @@ fn the_verdict_on_every_published_vector_is_that_of_the_core() {
             collect(&value, &mut tokens, &mut keys);
         }
     }
-    keys.truncate(200);
+    // Two of a kind: of more, none is tried on a token without a `kid`.
+    let kind = |key: &Value| (key["kty"].clone(), key["crv"].clone());
+    let mut kinds: Vec<_> = Vec::new();
+    keys.retain(|key| {
+        kinds.push(kind(key));
+        kinds.iter().filter(|known| **known == kind(key)).count() <= 2
+    });
     let config = json!({"providers": [{
         "name": "p", "issuers": ["joe", "hobbiton.example"], "audiences": "any", "clock_skew": "0s",
         "identity": ["{iss}"], "keys": {"inline": {"keys": keys}},
         "algorithms": ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384",
                        "EdDSA", "HS256", "HS384", "HS512"],
-    }]});
+    }], "crypto": "module"});
     let core = Core::of(&config);
     let tokens: Vec<&[u8]> = tokens.iter().map(String::as_bytes).collect();
     for now in [1_300_819_379, 1_300_819_380, 1_900_000_000] {

@@ -21,6 +21,7 @@ use tollgate::verify::engine::ModuleEngine;
 
 /// Families of tokens that we refuse and the other verifier takes, and why we are right.
 const WE_REFUSE: &[(&str, &str)] = &[
+    ("alg-pss-unnamed", "it uses PSS with any RSA key; we do where key or provider name it"),
     (
         "cl-iat",
         "it does not look at `iat`; we refuse one that is no date (RFC 7519 §4.1.6) or to come",

@@ -6,8 +6,9 @@
 //! - Verified tokens, as the caller they stand for. What depends on the moment is judged at each
 //!   use: `exp` and `nbf`, whether the provider still has keys, and whether they are the same.
 //!   What depends on the request (grants, limits) is not remembered.
-//! - Tokens whose signature was wrong, for a few seconds: a flood of one forged token costs one
-//!   verification. No other refusal is remembered; they are cheap, or time can change them.
+//! - Tokens that none of the keys signed which were tried, for a few seconds: a flood of one forged
+//!   token costs one verification. No other refusal is remembered; they are cheap, or time can change
+//!   them, or they name a caller.
 
 mod lru;
 
@@ -19,7 +20,7 @@ use crate::policy::TokenCache as Settings;
 use crate::principal::Caller;
 use crate::provider::Provider;
 use crate::rule::Rule;
-use crate::verify::{Failure, Keys, VerifyError};
+use crate::verify::{Attempt, Failure, Keys, VerifyError};
 
 /// How long a wrong signature is remembered: 5 s. Long enough for a flood, short enough that a key
 /// which is published late is found.
@@ -46,23 +47,38 @@ pub struct TokenCache {
 
 struct Verified {
     caller: Rc<Caller>,
-    /// The key set's version.
-    version: u64,
+    asked: Asked,
     /// Nanoseconds since the Unix epoch.
     ends: u64,
 }
 
 struct Refused {
-    failure: Failure,
-    version: u64,
+    error: VerifyError,
+    provider: Option<usize>,
+    attempts: Vec<Attempt>,
+    asked: Asked,
     ends: u64,
+}
+
+/// The providers that were asked, and the version of the key set that each had: with others, the
+/// verdict may be another.
+struct Asked(Vec<(usize, Option<u64>)>);
+
+impl Asked {
+    fn of(providers: impl Iterator<Item = usize>, keys: &dyn Keys) -> Self {
+        Self(providers.map(|index| (index, keys.version(index))).collect())
+    }
+
+    fn is_current(&self, keys: &dyn Keys) -> bool {
+        self.0.iter().all(|(index, version)| keys.version(*index) == *version)
+    }
 }
 
 /// What is known of a token.
 pub enum Known<'a> {
     /// It was verified, and its times are good now.
     Verified(Rc<Caller>),
-    /// It is refused, as it was before.
+    /// No key signed it, as before.
     Refused(Failure),
     /// Nothing: what is found out may be remembered by this.
     Nothing(Place<'a>),
@@ -117,56 +133,69 @@ impl TokenCache {
         let mut verified = self.verified.borrow_mut();
         if let Some(entry) = verified.get(key) {
             let index = entry.caller.claims().provider();
-            // Without keys, or with others, the verifier has to say so.
-            let good = keys.version(index) == Some(entry.version) && now < entry.ends;
-            if let Some(provider) = providers.get(index).filter(|_| good) {
-                return match entry.caller.claims().check_times(provider, now) {
-                    Ok(()) => Known::Verified(Rc::clone(&entry.caller)),
-                    Err(error) => Known::Refused(Failure { error, provider: Some(index) }),
-                };
+            // Without keys, with others, or at a time that is not the token's, the verifier has to
+            // say so: another provider may take it, and who is refused is named by its claims.
+            let good = now < entry.ends && entry.asked.is_current(keys);
+            let claims = entry.caller.claims();
+            let timely = |provider| claims.check_times(provider, now).is_ok();
+            if good && providers.get(index).is_some_and(timely) {
+                return Known::Verified(Rc::clone(&entry.caller));
             }
             verified.remove(key.hash);
             return Known::Nothing(Place(key));
         }
         let mut refused = self.refused.borrow_mut();
         if let Some(entry) = refused.get(key) {
-            let current = entry.failure.provider.and_then(|index| keys.version(index));
-            if current == Some(entry.version) && now < entry.ends {
-                return Known::Refused(entry.failure);
+            if now < entry.ends && entry.asked.is_current(keys) {
+                let Refused { error, provider, ref attempts, .. } = *entry;
+                let attempts = attempts.clone();
+                return Known::Refused(Failure { error, provider, attempts, claims: None });
             }
             refused.remove(key.hash);
         }
         Known::Nothing(Place(key))
     }
 
-    /// Remembers a caller whose token was verified at `now`.
+    /// Remembers a caller whose token was verified at `now`, after these attempts. Not where time
+    /// alone may let a provider take it that refused it.
     pub fn verified(
         &self,
         place: Place<'_>,
-        caller: &Rc<Caller>,
+        (caller, attempts): (&Rc<Caller>, &[Attempt]),
         provider: &Provider,
         keys: &dyn Keys,
         now: u64,
     ) {
-        let Some(version) = keys.version(caller.claims().provider()) else { return };
+        use VerifyError::{IssuedInFuture, NotYetValid};
+        let early = |attempt: &Attempt| matches!(attempt.error, NotYetValid | IssuedInFuture);
+        if attempts.iter().any(early) {
+            return;
+        }
+        let own = caller.claims().provider();
+        let before = attempts.iter().map(|attempt| attempt.provider);
+        let asked = Asked::of(before.chain([own]), keys);
         let expires = caller.claims().expires(provider).unwrap_or(u64::MAX);
         let ends = expires.min(now.saturating_add(self.max_age));
         let Place(key) = place;
         // Parsed claims take about twice what they take in the token.
         let bytes = key.token.len().saturating_mul(2).saturating_add(caller.bytes());
-        let entry = Verified { caller: Rc::clone(caller), version, ends };
+        let entry = Verified { caller: Rc::clone(caller), asked, ends };
         self.verified.borrow_mut().insert(key, entry, bytes);
     }
 
     /// Remembers a refusal, if it is one that neither time nor another request can change.
-    pub fn refused(&self, place: Place<'_>, failure: Failure, keys: &dyn Keys, now: u64) {
-        if failure.error != VerifyError::SignatureInvalid {
+    pub fn refused(&self, place: Place<'_>, failure: &Failure, keys: &dyn Keys, now: u64) {
+        use VerifyError::{SignatureInvalid, TooManyKeys};
+        let Failure { error, provider, ref attempts, .. } = *failure;
+        if !matches!(error, SignatureInvalid | TooManyKeys) {
             return;
         }
-        let Some(version) = failure.provider.and_then(|index| keys.version(index)) else { return };
+        let asked = Asked::of(attempts.iter().map(|attempt| attempt.provider), keys);
         let ends = now.saturating_add(REFUSED_FOR);
         let Place(key) = place;
-        self.refused.borrow_mut().insert(key, Refused { failure, version, ends }, 64);
+        let bytes = 96_usize.saturating_add(attempts.len().saturating_mul(48));
+        let entry = Refused { error, provider, attempts: attempts.clone(), asked, ends };
+        self.refused.borrow_mut().insert(key, entry, bytes);
     }
 }
 

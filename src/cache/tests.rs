@@ -114,7 +114,7 @@ fn remembering(policy: &Policy, token: &str) -> TokenCache {
         panic!("known already")
     };
     let caller = caller(policy, token, NOW);
-    cache.verified(place, &caller, &policy.providers[0], &keys, NOW);
+    cache.verified(place, (&caller, &[]), &policy.providers[0], &keys, NOW);
     cache
 }
 
@@ -159,13 +159,13 @@ fn a_remembered_token_ends_at_exp_plus_skew_to_the_nanosecond() {
 }
 
 #[test]
-fn a_remembered_token_ends_with_the_age_and_is_judged_by_a_clock_that_steps_back() {
+fn a_remembered_token_ends_with_the_age_and_is_verified_anew_by_a_clock_that_steps_back() {
     let more = json!({"exp": NOW / SECOND + 86_400, "nbf": NOW / SECOND});
     let (policy, good) = (policy(), token("alice", more));
     let cache = remembering(&policy, &good);
     let back = NOW - 61 * SECOND;
-    let early = Err(VerifyError::NotYetValid);
-    assert_eq!(find(&cache, &policy, &good, 0, Some(1), back), early);
+    assert_eq!(find(&cache, &policy, &good, 0, Some(1), back), Ok(None));
+    let cache = remembering(&policy, &good);
     assert_eq!(find(&cache, &policy, &good, 0, Some(1), NOW + 300 * SECOND - 1), alice());
     assert_eq!(find(&cache, &policy, &good, 0, Some(1), NOW + 300 * SECOND), Ok(None));
 }
@@ -189,7 +189,9 @@ fn a_wrong_signature_is_remembered_for_seconds_and_under_the_same_keys() {
         let Known::Nothing(place) = cache.look(b"forged", 0, &policy.providers, &keys, NOW) else {
             panic!("known already")
         };
-        cache.refused(place, Failure { error, provider: Some(0) }, &keys, NOW);
+        let attempts = vec![Attempt { provider: 0, error }];
+        let failure = Failure { error, provider: Some(0), attempts, claims: None };
+        cache.refused(place, &failure, &keys, NOW);
         cache
     };
     let look =
@@ -200,6 +202,8 @@ fn a_wrong_signature_is_remembered_for_seconds_and_under_the_same_keys() {
     assert_eq!(look(&cache, 1, Some(1), NOW), Ok(None));
     assert_eq!(look(&cache, 0, Some(1), NOW + REFUSED_FOR - 1), Err(wrong));
     assert_eq!(look(&cache, 0, Some(1), NOW + REFUSED_FOR), Ok(None));
+    let many = VerifyError::TooManyKeys;
+    assert_eq!(look(&refuse(many), 0, Some(1), NOW), Err(many));
     assert_eq!(look(&refuse(wrong), 0, Some(2), NOW), Ok(None));
     assert_eq!(look(&refuse(wrong), 0, None, NOW), Ok(None));
     for error in [VerifyError::Expired, VerifyError::KeyUnknown, VerifyError::KeysUnavailable] {

@@ -11,7 +11,7 @@ use crate::rule::{Auth, Rule};
 use crate::template::Template;
 use crate::token_source::{self, Found};
 use crate::verdict::{Denial, Judgement};
-use crate::verify::{Failure, Verifier};
+use crate::verify::{Failure, Verifier, VerifyError};
 
 impl Gate<'_> {
     /// Who calls, as far as the rule asks for it: nobody, or a caller whose token verified.
@@ -32,9 +32,14 @@ impl Gate<'_> {
         };
         let caller = self.recognise(&token, request, rule, found)?;
         let provider = self.policy.providers.get(caller.claims().provider());
-        // Asked for each request: the same token may come over another connection.
+        // Asked for each request: the same token may come over another connection. And of the provider
+        // that took the token alone: another of its issuer would let go what this one binds.
         if provider.is_some_and(|provider| provider.bind == Bind::Mtls) {
-            Principal::check_binding(caller.claims(), (request.peer_certificate)())?;
+            let bound = Principal::check_binding(caller.claims(), (request.peer_certificate)());
+            if let Err(error) = bound {
+                found.unbound = Some(caller);
+                return Err(denial(error, found));
+            }
         }
         Ok(Some(caller))
     }
@@ -47,13 +52,6 @@ impl Gate<'_> {
         rule: &Rule,
         found: &mut Judgement,
     ) -> Result<Rc<Caller>, Denial> {
-        let refused = |failure: Failure, found: &mut Judgement| {
-            found.provider = failure.provider;
-            match failure.error.reason() {
-                reason @ Reason::KeysUnavailable => Denial::for_now(reason, OWN_RETRY_AFTER),
-                reason => Denial::from(reason),
-            }
-        };
         let known = self.cache.is_on().then(|| {
             let rule = found.rule.unwrap_or(usize::MAX);
             self.cache.look(token, rule, &self.policy.providers, self.keys, request.now)
@@ -80,25 +78,44 @@ impl Gate<'_> {
             engine: self.engine,
             max_bytes: self.policy.token.max_bytes,
         };
-        let claims = match verifier.verify(token, rule.providers.as_deref(), request.now) {
-            Ok(claims) => claims,
+        let admitted = rule.providers.as_deref();
+        let accepted = match verifier.verify_as(token, admitted, request.now, Principal::of) {
+            Ok(accepted) => accepted,
             Err(failure) => {
                 if let Some(place) = place {
-                    self.cache.refused(place, failure, self.keys, request.now);
+                    self.cache.refused(place, &failure, self.keys, request.now);
                 }
                 return Err(refused(failure, found));
             }
         };
-        found.provider = Some(claims.provider());
-        let provider =
-            self.policy.providers.get(claims.provider()).ok_or(Reason::IssuerNotAllowed)?;
-        let principal = Principal::of(claims, provider)?;
+        let (principal, attempts) = (accepted.value, accepted.attempts);
+        let index = principal.claims().provider();
+        found.provider = Some(index);
+        let provider = self.policy.providers.get(index).ok_or(Reason::IssuerNotAllowed)?;
         let scope = RequestScope { gate: self, request, rule, principal: Some(&principal) };
         let tags = scope.tags_where(Template::is_of_token);
         let caller = Rc::new(Caller::new(principal, tags));
         if let Some(place) = place {
-            self.cache.verified(place, &caller, provider, self.keys, request.now);
+            let verified = (&caller, attempts.as_slice());
+            self.cache.verified(place, verified, provider, self.keys, request.now);
         }
+        found.attempts = attempts;
         Ok(caller)
+    }
+}
+
+/// Notes why a token was refused.
+fn refused(failure: Failure, found: &mut Judgement) -> Denial {
+    found.provider = failure.provider;
+    found.attempts = failure.attempts;
+    found.refused = failure.claims;
+    denial(failure.error, found)
+}
+
+fn denial(error: VerifyError, found: &mut Judgement) -> Denial {
+    found.error = Some(error);
+    match error.reason() {
+        reason @ Reason::KeysUnavailable => Denial::for_now(reason, OWN_RETRY_AFTER),
+        reason => reason.into(),
     }
 }

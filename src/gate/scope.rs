@@ -6,6 +6,7 @@ use super::{Gate, Request};
 use crate::principal::Principal;
 use crate::rule::Rule;
 use crate::template::{Part, Scope, Template};
+use crate::verify::Claims;
 
 /// What templates can draw from while a request is judged.
 pub(super) struct RequestScope<'a> {
@@ -21,13 +22,29 @@ impl RequestScope<'_> {
         self.tags_where(|template| !template.is_of_token())
     }
 
-    /// The tags whose template is wanted: index into `Policy::tags`, and the safe value.
+    /// The tags whose template is wanted.
     pub(super) fn tags_where(&self, wanted: impl Fn(&Template) -> bool) -> Vec<(usize, String)> {
+        self.gate.tags(self, wanted)
+    }
+
+    /// The name of the provider that issued the claims.
+    pub(super) fn provider_name(&self, claims: &Claims) -> Option<&str> {
+        Some(self.gate.policy.providers.get(claims.provider())?.name.as_str())
+    }
+}
+
+impl Gate<'_> {
+    /// The tags whose template is wanted: index into `Policy::tags`, and the safe value.
+    pub(super) fn tags(
+        &self,
+        scope: &dyn Scope,
+        wanted: impl Fn(&Template) -> bool,
+    ) -> Vec<(usize, String)> {
         let mut value = String::new();
         let mut tags = Vec::new();
-        for (index, tag) in self.gate.policy.tags.iter().enumerate() {
+        for (index, tag) in self.policy.tags.iter().enumerate() {
             value.clear();
-            if wanted(&tag.value) && tag.value.render(self, &mut value) {
+            if wanted(&tag.value) && tag.value.render(scope, &mut value) {
                 tags.push((index, tag.safe_value(&value)));
             }
         }
@@ -41,10 +58,7 @@ impl Scope for RequestScope<'_> {
             Part::Claim(claim) => self.principal?.claims().text(claim),
             Part::Identity => Some(self.principal?.identity().into()),
             Part::Kid => self.principal?.claims().kid().map(Cow::from),
-            Part::Provider => {
-                let provider = self.principal?.claims().provider();
-                Some(self.gate.policy.providers.get(provider)?.name.as_str().into())
-            }
+            Part::Provider => self.provider_name(self.principal?.claims()).map(Cow::from),
             Part::Rule => Some(self.rule.name.as_str().into()),
             Part::ClientAddress => (self.request.client_address)().map(Cow::from),
             Part::Header(name) => self.request.headers.value(name).map(String::from_utf8_lossy),

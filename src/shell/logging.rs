@@ -10,6 +10,7 @@ use log::{Level, log};
 use crate::payload::Refusal;
 use crate::payload::flaw::{Flaw, Malformed};
 use crate::reason::Reason;
+use crate::verify::VerifyError;
 
 /// One line for each cause in this time, in each worker: 1 min, in nanoseconds.
 const INTERVAL: u64 = 60_000_000_000;
@@ -21,12 +22,27 @@ const INTERVAL: u64 = 60_000_000_000;
 /// itself is in it: who called is told by the access log.
 #[derive(Debug, Default)]
 pub struct RefusalLog {
-    causes: RefCell<HashMap<Cause, Told>>,
+    causes: RefCell<HashMap<Kind, Told>>,
 }
 
-/// A decision, `deny` or `would_deny`, its reason, and what kind of flaw a body had. All from closed
-/// lists, so that their number is bounded.
-type Cause = (&'static str, Reason, Option<(Discriminant<Refusal>, Option<Discriminant<Flaw>>)>);
+/// Why a request was refused, or would have been.
+#[derive(Clone, Copy)]
+pub struct Cause<'a> {
+    /// `deny` or `would_deny`.
+    pub decision: &'static str,
+    /// Its reason.
+    pub reason: Reason,
+    /// Why its token was refused.
+    pub error: Option<VerifyError>,
+    /// What was wrong with its body.
+    pub body: Option<&'a Refusal>,
+}
+
+/// What makes two causes one: decision, reason, the token's error, and what kind of flaw a body had.
+/// All from closed lists, so that their number is bounded.
+type Kind = (&'static str, Reason, Option<VerifyError>, Option<FlawKind>);
+
+type FlawKind = (Discriminant<Refusal>, Option<Discriminant<Flaw>>);
 
 /// When a cause was last told, and how often it came up after that.
 #[derive(Debug)]
@@ -36,32 +52,36 @@ struct Told {
 }
 
 impl RefusalLog {
-    /// Counts a refusal, and tells it if its cause was not told within the last minute. `body`: what
-    /// was wrong with the body. `now`: nanoseconds since the Unix epoch; a clock that steps back
-    /// tells early, not never.
+    /// Counts a refusal, and tells it if its cause was not told within the last minute. `detail`: the
+    /// claim, template or bound that the token's error is about. `now`: nanoseconds since the Unix
+    /// epoch; a clock that steps back tells early, not never.
     pub fn note(
         &self,
-        (decision, reason): (&'static str, Reason),
+        cause: Cause<'_>,
         rule: &str,
         provider: &str,
-        body: Option<&Refusal>,
+        detail: Option<&str>,
         now: u64,
     ) {
-        let Some(count) = self.count((decision, reason, body.map(kind)), now) else { return };
-        let (level, advice) = advice(reason);
+        let Cause { decision, reason, error, body } = cause;
+        let kind = (decision, reason, error, body.map(kind));
+        let Some(count) = self.count(kind, now) else { return };
+        let (level, advice) = advice(reason, error);
         let body = body.map(|refusal| format!("request body refused: {refusal}; "));
+        let detail = detail.map(|detail| format!("{detail}; "));
         log!(
             level,
             "tollgate: {decision}: reason={} rule={rule} provider={provider} count={count}: \
-             {}{advice}; see docs/runbook.md#{}",
+             {}{}{advice}; see docs/runbook.md#{}",
             reason.as_str(),
+            detail.unwrap_or_default(),
             body.unwrap_or_default(),
             reason.as_str()
         );
     }
 
     /// How many refusals to tell of; `None` while the cause has been told.
-    fn count(&self, cause: Cause, now: u64) -> Option<u64> {
+    fn count(&self, cause: Kind, now: u64) -> Option<u64> {
         let mut causes = self.causes.borrow_mut();
         match causes.get_mut(&cause) {
             Some(told) if now.abs_diff(told.at) < INTERVAL => {
@@ -78,7 +98,7 @@ impl RefusalLog {
 }
 
 /// What kind of flaw a body has, wherever in it and however large.
-fn kind(refusal: &Refusal) -> (Discriminant<Refusal>, Option<Discriminant<Flaw>>) {
+fn kind(refusal: &Refusal) -> FlawKind {
     let flaw = match refusal {
         Refusal::Malformed(Malformed { flaw, .. }) => Some(discriminant(flaw)),
         _ => None,
@@ -88,7 +108,10 @@ fn kind(refusal: &Refusal) -> (Discriminant<Refusal>, Option<Discriminant<Flaw>>
 
 /// How loud a refusal is, and the first thing to do about it. What only the caller can cure is
 /// `info`, what the operator can is `warn`.
-const fn advice(reason: Reason) -> (Level, &'static str) {
+const fn advice(reason: Reason, error: Option<VerifyError>) -> (Level, &'static str) {
+    if let Some(VerifyError::TooManyKeys) = error {
+        return (Level::Warn, "have the issuer name keys in the header (kid), or publish fewer");
+    }
     match reason {
         Reason::KeysUnavailable => (
             Level::Warn,
@@ -129,7 +152,7 @@ mod tests {
     #[test]
     fn a_flood_of_one_reason_is_told_once_a_minute_with_its_count() {
         let log = RefusalLog::default();
-        let count = |reason, now| log.count(("deny", reason, None), now);
+        let count = |reason, now| log.count(("deny", reason, None, None), now);
         assert_eq!(count(Reason::Expired, START), Some(1));
         for step in 1..=1000 {
             assert_eq!(count(Reason::Expired, START + step), None);
@@ -153,7 +176,7 @@ mod tests {
             (Refusal::Rows(7), Some(1)),
             (Refusal::Rows(8), None),
         ] {
-            let cause = ("deny", refusal.reason(), Some(kind(&refusal)));
+            let cause = ("deny", refusal.reason(), None, Some(kind(&refusal)));
             assert_eq!(log.count(cause, START), told, "{refusal}");
         }
     }

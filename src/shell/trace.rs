@@ -1,25 +1,33 @@
 //! The trace of a decision: filter state, counters, the log.
 
+use super::logging::Cause;
 use super::state::State;
 use crate::abi;
 use crate::cache::Look;
 use crate::decimal;
 use crate::limit::{Counters, Ruling};
 use crate::policy::FilterState;
+use crate::reason::Reason;
 use crate::verdict::{Judgement, LimitReport, Verdict};
 
 impl State {
     /// Leaves the trace of a decision: filter state and counters.
     pub fn report(&self, judgement: &Judgement) {
         let rule = judgement.rule.and_then(|index| self.policy.rules.get(index));
-        let provider = judgement.provider.and_then(|index| self.policy.providers.get(index));
+        let of_provider = judgement.provider.and_then(|index| self.policy.providers.get(index));
         let rule = rule.map_or("none", |rule| rule.name.as_str());
-        let provider = provider.map_or("none", |provider| provider.name.as_str());
+        let provider = of_provider.map_or("none", |provider| provider.name.as_str());
         let (decision, reason) = (judgement.verdict.decision(), judgement.verdict.reason());
         let denied = judgement.verdict.denial().is_some();
+        let detail = judgement.error.and_then(|error| error.detail(of_provider));
         if denied {
-            let body = judgement.refusal.as_ref();
-            self.refusals.note((decision, reason), rule, provider, body, abi::now());
+            let cause = Cause {
+                decision,
+                reason,
+                error: judgement.error,
+                body: judgement.refusal.as_ref(),
+            };
+            self.refusals.note(cause, rule, provider, detail.as_deref(), abi::now());
         }
         let write = match self.policy.filter_state {
             FilterState::All => true,
@@ -39,7 +47,10 @@ impl State {
                 decimal::push(&mut digits, cost);
                 write_state(b"tollgate.cost", &digits);
             }
-            for (index, value) in judgement.tags() {
+            if let Some(detail) = detail.filter(|_| reason == Reason::ClaimMissing) {
+                write_state(b"tollgate.detail", &detail);
+            }
+            for (index, value) in judgement.tags().chain(&judgement.denied_tags) {
                 if let Some(Some(path)) = self.tag_paths.get(*index) {
                     write_state(path, value);
                 }

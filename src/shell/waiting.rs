@@ -8,9 +8,9 @@ use super::http::Stream;
 use super::state::State;
 use crate::abi;
 use crate::provider::KeysFrom;
-use crate::reason::Reason;
 use crate::remote::local::{Lack, Missing};
 use crate::verdict::Judgement;
+use crate::verify::VerifyError;
 
 /// How many requests one worker holds at most; the next is judged with the keys there are. At
 /// 60 KiB of headers each, this bounds what a flood of unknown kids can pin in the proxy.
@@ -37,9 +37,8 @@ struct Waiter {
     context: u32,
     /// Gone when the client is.
     stream: Weak<RefCell<Stream>>,
-    provider: usize,
-    /// The ended fetches when the wait began.
-    attempts: u64,
+    /// The providers whose keys it lacks, and the ended fetches of each when the wait began.
+    providers: Vec<(usize, u64)>,
     /// Nanoseconds since the Unix epoch.
     deadline: u64,
 }
@@ -93,34 +92,53 @@ impl State {
         stream: &Rc<RefCell<Stream>>,
         deadline: Option<u64>,
     ) -> Lacking {
-        let (Some(denial), Some(provider)) = (judgement.verdict.denial(), judgement.provider)
-        else {
+        // A request that passes lacks nothing. One that is refused may lack the keys of another
+        // provider of its issuer than the one that the denial names.
+        if judgement.error.is_none() || judgement.verdict.denial().is_none() {
             return Lacking::Stands;
-        };
-        let lack = match denial.reason {
-            Reason::KeyUnknown => Lack::Kid,
-            Reason::KeysUnavailable => Lack::AllKeys,
-            _ => return Lacking::Stands,
-        };
-        let Some(KeysFrom::Remote(remote)) = self.policy.providers.get(provider).map(|p| &p.keys)
-        else {
-            return Lacking::Stands;
-        };
-        let now = abi::now();
-        let timeout = u64::try_from(remote.timeout.as_nanos()).unwrap_or(u64::MAX);
-        let deadline = deadline.unwrap_or_else(|| now.saturating_add(timeout));
-        match self.keys.on_missing(provider, lack, now, deadline) {
-            Missing::Judge => return Lacking::Judge,
-            Missing::Final => return Lacking::Stands,
-            Missing::Wait => {}
         }
-        let attempts = self.keys.attempts(provider);
+        // Keys that did not sign the token are tried once on a request: it does not wait for others to
+        // be tried again with them. The fetch is asked for all the same.
+        let in_vain = judgement.tried_in_vain();
+        let now = abi::now();
+        let mut providers = Vec::new();
+        let mut last = 0;
+        for (provider, lack, timeout) in self.lacks(judgement) {
+            let deadline = deadline.unwrap_or_else(|| now.saturating_add(timeout));
+            match self.keys.on_missing(provider, lack, now, deadline) {
+                Missing::Judge if !in_vain => return Lacking::Judge,
+                Missing::Judge | Missing::Final => {}
+                Missing::Wait => {
+                    providers.push((provider, self.keys.attempts(provider)));
+                    last = deadline.max(last);
+                }
+            }
+        }
         let stream = Rc::downgrade(stream);
-        if !self.waiting.push(Waiter { context, stream, provider, attempts, deadline }) {
+        if in_vain
+            || providers.is_empty()
+            || !self.waiting.push(Waiter { context, stream, providers, deadline: last })
+        {
             return Lacking::Stands;
         }
         self.waiting.pace();
         Lacking::Held
+    }
+
+    /// The providers whose key sets may yet change the verdict, what each lacks, and how long one of
+    /// its fetches may take, nanoseconds.
+    fn lacks<'a>(&'a self, judgement: &'a Judgement) -> impl Iterator<Item = (usize, Lack, u64)> {
+        judgement.attempts.iter().filter_map(|attempt| {
+            let lack = match attempt.error {
+                VerifyError::KeyUnknown => Lack::Kid,
+                VerifyError::KeysUnavailable => Lack::AllKeys,
+                _ => return None,
+            };
+            let keys = &self.policy.providers.get(attempt.provider)?.keys;
+            let KeysFrom::Remote(remote) = keys else { return None };
+            let timeout = u64::try_from(remote.timeout.as_nanos()).unwrap_or(u64::MAX);
+            Some((attempt.provider, lack, timeout))
+        })
     }
 
     /// Judges the waiting requests again whose fetch has ended or whose time is up.
@@ -129,7 +147,10 @@ impl State {
         let ready: Vec<Waiter> = {
             let mut requests = self.waiting.requests.borrow_mut();
             let (ready, waiting) = requests.drain(..).partition(|waiter| {
-                now >= waiter.deadline || self.keys.attempts(waiter.provider) != waiter.attempts
+                let mut fetches = waiter.providers.iter();
+                let ended =
+                    |(provider, before): &(usize, u64)| self.keys.attempts(*provider) != *before;
+                now >= waiter.deadline || fetches.any(ended)
             });
             *requests = waiting;
             ready

@@ -113,6 +113,11 @@ impl Algorithm {
         }
     }
 
+    /// Whether it is RSASSA-PSS (RFC 7518 §3.5).
+    pub const fn is_pss(self) -> bool {
+        matches!(self, Self::Ps256 | Self::Ps384 | Self::Ps512)
+    }
+
     /// The least length of a secret, bytes: that of the hash (RFC 7518 §3.2). Zero for the others.
     pub const fn least_secret(self) -> usize {
         match self {
@@ -142,8 +147,8 @@ impl AlgorithmSet {
     /// The set of none.
     pub const EMPTY: Self = Self(0);
 
-    /// All that verify with a public key: what a provider admits when it names none. HMAC is
-    /// never admitted unasked, lest a public key serve as a secret (CVE-2017-11424).
+    /// All that verify with a public key: what a provider admits when it names none (PSS only for
+    /// keys that name it). HMAC is never admitted unasked, lest a public key serve as a secret (CVE-2017-11424).
     pub const ASYMMETRIC: Self =
         Self(!(Algorithm::Hs256.bit() | Algorithm::Hs384.bit() | Algorithm::Hs512.bit()) & 0x3fff);
 

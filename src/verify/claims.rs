@@ -5,41 +5,36 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use super::VerifyError;
 use super::date::{NumericDate, seconds};
-use super::{VerifyError, issuer};
+use super::issuer::{self, IssuerMatch};
 use crate::provider::{Audiences, Provider, TokenUse};
 use crate::template::ClaimRef;
 
-/// The claims of a token that passed every check. There is no other way to get one.
-#[derive(Clone)]
+/// The claims of a token that passed every check. There is no other way to get one, and no copy.
 pub struct Claims {
     provider: usize,
     kid: Option<String>,
     members: Map<String, Value>,
+    dates: Dates,
+}
+
+/// The claims of a token whose signature verified and which was refused all the same. They name the
+/// caller in the telemetry of the denial; no principal is made of them.
+pub struct RefusedClaims(Claims);
+
+#[derive(Default)]
+struct Dates {
     exp: Option<NumericDate>,
     nbf: Option<NumericDate>,
     iat: Option<NumericDate>,
 }
 
 impl Claims {
-    /// Judges what a good signature leaves open: audience, times, use. Only the verifier calls it,
-    /// past the signature, the issuer and the tenant.
-    pub(super) fn judge(
-        index: usize,
-        provider: &Provider,
-        kid: Option<&str>,
-        members: Map<String, Value>,
-        now: u64,
-    ) -> Result<Self, VerifyError> {
-        check_audience(provider, &members)?;
-        let exp = NumericDate::claim(&members, "exp")?;
-        let nbf = NumericDate::claim(&members, "nbf")?;
-        let iat = NumericDate::claim(&members, "iat")?;
+    /// What a verified signature vouches for: a draft to be judged. Only the verifier calls it.
+    pub(super) fn signed(provider: usize, kid: Option<&str>, members: Map<String, Value>) -> Draft {
         let kid = kid.map(str::to_owned);
-        let claims = Self { provider: index, kid, members, exp, nbf, iat };
-        claims.check_times(provider, now)?;
-        check_use(provider, &claims.members)?;
-        Ok(claims)
+        Draft(Self { provider, kid, members, dates: Dates::default() })
     }
 
     /// The index of the provider that issued them.
@@ -55,8 +50,8 @@ impl Claims {
     /// The first moment, in nanoseconds since the Unix epoch, at which [`Self::check_times`] calls
     /// them expired; `None` if they never are.
     pub fn expires(&self, provider: &Provider) -> Option<u64> {
-        let end = self.exp?.nanos().saturating_add(seconds(provider.clock_skew));
-        Some(u64::try_from(end).unwrap_or(u64::MAX))
+        let end = self.dates.exp?.nanos().saturating_add(seconds(provider.clock_skew));
+        Some(u64::try_from(end.max(0)).unwrap_or(u64::MAX))
     }
 
     /// The value of a top-level claim.
@@ -91,26 +86,29 @@ impl Claims {
     /// Judges the times alone, `now` in nanoseconds since the Unix epoch. Called at each use of
     /// remembered claims too: verified once does not mean valid now.
     pub fn check_times(&self, provider: &Provider, now: u64) -> Result<(), VerifyError> {
-        let now = u128::from(now);
+        let Dates { exp, nbf, iat } = &self.dates;
+        let now = i128::from(now);
         let skew = seconds(provider.clock_skew);
         let latest = now.saturating_add(skew);
-        match self.exp {
+        match exp {
             Some(exp) if now >= exp.nanos().saturating_add(skew) => {
                 return Err(VerifyError::Expired);
             }
             None if provider.require_exp => return Err(VerifyError::ClaimMissing("exp")),
             _ => {}
         }
-        if self.nbf.is_some_and(|nbf| latest < nbf.nanos()) {
+        if nbf.is_some_and(|nbf| latest < nbf.nanos()) {
             return Err(VerifyError::NotYetValid);
         }
-        if self.iat.is_some_and(|iat| latest < iat.nanos()) {
+        if iat.is_some_and(|iat| latest < iat.nanos()) {
             return Err(VerifyError::IssuedInFuture);
         }
         if let Some(most) = provider.max_lifetime {
-            let exp = self.exp.ok_or(VerifyError::ClaimMissing("exp"))?;
-            let iat = self.iat.ok_or(VerifyError::ClaimMissing("iat"))?;
-            if exp.nanos().saturating_sub(iat.nanos()) > seconds(most) {
+            let exp = exp.ok_or(VerifyError::ClaimMissing("exp"))?;
+            let iat = iat.ok_or(VerifyError::ClaimMissing("iat"))?;
+            // Before 1970 it says nothing of when the token was issued, so that the lifetime is open.
+            let dated = iat.nanos() >= 0;
+            if !dated || exp.nanos().saturating_sub(iat.nanos()) > seconds(most) {
                 return Err(VerifyError::LifetimeTooLong);
             }
         }
@@ -118,10 +116,76 @@ impl Claims {
     }
 }
 
+/// Claims of which the signature alone is verified. The verifier turns them into [`Claims`], or back
+/// into members for the next provider of the issuer.
+pub(super) struct Draft(Claims);
+
+impl Draft {
+    /// Judges what a good signature leaves open: tenant, audience, times, types, use.
+    pub(super) fn judge(
+        mut self,
+        provider: &Provider,
+        matched: &IssuerMatch<'_>,
+        now: u64,
+    ) -> Result<Claims, (VerifyError, Self)> {
+        match self.check(provider, matched, now) {
+            Ok(()) => Ok(self.0),
+            Err(error) => Err((error, self)),
+        }
+    }
+
+    fn check(
+        &mut self,
+        provider: &Provider,
+        matched: &IssuerMatch<'_>,
+        now: u64,
+    ) -> Result<(), VerifyError> {
+        let Claims { members, dates, .. } = &mut self.0;
+        issuer::check(provider, matched, members)?;
+        check_audience(provider, members)?;
+        *dates = Dates {
+            exp: NumericDate::claim(members, "exp")?,
+            nbf: NumericDate::claim(members, "nbf")?,
+            iat: NumericDate::claim(members, "iat")?,
+        };
+        self.0.check_times(provider, now)?;
+        check_names(&self.0.members)?;
+        check_use(provider, &self.0.members)
+    }
+
+    /// Claims that were judged and not taken after all.
+    pub(super) fn of(claims: Claims) -> Self {
+        Self(claims)
+    }
+
+    /// The payload, to be judged by another provider.
+    pub(super) fn into_members(self) -> Map<String, Value> {
+        self.0.members
+    }
+
+    /// The claims of a refused token.
+    pub(super) fn refused(self) -> RefusedClaims {
+        RefusedClaims(self.0)
+    }
+}
+
+impl RefusedClaims {
+    /// The claims, for what names the caller. Nothing that admits takes a reference.
+    pub(crate) fn claims(&self) -> &Claims {
+        &self.0
+    }
+}
+
 /// Says nothing of the claims: they are personal data.
 impl fmt::Debug for Claims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Claims").field("provider", &self.provider).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for RefusedClaims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RefusedClaims").field("provider", &self.0.provider).finish_non_exhaustive()
     }
 }
 
@@ -168,6 +232,17 @@ fn check_audience(provider: &Provider, claims: &Map<String, Value>) -> Result<()
         Some(_) => return Err(VerifyError::ClaimMalformed("aud")),
     };
     if found { Ok(()) } else { Err(VerifyError::AudienceMismatch) }
+}
+
+/// The names of a token are strings (RFC 7519 §4.1.7; `uti` is Entra ID's `jti`): a list of revoked
+/// tokens names them by their text.
+fn check_names(claims: &Map<String, Value>) -> Result<(), VerifyError> {
+    for name in ["jti", "uti"] {
+        if claims.get(name).is_some_and(|value| !value.is_string()) {
+            return Err(VerifyError::ClaimMalformed(name));
+        }
+    }
+    Ok(())
 }
 
 /// An access token grants something: `scp`, `scope` or `roles` says what. An ID token does not.

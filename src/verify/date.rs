@@ -1,55 +1,62 @@
 //! NumericDate (RFC 7519 §2): seconds since the Unix epoch, with or without a fraction.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use super::VerifyError;
 
 /// 9999-12-31T23:59:59Z. What lies beyond is milliseconds or an attempt at overflow, not a date.
-const LAST_SECOND: u64 = 253_402_300_799;
+const LAST_SECOND: i64 = 253_402_300_799;
 
-const NANOS: u128 = 1_000_000_000;
+const NANOS: i128 = 1_000_000_000;
 
 /// A moment, in nanoseconds since the Unix epoch. Wider than the clock's 64 bits, since a claim
-/// may lie far ahead.
+/// may lie far ahead, and signed, since it may lie before 1970: some libraries write the year 1 for
+/// a date that was never set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct NumericDate(u128);
+pub struct NumericDate(i128);
 
 impl NumericDate {
-    /// The claim `name`, if it is there. A string is malformed, not absent (CVE-2026-25537).
+    /// The claim `name`, if it is there. A string is malformed, not absent (CVE-2026-25537). Dates
+    /// have no lower bound (RFC 7519 §2).
     pub fn claim(
         claims: &Map<String, Value>,
         name: &'static str,
     ) -> Result<Option<Self>, VerifyError> {
         match claims.get(name) {
             None => Ok(None),
-            Some(value) => Self::parse(value).map(Some).ok_or(VerifyError::ClaimMalformed(name)),
+            Some(Value::Number(number)) => match Self::parse(number) {
+                Some(date) => Ok(Some(date)),
+                None => Err(VerifyError::DateTooFar(name)),
+            },
+            Some(_) => Err(VerifyError::ClaimMalformed(name)),
         }
     }
 
-    fn parse(value: &Value) -> Option<Self> {
-        let Value::Number(number) = value else { return None };
-        if let Some(seconds) = number.as_u64() {
+    /// `None` beyond the year 9999.
+    fn parse(number: &Number) -> Option<Self> {
+        if let Some(seconds) = number.as_i64() {
             return (seconds <= LAST_SECOND)
-                .then(|| Self(u128::from(seconds).saturating_mul(NANOS)));
+                .then(|| Self(i128::from(seconds).saturating_mul(NANOS)));
         }
         let seconds = number.as_f64()?;
-        if !(seconds >= 0.0 && seconds < (LAST_SECOND as f64) + 1.0) {
+        // Also false for what is no number.
+        if !(seconds < (LAST_SECOND as f64) + 1.0) {
             return None;
         }
-        // In range, so both casts are exact up to the precision of the number itself.
-        let whole = (seconds.trunc() as u128).saturating_mul(NANOS);
-        Some(Self(whole.saturating_add((seconds.fract() * 1e9) as u128)))
+        // Exact up to the precision of the number itself; what lies before all years saturates.
+        let whole = (seconds.trunc() as i128).saturating_mul(NANOS);
+        Some(Self(whole.saturating_add((seconds.fract() * 1e9) as i128)))
     }
 
-    /// Nanoseconds since the Unix epoch.
-    pub fn nanos(self) -> u128 {
+    /// Nanoseconds since the Unix epoch, negative before it.
+    pub fn nanos(self) -> i128 {
         self.0
     }
 }
 
 /// Whole seconds as nanoseconds.
-pub(super) fn seconds(seconds: u64) -> u128 {
-    u128::from(seconds).saturating_mul(NANOS)
+pub(super) fn seconds(seconds: u64) -> i128 {
+    i128::from(seconds).saturating_mul(NANOS)
 }
 
 #[cfg(test)]
@@ -67,20 +74,26 @@ mod tests {
             (json!(-0.0), Some(0)),
             (json!(253_402_300_799u64), Some(253_402_300_799_000_000_000)),
             (json!(253_402_300_799.5), Some(253_402_300_799_500_000_000)),
+            (json!(-1), Some(-1_000_000_000)),
+            (json!(-0.5), Some(-500_000_000)),
+            // The year 1, which Go and .NET write for a date that was never set.
+            (json!(-62_135_596_800_i64), Some(-62_135_596_800_000_000_000)),
+            (json!(i64::MIN), Some(i128::from(i64::MIN) * 1_000_000_000)),
+            (json!(-1e300), Some(i128::MIN)),
             (json!(253_402_300_800u64), None),
             (json!(253_402_300_800.0), None),
+            (json!(1_800_000_000_000u64), None),
             (json!(u64::MAX), None),
             (json!(1e308), None),
-            (json!(-1), None),
-            (json!(-0.5), None),
-            (json!("1"), None),
-            (json!(""), None),
-            (json!(true), None),
-            (json!([1]), None),
-            (json!({}), None),
-            (json!(null), None),
         ] {
-            assert_eq!(NumericDate::parse(&value).map(NumericDate::nanos), nanos, "{value}");
+            let claims = Map::from_iter([("exp".to_owned(), value.clone())]);
+            let want = nanos.map(NumericDate).map(Some).ok_or(VerifyError::DateTooFar("exp"));
+            assert_eq!(NumericDate::claim(&claims, "exp"), want, "{value}");
+        }
+        for value in [json!("1"), json!(""), json!(true), json!([1]), json!({}), json!(null)] {
+            let claims = Map::from_iter([("exp".to_owned(), value.clone())]);
+            let malformed = Err(VerifyError::ClaimMalformed("exp"));
+            assert_eq!(NumericDate::claim(&claims, "exp"), malformed, "{value}");
         }
     }
 

@@ -17,9 +17,10 @@ use superboring::rsa::Padding;
 use superboring::sign::{RsaPssSaltlen, Verifier};
 
 use super::algorithm::{Algorithm, Family};
+use super::candidates::Budget;
 use super::jwk::{Key, Public as Numbers};
 
-/// Checks signatures. Engines differ in speed and reach, never in a verdict.
+/// Checks signatures. Engines differ in speed and reach, never in what they say of a key.
 pub trait Engine {
     /// Whether it can check signatures of `algorithm` at all.
     fn supports(&self, algorithm: Algorithm) -> bool;
@@ -33,6 +34,20 @@ pub trait Engine {
         signing_input: &[u8],
         signature: &[u8],
     ) -> bool;
+
+    /// The same within what the request may still spend; `None` where the module would have to check
+    /// it and may not. An engine that does not ask the host is the module's.
+    fn check(
+        &self,
+        budget: &mut Budget,
+        key: &Key,
+        algorithm: Algorithm,
+        signing_input: &[u8],
+        signature: &[u8],
+    ) -> Option<bool> {
+        let may = budget.take_in_module(algorithm);
+        may.then(|| self.verify(key, algorithm, signing_input, signature))
+    }
 }
 
 /// The engine inside the module: everything but ES512, for which there is no implementation in
@@ -162,6 +177,15 @@ impl Secret {
     pub(super) fn len(&self) -> usize {
         let key: &HMACKey = self.hs256.key();
         <HMACKey as AsRef<[u8]>>::as_ref(key).len()
+    }
+
+    /// Whether it is the same secret.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let bytes = |secret: &Self| -> Vec<u8> {
+            let key: &HMACKey = secret.hs256.key();
+            <HMACKey as AsRef<[u8]>>::as_ref(key).to_vec()
+        };
+        bool::from(bytes(self).as_slice().ct_eq(&bytes(other)))
     }
 
     fn tag(&self, algorithm: Algorithm, signing_input: &[u8]) -> Option<Vec<u8>> {

@@ -1,11 +1,13 @@
 //! Why tokens are refused.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use crate::provider::Provider;
 use crate::reason::Reason;
 
 /// Why a token was refused. Holds names of members, never their values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum VerifyError {
     /// Longer than `token.max_bytes`.
     TooLarge,
@@ -37,6 +39,8 @@ pub enum VerifyError {
     KeysUnavailable,
     /// The provider has a key set, and no key in it is named or fits.
     KeyUnknown,
+    /// More keys may have signed the token than are tried on one request.
+    TooManyKeys,
     /// No candidate key verifies the signature.
     SignatureInvalid,
     /// The tenant is not one of the provider's, or `tid` is another than in `iss`.
@@ -47,6 +51,8 @@ pub enum VerifyError {
     ClaimMissing(&'static str),
     /// A claim that is judged has the wrong type or shape.
     ClaimMalformed(&'static str),
+    /// A date is beyond the year 9999: it may be in milliseconds.
+    DateTooFar(&'static str),
     /// `now >= exp + skew` (RFC 7519 §4.1.4).
     Expired,
     /// `now + skew < nbf` (RFC 7519 §4.1.5).
@@ -57,6 +63,11 @@ pub enum VerifyError {
     LifetimeTooLong,
     /// Not an access token.
     TokenUseMismatch,
+    /// No template of the provider's `identity` has a value; or the one with this index, the first
+    /// that has one, has an empty part.
+    Unidentified(Option<usize>),
+    /// The token is bound to another client certificate (RFC 8705 §3).
+    BindingMismatch,
 }
 
 impl VerifyError {
@@ -75,29 +86,112 @@ impl VerifyError {
             Self::AlgorithmNotAllowed => Reason::AlgorithmNotAllowed,
             Self::IssuerNotAllowed => Reason::IssuerNotAllowed,
             Self::KeysUnavailable => Reason::KeysUnavailable,
-            Self::KeyUnknown => Reason::KeyUnknown,
+            Self::KeyUnknown | Self::TooManyKeys => Reason::KeyUnknown,
             Self::SignatureInvalid => Reason::SignatureInvalid,
             Self::TenantNotAllowed => Reason::TenantNotAllowed,
             Self::AudienceMismatch => Reason::AudienceMismatch,
-            Self::ClaimMissing(_) => Reason::ClaimMissing,
-            Self::ClaimMalformed(_) => Reason::ClaimMalformed,
+            Self::ClaimMissing(_) | Self::Unidentified(_) => Reason::ClaimMissing,
+            Self::ClaimMalformed(_) | Self::DateTooFar(_) => Reason::ClaimMalformed,
             Self::Expired => Reason::Expired,
             Self::NotYetValid => Reason::NotYetValid,
             Self::IssuedInFuture => Reason::IssuedInFuture,
             Self::LifetimeTooLong => Reason::LifetimeTooLong,
             Self::TokenUseMismatch => Reason::TokenUseMismatch,
+            Self::BindingMismatch => Reason::BindingMismatch,
         }
     }
+
+    /// The check that the token failed.
+    pub fn stage(self) -> Stage {
+        match self {
+            Self::TooLarge | Self::Shape | Self::Encoding => Stage::Token,
+            Self::HeaderJson | Self::HeaderMember(_) | Self::Encrypted => Stage::Header,
+            Self::Compressed | Self::Nested | Self::CritUnsupported => Stage::Header,
+            Self::TypeNotAllowed | Self::AlgorithmNotAllowed => Stage::Header,
+            Self::PayloadJson => Stage::Payload,
+            Self::IssuerNotAllowed => Stage::Issuer,
+            Self::KeysUnavailable | Self::KeyUnknown | Self::TooManyKeys => Stage::Keys,
+            Self::SignatureInvalid => Stage::Signature,
+            Self::TenantNotAllowed => Stage::Tenant,
+            Self::AudienceMismatch => Stage::Audience,
+            Self::ClaimMissing(name) | Self::ClaimMalformed(name) => match name {
+                "iss" => Stage::Issuer,
+                "tid" => Stage::Tenant,
+                "aud" => Stage::Audience,
+                "exp" | "nbf" | "iat" => Stage::Times,
+                "cnf" | "cnf.x5t#S256" => Stage::Binding,
+                _ => Stage::Members,
+            },
+            Self::DateTooFar(_) | Self::Expired | Self::NotYetValid => Stage::Times,
+            Self::IssuedInFuture | Self::LifetimeTooLong => Stage::Times,
+            Self::TokenUseMismatch => Stage::Use,
+            Self::Unidentified(_) => Stage::Identity,
+            Self::BindingMismatch => Stage::Binding,
+        }
+    }
+
+    /// Whether a key set that is fetched anew may change the verdict.
+    pub const fn lacks_keys(self) -> bool {
+        matches!(self, Self::KeysUnavailable | Self::KeyUnknown)
+    }
+
+    /// What the error is about, where its reason does not say: the claim, the header's member, the
+    /// templates of the provider's `identity`, or why no key was tried.
+    pub fn detail(self, provider: Option<&Provider>) -> Option<Cow<'static, str>> {
+        match self {
+            Self::HeaderMember(name) | Self::ClaimMissing(name) | Self::ClaimMalformed(name) => {
+                Some(name.into())
+            }
+            Self::DateTooFar(name) => Some(format!("{name} is beyond 9999: milliseconds?").into()),
+            Self::TooManyKeys => Some("too many candidates".into()),
+            Self::Unidentified(which) => {
+                let templates = provider?.identity.iter().enumerate();
+                let wanted = templates.filter(|(index, _)| which.is_none_or(|one| one == *index));
+                let texts: Vec<&str> = wanted.map(|(_, template)| template.text()).collect();
+                Some(texts.join(", ").into())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The checks of a token, in the order in which they are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Its size and its three parts.
+    Token,
+    /// What its header says.
+    Header,
+    /// The shape of its payload.
+    Payload,
+    /// Whose token it claims to be.
+    Issuer,
+    /// Which keys may have signed it.
+    Keys,
+    /// Whether one of them did.
+    Signature,
+    /// The tenant.
+    Tenant,
+    /// Whom it is for.
+    Audience,
+    /// `exp`, `nbf`, `iat`.
+    Times,
+    /// Claims whose type is fixed.
+    Members,
+    /// Whether it is an access token.
+    Use,
+    /// Who the caller is.
+    Identity,
+    /// Whether the caller holds the certificate that it is bound to.
+    Binding,
 }
 
 impl fmt::Display for VerifyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.reason().as_str())?;
-        match self {
-            Self::HeaderMember(name) | Self::ClaimMissing(name) | Self::ClaimMalformed(name) => {
-                write!(f, " ({name})")
-            }
-            _ => Ok(()),
+        match self.detail(None) {
+            Some(detail) => write!(f, " ({detail})"),
+            None => Ok(()),
         }
     }
 }
@@ -115,6 +209,9 @@ mod tests {
             (VerifyError::HeaderMember("alg"), "token_malformed (alg)"),
             (VerifyError::ClaimMissing("tid"), "claim_missing (tid)"),
             (VerifyError::ClaimMalformed("exp"), "claim_malformed (exp)"),
+            (VerifyError::DateTooFar("exp"), "claim_malformed (exp is beyond 9999: milliseconds?)"),
+            (VerifyError::TooManyKeys, "key_unknown (too many candidates)"),
+            (VerifyError::Unidentified(None), "claim_missing"),
         ] {
             assert_eq!(error.to_string(), text);
         }

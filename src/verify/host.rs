@@ -15,6 +15,7 @@
 use std::cell::RefCell;
 
 use super::algorithm::{Algorithm, AlgorithmSet, Family};
+use super::candidates::Budget;
 use super::der;
 use super::engine::{Engine, ModuleEngine};
 use super::jwk::{Key, Public};
@@ -26,7 +27,7 @@ const SIGNATURE: u8 = 3;
 const TEXT: u8 = 4;
 
 /// What the host's verifier may be asked for: RSA PKCS#1 v1.5 and the NIST curves.
-const OFFERED: [Algorithm; 6] = [
+pub const OFFERED: [Algorithm; 6] = [
     Algorithm::Rs256,
     Algorithm::Rs384,
     Algorithm::Rs512,
@@ -151,21 +152,36 @@ impl<H: Host> Engine for Engines<H> {
         signing_input: &[u8],
         signature: &[u8],
     ) -> bool {
+        self.check(&mut Budget::default(), key, algorithm, signing_input, signature)
+            .unwrap_or(false)
+    }
+
+    fn check(
+        &self,
+        budget: &mut Budget,
+        key: &Key,
+        algorithm: Algorithm,
+        signing_input: &[u8],
+        signature: &[u8],
+    ) -> Option<bool> {
         if !key.fits(algorithm) {
-            return false;
+            return Some(false);
         }
         if self.proven.contains(algorithm) {
             match self.ask_host(key, algorithm, signing_input, signature) {
                 Some(good) => {
                     self.host.checked(By::Host, if good { Outcome::Ok } else { Outcome::Failed });
-                    return good;
+                    return Some(good);
                 }
                 None => self.host.checked(By::Host, Outcome::Error),
             }
         }
+        if !budget.take_in_module(algorithm) {
+            return None;
+        }
         let good = ModuleEngine.verify(key, algorithm, signing_input, signature);
         self.host.checked(By::Module, if good { Outcome::Ok } else { Outcome::Failed });
-        good
+        Some(good)
     }
 }
 

@@ -72,7 +72,11 @@ impl Key {
     pub fn parse(entry: &Value, secrets: SecretKeys) -> Result<Self, KeyError> {
         let Value::Object(jwk) = entry else { return Err(KeyError::NotAnObject) };
         let kty = string(jwk, "kty")?.ok_or(KeyError::MemberMissing("kty"))?;
-        let kid = string(jwk, "kid")?;
+        // One that is empty or null is no name: such a key is a candidate as one without is.
+        let kid = match jwk.get("kid") {
+            Some(Value::Null) => None,
+            _ => string(jwk, "kid")?.filter(|kid| !kid.is_empty()),
+        };
         let issuer = string(jwk, "issuer")?;
         if string(jwk, "use")?.is_some_and(|usage| usage != "sig") {
             return Err(KeyError::NotForSignatures);
@@ -136,6 +140,20 @@ impl Key {
     /// The key as the host's verifier takes it; `None` where it does not.
     pub(super) fn host_field(&self) -> Option<&[u8]> {
         self.host_field.as_deref()
+    }
+
+    /// Whether it names an algorithm of its own.
+    pub fn names_algorithm(&self) -> bool {
+        self.algorithm.is_some()
+    }
+
+    /// Whether it is the same key, whatever its name: two sets may hold it.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let same = match (&self.primitive, &other.primitive) {
+            (Some(Primitive::Secret(own)), Some(Primitive::Secret(other))) => own.is_same(other),
+            _ => self.public == other.public,
+        };
+        same && self.family == other.family
     }
 
     /// Whether signatures of `algorithm` can be this key's: its family, its own `alg` if it has

@@ -1,10 +1,9 @@
-//! A provider's keys (RFC 7517 §5): parsed once, bad ones set aside, looked up per token.
+//! A provider's keys (RFC 7517 §5): parsed once, bad ones set aside.
 
 use std::fmt;
 
 use serde_json::Value;
 
-use super::algorithm::Algorithm;
 use super::json;
 pub use super::jwk::{Key, KeyError, Public, SecretKeys};
 
@@ -13,10 +12,6 @@ pub const MAX_BYTES: usize = 512 * 1024;
 
 /// The most entries of a set: a bound on the work of one parse, far above what rotation needs.
 pub const MAX_KEYS: usize = 256;
-
-/// The most keys that are tried on one token, so that a token without a `kid` costs at most this
-/// many verifications.
-pub const MAX_TRIES: usize = 8;
 
 /// The usable keys of a set, in its order.
 #[derive(Debug)]
@@ -44,15 +39,6 @@ pub enum KeySetError {
     TooManyKeys,
     /// No entry can verify anything; what is wrong with each.
     NoUsableKey(Vec<SkippedKey>),
-}
-
-/// Why a set has no key for a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoKey {
-    /// No key has the name, or, where the token names none, no key fits its algorithm.
-    Unknown,
-    /// The key of that name is for another algorithm.
-    Unfit,
 }
 
 impl KeySet {
@@ -99,23 +85,6 @@ impl KeySet {
     pub fn iter(&self) -> impl Iterator<Item = &Key> {
         self.keys.iter()
     }
-
-    /// The keys that may have signed a token: those of its `kid`, or all where it names none, as
-    /// far as they fit `algorithm`, at most eight.
-    pub fn candidates(&self, kid: Option<&str>, algorithm: Algorithm) -> Result<Vec<&Key>, NoKey> {
-        let named = |key: &&Key| kid.is_none_or(|kid| key.kid() == Some(kid));
-        let keys: Vec<&Key> = (self.keys.iter().filter(named))
-            .filter(|key| key.fits(algorithm))
-            .take(MAX_TRIES)
-            .collect();
-        if !keys.is_empty() {
-            return Ok(keys);
-        }
-        match kid.is_some() && self.keys.iter().any(|key| named(&key)) {
-            true => Err(NoKey::Unfit),
-            false => Err(NoKey::Unknown),
-        }
-    }
 }
 
 impl fmt::Display for SkippedKey {
@@ -136,7 +105,7 @@ impl fmt::Display for KeySetError {
                 f.write_str("no usable key")?;
                 let mut separator = ": ";
                 // The set may hold 256; a log line need not.
-                for key in skipped.iter().take(MAX_TRIES) {
+                for key in skipped.iter().take(8) {
                     write!(f, "{separator}{key}")?;
                     separator = "; ";
                 }

@@ -7,12 +7,14 @@
 //! - [`token`]: three parts and their size · [`base64url`], [`json`]: strict decoding
 //! - [`header`]: what a header may say · [`algorithm`]: names and key families
 //! - [`jwk`], [`keyset`]: keys bound to their family · [`engine`]: who does the arithmetic
+//! - [`candidates`]: the keys that may have signed a token, and how many of them are tried
 //! - [`host`]: the proxy's own arithmetic, after a self-test · `der`: what it reads
 //! - [`issuer`]: whose token it is, tenants, Entra ID's extra rules
 //! - [`claims`], [`date`]: what is judged after the signature · [`error`]: why a token is refused
 
 pub mod algorithm;
 pub mod base64url;
+pub mod candidates;
 pub mod claims;
 pub mod date;
 mod der;
@@ -29,12 +31,15 @@ pub mod token;
 
 use serde_json::{Map, Value};
 
-pub use self::claims::Claims;
+pub use self::candidates::Candidates;
+use self::candidates::Signer;
+use self::claims::Draft;
+pub use self::claims::{Claims, RefusedClaims};
 use self::engine::Engine;
-pub use self::error::VerifyError;
+pub use self::error::{Stage, VerifyError};
 use self::header::Header;
 use self::issuer::IssuerMatch;
-use self::keyset::{Key, KeySet, NoKey};
+use self::keyset::{Key, KeySet};
 use self::token::Token;
 use crate::provider::Provider;
 
@@ -63,19 +68,49 @@ pub struct Verifier<'a> {
 }
 
 /// A token was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Failure {
-    /// Why.
+    /// Why: of several providers of one issuer, what the one says that came furthest.
     pub error: VerifyError,
     /// Whose token it claims to be, once `iss` has been matched; unverified where the error is one
     /// of the steps up to the signature.
     pub provider: Option<usize>,
+    /// Why each provider of the issuer refused it, in the order of the rule.
+    pub attempts: Vec<Attempt>,
+    /// Its claims, if the provider's key signed them.
+    pub claims: Option<Box<RefusedClaims>>,
+}
+
+/// One provider of the issuer refused the token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Its index.
+    pub provider: usize,
+    /// Why.
+    pub error: VerifyError,
+}
+
+/// A token was taken.
+#[derive(Debug)]
+pub struct Accepted<T> {
+    /// What was made of its claims.
+    pub value: T,
+    /// The providers of its issuer that were asked before and refused it.
+    pub attempts: Vec<Attempt>,
 }
 
 impl From<VerifyError> for Failure {
     fn from(error: VerifyError) -> Self {
-        Self { error, provider: None }
+        Self { error, provider: None, attempts: Vec::new(), claims: None }
     }
+}
+
+/// A provider that issues as the token's `iss`, and its keys that may have signed the token.
+struct Issuing<'a, 'i> {
+    index: usize,
+    provider: &'a Provider,
+    matched: IssuerMatch<'i>,
+    candidates: Result<Candidates<'a>, VerifyError>,
 }
 
 impl<'a> Verifier<'a> {
@@ -87,6 +122,18 @@ impl<'a> Verifier<'a> {
         admitted: Option<&[usize]>,
         now: u64,
     ) -> Result<Claims, Failure> {
+        self.verify_as(token, admitted, now, |claims, _| Ok(claims)).map(|taken| taken.value)
+    }
+
+    /// Verifies a token and makes something of its claims. Providers that share its issuer are tried
+    /// in their order until one takes it; `make` may still refuse in the name of its provider.
+    pub fn verify_as<T>(
+        &self,
+        token: &[u8],
+        admitted: Option<&[usize]>,
+        now: u64,
+        make: impl Fn(Claims, &Provider) -> Result<T, (VerifyError, Claims)>,
+    ) -> Result<Accepted<T>, Failure> {
         let token = Token::split(token, self.max_bytes)?;
         let header = Header::parse(token.header())?;
         if token.signature().is_empty() {
@@ -95,16 +142,38 @@ impl<'a> Verifier<'a> {
         self.check_header(&header, admitted)?;
         let signature = base64url::decode(token.signature()).ok_or(VerifyError::Encoding)?;
         let payload = base64url::decode(token.payload()).ok_or(VerifyError::Encoding)?;
-        let payload = json::parse_object(&payload).ok_or(VerifyError::PayloadJson)?;
+        let mut payload = json::parse_object(&payload).ok_or(VerifyError::PayloadJson)?;
         let iss = issuer_claim(&payload)?.to_owned();
-        let (index, provider, matched) = self.choose(&iss, admitted)?;
-        let judge = || {
-            let key =
-                self.check_signature(index, provider, &matched, &header, &token, &signature)?;
-            issuer::check(provider, &matched, &payload)?;
-            Claims::judge(index, provider, key.kid(), payload, now)
-        };
-        judge().map_err(|error| Failure { error, provider: Some(index) })
+        let issuing = self.issuing(&iss, &header, admitted)?;
+        let candidates = issuing.iter().filter_map(|issuing| issuing.candidates.as_ref().ok());
+        let signer = Signer::find(candidates, self.engine, header.algorithm, &token, &signature);
+        let mut attempts = Vec::new();
+        let mut furthest = Furthest::default();
+        for Issuing { index, provider, matched, candidates } in &issuing {
+            let signed_by = candidates.as_ref().map_err(|error| *error);
+            let error = match signed_by.and_then(|candidates| signer.among(candidates)) {
+                Err(error) => {
+                    furthest.note(attempts.len(), error, None);
+                    error
+                }
+                Ok(key) => {
+                    let draft = Claims::signed(*index, key.kid(), payload);
+                    let judged = draft.judge(provider, matched, now).and_then(|claims| {
+                        make(claims, provider).map_err(|(error, claims)| (error, Draft::of(claims)))
+                    });
+                    match judged {
+                        Ok(value) => return Ok(Accepted { value, attempts }),
+                        Err((error, draft)) => {
+                            payload = draft.into_members();
+                            furthest.note(attempts.len(), error, Some(key));
+                            error
+                        }
+                    }
+                }
+            };
+            attempts.push(Attempt { provider: *index, error });
+        }
+        Err(furthest.failure(attempts, payload))
     }
 
     /// Refuses early what no admitted provider would take, before the payload is parsed.
@@ -123,37 +192,36 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    /// The first admitted provider that issues as `iss`; one whose tenants hold the tenant goes
-    /// before one whose tenants do not, so that two tenants of one issuer can be two providers.
-    fn choose<'i>(
+    /// The admitted providers that issue as `iss`, at least one.
+    fn issuing<'i>(
         &self,
         iss: &'i str,
+        header: &Header,
         admitted: Option<&[usize]>,
-    ) -> Result<(usize, &'a Provider, IssuerMatch<'i>), Failure> {
-        let mut second = None;
-        for (index, provider) in self.admitted(admitted) {
-            match issuer::find(provider, iss) {
-                Some(matched) if matched.tenant_admitted => return Ok((index, provider, matched)),
-                Some(matched) if second.is_none() => second = Some((index, provider, matched)),
-                _ => {}
-            }
+    ) -> Result<Vec<Issuing<'a, 'i>>, Failure> {
+        let issuing = |(index, provider): (usize, &'a Provider)| {
+            let matched = issuer::find(provider, iss)?;
+            let candidates = self.candidates(index, provider, &matched, header);
+            Some(Issuing { index, provider, matched, candidates })
+        };
+        let issuing: Vec<_> = self.admitted(admitted).filter_map(issuing).collect();
+        match issuing.is_empty() {
+            false => Ok(issuing),
+            true => Err(Failure {
+                provider: self.providers.iter().position(|p| issuer::find(p, iss).is_some()),
+                ..VerifyError::IssuerNotAllowed.into()
+            }),
         }
-        second.ok_or_else(|| Failure {
-            error: VerifyError::IssuerNotAllowed,
-            provider: self.providers.iter().position(|p| issuer::find(p, iss).is_some()),
-        })
     }
 
-    /// Verifies the signature and returns the key that did.
-    fn check_signature(
+    /// The keys of one provider that may have signed the token.
+    fn candidates(
         &self,
         index: usize,
         provider: &Provider,
         matched: &IssuerMatch<'_>,
         header: &Header,
-        token: &Token<'_>,
-        signature: &[u8],
-    ) -> Result<&'a Key, VerifyError> {
+    ) -> Result<Candidates<'a>, VerifyError> {
         // Asked again now that the provider is known: another's `typ` or algorithm does not count.
         if !admits_type(provider, header) {
             return Err(VerifyError::TypeNotAllowed);
@@ -162,19 +230,7 @@ impl<'a> Verifier<'a> {
             return Err(VerifyError::AlgorithmNotAllowed);
         }
         let keys = self.keys.keys(index).ok_or(VerifyError::KeysUnavailable)?;
-        let mut candidates =
-            keys.candidates(header.kid.as_deref(), header.algorithm).map_err(|no| match no {
-                NoKey::Unknown => VerifyError::KeyUnknown,
-                NoKey::Unfit => VerifyError::AlgorithmNotAllowed,
-            })?;
-        candidates.retain(|key| issuer::signs_for(provider, key, matched));
-        if candidates.is_empty() {
-            return Err(VerifyError::IssuerNotAllowed);
-        }
-        candidates
-            .into_iter()
-            .find(|key| self.engine.verify(key, header.algorithm, token.signing_input(), signature))
-            .ok_or(VerifyError::SignatureInvalid)
+        Candidates::of(keys, provider, matched, header)
     }
 
     fn admitted<'l>(
@@ -206,6 +262,41 @@ fn admits_type(provider: &Provider, header: &Header) -> bool {
 fn admits_algorithm(provider: &Provider, header: &Header) -> bool {
     let allowed = provider.algorithms.unwrap_or(algorithm::AlgorithmSet::ASYMMETRIC);
     allowed.contains(header.algorithm)
+}
+
+/// The attempt that came furthest, so far; of several that came as far, the first.
+#[derive(Default)]
+struct Furthest<'k> {
+    error: Option<VerifyError>,
+    attempt: usize,
+    /// The key that signed the token, if one did.
+    key: Option<&'k Key>,
+}
+
+impl<'k> Furthest<'k> {
+    fn note(&mut self, attempt: usize, error: VerifyError, key: Option<&'k Key>) {
+        if self.error.is_none_or(|known| distance(error) > distance(known)) {
+            *self = Self { error: Some(error), attempt, key };
+        }
+    }
+
+    fn failure(self, attempts: Vec<Attempt>, payload: Map<String, Value>) -> Failure {
+        let error = self.error.unwrap_or(VerifyError::IssuerNotAllowed);
+        let provider = attempts.get(self.attempt).map(|attempt| attempt.provider);
+        let claims = self.key.zip(provider).map(|(key, provider)| {
+            Box::new(Claims::signed(provider, key.kid(), payload).refused())
+        });
+        Failure { error, provider, attempts, claims }
+    }
+}
+
+/// How far a token came. A provider whose keys could not be tried goes before one whose keys did not
+/// sign the token: it may be its own.
+fn distance(error: VerifyError) -> (Stage, bool) {
+    match error {
+        VerifyError::KeysUnavailable | VerifyError::TooManyKeys => (Stage::Signature, true),
+        error => (error.stage(), false),
+    }
 }
 
 fn issuer_claim(payload: &Map<String, Value>) -> Result<&str, VerifyError> {

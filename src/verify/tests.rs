@@ -98,15 +98,19 @@ fn with(mut claims: Value, changes: Value) -> Value {
     claims
 }
 
+/// The error and the provider of a failure.
+type Refusal = (VerifyError, Option<usize>);
+
 fn run(
     providers: &[Provider],
     keys: &dyn Keys,
     token: &str,
     admitted: Option<&[usize]>,
     now: u64,
-) -> Result<Claims, Failure> {
+) -> Result<Claims, Refusal> {
     let verifier = Verifier { providers, keys, engine: &ModuleEngine, max_bytes: 16 * 1024 };
-    verifier.verify(token.as_bytes(), admitted, now)
+    let verified = verifier.verify(token.as_bytes(), admitted, now);
+    verified.map_err(|failure| (failure.error, failure.provider))
 }
 
 fn one_at(
@@ -117,7 +121,7 @@ fn one_at(
 ) -> Result<Claims, VerifyError> {
     let token = mint(header, &claims.to_string());
     let keys = Sets(vec![Some(key_set(json!({})))]);
-    run(&[provider], &keys, &token, None, now).map_err(|failure| failure.error)
+    run(&[provider], &keys, &token, None, now).map_err(|(error, _)| error)
 }
 
 fn one(provider: Provider, claims: Value) -> Result<Claims, VerifyError> {
@@ -197,8 +201,16 @@ fn absent_malformed_and_wrong_are_three_errors() {
         (json!({"iss": "https://"}), IssuerNotAllowed),
         (json!({"exp": null}), ClaimMissing("exp")),
         (json!({"exp": "1800000000"}), ClaimMalformed("exp")),
-        (json!({"exp": -1}), ClaimMalformed("exp")),
-        (json!({"exp": 1e300}), ClaimMalformed("exp")),
+        (json!({"exp": -1}), Expired),
+        (json!({"exp": -62_135_596_800_i64}), Expired),
+        (json!({"exp": 1e300}), DateTooFar("exp")),
+        (json!({"exp": (NOW + 300) * 1000}), DateTooFar("exp")),
+        (json!({"nbf": NOW * 1000}), DateTooFar("nbf")),
+        (json!({"jti": 1}), ClaimMalformed("jti")),
+        (json!({"jti": []}), ClaimMalformed("jti")),
+        (json!({"jti": ["a"]}), ClaimMalformed("jti")),
+        (json!({"uti": true}), ClaimMalformed("uti")),
+        (json!({"uti": {}}), ClaimMalformed("uti")),
         (json!({"exp": []}), ClaimMalformed("exp")),
         (json!({"nbf": "0"}), ClaimMalformed("nbf")),
         (json!({"iat": true}), ClaimMalformed("iat")),
@@ -213,9 +225,13 @@ fn absent_malformed_and_wrong_are_three_errors() {
     let token = mint(json!({"alg": "HS256"}), r#"{"iss":"https://i","aud":"us","exp":null}"#);
     let keys = Sets(vec![Some(key_set(json!({})))]);
     let failure = run(&[provider()], &keys, &token, None, NOW * SECOND).unwrap_err();
-    assert_eq!(failure.error, ClaimMalformed("exp"));
-    for change in [json!({"aud": ["x", "we"]}), json!({"nbf": NOW + 60}), json!({"iat": NOW + 60})]
-    {
+    assert_eq!(failure.0, ClaimMalformed("exp"));
+    for change in [
+        json!({"aud": ["x", "we"]}),
+        json!({"nbf": NOW + 60}),
+        json!({"iat": NOW + 60}),
+        json!({"jti": "", "uti": "x"}),
+    ] {
         assert!(one(provider(), with(good(), change.clone())).is_ok(), "{change}");
     }
 }
@@ -260,6 +276,28 @@ fn lifetime_is_bounded_where_it_is_configured() {
 }
 
 #[test]
+fn a_date_before_1970_is_past_and_no_bound_is_below_it() {
+    let never_set = [json!(-62_135_596_800_i64), json!(-1), json!(-0.5), json!(-1e300), json!(0)];
+    for date in never_set {
+        for name in ["nbf", "iat"] {
+            let change = json!({ name: date });
+            assert!(one(provider(), with(good(), change.clone())).is_ok(), "{change}");
+        }
+        let lax = Provider { require_exp: false, ..provider() };
+        let expired = one(lax, with(good(), json!({"exp": date}))).err();
+        assert_eq!(expired, Some(VerifyError::Expired), "{date}");
+        // Whatever the bound: such an `iat` says nothing of when the token was issued.
+        for most in [3600, u64::MAX] {
+            let bounded = Provider { max_lifetime: Some(most), ..provider() };
+            let lifetime = one(bounded, with(good(), json!({"iat": date}))).err();
+            let fails = most == 3600 || date != json!(0);
+            assert_eq!(lifetime.is_some(), fails, "{date} {most}");
+            assert!(lifetime.is_none_or(|error| error == VerifyError::LifetimeTooLong), "{date}");
+        }
+    }
+}
+
+#[test]
 fn typ_is_judged_where_it_is_configured() {
     let judge = |allowed: &[&str], header: Value| {
         let typ = Some(allowed.iter().map(|typ| (*typ).to_owned()).collect());
@@ -281,8 +319,8 @@ fn the_steps_are_judged_in_their_order() {
     let providers = [provider()];
     let keys = Sets(vec![Some(key_set(json!({"kid": "k"})))]);
     let judge = |token: &str| run(&providers, &keys, token, None, NOW * SECOND).unwrap_err();
-    let none = |error| Failure { error, provider: None };
-    let some = |error| Failure { error, provider: Some(0) };
+    let none = |error| (error, None);
+    let some = |error| (error, Some(0));
     let header = |kid: &str| json!({"alg": "HS256", "kid": kid});
     let claims = good().to_string();
     let token = mint(header("k"), &claims);
@@ -315,9 +353,9 @@ fn the_steps_are_judged_in_their_order() {
 fn a_missing_key_set_is_told_from_an_unknown_key() {
     let token = mint(json!({"alg": "HS256", "kid": "x"}), &good().to_string());
     let run = |set| run(&[provider()], &Sets(vec![set]), &token, None, NOW * SECOND).unwrap_err();
-    let unavailable = Failure { error: VerifyError::KeysUnavailable, provider: Some(0) };
+    let unavailable = (VerifyError::KeysUnavailable, Some(0));
     assert_eq!(run(None), unavailable);
-    let unknown = Failure { error: VerifyError::KeyUnknown, provider: Some(0) };
+    let unknown = (VerifyError::KeyUnknown, Some(0));
     assert_eq!(run(Some(key_set(json!({"kid": "k"})))), unknown);
 }
 
@@ -346,7 +384,7 @@ fn only_admitted_providers_count() {
     assert_eq!(run(None).unwrap().provider(), 0);
     assert_eq!(run(Some(&[1, 0])).unwrap().provider(), 0);
     for admitted in [&[1][..], &[], &[7]] {
-        assert_eq!(run(Some(admitted)).unwrap_err().error, VerifyError::IssuerNotAllowed);
+        assert_eq!(run(Some(admitted)).unwrap_err().0, VerifyError::IssuerNotAllowed);
     }
 }
 
@@ -361,7 +399,7 @@ fn two_tenants_of_one_issuer_can_be_two_providers() {
     let token = mint(json!({"alg": "HS256"}), &entra_claims().to_string());
     let run = |admitted| run(&providers, &keys, &token, admitted, NOW * SECOND);
     assert_eq!(run(None).unwrap().provider(), 1);
-    let refused = Failure { error: VerifyError::TenantNotAllowed, provider: Some(0) };
+    let refused = (VerifyError::TenantNotAllowed, Some(0));
     assert_eq!(run(Some(&[0])).unwrap_err(), refused);
     // The first is named where none admits the tenant.
     let strangers = [0, 1].map(|_| Provider { tenants: tenants(OTHER_TENANT), ..entra() });
@@ -446,6 +484,6 @@ fn an_entra_key_signs_for_its_own_issuer_alone() {
             mint(json!({"alg": "HS256"}), &with(entra_claims(), json!({"iss": iss})).to_string());
         let keys = Sets(vec![Some(key_set(json!({"issuer": key_issuer})))]);
         let result = run(&[provider], &keys, &token, None, NOW * SECOND);
-        assert_eq!(result.err().map(|failure| failure.error), error, "{key_issuer} {iss}");
+        assert_eq!(result.err().map(|(error, _)| error), error, "{key_issuer} {iss}");
     }
 }

@@ -11,15 +11,16 @@ record! {
         /// Fills what is not given as tokens of Microsoft Entra ID need it.
         preset: RawPreset,
         /// The `iss` values of the provider's tokens; `{tenantid}`, once, stands for a tenant.
-        /// Required without a preset.
+        /// Required without a preset. Providers may share one: those that the rule admits are tried
+        /// in their order.
         issuers: Vec<String> { "minItems": 1 },
         /// The tenants that are let in, or the word `any`. Required where an issuer has
         /// `{tenantid}`, and without effect elsewhere.
         tenants: AnyOr,
         /// The `aud` values that are let in, or the word `any`.
         audiences: AnyOr { "required": true },
-        /// The algorithms of signatures. By default every asymmetric one that the keys allow; HS*
-        /// only where it is named.
+        /// The algorithms of signatures. By default every asymmetric one that the keys allow; PS*
+        /// only with keys that name it, HS* only where it is named here.
         algorithms: Vec<String> { "minItems": 1, "items": { "enum": [
             "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512",
             "ES256K", "EdDSA", "HS256", "HS384", "HS512",

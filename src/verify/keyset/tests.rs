@@ -213,38 +213,6 @@ fn a_set_that_is_none_is_an_error() {
 }
 
 #[test]
-fn a_named_key_is_found_by_its_name_alone() {
-    let named = |key: Value, kid: &str| with(key, "kid", json!(kid));
-    let (keys, _) = parse(&[
-        named(rsa(), "a"),
-        named(p256(), "b"),
-        named(rsa(), "twice"),
-        named(p256(), "twice"),
-        rsa(),
-    ])
-    .unwrap();
-    let find = |kid, algorithm| keys.candidates(kid, algorithm).map(|keys| keys.len());
-    assert_eq!(find(Some("a"), Algorithm::Rs256), Ok(1));
-    assert_eq!(find(Some("a"), Algorithm::Es256), Err(NoKey::Unfit));
-    assert_eq!(find(Some("a"), Algorithm::Hs256), Err(NoKey::Unfit));
-    assert_eq!(find(Some("twice"), Algorithm::Rs256), Ok(1));
-    assert_eq!(find(Some("twice"), Algorithm::Es256), Ok(1));
-    assert_eq!(find(Some("A"), Algorithm::Rs256), Err(NoKey::Unknown));
-    assert_eq!(find(Some(""), Algorithm::Rs256), Err(NoKey::Unknown));
-    assert_eq!(find(None, Algorithm::Rs256), Ok(3));
-    assert_eq!(find(None, Algorithm::EdDsa), Err(NoKey::Unknown));
-}
-
-#[test]
-fn at_most_eight_keys_are_tried() {
-    let (keys, _) = parse(&vec![with(rsa(), "kid", json!("same")); 20]).unwrap();
-    assert_eq!(keys.len(), 20);
-    for kid in [None, Some("same")] {
-        assert_eq!(keys.candidates(kid, Algorithm::Rs256).map(|keys| keys.len()), Ok(MAX_TRIES));
-    }
-}
-
-#[test]
 fn nothing_of_a_key_is_printed() {
     let (keys, _) = parse(&[oct(64), rsa()]).unwrap();
     let printed = format!("{keys:?}");

@@ -89,6 +89,12 @@ fn family_and_hash(world: &World, corpus: &mut Corpus) {
         let token = world.rsa.with_algorithm(algorithm).sign(&claims);
         corpus.refuse("confusion-hash", format!("{algorithm} with an RS256 key"), token, UNFIT);
     }
+    // PSS is for keys that name it, or providers that do.
+    for algorithm in ["PS256", "PS384", "PS512"] {
+        let token = world.rsa_noalg.with_algorithm(algorithm).sign(&claims);
+        let name = format!("{algorithm} with a key that names no algorithm");
+        corpus.refuse("alg-pss-unnamed", name, token, ALGORITHM);
+    }
     let keys = world.main();
     for signer in keys {
         for named in keys.into_iter().filter(|key| key.algorithm() != signer.algorithm()) {

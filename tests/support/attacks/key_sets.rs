@@ -296,10 +296,10 @@ impl Sets {
         self.whole("ks-size", "257 keys", json!({"keys": keys}).to_string());
         let padding = "x".repeat(512 << 10);
         self.whole("ks-size", "above 512 KiB", json!({"keys": [good], "a": padding}).to_string());
-        // At most eight keys of one name are tried.
-        for (others, why) in [(7, "ok"), (8, "signature_invalid")] {
+        // At most two keys of one name are tried, and of more none.
+        for (others, why) in [(1, "ok"), (2, SKIPPED), (8, SKIPPED)] {
             let others = (0..others).map(|_| Signer::new("ES256", "good").jwk());
-            let keys: Vec<_> = others.chain([good.clone()]).collect();
+            let keys: Vec<_> = [good.clone()].into_iter().chain(others).collect();
             let probes = vec![(self.good.sign(&self.claims()), why)];
             let document = json!({"keys": keys}).to_string().into_bytes();
             let name = format!("{} of one name", keys.len());

@@ -83,6 +83,8 @@ const TOO_LARGE: &[&str] = &["token_too_large"];
 const ALGORITHM: &[&str] = &["algorithm_not_allowed"];
 const KEY: &[&str] = &["key_unknown"];
 const SIGNATURE: &[&str] = &["signature_invalid"];
+/// Several keys may have signed a token without a `kid`: all were tried, or they were too many.
+const UNNAMED: &[&str] = &["signature_invalid", "key_unknown"];
 /// `alg` does not fit the key of that `kid`: either half of the sentence may be blamed.
 const UNFIT: &[&str] = &["algorithm_not_allowed", "key_unknown"];
 /// Both are wrong, and neither depends on the other.

@@ -16,6 +16,8 @@ pub struct World {
     pub rsa: Signer,
     /// `main`: RSA without `alg` or `use`.
     pub rsa_noalg: Signer,
+    /// `main`: RSA with `alg: PS256`.
+    pub pss: Signer,
     /// `main`: EC P-256.
     pub p256: Signer,
     /// `main`: EC P-384.
@@ -46,6 +48,7 @@ impl World {
         World {
             rsa: Signer::new("RS256", "rsa"),
             rsa_noalg: Signer::new("RS256", "rsa-noalg"),
+            pss: Signer::new("PS256", "pss"),
             p256: Signer::new("ES256", "p256"),
             p384: Signer::new("ES384", "p384"),
             k256: Signer::new("ES256K", "k256"),
@@ -62,7 +65,7 @@ impl World {
         }
     }
 
-    /// The keys of `main`.
+    /// The keys of `main`, but for `pss`.
     pub fn main(&self) -> [&Signer; 6] {
         [&self.rsa, &self.rsa_noalg, &self.p256, &self.p384, &self.k256, &self.ed]
     }
@@ -78,6 +81,7 @@ impl World {
         let members = jwks["keys"][1].as_object_mut().unwrap();
         members.remove("alg");
         members.remove("use");
+        jwks["keys"].as_array_mut().unwrap().push(self.pss.jwk());
         jwks
     }
 
@@ -122,7 +126,8 @@ impl World {
             ("rsa", self.rsa.sign(&claims)),
             ("rsa without alg in its key", self.rsa_noalg.sign(&claims)),
             ("rsa without alg, RS384", self.rsa_noalg.with_algorithm("RS384").sign(&claims)),
-            ("rsa without alg, PS256", self.rsa_noalg.with_algorithm("PS256").sign(&claims)),
+            ("pss", self.pss.sign(&claims)),
+            ("pss without kid", no_kid(&self.pss)),
             ("p256", self.p256.sign(&claims)),
             ("p384", self.p384.sign(&claims)),
             ("k256", self.k256.sign(&claims)),

@@ -3,37 +3,31 @@
 use tollgate::grant::{Demand, Grant};
 use tollgate::principal::Caller;
 use tollgate::rule::Rule;
-use tollgate::verify::Claims;
+use tollgate::verify::{Claims, Stage};
 
-use super::scene::{Outcome, Scene};
+use super::scene::Outcome;
 use super::steps::{Status, Step};
 use super::telling::{Telling, shown};
 
 /// Identity, binding and grants of a token that verified.
-pub fn admission(
-    scene: &Scene,
-    rule: &Rule,
-    outcome: &Outcome,
-    claims: &Claims,
-    telling: &mut Telling<'_>,
-) {
+pub fn admission(rule: &Rule, outcome: &Outcome, telling: &mut Telling<'_>) {
     let redact = telling.redact;
     let judgement = &outcome.judgement;
     let reason = judgement.verdict.denial().map(|denial| denial.reason.as_str());
-    let Some(caller) = judgement.caller.as_deref().map(Caller::principal) else {
-        let provider = scene.policy.providers.get(claims.provider());
-        let bound = reason == Some("binding_mismatch");
-        let (name, why) = match bound {
-            true => ("binding", "the token is bound to another certificate (bind: mtls)"),
-            false => ("identity", "no template of the provider has a value, or a part is empty"),
-        };
-        let details = provider.map(|p| format!("{}: {}", p.name, reason.unwrap_or_default()));
-        let step = Step::new(name, Status::Failed, why).with(details.into_iter().collect());
-        telling.steps.push(step);
+    let caller = judgement.caller.as_deref().or(judgement.unbound.as_deref());
+    let identity = caller.map(|caller| shown(caller.principal().identity(), redact));
+    let why = vec!["a template has no value, or one of its parts is empty".to_owned()];
+    let failed = telling.fails(Stage::Identity);
+    let details = if failed { why } else { Vec::new() };
+    if !telling.tell(Stage::Identity, "identity", identity.unwrap_or_default(), details) {
         return;
-    };
-    let identity = shown(caller.identity(), redact);
-    telling.steps.push(Step::new("identity", Status::Ok, identity));
+    }
+    if telling.fails(Stage::Binding) {
+        let why = vec!["the token is not bound to this certificate (bind: mtls)".to_owned()];
+        telling.tell(Stage::Binding, "binding", String::new(), why);
+        return;
+    }
+    let Some(claims) = judgement.caller.as_deref().map(Caller::claims) else { return };
     let Some(entries) = &rule.allow else {
         telling.steps.push(Step::new("grants", Status::Ok, "any valid token"));
         return;

@@ -2,18 +2,18 @@
 
 use serde_json::{Map, Value};
 use tollgate::policy::TokenRules;
-use tollgate::provider::{Issuer, KeysFrom, Provider};
+use tollgate::provider::{Issuer, KeysFrom};
 use tollgate::rule::Rule;
 use tollgate::token_source::{self, Found, Place};
 use tollgate::verify::header::Header;
 use tollgate::verify::token::Token;
-use tollgate::verify::{Keys, base64url, json};
+use tollgate::verify::{Candidates, Keys, Stage, base64url, issuer, json};
 
 use super::admission::admission;
 use super::claims::tell_claims;
 use super::scene::{Line, Outcome, Scene};
 use super::steps::Step;
-use super::telling::{Check, Telling, shown};
+use super::telling::{Telling, shown, told};
 
 /// A place in which tokens are looked for.
 pub fn place(place: &Place) -> String {
@@ -35,12 +35,12 @@ pub fn steps(
     token: &[u8],
     redact: bool,
 ) -> Vec<Step> {
-    let verified = scene.verify(token, rule, line.now);
-    let failed = verified.as_ref().err().map(|failure| failure.error);
-    let mut telling = Telling { failed, steps: Vec::new(), redact, line };
-    verification(scene, rule, outcome, token, &mut telling);
-    if let Ok(claims) = &verified {
-        admission(scene, rule, outcome, claims, &mut telling);
+    let judgement = &outcome.judgement;
+    let provider = judgement.provider.and_then(|index| scene.policy.providers.get(index));
+    let mut telling =
+        Telling { failed: judgement.error, steps: Vec::new(), redact, provider, line };
+    if verification(scene, rule, outcome, token, &mut telling).is_some() {
+        admission(rule, outcome, &mut telling);
     }
     telling.steps
 }
@@ -58,7 +58,7 @@ fn verification(
     });
     let places: Vec<String> = places.map(place).collect();
     let found = format!("{} bytes, in {}", token.len(), places.join(" and "));
-    if !telling.tell(Check::Token, "token", found, Vec::new()) {
+    if !telling.tell(Stage::Token, "token", found, Vec::new()) {
         return None;
     }
     let parts = Token::split(token, scene.policy.token.max_bytes).ok()?;
@@ -71,27 +71,26 @@ fn verification(
         format!("alg {}, {kid}, {}", header.algorithm.name(), optional("typ", &header.typ))
     });
     let details = if told.is_empty() { Vec::new() } else { vec![told.clone()] };
-    let failed = telling.fails(Check::Header);
-    if !telling.tell(Check::Header, "header", told, if failed { details } else { Vec::new() }) {
+    let failed = telling.fails(Stage::Header);
+    if !telling.tell(Stage::Header, "header", told, if failed { details } else { Vec::new() }) {
         return None;
     }
     let payload = base64url::decode(parts.payload()).and_then(|bytes| json::parse_object(&bytes));
-    if telling.fails(Check::Payload) {
-        telling.tell(Check::Payload, "payload", String::new(), Vec::new());
+    if telling.fails(Stage::Payload) {
+        telling.tell(Stage::Payload, "payload", String::new(), Vec::new());
         return None;
     }
     let payload = payload?;
     let header = header.ok()?;
-    let provider = outcome.judgement.provider.and_then(|index| scene.policy.providers.get(index));
-    if !tell_issuer(scene, rule, provider, &payload, telling) {
+    if !tell_issuer(scene, rule, outcome, &payload, telling) {
         return None;
     }
-    let provider = provider?;
+    let provider = telling.provider?;
     let keys = outcome.judgement.provider.and_then(|index| scene.keys(index));
     let total = keys.map_or(0, |keys| keys.len());
-    let candidates =
-        keys.and_then(|keys| keys.candidates(header.kid.as_deref(), header.algorithm).ok());
-    let count = candidates.map_or(0, |candidates| candidates.len());
+    let matched = issuer::find(provider, payload.get("iss")?.as_str()?)?;
+    let candidates = keys.map(|keys| Candidates::of(keys, provider, &matched, &header));
+    let count = candidates.and_then(Result::ok).map_or(0, |candidates| candidates.count());
     let known = keys.into_iter().flat_map(|keys| keys.iter());
     let known: Vec<&str> = known.filter_map(|key| key.kid()).collect();
     let hint = match (&provider.keys, keys) {
@@ -101,13 +100,13 @@ fn verification(
         }
         _ => vec![format!("kids of the provider: {}", known.join(", "))],
     };
-    let failed = telling.fails(Check::Keys);
+    let failed = telling.fails(Stage::Keys);
     let hint = if failed { hint } else { Vec::new() };
     let good = format!("{count} of {total} fit alg and kid");
-    if !telling.tell(Check::Keys, "keys", good, hint) {
+    if !telling.tell(Stage::Keys, "keys", good, hint) {
         return None;
     }
-    if !telling.tell(Check::Signature, "signature", "verifies".to_owned(), Vec::new()) {
+    if !telling.tell(Stage::Signature, "signature", "verifies".to_owned(), Vec::new()) {
         return None;
     }
     tell_claims(provider, &payload, telling)
@@ -116,17 +115,17 @@ fn verification(
 fn tell_issuer(
     scene: &Scene,
     rule: &Rule,
-    provider: Option<&Provider>,
+    outcome: &Outcome,
     payload: &Map<String, Value>,
     telling: &mut Telling<'_>,
 ) -> bool {
     let iss = payload.get("iss").map_or("no iss".to_owned(), |iss| shown(iss, telling.redact));
-    let name = provider.map_or("none", |provider| &provider.name);
+    let name = telling.provider.map_or("none", |provider| &provider.name);
     let admitted: Vec<usize> = match &rule.providers {
         Some(indexes) => indexes.clone(),
         None => (0..scene.policy.providers.len()).collect(),
     };
-    let failed = telling.fails(Check::Issuer);
+    let failed = telling.fails(Stage::Issuer);
     let mut details = Vec::new();
     if failed {
         details.push(format!("the token says: {iss}"));
@@ -135,5 +134,13 @@ fn tell_issuer(
             details.push(format!("{:?} issues as: {}", provider.name, issuers.join(", ")));
         }
     }
-    telling.tell(Check::Issuer, "issuer", format!("{iss} is provider {name:?}"), details)
+    // Providers that share an issuer are tried in turn: what became of the others.
+    for attempt in &outcome.judgement.attempts {
+        let other = scene.policy.providers.get(attempt.provider);
+        let shown = Some(attempt.provider) != outcome.judgement.provider;
+        details.extend(other.filter(|_| shown).map(|other| {
+            format!("provider {:?}: {}", other.name, told(attempt.error, Some(other)))
+        }));
+    }
+    telling.tell(Stage::Issuer, "issuer", format!("{iss} is provider {name:?}"), details)
 }

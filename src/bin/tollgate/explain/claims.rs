@@ -3,11 +3,11 @@
 use serde_json::{Map, Value};
 use tollgate::provider::{Audiences, Provider};
 use tollgate::verify::date::NumericDate;
-use tollgate::verify::issuer;
+use tollgate::verify::{Stage, issuer};
 
 use super::moment;
 use super::steps::{Status, Step};
-use super::telling::{Check, Telling, shown};
+use super::telling::{Telling, shown};
 
 /// Tells them in the order in which they are judged, as far as the token gets.
 pub fn tell_claims(
@@ -21,12 +21,12 @@ pub fn tell_claims(
     telling.steps.push(Step::new("claims", Status::Told, summary).with(all.collect()));
     let iss = payload.get("iss").and_then(Value::as_str).unwrap_or_default();
     let tenant = issuer::find(provider, iss).and_then(|matched| matched.tenant);
-    let tenant_failed = telling.fails(Check::Tenant);
+    let tenant_failed = telling.fails(Stage::Tenant);
     if tenant.is_some() || tenant_failed {
         let told = shown(tenant.unwrap_or("none in iss"), redact);
         let detail =
             if tenant_failed { vec![format!("tenant of iss: {told}")] } else { Vec::new() };
-        if !telling.tell(Check::Tenant, "tenant", format!("{told} is admitted"), detail) {
+        if !telling.tell(Stage::Tenant, "tenant", format!("{told} is admitted"), detail) {
             return None;
         }
     }
@@ -40,14 +40,18 @@ pub fn tell_claims(
         Audiences::Any => "any will do",
         Audiences::Only(_) => "one is ours",
     };
-    if !telling.tell(Check::Audience, "audience", good.to_owned(), details) {
+    if !telling.tell(Stage::Audience, "audience", good.to_owned(), details) {
         return None;
     }
     if !tell_times(provider, payload, telling) {
         return None;
     }
+    if telling.fails(Stage::Members) {
+        telling.tell(Stage::Members, "types", String::new(), Vec::new());
+        return None;
+    }
     let good = "of a kind that is accepted".to_owned();
-    telling.tell(Check::Use, "use", good, Vec::new()).then_some(())
+    telling.tell(Stage::Use, "use", good, Vec::new()).then_some(())
 }
 
 fn tell_times(
@@ -66,8 +70,8 @@ fn tell_times(
         Err(error) => format!("{name}: {error}"),
     };
     let mut details: Vec<String> = ["exp", "nbf", "iat"].into_iter().map(time).collect();
-    details.push(format!("judged at {}", moment::rfc3339(u128::from(now))));
+    details.push(format!("judged at {}", moment::rfc3339(i128::from(now))));
     details.push(format!("clock_skew {}s", provider.clock_skew));
     details.extend(provider.max_lifetime.map(|most| format!("max_lifetime {most}s")));
-    telling.tell(Check::Times, "times", "valid now".to_owned(), details)
+    telling.tell(Stage::Times, "times", "valid now".to_owned(), details)
 }

@@ -4,7 +4,9 @@ use p521::ecdsa::signature::Verifier as _;
 use p521::ecdsa::{Signature, VerifyingKey};
 use tollgate::policy::Crypto;
 use tollgate::verify::algorithm::Algorithm;
+use tollgate::verify::candidates::Budget;
 use tollgate::verify::engine::{Engine, ModuleEngine};
+use tollgate::verify::host::OFFERED;
 use tollgate::verify::jwk::{Key, Public};
 
 /// Answers as the filter in a proxy does.
@@ -30,6 +32,19 @@ impl Engine for Engines {
             Algorithm::Es512 => self.host && key.fits(algorithm) && es512(key, input, signature),
             _ => ModuleEngine.verify(key, algorithm, input, signature),
         }
+    }
+
+    fn check(
+        &self,
+        budget: &mut Budget,
+        key: &Key,
+        algorithm: Algorithm,
+        input: &[u8],
+        signature: &[u8],
+    ) -> Option<bool> {
+        let by_host = self.host && OFFERED.contains(&algorithm);
+        let may = by_host || budget.take_in_module(algorithm);
+        may.then(|| self.verify(key, algorithm, input, signature))
     }
 }
 

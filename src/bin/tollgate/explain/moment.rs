@@ -21,19 +21,21 @@ pub fn parse(text: &str) -> Result<u64, String> {
 }
 
 /// RFC 3339 in UTC.
-pub fn rfc3339(nanos: u128) -> String {
-    let moment = i128::try_from(nanos).ok().and_then(|nanos| {
-        OffsetDateTime::from_unix_timestamp_nanos(nanos).ok()?.format(&Rfc3339).ok()
-    });
-    moment.unwrap_or_else(|| format!("{} s after 1970", nanos / u128::from(SECOND)))
+pub fn rfc3339(nanos: i128) -> String {
+    let moment = OffsetDateTime::from_unix_timestamp_nanos(nanos);
+    let text = moment.ok().and_then(|moment| moment.format(&Rfc3339).ok());
+    text.unwrap_or_else(|| match nanos < 0 {
+        true => "before the year 0".to_owned(),
+        false => format!("{} s after 1970", nanos / i128::from(SECOND)),
+    })
 }
 
 /// How far `nanos` is from `now`: `in 5m 3s`, `2h ago`.
-pub fn distance(nanos: u128, now: u64) -> String {
-    let now = u128::from(now);
+pub fn distance(nanos: i128, now: u64) -> String {
+    let now = i128::from(now);
     match nanos >= now {
-        true => format!("in {}", span(nanos - now)),
-        false => format!("{} ago", span(now - nanos)),
+        true => format!("in {}", span(nanos.abs_diff(now))),
+        false => format!("{} ago", span(now.abs_diff(nanos))),
     }
 }
 

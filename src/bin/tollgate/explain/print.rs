@@ -4,13 +4,11 @@ use std::fmt::Write;
 use std::process::ExitCode;
 
 use serde_json::{Map, Value, json};
-use tollgate::rule::Auth;
-use tollgate::token_source::Found;
 use tollgate::verdict::Verdict;
 
 use super::scene::{Line, Outcome, Scene};
 use super::steps::{Status, Step};
-use super::telling::shown;
+use super::telling::{shown, told};
 use super::upstream;
 use crate::output::{self, Failure, bad, doubtful, faint, good, plain, strong};
 
@@ -85,7 +83,7 @@ pub fn batch<'t>(
         let outcome = scene.judge(line, Some(token).filter(|token| !token.is_empty()));
         let mut value = verdict(scene, &outcome);
         value.insert("line".to_owned(), json!(number));
-        value.insert("error".to_owned(), json!(error(scene, line, &outcome)));
+        value.insert("error".to_owned(), json!(error(scene, &outcome)));
         let _ = match as_json {
             true => writeln!(out, "{}", Value::Object(value)),
             false => {
@@ -122,14 +120,8 @@ fn verdict(scene: &Scene, outcome: &Outcome) -> Map<String, Value> {
     .collect()
 }
 
-/// The verifier's own word on a token that it refused.
-fn error(scene: &Scene, line: &Line, outcome: &Outcome) -> Option<String> {
-    let rule = outcome.judgement.rule.and_then(|index| scene.policy.rules.get(index))?;
-    let refused = outcome.judgement.verdict.denial().is_some() && rule.auth != Auth::None;
-    match scene.find(&outcome.headers) {
-        Found::One(token) if refused => {
-            scene.verify(&token, rule, line.now).err().map(|failure| failure.error.to_string())
-        }
-        _ => None,
-    }
+/// Why the token was refused, with what its reason does not say.
+fn error(scene: &Scene, outcome: &Outcome) -> Option<String> {
+    let provider = outcome.judgement.provider.and_then(|index| scene.policy.providers.get(index));
+    outcome.judgement.error.map(|error| told(error, provider))
 }

@@ -10,12 +10,11 @@ use tollgate::limit::table::Table;
 use tollgate::policy::{self, Policy};
 use tollgate::provider::KeysFrom;
 use tollgate::quota_plan::Planned;
-use tollgate::rule::Rule;
 use tollgate::token_source::{self, Found, Place};
 use tollgate::verdict::Judgement;
+use tollgate::verify::Keys;
 use tollgate::verify::base64url;
 use tollgate::verify::keyset::KeySet;
-use tollgate::verify::{Claims, Failure, Keys, Verifier};
 
 use super::engine::Engines;
 use super::store::Memory;
@@ -98,17 +97,6 @@ impl Scene {
         let judgement = gate.judge(&request);
         let plan = gate.plan(&request, &judgement);
         Outcome { judgement, plan, headers }
-    }
-
-    /// Asks the verifier alone, for what a verdict does not tell: which check failed.
-    pub fn verify(&self, token: &[u8], rule: &Rule, now: u64) -> Result<Claims, Failure> {
-        let verifier = Verifier {
-            providers: &self.policy.providers,
-            keys: self,
-            engine: &self.engines,
-            max_bytes: self.policy.token.max_bytes,
-        };
-        verifier.verify(token, rule.providers.as_deref(), now)
     }
 
     /// The token that the filter finds in a request.

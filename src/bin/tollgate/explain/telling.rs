@@ -1,47 +1,15 @@
 //! What is being told of one token: which check failed, and the steps so far.
 
-use tollgate::verify::VerifyError;
+use tollgate::provider::Provider;
+use tollgate::verify::{Stage, VerifyError};
 
 use super::scene::Line;
 use super::steps::{Status, Step};
 
-/// The checks of a token in the order in which they are made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Check {
-    Token,
-    Header,
-    Payload,
-    Issuer,
-    Keys,
-    Signature,
-    Tenant,
-    Audience,
-    Times,
-    Use,
-}
-
-/// Which check an error comes from.
-fn check_of(error: VerifyError) -> Check {
-    use VerifyError as E;
-    match error {
-        E::TooLarge | E::Shape | E::Encoding => Check::Token,
-        E::HeaderJson | E::HeaderMember(_) | E::Encrypted | E::Compressed | E::Nested => {
-            Check::Header
-        }
-        E::CritUnsupported | E::TypeNotAllowed | E::AlgorithmNotAllowed => Check::Header,
-        E::PayloadJson => Check::Payload,
-        E::IssuerNotAllowed => Check::Issuer,
-        E::ClaimMissing("iss") | E::ClaimMalformed("iss") => Check::Issuer,
-        E::KeysUnavailable | E::KeyUnknown => Check::Keys,
-        E::SignatureInvalid => Check::Signature,
-        E::TenantNotAllowed => Check::Tenant,
-        E::ClaimMissing("tid") | E::ClaimMalformed("tid") => Check::Tenant,
-        E::AudienceMismatch => Check::Audience,
-        E::ClaimMissing("aud") | E::ClaimMalformed("aud") => Check::Audience,
-        E::ClaimMissing(_) | E::ClaimMalformed(_) => Check::Times,
-        E::Expired | E::NotYetValid | E::IssuedInFuture | E::LifetimeTooLong => Check::Times,
-        E::TokenUseMismatch => Check::Use,
-    }
+/// An error in a line: its reason, and what it is about.
+pub fn told(error: VerifyError, provider: Option<&Provider>) -> String {
+    let reason = error.reason().as_str();
+    error.detail(provider).map_or(reason.to_owned(), |detail| format!("{reason} ({detail})"))
 }
 
 /// What is shown of a value of the caller's.
@@ -57,27 +25,29 @@ pub struct Telling<'a> {
     pub steps: Vec<Step>,
     /// Whether values of the caller's are hidden.
     pub redact: bool,
+    /// The provider that the token was judged by in the end.
+    pub provider: Option<&'a Provider>,
     /// The request, for its moment.
     pub line: &'a Line,
 }
 
 impl Telling<'_> {
     /// Whether the token failed by this check.
-    pub fn fails(&self, check: Check) -> bool {
-        self.failed.is_some_and(|error| check_of(error) == check)
+    pub fn fails(&self, check: Stage) -> bool {
+        self.failed.is_some_and(|error| error.stage() == check)
     }
 
     /// Adds the step of a check; false where the telling ends with it.
     pub fn tell(
         &mut self,
-        check: Check,
+        check: Stage,
         name: &'static str,
         good: String,
         details: Vec<String>,
     ) -> bool {
-        let failed = self.failed.filter(|error| check_of(*error) == check);
+        let failed = self.failed.filter(|error| error.stage() == check);
         let step = match failed {
-            Some(error) => Step::new(name, Status::Failed, error.to_string()),
+            Some(error) => Step::new(name, Status::Failed, told(error, self.provider)),
             None => Step::new(name, Status::Ok, good),
         };
         self.steps.push(step.with(details));

@@ -1,0 +1,51 @@
+//! Whom the telemetry of a denial names: a caller whose token verified and was refused.
+
+use std::borrow::Cow;
+
+use super::{Gate, Request, RequestScope};
+use crate::principal::refused_identity;
+use crate::template::{Part, Scope};
+use crate::verdict::{Judgement, Verdict};
+use crate::verify::Claims;
+
+impl Gate<'_> {
+    /// Puts the tags of such a caller into the judgement, if the request is denied: what passes in a
+    /// dry run is not taken for the caller's.
+    pub(super) fn name_refused(&self, request: &Request<'_>, found: &mut Judgement) {
+        let (refused, unbound) = (found.refused.take(), found.unbound.take());
+        let rule = found.rule.and_then(|index| self.policy.rules.get(index));
+        let (Verdict::Deny(_), Some(rule)) = (&found.verdict, rule) else { return };
+        let request = RequestScope { gate: self, request, rule, principal: None };
+        let identity;
+        let (claims, identity) = match (&refused, &unbound) {
+            (Some(refused), _) => {
+                let provider = self.policy.providers.get(refused.claims().provider());
+                identity = provider.and_then(|provider| refused_identity(refused, provider));
+                (refused.claims(), identity.as_deref())
+            }
+            (None, Some(caller)) => (caller.claims(), Some(caller.principal().identity())),
+            (None, None) => return,
+        };
+        let scope = DeniedScope { request, claims, identity };
+        found.denied_tags = self.tags(&scope, |_| true);
+    }
+}
+
+/// What the tags of a refused caller are filled from.
+struct DeniedScope<'a> {
+    request: RequestScope<'a>,
+    claims: &'a Claims,
+    identity: Option<&'a str>,
+}
+
+impl Scope for DeniedScope<'_> {
+    fn value(&self, part: &Part) -> Option<Cow<'_, str>> {
+        match part {
+            Part::Claim(claim) => self.claims.text(claim),
+            Part::Identity => self.identity.map(Cow::from),
+            Part::Kid => self.claims.kid().map(Cow::from),
+            Part::Provider => self.request.provider_name(self.claims).map(Cow::from),
+            _ => self.request.value(part),
+        }
+    }
+}
