@@ -67,7 +67,12 @@ pub struct Request<'a> {
 
 impl Gate<'_> {
     /// Judges a request: path, rule, token, grants, tags, limits, in this order. Where the rule guards
-    /// the body, the limits wait for [`Gate::conclude`].
+    /// the body, [`Gate::conclude`] has the last word.
+    ///
+    /// A guarded request, too, takes from its limits here, before its head may go on: what its
+    /// headers cost, or one token where the rows of its body are the cost. A body that is refused
+    /// later gives nothing back. A program behind may have acted on the head by then, and every head
+    /// that it gets must have cost a token: otherwise broken bodies would reach it without end.
     pub fn judge(&self, request: &Request<'_>) -> Judgement {
         let mut judgement = Judgement::from(Verdict::Allow(Reason::Ok));
         judgement.verdict = match self.decide(request, &mut judgement) {
@@ -117,21 +122,21 @@ impl Gate<'_> {
         }
         found.lease = self.occupy(&scope, &mut found.store)?;
         let plan = scope.plan(cost);
-        match &rule.payload {
-            Some(_) => found.needs_body = Some(NeedsBody { plan }),
-            None => {
-                if let Err(denial) = self.take(plan, request.clock, found) {
-                    self.vacate(request.clock, found);
-                    return Err(denial);
-                }
-            }
+        if let Err(denial) = self.take(&plan, request.clock, found) {
+            self.vacate(request.clock, found);
+            return Err(denial);
         }
-        let reason = if principal.is_some() { Reason::Ok } else { Reason::Anonymous };
-        Ok(passed(reason, found))
+        // A request that ended with its headers has no body to wait for.
+        if rule.payload.is_some() && !request.bodyless {
+            found.needs_body = Some(NeedsBody { plan });
+        } else {
+            found.charges = self.charges(plan);
+        }
+        Ok(passed(found))
     }
 
-    /// Judges a request whose body was judged: its rows, or why it is refused. A refused body takes
-    /// nothing from the limits.
+    /// Judges a request whose body was judged: its rows, or why it is refused. Takes what the rows
+    /// cost beyond the token that the head took.
     pub fn conclude(
         &self,
         judgement: &mut Judgement,
@@ -142,18 +147,21 @@ impl Gate<'_> {
         let outcome = match (body, judgement.rule.and_then(|index| self.policy.rules.get(index))) {
             (Err(refusal), _) => Err(refused(refusal, judgement)),
             (Ok(_), None) => Err(Reason::NoRule.into()),
-            (Ok(rows), Some(rule)) => {
-                if let Some(cost) = quota_plan::cost_of_rows(&rule.cost, rows) {
+            (Ok(rows), Some(rule)) => match quota_plan::cost_of_rows(&rule.cost, rows) {
+                Some(cost) => {
                     judgement.cost = Some(cost);
                     plan.iter_mut().for_each(|planned| planned.cost = cost);
+                    self.take_rest(&plan, clock, judgement)
                 }
-                self.take(plan, clock, judgement)
-            }
+                None => Ok(()),
+            },
         };
-        judgement.verdict = match (outcome, &judgement.verdict) {
-            (Err(denial), _) => self.refusal(denial, judgement),
-            (Ok(()), Verdict::Allow(reason)) => passed(*reason, judgement),
-            (Ok(()), other) => other.clone(),
+        if outcome.is_ok() {
+            judgement.charges = self.charges(plan);
+        }
+        judgement.verdict = match outcome {
+            Err(denial) => self.refusal(denial, judgement),
+            Ok(()) => passed(judgement),
         };
     }
 
@@ -198,14 +206,18 @@ impl Gate<'_> {
 }
 
 /// A request passes; a limit that is a dry run may have something to report.
-fn passed(reason: Reason, found: &Judgement) -> Verdict {
+fn passed(found: &Judgement) -> Verdict {
     match quotas::would_deny(&found.limits) {
         Some(denial) => Verdict::WouldDeny(denial),
-        None => Verdict::Allow(reason),
+        None if found.caller.is_some() => Verdict::Allow(Reason::Ok),
+        None => Verdict::Allow(Reason::Anonymous),
     }
 }
 
 fn refused(refusal: Refusal, found: &mut Judgement) -> Denial {
     found.refusal = Some(refusal);
-    refusal.reason().into()
+    match refusal.reason() {
+        reason @ Reason::StoreUnavailable => Denial::for_now(reason, OWN_RETRY_AFTER),
+        reason => reason.into(),
+    }
 }

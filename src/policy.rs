@@ -40,6 +40,8 @@ pub struct Policy {
     pub max_identities: u32,
     /// What happens when the store cannot answer.
     pub failure_mode: FailureMode,
+    /// Whether the head of a guarded request waits for the verdict on its body.
+    pub hold_head: bool,
     /// Whether paths with more than one reading are refused.
     pub reject_ambiguous_paths: bool,
     /// Whether what would be refused passes, by any rule.

@@ -150,7 +150,7 @@ pub struct Judgement {
     /// What the store went through for it.
     pub store: Counters,
     /// What is left to do once the body is judged. While it is there, the verdict is what the
-    /// headers allow: nothing of the body may pass yet, and nothing was taken from any limit.
+    /// headers allow: nothing of the body may pass yet.
     pub needs_body: Option<NeedsBody>,
     /// What is wrong with the body, for the log.
     pub refusal: Option<Refusal>,
@@ -159,7 +159,7 @@ pub struct Judgement {
 /// A request that passed by its headers and waits for its body.
 #[derive(Debug)]
 pub struct NeedsBody {
-    /// What it takes from each limit of the rule, the rows of its body not counted yet.
+    /// What it took from each limit of the rule by its headers, the rows of its body not counted.
     pub plan: Vec<Planned>,
 }
 

@@ -169,6 +169,7 @@ fn absent_sections_have_the_defaults_of_the_contract() {
     assert_eq!((policy.filter_state, policy.metrics), (FilterState::All, true));
     assert_eq!((policy.crypto, policy.failure_mode), (Crypto::Auto, FailureMode::Deny));
     assert_eq!((policy.max_identities, policy.reject_ambiguous_paths), (131_072, true));
+    assert!(!policy.hold_head);
     assert_eq!(policy.token_cache.entries, 10_000);
     assert_eq!(policy.token_cache.max_age, Duration::from_secs(300));
 }
@@ -197,6 +198,7 @@ fn given_values_are_taken() {
         ("/token_cache", json!({"entries": 0, "max_age": "1s"})),
         ("/store", json!({"max_identities": 8})),
         ("/failure_mode", json!("allow")),
+        ("/hold_head", json!(true)),
         ("/ambiguous_paths", json!("allow")),
         ("/dry_run", json!(false)),
         ("/privacy", json!({"hash_key_env": "UNUSED"})),
@@ -216,6 +218,7 @@ fn given_values_are_taken() {
     assert_eq!((policy.filter_state, policy.metrics), (FilterState::Denied, false));
     assert_eq!((policy.crypto, policy.failure_mode), (Crypto::Module, FailureMode::Allow));
     assert_eq!((policy.max_identities, policy.reject_ambiguous_paths), (8, false));
+    assert!(policy.hold_head);
     assert_eq!(policy.token_cache.entries, 0);
 }
 
@@ -391,7 +394,7 @@ fn all_errors_of_shape_are_reported_at_once() {
             "limits[0].rate: null is not a value here; leave the member out to have its default",
             "provider: unknown field `provider` (is `providers` meant?), expected one of \
              `providers`, `token`, `rules`, `limits`, `tags`, `responses`, `telemetry`, `privacy`, \
-             `crypto`, `token_cache`, `store`, `failure_mode`, `ambiguous_paths`, `dry_run`",
+             `crypto`, `token_cache`, `store`, `hold_head`, `failure_mode`, `ambiguous_paths`, `dry_run`",
             "providers[0].issuer: unknown field `issuer` (is `issuers` meant?), expected one of \
              `name`, `preset`, `issuers`, `tenants`, `audiences`, `algorithms`, `keys`, \
              `clock_skew`, `require_exp`, `max_lifetime`, `typ`, `token_use`, `bind`, `identity`",
@@ -1121,6 +1124,32 @@ fn a_hashed_tag_loads_with_its_key_which_never_prints() {
         let lines = problems(&hashed(name).to_string());
         assert!(lines.iter().all(|line| !line.contains(&SECRET[..16])), "{lines:?}");
         assert_eq!(lines.len(), 1, "{lines:?}");
+    }
+}
+
+#[test]
+fn a_watched_rule_that_lends_nothing_is_warned_of() {
+    let mut document = least();
+    set(&mut document, "/rules/0/upstream_authorization", json!({"env": "ENDPOINT_KEY"}));
+    let told = |document: &Value| {
+        let lines = warnings(document);
+        lines.iter().any(|line| line.contains("is not lent while the rule is a dry run"))
+    };
+    for (payload, whole, rule, hold_head, want) in [
+        (true, false, true, false, true),
+        (true, true, false, false, true),
+        (true, true, true, true, false),
+        (true, false, false, false, false),
+        (false, true, true, false, false),
+    ] {
+        let mut document = document.clone();
+        if payload {
+            set(&mut document, "/rules/0/payload", json!({}));
+        }
+        set(&mut document, "/dry_run", json!(whole));
+        set(&mut document, "/rules/0/dry_run", json!(rule));
+        set(&mut document, "/hold_head", json!(hold_head));
+        assert_eq!(told(&document), want, "{document}");
     }
 }
 

@@ -286,20 +286,20 @@ async fn a_buffer_of_the_proxy_below_the_limit_is_its_own_413_and_harms_nobody()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_are_the_cost_and_a_refused_body_costs_nothing() {
-    let name = "rows_are_the_cost_and_a_refused_body_costs_nothing";
+async fn rows_are_the_cost_and_a_refused_body_costs_the_token_of_its_head() {
+    let name = "rows_are_the_cost_and_a_refused_body_costs_the_token_of_its_head";
     let rule = json!({
         "limits": ["small"], "cost": {"json_rows": ["/input_data/data", "/data"], "max": 5},
     });
     let Some((envoy, upstream)) = start_with(name, rule, |builder| builder).await else { return };
     let data = |rows: usize| post(format!(r#"{{"data":[{}]}}"#, vec!["0"; rows].join(",")));
-    // Of 10 tokens: 0, 4, 1 (an empty array), 5 (bounded), and none is left.
+    // Of 10 tokens: 1 (for the head), 3, 5 (bounded), 1 (the head of what does not fit), none is left.
     for (number, (request, status)) in [
         (post(r#"{"data":[1,2,3,4],"#), 400),
-        (data(4), 200),
+        (data(3), 200),
         (data(6), 200),
         (data(2), 429),
-        (data(0), 200),
+        (data(0), 429),
         (data(1), 429),
     ]
     .into_iter()
@@ -308,7 +308,7 @@ async fn rows_are_the_cost_and_a_refused_body_costs_nothing() {
         let response = client::send(envoy.address(), &request).await;
         assert_eq!(response.status, status, "{number}");
     }
-    assert_eq!(upstream.count(), 3);
+    assert_eq!(upstream.count(), 2);
 }
 
 /// An upstream that counts the bytes it gets and answers `reply` at once, if there is one.

@@ -349,6 +349,7 @@ fn envoy_gateways_policies_fit_their_definition_and_the_gateway() {
     let entra = entra.iter().find(|cluster| cluster["name"] == "entra").unwrap();
     assert_eq!(clusters, std::slice::from_ref(entra), "as in envoy/gateway.yaml");
 
+    fits(definitions.as_ref(), &read("envoy-gateway/buffer.yaml").remove(0));
     let mut configs = Vec::new();
     for (file, source) in [("policy", "image"), ("policy-http", "http")] {
         let policy = read(format!("envoy-gateway/{file}.yaml")).remove(0);

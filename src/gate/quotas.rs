@@ -3,7 +3,7 @@
 use super::{Gate, OWN_RETRY_AFTER, Request, RequestScope};
 use crate::concurrency::Lease;
 use crate::limit::store::StoreError;
-use crate::limit::{self, Answer, Counters, Ruling, Standing, TakeError};
+use crate::limit::{self, Answer, Counters, Mode, Ruling, Standing, TakeError};
 use crate::policy::{FailureMode, Limit};
 use crate::principal::{Caller, Principal};
 use crate::quota_plan::Planned;
@@ -56,14 +56,52 @@ impl Gate<'_> {
     /// Takes from every limit of the plan or from none.
     pub(super) fn take(
         &self,
-        plan: Vec<Planned>,
+        plan: &[Planned],
+        clock: &dyn Fn() -> u64,
+        found: &mut Judgement,
+    ) -> Result<(), Denial> {
+        self.take_as(plan, |mode| mode, clock, found)
+    }
+
+    /// Takes from every limit of the plan, or from none, what its cost has beyond the one token that
+    /// [`Gate::take`] took before the cost was known.
+    pub(super) fn take_rest(
+        &self,
+        plan: &[Planned],
+        clock: &dyn Fn() -> u64,
+        found: &mut Judgement,
+    ) -> Result<(), Denial> {
+        let before = std::mem::take(&mut found.limits);
+        let rest = |mode| if mode == Mode::Take { Mode::Rest } else { mode };
+        let taken = self.take_as(plan, rest, clock, found);
+        // What a dry run would have refused by the head, it would have refused.
+        for (report, before) in found.limits.iter_mut().zip(before) {
+            if before.ruling != Ruling::Pass && report.ruling == Ruling::Pass {
+                report.ruling = before.ruling;
+            }
+        }
+        taken
+    }
+
+    /// What to charge when the response to a request with this plan ends.
+    pub(super) fn charges(&self, plan: Vec<Planned>) -> Vec<Planned> {
+        let by_response = |planned: &Planned| {
+            self.limit_of(planned).is_some_and(|limit| limit.response_cost.is_some())
+        };
+        plan.into_iter().filter(by_response).collect()
+    }
+
+    fn take_as(
+        &self,
+        plan: &[Planned],
+        mode: impl Fn(Mode) -> Mode,
         clock: &dyn Fn() -> u64,
         found: &mut Judgement,
     ) -> Result<(), Denial> {
         if plan.is_empty() {
             return Ok(());
         }
-        let answer = self.take_all(&plan, clock, &mut found.store);
+        let answer = self.take_all(plan, mode, clock, &mut found.store);
         let standings = match &answer {
             Ok(
                 Answer::Allowed(standings)
@@ -75,13 +113,7 @@ impl Gate<'_> {
         found.limits =
             plan.iter().zip(standings).filter_map(|pair| self.limit_report(pair)).collect();
         match answer {
-            Ok(Answer::Allowed(_)) => {
-                let by_response = |planned: &Planned| {
-                    self.limit_of(planned).is_some_and(|limit| limit.response_cost.is_some())
-                };
-                found.charges = plan.into_iter().filter(by_response).collect();
-                Ok(())
-            }
+            Ok(Answer::Allowed(_)) => Ok(()),
             Ok(Answer::Denied { retry_after_ns, .. }) => {
                 Err(Denial::for_now(Reason::RateLimited, retry_after_ns))
             }
@@ -93,13 +125,15 @@ impl Gate<'_> {
     fn take_all(
         &self,
         plan: &[Planned],
+        mode: impl Fn(Mode) -> Mode,
         clock: &dyn Fn() -> u64,
         counters: &mut Counters,
     ) -> Result<Answer, TakeError> {
-        let takes: Vec<limit::Request<'_>> = plan
-            .iter()
-            .filter_map(|planned| Some(planned.request(self.limit_of(planned)?)))
-            .collect();
+        let request = |planned| {
+            let request = Planned::request(planned, self.limit_of(planned)?);
+            Some(limit::Request { mode: mode(request.mode), ..request })
+        };
+        let takes: Vec<limit::Request<'_>> = plan.iter().filter_map(request).collect();
         match self.table {
             Some(table) => limit::take_all(table, self.store, clock, &takes, counters),
             None => Err(TakeError::Store(StoreError::Damaged)),

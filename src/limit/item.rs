@@ -47,17 +47,16 @@ impl<'a> Item<'a> {
     /// Notes where the bucket stands after it.
     pub(super) fn spend(&mut self, slot: &Slot, now: u64) -> (Taken, bool) {
         let Request { quota, mode, .. } = self.request;
-        let cost = if mode == Mode::Ask { 1 } else { self.request.cost };
         let stored = slot.find(self.place.fingerprint);
         let bucket = self.bucket(slot, now);
-        let taken = gcra::take(bucket, quota, now, cost);
+        let taken = self.judge(bucket, now);
         self.standing.ruling = match taken.outcome {
             Outcome::Allowed { .. } => Ruling::Pass,
             Outcome::Denied { .. } => Ruling::NotYet,
             Outcome::Never => Ruling::Never,
         };
         match (taken.outcome, mode) {
-            (Outcome::Allowed { remaining, reset_ns }, Mode::Take) => {
+            (Outcome::Allowed { remaining, reset_ns }, Mode::Take | Mode::Rest) => {
                 self.standing = Standing { remaining, reset_ns, ruling: Ruling::Pass };
             }
             _ => self.note(bucket, now),
@@ -65,6 +64,29 @@ impl<'a> Item<'a> {
         let outdated = stored
             .is_some_and(|way| taken.bucket != way.bucket || way.interval != quota.interval_bits());
         (taken, outdated)
+    }
+
+    fn judge(&self, bucket: Bucket, now: u64) -> Taken {
+        let Request { quota, mode, cost, .. } = self.request;
+        match mode {
+            Mode::Take => gcra::take(bucket, quota, now, cost),
+            Mode::Ask => gcra::take(bucket, quota, now, 1),
+            Mode::Rest => {
+                let rest = gcra::take(bucket, quota, now, self.amount());
+                let passes =
+                    cost <= quota.burst() && matches!(rest.outcome, Outcome::Allowed { .. });
+                if passes { rest } else { gcra::take(bucket, quota, now, cost) }
+            }
+        }
+    }
+
+    /// How many tokens the item takes where it passes.
+    pub(super) fn amount(&self) -> u64 {
+        match self.request.mode {
+            Mode::Take => self.request.cost,
+            Mode::Ask => 0,
+            Mode::Rest => self.request.cost.saturating_sub(1),
+        }
     }
 
     /// Notes where the bucket stands with nothing taken.

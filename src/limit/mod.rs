@@ -65,6 +65,9 @@ pub enum Mode {
     Take,
     /// It takes nothing, but one token must be there: the response is [charged](charge).
     Ask,
+    /// It takes the cost less one: the request took a token when its head came, before its cost was
+    /// known. Where the rest is not there, the moment that the answer names is that of the whole.
+    Rest,
 }
 
 /// Where a bucket stands, and what it says of the request.

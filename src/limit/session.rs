@@ -5,7 +5,7 @@ use super::item::{Item, Judged, Loaded};
 use super::slot::{Evicted, SLOT_BYTES, Slot, Way};
 use super::store::{self, CREATE, Store, StoreError, Swap};
 use super::table::Table;
-use super::{Answer, Counters, Mode, Request, TRIES, TakeError};
+use super::{Answer, Counters, Request, TRIES, TakeError};
 
 /// What the steps of one request share.
 struct Session<'a> {
@@ -165,7 +165,7 @@ impl<'a> Session<'a> {
                     self.lose()?;
                     return Ok(false);
                 }
-                if item.request.mode == Mode::Ask || item.request.cost == 0 {
+                if item.amount() == 0 {
                     break;
                 }
                 if self.write(item, loaded, taken.bucket)? {
@@ -218,7 +218,7 @@ impl<'a> Session<'a> {
     ) -> Result<bool, StoreError> {
         let loaded = self.load_and_read_clock(item.place.slot)?;
         let Some(way) = loaded.slot.find(item.place.fingerprint) else { return Ok(true) };
-        let Request { quota, cost, .. } = item.request;
+        let quota = item.request.quota;
         let elapsed = if way.bucket == written && way.interval == quota.interval_bits() {
             0
         } else {
@@ -226,7 +226,7 @@ impl<'a> Session<'a> {
             self.now.checked_sub(taken_at).unwrap_or(u64::MAX)
         };
         let bucket = gcra::carry_over(way.bucket, way.interval, quota, self.now);
-        self.write(item, loaded, gcra::give_back(bucket, quota, cost, elapsed))
+        self.write(item, loaded, gcra::give_back(bucket, quota, item.amount(), elapsed))
     }
 
     /// The clock comes after the load, see [`super::take_all`].

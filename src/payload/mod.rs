@@ -71,6 +71,8 @@ pub enum Refusal {
     Unbuffered,
     /// The host did not show all of it.
     Unseen,
+    /// The host shows nothing of the body of a head that waits, and `hold_head` says that it does.
+    Withheld,
 }
 
 impl Refusal {
@@ -84,6 +86,7 @@ impl Refusal {
             Self::NoBody | Self::Malformed(_) | Self::Lacking | Self::Unfinished | Self::Unseen => {
                 Reason::PayloadMalformed
             }
+            Self::Withheld => Reason::StoreUnavailable,
         }
     }
 }
@@ -104,6 +107,9 @@ impl fmt::Display for Refusal {
                 f.write_str("longer than the proxy's buffer (per_connection_buffer_limit_bytes)")
             }
             Self::Unseen => f.write_str("not shown whole by the host"),
+            Self::Withheld => f.write_str(
+                "held back by the proxy: hold_head needs allow_on_headers_stop_iteration",
+            ),
             Self::Unfinished => f.write_str("answered before it was complete"),
         }
     }

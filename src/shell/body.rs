@@ -1,6 +1,7 @@
 //! A request whose body is looked at before anything of it goes on.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use super::http::Stream;
 use super::state::State;
@@ -18,14 +19,30 @@ pub(super) const PIECE: usize = 64 << 10;
 pub struct Body {
     judgement: Judgement,
     check: Check,
-    /// Kept for the form of a refusal.
+    /// Kept for the form of a refusal, and for what is written to a head that waits.
     headers: Headers,
+    /// The head waits for the verdict, too.
+    holds_head: bool,
+}
+
+/// What a host showed of a body while its headers were not judged yet.
+#[derive(Clone, Copy)]
+pub struct Shown {
+    /// How much of it the host holds, bytes.
+    size: usize,
+    /// Whether that is all.
+    end: bool,
 }
 
 impl Body {
-    /// Begins with a judgement that needs the body.
-    pub fn new(judgement: Judgement, guard: &Guard, headers: Headers) -> Self {
-        Self { judgement, check: guard.check(), headers }
+    /// Whether the head waits for the verdict on the body.
+    pub fn holds_head(&self) -> bool {
+        self.holds_head
+    }
+
+    /// Whether the host has shown any of it.
+    pub fn seen(&self) -> bool {
+        self.check.bytes() > 0
     }
 
     fn guard<'a>(&self, state: &'a State) -> Option<&'a Guard> {
@@ -59,14 +76,64 @@ impl Body {
 }
 
 impl State {
+    /// A request passed by its headers, and its body has the last word. True when the request goes
+    /// on, be it its head alone.
+    ///
+    /// The head waits where the configuration says that the host shows the body all the same, and
+    /// where the host has just done so: while the request waited for keys, it showed what may never
+    /// be shown again.
+    pub(super) fn await_body(
+        &self,
+        judgement: Judgement,
+        headers: &Headers,
+        context: u32,
+        stream: &Rc<RefCell<Stream>>,
+    ) -> bool {
+        let rule = judgement.rule.and_then(|index| self.policy.rules.get(index));
+        let Some(guard) = rule.and_then(|rule| rule.payload.as_ref()) else { return false };
+        let shown = stream.borrow_mut().shown.take();
+        let holds_head = self.policy.hold_head || shown.is_some();
+        // What is written to headers that went on goes nowhere.
+        if !holds_head && self.write_request(&judgement, headers).is_err() {
+            self.refuse_unwritable(headers);
+            return false;
+        }
+        let check = guard.check();
+        let body = Body { judgement, check, headers: headers.clone(), holds_head };
+        stream.borrow_mut().body = Some(body);
+        match shown {
+            Some(Shown { size, end }) => {
+                self.body_grew(stream, size, end);
+            }
+            None if holds_head => self.watch_held(context, stream),
+            None => return true,
+        }
+        stream.borrow().allowed
+    }
+
     /// More of a body came. Whether the request may go on.
     pub fn body_grew(&self, stream: &RefCell<Stream>, size: usize, end: bool) -> Action {
+        self.note_shown(stream, Some(size), end);
         self.look(stream, end, |body| body.feed(self, size))
     }
 
     /// Trailers came: the body ended before them.
     pub fn body_ended(&self, stream: &RefCell<Stream>) -> Action {
+        self.note_shown(stream, None, true);
         self.look(stream, true, |_| Ok(()))
+    }
+
+    /// Notes what the host shows of the body of a request that is not judged yet.
+    fn note_shown(&self, stream: &RefCell<Stream>, size: Option<usize>, end: bool) {
+        let mut stream = stream.borrow_mut();
+        match &stream.body {
+            Some(body) if body.holds_head => self.holding.shown(),
+            None if !stream.allowed => {
+                let size = size.or(stream.shown.map(|shown| shown.size)).unwrap_or(0);
+                stream.shown = Some(Shown { size, end });
+            }
+            _ => {}
+        }
     }
 
     fn look(
@@ -113,9 +180,19 @@ impl State {
         }
     }
 
-    fn conclude_body(&self, stream: &RefCell<Stream>, body: Body, rows: Result<u64, Refusal>) {
-        let Body { mut judgement, headers, .. } = body;
+    pub(super) fn conclude_body(
+        &self,
+        stream: &RefCell<Stream>,
+        body: Body,
+        rows: Result<u64, Refusal>,
+    ) {
+        let Body { mut judgement, headers, holds_head, .. } = body;
         self.conclude(&mut judgement, rows);
+        let passes = !matches!(judgement.verdict, Verdict::Deny(_));
+        if holds_head && passes && self.write_request(&judgement, &headers).is_err() {
+            self.refuse_unwritable(&headers);
+            return;
+        }
         self.report(&judgement);
         match &judgement.verdict {
             Verdict::Deny(denial) => self.refuse(denial, &judgement, Recipient::of(&headers)),

@@ -13,7 +13,7 @@ use crate::entry::*;
 pub(super) const MILLISECOND: u64 = 1_000_000;
 const TIMEOUT: u64 = 5_000 * MILLISECOND;
 
-fn configuration() -> Value {
+pub(super) fn remote() -> Value {
     json!({
         "providers": [{
             "name": "p",
@@ -52,10 +52,10 @@ fn pairs(list: &[(&str, &str)]) -> Vec<(Vec<u8>, Vec<u8>)> {
     list.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).collect()
 }
 
-/// Loads [`configuration`] into a host without keys.
+/// Loads [`remote`] into a host without keys.
 pub(super) fn start() -> u32 {
     host(|host| host.shared.clear());
-    assert!(configure(&configuration()));
+    assert!(configure(&remote()));
     host(|host| host.root)
 }
 
@@ -249,7 +249,7 @@ fn a_missing_cluster_is_told_with_its_usual_causes_and_tried_again() {
 #[test]
 fn a_new_configuration_of_the_same_provider_starts_with_its_keys() {
     start_with_keys();
-    assert!(configure(&configuration()));
+    assert!(configure(&remote()));
     let root = host(|host| host.root);
     assert_eq!(open(root, 1, "k").1, CONTINUE);
     assert_eq!(calls(), 1);
@@ -261,7 +261,7 @@ fn a_configuration_that_ends_during_its_fetch_gives_the_lease_back() {
     tick(root, 0);
     assert_eq!(calls(), 1);
     close(root);
-    assert!(configure(&configuration()));
+    assert!(configure(&remote()));
     tick(host(|host| host.root), 0);
     assert_eq!(calls(), 2);
 }
@@ -285,7 +285,7 @@ fn a_host_that_fails_every_call_while_requests_wait_never_panics_the_module_nor_
 /// (CVE-2025-64527).
 #[test]
 fn two_fetches_end_in_any_order_while_clients_come_and_go_and_each_request_is_told_once() {
-    let mut document = configuration();
+    let mut document = remote();
     let mut second = document["providers"][0].clone();
     second["name"] = json!("q");
     second["issuers"] = json!(["https://other.test"]);

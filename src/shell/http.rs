@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::body::{Body, PIECE};
+use super::body::{Body, PIECE, Shown};
 use super::state::State;
 use super::waiting::Lacking;
 use crate::abi::{self, Action, Map};
@@ -27,11 +27,13 @@ pub struct Http {
 #[derive(Default)]
 pub struct Stream {
     /// The request passed.
-    allowed: bool,
+    pub(super) allowed: bool,
     /// The request ended with its headers.
     bodyless: bool,
-    /// The body that is judged before the request passes; its headers go on meanwhile.
+    /// The body that is judged before the request passes.
     pub body: Option<Body>,
+    /// What the host showed of the body before the headers were judged.
+    pub shown: Option<Shown>,
     /// Fields for the response of a request that passed.
     response_fields: Vec<(&'static str, String)>,
     /// The place in flight that it holds.
@@ -48,10 +50,11 @@ impl Stream {
         if self.allowed { Action::Continue } else { Action::Pause }
     }
 
-    /// Whether the headers may go on. A host shows nothing of a body before its headers went on
-    /// (proxy-wasm-cpp-host #143), so those of a request that passed by them do.
+    /// Whether the headers may go on. Unless it is told to, a host shows nothing of a body before its
+    /// headers went on (proxy-wasm-cpp-host #143), so those of a request that passed by them do.
     fn headers_gate(&self) -> Action {
-        if self.body.is_some() { Action::Continue } else { self.gate() }
+        let waits_alone = self.body.as_ref().is_some_and(|body| !body.holds_head());
+        if waits_alone { Action::Continue } else { self.gate() }
     }
 }
 
@@ -185,17 +188,7 @@ impl State {
         // The stream holds its place from now on, whatever else comes.
         stream.borrow_mut().lease = judgement.lease.take();
         if judgement.needs_body.is_some() {
-            // The headers go on now, and what is written to them later goes nowhere.
-            if self.write_request(&judgement, headers).is_err() {
-                self.refuse_unwritable(headers);
-                return false;
-            }
-            let rule = judgement.rule.and_then(|index| self.policy.rules.get(index));
-            let guard = rule.and_then(|rule| rule.payload.as_ref());
-            let body = guard.map(|guard| Body::new(judgement, guard, headers.clone()));
-            let begun = body.is_some();
-            stream.borrow_mut().body = body;
-            return begun;
+            return self.await_body(judgement, headers, context, stream);
         }
         let passes = matches!(judgement.verdict, Verdict::Allow(_) | Verdict::WouldDeny(_));
         if passes && self.write_request(&judgement, headers).is_err() {
@@ -222,7 +215,7 @@ impl State {
 
     /// Refuses a request whose headers the host does not show, or does not change as they must be:
     /// its `capability_restriction_config` may lack the call.
-    fn refuse_unwritable(&self, headers: &Headers) {
+    pub(super) fn refuse_unwritable(&self, headers: &Headers) {
         let denial = Denial::for_now(Reason::StoreUnavailable, OWN_RETRY_AFTER);
         let judgement = Judgement::from(Verdict::Deny(denial.clone()));
         self.report(&judgement);

@@ -4,6 +4,9 @@ mod body;
 pub mod contexts;
 mod counts;
 mod foreign;
+mod holding;
+#[cfg(test)]
+mod holding_tests;
 mod host_log;
 mod http;
 mod keys;

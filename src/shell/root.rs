@@ -66,7 +66,7 @@ impl Root {
                     // The first fetch waits for the first tick: Envoy tries each configuration in
                     // a VM that it then throws away, and whose fetch would never end.
                     state.waiting.start_ticks();
-                } else if state.counts_concurrency() {
+                } else if state.counts_concurrency() || state.holds_heads() {
                     abi::set_tick(super::waiting::TICK);
                 }
                 self.state.replace(Some(state));
@@ -88,6 +88,7 @@ impl Root {
         // The host ticks a replaced configuration for as long as it has streams.
         if let Some(state) = self.state() {
             state.tend_concurrency();
+            state.refuse_withheld();
         }
     }
 

@@ -6,6 +6,7 @@ use log::info;
 
 use super::counts::{self, Counts};
 use super::foreign::Foreign;
+use super::holding::Holding;
 use super::keys::RemoteKeys;
 use super::logging::RefusalLog;
 use super::metrics::Metrics;
@@ -39,6 +40,8 @@ pub struct State {
     pub metrics: Rc<Metrics>,
     /// The requests that wait for a key.
     pub waiting: Waiting,
+    /// The requests whose head waits for the verdict on their body.
+    pub holding: Holding,
     engines: Engines<Foreign>,
     cache: TokenCache,
     /// The log of refusals.
@@ -75,6 +78,7 @@ impl State {
             keys,
             metrics,
             waiting: Waiting::default(),
+            holding: Holding::default(),
             engines,
             cache,
             refusals: RefusalLog::default(),
@@ -175,10 +179,12 @@ impl State {
         }
         let rule = judgement.rule.and_then(|index| self.policy.rules.get(index));
         let authorization = rule.and_then(|rule| rule.upstream_authorization.as_ref());
-        // A dry run of the rule lets pass; it does not lend the upstream's key to who would be
-        // refused. One of a limit changes nothing else for the caller.
+        // A dry run of the rule lets every request pass, and lends the upstream's key to none that
+        // would be refused: not to one whose body is still to be judged either. A dry run of a limit
+        // changes nothing else for the caller.
         let watched = self.policy.dry_run || rule.is_some_and(|rule| rule.dry_run);
-        let lent = matches!(judgement.verdict, Verdict::Allow(_)) || !watched;
+        let judged = judgement.needs_body.is_none();
+        let lent = !watched || (judged && matches!(judgement.verdict, Verdict::Allow(_)));
         if let Some(value) = authorization.filter(|_| lent) {
             write_header(b"authorization", &[value.expose().as_bytes().to_vec()])?;
         }

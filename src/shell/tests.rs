@@ -251,7 +251,7 @@ pub(super) fn send(stream: u32, piece: &[u8], end: bool) -> Action {
 }
 
 #[test]
-fn a_guarded_body_is_held_until_its_end_and_nothing_is_taken_before() {
+fn a_guarded_body_is_held_until_its_end_and_the_limits_are_asked_before_its_head_goes_on() {
     assert!(configure(&guarded()));
     let (stream, action) = begin();
     assert_eq!((action, upstream_header("x-auth-subject").as_deref()), (CONTINUE, Some("alice")));
@@ -263,14 +263,15 @@ fn a_guarded_body_is_held_until_its_end_and_nothing_is_taken_before() {
     let (stream, _) = begin();
     assert_eq!(send(stream, b"{\"data\":1}", false), PAUSE);
     assert_eq!(proxy_on_request_trailers(stream, 1), CONTINUE);
-    let (stream, _) = begin();
-    assert_eq!(send(stream, b"{\"data\":1}", true), PAUSE);
+    assert_eq!(begin().1, PAUSE);
     assert_eq!(state("reason"), "rate_limited");
 }
 
 #[test]
-fn a_refused_body_costs_nothing_and_callbacks_after_the_reply_change_nothing() {
-    assert!(configure(&guarded()));
+fn a_refused_body_costs_what_its_head_took_and_callbacks_after_the_reply_change_nothing() {
+    let mut document = guarded();
+    document["limits"][0]["burst"] = json!(5);
+    assert!(configure(&document));
     for (body, reason, status) in [
         (&b"{\"data\":}"[..], "payload_malformed", 400),
         (b"{\"other\":1}", "payload_malformed", 400),
@@ -294,11 +295,14 @@ fn a_refused_body_costs_nothing_and_callbacks_after_the_reply_change_nothing() {
         let (stream, _) = begin();
         assert_eq!(send(stream, b"{\"data\":1}", true), CONTINUE);
     }
+    assert_eq!(begin().1, PAUSE);
 }
 
 #[test]
 fn an_answer_before_the_body_was_judged_becomes_a_refusal() {
-    assert!(configure(&guarded()));
+    let mut document = guarded();
+    document["limits"][0]["burst"] = json!(3);
+    assert!(configure(&document));
     for (details, replies, reason) in [
         (&b"via_upstream"[..], 1, "payload_malformed"),
         (b"request_payload_too_large", 0, "payload_too_large"),
@@ -315,7 +319,9 @@ fn an_answer_before_the_body_was_judged_becomes_a_refusal() {
 
 #[test]
 fn a_body_that_the_host_does_not_show_whole_never_passes() {
-    assert!(configure(&guarded()));
+    let mut document = guarded();
+    document["limits"][0]["burst"] = json!(3);
+    assert!(configure(&document));
     let (stream, _) = begin();
     assert_eq!(send(stream, b"{\"data\":1}", false), PAUSE);
     assert_eq!(proxy_on_request_body(stream, 40, 1), PAUSE);

@@ -181,6 +181,33 @@ pub async fn try_send(address: SocketAddr, request: &Request) -> std::io::Result
     Connection::lazy(address).try_send(&request.to_bytes()).await
 }
 
+/// One request whose body follows its head when `between` is done, unless an answer comes first.
+///
+/// # Panics
+/// When no whole response comes within 20 s.
+pub async fn send_in_two(
+    address: SocketAddr,
+    request: &Request,
+    between: impl AsyncFnOnce(),
+) -> Response {
+    let (mut read, mut write) = connect(address).await.unwrap().into_split();
+    let bytes = request.to_bytes();
+    let (head, body) = bytes.split_at(bytes.len() - request.body.len());
+    write.write_all(head).await.unwrap();
+    let rest = async {
+        between().await;
+        let _ = write.write_all(body).await;
+        std::future::pending::<()>().await;
+    };
+    let answer = async {
+        tokio::select! {
+            answer = read_response(&mut read, false) => answer.unwrap().0,
+            () = rest => unreachable!(),
+        }
+    };
+    tokio::time::timeout(DEADLINE, answer).await.expect("no response")
+}
+
 /// All requests at the same moment, each on its own connection, opened before any is sent.
 pub async fn send_at_once(address: SocketAddr, requests: Vec<Request>) -> Vec<Response> {
     let barrier = Arc::new(Barrier::new(requests.len()));
@@ -224,6 +251,15 @@ pub async fn send_spread(
 
 /// One request over HTTP/2 with prior knowledge. Trailers are added to the headers.
 pub async fn send_h2(address: SocketAddr, request: hyper::Request<Full<Bytes>>) -> Response {
+    send_h2_with(address, request).await
+}
+
+/// The same with a body of any kind, such as one that ends with trailers.
+pub async fn send_h2_with<B>(address: SocketAddr, request: hyper::Request<B>) -> Response
+where
+    B: hyper::body::Body<Data = Bytes, Error: std::error::Error + Send + Sync> + Send + 'static,
+    B: Unpin,
+{
     let io = TokioIo::new(connect(address).await.unwrap());
     let (mut sender, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();

@@ -5,6 +5,7 @@
 //! behind; start it from the test itself, not from a thread that comes and goes.
 
 mod builder;
+mod promise;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -256,9 +257,12 @@ impl Drop for Envoy {
         let _ = self.child.wait();
         if std::thread::panicking() {
             eprintln!("the files of Envoy are kept in {}", self.directory.display());
-        } else {
-            let _ = std::fs::remove_dir_all(&self.directory);
+            return;
         }
+        if let Some(broken) = self.builder.promise().broken(&self.access_log()) {
+            panic!("{broken}; the files of Envoy are kept in {}", self.directory.display());
+        }
+        let _ = std::fs::remove_dir_all(&self.directory);
     }
 }
 

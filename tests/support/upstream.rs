@@ -3,9 +3,10 @@
 //! It is written over plain sockets because a library would normalise, refuse or drop the very
 //! bytes that tests ask about: a control character in a value, the case of a name.
 
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
@@ -115,6 +116,34 @@ struct Shared {
     count: AtomicUsize,
     recording: AtomicBool,
     requests: Mutex<Vec<Recorded>>,
+    /// The `x-request-id` and `x-case` of each head that came, whether or not its body did: many
+    /// servers call their handler then.
+    heads: Mutex<Heads>,
+}
+
+#[derive(Default)]
+struct Heads {
+    ids: HashSet<String>,
+    cases: HashMap<String, usize>,
+}
+
+/// The upstreams of this process, by their addresses.
+static ALL: LazyLock<Mutex<HashMap<SocketAddr, Arc<Shared>>>> = LazyLock::new(Mutex::default);
+
+/// What an [`Upstream`] saw, also after its end.
+#[derive(Clone)]
+pub struct Witness(Arc<Shared>);
+
+impl Witness {
+    /// The one at this address, if it is an [`Upstream`].
+    pub fn at(address: SocketAddr) -> Option<Self> {
+        ALL.lock().unwrap().get(&address).cloned().map(Self)
+    }
+
+    /// Whether the head of the request with this `x-request-id` came.
+    pub fn saw(&self, id: &str) -> bool {
+        self.0.heads.lock().unwrap().ids.contains(id)
+    }
 }
 
 /// A server on a free port of loopback; it ends when dropped.
@@ -139,7 +168,9 @@ impl Upstream {
             count: AtomicUsize::new(0),
             recording: AtomicBool::new(true),
             requests: Mutex::new(Vec::new()),
+            heads: Mutex::default(),
         });
+        ALL.lock().unwrap().insert(address, Arc::clone(&shared));
         let accept = tokio::spawn({
             let shared = Arc::clone(&shared);
             async move {
@@ -176,6 +207,11 @@ impl Upstream {
         requests.iter().find(|request| request.header("x-case") == Some(name)).cloned()
     }
 
+    /// How many heads with this name in `x-case` came, whether or not their bodies did.
+    pub fn heads(&self, name: &str) -> usize {
+        self.shared.heads.lock().unwrap().cases.get(name).copied().unwrap_or(0)
+    }
+
     /// Forgets all requests and counts from zero.
     pub fn clear(&self) {
         self.shared.requests.lock().unwrap().clear();
@@ -197,7 +233,7 @@ impl Drop for Upstream {
 async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
     let _ = stream.set_nodelay(true);
     let mut buffer = Vec::with_capacity(4096);
-    while let Some(request) = receive(&mut stream, &mut buffer).await {
+    while let Some(request) = receive(&mut stream, &mut buffer, &shared).await {
         shared.count.fetch_add(1, Ordering::SeqCst);
         let reply = (shared.answer)(&request);
         if shared.recording.load(Ordering::SeqCst) {
@@ -213,7 +249,11 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
 }
 
 /// The next request of a connection; what follows it stays in `buffer`. `None`: it ended.
-async fn receive(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Recorded> {
+async fn receive(
+    stream: &mut TcpStream,
+    buffer: &mut Vec<u8>,
+    shared: &Shared,
+) -> Option<Recorded> {
     let end = loop {
         if let Some(at) = buffer.windows(4).position(|four| four == b"\r\n\r\n") {
             break at + 4;
@@ -222,6 +262,13 @@ async fn receive(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Recorde
     };
     let head: Vec<u8> = buffer.drain(..end).collect();
     let mut request = parse_head(head);
+    if shared.recording.load(Ordering::SeqCst) {
+        let mut heads = shared.heads.lock().unwrap();
+        heads.ids.extend(request.header("x-request-id").map(str::to_owned));
+        if let Some(case) = request.header("x-case") {
+            *heads.cases.entry(case.to_owned()).or_default() += 1;
+        }
+    }
     if request.header("transfer-encoding") == Some("chunked") {
         let length = loop {
             if let Some((body, length)) = decode_chunks(buffer) {

@@ -61,6 +61,7 @@ pub(super) fn policy(
         token_cache,
         max_identities,
         failure_mode: settings::failure_mode(raw.failure_mode),
+        hold_head: raw.hold_head.unwrap_or(false),
         reject_ambiguous_paths: settings::reject_ambiguous_paths(raw.ambiguous_paths),
         dry_run: raw.dry_run.unwrap_or(false),
     })

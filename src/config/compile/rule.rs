@@ -53,6 +53,7 @@ pub(super) fn rules(
     };
     warn_of_shadowed(&rules, &at, report);
     warn_of_limits(&rules, raw, &at, report);
+    warn_of_late_verdicts(&rules, raw, &at, report);
     Some(rules)
 }
 
@@ -233,6 +234,21 @@ fn warn_of_shadowed(rules: &[Rule], at: &At, report: &mut Report) {
                     quoted(&rule.name),
                     quoted(&earlier.name)
                 ),
+            );
+        }
+    }
+}
+
+/// Notes watched rules that lend nothing: their heads go on before the verdict on the body.
+fn warn_of_late_verdicts(rules: &[Rule], raw: &RawConfig, at: &At, report: &mut Report) {
+    let all = raw.dry_run.unwrap_or(false);
+    for (index, rule) in rules.iter().enumerate() {
+        let lends_late = rule.upstream_authorization.is_some() && rule.payload.is_some();
+        if lends_late && (all || rule.dry_run) && !raw.hold_head.unwrap_or(false) {
+            report.warning(
+                &at.index(index).field("upstream_authorization"),
+                "is not lent while the rule is a dry run: without hold_head the head goes on before \
+                 the verdict on its body",
             );
         }
     }

@@ -50,6 +50,10 @@ record! {
         token_cache: RawTokenCache,
         /// The memory of limits, shared by all workers.
         store: RawStore,
+        /// Whether the head of a guarded request waits for the verdict on its body. The plugin must
+        /// have `allow_on_headers_stop_iteration: true` beside it (Envoy); elsewhere Envoy's buffer
+        /// filter behind tollgate does the same.
+        hold_head: bool { "default": false },
         /// What happens when the store cannot answer. `deny`: the request is refused
         /// (`store_unavailable`); `allow`: it passes.
         failure_mode: RawFailureMode { "default": "deny" },

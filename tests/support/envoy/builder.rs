@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde_json::{Value, json};
 
 use super::super::poll;
+use super::super::upstream::Witness;
+use super::promise::Promise;
 use super::{DEADLINE, Envoy, REJECTED, write_atomically};
 
 /// What an [`Envoy`] is made of.
@@ -32,6 +34,7 @@ pub struct Builder {
     drain_time: u32,
     transport_socket: Option<Value>,
     buffer_limit: Option<u32>,
+    stop_iteration: bool,
 }
 
 impl Builder {
@@ -55,6 +58,7 @@ impl Builder {
             drain_time: 1,
             transport_socket: None,
             buffer_limit: None,
+            stop_iteration: false,
         }
     }
 
@@ -169,6 +173,29 @@ impl Builder {
     pub fn buffer_limit(mut self, bytes: u32) -> Self {
         self.buffer_limit = Some(bytes);
         self
+    }
+
+    /// `allow_on_headers_stop_iteration` of the plugin, which `hold_head` needs.
+    pub fn stop_iteration(mut self) -> Self {
+        self.stop_iteration = true;
+        self
+    }
+
+    /// The buffer filter of Envoy between ours and the router: heads wait in it for their bodies.
+    pub fn buffer_filter(self) -> Self {
+        let kind = type_url("envoy.extensions.filters.http.buffer.v3.Buffer");
+        self.filter_after(json!({
+            "name": "envoy.filters.http.buffer",
+            "typed_config": {"@type": kind, "max_request_bytes": 1 << 20},
+        }))
+    }
+
+    /// What this Envoy keeps from the program behind it, and who saw what came there.
+    pub(super) fn promise(&self) -> Promise {
+        let plugin = self.plugin.clone().unwrap_or_default();
+        let buffers = self.after.iter().any(|filter| filter["name"] == "envoy.filters.http.buffer");
+        let holds = self.stop_iteration && plugin["hold_head"] == true;
+        Promise { witness: self.upstream.and_then(Witness::at), whole: holds || buffers }
     }
 
     /// Starts Envoy and waits until the listener accepts connections.
@@ -299,7 +326,7 @@ impl Builder {
     }
 
     fn wasm_filter(&self, plugin: &Value) -> Value {
-        json!({"name": "envoy.filters.http.wasm", "typed_config": {
+        let mut filter = json!({"name": "envoy.filters.http.wasm", "typed_config": {
             "@type": type_url("envoy.extensions.filters.http.wasm.v3.Wasm"),
             "config": {
                 "name": "tollgate",
@@ -314,12 +341,16 @@ impl Builder {
                     "environment_variables": {"key_values": self.variables},
                 },
             },
-        }})
+        }});
+        if self.stop_iteration {
+            filter["typed_config"]["config"]["allow_on_headers_stop_iteration"] = json!(true);
+        }
+        filter
     }
 
     fn access_log(&self, directory: &Path) -> Value {
         let mut format = json!({
-            "case": "%REQ(X-CASE)%", "method": "%REQ(:METHOD)%", "path": "%REQ(:PATH)%",
+            "case": "%REQ(X-CASE)%", "id": "%REQ(X-REQUEST-ID)%", "method": "%REQ(:METHOD)%", "path": "%REQ(:PATH)%",
             "status": "%RESPONSE_CODE%", "details": "%RESPONSE_CODE_DETAILS%",
             "decision": "%FILTER_STATE(wasm.tollgate.decision:PLAIN)%",
             "reason": "%FILTER_STATE(wasm.tollgate.reason:PLAIN)%",
