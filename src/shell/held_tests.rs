@@ -190,8 +190,9 @@ fn a_client_that_leaves_while_held_is_forgotten() {
 }
 
 #[test]
-fn an_unknown_kid_waits_for_one_fetch_and_the_next_is_refused_at_once() {
+fn an_unknown_kid_waits_for_one_fetch_and_after_three_the_next_is_refused_at_once() {
     let root = start_with_keys();
+    host(|host| host.now += 10_000 * MILLISECOND);
     assert_eq!(open(root, 1, "new").1, PAUSE);
     assert_eq!((open(root, 2, "k").1, calls()), (CONTINUE, 1));
     open(root, 3, "random");
@@ -200,11 +201,45 @@ fn an_unknown_kid_waits_for_one_fetch_and_the_next_is_refused_at_once() {
     assert_eq!(calls(), 2);
     let resumed = host(|host| host.resumed);
     answer(root, "200", &jwks(&["k", "new"]));
+    // One fetch answers all who came before it; it brought a new key and does not count.
     assert_eq!(host(|host| host.resumed), resumed + 1);
     assert_eq!(replies(), [(401, "key_unknown".to_owned())]);
-    open(root, 4, "random");
-    assert_eq!((calls(), replies().len()), (2, 2));
-    assert_eq!(open(root, 5, "new").1, CONTINUE);
+    tick(root, 20 * MILLISECOND);
+    assert_eq!((calls(), open(root, 4, "new").1), (2, CONTINUE));
+    for fetch in 3..=5 {
+        host(|host| host.now += MILLISECOND);
+        assert_eq!(open(root, 10 + fetch, "random").1, PAUSE);
+        tick(root, 20 * MILLISECOND);
+        answer(root, "200", &jwks(&["k", "new"]));
+        assert_eq!((calls(), replies().len()), (fetch as usize, fetch as usize - 1));
+    }
+    host(|host| host.now += MILLISECOND);
+    open(root, 20, "random");
+    assert_eq!((calls(), replies().len()), (5, 5));
+    tick(root, 20 * MILLISECOND);
+    assert_eq!((calls(), open(root, 21, "new").1), (5, CONTINUE));
+}
+
+#[test]
+fn a_kid_whose_key_was_skipped_has_its_own_line_and_causes_no_fetch() {
+    let root = start();
+    tick(root, 0);
+    let good: Value = serde_json::from_str(&jwks(&["k"])).unwrap();
+    let big = json!({"kty": "OKP", "crv": "Ed448", "kid": "big", "x": "AA"});
+    answer(root, "200", &json!({"keys": [big, good["keys"][0]]}).to_string());
+    host(|host| host.now += 10_000 * MILLISECOND);
+    open(root, 1, "big");
+    assert_eq!(replies(), [(401, "key_unknown".to_owned())]);
+    tick(root, 20 * MILLISECOND);
+    assert_eq!(calls(), 1);
+    let lines = host(|host| host.log.clone());
+    let why = "its key was skipped: crv is not P-256, P-384, P-521, secp256k1 or Ed25519";
+    assert!(lines.iter().any(|line| line.contains(why)), "{lines:#?}");
+    assert!(!lines.iter().any(|line| line.contains("lacks the token's kid")), "{lines:#?}");
+    // One that the set has not at all is another cause.
+    open(root, 2, "other");
+    tick(root, 20 * MILLISECOND);
+    assert_eq!(calls(), 2);
 }
 
 #[test]

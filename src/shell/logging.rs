@@ -112,6 +112,9 @@ const fn advice(reason: Reason, error: Option<VerifyError>) -> (Level, &'static 
     if let Some(VerifyError::TooManyKeys) = error {
         return (Level::Warn, "have the issuer name keys in the header (kid), or publish fewer");
     }
+    if let Some(VerifyError::KeySkipped(_)) = error {
+        return (Level::Warn, "the issuer has to replace this key");
+    }
     match reason {
         Reason::KeysUnavailable => (
             Level::Warn,

@@ -26,7 +26,8 @@ pub enum Algorithm {
     Es512,
     /// ECDSA on secp256k1 with SHA-256 (RFC 8812 §3.2).
     Es256k,
-    /// Ed25519 (RFC 8037 §3.1). Ed448 is not supported.
+    /// Ed25519, under its names `EdDSA` (RFC 8037 §3.1) and `Ed25519` (RFC 9864 §2.2). Ed448 is not
+    /// supported.
     EdDsa,
     /// HMAC with SHA-256.
     Hs256,
@@ -76,10 +77,14 @@ impl Algorithm {
 
     /// The algorithm with this exact name; names are case-sensitive (RFC 7515 §4.1.1).
     pub fn from_name(name: &[u8]) -> Option<Self> {
+        if name == b"Ed25519" {
+            return Some(Self::EdDsa);
+        }
         Self::ALL.into_iter().find(|algorithm| algorithm.name().as_bytes() == name)
     }
 
-    /// The name in the IANA registry "JSON Web Signature and Encryption Algorithms".
+    /// The name in the IANA registry "JSON Web Signature and Encryption Algorithms"; of the two for
+    /// Ed25519 the older one.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Rs256 => "RS256",
@@ -200,7 +205,15 @@ mod tests {
                 .collect();
             assert_eq!(Algorithm::from_name(swapped.as_bytes()), None, "{swapped}");
         }
-        for other in ["", "none", "NONE", "RS256 ", "HS1", "ES256K\0", "Ed25519", "RSA-OAEP"] {
+        for other in ["", "none", "NONE", "RS256 ", "HS1", "ES256K\0", "Ed448", "RSA-OAEP"] {
+            assert_eq!(Algorithm::from_name(other.as_bytes()), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn ed25519_is_another_name_of_eddsa_and_its_other_spellings_are_none() {
+        assert_eq!(Algorithm::from_name(b"Ed25519"), Some(Algorithm::EdDsa));
+        for other in ["ed25519", "ED25519", "Ed25519 ", "Ed25519\0", "Ed25519ph", "Ed25519ctx"] {
             assert_eq!(Algorithm::from_name(other.as_bytes()), None, "{other}");
         }
     }

@@ -52,7 +52,8 @@ impl<'k> Candidates<'k> {
     /// (RFC 7515 §4.1.4), so that keys without one are candidates whatever the token says.
     ///
     /// # Errors
-    /// `KeyUnknown` where no key has the name or fits; `AlgorithmNotAllowed` where the key of that
+    /// `KeyUnknown` where no key has the name or fits; `KeySkipped` where the one of that name is not
+    /// used; `AlgorithmNotAllowed` where the key of that
     /// name is for another algorithm; `IssuerNotAllowed` where it is another issuer's.
     pub fn of(
         keys: &'k KeySet,
@@ -61,7 +62,8 @@ impl<'k> Candidates<'k> {
         header: &Header,
     ) -> Result<Self, VerifyError> {
         let mut found = Self::default();
-        let mut error = VerifyError::KeyUnknown;
+        let skipped = header.kid.as_deref().and_then(|kid| keys.skipped(kid));
+        let mut error = skipped.map_or(VerifyError::KeyUnknown, VerifyError::KeySkipped);
         for key in keys.iter() {
             let named = match (header.kid.as_deref(), key.kid()) {
                 (Some(kid), Some(own)) if kid != own => continue,

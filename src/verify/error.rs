@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::jwk::KeyError;
 use crate::provider::Provider;
 use crate::reason::Reason;
 
@@ -39,6 +40,8 @@ pub enum VerifyError {
     KeysUnavailable,
     /// The provider has a key set, and no key in it is named or fits.
     KeyUnknown,
+    /// The key that the token names is in the set and is not used, for this reason.
+    KeySkipped(KeyError),
     /// More keys may have signed the token than are tried on one request.
     TooManyKeys,
     /// No candidate key verifies the signature.
@@ -86,7 +89,7 @@ impl VerifyError {
             Self::AlgorithmNotAllowed => Reason::AlgorithmNotAllowed,
             Self::IssuerNotAllowed => Reason::IssuerNotAllowed,
             Self::KeysUnavailable => Reason::KeysUnavailable,
-            Self::KeyUnknown | Self::TooManyKeys => Reason::KeyUnknown,
+            Self::KeyUnknown | Self::KeySkipped(_) | Self::TooManyKeys => Reason::KeyUnknown,
             Self::SignatureInvalid => Reason::SignatureInvalid,
             Self::TenantNotAllowed => Reason::TenantNotAllowed,
             Self::AudienceMismatch => Reason::AudienceMismatch,
@@ -110,7 +113,8 @@ impl VerifyError {
             Self::TypeNotAllowed | Self::AlgorithmNotAllowed => Stage::Header,
             Self::PayloadJson => Stage::Payload,
             Self::IssuerNotAllowed => Stage::Issuer,
-            Self::KeysUnavailable | Self::KeyUnknown | Self::TooManyKeys => Stage::Keys,
+            Self::KeysUnavailable | Self::KeyUnknown => Stage::Keys,
+            Self::KeySkipped(_) | Self::TooManyKeys => Stage::Keys,
             Self::SignatureInvalid => Stage::Signature,
             Self::TenantNotAllowed => Stage::Tenant,
             Self::AudienceMismatch => Stage::Audience,
@@ -143,6 +147,7 @@ impl VerifyError {
                 Some(name.into())
             }
             Self::DateTooFar(name) => Some(format!("{name} is beyond 9999: milliseconds?").into()),
+            Self::KeySkipped(why) => Some(format!("its key was skipped: {why}").into()),
             Self::TooManyKeys => Some("too many candidates".into()),
             Self::Unidentified(which) => {
                 let templates = provider?.identity.iter().enumerate();
@@ -200,7 +205,7 @@ impl std::error::Error for VerifyError {}
 
 #[cfg(test)]
 mod tests {
-    use super::VerifyError;
+    use super::{KeyError, VerifyError};
 
     #[test]
     fn an_error_is_its_reason_and_the_member_that_it_is_about() {
@@ -210,6 +215,10 @@ mod tests {
             (VerifyError::ClaimMissing("tid"), "claim_missing (tid)"),
             (VerifyError::ClaimMalformed("exp"), "claim_malformed (exp)"),
             (VerifyError::DateTooFar("exp"), "claim_malformed (exp is beyond 9999: milliseconds?)"),
+            (
+                VerifyError::KeySkipped(KeyError::RsaTooLong),
+                "key_unknown (its key was skipped: an RSA modulus of more than 4096 bits)",
+            ),
             (VerifyError::TooManyKeys, "key_unknown (too many candidates)"),
             (VerifyError::Unidentified(None), "claim_missing"),
         ] {

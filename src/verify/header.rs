@@ -18,16 +18,14 @@ pub struct Header {
 }
 
 impl Header {
-    /// Reads the base64url text of a header.
+    /// Reads the base64url text of a header. A member that is null counts as absent, except for
+    /// those that would change what the token is: `alg`, `crit`, `b64`, `zip` and `enc`.
     pub fn parse(text: &[u8]) -> Result<Self, VerifyError> {
         let bytes = base64url::decode(text).ok_or(VerifyError::Encoding)?;
         let members = json::parse_object(&bytes).ok_or(VerifyError::HeaderJson)?;
         let alg = string(&members, "alg")?.ok_or(VerifyError::HeaderMember("alg"))?;
-        // A hint (RFC 7515 §4.1.4): one that is empty or null names no key.
-        let kid = match members.get("kid") {
-            Some(Value::Null) => None,
-            _ => string(&members, "kid")?.filter(|kid| !kid.is_empty()),
-        };
+        // A hint (RFC 7515 §4.1.4): an empty one names no key.
+        let kid = string(&members, "kid")?.filter(|kid| !kid.is_empty());
         let typ = string(&members, "typ")?;
         if members.contains_key("enc") {
             return Err(VerifyError::Encrypted);
@@ -72,7 +70,7 @@ fn string<'a>(
     name: &'static str,
 ) -> Result<Option<&'a str>, VerifyError> {
     match members.get(name) {
-        None => Ok(None),
+        None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
         Some(_) => Err(VerifyError::HeaderMember(name)),
     }
@@ -113,6 +111,7 @@ mod tests {
             (r#"{"alg":["RS256"]}"#, HeaderMember("alg")),
             (r#"{"ALG":"RS256"}"#, HeaderMember("alg")),
             (r#"{"alg":"RS256","kid":1}"#, HeaderMember("kid")),
+            (r#"{"alg":"RS256","kid":[]}"#, HeaderMember("kid")),
             (r#"{"alg":"RS256","typ":[]}"#, HeaderMember("typ")),
             (r#"{"alg":"RS256","cty":{}}"#, HeaderMember("cty")),
             (r#"{"alg":"none"}"#, AlgorithmNotAllowed),
@@ -125,11 +124,13 @@ mod tests {
             (r#"{"alg":"RS256","crit":["exp"]}"#, CritUnsupported),
             (r#"{"alg":"RS256","crit":[]}"#, CritUnsupported),
             (r#"{"alg":"RS256","crit":null}"#, CritUnsupported),
+            (r#"{"alg":"RS256","b64":null}"#, CritUnsupported),
             (r#"{"alg":"RS256","b64":false,"crit":["b64"]}"#, CritUnsupported),
             (r#"{"alg":"RS256","b64":false}"#, CritUnsupported),
             (r#"{"alg":"RS256","zip":"DEF"}"#, Compressed),
             (r#"{"alg":"RS256","zip":null}"#, Compressed),
             (r#"{"alg":"RSA-OAEP","enc":"A128GCM"}"#, Encrypted),
+            (r#"{"alg":"RS256","enc":null}"#, Encrypted),
             (r#"{"alg":"RS256","cty":"JWT"}"#, Nested),
             (r#"{"alg":"RS256","cty":"jwt"}"#, Nested),
             (r#"{"alg":"RS256","cty":"Application/Jwt"}"#, Nested),
@@ -141,6 +142,18 @@ mod tests {
             assert_eq!(parse(json).err(), Some(error), "{json}");
         }
         assert_eq!(Header::parse(b"e30=").err(), Some(Encoding));
+    }
+
+    #[test]
+    fn null_members_and_an_empty_kid_of_a_token_are_absent() {
+        let header = parse(
+            r#"{"alg":"ES256","kid":null,"typ":null,"cty":null,"jwk":null,"x5c":null,"x":null}"#,
+        );
+        let header = header.ok().unwrap();
+        assert_eq!((header.kid, header.typ), (None, None));
+        assert_eq!(parse(r#"{"alg":"ES256","kid":""}"#).ok().unwrap().kid, None);
+        let ed25519 = parse(r#"{"alg":"Ed25519"}"#).ok().unwrap();
+        assert_eq!(ed25519.algorithm, Algorithm::EdDsa);
     }
 
     #[test]

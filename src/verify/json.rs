@@ -8,6 +8,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+pub mod parts;
+
 /// How deep objects and arrays may nest. `serde_json` itself stops at 128; headers, claims and key
 /// sets are shallow, and each level is a stack frame in a wasm stack of 1 MiB.
 const MAX_DEPTH: u8 = 32;
@@ -15,12 +17,56 @@ const MAX_DEPTH: u8 = 32;
 /// The object that `text` is, or `None` if it is not exactly one JSON object with unique member
 /// names, numbers within `f64` and at most 32 levels.
 pub fn parse_object(text: &[u8]) -> Option<Map<String, Value>> {
+    match parse(text)? {
+        Value::Object(members) => Some(members),
+        _ => None,
+    }
+}
+
+/// The value that `text` is, under the same rules.
+pub fn parse(text: &[u8]) -> Option<Value> {
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let value = Strict { depth: MAX_DEPTH }.deserialize(&mut deserializer).ok()?;
     deserializer.end().ok()?;
-    match value {
-        Value::Object(members) => Some(members),
-        _ => None,
+    Some(value)
+}
+
+/// Why a document is no JSON object, as far as its first bytes show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// It is coded by gzip (RFC 1952 §2.3.1).
+    Gzip,
+    /// A byte order mark stands before it (RFC 8259 §8.1).
+    ByteOrderMark,
+    /// It is a page.
+    Markup,
+    /// It is no JSON, another value than an object, or has a member twice.
+    NotAnObject,
+}
+
+impl Unreadable {
+    /// Looks at a document that [`parse_object`] did not read.
+    pub fn of(text: &[u8]) -> Self {
+        if text.starts_with(b"\x1f\x8b") {
+            Self::Gzip
+        } else if text.starts_with(b"\xef\xbb\xbf") {
+            Self::ByteOrderMark
+        } else if text.trim_ascii_start().starts_with(b"<") {
+            Self::Markup
+        } else {
+            Self::NotAnObject
+        }
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gzip => "coded by gzip",
+            Self::ByteOrderMark => "a byte order mark before the JSON",
+            Self::Markup => "a page of HTML or XML",
+            Self::NotAnObject => "not a JSON object with unique members",
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::algorithm::{Algorithm, Family};
 use super::engine::Primitive;
-use super::{base64url, host};
+use super::{base64url, host, json};
 
 pub use self::error::KeyError;
 
@@ -68,17 +68,28 @@ pub enum Public {
 }
 
 impl Key {
-    /// Reads one entry of a key set. Members that are not judged here are read past.
+    /// Reads the text of one entry of a key set.
+    pub fn read(entry: &[u8], secrets: SecretKeys) -> Result<Self, KeyError> {
+        match json::parse_object(entry) {
+            Some(jwk) => Self::of(&jwk, secrets),
+            None if entry.first() == Some(&b'{') => Err(KeyError::Ambiguous),
+            None => Err(KeyError::NotAnObject),
+        }
+    }
+
+    /// Reads one entry of a key set that was parsed.
     pub fn parse(entry: &Value, secrets: SecretKeys) -> Result<Self, KeyError> {
         let Value::Object(jwk) = entry else { return Err(KeyError::NotAnObject) };
+        Self::of(jwk, secrets)
+    }
+
+    /// Members that are not judged here are read past, and those that are null count as absent.
+    fn of(jwk: &Map<String, Value>, secrets: SecretKeys) -> Result<Self, KeyError> {
         let kty = string(jwk, "kty")?.ok_or(KeyError::MemberMissing("kty"))?;
-        // One that is empty or null is no name: such a key is a candidate as one without is.
-        let kid = match jwk.get("kid") {
-            Some(Value::Null) => None,
-            _ => string(jwk, "kid")?.filter(|kid| !kid.is_empty()),
-        };
+        // One that is empty is no name: such a key is a candidate as one without is.
+        let kid = string(jwk, "kid")?.filter(|kid| !kid.is_empty());
         let issuer = string(jwk, "issuer")?;
-        if string(jwk, "use")?.is_some_and(|usage| usage != "sig") {
+        if string(jwk, "use")?.is_some_and(|usage| !matches!(usage, "sig" | "jwt-svid")) {
             return Err(KeyError::NotForSignatures);
         }
         check_operations(jwk)?;
@@ -88,7 +99,7 @@ impl Key {
                 Some(Algorithm::from_name(name.as_bytes()).ok_or(KeyError::AlgorithmUnsupported)?)
             }
         };
-        if kty != "oct" && PRIVATE.iter().any(|member| jwk.contains_key(*member)) {
+        if kty != "oct" && PRIVATE.iter().any(|member| jwk.get(*member).is_some_and(holds)) {
             return Err(KeyError::PrivateKey);
         }
         let (family, public, primitive) = match kty {
@@ -178,6 +189,17 @@ impl fmt::Debug for Key {
 /// Members that hold a private key (RFC 7518 §6.2.2, §6.3.2, RFC 8037 §2).
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
+/// Whether a private member holds something. Serialisers write members that are not set as null or
+/// empty, and such a key has not leaked.
+fn holds(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        _ => true,
+    }
+}
+
 type Parts = (Family, Public, Option<Primitive>);
 
 fn rsa(jwk: &Map<String, Value>) -> Result<Parts, KeyError> {
@@ -237,7 +259,9 @@ fn secret(jwk: &Map<String, Value>, secrets: SecretKeys) -> Result<Parts, KeyErr
 }
 
 fn check_operations(jwk: &Map<String, Value>) -> Result<(), KeyError> {
-    let Some(operations) = jwk.get("key_ops") else { return Ok(()) };
+    let Some(operations) = jwk.get("key_ops").filter(|value| !value.is_null()) else {
+        return Ok(());
+    };
     let Value::Array(operations) = operations else {
         return Err(KeyError::MemberMalformed("key_ops"));
     };
@@ -255,7 +279,7 @@ fn string<'a>(
     name: &'static str,
 ) -> Result<Option<&'a str>, KeyError> {
     match jwk.get(name) {
-        None => Ok(None),
+        None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
         Some(_) => Err(KeyError::MemberMalformed(name)),
     }

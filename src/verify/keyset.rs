@@ -1,10 +1,11 @@
 //! A provider's keys (RFC 7517 §5): parsed once, bad ones set aside.
 
-use std::fmt;
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::json;
+pub use self::error::{KeySetError, SkippedKey};
+use super::json::{self, Unreadable, parts};
 pub use super::jwk::{Key, KeyError, Public, SecretKeys};
 
 /// The largest key set that is parsed, bytes: 2 KiB for each of the most keys.
@@ -13,32 +14,14 @@ pub const MAX_BYTES: usize = 512 * 1024;
 /// The most entries of a set: a bound on the work of one parse, far above what rotation needs.
 pub const MAX_KEYS: usize = 256;
 
-/// The usable keys of a set, in its order.
+/// The most skipped keys that one message names.
+const MAX_NAMED: usize = 8;
+
+/// The usable keys of a set, in its order, and the names of those that are skipped.
 #[derive(Debug)]
 pub struct KeySet {
     keys: Vec<Key>,
-}
-
-/// An entry of a set that is not used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SkippedKey {
-    /// Its place in `keys`, from zero.
-    pub index: usize,
-    /// What is wrong with it.
-    pub why: KeyError,
-}
-
-/// Why a whole set is refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KeySetError {
-    /// More than 512 KiB.
-    TooLarge,
-    /// Not one JSON object with unique members and an array `keys`.
-    Malformed,
-    /// More than 256 entries.
-    TooManyKeys,
-    /// No entry can verify anything; what is wrong with each.
-    NoUsableKey(Vec<SkippedKey>),
+    skipped: Vec<(String, KeyError)>,
 }
 
 impl KeySet {
@@ -50,25 +33,30 @@ impl KeySet {
         if json.len() > MAX_BYTES {
             return Err(KeySetError::TooLarge);
         }
-        let document = json::parse_object(json).ok_or(KeySetError::Malformed)?;
-        let Some(Value::Array(entries)) = document.get("keys") else {
-            return Err(KeySetError::Malformed);
-        };
+        let entries = entries(json)?;
         if entries.len() > MAX_KEYS {
             return Err(KeySetError::TooManyKeys);
         }
-        let mut keys = Vec::with_capacity(entries.len());
+        let mut set = Self { keys: Vec::with_capacity(entries.len()), skipped: Vec::new() };
         let mut skipped = Vec::new();
-        for (index, entry) in entries.iter().enumerate() {
-            match Key::parse(entry, secrets) {
-                Ok(key) => keys.push(key),
-                Err(why) => skipped.push(SkippedKey { index, why }),
+        for (index, entry) in entries.into_iter().enumerate() {
+            match Key::read(entry, secrets) {
+                Ok(key) => set.keys.push(key),
+                Err(why) => {
+                    skipped.push(SkippedKey { index, why });
+                    set.skipped.extend(kid(entry).map(|kid| (kid, why)));
+                }
             }
         }
-        if keys.is_empty() {
+        if set.keys.is_empty() {
             return Err(KeySetError::NoUsableKey(skipped));
         }
-        Ok((Self { keys }, skipped))
+        Ok((set, skipped))
+    }
+
+    /// Why the key of this name is not used; `None` where the set has no such entry.
+    pub fn skipped(&self, kid: &str) -> Option<KeyError> {
+        self.skipped.iter().find(|(skipped, _)| skipped == kid).map(|(_, why)| *why)
     }
 
     /// How many keys are used.
@@ -87,35 +75,34 @@ impl KeySet {
     }
 }
 
-impl fmt::Display for SkippedKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "keys[{}]: {}", self.index, self.why)
-    }
-}
-
-impl fmt::Display for KeySetError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooLarge => write!(f, "a key set of more than {MAX_BYTES} bytes"),
-            Self::Malformed => {
-                f.write_str("not a JSON object with unique members and an array keys")
-            }
-            Self::TooManyKeys => write!(f, "more than {MAX_KEYS} keys"),
-            Self::NoUsableKey(skipped) => {
-                f.write_str("no usable key")?;
-                let mut separator = ": ";
-                // The set may hold 256; a log line need not.
-                for key in skipped.iter().take(8) {
-                    write!(f, "{separator}{key}")?;
-                    separator = "; ";
-                }
-                Ok(())
-            }
+/// The texts of the entries of a set, one more than the most at most. All around them is read as
+/// strictly as tokens are; a bad entry harms no other (RFC 7517 §5).
+fn entries(json: &[u8]) -> Result<Vec<&[u8]>, KeySetError> {
+    let members =
+        parts::members(json).ok_or_else(|| KeySetError::Unreadable(Unreadable::of(json)))?;
+    let mut names = BTreeSet::new();
+    for (name, value) in &members {
+        if !names.insert(name) || (name != "keys" && json::parse(value).is_none()) {
+            return Err(KeySetError::Unreadable(Unreadable::NotAnObject));
         }
     }
+    let keys = members.iter().find(|(name, _)| name == "keys");
+    keys.and_then(|(_, keys)| parts::items(keys, MAX_KEYS.saturating_add(1)))
+        .ok_or_else(|| KeySetError::of_members(&members))
 }
 
-impl std::error::Error for KeySetError {}
+/// The name of an entry, whatever else is wrong with it.
+fn kid(entry: &[u8]) -> Option<String> {
+    let members = parts::members(entry)?;
+    let mut kids = members.iter().filter(|(name, _)| name == "kid");
+    let (_, kid) = kids.next()?;
+    match (json::parse(kid)?, kids.next()) {
+        (Value::String(kid), None) if !kid.is_empty() => Some(kid),
+        _ => None,
+    }
+}
+
+mod error;
 
 #[cfg(test)]
 mod tests;

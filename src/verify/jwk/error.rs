@@ -3,10 +3,13 @@
 use std::fmt;
 
 /// Why a key of a set is not used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyError {
     /// The entry is not a JSON object.
     NotAnObject,
+    /// The entry is an object that has more than one reading, or none: a member twice, a number
+    /// beyond `f64`, a lone surrogate, more than 32 levels.
+    Ambiguous,
     /// A member that this type of key needs is absent; a key with `x5c` alone lacks `n`.
     MemberMissing(&'static str),
     /// A member has the wrong type, length or encoding.
@@ -15,7 +18,7 @@ pub enum KeyError {
     TypeUnsupported,
     /// `crv` is not P-256, P-384, P-521, secp256k1 (EC) or Ed25519 (OKP).
     CurveUnsupported,
-    /// `use` is not `sig` (RFC 7517 §4.2).
+    /// `use` is neither `sig` (RFC 7517 §4.2) nor `jwt-svid` (SPIFFE Trust Domain and Bundle §4.2.2).
     NotForSignatures,
     /// `key_ops` does not contain `verify` (RFC 7517 §4.3).
     NotForVerification,
@@ -43,13 +46,16 @@ impl fmt::Display for KeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotAnObject => f.write_str("not a JSON object"),
+            Self::Ambiguous => f.write_str(
+                "a member twice, a number too large, a lone surrogate or more than 32 levels",
+            ),
             Self::MemberMissing(name) => write!(f, "{name} is absent"),
             Self::MemberMalformed(name) => write!(f, "{name} is malformed"),
             Self::TypeUnsupported => f.write_str("kty is not RSA, EC, OKP or oct"),
             Self::CurveUnsupported => {
                 f.write_str("crv is not P-256, P-384, P-521, secp256k1 or Ed25519")
             }
-            Self::NotForSignatures => f.write_str("use is not sig"),
+            Self::NotForSignatures => f.write_str("use is neither sig nor jwt-svid"),
             Self::NotForVerification => f.write_str("key_ops does not contain verify"),
             Self::AlgorithmUnsupported => f.write_str("alg is not a supported algorithm"),
             Self::AlgorithmMismatch => f.write_str("alg does not fit the key"),

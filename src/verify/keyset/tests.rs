@@ -110,6 +110,11 @@ fn a_bad_key_is_refused_for_its_own_reason() {
         (with(rsa(), "issuer", json!([])), MemberMalformed("issuer")),
         (with(rsa(), "use", json!("enc")), NotForSignatures),
         (with(rsa(), "use", json!(["sig"])), MemberMalformed("use")),
+        (with(rsa(), "use", json!("x509-svid")), NotForSignatures),
+        (with(rsa(), "use", json!("JWT-SVID")), NotForSignatures),
+        (with(rsa(), "use", json!("")), NotForSignatures),
+        (with(rsa(), "kty", json!(null)), MemberMissing("kty")),
+        (with(rsa(), "n", json!(null)), MemberMissing("n")),
         (with(rsa(), "key_ops", json!(["encrypt"])), NotForVerification),
         (with(rsa(), "key_ops", json!([])), NotForVerification),
         (with(rsa(), "key_ops", json!("verify")), MemberMalformed("key_ops")),
@@ -119,11 +124,14 @@ fn a_bad_key_is_refused_for_its_own_reason() {
         (with(rsa(), "alg", json!("HS256")), AlgorithmMismatch),
         (with(rsa(), "alg", json!("ES256")), AlgorithmMismatch),
         (with(p256(), "alg", json!("ES384")), AlgorithmMismatch),
+        (with(p256(), "alg", json!("Ed25519")), AlgorithmMismatch),
+        (with(ed25519(), "alg", json!("Ed448")), AlgorithmUnsupported),
         (with(oct(63), "alg", json!("HS512")), SecretTooShort),
         (with(oct(64), "alg", json!("RS256")), AlgorithmMismatch),
         (with(rsa(), "d", json!("AA")), PrivateKey),
         (with(p256(), "d", json!("AA")), PrivateKey),
-        (with(ed25519(), "d", json!(null)), PrivateKey),
+        (with(p256(), "d", json!(1)), PrivateKey),
+        (with(rsa(), "oth", json!([{"r": "AA"}])), PrivateKey),
         (with(rsa(), "k", json!("AA")), PrivateKey),
         (json!({"kty": "EC", "x": P256_X, "y": P256_Y}), MemberMissing("crv")),
         (with(p256(), "crv", json!("P-192")), CurveUnsupported),
@@ -152,6 +160,10 @@ fn a_bad_key_is_refused_for_its_own_reason() {
 fn uses_that_allow_verification_are_honoured() {
     for key in [
         with(rsa(), "use", json!("sig")),
+        // A SPIFFE bundle has keys of this use (SPIFFE Trust Domain and Bundle §4.2.2).
+        with(rsa(), "use", json!("jwt-svid")),
+        with(ed25519(), "alg", json!("EdDSA")),
+        with(ed25519(), "alg", json!("Ed25519")),
         with(rsa(), "key_ops", json!(["sign", "verify"])),
         with(rsa(), "alg", json!("RS256")),
         with(rsa(), "x5c", json!(["MII"])),
@@ -159,6 +171,67 @@ fn uses_that_allow_verification_are_honoured() {
         with(rsa(), "n", json!(encode(&[0xff; 512]))),
     ] {
         assert_eq!(refusal(key.clone()), None, "{key}");
+    }
+}
+
+#[test]
+fn null_members_of_a_key_are_absent_and_empty_private_ones_have_leaked_nothing() {
+    for name in [
+        "alg", "kid", "use", "key_ops", "issuer", "crv", "k", "d", "p", "q", "dp", "dq", "qi",
+        "oth", "x5c", "x5t", "ext",
+    ] {
+        let key = with(rsa(), name, Value::Null);
+        assert_eq!(refusal(key), None, "{name}");
+    }
+    for key in [rsa(), p256(), p521(), ed25519()] {
+        assert_eq!(refusal(with(key.clone(), "d", json!(""))), None, "{key}");
+        assert_eq!(refusal(with(key.clone(), "d", json!(null))), None, "{key}");
+        let leaked = with(key.clone(), "d", json!("AA"));
+        assert_eq!(refusal(leaked), Some(KeyError::PrivateKey), "{key}");
+    }
+    assert_eq!(refusal(with(rsa(), "oth", json!([]))), None);
+    for nameless in [json!(null), json!("")] {
+        let (set, _) = parse(&[with(rsa(), "kid", nameless)]).unwrap();
+        assert_eq!(set.iter().next().unwrap().kid(), None);
+    }
+}
+
+#[test]
+fn a_key_that_has_two_readings_is_skipped_and_the_rest_is_used() {
+    let good = with(p256(), "kid", json!("good")).to_string();
+    for bad in [
+        r#"{"kty":"RSA","kid":"bad","kty":"EC"}"#,
+        r#"{"kty":"RSA","kid":"bad","x":1e400}"#,
+        r#"{"kty":"RSA","kid":"bad","x":{"a":1,"a":1}}"#,
+        r#"{"kty":"RSA","kid":"bad","x":"\ud800"}"#,
+        &format!(r#"{{"kid":"bad","x":{}{}}}"#, "[".repeat(5_000), "]".repeat(5_000)),
+    ] {
+        let set = format!(r#"{{"keys":[{bad},{good}]}}"#);
+        let (keys, skipped) = KeySet::parse(set.as_bytes(), SecretKeys::Refuse).unwrap();
+        assert_eq!(skipped, [SkippedKey { index: 0, why: KeyError::Ambiguous }], "{bad}");
+        assert_eq!((keys.len(), keys.iter().next().unwrap().kid()), (1, Some("good")));
+        assert_eq!(keys.skipped("bad"), Some(KeyError::Ambiguous));
+    }
+}
+
+#[test]
+fn the_names_of_skipped_keys_are_kept_with_the_reason() {
+    let named = |key: Value, kid: &str| with(key, "kid", json!(kid));
+    let (keys, _) = parse(&[
+        named(with(ed25519(), "crv", json!("Ed448")), "ed448"),
+        named(with(rsa(), "d", json!("AA")), "private"),
+        named(with(rsa(), "n", json!(encode(&[0xff; 1_024]))), "8192 bits"),
+        json!({"kty": "RSA"}),
+        json!({"kty": "RSA", "kid": ""}),
+        json!({"kty": "RSA", "kid": ["list"]}),
+        named(rsa(), "good"),
+    ])
+    .unwrap();
+    assert_eq!(keys.skipped("ed448"), Some(KeyError::CurveUnsupported));
+    assert_eq!(keys.skipped("private"), Some(KeyError::PrivateKey));
+    assert_eq!(keys.skipped("8192 bits"), Some(KeyError::RsaTooLong));
+    for none in ["good", "other", "", "list"] {
+        assert_eq!(keys.skipped(none), None, "{none}");
     }
 }
 
@@ -190,18 +263,33 @@ fn a_set_that_is_none_is_an_error() {
     let none = || Err(KeySetError::NoUsableKey(vec![]));
     assert_eq!(parse(r#"{"keys":[]}"#), none());
     assert_eq!(parse(&json!({"keys": [p521()]}).to_string()), Ok(()));
-    let malformed = [
-        "",
-        "{}",
-        "[]",
-        r#"{"keys":{}}"#,
-        r#"{"keys":[],"keys":[]}"#,
-        "<html>",
-        r#"{"keys":null}"#,
-    ];
-    for text in malformed {
-        assert_eq!(parse(text), Err(KeySetError::Malformed), "{text}");
+    use KeySetError::{Certificates, Discovery, NoKeys, OneKey, Unreadable};
+    use json::Unreadable::{ByteOrderMark, Gzip, Markup, NotAnObject};
+    for (text, why) in [
+        ("", Unreadable(NotAnObject)),
+        ("[]", Unreadable(NotAnObject)),
+        (r#"{"keys":[],"keys":[]}"#, Unreadable(NotAnObject)),
+        (r#"{"keys":[],"\u006beys":[]}"#, Unreadable(NotAnObject)),
+        (r#"{"a":1,"keys":[],"a":1}"#, Unreadable(NotAnObject)),
+        (r#"{"a":{"b":1,"b":2},"keys":[]}"#, Unreadable(NotAnObject)),
+        (r#"{"a":1e400,"keys":[]}"#, Unreadable(NotAnObject)),
+        ("\u{feff}{}", Unreadable(ByteOrderMark)),
+        ("\u{1f}\u{0}", Unreadable(NotAnObject)),
+        ("<html>", Unreadable(Markup)),
+        ("{}", NoKeys),
+        (r#"{"keys":{}}"#, NoKeys),
+        (r#"{"keys":null}"#, NoKeys),
+        (r#"{"keys":"[]"}"#, NoKeys),
+        (r#"{"kty":"RSA","keys":1}"#, NoKeys),
+        (r#"{"kty":"RSA"}"#, OneKey),
+        (r#"{"jwks_uri":"https://i/keys"}"#, Discovery),
+        (r#"{"a":"-----BEGIN CERTIFICATE-----\n","b":"-----BEGIN CERT"}"#, Certificates),
+        (r#"{"a":"-----BEGIN CERTIFICATE-----\n","b":"no"}"#, NoKeys),
+    ] {
+        assert_eq!(parse(text), Err(why), "{text}");
     }
+    let gzip = KeySet::parse(b"\x1f\x8b\x08", SecretKeys::Admit).map(|_| ());
+    assert_eq!(gzip, Err(Unreadable(Gzip)));
     let many = json!({"keys": vec![json!({}); MAX_KEYS + 1]}).to_string();
     assert_eq!(parse(&many), Err(KeySetError::TooManyKeys));
     assert_eq!(parse(&" ".repeat(MAX_BYTES + 1)), Err(KeySetError::TooLarge));

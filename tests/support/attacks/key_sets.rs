@@ -64,6 +64,7 @@ pub fn key_sets() -> Vec<KeySetAttack> {
     sets.curves();
     sets.small_order();
     sets.members();
+    sets.harmless();
     sets.documents();
     sets.sizes();
     sets.all
@@ -243,6 +244,40 @@ impl Sets {
             let token = hmac.sign(&self.claims());
             let name = format!("{} bytes", secret.len());
             self.beside("ks-secret", &name, hmac.jwk(), token, "algorithm_not_allowed");
+        }
+    }
+
+    /// A key of `signer` with these members set, null as well, is as good as without them.
+    fn well(&mut self, family: &'static str, signer: &Signer, changes: Value) {
+        let mut key = signer.jwk();
+        key.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        let mut name = changes.to_string();
+        name.truncate(60);
+        let token = signer.sign(&self.claims());
+        self.beside(family, &name, key, token, "ok");
+    }
+
+    fn harmless(&mut self) {
+        let (rsa, ec, ed) = (self.rsa.clone(), self.ec.clone(), self.ed.clone());
+        for name in ["use", "key_ops", "issuer", "d", "p", "k", "oth", "x5c"] {
+            self.well("ks-null", &rsa, json!({ name: null }));
+        }
+        self.well("ks-null", &ec, json!({"alg": null, "d": ""}));
+        self.well("ks-use", &rsa, json!({"use": "jwt-svid"}));
+        self.spoilt("ks-use", &rsa, json!({"use": "x509-svid"}));
+        self.well("ks-alg", &ed, json!({"alg": "Ed25519"}));
+        // A key with two readings, beside the good one.
+        for bad in [
+            rsa.jwk().to_string().replacen(r#""kid""#, r#""kid":"x","kid""#, 1),
+            rsa.jwk().to_string().replacen('{', r#"{"x":1e400,"#, 1),
+            rsa.jwk().to_string().replacen('{', r#"{"x":"\ud800","#, 1),
+        ] {
+            let token = rsa.sign(&self.claims());
+            self.beside("ks-ambiguous", "", json!({}), token, SKIPPED);
+            let last = self.all.last_mut().unwrap();
+            last.name = bad.chars().take(24).collect();
+            let set = format!(r#"{{"keys":[{bad},{}]}}"#, self.good.jwk());
+            last.document = set.into_bytes();
         }
     }
 
