@@ -107,11 +107,14 @@ pub struct Remote {
     pub source: RemoteSource,
     /// The Envoy cluster that reaches it.
     pub cluster: String,
+    /// The one that reaches a `jwks_uri` on another host than the discovery document; `None`: the
+    /// same.
+    pub keys_cluster: Option<String>,
     /// How long one fetch may take.
     pub timeout: Duration,
-    /// The usual time between fetches.
+    /// The usual time between fetches; the provider may ask for less, never for more.
     pub refresh_interval: Duration,
-    /// The least time between fetches that an unknown kid may cause.
+    /// The mean time between fetches that unknown kids may cause.
     pub unknown_kid_interval: Duration,
     /// How long the last good keys serve while fetches fail.
     pub max_stale: Duration,
@@ -124,6 +127,16 @@ pub enum RemoteSource {
     Uri(HttpUri),
     /// An OpenID Connect discovery document that names it.
     Discovery(HttpUri),
+}
+
+impl Remote {
+    /// The cluster through which an address is fetched: the discovery document's host and the one
+    /// of its `jwks_uri` may be two (Google's are).
+    pub fn cluster_of(&self, uri: &HttpUri) -> &str {
+        let own = self.source.uri();
+        let elsewhere = uri.authority_and_port() != own.authority_and_port();
+        self.keys_cluster.as_deref().filter(|_| elsewhere).unwrap_or(&self.cluster)
+    }
 }
 
 impl RemoteSource {

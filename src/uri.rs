@@ -18,6 +18,17 @@ impl std::fmt::Display for HttpUri {
 }
 
 impl HttpUri {
+    /// The authority without the port where that is the scheme's own, and the port where it is not
+    /// named (RFC 9110 §4.2): equal for two addresses of one server.
+    pub fn authority_and_port(&self) -> (&str, &str) {
+        let own = if self.scheme == "https" { "443" } else { "80" };
+        let literal = self.authority.rfind(']').unwrap_or(0);
+        match self.authority.rsplit_once(':') {
+            Some((host, port)) if host.len() >= literal => (host, port),
+            _ => (&self.authority, own),
+        }
+    }
+
     /// Takes a URI apart; `None` where it is not one of the two schemes, has user information or a
     /// fragment, or holds bytes that a URI may not (RFC 3986 §3, RFC 9110 §4.2).
     pub fn parse(text: &str) -> Option<Self> {
@@ -64,6 +75,20 @@ fn is_authority(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_of_one_server_are_equal_with_and_without_the_port() {
+        for (text, want) in [
+            ("https://a.example/x", ("a.example", "443")),
+            ("https://A.example:443/y", ("a.example", "443")),
+            ("http://a.example/", ("a.example", "80")),
+            ("https://a.example:8443/", ("a.example", "8443")),
+            ("https://[::1]/", ("[::1]", "443")),
+            ("https://[::1]:8443/", ("[::1]", "8443")),
+        ] {
+            assert_eq!(HttpUri::parse(text).unwrap().authority_and_port(), want, "{text}");
+        }
+    }
 
     #[test]
     fn uris_are_taken_apart_or_refused() {

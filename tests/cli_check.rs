@@ -136,6 +136,19 @@ fn what_is_wrong_around_a_filter_of_envoy_is_found_where_it_stands() {
             in_plugin("problem", cluster_path),
         ),
         (
+            "keys_cluster",
+            |v| {
+                let mut config = remote();
+                let keys = &mut config["providers"][0]["keys"]["remote"];
+                *keys = json!({
+                    "discovery": "https://issuer.test/", "cluster": "idp", "keys_cluster": "other",
+                });
+                plugin(v)["configuration"]["value"] = json!(config.to_string());
+            },
+            1,
+            in_plugin("problem", "configuration: providers[0].keys.remote.keys_cluster"),
+        ),
+        (
             "discovered",
             |v| {
                 v["static_resources"]["clusters"][0]["name"] = json!("other");

@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 use tollgate::config::{Environment, Problem, compile};
 use tollgate::payload::pointers::Pointers;
 use tollgate::policy::{Cors, Crypto, FailureMode, FilterState, OriginPattern, Origins, Policy};
-use tollgate::provider::Bind;
+use tollgate::provider::{Bind, KeysFrom};
 use tollgate::rule::{Auth, Cost, Matcher};
 use tollgate::template::Template;
 use tollgate::token_source::Place;
+use tollgate::verify::algorithm::Algorithm;
 
 /// The x and y of the example key of RFC 7517 appendix A.1.
 fn key_set() -> Value {
@@ -444,6 +445,18 @@ fn a_member_given_twice_is_refused() {
 }
 
 #[test]
+fn keys_on_another_host_may_have_a_cluster_of_their_own_and_ed25519_either_name() {
+    let remote = json!({"discovery": "https://x/", "cluster": "c", "keys_cluster": "d"});
+    let mut document = with("/providers/0/keys", json!({"remote": remote}));
+    set(&mut document, "/providers/0/algorithms", json!(["Ed25519"]));
+    let policy = load(&document);
+    let KeysFrom::Remote(remote) = &policy.providers[0].keys else { panic!("no remote keys") };
+    assert_eq!((remote.cluster.as_str(), remote.keys_cluster.as_deref()), ("c", Some("d")));
+    let algorithms: Vec<_> = policy.providers[0].algorithms.unwrap().iter().collect();
+    assert_eq!(algorithms, [Algorithm::EdDsa]);
+}
+
+#[test]
 fn an_error_of_meaning_is_one_line_with_its_path() {
     let remote = |member: &str, value: Value| {
         let mut remote = json!({"uri": "https://idp.example/keys", "cluster": "idp"});
@@ -696,6 +709,19 @@ fn an_error_of_meaning_is_one_line_with_its_path() {
         ),
         (remote("max_stale", json!("10m")), "providers[0].keys.remote.max_stale", "is shorter"),
         (remote("cluster", json!("")), "providers[0].keys.remote.cluster", "is empty"),
+        (
+            remote("keys_cluster", json!("other")),
+            "providers[0].keys.remote.keys_cluster",
+            "is given without discovery",
+        ),
+        (
+            with(
+                "/providers/0/keys",
+                json!({"remote": {"discovery": "https://x/", "cluster": "c", "keys_cluster": "a b"}}),
+            ),
+            "providers[0].keys.remote.keys_cluster",
+            "is empty or holds spaces",
+        ),
         (
             remote("uri", json!("ftp://x")),
             "providers[0].keys.remote.uri",

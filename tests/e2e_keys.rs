@@ -217,9 +217,10 @@ async fn after_a_rotation_without_overlap_the_first_tokens_pass_after_one_fetch(
             assert_eq!(response.status, 200, "{}", response.reason());
         }
         assert_eq!(idp.fetches(), 2);
+        // The old key is an unknown one now.
         let answer = status(&envoy, &token(&old, "main")).await;
         assert_eq!(answer, (401, "key_unknown".to_owned()));
-        assert_eq!(idp.fetches(), 2);
+        assert_eq!(idp.fetches(), 3);
         assert_eq!(envoy.vm_failures().await, 0);
     })
     .await;
@@ -300,8 +301,8 @@ async fn an_outage_within_max_stale_loses_no_request_and_past_it_refuses() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn twenty_thousand_random_kids_cause_one_fetch_and_slow_no_known_one() {
-    let Some(binary) = binary("twenty_thousand_random_kids_cause_one_fetch") else { return };
+async fn twenty_thousand_random_kids_cause_three_fetches_and_slow_no_known_one() {
+    let Some(binary) = binary("twenty_thousand_random_kids_cause_three_fetches") else { return };
     let upstream = Upstream::start().await;
     upstream.record(false);
     for (workers, count) in [(4, 20_000), (1, 2_000)] {
@@ -330,7 +331,7 @@ async fn twenty_thousand_random_kids_cause_one_fetch_and_slow_no_known_one() {
             assert_eq!((response.status, response.reason()), (401, "key_unknown".to_owned()));
         }
         assert!(good > 10);
-        assert_eq!(idp.fetches(), 2, "the first one, and one for all random kids");
+        assert_eq!(idp.fetches(), 4, "the first one, and three for all random kids");
         assert_eq!(envoy.vm_failures().await, 0);
     }
 }
@@ -342,11 +343,13 @@ async fn each_misbehaviour_is_counted_keeps_the_old_keys_and_harms_no_other_prov
     let table = [
         ("status-500", Behaviour::Status(500), "status"),
         ("status-302", Behaviour::Status(302), "status"),
+        ("redirect", Behaviour::Redirect("/login?secret"), "status"),
         ("hang", Behaviour::Hang, "unreachable"),
         ("reset", Behaviour::Reset, "unreachable"),
         ("truncated", Behaviour::Truncated, "unreachable"),
         ("html", Behaviour::Html200, "malformed"),
         ("empty", Behaviour::EmptySet, "no_usable_key"),
+        ("gzip", Behaviour::Coded("gzip"), "malformed"),
         ("big", Behaviour::Huge(JUST_TOO_BIG), "too_large"),
         ("huge", Behaviour::Huge(FAR_TOO_BIG), "too_large"),
         ("not-json", Behaviour::NotJson, "malformed"),
@@ -579,7 +582,279 @@ async fn a_discovery_document_leads_to_the_keys_and_one_of_another_issuer_does_n
     assert_eq!(answer, (503, "keys_unavailable".to_owned()));
     assert_eq!(wrong.fetches(), 0);
     assert!(fetched(&envoy, "wrong", "issuer_mismatch").await >= 1);
-    envoy.wait_for_log("a discovery document of another issuer").await;
+    let line = envoy.wait_for_log("a discovery document of another issuer").await;
+    for part in
+        [&wrong.url(DISCOVERY), &format!("it names {}", wrong.url("")), "https://another.test"]
+    {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+}
+
+/// A provider whose keys a server of the test answers for, at `path`.
+fn provider_at(name: &str, keys: &Upstream, source: &str, path: &str, remote: Value) -> Value {
+    let mut members = json!({
+        source: format!("http://{}{path}", keys.address()),
+        "cluster": name, "timeout": "1s", "refresh_interval": "1h",
+    });
+    members.as_object_mut().unwrap().extend(remote.as_object().unwrap().clone());
+    json!({
+        "name": name,
+        "issuers": [format!("https://{name}.test")],
+        "audiences": ["api://scoring"],
+        "keys": {"remote": members},
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_knows_only_the_type_of_key_sets_or_codes_what_it_may_is_understood() {
+    let Some(binary) = binary("a_server_that_knows_only_the_type_of_key_sets") else { return };
+    let upstream = Upstream::start().await;
+    let signer = key("k");
+    let set = mint::jwks(&[&signer]);
+    // As the API server of Kubernetes: 406 to who does not ask for the type of its key set.
+    let keys = Upstream::answering(move |request| {
+        let header = |name: &str| request.header(name).unwrap_or_default().to_owned();
+        if !header("accept").split(',').any(|part| part.trim() == "application/jwk-set+json") {
+            return Reply::new(406, "only application/jwk-set+json");
+        }
+        let reply = Reply::new(200, set.to_string());
+        let reply = reply.header("content-type", "application/jwk-set+json");
+        match header("accept-encoding").as_str() {
+            "identity" => reply,
+            _ => reply.header("content-encoding", "gzip"),
+        }
+    })
+    .await;
+    let envoy = Envoy::builder(binary)
+        .upstream(upstream.address())
+        .cluster("main", keys.address())
+        .plugin_config(
+            json!({"providers": [provider_at("main", &keys, "uri", "/jwks", json!({}))]}),
+        )
+        .start()
+        .await;
+    assert_eq!(status(&envoy, &token(&signer, "main")).await.0, 200);
+    let asked = keys.last().unwrap();
+    let version = format!("tollgate/{}", env!("CARGO_PKG_VERSION"));
+    assert_eq!(asked.header("user-agent"), Some(version.as_str()));
+    let accept = "application/jwk-set+json, application/json;q=0.9, */*;q=0.5";
+    assert_eq!(asked.header("accept"), Some(accept));
+    let line = envoy.wait_for_log("fetched 1 key(s)").await;
+    let whole = format!("from http://{}/jwks through cluster main", keys.address());
+    assert!(line.contains(&whole), "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_on_another_host_come_through_keys_cluster_and_each_line_names_its_address() {
+    let Some(binary) = binary("keys_on_another_host_come_through_keys_cluster") else { return };
+    let upstream = Upstream::start().await;
+    let signer = key("k");
+    let set = mint::jwks(&[&signer]).to_string();
+    let certs = Upstream::answering(move |request| match request.path.as_str() {
+        "/certs" => Reply::new(200, set.clone()),
+        _ => Reply::new(404, "none"),
+    })
+    .await;
+    // As Google: the document is on one host, the keys are on another.
+    let at = certs.address();
+    let accounts = Upstream::answering(move |request| {
+        // What the wrong cluster answers to the path of the other host is a 404.
+        let Some(name) = request.path.strip_prefix("/g-") else { return Reply::new(404, "none") };
+        Reply::json(&json!({
+            "issuer": format!("https://g-{name}.test"), "jwks_uri": format!("http://{at}/certs"),
+        }))
+    })
+    .await;
+    let provider = |name: &str, remote: Value| {
+        let mut remote = remote;
+        remote["cluster"] = json!("accounts");
+        provider_at(name, &accounts, "discovery", &format!("/{name}"), remote)
+    };
+    let envoy = Envoy::builder(binary)
+        .upstream(upstream.address())
+        .cluster("accounts", accounts.address())
+        .cluster("certs", at)
+        .plugin_config(json!({"providers": [
+            provider("g-two", json!({"keys_cluster": "certs"})),
+            provider("g-one", json!({})),
+            provider("g-none", json!({"keys_cluster": "missing"})),
+        ]}))
+        .start()
+        .await;
+    assert_eq!(status(&envoy, &token(&signer, "g-two")).await.0, 200);
+    let line = envoy.wait_for_log("provider g-two: fetched 1 key(s)").await;
+    assert!(line.contains(&format!("from http://{at}/certs through cluster certs")), "{line}");
+    for (name, parts) in [
+        (
+            "g-one",
+            [
+                format!("fetching http://{at}/certs through cluster accounts failed"),
+                "status 404".to_owned(),
+                "keys.remote.keys_cluster".to_owned(),
+            ],
+        ),
+        (
+            "g-none",
+            [
+                format!("fetching http://{at}/certs through cluster missing failed"),
+                "the proxy refused the call".to_owned(),
+                "exactly this name".to_owned(),
+            ],
+        ),
+    ] {
+        let answer = status(&envoy, &token(&signer, name)).await;
+        assert_eq!(answer, (503, "keys_unavailable".to_owned()));
+        let line = envoy.wait_for_log(&format!("provider {name}: fetching ")).await;
+        for part in parts {
+            assert!(line.contains(&part), "{part}: {line}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_useless_answer_is_logged_by_its_own_reason_and_with_what_was_asked() {
+    let Some(binary) = binary("each_useless_answer_is_logged_by_its_own_reason") else { return };
+    let upstream = Upstream::start().await;
+    let good = key("k").jwk();
+    let with = |name: &str, value: Value| {
+        let mut key = good.clone();
+        key[name] = value;
+        key
+    };
+    let text = |document: Value| Reply::json(&document);
+    let sets = |keys: Vec<Value>| Reply::json(&json!({ "keys": keys }));
+    let discovery =
+        |name: &str, uri: &str| json!({"issuer": format!("https://{name}.test"), "jwks_uri": uri});
+    let twice =
+        r#"{"issuer":"https://x.test","issuer":"https://d-twice.test","jwks_uri":"http://x/"}"#;
+    let table = [
+        (
+            "s-enc",
+            sets(vec![with("use", json!("enc"))]),
+            "keys[0]: use is neither sig nor jwt-svid",
+        ),
+        ("s-svid", sets(vec![with("use", json!("x509-svid"))]), "neither sig nor jwt-svid"),
+        ("s-object", text(json!({})), "a JSON object without an array keys"),
+        ("s-one", text(good.clone()), "a single key (JWK)"),
+        ("s-x509", text(json!({"a": "-----BEGIN CERTIFICATE-----\nMII"})), "a map of X.509"),
+        (
+            "s-bom",
+            Reply::new(200, format!("\u{feff}{}", json!({"keys": [good]}))),
+            "a byte order mark",
+        ),
+        ("s-gzip", Reply::new(200, &b"\x1f\x8b\x08\0\0"[..]), "coded by gzip"),
+        ("s-br", sets(vec![good.clone()]).header("content-encoding", "br"), "a body coded by br"),
+        ("s-page", Reply::new(200, "<html>"), "a page of HTML or XML"),
+        ("s-document", text(discovery("s-document", "http://x/")), "keys.remote.discovery"),
+        (
+            "s-login",
+            Reply::new(302, "").header("location", "https://u:secret@idp.test/login?secret"),
+            "status 302, a redirect to idp.test/login, which is not followed",
+        ),
+        ("d-keys", sets(vec![good.clone()]), "keys.remote.uri"),
+        ("d-twice", Reply::new(200, twice), "not a discovery document"),
+        ("d-relative", text(discovery("d-relative", "/jwks")), "no absolute http(s) address"),
+        ("d-user", text(discovery("d-user", "http://u:secret@x/")), "no absolute http(s) address"),
+        ("d-other", text(discovery("x", "http://x/")), "it names https://x.test"),
+    ];
+    let replies = table.clone().map(|(name, reply, _)| (format!("/{name}"), reply));
+    let keys = Upstream::answering(move |request| {
+        let found = replies.iter().find(|(path, _)| *path == request.path);
+        found.map_or(Reply::new(404, "none"), |(_, reply)| reply.clone())
+    })
+    .await;
+    let providers: Vec<Value> = (table.iter())
+        .map(|(name, ..)| {
+            let source = if name.starts_with('d') { "discovery" } else { "uri" };
+            let shared = json!({"cluster": "keys"});
+            provider_at(name, &keys, source, &format!("/{name}"), shared)
+        })
+        .collect();
+    let envoy = Envoy::builder(binary)
+        .upstream(upstream.address())
+        .cluster("keys", keys.address())
+        .plugin_config(json!({ "providers": providers }))
+        .start()
+        .await;
+    let address = keys.address();
+    for (name, _, words) in &table {
+        let line = envoy.wait_for_log(&format!("provider {name}: fetching ")).await;
+        let asked = format!("http://{address}/{name} through cluster keys failed");
+        assert!(line.contains(words) && line.contains(&asked), "{words}: {line}");
+    }
+    assert!(!envoy.filter_log().concat().contains("secret"));
+    assert_eq!(envoy.vm_failures().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_skipped_key_is_logged_and_its_kid_causes_no_fetch() {
+    let Some(binary) = binary("a_skipped_key_is_logged_and_its_kid_causes_no_fetch") else {
+        return;
+    };
+    let upstream = Upstream::start().await;
+    let (good, leaked, twice) = (key("good"), key("leaked"), key("twice"));
+    let mut private = leaked.jwk();
+    private["d"] = json!("AQAB");
+    let two = twice.jwk().to_string().replacen(r#""kid""#, r#""kid":"x","kid""#, 1);
+    let set = format!(r#"{{"keys":[{private},{two},{{"x":1e400}},{}]}}"#, good.jwk());
+    let keys = Upstream::answering(move |_| Reply::new(200, set.clone())).await;
+    let envoy = Envoy::builder(binary)
+        .upstream(upstream.address())
+        .cluster("main", keys.address())
+        .plugin_config(json!({"providers": [provider_at("main", &keys, "uri", "/", json!({}))]}))
+        .start()
+        .await;
+    assert_eq!(status(&envoy, &token(&good, "main")).await.0, 200);
+    for words in [
+        "keys[0] is skipped: the private key is in the set",
+        "keys[1] is skipped: a member twice",
+        "keys[2] is skipped: a member twice, a number too large",
+    ] {
+        envoy.wait_for_log(words).await;
+    }
+    let refused = (401, "key_unknown".to_owned());
+    for _ in 0..3 {
+        assert_eq!(status(&envoy, &token(&leaked, "main")).await, refused);
+    }
+    envoy.wait_for_log("its key was skipped: the private key is in the set").await;
+    assert_eq!(keys.count(), 1);
+    // A kid that the set has not at all is fetched for.
+    assert_eq!(status(&envoy, &token(&key("other"), "main")).await, refused);
+    assert_eq!(keys.count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_junk_kid_before_a_rotation_does_not_keep_the_new_key_out() {
+    let Some(binary) = binary("one_junk_kid_before_a_rotation_does_not_keep") else { return };
+    let upstream = Upstream::start().await;
+    at_1_and_4_workers(async |workers| {
+        let (old, new) = (key("old"), key("new"));
+        let idp = idp_with(Scheme::Http, &[&old]);
+        let envoy = start(&binary, &upstream, workers, &idp, json!({})).await;
+        assert_eq!(status(&envoy, &token(&old, "main")).await.0, 200);
+        let junk = status(&envoy, &token(&key("junk"), "main")).await;
+        assert_eq!(junk, (401, "key_unknown".to_owned()));
+        assert_eq!(idp.fetches(), 2, "one request causes one fetch");
+        idp.set_keys(mint::jwks(&[&new]));
+        assert_eq!(status(&envoy, &token(&new, "main")).await.0, 200);
+        assert_eq!(idp.fetches(), 3);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_withdrawn_key_ends_with_refresh_interval_whatever_max_age_says() {
+    let Some(binary) = binary("a_withdrawn_key_ends_with_refresh_interval") else { return };
+    let upstream = Upstream::start().await;
+    let (old, new) = (key("old"), key("new"));
+    let idp = idp_with(Scheme::Http, &[&old, &new]);
+    idp.cache_control(Some("max-age=86400"));
+    let remote = json!({"refresh_interval": "1s"});
+    let envoy = start(&binary, &upstream, 1, &idp, remote).await;
+    assert_eq!(status(&envoy, &token(&old, "main")).await.0, 200);
+    idp.set_keys(mint::jwks(&[&new]));
+    let refused = async || (status(&envoy, &token(&old, "main")).await.0 == 401).then_some(());
+    assert!(poll(Duration::from_secs(10), refused).await.is_some(), "the old key still works");
 }
 
 #[tokio::test(flavor = "multi_thread")]

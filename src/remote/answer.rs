@@ -1,78 +1,76 @@
 //! Judging what a provider answered, before any of it is believed.
 
-use serde_json::Value;
-
+pub use self::error::FetchError;
 use crate::headers::Headers;
 use crate::provider::{Issuer, Provider};
 use crate::uri::HttpUri;
 use crate::verify::issuer;
-use crate::verify::keyset::{KeySet, KeySetError, SecretKeys, SkippedKey};
+use crate::verify::json::{self, Unreadable};
+use crate::verify::keyset::{KeySet, SecretKeys, SkippedKey};
+use serde_json::Value;
+
+mod error;
 
 /// The largest body that is looked at, bytes. The key sets of large providers are below 20 KiB.
 pub const MAX_BODY: usize = 512 * 1024;
 
-/// Why a fetch brought nothing; [`FetchError::label`] is its word in metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FetchError {
-    /// The proxy refused the call as such: no such cluster, as a rule.
-    Dispatch,
-    /// No answer: timeout, reset, refused connection, failed TLS handshake, no healthy host.
-    Unreachable,
-    /// Another status than 200.
-    Status(u16),
-    /// A body over [`MAX_BODY`].
-    TooLarge,
-    /// A body that is no JSON of the expected shape.
-    Malformed,
-    /// A key set without a key that the provider's configuration could use.
-    NoUsableKey,
-    /// A discovery document of another issuer (OpenID Connect Discovery 1.0 §4.3).
-    IssuerMismatch,
-}
+/// The longest `jwks_uri` that is fetched, bytes.
+const MAX_URI: usize = 2048;
 
-impl FetchError {
-    /// The value of the label `result` of `tollgate_jwks_fetch`.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Dispatch => "dispatch",
-            Self::Unreachable => "unreachable",
-            Self::Status(_) => "status",
-            Self::TooLarge => "too_large",
-            Self::Malformed => "malformed",
-            Self::NoUsableKey => "no_usable_key",
-            Self::IssuerMismatch => "issuer_mismatch",
-        }
-    }
-}
+/// The most that a log line repeats of one text of an answer, bytes.
+const MAX_SHOWN: usize = 256;
 
-impl std::fmt::Display for FetchError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Dispatch => f.write_str("the proxy refused the call"),
-            Self::Unreachable => f.write_str("no answer"),
-            Self::Status(status) => write!(f, "status {status}"),
-            Self::TooLarge => write!(f, "a body over {MAX_BODY} bytes"),
-            Self::Malformed => f.write_str("a body that is not the expected JSON"),
-            Self::NoUsableKey => f.write_str("a key set without a usable key"),
-            Self::IssuerMismatch => f.write_str("a discovery document of another issuer"),
-        }
-    }
-}
-
-/// Checks that an answer is complete, small and 200 before its body is fetched from the host. An
-/// answer that never came has no headers.
+/// Checks that an answer is complete, small, not coded and 200 before its body is fetched from the
+/// host. An answer that never came has no headers.
 ///
 /// # Errors
-/// `Unreachable`, `Status`, `TooLarge`.
+/// `Unreachable`, `Status`, `Redirect`, `Coded`, `TooLarge`.
 pub fn check_head(headers: &Headers, body_size: usize) -> Result<(), FetchError> {
     let status = headers.value(":status").ok_or(FetchError::Unreachable)?;
     let status = std::str::from_utf8(status).ok().and_then(|status| status.parse().ok());
     match status {
-        Some(200) if body_size > MAX_BODY => Err(FetchError::TooLarge),
-        Some(200) => Ok(()),
+        Some(200) => match headers.all("content-encoding").find(|coding| !is_identity(coding)) {
+            Some(coding) => Err(FetchError::Coded(shown(coding, MAX_SHOWN))),
+            None if body_size > MAX_BODY => Err(FetchError::TooLarge),
+            None => Ok(()),
+        },
+        Some(status @ 300..400) => match headers.value("location") {
+            Some(location) => Err(FetchError::Redirect { status, to: place(location) }),
+            None => Err(FetchError::Status(status)),
+        },
         Some(other) => Err(FetchError::Status(other)),
         None => Err(FetchError::Unreachable),
     }
+}
+
+fn is_identity(coding: &[u8]) -> bool {
+    let coding = coding.trim_ascii();
+    coding.is_empty() || coding.eq_ignore_ascii_case(b"identity")
+}
+
+/// Host and path of a `location`, without the user information, the query and the fragment that may
+/// hold a secret.
+fn place(location: &[u8]) -> String {
+    let end = location.iter().position(|byte| matches!(byte, b'?' | b'#'));
+    let location = location.get(..end.unwrap_or(location.len())).unwrap_or_default();
+    // `//` before any other slash: an authority follows.
+    let slash = location.iter().position(|byte| *byte == b'/').unwrap_or(location.len());
+    let from_slash = location.get(slash..).unwrap_or_default();
+    let Some(rest) = from_slash.strip_prefix(b"//") else { return shown(location, MAX_SHOWN) };
+    let path = rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len());
+    let (authority, path) = rest.split_at_checked(path).unwrap_or_default();
+    let host = authority.rsplit(|byte| *byte == b'@').next().unwrap_or_default();
+    shown(&[host, path].concat(), MAX_SHOWN)
+}
+
+/// A text of an answer, made safe and short for a log line.
+fn shown(text: &[u8], most: usize) -> String {
+    let safe = |byte: &u8| if matches!(byte, 0x20..0x7f) { char::from(*byte) } else { '?' };
+    let mut shown: String = text.iter().take(most).map(safe).collect();
+    if text.len() > most {
+        shown.push_str("...");
+    }
+    shown
 }
 
 /// How Envoy begins what it says in place of an answer that did not come; the status is 503 or 504
@@ -80,43 +78,49 @@ pub fn check_head(headers: &Headers, body_size: usize) -> Result<(), FetchError>
 const PROXY_SAYS: [&[u8]; 4] =
     [b"upstream connect error", b"upstream request timeout", b"no healthy upstream", b"no cluster"];
 
-/// What of the proxy's words is told: they end with the reason of a failed TLS handshake.
+/// What of the proxy's words is logged: they end with the reason of a failed TLS handshake.
 const MAX_WORDS: usize = 320;
 
 /// The proxy's own words about an answer that did not come, made safe for a log line; `None` where
 /// the provider sent the body.
 pub fn words_of_proxy(status: u16, body: &[u8]) -> Option<String> {
     let own = matches!(status, 503 | 504) && PROXY_SAYS.iter().any(|words| body.starts_with(words));
-    let safe = |byte: &u8| if matches!(byte, 0x20..0x7f) { char::from(*byte) } else { '?' };
-    own.then(|| body.iter().take(MAX_WORDS).map(safe).collect())
+    let body = body.get(..MAX_WORDS).unwrap_or(body);
+    own.then(|| shown(body, MAX_WORDS))
 }
 
 /// Parses a fetched key set. `oct` keys are never taken from the network.
 ///
 /// # Errors
-/// `Malformed`, `NoUsableKey`.
+/// `KeySet`.
 pub fn key_set(body: &[u8]) -> Result<(KeySet, Vec<SkippedKey>), FetchError> {
-    KeySet::parse(body, SecretKeys::Refuse).map_err(|error| match error {
-        KeySetError::NoUsableKey(_) => FetchError::NoUsableKey,
-        _ => FetchError::Malformed,
-    })
+    KeySet::parse(body, SecretKeys::Refuse).map_err(FetchError::KeySet)
 }
 
-/// Finds the key set's address in a discovery document. It must be the provider's: of an issuer as
-/// it stands in the configuration (Microsoft's common document has `{tenantid}` too), or of one
-/// whose tokens are accepted.
+/// Finds the key set's address in a discovery document, which is read as strictly as a token. It
+/// must be the provider's: of an issuer as it stands in the configuration (Microsoft's common
+/// document has `{tenantid}` too), or of one whose tokens are accepted.
 ///
 /// # Errors
-/// `Malformed`, `IssuerMismatch`.
+/// `Document`, `Lacks`, `IssuerMismatch`, `KeysAddress`.
 pub fn jwks_uri(body: &[u8], provider: &Provider) -> Result<HttpUri, FetchError> {
-    let document: Value = serde_json::from_slice(body).map_err(|_| FetchError::Malformed)?;
-    let text = |name: &str| document.get(name).and_then(Value::as_str);
-    let iss = text("issuer").ok_or(FetchError::Malformed)?;
+    let document =
+        json::parse_object(body).ok_or_else(|| FetchError::Document(Unreadable::of(body)))?;
+    let text = |name| document.get(name).and_then(Value::as_str).ok_or(FetchError::Lacks(name));
+    if document.contains_key("keys") && !document.contains_key("issuer") {
+        return Err(FetchError::KeysForDocument);
+    }
+    let iss = text("issuer")?;
     let accepted = || issuer::find(provider, iss).is_some_and(|matched| matched.tenant_admitted);
     if !provider.issuers.iter().map(Issuer::text).any(|known| known == iss) && !accepted() {
-        return Err(FetchError::IssuerMismatch);
+        let known: Vec<String> = provider.issuers.iter().map(Issuer::text).collect();
+        return Err(FetchError::IssuerMismatch {
+            found: shown(iss.as_bytes(), MAX_SHOWN),
+            known: shown(known.join(", ").as_bytes(), MAX_SHOWN),
+        });
     }
-    text("jwks_uri").and_then(HttpUri::parse).ok_or(FetchError::Malformed)
+    let uri = Some(text("jwks_uri")?).filter(|uri| uri.len() <= MAX_URI);
+    uri.and_then(HttpUri::parse).ok_or(FetchError::KeysAddress)
 }
 
 /// The seconds of `Cache-Control: max-age` (RFC 9111 §5.2.2.1).

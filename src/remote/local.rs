@@ -5,7 +5,7 @@ use super::{Cause, SharedKeys};
 use crate::limit::store::{Store, StoreError};
 use crate::provider::Remote;
 use crate::remote::answer;
-use crate::verify::keyset::KeySet;
+use crate::verify::keyset::{Key, KeySet};
 
 /// One worker's view of one provider's keys.
 #[derive(Debug)]
@@ -15,7 +15,8 @@ pub struct LocalKeys {
     /// The version of `set`; 0 while there is none.
     version: u64,
     set: Option<KeySet>,
-    unknown_kid_waits: bool,
+    /// When a request last found that it needs a fetch for a kid that is unknown.
+    unknown_kid_since: Option<u64>,
 }
 
 /// What a request lacks.
@@ -25,6 +26,15 @@ pub enum Lack {
     Kid,
     /// Any key at all.
     AllKeys,
+}
+
+/// How long a request waits, nanoseconds since the Unix epoch.
+#[derive(Clone, Copy, Debug)]
+pub struct Wait {
+    /// When it came.
+    pub since: u64,
+    /// When it is judged with the keys there are.
+    pub until: u64,
 }
 
 /// What a request that lacks a key should do.
@@ -46,7 +56,7 @@ impl LocalKeys {
             record: Record::default(),
             version: 0,
             set: None,
-            unknown_kid_waits: false,
+            unknown_kid_since: None,
         }
     }
 
@@ -98,8 +108,9 @@ impl LocalKeys {
         } else if self.record.due(self.shared.timing(), now) {
             Some(Cause::Due)
         } else {
-            let admitted = self.record.admits_unknown_kid(self.shared.timing(), now);
-            (self.unknown_kid_waits && admitted).then_some(Cause::UnknownKid)
+            let since = self.unknown_kid_since?;
+            let admitted = self.record.admits_unknown_kid(self.shared.timing(), since, now);
+            admitted.then_some(Cause::UnknownKid { since })
         }
     }
 
@@ -108,13 +119,13 @@ impl LocalKeys {
     /// # Errors
     /// The store's.
     pub fn lease(&mut self, store: &dyn Store, cause: Cause, now: u64) -> Result<bool, StoreError> {
-        self.unknown_kid_waits = false;
+        self.unknown_kid_since = None;
         let leased = self.shared.lease(store, cause, now)?;
         Ok(self.note(leased))
     }
 
     /// Stores a set that this worker fetched and adopts it; false where the store would not take
-    /// it. `refresh` is the time to the next fetch.
+    /// it. `keys` is what was read from `set`, `refresh` the time to the next fetch.
     ///
     /// # Errors
     /// The store's.
@@ -122,12 +133,23 @@ impl LocalKeys {
         &mut self,
         store: &dyn Store,
         set: &[u8],
+        keys: &KeySet,
         refresh: u64,
         now: u64,
     ) -> Result<bool, StoreError> {
-        let stored = self.shared.succeed(store, set, refresh, now)?;
+        let new_keys = self.lacks_some_of(keys);
+        let stored = self.shared.succeed(store, set, new_keys, refresh, now)?;
         self.refresh(store)?;
         Ok(stored.is_some())
+    }
+
+    /// Whether a set has keys that the one in use has not. One whose keys only changed their order,
+    /// or that says something else beside them, has none.
+    fn lacks_some_of(&self, set: &KeySet) -> bool {
+        let same =
+            |one: &Key, other: &Key| one.kid() == other.kid() && one.public() == other.public();
+        let known = |key: &Key| self.set.iter().flat_map(KeySet::iter).any(|own| same(own, key));
+        !set.iter().all(known)
     }
 
     /// Notes that this worker's fetch failed; see [`SharedKeys::fail`].
@@ -144,8 +166,9 @@ impl LocalKeys {
         written.is_some()
     }
 
-    /// What a request that lacks a key and cannot wait past `deadline` should do. Known kids never
-    /// come here, so that unknown ones cannot slow them.
+    /// What a request that lacks a key should do. Known kids never come here, so that unknown ones
+    /// cannot slow them. For an unknown one a request causes one fetch at most: one that began after
+    /// it came answers it.
     ///
     /// # Errors
     /// The store's.
@@ -154,12 +177,12 @@ impl LocalKeys {
         store: &dyn Store,
         lack: Lack,
         now: u64,
-        deadline: u64,
+        wait: Wait,
     ) -> Result<Missing, StoreError> {
         if self.refresh(store)? {
             return Ok(Missing::Judge);
         }
-        if now >= deadline {
+        if now >= wait.until {
             return Ok(Missing::Final);
         }
         let (record, timing) = (&self.record, self.shared.timing());
@@ -167,9 +190,9 @@ impl LocalKeys {
             return Ok(Missing::Wait);
         }
         match lack {
-            Lack::AllKeys if record.next_try(timing, now) < deadline => Ok(Missing::Wait),
-            Lack::Kid if record.admits_unknown_kid(timing, now) => {
-                self.unknown_kid_waits = true;
+            Lack::AllKeys if record.next_try(timing, now) < wait.until => Ok(Missing::Wait),
+            Lack::Kid if record.admits_unknown_kid(timing, wait.since, now) => {
+                self.unknown_kid_since = self.unknown_kid_since.max(Some(wait.since));
                 Ok(Missing::Wait)
             }
             _ => Ok(Missing::Final),

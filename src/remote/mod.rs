@@ -11,8 +11,8 @@ pub mod record;
 use std::time::Duration;
 
 use crate::limit::store::{self, CREATE, Store, StoreError, Swap};
-use crate::provider::Remote;
-use record::Record;
+use crate::provider::{Remote, RemoteSource};
+use record::{LAYOUT, Record};
 
 /// How often a lost race for the record is run again before the next tick is waited for.
 const TRIES: usize = 16;
@@ -32,7 +32,7 @@ pub struct Timing {
     pub timeout: u64,
     /// The usual time between fetches.
     pub refresh: u64,
-    /// The least time between fetches that an unknown kid causes.
+    /// The mean time between fetches that unknown kids cause.
     pub unknown_kid: u64,
     /// How long the last good keys serve.
     pub max_stale: u64,
@@ -43,20 +43,32 @@ pub struct Timing {
 pub enum Cause {
     /// It is time.
     Due,
-    /// A token named a key that the set does not have.
-    UnknownKid,
+    /// A token names a key that the set does not have.
+    UnknownKid {
+        /// When that was found: a fetch that begins later answers it.
+        since: u64,
+    },
 }
 
 impl SharedKeys {
-    /// The state of a provider; `plugin` and what is fetched are part of its name, so that two
-    /// configurations never read each other's keys.
+    /// The state of a provider; the layout, `plugin` and what is fetched through which clusters are
+    /// part of its name, so that neither two modules nor two configurations ever read each other's
+    /// keys. A space stands in none of the parts but the last.
     pub fn new(plugin: &str, provider: &str, remote: &Remote) -> Self {
         let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        let name =
-            format!("tollgate/{plugin}/jwks/{provider}/{}/{}", remote.cluster, remote.source.uri());
+        let source = match &remote.source {
+            RemoteSource::Uri(_) => "uri",
+            RemoteSource::Discovery(_) => "discovery",
+        };
+        let name = format!(
+            "{provider} {source} {} {} {} {plugin}",
+            remote.source.uri(),
+            remote.cluster,
+            remote.keys_cluster.as_deref().unwrap_or_default(),
+        );
         Self {
-            record_key: format!("{name}/record"),
-            set_key: format!("{name}/set"),
+            record_key: format!("tollgate/k{LAYOUT}/record {name}"),
+            set_key: format!("tollgate/k{LAYOUT}/set {name}"),
             timing: Timing {
                 timeout: nanos(remote.timeout),
                 refresh: nanos(remote.refresh_interval),
@@ -117,7 +129,7 @@ impl SharedKeys {
         self.update(store, |record| {
             let wanted = match cause {
                 Cause::Due => record.due(&self.timing, now),
-                Cause::UnknownKid => record.admits_unknown_kid(&self.timing, now),
+                Cause::UnknownKid { since } => record.admits_unknown_kid(&self.timing, since, now),
             };
             (wanted && !record.leased(now)).then(|| record.fetching(&self.timing, cause, now))
         })
@@ -132,7 +144,8 @@ impl SharedKeys {
     }
 
     /// Stores a set that was fetched and judged usable. Its version is a new one only if the set
-    /// is: nobody parses again what has not changed. `refresh` is the time to the next fetch.
+    /// is: nobody parses again what has not changed. `new_keys`: it has keys that the set before it
+    /// had not. `refresh` is the time to the next fetch.
     ///
     /// # Errors
     /// The store's.
@@ -140,6 +153,7 @@ impl SharedKeys {
         &self,
         store: &dyn Store,
         set: &[u8],
+        new_keys: bool,
         refresh: u64,
         now: u64,
     ) -> Result<Option<Record>, StoreError> {
@@ -147,7 +161,7 @@ impl SharedKeys {
             let (record, cas) = self.load(store)?;
             // The set goes first: whoever sees a version in the record finds that set.
             let Some(version) = self.store_set(store, &record, set, now)? else { continue };
-            let next = record.succeeded(version, now, refresh);
+            let next = record.succeeded(&self.timing, version, new_keys, now, refresh);
             if store.swap(&self.record_key, &next.encode(), cas)? == Swap::Done {
                 return Ok(Some(next));
             }

@@ -20,9 +20,19 @@ const MAX_BACKOFF_WITHOUT_KEYS: u64 = 3 * SECOND;
 /// clock that has since stepped back: all workers read the same clock.
 const STEP: u64 = 5 * SECOND;
 
-/// Bounds of a refresh that the provider's `Cache-Control: max-age` asks for.
-const MIN_MAX_AGE: u64 = 300 * SECOND;
-const MAX_MAX_AGE: u64 = 24 * 3600 * SECOND;
+/// The least time to a refresh that the provider's `Cache-Control: max-age` can ask for.
+const MIN_MAX_AGE: u64 = 60 * SECOND;
+
+/// How many fetches unknown kids may cause at once; after them one per interval.
+pub const BURST: u64 = 3;
+
+/// The layout of a record and of what is stored beside it: part of their names, so that an older and
+/// a newer module in one process never read each other's. To be raised with every change of either.
+pub const LAYOUT: u8 = 2;
+
+/// How old a set must be that new keys replace for free. An issuer whose servers disagree, so that
+/// each fetch brings keys that the last one did not, would else be asked without end.
+const SETTLED: u64 = SECOND;
 
 /// All times are nanoseconds since the Unix epoch; 0 means never.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,16 +47,21 @@ pub struct Record {
     pub next_at: u64,
     /// Until when somebody fetches.
     pub lease_until: u64,
-    /// When an unknown kid last caused a fetch.
-    pub unknown_at: u64,
+    /// When the allowance of fetches for unknown kids is whole again: one interval ahead for each
+    /// that is spent.
+    pub unknown_until: u64,
     /// When the last fetch began or ended.
     pub tried_at: u64,
     /// Fetches that were due and failed since the last good one.
     pub failures: u64,
+    /// When the last fetch began.
+    pub began_at: u64,
+    /// 1 while a fetch is under way that an unknown kid caused.
+    pub unknown_leased: u64,
 }
 
 impl Record {
-    /// The record as bytes: eight little-endian words.
+    /// The record as bytes: ten little-endian words.
     pub fn encode(&self) -> Vec<u8> {
         [
             self.version,
@@ -54,9 +69,11 @@ impl Record {
             self.good_at,
             self.next_at,
             self.lease_until,
-            self.unknown_at,
+            self.unknown_until,
             self.tried_at,
             self.failures,
+            self.began_at,
+            self.unknown_leased,
         ]
         .iter()
         .flat_map(|word| word.to_le_bytes())
@@ -75,9 +92,11 @@ impl Record {
             good_at: word(2),
             next_at: word(3),
             lease_until: word(4),
-            unknown_at: word(5),
+            unknown_until: word(5),
             tried_at: word(6),
             failures: word(7),
+            began_at: word(8),
+            unknown_leased: word(9),
         }
     }
 
@@ -107,9 +126,18 @@ impl Record {
         self.tried_at > now.saturating_add(STEP)
     }
 
-    /// Whether an unknown kid may cause a fetch: at most one per interval, whatever the set holds.
-    pub fn admits_unknown_kid(&self, timing: &Timing, now: u64) -> bool {
-        now.abs_diff(self.unknown_at) >= timing.unknown_kid
+    /// Whether a request that lacks a key since `since` may cause a fetch: one has not begun after
+    /// that already, and the allowance of all requests is not spent, whatever the set holds.
+    pub fn admits_unknown_kid(&self, timing: &Timing, since: u64, now: u64) -> bool {
+        let spent = self.unknown_spent(timing, now);
+        self.began_at <= since && spent <= timing.unknown_kid.saturating_mul(BURST - 1)
+    }
+
+    /// How long it takes until the allowance for unknown kids is whole again. More than a whole
+    /// allowance cannot be spent: the clock has stepped back, or the interval was a longer one.
+    fn unknown_spent(&self, timing: &Timing, now: u64) -> u64 {
+        let spent = self.unknown_until.saturating_sub(now);
+        if spent > timing.unknown_kid.saturating_mul(BURST) { 0 } else { spent }
     }
 
     /// Whether the stored set may still serve.
@@ -122,26 +150,42 @@ impl Record {
     pub fn fetching(&self, timing: &Timing, cause: Cause, now: u64) -> Self {
         let longest = timing.timeout.saturating_mul(2).saturating_add(LEASE_GRACE);
         let lease_until = now.saturating_add(longest);
+        let began = Self { lease_until, tried_at: now, began_at: now, ..*self };
         match cause {
-            Cause::Due => {
-                Self { lease_until, tried_at: now, next_at: self.next_at.min(now), ..*self }
+            Cause::Due => Self { next_at: self.next_at.min(now), unknown_leased: 0, ..began },
+            Cause::UnknownKid { .. } => {
+                let spent = self.unknown_spent(timing, now).saturating_add(timing.unknown_kid);
+                Self { unknown_until: now.saturating_add(spent), unknown_leased: 1, ..began }
             }
-            Cause::UnknownKid => Self { lease_until, tried_at: now, unknown_at: now, ..*self },
         }
     }
 
-    /// The record after a good fetch, whose set is stored as `version`.
+    /// The record after a good fetch, whose set is stored as `version`. `new_keys`: it has keys that
+    /// the set before it had not, so that it does not count against unknown kids.
     #[must_use]
-    pub fn succeeded(&self, version: u64, now: u64, refresh: u64) -> Self {
+    pub fn succeeded(
+        &self,
+        timing: &Timing,
+        version: u64,
+        new_keys: bool,
+        now: u64,
+        refresh: u64,
+    ) -> Self {
+        // A version is the time at which its set was stored.
+        let settled = now.saturating_sub(self.version) >= SETTLED;
+        let free = self.unknown_leased == 1 && new_keys && settled;
+        let refund = if free { timing.unknown_kid } else { 0 };
         Self {
             version,
             attempts: self.attempts.saturating_add(1),
             good_at: now,
             next_at: now.saturating_add(refresh),
             lease_until: 0,
-            unknown_at: self.unknown_at,
+            unknown_until: self.unknown_until.saturating_sub(refund),
             tried_at: now,
             failures: 0,
+            began_at: self.began_at,
+            unknown_leased: 0,
         }
     }
 
@@ -160,18 +204,18 @@ impl Record {
             lease_until: 0,
             tried_at: now,
             failures: self.failures.saturating_add(u64::from(due)),
+            unknown_leased: 0,
             ..*self
         }
     }
 }
 
-/// The time to the next fetch: what the provider asks for by `max-age` within 5 min … 24 h, else
-/// the configured interval; ± 10 % by `jitter` in -1 … 1, and always before the keys are too old.
+/// The time to the next fetch: the configured interval, or less where the provider asks for that by
+/// `max-age`, down to a minute; never more, because a key that was withdrawn is trusted as long.
+/// ± 10 % by `jitter` in -1 … 1, and always before the keys are too old.
 pub fn refresh_after(timing: &Timing, max_age: Option<u64>, jitter: f64) -> u64 {
-    let base = match max_age {
-        Some(seconds) => seconds.saturating_mul(SECOND).clamp(MIN_MAX_AGE, MAX_MAX_AGE),
-        None => timing.refresh,
-    };
+    let asked = max_age.map_or(u64::MAX, |seconds| seconds.saturating_mul(SECOND));
+    let base = timing.refresh.min(asked.max(MIN_MAX_AGE));
     jittered(base, jitter).min(timing.max_stale - timing.max_stale / 10)
 }
 

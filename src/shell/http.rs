@@ -13,6 +13,7 @@ use crate::headers::Headers;
 use crate::payload::meter::ResponseMeter;
 use crate::quota_plan::Planned;
 use crate::reason::Reason;
+use crate::remote::local::Wait;
 use crate::reply::{self, Recipient, Reply};
 use crate::verdict::{Denial, Judgement, Verdict};
 
@@ -162,10 +163,10 @@ impl State {
         &self,
         context: u32,
         stream: &Rc<RefCell<Stream>>,
-        deadline: Option<u64>,
+        waited: Option<Wait>,
     ) -> bool {
         let headers = Headers::from_buffer(abi::header_pairs(Map::Request));
-        self.decide(&headers, context, stream, deadline)
+        self.decide(&headers, context, stream, waited)
     }
 
     fn decide(
@@ -173,12 +174,12 @@ impl State {
         headers: &Headers,
         context: u32,
         stream: &Rc<RefCell<Stream>>,
-        deadline: Option<u64>,
+        waited: Option<Wait>,
     ) -> bool {
         let bodyless = stream.borrow().bodyless;
         let mut judgement = loop {
             let judgement = self.judge(headers, bodyless);
-            match self.hold(&judgement, context, stream, deadline) {
+            match self.hold(&judgement, context, stream, waited) {
                 Lacking::Judge => {}
                 Lacking::Held => return false,
                 Lacking::Stands => break judgement,

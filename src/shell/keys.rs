@@ -1,22 +1,23 @@
-//! Fetching remote key sets through the proxy's clusters, and telling the operator about it.
+//! Fetching remote key sets through the proxy's clusters, and logging how that went.
+
+mod asked;
 
 use std::cell::{Ref, RefCell};
 use std::collections::HashMap;
-use std::time::Duration;
 
 use log::{error, info, warn};
 
+use self::asked::Asked;
 use super::metrics::Metrics;
 use super::random::jitter;
 use super::store::SharedData;
-use crate::abi::{self, HostError, Map};
+use crate::abi::{self, Map};
 use crate::headers::Headers;
 use crate::policy::Policy;
-use crate::provider::{KeysFrom, Provider, Remote, RemoteSource};
+use crate::provider::{KeysFrom, Provider, Remote};
 use crate::remote::answer::{self, FetchError};
-use crate::remote::local::{Lack, LocalKeys, Missing};
+use crate::remote::local::{Lack, LocalKeys, Missing, Wait};
 use crate::remote::record::refresh_after;
-use crate::uri::HttpUri;
 use crate::verify::Keys;
 use crate::verify::keyset::KeySet;
 
@@ -26,15 +27,7 @@ pub struct RemoteKeys {
     /// By the provider's index; `None` for static keys.
     local: RefCell<Vec<Option<LocalKeys>>>,
     /// By the call's number.
-    calls: RefCell<HashMap<u32, Call>>,
-}
-
-/// One call under way.
-#[derive(Clone, Copy)]
-struct Call {
-    provider: usize,
-    /// The discovery document comes first where one is configured.
-    discovery: bool,
+    calls: RefCell<HashMap<u32, Asked>>,
 }
 
 /// The key sets at one moment.
@@ -89,8 +82,8 @@ impl RemoteKeys {
     }
 
     /// What a request that lacks a key of `provider` should do; see [`LocalKeys::on_missing`].
-    pub fn on_missing(&self, provider: usize, lack: Lack, now: u64, deadline: u64) -> Missing {
-        self.with(provider, |keys| keys.on_missing(&SharedData, lack, now, deadline).ok())
+    pub fn on_missing(&self, provider: usize, lack: Lack, now: u64, wait: Wait) -> Missing {
+        self.with(provider, |keys| keys.on_missing(&SharedData, lack, now, wait).ok())
             .unwrap_or(Missing::Final)
     }
 
@@ -111,7 +104,7 @@ impl RemoteKeys {
                 keys.lease(&SharedData, cause, now).ok()
             });
             if leased == Some(true) {
-                self.dispatch(&fetch, &fetch.remote.source);
+                self.dispatch(&fetch, Asked::first(&fetch));
             }
         }
     }
@@ -143,41 +136,37 @@ impl RemoteKeys {
         self.with(index, |keys| keys.current(now).map(KeySet::len)).unwrap_or(0)
     }
 
-    fn dispatch(&self, fetch: &Fetch<'_>, source: &RemoteSource) {
-        let discovery = matches!(source, RemoteSource::Discovery(_));
-        match call(&fetch.remote.cluster, source.uri(), fetch.remote.timeout) {
-            Ok(number) => {
-                let call = Call { provider: fetch.index, discovery };
-                self.calls.borrow_mut().insert(number, call);
-            }
-            Err(error) => self.failed(fetch, error, ""),
+    fn dispatch(&self, fetch: &Fetch<'_>, asked: Asked) {
+        match asked.send(fetch.remote.timeout) {
+            Ok(number) => drop(self.calls.borrow_mut().insert(number, asked)),
+            Err(error) => self.failed(fetch, &asked, &error, ""),
         }
     }
 
     /// Takes the answer to a call of ours; `size` is that of the body, as the host announces it.
     pub fn on_answer(&self, number: u32, size: usize, policy: &Policy, metrics: &Metrics) {
         let call = self.calls.borrow_mut().remove(&number);
-        let Some(Call { provider: index, discovery }) = call else { return };
-        let Some(fetch) = Fetch::of(index, policy, metrics) else { return };
+        let Some(asked) = call else { return };
+        let Some(fetch) = Fetch::of(asked.provider, policy, metrics) else { return };
         let headers = Headers::from_buffer(abi::header_pairs(Map::CallResponse));
         match answer::check_head(&headers, size) {
-            Ok(()) if discovery => match answer::jwks_uri(&body(size), fetch.provider) {
-                Ok(uri) => self.dispatch(&fetch, &RemoteSource::Uri(uri)),
-                Err(error) => self.failed(&fetch, error, ""),
+            Ok(()) if asked.discovery => match answer::jwks_uri(&body(size), fetch.provider) {
+                Ok(uri) => self.dispatch(&fetch, Asked::keys(&fetch, uri)),
+                Err(error) => self.failed(&fetch, &asked, &error, ""),
             },
-            Ok(()) => self.fetched(&fetch, &body(size), &headers),
+            Ok(()) => self.fetched(&fetch, &asked, &body(size), &headers),
             Err(FetchError::Status(status)) => match answer::words_of_proxy(status, &body(size)) {
-                Some(words) => self.failed(&fetch, FetchError::Unreachable, &words),
-                None => self.failed(&fetch, FetchError::Status(status), ""),
+                Some(words) => self.failed(&fetch, &asked, &FetchError::Unreachable, &words),
+                None => self.failed(&fetch, &asked, &FetchError::Status(status), ""),
             },
-            Err(error) => self.failed(&fetch, error, ""),
+            Err(error) => self.failed(&fetch, &asked, &error, ""),
         }
     }
 
-    fn fetched(&self, fetch: &Fetch<'_>, set: &[u8], headers: &Headers) {
+    fn fetched(&self, fetch: &Fetch<'_>, asked: &Asked, set: &[u8], headers: &Headers) {
         let (keys, skipped) = match answer::key_set(set) {
             Ok(parsed) => parsed,
-            Err(error) => return self.failed(fetch, error, ""),
+            Err(error) => return self.failed(fetch, asked, &error, ""),
         };
         let name = fetch.name();
         for key in &skipped {
@@ -188,14 +177,13 @@ impl RemoteKeys {
         let stored = self.with(fetch.index, |local| {
             let refresh =
                 refresh_after(local.shared().timing(), answer::max_age(headers), jitter());
-            let stored = local.succeed(&SharedData, set, refresh, abi::now());
+            let stored = local.succeed(&SharedData, set, &keys, refresh, abi::now());
             stored.ok().filter(|stored| *stored).map(|_| refresh)
         });
         match stored {
             Some(refresh) => info!(
-                "tollgate: provider {name}: fetched {} key(s) through cluster {}; next fetch in {}s",
+                "tollgate: provider {name}: fetched {} key(s) from {asked}; next fetch in {}s",
                 keys.len(),
-                fetch.remote.cluster,
                 refresh / 1_000_000_000
             ),
             None => error!("tollgate: provider {name}: fetched keys could not be shared"),
@@ -204,33 +192,24 @@ impl RemoteKeys {
     }
 
     /// `words`: what the proxy says about it, if anything.
-    fn failed(&self, fetch: &Fetch<'_>, error: FetchError, words: &str) {
+    fn failed(&self, fetch: &Fetch<'_>, asked: &Asked, error: &FetchError, words: &str) {
         fetch.counted(error.label(), 1);
         let now = abi::now();
         let wait = self.with(fetch.index, |keys| {
             let _ = keys.fail(&SharedData, jitter(), now);
             Some(keys.record().next_try(keys.shared().timing(), now).saturating_sub(now))
         });
-        let hint = match error {
-            FetchError::Dispatch => {
-                "; check that a cluster of exactly this name exists (in Istio: \
-                 outbound|443||HOST, which needs a ServiceEntry), that it is known before this \
-                 filter loads (static, or discovered by then), and that the URI has a host"
-            }
-            _ => "",
-        };
         let serving = match self.count(fetch.index, now) {
             0 => "there are no keys to verify with".to_owned(),
             count => format!("the last {count} good key(s) serve"),
         };
         let colon = if words.is_empty() { "" } else { ": " };
         warn!(
-            "tollgate: provider {}: fetching {} through cluster {} failed: {error}{colon}{words}; \
-             {serving}; next try in {}ms{hint}",
+            "tollgate: provider {}: fetching {asked} failed: {error}{colon}{words}; {serving}; next \
+             try in {}ms{}",
             fetch.name(),
-            fetch.remote.source.uri(),
-            fetch.remote.cluster,
-            wait.unwrap_or(0) / 1_000_000
+            wait.unwrap_or(0) / 1_000_000,
+            asked.hint(fetch.remote, error)
         );
         self.measure(fetch);
     }
@@ -264,22 +243,6 @@ impl<'a> Fetch<'a> {
         let name = self.name();
         self.metrics.add(&format!("tollgate_jwks_fetch.provider.{name}.result.{result}"), by);
     }
-}
-
-/// Starts a call and returns its number.
-fn call(cluster: &str, uri: &HttpUri, timeout: Duration) -> Result<u32, FetchError> {
-    let headers = Headers::from_pairs(&[
-        (":method", "GET"),
-        (":scheme", uri.scheme.as_str()),
-        (":authority", uri.authority.as_str()),
-        (":path", uri.path.as_str()),
-        ("accept", "application/json"),
-    ]);
-    abi::http_call(cluster, headers.as_bytes(), timeout).map_err(|error| match error {
-        HostError::BAD_ARGUMENT => FetchError::Dispatch,
-        // The call failed before it left: no healthy host, or an open circuit breaker.
-        _ => FetchError::Unreachable,
-    })
 }
 
 /// The body of the answer, no more of it than may be looked at.

@@ -8,7 +8,7 @@ use super::http::Stream;
 use super::state::State;
 use crate::abi;
 use crate::provider::KeysFrom;
-use crate::remote::local::{Lack, Missing};
+use crate::remote::local::{Lack, Missing, Wait};
 use crate::verdict::Judgement;
 use crate::verify::VerifyError;
 
@@ -39,8 +39,7 @@ struct Waiter {
     stream: Weak<RefCell<Stream>>,
     /// The providers whose keys it lacks, and the ended fetches of each when the wait began.
     providers: Vec<(usize, u64)>,
-    /// Nanoseconds since the Unix epoch.
-    deadline: u64,
+    wait: Wait,
 }
 
 /// What a judgement that lacks a key leads to.
@@ -83,14 +82,14 @@ impl Waiting {
 }
 
 impl State {
-    /// Holds a request whose judgement lacks a key that may still come. `deadline` is that of a
+    /// Holds a request whose judgement lacks a key that may still come. `waited` is that of a
     /// request which has waited before.
     pub fn hold(
         &self,
         judgement: &Judgement,
         context: u32,
         stream: &Rc<RefCell<Stream>>,
-        deadline: Option<u64>,
+        waited: Option<Wait>,
     ) -> Lacking {
         // A request that passes lacks nothing. One that is refused may lack the keys of another
         // provider of its issuer than the one that the denial names.
@@ -102,22 +101,23 @@ impl State {
         let in_vain = judgement.tried_in_vain();
         let now = abi::now();
         let mut providers = Vec::new();
+        let since = waited.map_or(now, |waited| waited.since);
         let mut last = 0;
         for (provider, lack, timeout) in self.lacks(judgement) {
-            let deadline = deadline.unwrap_or_else(|| now.saturating_add(timeout));
-            match self.keys.on_missing(provider, lack, now, deadline) {
+            let until = waited.map_or_else(|| now.saturating_add(timeout), |waited| waited.until);
+            match self.keys.on_missing(provider, lack, now, Wait { since, until }) {
                 Missing::Judge if !in_vain => return Lacking::Judge,
                 Missing::Judge | Missing::Final => {}
                 Missing::Wait => {
                     providers.push((provider, self.keys.attempts(provider)));
-                    last = deadline.max(last);
+                    last = until.max(last);
                 }
             }
         }
-        let stream = Rc::downgrade(stream);
+        let (stream, wait) = (Rc::downgrade(stream), Wait { since, until: last });
         if in_vain
             || providers.is_empty()
-            || !self.waiting.push(Waiter { context, stream, providers, deadline: last })
+            || !self.waiting.push(Waiter { context, stream, providers, wait })
         {
             return Lacking::Stands;
         }
@@ -150,7 +150,7 @@ impl State {
                 let mut fetches = waiter.providers.iter();
                 let ended =
                     |(provider, before): &(usize, u64)| self.keys.attempts(*provider) != *before;
-                now >= waiter.deadline || fetches.any(ended)
+                now >= waiter.wait.until || fetches.any(ended)
             });
             *requests = waiting;
             ready
@@ -161,7 +161,7 @@ impl State {
             if abi::enter(waiter.context).is_err() {
                 continue;
             }
-            if self.proceed(waiter.context, &stream, Some(waiter.deadline)) {
+            if self.proceed(waiter.context, &stream, Some(waiter.wait)) {
                 abi::resume_request();
             }
         }

@@ -54,6 +54,10 @@ pub enum Behaviour {
     Normal,
     /// This status with a short text.
     Status(u16),
+    /// 302 to this `location`.
+    Redirect(&'static str),
+    /// 200 with the document, said to be under this content coding.
+    Coded(&'static str),
     /// The request is read and never answered; the connection stays open.
     Hang,
     /// The request is read, then the TCP connection is reset.

@@ -17,7 +17,7 @@ const ENTRA_KEYS: &str = "https://login.microsoftonline.com/common/discovery/v2.
 /// `timeout`: a request may wait this long for a fetch.
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(60);
 
-/// `refresh_interval`: a revoked key is trusted that long.
+/// `refresh_interval`: a key that was withdrawn is trusted that long.
 const REFRESH: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(168 * 3_600);
 
 /// `unknown_kid_interval`: below a second random kids become a storm.
@@ -123,7 +123,20 @@ fn remote(raw: &RawRemote, entra: bool, at: &At, report: &mut Report) -> Option<
             None
         }
     };
-    let cluster = cluster(raw, &at.field("cluster"), report);
+    let cluster_at = at.field("cluster");
+    if raw.cluster.is_none() {
+        report.required(&cluster_at, "the name of the Envoy cluster that reaches the address");
+    }
+    let cluster = raw.cluster.as_ref().and_then(|name| self::cluster(name, &cluster_at, report));
+    let keys_at = at.field("keys_cluster");
+    let keys_cluster =
+        raw.keys_cluster.as_ref().and_then(|name| self::cluster(name, &keys_at, report));
+    if raw.keys_cluster.is_some() && raw.discovery.is_none() {
+        report.problem(
+            &keys_at,
+            "is given without discovery: it reaches the jwks_uri of a discovery document",
+        );
+    }
     let timeout = read::duration(
         raw.timeout.as_ref(),
         Duration::from_secs(5),
@@ -157,6 +170,7 @@ fn remote(raw: &RawRemote, entra: bool, at: &At, report: &mut Report) -> Option<
     Some(Remote {
         source: source?,
         cluster: cluster?,
+        keys_cluster,
         timeout,
         refresh_interval,
         unknown_kid_interval,
@@ -164,18 +178,10 @@ fn remote(raw: &RawRemote, entra: bool, at: &At, report: &mut Report) -> Option<
     })
 }
 
-fn cluster(raw: &RawRemote, at: &At, report: &mut Report) -> Option<String> {
-    match &raw.cluster {
-        Some(name) if !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic()) => {
-            Some(name.clone())
-        }
-        Some(_) => {
-            report.problem(at, "is empty or holds spaces; allowed: the name of an Envoy cluster");
-            None
-        }
-        None => {
-            report.required(at, "the name of the Envoy cluster that reaches the address");
-            None
-        }
+fn cluster(name: &str, at: &At, report: &mut Report) -> Option<String> {
+    let fits = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
+    if !fits {
+        report.problem(at, "is empty or holds spaces; allowed: the name of an Envoy cluster");
     }
+    fits.then(|| name.to_owned())
 }

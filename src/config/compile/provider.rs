@@ -31,7 +31,7 @@ const DEFAULT_IDENTITY: [&str; 1] = ["{iss}/{sub}"];
 
 /// The names that `algorithms` may hold.
 const ALGORITHMS: &str = "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, ES256K, \
-                          EdDSA, HS256, HS384, HS512";
+                          EdDSA (or Ed25519), HS256, HS384, HS512";
 
 /// Compiles all providers; at least one is required.
 pub(super) fn providers(

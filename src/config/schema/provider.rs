@@ -23,7 +23,7 @@ record! {
         /// only with keys that name it, HS* only where it is named here.
         algorithms: Vec<String> { "minItems": 1, "items": { "enum": [
             "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512",
-            "ES256K", "EdDSA", "HS256", "HS384", "HS512",
+            "ES256K", "EdDSA", "Ed25519", "HS256", "HS384", "HS512",
         ] } },
         /// Where the keys come from.
         keys: RawKeys { "required": true },
@@ -69,11 +69,16 @@ record! {
         discovery: String { "pattern": "^https?://" },
         /// The Envoy cluster that reaches it.
         cluster: String { "required": true, "minLength": 1 },
+        /// The Envoy cluster that reaches the `jwks_uri` of a discovery document where that is on
+        /// another host than the document, as Google's is. By default `cluster`.
+        keys_cluster: String { "minLength": 1 },
         /// How long one fetch may take.
         timeout: DurationText { "default": "5s", "bounds": "10ms to 1m" },
-        /// How often the keys are fetched, ± 10 %.
+        /// How often the keys are fetched, ± 10 %. The `max-age` of an answer may shorten this, to a
+        /// minute at least, and never lengthens it.
         refresh_interval: DurationText { "default": "1h", "bounds": "1s to 168h" },
-        /// The least time between fetches that tokens with an unknown `kid` cause.
+        /// The mean time between fetches that tokens with an unknown `kid` cause: three at once, then
+        /// one per interval. A fetch that brings new keys does not count.
         unknown_kid_interval: DurationText { "default": "30s", "bounds": "1s to 1h" },
         /// How long the last good keys serve while fetches fail; at least `refresh_interval`.
         max_stale: DurationText { "default": "24h", "bounds": "1s to 720h" },

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE};
+use hyper::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, LOCATION};
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -52,6 +52,18 @@ pub(super) async fn answer(shared: Shared, path: String) -> Result<Response<Pace
         Behaviour::Status(status) => {
             let status = StatusCode::from_u16(status).expect("the test asks for a valid status");
             Ok(respond(status, TEXT, Paced::whole("failed on command")))
+        }
+        Behaviour::Redirect(location) => {
+            let mut response = respond(StatusCode::FOUND, TEXT, Paced::whole("elsewhere"));
+            response.headers_mut().insert(LOCATION, location.parse().expect("a valid header"));
+            Ok(response)
+        }
+        Behaviour::Coded(coding) => {
+            let mut response = respond(StatusCode::OK, JSON, Paced::whole(text));
+            response
+                .headers_mut()
+                .insert(CONTENT_ENCODING, coding.parse().expect("a valid header"));
+            Ok(response)
         }
         Behaviour::Hang => pending().await,
         Behaviour::Reset => Err(Reset),

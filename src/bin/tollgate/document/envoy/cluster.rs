@@ -16,18 +16,20 @@ pub fn check(document: &Value, found: &mut Found) {
         let Some(remote) = provider.get("keys").and_then(|keys| keys.get("remote")) else {
             continue;
         };
-        let Some(name) = remote.get("cluster").and_then(Value::as_str) else { continue };
-        let path = format!("{}: providers[{index}].keys.remote.cluster", found.at);
-        let mut clusters = items(document, &["static_resources", "clusters"]);
-        let cluster = clusters.position(|cluster| text(cluster, &["name"]) == Some(name));
-        match cluster {
-            None => found.findings.push(missing(document, name, path)),
-            Some(at) if is_https(remote) => {
-                let cluster = items(document, &["static_resources", "clusters"]).nth(at);
-                let path = format!("static_resources.clusters[{at}]");
-                found.findings.extend(cluster.and_then(|cluster| unproven(cluster, &path)));
+        for member in ["cluster", "keys_cluster"] {
+            let Some(name) = remote.get(member).and_then(Value::as_str) else { continue };
+            let path = format!("{}: providers[{index}].keys.remote.{member}", found.at);
+            let mut clusters = items(document, &["static_resources", "clusters"]);
+            let cluster = clusters.position(|cluster| text(cluster, &["name"]) == Some(name));
+            match cluster {
+                None => found.findings.push(missing(document, name, path)),
+                Some(at) if is_https(remote) => {
+                    let cluster = items(document, &["static_resources", "clusters"]).nth(at);
+                    let path = format!("static_resources.clusters[{at}]");
+                    found.findings.extend(cluster.and_then(|cluster| unproven(cluster, &path)));
+                }
+                Some(_) => {}
             }
-            Some(_) => {}
         }
     }
 }

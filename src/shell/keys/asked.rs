@@ -1,0 +1,88 @@
+//! One call for a discovery document or a key set: what is asked, and through which cluster.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::Fetch;
+use crate::abi::{self, HostError};
+use crate::headers::Headers;
+use crate::provider::{Remote, RemoteSource};
+use crate::remote::answer::FetchError;
+use crate::uri::HttpUri;
+
+/// Key sets have a type of their own (RFC 7517 §8.5), and the API server of Kubernetes sends no
+/// other; most providers say JSON, some plain text.
+const ACCEPT: &str = "application/jwk-set+json, application/json;q=0.9, */*;q=0.5";
+
+/// Named in the logs of providers.
+const USER_AGENT: &str = concat!("tollgate/", env!("CARGO_PKG_VERSION"));
+
+/// A call that is under way or about to be.
+pub struct Asked {
+    /// The provider's index.
+    pub provider: usize,
+    /// Whether a discovery document is asked for.
+    pub discovery: bool,
+    uri: HttpUri,
+    cluster: String,
+}
+
+impl Asked {
+    /// The first call of a fetch: for the discovery document where one is configured.
+    pub fn first(fetch: &Fetch<'_>) -> Self {
+        let source = &fetch.remote.source;
+        Self {
+            discovery: matches!(source, RemoteSource::Discovery(_)),
+            ..Self::keys(fetch, source.uri().clone())
+        }
+    }
+
+    /// The call for a key set.
+    pub fn keys(fetch: &Fetch<'_>, uri: HttpUri) -> Self {
+        let cluster = fetch.remote.cluster_of(&uri).to_owned();
+        Self { provider: fetch.index, discovery: false, uri, cluster }
+    }
+
+    /// Starts the call and returns its number.
+    ///
+    /// # Errors
+    /// `Dispatch`, `Unreachable`.
+    pub fn send(&self, timeout: Duration) -> Result<u32, FetchError> {
+        let headers = Headers::from_pairs(&[
+            (":method", "GET"),
+            (":scheme", self.uri.scheme.as_str()),
+            (":authority", self.uri.authority.as_str()),
+            (":path", self.uri.path.as_str()),
+            ("accept", ACCEPT),
+            // Without it a server may choose any coding (RFC 9110 §12.5.3).
+            ("accept-encoding", "identity"),
+            ("user-agent", USER_AGENT),
+        ]);
+        abi::http_call(&self.cluster, headers.as_bytes(), timeout).map_err(|error| match error {
+            HostError::BAD_ARGUMENT => FetchError::Dispatch,
+            // The call failed before it left: no healthy host, or an open circuit breaker.
+            _ => FetchError::Unreachable,
+        })
+    }
+
+    /// What to look at after a failure; empty where the error says it all.
+    pub fn hint(&self, remote: &Remote, error: &FetchError) -> &'static str {
+        let own = remote.source.uri().authority_and_port();
+        if *error == FetchError::Dispatch {
+            "; check that a cluster of exactly this name exists (in Istio: outbound|443||HOST, \
+             which needs a ServiceEntry), that it is known before this filter loads (static, or \
+             discovered by then), and that the URI has a host"
+        } else if remote.keys_cluster.is_none() && self.uri.authority_and_port() != own {
+            "; this jwks_uri is on another host than the discovery document: check that the \
+             cluster reaches it, or name one that does in keys.remote.keys_cluster"
+        } else {
+            ""
+        }
+    }
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} through cluster {}", self.uri, self.cluster)
+    }
+}
