@@ -7,6 +7,7 @@ mod scope;
 
 use std::cell::RefCell;
 
+use crate::authority::Authority;
 use crate::cache::TokenCache;
 use crate::concurrency::Concurrency;
 use crate::grant;
@@ -94,14 +95,16 @@ impl Gate<'_> {
 
     fn decide(&self, request: &Request<'_>, found: &mut Judgement) -> Result<Verdict, Denial> {
         let whole = request.headers.value(":path");
-        if self.policy.reject_ambiguous_paths && whole.is_some_and(path::ambiguous) {
+        let flawed = path::ambiguous_but_for_slashes;
+        if self.policy.reject_ambiguous_paths && whole.is_some_and(flawed) {
             return Err(Reason::PathAmbiguous.into());
         }
+        let authority = authority(request.headers)?;
         let path = whole.map(path::without_query);
         if let Some(answer) = self.answer(request.headers, path) {
             return Ok(Verdict::Answer(answer));
         }
-        let rule = self.find_rule(request.headers, path, found)?;
+        let rule = self.find_rule(request.headers, authority, path, found)?;
         let cost = quota_plan::cost(&rule.cost, request.headers);
         found.cost = Some(cost);
         let caller = self.authenticate(request, rule, found)?;
@@ -185,23 +188,34 @@ impl Gate<'_> {
     fn find_rule(
         &self,
         headers: &Headers,
+        authority: Option<Authority<'_>>,
         path: Option<&[u8]>,
         found: &mut Judgement,
     ) -> Result<&Rule, Denial> {
-        let line = RequestLine {
-            host: headers.value(":authority"),
-            path,
-            method: headers.value(":method").unwrap_or_default(),
-            headers,
-        };
+        let method = headers.value(":method").unwrap_or_default();
+        let line = RequestLine { authority, path, method, headers };
         match rule::choose(&self.policy.rules, &line, self.policy.reject_ambiguous_paths) {
             Choice::One(index, rule) => {
                 found.rule = Some(index);
-                Ok(rule)
+                match rule.admits_method(method) {
+                    true => Ok(rule),
+                    false => Err(Reason::MethodNotAllowed.into()),
+                }
             }
             Choice::None => Err(Reason::NoRule.into()),
-            Choice::Ambiguous => Err(Reason::PathAmbiguous.into()),
+            Choice::Ambiguous(part) => Err(Reason::from(part).into()),
         }
+    }
+}
+
+/// The authority of a request; `None` where it names no host, which opens no rule.
+fn authority(headers: &Headers) -> Result<Option<Authority<'_>>, Denial> {
+    match headers.value(":authority").filter(|whole| !whole.is_empty()) {
+        None => Ok(None),
+        Some(whole) => match Authority::parse(whole) {
+            None => Err(Reason::HostAmbiguous.into()),
+            authority => Ok(authority),
+        },
     }
 }
 

@@ -65,6 +65,20 @@ impl HeaderLookup for Headers {
     fn count(&self, name: &str) -> usize {
         self.all(name).count()
     }
+
+    fn among(&self, names: &[&str]) -> (usize, Option<&[u8]>) {
+        let same = |given: &[u8], name: &str| {
+            let pairs = given.iter().zip(name.as_bytes());
+            given.len() == name.len()
+                && pairs.into_iter().all(|(a, b)| {
+                    a.eq_ignore_ascii_case(b) || (*b == b'-' && !a.is_ascii_alphanumeric())
+                })
+        };
+        let fits = |given: &[u8]| names.iter().any(|name| same(given, name));
+        let mut found = self.iter().filter(|(given, _)| fits(given)).map(|(_, value)| value);
+        let first = found.next();
+        (usize::from(first.is_some()).saturating_add(found.count()), first)
+    }
 }
 
 /// Walks the pairs of [`Headers`].

@@ -9,6 +9,7 @@
 //! ```
 //!
 //! - [`headers`]: the request's headers, read in place from the host's buffer.
+//! - [`authority`]: a host with or without a port, and which authorities are none.
 //! - [`path`]: a path without its query, and whether it has more than one reading.
 //! - [`rule`]: which requests need a token and which limits they take from.
 //! - [`token_source`]: where the token of a request is found.
@@ -40,6 +41,7 @@
 //! - No byte of a client can make the module panic: lints deny `unwrap`, `expect`, `panic` and
 //!   indexing outside tests, and every size is bounded before the work it bounds.
 
+pub mod authority;
 pub mod cache;
 pub mod concurrency;
 pub mod config;

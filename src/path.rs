@@ -14,9 +14,15 @@ pub fn without_query(path: &[u8]) -> &[u8] {
 ///
 /// That is: a fragment, a backslash, an empty, `.` or `..` segment (dots plain or encoded, with or
 /// without `;parameters`), an encoded slash or backslash, control bytes plain or encoded, a start
-/// of an overlong UTF-8 form, an escape that decodes to another (`%252e`), or invalid
+/// of an overlong UTF-8 form, an escape that decodes to another (`%252e`, `%25%32%65`), or invalid
 /// percent-encoding. The query is not judged.
 pub fn ambiguous(path: &[u8]) -> bool {
+    has_encoded_slash(without_query(path)) || ambiguous_but_for_slashes(path)
+}
+
+/// Whether a path has more than one reading beside that of an encoded slash. What stands on both
+/// sides of one must be names of segments, too: `a%2F..%2Fb` is ambiguous.
+pub fn ambiguous_but_for_slashes(path: &[u8]) -> bool {
     if path.contains(&b'#') {
         return true;
     }
@@ -31,22 +37,59 @@ pub fn ambiguous(path: &[u8]) -> bool {
     false
 }
 
-/// Whether one segment has more than one reading.
-fn ambiguous_segment(segment: &[u8]) -> bool {
-    if encoded_twice(segment) {
-        return true;
+/// Whether a `/` is encoded in a path without its query.
+pub fn has_encoded_slash(path: &[u8]) -> bool {
+    path.contains(&b'%') && path.windows(3).any(is_encoded_slash)
+}
+
+/// The path as a server reads it for which an encoded slash is one; `None` where there is none.
+pub fn with_slashes(path: &[u8]) -> Option<Vec<u8>> {
+    if !has_encoded_slash(path) {
+        return None;
     }
+    let mut read = Vec::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((first, tail)) = rest.split_first() {
+        match rest.split_at_checked(3).filter(|(three, _)| is_encoded_slash(three)) {
+            Some((_, after)) => {
+                read.push(b'/');
+                rest = after;
+            }
+            None => {
+                read.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    Some(read)
+}
+
+fn is_encoded_slash(three: &[u8]) -> bool {
+    three.eq_ignore_ascii_case(b"%2f")
+}
+
+/// Whether one segment has more than one reading, encoded slashes read as ends of names.
+fn ambiguous_segment(segment: &[u8]) -> bool {
     let mut name = Name::Empty;
     let mut in_name = true;
+    let mut cut = false;
+    let mut last = Tail::default();
     for unit in units(segment) {
         let byte = match unit {
-            Unit::Byte(byte) => byte,
+            Unit::Separator(b'/') => {
+                if !matches!(name, Name::Ordinary) {
+                    return true;
+                }
+                (name, in_name, cut, last) = (Name::Empty, true, true, Tail::default());
+                continue;
+            }
             Unit::Separator(_) | Unit::Broken(_) => return true,
+            Unit::Byte(byte) => byte,
         };
-        // 0xC0 and 0xC1 begin no valid UTF-8 (RFC 3629 §3); lenient decoders read `%C0%AE` as `.`.
-        if byte.is_ascii_control() || matches!(byte, b'\\' | 0xC0 | 0xC1) {
+        if byte.is_ascii_control() || byte == b'\\' || last.escape(byte) || last.overlong(byte) {
             return true;
         }
+        last = last.then(byte);
         in_name &= byte != b';';
         if in_name {
             name = name.then(byte);
@@ -54,19 +97,37 @@ fn ambiguous_segment(segment: &[u8]) -> bool {
     }
     // Without its parameters, `;x` is an empty segment and `..;x` is `..`.
     match name {
-        Name::Empty => !segment.is_empty(),
+        Name::Empty => cut || !segment.is_empty(),
         Name::Dot | Name::DotDot => true,
         Name::Ordinary => false,
     }
 }
 
-/// Whether `%25` stands before two hexadecimal digits: a server that decodes twice reads another
-/// byte there than one that decodes once.
-fn encoded_twice(segment: &[u8]) -> bool {
-    segment.windows(5).any(|five| match five {
-        [b'%', b'2', b'5', high, low] => hex(*high).is_some() && hex(*low).is_some(),
-        _ => false,
-    })
+/// The two bytes before one, once decoded: newest first.
+#[derive(Clone, Copy, Default)]
+struct Tail(Option<u8>, Option<u8>);
+
+impl Tail {
+    fn then(self, byte: u8) -> Self {
+        Self(Some(byte), self.0)
+    }
+
+    /// Whether the byte ends an escape (`%2e`, or `%u00…` as some servers read it): a server that
+    /// decodes twice reads another byte there than one that decodes once.
+    fn escape(self, byte: u8) -> bool {
+        let Self(Some(last), Some(b'%')) = self else { return false };
+        hex(byte).is_some() && (hex(last).is_some() || matches!(last, b'u' | b'U'))
+    }
+
+    /// Whether the byte begins or continues an overlong form of UTF-8 (RFC 3629 §3), which lenient
+    /// decoders read as a shorter one: `%C0%AE`, `%E0%80%AE` and `%F0%80%80%AE` as `.`.
+    fn overlong(self, byte: u8) -> bool {
+        match (self.0, byte) {
+            (_, 0xC0 | 0xC1 | 0xF8..=0xFD) => true,
+            (Some(0xE0), 0x80..=0x9F) | (Some(0xF0), 0x80..=0x8F) => true,
+            _ => false,
+        }
+    }
 }
 
 /// The path with the parameters of each segment cut (`/a;x=1/b` → `/a/b`; RFC 3986 §3.3), the `;`
@@ -81,6 +142,40 @@ pub fn without_parameters(path: &[u8]) -> Option<Vec<u8>> {
     let cut = |segment| start(segment).and_then(|at| segment.get(..at)).unwrap_or(segment);
     let segments: Vec<&[u8]> = path.split(|byte| *byte == b'/').map(cut).collect();
     Some(segments.join(&b'/'))
+}
+
+/// The path up to its first `;`, as Envoy's routes compare it with
+/// `ignore_path_parameters_in_path_matching`; `None` when there is none.
+pub fn before_parameters(path: &[u8]) -> Option<&[u8]> {
+    let at = path.iter().position(|byte| *byte == b';')?;
+    path.get(..at)
+}
+
+/// Whether a segment is written as RFC 3986 §6.2.2 normalises it: what may stand plain does
+/// (§3.3), and the rest is encoded in upper case.
+pub(crate) fn is_canonical(segment: &[u8]) -> bool {
+    let mut rest = segment;
+    while let Some((&first, tail)) = rest.split_first() {
+        rest = tail;
+        if first != b'%' {
+            if !is_plain(first) {
+                return false;
+            }
+            continue;
+        }
+        let Some((&[high, low], after)) = tail.split_first_chunk::<2>() else { return false };
+        let (Some(upper), Some(lower)) = (hex(high), hex(low)) else { return false };
+        if is_plain((upper << 4) | lower) || [high, low].iter().any(u8::is_ascii_lowercase) {
+            return false;
+        }
+        rest = after;
+    }
+    true
+}
+
+/// Whether a byte stands in a segment without being encoded: `pchar` of RFC 3986 §3.3.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte)
 }
 
 /// A text with its percent-encoding undone; what is no encoding stays.
@@ -224,6 +319,17 @@ mod tests {
             "/a%252Fb",
             "/a%2541",
             "/%C1%9c",
+            "/public/%25%32%65%25%32%65/admin/x",
+            "/%%32e",
+            "/a%25%32F",
+            "/a%2%35%32%46",
+            "/a%25u002e",
+            "/%e0%80%ae/x",
+            "/%E0%9F%BF",
+            "/%f0%80%80%ae/x",
+            "/%F0%8F%BF%BF",
+            "/%f8%80%80%80%ae",
+            "/%fc%80%80%80%80%ae",
             "http://host/a",
             "..",
             ".",
@@ -255,11 +361,66 @@ mod tests {
             "/a%251z",
             "/s?next=//x/../%2f%zz",
             "/%E2%82%AC",
+            "/%E0%A0%80",
+            "/%F0%90%80%80",
+            "/caf%e0",
+            "/%ff",
+            "/a%25uz",
+            "/a%25u",
             "/~u/$&'()*+,=:@!",
             "/v1;/",
         ] {
             assert!(!ambiguous(path.as_bytes()), "{path:?}");
         }
+    }
+
+    #[test]
+    fn an_encoded_slash_separates_names_that_must_each_have_one_reading() {
+        for (path, flawed) in [
+            ("/m/org%2Fmodel:predict", false),
+            ("/m/a%2fb%2Fc", false),
+            ("/m/a;x%2Fb", false),
+            ("/m/..%2Fadmin", true),
+            ("/m/a%2F..%2Fb", true),
+            ("/m/a%2F%2e", true),
+            ("/m/a%2F..;x", true),
+            ("/m/a%2F%2Fb", true),
+            ("/m/%2Fa", true),
+            ("/m/a%2F", true),
+            ("/m/a%2F;x", true),
+            ("/m/a%2Fb%5Cc", true),
+            ("/m/a%252Fb", true),
+            ("/m/a%2Fb%", true),
+        ] {
+            assert_eq!(ambiguous_but_for_slashes(path.as_bytes()), flawed, "{path}");
+            assert!(ambiguous(path.as_bytes()), "{path}");
+        }
+        assert_eq!(with_slashes(b"/a%2fb%2Fc%2g").as_deref(), Some(&b"/a/b/c%2g"[..]));
+        assert_eq!(with_slashes(b"/a%252Fb"), None);
+    }
+
+    #[test]
+    fn a_canonical_segment_encodes_what_must_be_encoded_and_nothing_else() {
+        for (segment, canonical) in [
+            ("score", true),
+            ("a:b@c;d=1", true),
+            ("a%20b%C3%A9", true),
+            ("%73core", false),
+            ("a%3Ab", false),
+            ("caf%c3%a9", false),
+            ("caf\u{e9}", false),
+            ("a b", false),
+            ("a%2", false),
+            ("a%zz", false),
+        ] {
+            assert_eq!(is_canonical(segment.as_bytes()), canonical, "{segment}");
+        }
+    }
+
+    #[test]
+    fn what_stands_before_the_first_parameter_is_found() {
+        assert_eq!(before_parameters(b"/a;x/b;y"), Some(&b"/a"[..]));
+        assert_eq!(before_parameters(b"/a%3bx"), None);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The stable words for each outcome, shared by replies, filter state, metrics and logs.
 
+use crate::rule::Ambiguity;
+
 /// Why a request passed or was refused: one word of the contract each.
 ///
 /// The words never change once released; dashboards and alerts are built on them.
@@ -17,6 +19,11 @@ pub enum Reason {
     TokenTooLarge,
     /// The path has more than one reading; see `ambiguous_paths`.
     PathAmbiguous,
+    /// The authority is not a host with or without a port, or its port or final dot decides which
+    /// rule applies.
+    HostAmbiguous,
+    /// `TRACE` or `TRACK`, or a method whose reading decides which rule applies.
+    MethodNotAllowed,
     /// A token is required and there is none.
     TokenMissing,
     /// The token is not a well-formed compact JWS with unique JSON members (RFC 7515 §3.1).
@@ -87,15 +94,27 @@ pub enum Reason {
     StoreUnavailable,
 }
 
+impl From<Ambiguity> for Reason {
+    fn from(part: Ambiguity) -> Self {
+        match part {
+            Ambiguity::Host => Self::HostAmbiguous,
+            Ambiguity::Path => Self::PathAmbiguous,
+            Ambiguity::Method => Self::MethodNotAllowed,
+        }
+    }
+}
+
 impl Reason {
     /// Every reason, in the order of the contract.
-    pub const ALL: [Reason; 40] = [
+    pub const ALL: [Reason; 42] = [
         Self::Ok,
         Self::Anonymous,
         Self::Preflight,
         Self::TokenMultiple,
         Self::TokenTooLarge,
         Self::PathAmbiguous,
+        Self::HostAmbiguous,
+        Self::MethodNotAllowed,
         Self::TokenMissing,
         Self::TokenMalformed,
         Self::TypeNotAllowed,
@@ -141,6 +160,8 @@ impl Reason {
             Self::TokenMultiple => "token_multiple",
             Self::TokenTooLarge => "token_too_large",
             Self::PathAmbiguous => "path_ambiguous",
+            Self::HostAmbiguous => "host_ambiguous",
+            Self::MethodNotAllowed => "method_not_allowed",
             Self::TokenMissing => "token_missing",
             Self::TokenMalformed => "token_malformed",
             Self::TypeNotAllowed => "type_not_allowed",

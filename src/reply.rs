@@ -11,6 +11,9 @@ use crate::verdict::{Denial, LimitReport, OwnAnswer};
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
+/// The methods that a rule is looked for (RFC 9110 §15.5.6 asks for them beside a 405).
+const ALLOW: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
 /// A reply of our own, ready for the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
@@ -54,7 +57,8 @@ const fn outcome(reason: Reason) -> (u32, i32, Challenge) {
     match reason {
         R::Ok | R::Anonymous | R::Preflight => (200, 0, Challenge::None),
         R::TokenMultiple | R::TokenTooLarge => (400, 3, Challenge::InvalidRequest),
-        R::PathAmbiguous | R::PayloadMalformed => (400, 3, Challenge::None),
+        R::PathAmbiguous | R::HostAmbiguous | R::PayloadMalformed => (400, 3, Challenge::None),
+        R::MethodNotAllowed => (405, 3, Challenge::None),
         R::TokenMissing => (401, 16, Challenge::Bare),
         R::TokenMalformed
         | R::TypeNotAllowed
@@ -91,6 +95,7 @@ const fn title(status: u32) -> &'static str {
         400 => "Bad Request",
         401 => "Unauthorized",
         403 => "Forbidden",
+        405 => "Method Not Allowed",
         413 => "Content Too Large",
         415 => "Unsupported Media Type",
         429 => "Too Many Requests",
@@ -144,6 +149,9 @@ pub fn compose(
     if challenge != Challenge::None {
         let challenge = authenticate(challenge, denial, responses, recipient.headers);
         headers.push(("www-authenticate", challenge));
+    }
+    if denial.reason == Reason::MethodNotAllowed {
+        headers.push(("allow", ALLOW.to_owned()));
     }
     if let Some(wait) = denial.retry_after {
         headers.push(("retry-after", seconds_up(wait).max(1).to_string()));
@@ -332,6 +340,17 @@ mod tests {
             let challenged = header(&reply, "www-authenticate").is_some();
             assert!(challenged || reply.status != 401, "{reason:?}");
         }
+    }
+
+    #[test]
+    fn a_refused_method_is_answered_with_those_that_are_looked_at() {
+        let denial = Reason::MethodNotAllowed.into();
+        let reply = compose(&denial, &[], &policy(), Recipient::of(&Headers::default()));
+        assert_eq!(reply.status, 405);
+        assert!(header(&reply, "allow").is_some_and(|allow| !allow.contains("TRA")));
+        let other =
+            compose(&Reason::NoRule.into(), &[], &policy(), Recipient::of(&Headers::default()));
+        assert_eq!(header(&other, "allow"), None);
     }
 
     #[test]

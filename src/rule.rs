@@ -1,12 +1,16 @@
 //! Rules: which requests need a token, and which limits they take from. First match wins.
 
+mod choice;
+mod order;
 mod path_pattern;
 
+pub use choice::{Ambiguity, Choice, choose};
 pub use path_pattern::{PathPattern, PathPatternError};
 
+use crate::authority::Authority;
 use crate::grant::Grant;
-use crate::path;
 use crate::payload::Guard;
+use path_pattern::Comparison;
 
 /// One entry of `rules`.
 #[derive(Clone, Debug)]
@@ -104,6 +108,12 @@ pub struct Matcher {
     pub hosts: Option<Vec<HostPattern>>,
     /// Any of these paths.
     pub paths: Option<Vec<PathPattern>>,
+    /// Whether ASCII letters of the path compare without regard to case.
+    pub ignore_case: bool,
+    /// Whether a path and the same with a final slash are one.
+    pub ignore_trailing_slash: bool,
+    /// Whether the rule admits an encoded slash; `None`: as `ambiguous_paths` says.
+    pub encoded_slash: Option<bool>,
     /// Any of these methods, byte for byte (RFC 9110 §9.1: methods are case-sensitive).
     pub methods: Option<Vec<String>>,
     /// All of these headers; empty asks for none.
@@ -134,13 +144,16 @@ pub trait HeaderLookup {
     fn first(&self, name: &str) -> Option<&[u8]>;
     /// How many headers have that name.
     fn count(&self, name: &str) -> usize;
+    /// How many headers have one of these names, any byte that is no letter or digit in place of
+    /// `-`, and the value of the first. Names are lower case.
+    fn among(&self, names: &[&str]) -> (usize, Option<&[u8]>);
 }
 
 /// What a rule is chosen by.
 #[derive(Clone, Copy)]
 pub struct RequestLine<'a> {
-    /// `:authority`, with or without a port.
-    pub host: Option<&'a [u8]>,
+    /// `:authority`; `None` where the request names no host.
+    pub authority: Option<Authority<'a>>,
     /// `:path` without its query ([`crate::path::without_query`]).
     pub path: Option<&'a [u8]>,
     /// `:method`.
@@ -149,41 +162,31 @@ pub struct RequestLine<'a> {
     pub headers: &'a dyn HeaderLookup,
 }
 
-/// Which rule a request falls under.
-#[derive(Debug)]
-pub enum Choice<'r> {
-    /// No rule matches.
-    None,
-    /// This one, and its index.
-    One(usize, &'r Rule),
-    /// The path has parameters (`/a;x/b`), and the rule depends on whether the upstream reads them.
-    Ambiguous,
+/// A request line as one server reads it.
+#[derive(Clone, Copy)]
+pub struct Reading<'a> {
+    /// What is compared with hosts.
+    pub host: Option<&'a [u8]>,
+    /// What is compared with paths.
+    pub path: Option<&'a [u8]>,
+    /// Whether `%41` is `A` in the path (RFC 3986 §6.2.2.2), or another path, as for routes of Envoy.
+    pub decoded: bool,
+    /// What is compared with methods.
+    pub method: &'a [u8],
+    /// All other headers.
+    pub headers: &'a dyn HeaderLookup,
 }
 
-/// Finds the rule of a request: the first that matches.
-///
-/// A path with parameters is matched as given and without them (CVE-2026-73511). Where the two
-/// differ, `strict` calls the path ambiguous; otherwise a rule that requires a token applies if it
-/// matches either, and one that does not only if it matches both.
-pub fn choose<'r>(rules: &'r [Rule], given: &RequestLine<'_>, strict: bool) -> Choice<'r> {
-    let first = |line: &RequestLine<'_>| rules.iter().position(|rule| rule.is_for(line));
-    let index = match given.path.and_then(path::without_parameters) {
-        None => first(given),
-        Some(bare) => {
-            let bare = RequestLine { path: Some(&bare), ..*given };
-            match strict {
-                true if first(given) != first(&bare) => return Choice::Ambiguous,
-                true => first(given),
-                false => rules.iter().position(|rule| match rule.auth {
-                    Auth::Required => rule.is_for(given) || rule.is_for(&bare),
-                    Auth::Optional | Auth::None => rule.is_for(given) && rule.is_for(&bare),
-                }),
-            }
+impl<'a> RequestLine<'a> {
+    /// The usual reading: the host without port and final dot, the path decoded.
+    pub fn reading(&self) -> Reading<'a> {
+        Reading {
+            host: self.authority.map(|authority| authority.host()),
+            path: self.path,
+            decoded: true,
+            method: self.method,
+            headers: self.headers,
         }
-    };
-    match index.and_then(|index| Some((index, rules.get(index)?))) {
-        Some((index, rule)) => Choice::One(index, rule),
-        None => Choice::None,
     }
 }
 
@@ -191,15 +194,25 @@ impl Rule {
     /// Whether the rule is for this request. One that opens the way without a token asks for a
     /// request that names a host and a path: `CONNECT`, `OPTIONS *` and HTTP/1.0 without a host pass
     /// no such rule, even if it asks for neither.
-    fn is_for(&self, request: &RequestLine<'_>) -> bool {
-        let whole = request.path.is_some_and(|path| path.starts_with(b"/"))
-            && request.host.is_some_and(|host| !host.is_empty());
+    fn is_for(&self, request: &Reading<'_>) -> bool {
+        let whole =
+            request.path.is_some_and(|path| path.starts_with(b"/")) && request.host.is_some();
         (whole || self.auth == Auth::Required) && self.matcher.matches(request)
+    }
+
+    /// Whether a request may use this method by the rule. `TRACE` and its relative `TRACK` make a
+    /// server send back what it received (RFC 9110 §9.3.8), with what the filter added, so that a
+    /// rule must name them and lend no key.
+    pub fn admits_method(&self, method: &[u8]) -> bool {
+        let echoes = [&b"TRACE"[..], b"TRACK"].iter().any(|name| method.eq_ignore_ascii_case(name));
+        let named = || self.matcher.names_method(method) && self.upstream_authorization.is_none();
+        !echoes || named()
     }
 }
 
 impl HostPattern {
-    /// Whether a host, without port and trailing dot, fits; ASCII case is ignored.
+    /// Whether a host fits; ASCII case is ignored. A suffix takes whatever stands before it, as
+    /// domains of Envoy's virtual hosts do.
     fn matches(&self, host: &[u8]) -> bool {
         match self {
             Self::Exact(name) => host.eq_ignore_ascii_case(name.as_bytes()),
@@ -208,9 +221,7 @@ impl HostPattern {
                 .checked_sub(suffix.len())
                 .and_then(|at| host.split_at_checked(at))
                 .is_some_and(|(labels, end)| {
-                    end.eq_ignore_ascii_case(suffix.as_bytes())
-                        && !labels.is_empty()
-                        && labels.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b))
+                    !labels.is_empty() && end.eq_ignore_ascii_case(suffix.as_bytes())
                 }),
         }
     }
@@ -224,44 +235,50 @@ impl HostPattern {
     }
 }
 
-/// The host of an authority: port and one trailing dot are cut, an IPv6 literal keeps its brackets
-/// (RFC 3986 §3.2.2). `None` when what follows the host is no port.
-fn host_of(authority: &[u8]) -> Option<&[u8]> {
-    let end = match authority.first() {
-        Some(b'[') => authority.iter().position(|b| *b == b']')?.saturating_add(1),
-        _ => authority.iter().position(|b| *b == b':').unwrap_or(authority.len()),
-    };
-    let (host, port) = authority.split_at_checked(end)?;
-    match port.split_first() {
-        None => {}
-        Some((b':', digits)) if digits.iter().all(u8::is_ascii_digit) => {}
-        Some(_) => return None,
-    }
-    Some(host.strip_suffix(b".").unwrap_or(host))
-}
-
 impl Matcher {
-    /// Whether the rule is for this request. A part that the rule asks for and the request lacks
-    /// never matches, so that a CONNECT without a path opens no rule for paths.
-    pub fn matches(&self, request: &RequestLine<'_>) -> bool {
+    /// Whether the rule is for a request that is read so. A part that the rule asks for and the
+    /// request lacks never matches, so that a CONNECT without a path opens no rule for paths.
+    pub fn matches(&self, request: &Reading<'_>) -> bool {
         let host = |patterns: &Vec<HostPattern>| {
-            let host = request.host.and_then(host_of);
-            host.is_some_and(|host| patterns.iter().any(|p| p.matches(host)))
+            request.host.is_some_and(|host| patterns.iter().any(|p| p.matches(host)))
         };
-        let path = |patterns: &Vec<PathPattern>| {
-            request.path.is_some_and(|path| patterns.iter().any(|p| p.matches(path)))
-        };
-        let method = |methods: &Vec<String>| methods.iter().any(|m| m.as_bytes() == request.method);
-        self.paths.as_ref().is_none_or(path)
-            && self.methods.as_ref().is_none_or(method)
+        self.paths.as_ref().is_none_or(|paths| self.any_path(paths, request, |_| true))
+            && self.methods.as_ref().is_none_or(|_| self.names_method(request.method))
             && self.hosts.as_ref().is_none_or(host)
             && self.headers.iter().all(|header| header.matches(request.headers))
+    }
+
+    /// Whether a path of the rule that says more than "any" fits.
+    fn names_path(&self, request: &Reading<'_>) -> bool {
+        let paths = self.paths.as_ref();
+        paths.is_some_and(|paths| self.any_path(paths, request, PathPattern::is_narrow))
+    }
+
+    fn names_method(&self, method: &[u8]) -> bool {
+        self.methods.iter().flatten().any(|name| name.as_bytes() == method)
+    }
+
+    fn any_path(
+        &self,
+        paths: &[PathPattern],
+        request: &Reading<'_>,
+        counts: fn(&PathPattern) -> bool,
+    ) -> bool {
+        let how = Comparison {
+            decoded: request.decoded,
+            ignore_case: self.ignore_case,
+            ignore_trailing_slash: self.ignore_trailing_slash,
+        };
+        request.path.is_some_and(|path| paths.iter().any(|p| counts(p) && p.matches(path, how)))
     }
 
     /// Whether every request that `other` matches is surely matched by `self`. `false` means "not
     /// surely": used for a warning alone.
     pub fn covers(&self, other: &Self) -> bool {
-        covers_all(&self.hosts, &other.hosts, HostPattern::covers)
+        let foldings = |of: &Self| [of.ignore_case, of.ignore_trailing_slash];
+        let mut pairs = foldings(self).into_iter().zip(foldings(other));
+        (self.paths.is_none() || pairs.all(|(wide, narrow)| wide || !narrow))
+            && covers_all(&self.hosts, &other.hosts, HostPattern::covers)
             && covers_all(&self.paths, &other.paths, PathPattern::covers)
             && covers_all(&self.methods, &other.methods, |a, b| a == b)
             && self.headers.iter().all(|a| {

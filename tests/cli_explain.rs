@@ -213,6 +213,7 @@ fn scene() -> (World, Value) {
             {"name": "score", "match": {"paths": ["/score"], "methods": ["POST"]},
              "allow": [{"roles_any": ["Model.Score"]}, {"scopes_all": ["a", "score.invoke"]}],
              "limits": ["per-caller"], "cost": 2},
+            {"name": "public", "match": {"hosts": ["public.example.com"]}, "auth": "none"},
         ],
         "limits": [{"name": "per-caller", "rate": "10/m", "burst": 5,
                     "tiers": [{"when": {"roles_any": ["Batch"]}, "rate": "9/s", "burst": 50}]}],
@@ -238,7 +239,7 @@ fn the_step_that_decides_is_named_and_nothing_is_told_after_it() {
     let forged = world.attacker("RS256").with_kid("rsa").sign(&scorer);
     let unknown = world.rsa.with_kid("gone").sign(&scorer);
     let post = ["--method", "POST", "--path", "/score"];
-    let cases: [(&[&str], Option<&str>, &str, &str); 13] = [
+    let cases: [(&[&str], Option<&str>, &str, &str); 18] = [
         (&post, Some(&good), "upstream", "ok"),
         (&post, None, "token", "token_missing"),
         (&post, Some("a.b"), "token", "token_malformed"),
@@ -252,6 +253,16 @@ fn the_step_that_decides_is_named_and_nothing_is_told_after_it() {
         (&["--path", "/score"], Some(&good), "rule", "no_rule"),
         (&["--path", "/a%2fb"], Some(&good), "path", "path_ambiguous"),
         (&["--path", "/healthz"], None, "upstream", "anonymous"),
+        (&["--host", "public.example.com"], None, "upstream", "anonymous"),
+        (&["--host", "public.example.com:1"], None, "rule", "host_ambiguous"),
+        (&["--host", "user@public.example.com"], None, "host", "host_ambiguous"),
+        (&["--host", "public.example.com", "--path", "/a;/%"], None, "path", "path_ambiguous"),
+        (
+            &["--host", "public.example.com", "--method", "TRACE"],
+            None,
+            "rule",
+            "method_not_allowed",
+        ),
     ];
     for (arguments, token, last, reason) in cases {
         let mut arguments = [&["--json"][..], arguments].concat();

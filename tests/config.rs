@@ -402,7 +402,8 @@ fn all_errors_of_shape_are_reported_at_once() {
             "providers[0].clock_skew: is 60, expected a duration: a text such as `500ms`, `5s`, \
              `10m` or `1h`",
             "rules[0].match.path: unknown field `path` (is `paths` meant?), expected one of \
-             `hosts`, `paths`, `methods`, `headers`",
+             `hosts`, `paths`, `ignore_case`, `trailing_slash`, `encoded_slash`, `methods`, \
+             `headers`",
             "rules[0].match.hosts[0]: is 1, expected a text",
             "rules[0].match.hosts[2]: is an object, expected a text",
             "rules[0].cost: is -1, expected a whole number, or an object with header or json_rows",
@@ -641,7 +642,24 @@ fn an_error_of_meaning_is_one_line_with_its_path() {
         ),
         (path("score"), "rules[0].match.paths[0]", "must begin with `/`"),
         (path("/a/**/b"), "rules[0].match.paths[0]", "`**` before the end"),
-        (path("/a*"), "rules[0].match.paths[0]", "beside other characters"),
+        (path("/a*b*"), "rules[0].match.paths[0]", "more than one `*` in a segment"),
+        (path("/a**"), "rules[0].match.paths[0]", "more than one `*` in a segment"),
+        (path("/a%2Fb"), "rules[0].match.paths[0]", "never matches"),
+        (
+            with("/rules/0/match", json!({"paths": ["/a%2F.."], "encoded_slash": "allow"})),
+            "rules[0].match.paths[0]",
+            "never matches",
+        ),
+        (
+            with("/rules/0/match", json!({"trailing_slash": "yes"})),
+            "rules[0].match.trailing_slash",
+            "`strict`",
+        ),
+        (
+            with("/rules/0/match", json!({"encoded_slash": "keep"})),
+            "rules[0].match.encoded_slash",
+            "`reject`",
+        ),
         (path("/a?b"), "rules[0].match.paths[0]", "only the path"),
         (path("/a//b"), "rules[0].match.paths[0]", "never matches"),
         (host("a:80"), "rules[0].match.hosts[0]", "without port"),

@@ -1,5 +1,6 @@
 //! The metadata of protected resources (RFC 9728): which entry a request is about.
 
+use crate::authority::Authority;
 use crate::headers::Headers;
 use crate::path;
 use crate::policy::{ResourceMetadata, Responses};
@@ -10,12 +11,12 @@ impl Responses {
     /// The entry that the challenge to a request names: the first that fits its host and path.
     pub(super) fn challenge_metadata(&self, headers: &Headers) -> Option<&ResourceMetadata> {
         let line = RequestLine {
-            host: headers.value(":authority"),
+            authority: headers.value(":authority").and_then(Authority::parse),
             path: headers.value(":path").map(path::without_query),
             method: headers.value(":method").unwrap_or_default(),
             headers,
         };
-        self.resource_metadata.iter().find(|metadata| metadata.requests.matches(&line))
+        self.resource_metadata.iter().find(|metadata| metadata.requests.matches(&line.reading()))
     }
 
     /// The position of the entry whose document a request asks for: the one at this path, and of

@@ -17,6 +17,23 @@ enum Segment {
     Literal(Vec<u8>),
     /// `*`: one segment that is not empty.
     Any,
+    /// `*` beside plain text: something that is not empty between these.
+    Part(Vec<u8>, Vec<u8>),
+}
+
+/// How a path is compared with a pattern.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Comparison {
+    /// Whether percent-encoding is undone first, or characters that need none must have none.
+    pub(super) decoded: bool,
+    /// Whether the case of ASCII letters is ignored.
+    pub(super) ignore_case: bool,
+    /// Whether one slash at the end of path or pattern is ignored.
+    pub(super) ignore_trailing_slash: bool,
+}
+
+impl Comparison {
+    const EXACT: Self = Self { decoded: true, ignore_case: false, ignore_trailing_slash: false };
 }
 
 /// Why a text is not a pattern of `match.paths`.
@@ -26,8 +43,8 @@ pub enum PathPatternError {
     NoLeadingSlash,
     /// It holds `?` or `#`: queries and fragments are not compared.
     Query,
-    /// A `*` stands beside other characters of a segment.
-    PartialWildcard,
+    /// More than one `*` stands in a segment.
+    SeveralWildcards,
     /// `**` is not the last segment.
     RestNotLast,
 }
@@ -37,15 +54,16 @@ impl std::fmt::Display for PathPatternError {
         f.write_str(match self {
             Self::NoLeadingSlash => "must begin with `/`",
             Self::Query => "must not hold `?` or `#`: only the path is compared",
-            Self::PartialWildcard => "has a `*` beside other characters; allowed: a whole segment",
+            Self::SeveralWildcards => "has more than one `*` in a segment; allowed: one",
             Self::RestNotLast => "has `**` before the end; allowed: the last segment",
         })
     }
 }
 
 impl PathPattern {
-    /// Reads a pattern: `/score` is exact, a segment `*` is one segment that is not empty, a last
-    /// segment `**` is any rest. `/v1/**` matches `/v1`, `/v1/` and everything below.
+    /// Reads a pattern: `/score` is exact, a segment `*` is one segment that is not empty, a `*`
+    /// beside plain text is a part of one (`/models/*:predict`), a last segment `**` is any rest.
+    /// `/v1/**` matches `/v1`, `/v1/` and everything below.
     pub fn parse(text: &str) -> Result<Self, PathPatternError> {
         let path = text.strip_prefix('/').ok_or(PathPatternError::NoLeadingSlash)?;
         if path.contains(['?', '#']) {
@@ -54,7 +72,7 @@ impl PathPattern {
         let (path, rest) = match path.strip_suffix("**") {
             Some("") => return Ok(Self { segments: Vec::new(), rest: true }),
             Some(before) => {
-                (before.strip_suffix('/').ok_or(PathPatternError::PartialWildcard)?, true)
+                (before.strip_suffix('/').ok_or(PathPatternError::SeveralWildcards)?, true)
             }
             None => (path, false),
         };
@@ -62,13 +80,28 @@ impl PathPattern {
         Ok(Self { segments, rest })
     }
 
+    /// Whether the pattern says more than "any path".
+    pub(super) fn is_narrow(&self) -> bool {
+        !self.segments.is_empty()
+    }
+
     /// Whether a path, without query, fits.
-    pub(super) fn matches(&self, path: &[u8]) -> bool {
-        let Some((b'/', path)) = path.split_first() else { return false };
+    pub(super) fn matches(&self, path: &[u8], how: Comparison) -> bool {
+        let Some((b'/', mut path)) = path.split_first() else { return false };
+        let mut segments = self.segments.as_slice();
+        if how.ignore_trailing_slash {
+            path = path.strip_suffix(b"/").unwrap_or(path);
+            segments = match segments.split_last() {
+                Some((Segment::Literal(last), before)) if last.is_empty() && !before.is_empty() => {
+                    before
+                }
+                _ => segments,
+            };
+        }
         let mut given = path.split(|byte| *byte == b'/');
-        for segment in &self.segments {
+        for segment in segments {
             match given.next() {
-                Some(text) if segment.matches(text) => {}
+                Some(text) if segment.matches(text, how) => {}
                 _ => return false,
             }
         }
@@ -86,40 +119,62 @@ impl PathPattern {
 
 impl Segment {
     fn parse(text: &str) -> Result<Self, PathPatternError> {
-        match text {
-            "*" => Ok(Self::Any),
-            "**" => Err(PathPatternError::RestNotLast),
-            _ if text.contains('*') => Err(PathPatternError::PartialWildcard),
-            _ => Ok(Self::Literal(text.as_bytes().to_vec())),
+        let bytes = |text: &str| text.as_bytes().to_vec();
+        match (text, text.split_once('*')) {
+            ("*", _) => Ok(Self::Any),
+            ("**", _) => Err(PathPatternError::RestNotLast),
+            (_, Some((_, after))) if after.contains('*') => Err(PathPatternError::SeveralWildcards),
+            (_, Some((before, after))) => Ok(Self::Part(bytes(before), bytes(after))),
+            (_, None) => Ok(Self::Literal(bytes(text))),
         }
     }
 
-    fn matches(&self, given: &[u8]) -> bool {
+    fn matches(&self, given: &[u8], how: Comparison) -> bool {
         match self {
             Self::Any => !given.is_empty(),
-            Self::Literal(literal) if literal == given => true,
-            // Only an encoded byte lets two different texts mean the same.
             Self::Literal(literal) => {
-                (given.contains(&b'%') || literal.contains(&b'%'))
-                    && path::units(literal).map(fold).eq(path::units(given).map(fold))
+                literal == given || {
+                    // Only an encoded byte or a letter lets two different texts mean the same.
+                    let may = how.ignore_case || given.contains(&b'%') || literal.contains(&b'%');
+                    may && (how.decoded || path::is_canonical(given))
+                        && how.folded(literal).eq(how.folded(given))
+                }
+            }
+            Self::Part(before, after) => {
+                let plain = || given.starts_with(before) && given.ends_with(after);
+                let [start, end, all] =
+                    [before, after, given].map(|text: &[u8]| path::units(text).count());
+                start.saturating_add(end) < all
+                    && (how.decoded || plain() || path::is_canonical(given))
+                    && how.folded(given).take(start).eq(how.folded(before))
+                    && how.folded(given).skip(all.saturating_sub(end)).eq(how.folded(after))
             }
         }
     }
 
     fn covers(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Any, Self::Any) => true,
+            (Self::Any, Self::Any | Self::Part(..)) => true,
             (Self::Any, Self::Literal(text)) => !text.is_empty(),
-            (Self::Literal(_), Self::Any) => false,
-            (Self::Literal(_), Self::Literal(text)) => self.matches(text),
+            (_, Self::Literal(text)) => self.matches(text, Comparison::EXACT),
+            (Self::Part(..) | Self::Literal(_), Self::Any) => false,
+            (Self::Literal(_), Self::Part(..)) => false,
+            (Self::Part(before, after), Self::Part(start, end)) => {
+                start.starts_with(before) && end.ends_with(after)
+            }
         }
     }
 }
 
-/// A broken `%` compares as the character that it is.
-fn fold(unit: Unit) -> Unit {
-    match unit {
-        Unit::Broken(byte) => Unit::Byte(byte),
-        other => other,
+impl Comparison {
+    /// A segment as it is compared. A broken `%` compares as the character that it is.
+    fn folded(self, segment: &[u8]) -> impl Iterator<Item = Unit> {
+        path::units(segment).map(move |unit| match unit {
+            Unit::Byte(byte) | Unit::Broken(byte) if self.ignore_case => {
+                Unit::Byte(byte.to_ascii_lowercase())
+            }
+            Unit::Broken(byte) => Unit::Byte(byte),
+            other => other,
+        })
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::read;
 use crate::config::report::{At, Report, quoted};
-use crate::config::schema::RawMatch;
+use crate::config::schema::{RawAmbiguousPaths, RawMatch, RawTrailingSlash};
 use crate::path;
 use crate::rule::{HeaderPattern, HostPattern, Matcher, PathPattern};
 use crate::template::is_token;
@@ -18,11 +18,27 @@ pub(super) fn matcher(
     report: &mut Report,
 ) -> Matcher {
     let Some(raw) = raw else { return Matcher::default() };
+    let encoded_slash = raw.encoded_slash.map(|word| word == RawAmbiguousPaths::Allow);
+    let flawed = match encoded_slash {
+        Some(true) => path::ambiguous_but_for_slashes,
+        _ => path::ambiguous,
+    };
+    let ignore_case = raw.ignore_case.unwrap_or(false);
+    let ignore_trailing_slash = raw.trailing_slash == Some(RawTrailingSlash::Ignore);
+    for (member, given) in [("ignore_case", ignore_case), ("trailing_slash", ignore_trailing_slash)]
+    {
+        if given && raw.paths.is_none() {
+            report.warning(&at.field(member), "has no effect: the rule names no paths");
+        }
+    }
     Matcher {
         hosts: list(raw.hosts.as_deref(), &at.field("hosts"), report, host),
         paths: list(raw.paths.as_deref(), &at.field("paths"), report, |text, at, report| {
-            path_pattern(text, strict_paths, at, report)
+            path_pattern(text, |path| strict_paths && flawed(path), at, report)
         }),
+        ignore_case,
+        ignore_trailing_slash,
+        encoded_slash,
         methods: list(raw.methods.as_deref(), &at.field("methods"), report, method),
         headers: headers(raw, &at.field("headers"), report),
     }
@@ -75,12 +91,12 @@ fn host(text: &str, at: &At, report: &mut Report) -> Option<HostPattern> {
 
 fn path_pattern(
     text: &str,
-    strict_paths: bool,
+    refused: impl Fn(&[u8]) -> bool,
     at: &At,
     report: &mut Report,
 ) -> Option<PathPattern> {
     match PathPattern::parse(text) {
-        Ok(_) if strict_paths && path::ambiguous(text.as_bytes()) => {
+        Ok(_) if refused(text.as_bytes()) => {
             report.problem(
                 at,
                 format_args!("{} never matches: ambiguous_paths refuses such paths", quoted(text)),

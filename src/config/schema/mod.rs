@@ -213,6 +213,8 @@ words!(/// `failure_mode`.
     RawFailureMode { Deny = "deny", Allow = "allow" });
 words!(/// `ambiguous_paths`.
     RawAmbiguousPaths { Reject = "reject", Allow = "allow" });
+words!(/// `rules[].match.trailing_slash`.
+    RawTrailingSlash { Strict = "strict", Ignore = "ignore" });
 words!(/// `providers[].preset`.
     RawPreset { Entra = "entra" });
 words!(/// `providers[].token_use`.

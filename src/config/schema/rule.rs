@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::record::record;
-use super::{Count, RawAuth, RawCost, Scalar, Size};
+use super::{Count, RawAmbiguousPaths, RawAuth, RawCost, RawTrailingSlash, Scalar, Size};
 
 record! {
     /// What is asked of the requests that match.
@@ -40,8 +40,16 @@ record! {
     RawMatch [
         /// Hosts without port: `ml.example.com`, or `*.example.com` for all below it.
         hosts: Vec<String> { "minItems": 1 },
-        /// Paths: exact, with `*` for one segment and a last `**` for any rest.
+        /// Paths: exact, with `*` for one segment or a part of one (`/models/*:predict`) and a last
+        /// `**` for any rest.
         paths: Vec<String> { "minItems": 1 },
+        /// Whether the case of ASCII letters in the path is ignored, as some servers do.
+        ignore_case: bool { "default": false },
+        /// Whether `/score/` is `/score`, as for some servers. `strict`: it is not; `ignore`: it is.
+        trailing_slash: RawTrailingSlash { "default": "strict" },
+        /// Whether `%2F` may stand inside a segment, for upstreams that take it for data. By default
+        /// as `ambiguous_paths` says, which rejects it unless it is `allow`.
+        encoded_slash: RawAmbiguousPaths,
         /// Methods such as GET, in their letter case.
         methods: Vec<String> { "minItems": 1 },
         /// Headers and their values; `*` for present.

@@ -1,8 +1,9 @@
 //! The steps of a verdict in their order: what each looked at, and whether it held.
 
 use serde_json::{Value, json};
+use tollgate::authority::Authority;
 use tollgate::path;
-use tollgate::rule::{Auth, Choice, Matcher, RequestLine, Rule};
+use tollgate::rule::{Ambiguity, Auth, Choice, Matcher, Reading, RequestLine, Rule};
 use tollgate::token_source::Found;
 use tollgate::verdict::Verdict;
 
@@ -66,12 +67,20 @@ pub fn of(scene: &Scene, line: &Line, outcome: &Outcome, redact: bool) -> Vec<St
     let read = path::without_query(whole);
     let refused = |word| judgement.verdict.denial().is_some_and(|d| d.reason.as_str() == word);
     let shown = String::from_utf8_lossy(read);
-    if judgement.rule.is_none() && refused("path_ambiguous") {
+    let strict = scene.policy.reject_ambiguous_paths;
+    if refused("path_ambiguous") && strict && path::ambiguous(whole) {
         let why = format!("{shown} has more than one reading (ambiguous_paths: reject)");
         steps.push(Step::new("path", Status::Failed, why));
         return steps;
     }
     steps.push(Step::new("path", Status::Ok, format!("{shown} is compared with the rules")));
+    let given = outcome.headers.value(":authority").unwrap_or_default();
+    if refused("host_ambiguous") && Authority::parse(given).is_none() {
+        let given = String::from_utf8_lossy(given);
+        let why = format!("{given} is not a host, with or without a port");
+        steps.push(Step::new("host", Status::Failed, why));
+        return steps;
+    }
     if let Verdict::Answer(_) = judgement.verdict {
         let why = "the filter answers this itself, whatever the rules say";
         steps.push(Step::new("answer", Status::Told, why));
@@ -95,7 +104,7 @@ pub fn of(scene: &Scene, line: &Line, outcome: &Outcome, redact: bool) -> Vec<St
 fn choose<'s>(scene: &'s Scene, outcome: &Outcome, steps: &mut Vec<Step>) -> Option<&'s Rule> {
     let headers = &outcome.headers;
     let line = RequestLine {
-        host: headers.value(":authority"),
+        authority: headers.value(":authority").and_then(Authority::parse),
         path: headers.value(":path").map(path::without_query),
         method: headers.value(":method").unwrap_or_default(),
         headers,
@@ -103,16 +112,32 @@ fn choose<'s>(scene: &'s Scene, outcome: &Outcome, steps: &mut Vec<Step>) -> Opt
     let rules = &scene.policy.rules;
     let chosen = outcome.judgement.rule;
     let passed_over = rules.iter().take(chosen.unwrap_or(rules.len()));
-    let why_not: Vec<String> = passed_over.map(|rule| why_not(rule, &line)).collect();
+    let why_not: Vec<String> = passed_over.map(|rule| why_not(rule, &line.reading())).collect();
     let Some(rule) = chosen.and_then(|index| rules.get(index)) else {
         let strict = scene.policy.reject_ambiguous_paths;
         let why = match tollgate::rule::choose(rules, &line, strict) {
-            Choice::Ambiguous => "with and without the path's parameters, rules differ",
+            Choice::Ambiguous(Ambiguity::Path) => {
+                "with its parameters, encoded slashes or other encoded characters read otherwise, \
+                 the path falls under another rule"
+            }
+            Choice::Ambiguous(Ambiguity::Host) => {
+                "with its port and final dot the host falls under another rule: have the connection \
+                 manager strip them (strip_any_host_port, strip_trailing_host_dot)"
+            }
+            Choice::Ambiguous(Ambiguity::Method) => {
+                "in upper case, or with the method that a header names, the request falls under \
+                 another rule"
+            }
             _ => "no rule matches, and what no rule matches is refused",
         };
         steps.push(Step::new("rule", Status::Failed, why).with(why_not));
         return None;
     };
+    if !rule.admits_method(line.method) {
+        let why = format!("{:?} matches; TRACE and TRACK must be named and lend no key", rule.name);
+        steps.push(Step::new("rule", Status::Failed, why).with(why_not));
+        return None;
+    }
     let auth = match rule.auth {
         Auth::Required => "a token is required",
         Auth::Optional => "a token is optional",
@@ -126,11 +151,12 @@ fn choose<'s>(scene: &'s Scene, outcome: &Outcome, steps: &mut Vec<Step>) -> Opt
 }
 
 /// The parts of `match` that do not hold, each asked alone.
-fn why_not(rule: &Rule, line: &RequestLine<'_>) -> String {
-    let Matcher { hosts, paths, methods, headers } = rule.matcher.clone();
+fn why_not(rule: &Rule, line: &Reading<'_>) -> String {
+    let whole = rule.matcher.clone();
+    let Matcher { hosts, methods, headers, .. } = rule.matcher.clone();
     let parts = [
         ("hosts", Matcher { hosts, ..Matcher::default() }),
-        ("paths", Matcher { paths, ..Matcher::default() }),
+        ("paths", Matcher { hosts: None, methods: None, headers: Vec::new(), ..whole }),
         ("methods", Matcher { methods, ..Matcher::default() }),
         ("headers", Matcher { headers, ..Matcher::default() }),
     ];
