@@ -2,7 +2,7 @@
 # Needed by hand: make, gcc, python3 and Rust (rustup).
 
 .DEFAULT_GOAL := help
-.PHONY: help wasm envoy test soak chaos fuzz amplification coverage mutants lint msrv audit cli demo bench image push matrix release
+.PHONY: help wasm envoy test soak chaos fuzz amplification providers coverage mutants lint msrv audit cli demo bench image push matrix release
 
 help: ## Shows this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
@@ -27,6 +27,11 @@ fuzz: ## Runs each fuzz target for DURATION seconds (60), or those of TARGETS: s
 
 amplification: wasm ## Measures what each family of attacks costs beside a cheap request: docs/proof.md
 	@binary=$$(scripts/envoy) && ENVOY_BIN=$$binary cargo bench --bench amplification
+
+providers: wasm ## Judges new tokens of sixteen JWT libraries and two key servers: docs/proof.md
+	@scripts/providers python node go java rust keycloak
+	@binary=$$(scripts/envoy) && ENVOY_BIN=$$binary cargo test --features cli \
+		--test providers --test e2e_key_servers -- --include-ignored --nocapture
 
 coverage: ## Lines of the core that the native tests run: target/coverage.txt
 	@scripts/coverage

@@ -113,7 +113,7 @@ function signWithFastJwt(claims, { kid, typ, ...rest }, algorithm) {
 
 async function signWithNodeJose(claims, { kid, ...header }, algorithm) {
   const key = await nodeJose.JWK.asKey({ ...privateJwk(keyOf(algorithm)), kid: keyOf(algorithm) })
-  const options = { format: 'compact', alg: algorithm, fields: header }
+  const options = { format: 'compact', fields: { alg: algorithm, ...header } }
   const signer = { key, reference: kid ? 'kid' : false }
   return nodeJose.JWS.createSign(options, signer).update(JSON.stringify(claims), 'utf8').final()
 }

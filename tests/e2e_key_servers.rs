@@ -1,0 +1,198 @@
+//! Real key servers: what an identity provider publishes and signs, in a real Envoy that fetches its
+//! keys by discovery.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use support::poll;
+use support::prelude::*;
+use support::skip::{absent, program};
+
+/// A server that ends with the test, and what it started with it.
+struct Server(Child);
+
+impl Server {
+    fn start(command: &mut Command) -> Self {
+        Self(command.process_group(0).stdin(Stdio::piped()).spawn().unwrap())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // The group: a script may have become a parent.
+        let group = format!("-{}", self.0.id());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
+        let _ = self.0.wait();
+    }
+}
+
+/// A file under `target/providers`, where `scripts/providers` installs.
+fn installed(path: &str) -> Option<PathBuf> {
+    let path = support::root().join("target/providers").join(path).canonicalize().ok()?;
+    path.exists().then_some(path)
+}
+
+fn address(issuer: &str) -> SocketAddr {
+    issuer.strip_prefix("http://").unwrap().split('/').next().unwrap().parse().unwrap()
+}
+
+/// An access token for the client's own credentials (RFC 6749 §4.4), from what discovery names.
+async fn token(issuer: &str, client: (&str, &str), more: &str) -> String {
+    let address = address(issuer);
+    let path = |url: &Value| {
+        let url = url.as_str().unwrap().strip_prefix("http://").unwrap();
+        url[url.find('/').unwrap()..].to_owned()
+    };
+    let host = |request: Request| request.host(address.to_string());
+    let base = issuer.trim_end_matches('/').strip_prefix(&format!("http://{address}")).unwrap();
+    let discovery = Request::get(format!("{base}/.well-known/openid-configuration"));
+    let discovery = client::send(address, &host(discovery)).await.json();
+    assert_eq!(discovery["issuer"], issuer);
+    let (id, secret) = client;
+    let body =
+        format!("grant_type=client_credentials&client_id={id}&client_secret={secret}{more}");
+    let request = Request::post(path(&discovery["token_endpoint"]), body)
+        .header("content-type", "application/x-www-form-urlencoded");
+    let answer = client::send(address, &host(request)).await;
+    let token = answer.json()["access_token"].as_str().map(str::to_owned);
+    token.unwrap_or_else(|| panic!("no token: {} {}", answer.status, answer.json()))
+}
+
+/// An Envoy that takes tokens of an issuer for some audiences and fetches its keys by discovery.
+async fn envoy(binary: PathBuf, issuer: &str, audiences: Value, upstream: &Upstream) -> Envoy {
+    let discovery = format!("{issuer}/.well-known/openid-configuration");
+    Envoy::builder(binary)
+        .upstream(upstream.address())
+        .cluster("idp", address(issuer))
+        .plugin_config(json!({
+            "providers": [{
+                "name": "idp",
+                "issuers": [issuer],
+                "audiences": audiences,
+                "keys": {"remote": {"discovery": discovery, "cluster": "idp"}},
+            }],
+        }))
+        .start()
+        .await
+}
+
+async fn ask(envoy: &Envoy, token: &str) -> (u16, String) {
+    let response = client::send(envoy.address(), &Request::get("/score").bearer(token)).await;
+    (response.status, response.reason())
+}
+
+/// Another first byte of the signature.
+fn tampered(token: &str) -> String {
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    let other = if signature.starts_with('A') { "B" } else { "A" };
+    format!("{signed}.{other}{}", &signature[1..])
+}
+
+fn refused(reason: &str) -> (u16, String) {
+    (401, reason.to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_of_oidc_provider_pass_by_each_algorithm_for_their_audience_alone() {
+    let name = "tokens_of_oidc_provider_pass_by_each_algorithm_for_their_audience_alone";
+    let Some(binary) = support::envoy_binary(name) else { return };
+    let (Some(node), Some(script)) = (program("node"), installed("node/idp.mjs")) else {
+        return absent(name, "oidc-provider is absent: run scripts/providers node");
+    };
+    let mut command = Command::new(node);
+    command.arg(&script).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut server = Server::start(command.current_dir(script.parent().unwrap()));
+    let mut line = String::new();
+    BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let idp: Value = serde_json::from_str(&line).expect("oidc-provider listens");
+    let text = |name: &str| idp[name].as_str().unwrap().to_owned();
+    let (issuer, client, secret) = (text("issuer"), text("client"), text("secret"));
+    let upstream = Upstream::start().await;
+    let algorithms: Vec<_> =
+        idp["algorithms"].as_array().unwrap().iter().map(|a| a.as_str().unwrap()).collect();
+    assert!(algorithms.len() >= 4, "{algorithms:?}");
+    let audience = |algorithm: &&str| format!("urn:api:{algorithm}");
+    let audiences: Vec<_> = algorithms.iter().map(audience).collect();
+    let envoy = envoy(binary, &issuer, json!(audiences), &upstream).await;
+    for (at, algorithm) in algorithms.iter().enumerate() {
+        let for_resource = |resource: String| format!("&scope=score.invoke&resource={resource}");
+        let client = (client.as_str(), secret.as_str());
+        let good = token(&issuer, client, &for_resource(audience(algorithm))).await;
+        let other = token(&issuer, client, &for_resource(format!("urn:other:{algorithm}"))).await;
+        assert_eq!(ask(&envoy, &good).await, (200, String::new()), "{algorithm}");
+        assert_eq!(ask(&envoy, &other).await, refused("audience_mismatch"), "{algorithm}");
+        assert_eq!(ask(&envoy, &tampered(&good)).await, refused("signature_invalid"));
+        assert_eq!(upstream.count(), at + 1);
+    }
+}
+
+/// A realm with two clients, whose tokens are for `api` and for `other`.
+fn realm(secret: &str) -> Value {
+    let client = |id: &str, audience: &str| {
+        json!({
+            "clientId": id,
+            "secret": secret,
+            "serviceAccountsEnabled": true,
+            "standardFlowEnabled": false,
+            "protocolMappers": [{
+                "name": "audience",
+                "protocol": "openid-connect",
+                "protocolMapper": "oidc-audience-mapper",
+                "config": {
+                    "included.custom.audience": audience, "access.token.claim": "true",
+                },
+            }],
+        })
+    };
+    json!({
+        "realm": "models",
+        "enabled": true,
+        "sslRequired": "none",
+        "clients": [client("caller", "api"), client("elsewhere", "other")],
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "make providers: Keycloak takes most of a minute to start"]
+async fn tokens_of_keycloak_pass_for_their_audience_alone() {
+    let name = "tokens_of_keycloak_pass_for_their_audience_alone";
+    let Some(binary) = support::envoy_binary(name) else { return };
+    let Some(script) = installed("keycloak/bin/kc.sh") else {
+        return absent(name, "Keycloak is absent: run scripts/providers keycloak");
+    };
+    let home = script.ancestors().nth(2).unwrap();
+    let secret = mint::b64(&mint::now().to_be_bytes());
+    std::fs::create_dir_all(home.join("data/import")).unwrap();
+    std::fs::write(home.join("data/import/realm.json"), realm(&secret).to_string()).unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let log = std::fs::File::create(home.join("log")).unwrap();
+    let mut command = Command::new("bash");
+    command
+        .arg(&script)
+        .args(["start-dev", "--import-realm", "--db=dev-mem", "--http-host=127.0.0.1"])
+        .arg(format!("--http-port={port}"))
+        .stdout(log.try_clone().unwrap())
+        .stderr(log);
+    let _server = Server::start(&mut command);
+    let issuer = format!("http://127.0.0.1:{port}/realms/models");
+    let ready = async || {
+        let request = Request::get("/realms/models/.well-known/openid-configuration");
+        let answer = client::try_send(address(&issuer), &request).await;
+        answer.ok().filter(|answer| answer.status == 200).map(drop)
+    };
+    poll(Duration::from_secs(240), ready).await.expect("Keycloak is ready: see its log");
+    let good = token(&issuer, ("caller", &secret), "").await;
+    let other = token(&issuer, ("elsewhere", &secret), "").await;
+    let upstream = Upstream::start().await;
+    let envoy = envoy(binary, &issuer, json!(["api"]), &upstream).await;
+    assert_eq!(ask(&envoy, &good).await, (200, String::new()));
+    assert_eq!(ask(&envoy, &other).await, refused("audience_mismatch"));
+    assert_eq!(ask(&envoy, &tampered(&good)).await, refused("signature_invalid"));
+    assert_eq!(upstream.count(), 1);
+}
