@@ -58,7 +58,7 @@ const DIFFERENCES: &[(&str, &str, &[&str], &str)] = &[
     (
         "Authlib",
         "ES512",
-        &["key_unknown", NOT_LOADED],
+        &["key_unknown", "issuer_not_allowed", NOT_LOADED],
         "it cuts zero bytes from coordinates, which RFC 7518 §6.2.1.2 has at their full length",
     ),
     (
@@ -257,19 +257,20 @@ fn recorded_tokens_of_every_library_have_their_verdicts() {
     assert!(judged >= 500, "{judged}");
 }
 
-/// A token of one library is nothing to the keys of another, whatever the two call theirs.
+/// A token of one library is nothing to the keys of another, whatever the two call theirs. Those of one
+/// language sign with the same keys: the one at half the list is of another.
 #[test]
 fn a_token_under_the_keys_of_another_library_is_refused() {
     let entries: Vec<Value> =
         serde_json::from_str(&std::fs::read_to_string(recording()).unwrap()).unwrap();
     let libraries: Vec<_> = entries.iter().map(Library::read).collect();
     let mut judged = 0;
-    for (library, other) in libraries.iter().zip(libraries.iter().cycle().skip(1)) {
+    for (library, other) in libraries.iter().zip(libraries.iter().cycle().skip(libraries.len() / 2)) {
         let good = library.tokens.iter().filter(|token| token.form == "default");
         for token in good {
             let policy = other.policy(token);
             let (got, _) = judge(policy.as_ref(), &token.text, library.now);
-            let refused = ["signature_invalid", "key_unknown", "algorithm_not_allowed"];
+            let refused = ["signature_invalid", "key_unknown", "algorithm_not_allowed", NOT_LOADED];
             assert!(refused.contains(&got), "{} {}: {got}", library.name, token.algorithm);
             judged += 1;
         }
