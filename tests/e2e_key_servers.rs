@@ -55,8 +55,7 @@ async fn token(issuer: &str, client: (&str, &str), more: &str) -> String {
     let discovery = client::send(address, &host(discovery)).await.json();
     assert_eq!(discovery["issuer"], issuer);
     let (id, secret) = client;
-    let body =
-        format!("grant_type=client_credentials&client_id={id}&client_secret={secret}{more}");
+    let body = format!("grant_type=client_credentials&client_id={id}&client_secret={secret}{more}");
     let request = Request::post(path(&discovery["token_endpoint"]), body)
         .header("content-type", "application/x-www-form-urlencoded");
     let answer = client::send(address, &host(request)).await;

@@ -265,7 +265,8 @@ fn a_token_under_the_keys_of_another_library_is_refused() {
         serde_json::from_str(&std::fs::read_to_string(recording()).unwrap()).unwrap();
     let libraries: Vec<_> = entries.iter().map(Library::read).collect();
     let mut judged = 0;
-    for (library, other) in libraries.iter().zip(libraries.iter().cycle().skip(libraries.len() / 2)) {
+    for (library, other) in libraries.iter().zip(libraries.iter().cycle().skip(libraries.len() / 2))
+    {
         let good = library.tokens.iter().filter(|token| token.form == "default");
         for token in good {
             let policy = other.policy(token);
