@@ -345,3 +345,42 @@ fn keys_that_would_be_fetched_are_given_by_hand_and_the_moment_is_chosen() {
         assert_eq!(explain(&path, usage).1, 2, "{usage:?}");
     }
 }
+
+#[test]
+fn what_a_reason_leaves_open_is_named_by_the_claim_the_template_or_the_bound() {
+    let signers = ["a", "b", "c"].map(|kid| mint::Signer::new("ES256", kid));
+    let main = json!({
+        "name": "main", "issuers": [mint::ISSUER], "audiences": [mint::AUDIENCE],
+        "identity": ["{tid}/{oid}", "{iss}/{sub}"],
+        "keys": {"inline": mint::jwks(&signers.each_ref())},
+    });
+    let mut second = main.clone();
+    second["name"] = json!("second");
+    second["audiences"] = json!(["client"]);
+    let config = json!({"providers": [main, second]});
+    let path = file("named.json", config.to_string().as_bytes());
+    let with = |name: &str, value: Value| {
+        let mut claims = mint::claims("s");
+        claims[name] = value;
+        signers[0].sign(&claims)
+    };
+    let no_kid = signers[0].sign_with(json!({"alg": "ES256"}), &mint::claims("s"));
+    for (token, step) in [
+        (
+            with("exp", json!(mint::now() * 1000)),
+            "claim_malformed (exp is beyond 9999: milliseconds?)",
+        ),
+        (with("sub", json!("")), "claim_missing ({iss}/{sub})"),
+        (with("jti", json!(1)), "claim_malformed (jti)"),
+        (no_kid, "key_unknown (too many candidates)"),
+        // What became of the token at the other provider of the issuer.
+        (with("aud", json!("them")), "provider \"second\": audience_mismatch"),
+        (with("exp", json!(-62_135_596_800_i64)), "exp: 0001-01-01T00:00:00Z"),
+    ] {
+        let (text, _) = explain(&path, &["--token", &token]);
+        assert!(text.contains(step), "{step}:\n{text}");
+        let list = file("named.txt", token.as_bytes());
+        let (text, _) = explain(&path, &["--json", "--tokens", list.to_str().unwrap()]);
+        assert!(step.contains(' ') && text.contains("\"error\":\""), "{text}");
+    }
+}

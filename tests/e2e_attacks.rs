@@ -23,7 +23,12 @@ async fn every_attack_is_refused_for_its_reason_by_either_engine_and_none_reache
     let host = run_against_envoy(&binary, "auto", &world, &corpus).await;
     let module = run_against_envoy(&binary, "module", &world, &corpus).await;
     for ((host, module), attack) in host.iter().zip(&module).zip(corpus.iter().filter(sent)) {
-        assert_eq!(host, module, "{}: {}", attack.family, attack.name);
+        // Of two keys that may have signed a token the proxy tries both, and the module one.
+        let (both, one) = ("signature_invalid", "key_unknown");
+        let may = matches!(attack.expect, Expect::Refused(reasons)
+            if reasons.contains(&both) && reasons.contains(&one));
+        let fewer = may && host.1 == both && module.1 == one;
+        assert!(host == module || fewer, "{}: {}: {module:?}", attack.family, attack.name);
     }
     let Some(explained) = explain(&world, &corpus) else { return };
     let mut wrong = Vec::new();

@@ -116,8 +116,8 @@ fn cases(signer: &Signer) -> Vec<Case> {
         case(Request::get("/"), ["health", "none", "allow", "anonymous", "-"]),
         case(score(), ["score", "none", "deny", "token_missing", "-"]),
         case(score().bearer("x"), ["score", "none", "deny", "token_malformed", "-"]),
-        case(with(past), ["score", "demo", "deny", "expired", "-"]),
-        case(with(json!({"aud": "b"})), ["score", "demo", "deny", "audience_mismatch", "-"]),
+        case(with(past), ["score", "demo", "deny", "expired", alice]),
+        case(with(json!({"aud": "b"})), ["score", "demo", "deny", "audience_mismatch", alice]),
         case(with(json!({"iss": "b"})), ["score", "none", "deny", "issuer_not_allowed", "-"]),
         case(score().bearer(forged), ["score", "demo", "deny", "signature_invalid", "-"]),
         case(get("/once"), ["once", "demo", "allow", "ok", bob]),
@@ -183,6 +183,60 @@ async fn audit_line_scrape_and_span_tell_the_same_of_every_kind_of_decision() {
         Case { request: away, trace: ["score", "away", "deny", "keys_unavailable", "-"] },
     ]);
     assert_traces(&start, &zipkin, cases).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_denial_names_who_brought_a_verified_token_and_what_it_lacks() {
+    let name = "a_denial_names_who_brought_a_verified_token_and_what_it_lacks";
+    let Some(start) = start(name, |sample| sample).await else { return };
+    let Start { envoy, signer, upstream, .. } = &start;
+    let past = mint::now() - 300;
+    let forged = Signer::new("ES256", "key-1").sign(&claims_with("eve", json!({"exp": past})));
+    let ask = |path: &str, changes: Value| {
+        Request::get(path).bearer(signer.sign(&claims_with("alice", changes)))
+    };
+    let alice = "https://issuer.test/alice";
+    for (request, decision, reason, identity, detail) in [
+        (ask("/score", json!({"exp": past})), "deny", "expired", Some(alice), None),
+        (ask("/score", json!({"aud": null})), "deny", "claim_missing", Some(alice), Some("aud")),
+        (ask("/score", json!({"sub": ""})), "deny", "claim_missing", None, Some("{iss}/{sub}")),
+        (ask("/score", json!({"jti": 1})), "deny", "claim_malformed", Some(alice), None),
+        (Request::get("/score").bearer(forged), "deny", "signature_invalid", None, None),
+        // It passes, and what is not taken for the caller's names nobody.
+        (ask("/trial", json!({"exp": past})), "would_deny", "expired", None, None),
+        (
+            ask("/trial", json!({"sub": ""})),
+            "would_deny",
+            "claim_missing",
+            None,
+            Some("{iss}/{sub}"),
+        ),
+        (ask("/score", json!({"nbf": -62_135_596_800_i64})), "allow", "ok", Some(alice), None),
+    ] {
+        let (logged, seen) = (envoy.access_log().len(), upstream.requests().len());
+        let response = client::send(envoy.address(), &request).await;
+        let line = envoy.access_after(logged).await;
+        let told = [&line["Decision"], &line["Reason"], &line["Identity"], &line["Detail"]];
+        let want = [json!(decision), json!(reason), json!(identity), json!(detail)];
+        assert_eq!(told, want.each_ref(), "{line}");
+        assert_eq!(
+            line["Kid"].is_string(),
+            decision != "would_deny" && reason != "signature_invalid"
+        );
+        assert_eq!(response.status == 200, decision != "deny");
+        if decision == "would_deny" {
+            let passed = &upstream.requests()[seen];
+            let ours = ["x-auth-identity", "x-auth-subject", "x-auth-issuer"];
+            assert!(ours.iter().all(|name| passed.header(name).is_none()), "{passed:?}");
+        }
+    }
+    // A minute has one line for each cause, and each claim that is missing is one.
+    let lines = envoy.filter_log().join("\n");
+    for detail in ["count=1: aud; ", "count=1: {iss}/{sub}; ", "count=1: jti; "] {
+        assert!(lines.contains(detail), "{detail}: {lines}");
+    }
+    assert!(!lines.contains("alice"), "{lines}");
+    assert_eq!(envoy.vm_failures().await, 0);
 }
 
 /// Every capability that the module asks for, apart from one.

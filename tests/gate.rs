@@ -530,3 +530,122 @@ fn tags_say_what_the_token_and_the_request_are() {
         }
     }
 }
+
+/// What the telemetry of a judgement names: the tags that are written if it is denied, and the claim
+/// or template that its reason is about.
+fn named(scene: &Scene, judged: &Judgement) -> (Vec<String>, Option<String>) {
+    let tags = judged.denied_tags.iter().map(|(_, value)| value.clone()).collect();
+    let provider = judged.provider.and_then(|index| scene.policy.providers.get(index));
+    let detail = judged.error.and_then(|error| error.detail(provider));
+    (tags, detail.map(|detail| detail.into_owned()))
+}
+
+#[test]
+fn a_denial_names_the_caller_of_a_token_whose_signature_verified_and_no_other() {
+    let members = |dry: bool| {
+        json!({
+            "rules": [{"name": "all"}], "dry_run": dry,
+            "tags": [
+                {"name": "who", "value": "{@identity}", "header": "x-who"},
+                {"name": "sub", "value": "{sub}"},
+                {"name": "key", "value": "{@kid} of {@provider} at {@rule}"},
+            ],
+        })
+    };
+    let (scene, watched) = (Scene::new(members(false)), Scene::new(members(true)));
+    let whole = ["https://issuer.test/alice", "alice", "key-1 of main at all"];
+    let now = mint::now();
+    for (claims, reason, tags) in [
+        (json!({"exp": now - 300}), "expired", &whole[..]),
+        (json!({"aud": "them"}), "audience_mismatch", &whole),
+        (json!({"aud": null}), "claim_missing", &whole),
+        (json!({"exp": now * 1000}), "claim_malformed", &whole),
+        (json!({"nbf": now + 300}), "not_yet_valid", &whole),
+        (json!({"iat": now + 300}), "issued_in_future", &whole),
+        (json!({"jti": 1}), "claim_malformed", &whole),
+        (json!({"sub": null}), "claim_missing", &whole[2..]),
+        (json!({"iss": "https://else.test"}), "issuer_not_allowed", &[]),
+    ] {
+        let token = scene.signer.sign(&claims_with("alice", claims.clone()));
+        // Twice: what is remembered of a token names as much.
+        for _ in 0..2 {
+            let judged = scene.judge(&[("authorization", &format!("Bearer {token}"))]);
+            assert_eq!(word(&judged), reason, "{claims}");
+            assert_eq!(named(&scene, &judged).0, tags, "{claims}");
+            // Only filter state names such a caller: no header, no limit, no body is theirs.
+            assert!(judged.caller.is_none() && judged.tags().next().is_none(), "{claims}");
+        }
+        let token = watched.signer.sign(&claims_with("alice", claims.clone()));
+        let judged = watched.judge(&[("authorization", &format!("Bearer {token}"))]);
+        assert_eq!((word(&judged), judged.verdict.decision()), (reason, "would_deny"));
+        assert!(judged.denied_tags.is_empty() && judged.tags().next().is_none(), "{claims}");
+    }
+    let forged = Signer::new("HS256", "key-1").sign(&claims_with("alice", json!({"exp": 1})));
+    for _ in 0..2 {
+        let judged = scene.judge(&[("authorization", &format!("Bearer {forged}"))]);
+        assert_eq!((word(&judged), judged.denied_tags.len()), ("signature_invalid", 0));
+    }
+}
+
+#[test]
+fn a_caller_without_the_certificate_of_its_token_is_named_in_the_denial() {
+    let mut scene = Scene::new(json!({"bind": "mtls", "rules": [{"name": "all"}],
+                                      "tags": [{"name": "who", "value": "{@identity}"}]}));
+    scene.certificate = Some(b"ac".repeat(32));
+    let bound = json!({"cnf": {"x5t#S256": mint::b64(&[0xab; 32])}});
+    for (claims, reason, detail) in [
+        (bound, "binding_mismatch", None),
+        (json!({}), "claim_missing", Some("cnf")),
+        (json!({"cnf": {}}), "claim_missing", Some("cnf.x5t#S256")),
+        (json!({"cnf": {"x5t#S256": 1}}), "claim_malformed", Some("cnf.x5t#S256")),
+    ] {
+        for _ in 0..2 {
+            let judged = scene.ask("alice", claims.clone());
+            let want = (vec!["https://issuer.test/alice".to_owned()], detail.map(str::to_owned));
+            assert_eq!((word(&judged), named(&scene, &judged)), (reason, want), "{claims}");
+            assert!(judged.caller.is_none());
+        }
+    }
+}
+
+#[test]
+fn what_is_missing_is_named_by_its_claim_or_by_the_templates_that_have_no_value() {
+    let provider = |scene: &mut Scene, templates: &[&str]| {
+        let parse = |text: &&str| tollgate::template::Template::parse(text).unwrap();
+        scene.policy.providers[0].identity = templates.iter().map(parse).collect();
+    };
+    let mut scene = Scene::new(json!({}));
+    scene.policy.providers[0].max_lifetime = Some(86_400);
+    for (templates, claims, detail) in [
+        (&["{sub}"][..], json!({"exp": null}), "exp"),
+        (&["{sub}"], json!({"aud": null}), "aud"),
+        (&["{sub}"], json!({"iss": null}), "iss"),
+        (&["{sub}"], json!({"iat": null}), "iat"),
+        (&["{tid}/{oid}", "{iss}/{/a/b~1c}"], json!({}), "{tid}/{oid}, {iss}/{/a/b~1c}"),
+        (&["{tid}/{oid}", "{iss}/{sub}"], json!({"sub": ""}), "{iss}/{sub}"),
+        (&["{tid}/{oid}", "{iss}/{sub}"], json!({"tid": "", "oid": "x"}), "{tid}/{oid}"),
+    ] {
+        provider(&mut scene, templates);
+        let judged = scene.ask("alice", claims.clone());
+        let found = (word(&judged), named(&scene, &judged).1);
+        assert_eq!(found, ("claim_missing", Some(detail.to_owned())), "{claims}");
+    }
+}
+
+/// What one provider binds to a certificate is not let go by another of its issuer.
+#[test]
+fn a_bound_provider_is_not_passed_by_for_one_of_its_issuer_that_binds_nothing() {
+    let mut scene = Scene::new(json!({"bind": "mtls"}));
+    let document = |bind: &str, name: &str| {
+        let mut entry = provider(&[&scene.signer], &["HS256"]);
+        entry["bind"] = json!(bind);
+        entry["name"] = json!(name);
+        entry
+    };
+    let both = json!({"providers": [document("mtls", "a"), document("none", "b")]});
+    scene.policy = config::compile(both.to_string().as_bytes(), &NoVariables).unwrap().0;
+    for claims in [json!({}), json!({"cnf": {"x5t#S256": mint::b64(&[0xab; 32])}})] {
+        let judged = scene.ask("alice", claims);
+        assert!(["claim_missing", "binding_mismatch"].contains(&word(&judged)));
+    }
+}

@@ -377,3 +377,49 @@ fn two_fetches_end_in_any_order_while_clients_come_and_go_and_each_request_is_to
     }
     assert!(resumed > 300 && refused > 300 && left == 24 * 36, "{resumed} {refused} {left}");
 }
+
+/// Two clusters whose tokens bear one issuer, each with a key set of its own.
+fn start_with_two_clusters(first: &str, second: &str) -> u32 {
+    host(|host| host.shared.clear());
+    let mut configuration = remote();
+    let mut other = configuration["providers"][0].clone();
+    other["name"] = json!("q");
+    other["keys"]["remote"]["uri"] = json!("https://issuer.test/other");
+    configuration["providers"].as_array_mut().unwrap().push(other);
+    assert!(configure(&configuration));
+    let (root, before) = (host(|host| host.root), calls() as u32);
+    tick(root, 0);
+    assert_eq!(calls() as u32, before + 2);
+    answer_call(root, before + 1, "200", first);
+    answer_call(root, before + 2, "200", second);
+    root
+}
+
+#[test]
+fn a_token_whose_key_another_provider_of_its_issuer_may_get_waits_for_either() {
+    for (slow, quick) in [(1, 2), (2, 1)] {
+        let root = start_with_two_clusters(&jwks(&["one"]), &jwks(&["two"]));
+        let before = calls() as u32;
+        assert_eq!(open(root, 1, "one").1, CONTINUE);
+        assert_eq!(open(root, 2, "two").1, CONTINUE);
+        assert_eq!(open(root, 3, "new").1, PAUSE);
+        tick(root, 20 * MILLISECOND);
+        assert_eq!(calls() as u32, before + 2, "both are asked");
+        let resumed = host(|host| host.resumed);
+        answer_call(root, before + quick, "200", &jwks(&["one", "two"]));
+        assert_eq!((host(|host| host.resumed), replies().len()), (resumed, 0), "it waits on");
+        answer_call(root, before + slow, "200", &jwks(&["new"]));
+        assert_eq!((host(|host| host.resumed), replies().len()), (resumed + 1, 0));
+        proxy_on_delete(root + 1);
+    }
+}
+
+#[test]
+fn a_provider_without_keys_refuses_none_of_another_of_its_issuer_and_is_the_reason_for_its_own() {
+    let root = start_with_two_clusters("{}", &jwks(&["two"]));
+    assert_eq!(open(root, 1, "two").1, CONTINUE);
+    open(root, 2, "one");
+    tick(root, TIMEOUT);
+    tick(root, TIMEOUT);
+    assert_eq!(replies(), [(503, "keys_unavailable".to_owned())]);
+}

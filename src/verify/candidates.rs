@@ -189,3 +189,6 @@ impl<'k> Signer<'k> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

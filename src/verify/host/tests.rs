@@ -173,6 +173,25 @@ fn where_a_proven_host_gives_no_answer_the_module_does() {
 }
 
 #[test]
+fn a_host_that_fails_leaves_the_module_one_check_for_a_request() {
+    let jwk = |first: u8| {
+        let n = base64url::encode(&[&[first][..], &[0xc1; 255]].concat());
+        Key::parse(&json!({"kty": "RSA", "n": n, "e": "AQAB"}), SecretKeys::Refuse).unwrap()
+    };
+    let keys = [jwk(0xc1), jwk(0xc2), jwk(0xc3)];
+    for (answer, host, module) in [(like_envoy as Answer, 3, 0), ((|_| None) as Answer, 0, 1)] {
+        let mut engines = Engines::tested(Fake::new(like_envoy));
+        engines.host.answer = answer;
+        let mut budget = Budget::default();
+        for key in &keys {
+            let said = engines.check(&mut budget, key, Algorithm::Rs256, b"text", &[1; 256]);
+            assert_ne!(said, Some(true));
+        }
+        assert_eq!((engines.host.host.get(), engines.host.module.get()), (host, module));
+    }
+}
+
+#[test]
 fn a_host_that_is_lenient_is_not_asked_about_an_rsa_signature_out_of_range() {
     let jwk = json!({"kty": "RSA", "n": base64url::encode(&[0xc1; 256]), "e": "AQAB"});
     let key = Key::parse(&jwk, SecretKeys::Refuse).unwrap();

@@ -11,6 +11,7 @@ mod header;
 mod json;
 pub mod key_sets;
 mod kid;
+pub mod many_keys;
 mod signature;
 mod times;
 pub mod world;
