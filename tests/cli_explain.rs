@@ -301,6 +301,20 @@ fn the_step_that_decides_is_named_and_nothing_is_told_after_it() {
 }
 
 #[test]
+fn the_reason_for_which_a_key_was_skipped_is_told_of_its_tokens() {
+    let (world, config) = scene();
+    let path = file("skipped.json", config.to_string().as_bytes());
+    let mut set = mint::jwks(&[&world.rsa, &world.p256]);
+    set["keys"][0]["d"] = json!("AQAB");
+    let keys = format!("main={}", file("skipped-keys.json", set.to_string().as_bytes()).display());
+    let token = world.rsa.sign(&mint::claims("someone"));
+    let arguments = ["--method", "POST", "--path", "/score", "--keys", &keys, "--token", &token];
+    let (text, _) = explain(&path, &arguments);
+    let why = "key_unknown (its key was skipped: the private key is in the set";
+    assert!(text.contains(why), "{text}");
+}
+
+#[test]
 fn nothing_secret_is_printed_and_redact_hides_what_is_personal() {
     let (world, config) = scene();
     let path = file("redact.json", config.to_string().as_bytes());

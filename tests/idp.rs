@@ -152,6 +152,8 @@ async fn whole_answers_are_as_commanded() {
             (Behaviour::Status(500), 500, "text/plain", false),
             (Behaviour::Html200, 200, "text/html", false),
             (Behaviour::WrongContentType, 200, "text/plain", true),
+            (Behaviour::Redirect("/login"), 302, "text/plain", false),
+            (Behaviour::Coded("gzip"), 200, "application/json", true),
             (Behaviour::NotJson, 200, "application/json", false),
             (Behaviour::EmptySet, 200, "application/json", false),
         ];
@@ -164,6 +166,10 @@ async fn whole_answers_are_as_commanded() {
             assert_eq!(found == Some(keys()), good, "{behaviour:?}");
             assert_eq!(found == Some(json!({"keys": []})), behaviour == Behaviour::EmptySet);
             assert_eq!(reply.promised(), reply.body.len(), "{behaviour:?}");
+            let to = (behaviour == Behaviour::Redirect("/login")).then_some("/login");
+            assert_eq!(reply.header("location"), to);
+            let coding = (behaviour == Behaviour::Coded("gzip")).then_some("gzip");
+            assert_eq!(reply.header("content-encoding"), coding);
         }
     }
 }
