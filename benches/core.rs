@@ -12,6 +12,7 @@ use policy::{NoVariables, PolicyKeys};
 use serde_json::json;
 use tollgate::cache::{Known, TokenCache};
 use tollgate::config;
+use tollgate::headers::Headers;
 use tollgate::limit::store::{CREATE, Store, StoreError, Swap};
 use tollgate::limit::table::Table;
 use tollgate::limit::{self, Counters, Mode, Request};
@@ -216,7 +217,7 @@ fn body(criterion: &mut Criterion) {
         let body = format!("[{}1]", part.repeat((1 << 20) / part.len()));
         criterion.bench_function(&format!("judge a MiB of {name}"), |bench| {
             bench.iter(|| {
-                let mut check = guard.check();
+                let mut check = guard.check(&Headers::default());
                 check.feed(&guard, black_box(body.as_bytes())).and_then(|()| check.finish(&guard))
             });
         });

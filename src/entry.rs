@@ -96,7 +96,7 @@ pub extern "C" fn proxy_on_response_headers(stream: u32, _count: usize, _end: u3
 
 /// More of a response's body is about to go to the client.
 #[unsafe(no_mangle)]
-pub extern "C" fn proxy_on_response_body(stream: u32, size: usize, _end: u32) -> Action {
-    contexts::stream(stream, |http| http.on_response_body(size));
+pub extern "C" fn proxy_on_response_body(stream: u32, size: usize, end: u32) -> Action {
+    contexts::stream(stream, |http| http.on_response_body(size, end != 0));
     Action::Continue
 }

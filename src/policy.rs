@@ -73,9 +73,18 @@ pub struct Limit {
     /// The rate that a token itself carries; it wins over all.
     pub rate_claim: Option<RateClaim>,
     /// Where a response says what it costs; with it, the response is charged, not the request.
-    pub response_cost: Option<Pointers>,
+    pub response_cost: Option<ResponseCost>,
     /// Whether what the limit would refuse passes.
     pub dry_run: bool,
+}
+
+/// `limits[].response_cost`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResponseCost {
+    /// Where the number may stand; the first that the response has counts.
+    pub pointers: Pointers,
+    /// What a response without the number costs; `None`: what the rule says.
+    pub missing: Option<u64>,
 }
 
 /// One entry of `limits[].tiers`.

@@ -60,9 +60,11 @@ impl Planned {
         }
     }
 
-    /// What is charged when the response ends: the number found in it, else the request's cost.
+    /// What is charged when the response ends: the number found in it, else what the limit says of
+    /// one without it, else the request's cost.
     pub fn charge<'a>(&'a self, limit: &'a Limit, found: Option<u64>) -> Request<'a> {
-        let cost = found.unwrap_or(self.cost);
+        let missing = limit.response_cost.as_ref().and_then(|cost| cost.missing);
+        let cost = found.or(missing).unwrap_or(self.cost);
         Request { cost, ..self.request(limit) }
     }
 }

@@ -8,7 +8,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tollgate::config::{Environment, Problem, compile};
 use tollgate::payload::pointers::Pointers;
-use tollgate::policy::{Cors, Crypto, FailureMode, FilterState, OriginPattern, Origins, Policy};
+use tollgate::policy::{
+    Cors, Crypto, FailureMode, FilterState, OriginPattern, Origins, Policy, ResponseCost,
+};
 use tollgate::provider::{Bind, KeysFrom};
 use tollgate::rule::{Auth, Cost, Matcher};
 use tollgate::template::Template;
@@ -315,7 +317,9 @@ fn a_guard_has_the_pointers_of_the_cost_before_its_own() {
     let guard = rule.payload.unwrap();
     assert_eq!(rule.cost, Cost::Rows { max: 9 });
     assert_eq!((guard.max_bytes, guard.max_depth, guard.max_rows), (2 << 20, 5, Some(7)));
-    assert_eq!((guard.pointers, guard.required_from), (pointers(&["a", "b", "c"]), 1));
+    // What the cost counts must be rows; the bound counts wherever a pointer leads.
+    let counted = pointers(&["a", "b", "c"]).counting_rows(1, 3);
+    assert_eq!((guard.pointers, guard.required_from), (counted, 1));
     assert_eq!(guard.content_types.unwrap(), ["application/json"]);
 }
 
@@ -963,10 +967,19 @@ fn what_a_limit_says_of_callers_and_responses_is_compiled() {
     let mut document = with("/limits/0/charge", json!("response"));
     set(&mut document, "/limits/0/response_cost", json!({"json": "/usage/total"}));
     let policy = load(&document);
-    assert_eq!(
-        policy.limits[0].response_cost,
-        Some(Pointers::new([&["usage".to_owned(), "total".to_owned()][..]]))
-    );
+    let pointers = |list: &[&[&str]]| {
+        let list: Vec<Vec<String>> =
+            list.iter().map(|tokens| tokens.iter().map(|t| (*t).to_owned()).collect()).collect();
+        Pointers::new(list.iter().map(Vec::as_slice))
+    };
+    let cost = |pointers, missing| Some(ResponseCost { pointers, missing });
+    assert_eq!(policy.limits[0].response_cost, cost(pointers(&[&["usage", "total"]]), None));
+    for missing in [0, 1_000_000_000] {
+        let several = json!({"json": ["/usage/total", "/n"], "missing": missing});
+        set(&mut document, "/limits/0/response_cost", several);
+        let want = cost(pointers(&[&["usage", "total"], &["n"]]), Some(missing));
+        assert_eq!(load(&document).limits[0].response_cost, want);
+    }
     // Only a bucket that is charged afterwards may owe.
     let plain = load(&with("/limits/0/charge", json!("request")));
     assert_eq!(policy.limits[0].quota, plain.limits[0].quota.with_debt());
@@ -991,7 +1004,7 @@ fn what_looks_like_a_mistake_is_a_warning() {
         (two(json!({"paths": ["/a"]}), json!({})), None),
         (
             with("/rules/0/payload", json!({"max_rows": 7})),
-            Some("rules[0].payload.max_rows: counts only"),
+            Some("rules[0].payload.max_rows: admits only"),
         ),
         (with("/rules/0/payload", json!({"max_rows": 7, "require_any": ["/a"]})), None),
         (with("/rules/0/cost", json!(11)), Some("rules[0].cost: is more than the burst")),

@@ -127,3 +127,166 @@ async fn of_a_streamed_reply_each_piece_passes_before_the_next_one_is_there_and_
         assert_eq!(envoy.vm_failures().await, 0);
     }
 }
+
+/// An Envoy in front of `upstream` with one bucket of 50 for each caller, and a token for callers.
+async fn metered(name: &str, upstream: SocketAddr, cost: Value) -> Option<(Envoy, Signer)> {
+    let binary = support::envoy_binary(name)?;
+    let signer = Signer::new("HS256", "key-1");
+    let envoy = Envoy::builder(binary)
+        .workers(1)
+        .upstream(upstream)
+        .log_field("usage", "%FILTER_STATE(wasm.tollgate.usage:PLAIN)%")
+        .routes(json!([
+            {"match": {"path": "/probe"}, "direct_response": {"status": 200}},
+            {"match": {"prefix": "/"}, "route": {"cluster": "upstream", "timeout": "0s"}},
+        ]))
+        .plugin_config(json!({
+            "providers": [provider(&[&signer], &["HS256"])],
+            "rules": [
+                {"name": "free", "match": {"paths": ["/free"]}},
+                {"name": "all", "limits": ["chat"]},
+            ],
+            "limits": [{
+                "name": "chat", "rate": "1/h", "burst": 50,
+                "charge": "response", "response_cost": cost,
+            }],
+            "responses": {"ratelimit_headers": "x"},
+        }))
+        .start()
+        .await;
+    Some((envoy, signer))
+}
+
+/// What is left of a caller's bucket, once something was charged to it.
+async fn left(envoy: &Envoy, request: &Request) -> i64 {
+    let look = async || {
+        let response = client::send(envoy.address(), request).await;
+        let left: i64 = response.header("x-ratelimit-remaining")?.parse().ok()?;
+        (left < 50 || response.status == 429).then_some(left)
+    };
+    support::poll(DEADLINE, look).await.expect("nothing was charged")
+}
+
+/// How many responses were counted by this result.
+async fn counted(envoy: &Envoy, result: &str) -> u64 {
+    envoy.stat(&format!("wasmcustom.tollgate_usage.limit.chat.result.{result}")).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_coded_reply_and_every_reply_without_the_number_costs_what_is_missing_and_is_counted() {
+    let name = "a_coded_reply_and_every_reply_without_the_number_costs_what_is_missing";
+    let usage = |text: &str| format!("{{\"usage\":{{\"total_tokens\":{text}}}}}");
+    let upstream = Upstream::answering(move |request| {
+        let path = request.path.as_str();
+        let coded = request.header("accept-encoding").is_some();
+        let json = |body: String| Reply::new(200, body).header("content-type", "application/json");
+        match path {
+            // As servers do that every SDK talks to.
+            "/asked" | "/free" if coded => json(usage("7")).header("content-encoding", "gzip"),
+            "/asked" | "/free" => json(usage("7")),
+            "/always" => json(usage("7")).header("content-encoding", "gzip"),
+            "/identity" => json(usage("7")).header("content-encoding", "identity"),
+            "/none" => json("{}".into()),
+            "/text" => json(usage("\"7\"")),
+            "/cut" => json("{\"usage\":{\"total_tokens\":7}".into()),
+            "/failed" => Reply::new(500, "no"),
+            "/reset" => Reply { hang_up: true, ..Reply::new(200, "") },
+            "/whole" => json(usage("7.0")),
+            "/power" => json(usage("0.7e1")),
+            "/fraction" => json(usage("6.01")),
+            "/negative" => json(usage("-3")),
+            "/mark" => json(format!("\u{feff}{}", usage("7"))),
+            "/parts" => json(format!("[{},{}]", usage("3"), usage("7"))),
+            "/second" => json("{\"n\":7}".into()),
+            _ => Reply::new(200, format!("{}\n{}\n", usage("3"), usage("7")))
+                .header("content-type", "application/x-ndjson"),
+        }
+    })
+    .await;
+    let cost = json!({"json": ["/usage/total_tokens", "/n"], "missing": 20});
+    let Some((envoy, signer)) = metered(name, upstream.address(), cost).await else { return };
+    let (mut settled, mut missing) = (0, 0);
+    for (path, cost) in [
+        ("/asked", Some(7)),
+        ("/always", None),
+        ("/identity", Some(7)),
+        ("/none", None),
+        ("/text", None),
+        ("/cut", None),
+        ("/failed", None),
+        ("/reset", None),
+        ("/whole", Some(7)),
+        ("/power", Some(7)),
+        ("/fraction", Some(7)),
+        ("/mark", Some(7)),
+        ("/parts", Some(7)),
+        ("/second", Some(7)),
+        ("/lines", Some(7)),
+    ] {
+        let token = signer.sign(&mint::claims(path));
+        let request = Request::get(path)
+            .bearer(&token)
+            .header("accept-encoding", "gzip, deflate, br, zstd")
+            .case(&path[1..]);
+        client::send(envoy.address(), &request).await;
+        let probe = Request::get("/negative").bearer(&token);
+        assert_eq!(left(&envoy, &probe).await, 50 - cost.unwrap_or(20), "{path}");
+        if let Some(cost) = cost {
+            settled += 1;
+            assert_eq!(envoy.access(&path[1..]).await["usage"], cost.to_string(), "{path}");
+        } else {
+            missing += 1;
+        }
+        let seen = upstream.case(&path[1..]).unwrap();
+        assert_eq!(seen.header("accept-encoding"), None, "{path}");
+    }
+    assert_eq!(counted(&envoy, "missing").await, missing);
+    // The probes are settled, too: what is negative costs nothing.
+    assert!(counted(&envoy, "settled").await >= settled);
+    // Nothing is asked for where no response is charged.
+    let token = signer.sign(&mint::claims("free"));
+    let request = Request::get("/free").bearer(&token).header("accept-encoding", "gzip").case("f");
+    client::send(envoy.address(), &request).await;
+    assert_eq!(upstream.case("f").unwrap().header("accept-encoding"), Some("gzip"));
+    assert_eq!(envoy.vm_failures().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_hangs_up_before_the_number_pays_what_is_missing() {
+    let name = "a_caller_that_hangs_up_before_the_number_pays_what_is_missing";
+    let delta = b"data: {\"delta\":\"the last word\"}\n\n".to_vec();
+    let usage = b"data: {\"usage\":{\"total_tokens\":40}}\n\n".to_vec();
+    for (heard, left_over) in [(0, 30), (1, 30), (2, 10)] {
+        let pieces = vec![delta.clone(), usage.clone(), b"data: [DONE]\n\n".to_vec()];
+        let (address, go) = upstream("text/event-stream", pieces.clone()).await;
+        let cost = json!({"json": "/usage/total_tokens", "missing": 20});
+        let Some((envoy, signer)) = metered(name, address, cost).await else { return };
+        let token = signer.sign(&mint::claims("alice"));
+        let mut stream = TcpStream::connect(envoy.address()).await.unwrap();
+        let head = format!(
+            "GET /chat HTTP/1.1\r\nhost: ml.example.com\r\nauthorization: Bearer {token}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut received = Vec::new();
+        let head = &b"\r\n\r\n"[..];
+        for end in [head].into_iter().chain(pieces.iter().map(Vec::as_slice)).take(heard + 1) {
+            if end != head {
+                go.send(()).await.unwrap();
+            }
+            while !received.windows(end.len()).any(|window| window == end) {
+                let byte = tokio::time::timeout(DEADLINE, stream.read_u8()).await;
+                received.push(byte.expect("nothing came").unwrap());
+            }
+        }
+        drop(stream);
+        let result = if heard == 2 { "settled" } else { "missing" };
+        let charged = async || (counted(&envoy, result).await == 1).then_some(());
+        assert!(support::poll(DEADLINE, charged).await.is_some(), "{heard}");
+        // What stands is told before this one is charged.
+        let probe = Request::get("/probe").bearer(&token);
+        let response = client::send(envoy.address(), &probe).await;
+        let left: i64 = response.header("x-ratelimit-remaining").unwrap().parse().unwrap();
+        assert_eq!(left, left_over, "{heard}");
+        assert_eq!(envoy.vm_failures().await, 0);
+    }
+}

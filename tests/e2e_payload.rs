@@ -23,6 +23,16 @@ async fn start_with(
     rule: Value,
     change: impl FnOnce(support::envoy::Builder) -> support::envoy::Builder,
 ) -> Option<(Envoy, Upstream)> {
+    let limits = json!([{"name": "small", "rate": "1/h", "burst": 10}]);
+    start_limited(test, rule, limits, change).await
+}
+
+async fn start_limited(
+    test: &str,
+    rule: Value,
+    limits: Value,
+    change: impl FnOnce(support::envoy::Builder) -> support::envoy::Builder,
+) -> Option<(Envoy, Upstream)> {
     let binary = support::envoy_binary(test)?;
     let signer = Signer::new("ES256", "key-1");
     let upstream = Upstream::start().await;
@@ -31,7 +41,8 @@ async fn start_with(
     let config = json!({
         "providers": [provider(&[&signer], &["ES256"])],
         "rules": [all],
-        "limits": [{"name": "small", "rate": "1/h", "burst": 10}],
+        "limits": limits,
+        "responses": {"ratelimit_headers": "x"},
     });
     let builder = Envoy::builder(binary).upstream(upstream.address()).plugin_config(config);
     let envoy = change(builder).start().await;
@@ -86,8 +97,14 @@ async fn each_refusal_has_its_reason_and_the_upstream_gets_no_byte_of_it() {
         ("rows_exceeded", post(format!(r#"{{"data":{}}}"#, rows(4)))),
         ("ok", post(format!(r#"{{"input_data":{{"columns":["a"],"data":{}}}}}"#, rows(3)))),
         ("rows_exceeded", post(format!(r#"{{"input_data":{{"index":[0],"data":{}}}}}"#, rows(4)))),
-        ("ok", post(r#"{"input_data":{"input_string":[1,2,3,4,5],"parameters":{}}}"#)),
-        ("ok", typed("Application/JSON; charset=utf-8", r#"{"data":1}"#)),
+        ("ok", post(r#"{"input_data":{"input_string":[1,2,3],"parameters":{}}}"#)),
+        ("rows_exceeded", post(r#"{"input_data":{"input_string":[1,2,3,4],"parameters":{}}}"#)),
+        ("rows_exceeded", post(format!(r#"{{"data":{},"input_data":{}}}"#, rows(1), rows(4)))),
+        ("ok", typed("Application/JSON; charset=utf-8", r#"{"data":[1]}"#)),
+        ("payload_malformed", post(r#"{"data":1}"#)),
+        ("payload_malformed", post(r#"{"data":[1,[2]]}"#)),
+        ("payload_malformed", post(r#"{"data":[1],"Data":[1,2,3,4]}"#)),
+        ("payload_malformed", post(r#"{"data":[1],"input_data":{"data":[1],"\u0044ata":[1,2]}}"#)),
         ("payload_malformed", post(r#"{"other":[1]}"#)),
         ("payload_malformed", post(r#"{"data":[1,]}"#)),
         ("payload_malformed", post(r#"{"data":[1]"#)),
@@ -309,6 +326,81 @@ async fn rows_are_the_cost_and_a_refused_body_costs_the_token_of_its_head() {
         assert_eq!(response.status, status, "{number}");
     }
     assert_eq!(upstream.count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_counted_in_every_form_that_servers_take_them() {
+    let name = "rows_are_counted_in_every_form_that_servers_take_them";
+    let rule = json!({
+        "limits": ["small"],
+        "cost": {"json_rows": ["/inputs", "/data"], "max": 10},
+        "payload": {"content_types": ["application/json", "text/csv"], "max_rows": 5},
+    });
+    // A bucket for each case.
+    let limits = json!([{"name": "small", "rate": "1/h", "burst": 10, "key": "{@header:x-case}"}]);
+    let Some((envoy, upstream)) = start_limited(name, rule, limits, |builder| builder).await else {
+        return;
+    };
+    let csv = |body: &str| Request::post("/score", body).header("content-type", "text/csv");
+    let tensor = |shape: &str, data: usize| {
+        let data = vec!["0"; data].join(",");
+        format!(r#"{{"name":"x","datatype":"INT8","shape":{shape},"data":[{data}]}}"#)
+    };
+    let inputs = |list: &str| post(format!(r#"{{"inputs":[{list}]}}"#));
+    let cases = [
+        (3, post(r#"{"data":{"x":[1,2,3],"y":[1]}}"#)),
+        (4, post(r#"{"data":{"x":{"0":1,"1":2,"2":3,"3":4},"y":{"0":1}}}"#)),
+        (4, post(r#"{"data":{"columns":["x"],"index":[1],"data":[[1],[2],[3],[4]]}}"#)),
+        (2, inputs(&tensor("[2,2]", 4))),
+        (5, inputs(&[tensor("[1,2]", 2), tensor("[5]", 5)].join(","))),
+        (5, inputs(&tensor("[1]", 5))),
+        (5, post(r#"{"inputs":[1],"data":[1,2,3,4,5]}"#)),
+        (5, post(r#"{"data":[1,2,3,4,5],"inputs":[1]}"#)),
+        (2, csv("a,b\r\n1,2\r\n3,4\r\n")),
+        (2, csv("a,b\n\"1\n2\n3\n4\n5\n6\",x\n3,4")),
+        (5, csv("a\r1\r2\r3\r4\r5")),
+        (1, csv("a,b\n")),
+    ];
+    for (number, (cost, request)) in cases.into_iter().enumerate() {
+        let case = format!("rows-{number}");
+        let request = request.header("x-case", &case);
+        for request in [request.clone(), chunked(&request, 3)] {
+            let response = client::send(envoy.address(), &request).await;
+            assert_eq!(response.status, 200, "{case}");
+        }
+        assert_eq!(upstream.last().unwrap().header("x-case"), Some(case.as_str()));
+        // Each of the two took the cost: what is left is told by the third.
+        let probe = post(r#"{"data":[1]}"#).header("x-case", &case);
+        let response = client::send(envoy.address(), &probe).await;
+        let left: u64 = response.header("x-ratelimit-remaining").unwrap().parse().unwrap();
+        if cost == 5 {
+            assert_eq!(response.status, 429, "{case}");
+        } else {
+            assert_eq!((response.status, left), (200, 10 - 2 * cost - 1), "{case}");
+        }
+    }
+    for (number, (reason, request)) in [
+        ("rows_exceeded", post(r#"{"data":{"x":[1,2,3,4,5,6],"y":[1]}}"#)),
+        ("rows_exceeded", inputs(&tensor("[3000,2]", 1))),
+        ("rows_exceeded", inputs(&tensor("[1]", 6))),
+        ("rows_exceeded", post(r#"{"inputs":[1],"data":[1,2,3,4,5,6]}"#)),
+        ("rows_exceeded", csv("a\n1\n2\n3\n4\n5\n6")),
+        // No rows where they are looked for.
+        ("rows_exceeded", post(r#"{"rows":[1,2,3]}"#)),
+        ("payload_malformed", post(r#"{"inputs":"1,2"}"#)),
+        ("payload_malformed", post(r#"{"data":{"x":1}}"#)),
+        ("payload_malformed", csv("a\nx\"1\n2\"\n")),
+        ("payload_malformed", csv(r#"{"data":[1,2,3,4,5,6,7]}"#)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let case = format!("refused-{number}");
+        let response = client::send(envoy.address(), &request.header("x-case", &case)).await;
+        assert_eq!(response.reason(), reason, "{case}");
+        assert!(upstream.last().unwrap().header("x-case") != Some(case.as_str()), "{case}");
+    }
+    assert_eq!(envoy.vm_failures().await, 0);
 }
 
 /// An upstream that counts the bytes it gets and answers `reply` at once, if there is one.

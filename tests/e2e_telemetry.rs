@@ -456,6 +456,7 @@ fn contract() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("tollgate_verify", vec!["engine", "result"]),
         ("tollgate_jwks_fetch", vec!["provider", "result"]),
         ("tollgate_limit", vec!["limit", "result"]),
+        ("tollgate_usage", vec!["limit", "result"]),
         ("tollgate_store_retries", vec![]),
         ("tollgate_store_evictions", vec![]),
         ("tollgate_jwks_keys", vec!["provider"]),

@@ -408,6 +408,29 @@ fn a_response_is_charged_what_it_says_else_what_the_request_costs() {
 }
 
 #[test]
+fn a_response_without_the_number_is_charged_what_is_missing() {
+    for (missing, number, left) in
+        [(Some(5), None, 4), (Some(5), Some(3), 6), (Some(0), None, 9), (None, None, 7)]
+    {
+        let mut cost = json!({"json": "/usage/n"});
+        if let Some(missing) = missing {
+            cost["missing"] = json!(missing);
+        }
+        let scene = Scene::new(limited(
+            json!({"cost": 2}),
+            json!({"rate": "9/h", "charge": "response", "response_cost": cost}),
+        ));
+        let judged = scene.ask("a", json!({}));
+        let request = judged.charges[0].charge(&scene.policy.limits[0], number);
+        let table = scene.table.as_ref().unwrap();
+        let clock = || scene.now;
+        limit::charge(table, &scene.memory, &clock, &request, &mut Counters::default());
+        let next = scene.ask("a", json!({}));
+        assert_eq!(next.limits[0].remaining, left, "{missing:?} {number:?}");
+    }
+}
+
+#[test]
 fn a_response_that_cannot_be_charged_is_counted() {
     let scene = Scene::new(limited(
         json!({}),

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use support::json_suite::{files, passes};
+use tollgate::headers::Headers;
 use tollgate::payload::pointers::Pointers;
 use tollgate::payload::{Guard, Refusal};
 use tollgate::reason::Reason;
@@ -20,7 +21,7 @@ fn guard(max_depth: usize) -> Guard {
 }
 
 fn judge(guard: &Guard, body: &[u8], size: usize) -> Result<u64, Refusal> {
-    let mut check = guard.check();
+    let mut check = guard.check(&Headers::default());
     body.chunks(size).try_for_each(|piece| check.feed(guard, piece))?;
     check.finish(guard)
 }

@@ -31,6 +31,16 @@ pub enum Flaw {
     End,
     /// A member that is looked for stands twice in one object: parsers disagree on which counts.
     Duplicate,
+    /// A member differs from one that is looked for by letter case alone: parsers disagree on
+    /// whether they are the same.
+    Case,
+    /// A value where rows are looked for that holds none, or of which programs may read as many rows
+    /// as they like: a number, a text, a list of values and lists.
+    Rows,
+    /// A quotation mark inside of a CSV field (RFC 4180 §2): programs disagree on what it quotes.
+    Quote,
+    /// A CSV body that begins as JSON does: a program may read it as that.
+    Bracket,
     /// More arrays and objects inside each other than are admitted.
     Depth,
 }
@@ -51,6 +61,10 @@ impl fmt::Display for Flaw {
             Self::Trailing => "something follows the value",
             Self::End => "ends too early",
             Self::Duplicate => "a member that is looked for stands twice",
+            Self::Case => "a member that is looked for stands in another letter case",
+            Self::Rows => "no rows where they are looked for",
+            Self::Quote => "a quotation mark inside of a CSV field",
+            Self::Bracket => "CSV that begins as JSON",
             Self::Depth => "nested too deeply",
         })
     }

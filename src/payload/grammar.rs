@@ -54,7 +54,7 @@ const INTEGER_BEGUN: State = 73;
 const TEXT_BEGUN: State = 74;
 const RUE_BEGUN: State = 75;
 const ALSE_BEGUN: State = 76;
-const ULL_BEGUN: State = 77;
+pub(super) const NULL_BEGUN: State = 77;
 /// A name began.
 pub(super) const NAME_BEGUN: State = 78;
 
@@ -106,7 +106,7 @@ pub(super) const fn same(state: State) -> State {
         TEXT_BEGUN => TEXT,
         RUE_BEGUN => RUE,
         ALSE_BEGUN => ALSE,
-        ULL_BEGUN => ULL,
+        NULL_BEGUN => ULL,
         NAME_BEGUN => NAME_TEXT,
         _ => state,
     }
@@ -165,7 +165,7 @@ const fn value(byte: u8) -> u8 {
         b'"' => TEXT_BEGUN,
         b't' => RUE_BEGUN,
         b'f' => ALSE_BEGUN,
-        b'n' => ULL_BEGUN,
+        b'n' => NULL_BEGUN,
         b'-' => MINUS_BEGUN,
         b'0' => ZERO_BEGUN,
         b'1'..=b'9' => INTEGER_BEGUN,

@@ -3,14 +3,18 @@
 //! - [`Guard`] is what a rule asks for, [`Check`] one body on its way, [`Refusal`] what is wrong
 //!   with it.
 //! - [`scanner`] reads JSON strictly, by a table of the grammar, and holds nothing of it; [`watch`]
-//!   follows [`pointers`] on the way and counts rows.
+//!   follows [`pointers`] on the way, and `rows` counts what stands there. `csv` counts the records
+//!   of the other form that rows come in.
 //! - [`meter`] finds a number in a response with the same scanner.
 
+mod csv;
 pub mod flaw;
 mod grammar;
 pub mod meter;
 mod name;
+mod number;
 pub mod pointers;
+mod rows;
 pub mod scanner;
 mod table;
 mod text;
@@ -20,6 +24,7 @@ use std::fmt;
 
 use crate::headers::Headers;
 use crate::reason::Reason;
+use csv::Csv;
 use flaw::{Flaw, Malformed};
 use pointers::Pointers;
 use scanner::Scanner;
@@ -29,7 +34,7 @@ use watch::Found;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guard {
     /// The media types admitted, lower case, without parameters; `None`: any. Bodies are read as
-    /// JSON whatever it is.
+    /// JSON whatever it is, but for `text/csv` where rows are counted.
     pub content_types: Option<Vec<String>>,
     /// The largest body, bytes.
     pub max_bytes: u64,
@@ -37,11 +42,14 @@ pub struct Guard {
     pub max_depth: usize,
     /// The most rows; `None`: any number.
     pub max_rows: Option<u64>,
-    /// `json_rows`, then `require_any`: the first of them that is an array holds the rows.
+    /// `json_rows`, then `require_any`, see [`Pointers::counting_rows`].
     pub pointers: Pointers,
     /// Where `require_any` begins in `pointers`; nothing after it: nothing is required.
     pub required_from: usize,
 }
+
+/// The rows of a body in which no pointer leads to any: it costs the most, and no bound admits it.
+pub const UNKNOWN_ROWS: u64 = u64::MAX;
 
 /// Why a body is refused. No variant holds anything of the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +110,7 @@ impl fmt::Display for Refusal {
             Self::TooLarge { announced: false } => f.write_str("longer than max_bytes"),
             Self::Malformed(malformed) => malformed.fmt(f),
             Self::Lacking => f.write_str("nothing of require_any is there"),
+            Self::Rows(UNKNOWN_ROWS) => f.write_str("no rows where they are looked for"),
             Self::Rows(rows) => write!(f, "{rows} rows"),
             Self::Unbuffered => {
                 f.write_str("longer than the proxy's buffer (per_connection_buffer_limit_bytes)")
@@ -124,11 +133,8 @@ impl Guard {
         if bodyless {
             return Err(Refusal::NoBody);
         }
-        let codings = headers.all("content-encoding").flat_map(|value| value.split(|b| *b == b','));
-        for coding in codings.map(<[u8]>::trim_ascii) {
-            if !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity") {
-                return Err(Refusal::Encoded);
-            }
+        if coded(headers) {
+            return Err(Refusal::Encoded);
         }
         self.admit_type(headers)?;
         let length = headers.value("content-length").and_then(|v| std::str::from_utf8(v).ok());
@@ -145,41 +151,79 @@ impl Guard {
         if more.is_some() || (field.is_none() && self.content_types.is_some()) {
             return Err(Refusal::MediaType);
         }
-        let mut parts = field.unwrap_or_default().split(|b| *b == b';').map(<[u8]>::trim_ascii);
-        let found = parts.next().unwrap_or_default();
+        let field = field.unwrap_or_default();
         if let Some(types) = &self.content_types
-            && !types.iter().any(|t| t.as_bytes().eq_ignore_ascii_case(found))
+            && !types.iter().any(|t| t.as_bytes().eq_ignore_ascii_case(media_type(field)))
         {
             return Err(Refusal::MediaType);
         }
-        for parameter in parts {
-            let Some(equals) = parameter.iter().position(|b| *b == b'=') else { continue };
-            let (name, value) = parameter.split_at_checked(equals).unwrap_or_default();
-            let value = value.strip_prefix(b"=").unwrap_or_default().trim_ascii();
-            let quoted = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
-            let value = quoted.unwrap_or(value);
-            // US-ASCII is a part of UTF-8.
-            let fits = [&b"utf-8"[..], b"utf8", b"us-ascii"];
-            if name.trim_ascii().eq_ignore_ascii_case(b"charset")
-                && !fits.iter().any(|charset| value.eq_ignore_ascii_case(charset))
-            {
-                return Err(Refusal::Charset);
-            }
+        // US-ASCII is a part of UTF-8.
+        let fits = [&b"utf-8"[..], b"utf8", b"us-ascii"];
+        let fits = |value: &[u8]| fits.iter().any(|charset| value.eq_ignore_ascii_case(charset));
+        match parameters(field, b"charset").all(fits) {
+            true => Ok(()),
+            false => Err(Refusal::Charset),
         }
-        Ok(())
     }
 
-    /// The check of one body.
-    pub fn check(&self) -> Check {
-        Check { scanner: Scanner::new(&self.pointers, self.max_depth), bytes: 0 }
+    /// The check of the body that follows these headers.
+    pub fn check(&self, headers: &Headers) -> Check {
+        let field = headers.value("content-type").unwrap_or_default();
+        let counts = self.max_rows.is_some() || self.required_from > 0;
+        let reader = if counts && media_type(field).eq_ignore_ascii_case(b"text/csv") {
+            // RFC 4180 §3.
+            let mut header = parameters(field, b"header");
+            Reader::Csv(Csv::new(!header.any(|value| value.eq_ignore_ascii_case(b"absent"))))
+        } else {
+            Reader::Json(Scanner::new(&self.pointers, self.max_depth))
+        };
+        Check { reader, bytes: 0 }
     }
+
+    /// The most rows that one of these pointers leads to, or that a document has which is an array.
+    fn largest(found: &[Found], elements: Option<u64>) -> Option<u64> {
+        let rows = |found: &Found| match found {
+            Found::Rows(rows) => Some(*rows),
+            _ => None,
+        };
+        found.iter().filter_map(rows).chain(elements).max()
+    }
+}
+
+/// Whether a body has a content coding: what is inside cannot be read (RFC 9110 §8.4).
+pub fn coded(headers: &Headers) -> bool {
+    let codings = headers.all("content-encoding").flat_map(|value| value.split(|b| *b == b','));
+    let plain = |coding: &[u8]| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity");
+    !codings.map(<[u8]>::trim_ascii).all(plain)
+}
+
+/// The media type of a `content-type`.
+fn media_type(field: &[u8]) -> &[u8] {
+    field.split(|b| *b == b';').next().unwrap_or_default().trim_ascii()
+}
+
+/// The values of a parameter of a `content-type`; `name` is lower case.
+fn parameters<'a>(field: &'a [u8], wanted: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+    field.split(|b| *b == b';').skip(1).filter_map(move |parameter| {
+        let equals = parameter.iter().position(|b| *b == b'=')?;
+        let (name, value) = parameter.split_at_checked(equals)?;
+        let value = value.strip_prefix(b"=")?.trim_ascii();
+        let quoted = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
+        name.trim_ascii().eq_ignore_ascii_case(wanted).then_some(quoted.unwrap_or(value))
+    })
 }
 
 /// One body on its way. It holds nothing of the body.
 #[derive(Clone, Debug)]
 pub struct Check {
-    scanner: Scanner,
+    reader: Reader,
     bytes: u64,
+}
+
+#[derive(Clone, Debug)]
+enum Reader {
+    Json(Scanner),
+    Csv(Csv),
 }
 
 impl Check {
@@ -196,14 +240,18 @@ impl Check {
         let left = guard.max_bytes.saturating_sub(self.bytes);
         self.bytes = self.bytes.saturating_add(piece.len() as u64);
         let within = usize::try_from(left).map_or(piece, |left| piece.get(..left).unwrap_or(piece));
-        self.scanner.feed(&guard.pointers, within).map_err(Refusal::Malformed)?;
+        let read = match &mut self.reader {
+            Reader::Json(scanner) => scanner.feed(&guard.pointers, within),
+            Reader::Csv(csv) => csv.feed(within),
+        };
+        read.map_err(Refusal::Malformed)?;
         if self.bytes > guard.max_bytes {
             return Err(Refusal::TooLarge { announced: false });
         }
         Ok(())
     }
 
-    /// The body is complete; returns its rows.
+    /// The body is complete; returns the rows that it costs, [`UNKNOWN_ROWS`] where it has none.
     ///
     /// # Errors
     /// Why the whole is refused.
@@ -211,23 +259,45 @@ impl Check {
         if self.bytes == 0 {
             return Err(Refusal::NoBody);
         }
-        self.scanner.finish().map_err(Refusal::Malformed)?;
-        let found = self.scanner.found();
-        let required = found.get(guard.required_from..).unwrap_or_default();
-        if !required.is_empty() && required.iter().all(|found| *found == Found::Absent) {
-            return Err(Refusal::Lacking);
-        }
-        let named = found.iter().find_map(|found| match found {
-            Found::Array(rows) => Some(*rows),
-            _ => None,
-        });
-        // A document that is an array has its elements for rows; anything else is one.
-        let rows = named.or(self.scanner.elements()).unwrap_or(1);
-        match guard.max_rows {
-            Some(max) if rows > max => Err(Refusal::Rows(rows)),
-            _ => Ok(rows),
+        let (cost, all) = match &mut self.reader {
+            Reader::Json(scanner) => {
+                scanner.finish().map_err(Refusal::Malformed)?;
+                rows_of_json(guard, scanner, self.bytes)?
+            }
+            Reader::Csv(csv) => {
+                // There are no members in it: those who name the type know.
+                if guard.pointers.len() > guard.required_from && guard.content_types.is_none() {
+                    return Err(Refusal::Lacking);
+                }
+                let rows = csv.finish().map_err(Refusal::Malformed)?;
+                (Some(rows), Some(rows))
+            }
+        };
+        match (guard.max_rows, all.unwrap_or(UNKNOWN_ROWS)) {
+            (Some(max), rows) if rows > max => Err(Refusal::Rows(rows)),
+            _ => Ok(cost.unwrap_or(UNKNOWN_ROWS)),
         }
     }
+}
+
+/// The rows that a document costs, and those that are bounded.
+fn rows_of_json(
+    guard: &Guard,
+    scanner: &Scanner,
+    bytes: u64,
+) -> Result<(Option<u64>, Option<u64>), Refusal> {
+    let found = scanner.found();
+    let (cost, required) = found.split_at_checked(guard.required_from).unwrap_or((found, &[]));
+    if !required.is_empty() && required.iter().all(|found| *found == Found::Absent) {
+        return Err(Refusal::Lacking);
+    }
+    let largest = |found| Guard::largest(found, scanner.elements());
+    let all = largest(found);
+    let value = |found: &Found| matches!(found, Found::Number(_) | Found::Other);
+    if guard.max_rows.is_some() && all.is_none() && found.iter().any(value) {
+        return Err(Refusal::Malformed(Malformed { offset: bytes, flaw: Flaw::Rows }));
+    }
+    Ok((largest(cost), all))
 }
 
 #[cfg(test)]

@@ -12,26 +12,82 @@ pub(super) fn end_of_name(text: &[u8], mut escaped: bool) -> Option<usize> {
     })
 }
 
-/// Whether the inside of a string is this name. That it is well-formed is for others to see.
-pub(super) fn spells(text: &[u8], name: &str) -> bool {
-    let (mut text, mut name) = (text, name.as_bytes());
+/// How a name in a document is the one that is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spelling {
+    /// Byte for byte, once its escapes are undone.
+    Same,
+    /// But for letter case: some parsers take it for the same (Go's encoding/json), others do not.
+    OtherCase,
+}
+
+/// How the inside of a string spells this name, if it does. That it is well-formed is for others to
+/// see.
+pub(super) fn spells(text: &[u8], name: &str) -> Option<Spelling> {
+    let (mut text, mut name) = (text, name);
+    let mut spelling = Spelling::Same;
     while let Some((byte, rest)) = text.split_first() {
-        if *byte == b'\\' {
-            let (character, rest) = unescaped(rest);
-            let Some(left) = name.strip_prefix(character.encode_utf8(&mut [0; 4]).as_bytes())
-            else {
-                return false;
-            };
-            (text, name) = (rest, left);
-        } else if let Some((same, left)) = name.split_first()
-            && same == byte
-        {
-            (text, name) = (rest, left);
-        } else {
-            return false;
+        let wanted = name.chars().next()?;
+        let (character, rest) = match byte {
+            b'\\' => unescaped(rest),
+            0..0x80 => (char::from(*byte), rest),
+            _ => character(text)?,
+        };
+        if character != wanted {
+            if folded(character) != folded(wanted) {
+                return None;
+            }
+            spelling = Spelling::OtherCase;
         }
+        (text, name) = (rest, name.get(wanted.len_utf8()..)?);
     }
-    name.is_empty()
+    name.is_empty().then_some(spelling)
+}
+
+/// Whether a name that begins with this byte may spell one that begins with `wanted`.
+pub(super) fn may_begin(first: u8, wanted: Option<u8>) -> bool {
+    let Some(wanted) = wanted else { return false };
+    match first {
+        b'\\' => true,
+        0..0x80 => first.eq_ignore_ascii_case(&wanted),
+        // A letter of another script may stand for one of ours, see `folded`.
+        _ => wanted >= 0x80 || matches!(wanted.to_ascii_lowercase(), b'i' | b'k' | b's'),
+    }
+}
+
+/// One form of all letter cases of a character: what parsers that ignore case take for the same.
+/// Besides ASCII that is the Kelvin sign, the long s and the dotless i; further, in names with such
+/// letters, Latin, Greek and Cyrillic. The tables for all scripts would be 24 KiB of the module.
+fn folded(character: char) -> char {
+    let lower = |by: u32| char::from_u32(u32::from(character).wrapping_add(by));
+    let pairs = |odd: u32| char::from_u32(u32::from(character).wrapping_add(odd) | 1);
+    let folded = match character {
+        'A'..='Z' => Some(character.to_ascii_lowercase()),
+        '\u{212a}' => Some('k'),
+        '\u{17f}' => Some('s'),
+        '\u{130}' | '\u{131}' => Some('i'),
+        '\u{212b}' => Some('å'),
+        '\u{3c2}' => Some('σ'),
+        'Ÿ' => Some('ÿ'),
+        'À'..='Þ' | 'Α'..='Ω' | 'А'..='Я' if character != '×' => lower(0x20),
+        'Ѐ'..='Џ' => lower(0x50),
+        // An upper case letter and its lower case one after it, from an even number or an odd one.
+        '\u{100}'..='\u{137}' | '\u{14a}'..='\u{177}' | '\u{460}'..='\u{481}' => pairs(0),
+        '\u{139}'..='\u{148}' | '\u{179}'..='\u{17e}' => pairs(1),
+        _ => None,
+    };
+    folded.unwrap_or(character)
+}
+
+/// The first character of a text that does not begin with ASCII, and what follows.
+fn character(text: &[u8]) -> Option<(char, &[u8])> {
+    let length = match text.first()? {
+        0xc0..0xe0 => 2,
+        0xe0..0xf0 => 3,
+        _ => 4,
+    };
+    let (bytes, rest) = text.split_at_checked(length)?;
+    Some((std::str::from_utf8(bytes).ok()?.chars().next()?, rest))
 }
 
 /// The character of an escape, and what follows.
@@ -79,13 +135,48 @@ mod tests {
             (r#"\"\\\/\b\f\n\r\t"#, "\"\\/\u{8}\u{c}\n\r\t"),
             ("", ""),
         ] {
-            assert!(spells(text.as_bytes(), name), "{text}");
-            assert!(!spells(text.as_bytes(), &format!("{name}x")), "{text}");
-            assert!(!spells(format!("{text}x").as_bytes(), name), "{text}");
+            assert_eq!(spells(text.as_bytes(), name), Some(Spelling::Same), "{text}");
+            assert_eq!(spells(text.as_bytes(), &format!("{name}x")), None, "{text}");
+            assert_eq!(spells(format!("{text}x").as_bytes(), name), None, "{text}");
             let quoted = format!("{text}\":1");
             assert_eq!(end_of_name(quoted.as_bytes(), false), Some(text.len()), "{text}");
             assert_eq!(end_of_name(text.as_bytes(), false), None, "{text}");
         }
         assert_eq!(end_of_name(b"\" \"", true), Some(2));
+    }
+
+    #[test]
+    fn a_name_in_another_letter_case_is_told_from_another_name() {
+        for (text, name) in [
+            ("Data", "data"),
+            ("data", "DATA"),
+            (r"\u0044ata", "data"),
+            ("inſtanceſ", "instances"),
+            (r"in\u017ftances", "instances"),
+            ("to\u{212a}ens", "tokens"),
+            (r"\u212Aind", "kind"),
+            ("dıata", "diata"),
+            ("GRÖSSE", "grösse"),
+            ("ΣΊΣΥΦΟς", "σΊσυφοσ"),
+            ("ДАННЫЕ", "данные"),
+            ("ŽĽŸ", "žľÿ"),
+        ] {
+            for (text, name) in [(text, name), (name, text)] {
+                // Escapes are undone in the document alone.
+                if name.contains('\\') {
+                    continue;
+                }
+                assert_eq!(spells(text.as_bytes(), name), Some(Spelling::OtherCase), "{text}");
+                let first = text.bytes().next().unwrap();
+                assert!(may_begin(first, name.bytes().next()), "{text} {name}");
+            }
+        }
+        for (text, name) in [("datä", "data"), ("数据", "数量"), ("×", "÷"), ("k", "s"), ("[", "{")]
+        {
+            assert_eq!(spells(text.as_bytes(), name), None, "{text}");
+            assert_eq!(spells(name.as_bytes(), text), None, "{text}");
+        }
+        assert_eq!(spells(b"\xffdata", "data"), None);
+        assert_eq!(spells(b"dat\xe2\x84", "data"), None);
     }
 }

@@ -1,5 +1,7 @@
 //! JSON Pointers (RFC 6901), several at once as the bits of a word.
 
+use super::rows;
+
 /// Pointers that are followed at once; they fit the bits of one word.
 pub const MAX_POINTERS: usize = 64;
 
@@ -10,6 +12,10 @@ pub struct Pointers {
     /// The most bytes that a name of one of them takes in a document: six for each of its own,
     /// all spelled `\u0041`.
     pub(super) longest: usize,
+    /// Those whose rows are counted.
+    pub(super) rows: u64,
+    /// Those that lead to rows, to `null` or to nothing: anything else is a flaw.
+    pub(super) strict: u64,
 }
 
 /// One reference token.
@@ -31,7 +37,25 @@ impl Pointers {
         let list = pointers.into_iter().take(MAX_POINTERS);
         let list: Vec<Vec<Step>> = list.map(|tokens| tokens.iter().map(step).collect()).collect();
         let longest = list.iter().flatten().map(|step| step.name.len()).max().unwrap_or(0);
-        Self { list, longest: longest.saturating_mul(6) }
+        Self { list, longest: longest.saturating_mul(6), rows: 0, strict: 0 }
+    }
+
+    /// The same pointers, where so many from the first must lead to rows, if to anything, and the
+    /// rows of so many from the first are counted.
+    #[must_use]
+    pub fn counting_rows(mut self, strict: usize, counted: usize) -> Self {
+        let first = |count: usize| self.all() & !u64::MAX.checked_shl(count as u32).unwrap_or(0);
+        (self.strict, self.rows) = (first(strict), first(counted));
+        if self.rows != 0 {
+            self.longest = self.longest.max(rows::LONGEST_WORD.saturating_mul(6));
+        }
+        self
+    }
+
+    /// Whether one of them may lead into a document that is an array.
+    pub(super) fn any_begins_with_an_index(&self) -> bool {
+        let first = |tokens: &Vec<Step>| tokens.first().is_some_and(|step| step.index.is_some());
+        self.list.iter().any(first)
     }
 
     /// How many there are.

@@ -25,8 +25,10 @@ pub struct Scanner {
     depth: usize,
     offset: u64,
     watch: Watch,
-    /// The innermost container is on the way of a pointer.
+    /// The innermost container is watched.
     watched: bool,
+    /// The containers that begin in it are to be told of.
+    told: bool,
     failed: Option<Malformed>,
 }
 
@@ -42,6 +44,7 @@ impl Scanner {
             offset: 0,
             watch: Watch::new(pointers),
             watched: true,
+            told: true,
             failed: None,
         }
     }
@@ -123,7 +126,7 @@ impl Scanner {
             state = match next {
                 grammar::OPEN_ARRAY => self.open(pointers, false),
                 grammar::OPEN_OBJECT => self.open(pointers, true),
-                grammar::CLOSE if self.depth > 0 => Ok(self.close(state)),
+                grammar::CLOSE if self.depth > 0 => self.close(state),
                 _ if next < grammar::EVENT && next != grammar::ELEMENT => {
                     self.tell(pointers, next, rest.get(place..).unwrap_or_default())
                 }
@@ -146,8 +149,9 @@ impl Scanner {
             grammar::NAME_BEGUN => {
                 self.watch.name_begins(pointers, rest.get(1..).unwrap_or_default());
             }
-            _ if grammar::number_begun(next) => self.watch.number_begins(pointers, rest),
-            _ => self.watch.value(pointers, Kind::Other),
+            _ if grammar::number_begun(next) => self.watch.number_begins(pointers, rest)?,
+            grammar::NULL_BEGUN => self.watch.value(pointers, Kind::Null)?,
+            _ => self.watch.value(pointers, Kind::Other)?,
         }
         self.aim();
         Ok(next)
@@ -157,8 +161,8 @@ impl Scanner {
     fn open(&mut self, pointers: &Pointers, object: bool) -> Result<State, Flaw> {
         *self.open.get_mut(self.depth).ok_or(Flaw::Depth)? = object;
         self.depth = self.depth.wrapping_add(1);
-        if self.limit < grammar::NAME_BEGUN {
-            self.watch.value(pointers, if object { Kind::Object } else { Kind::Array });
+        if self.told {
+            self.watch.value(pointers, if object { Kind::Object } else { Kind::Array })?;
             self.aim();
         } else {
             (self.watched, self.limit) = (false, grammar::EVENT);
@@ -173,23 +177,25 @@ impl Scanner {
     }
 
     #[inline]
-    fn close(&mut self, state: State) -> State {
+    fn close(&mut self, state: State) -> Result<State, Flaw> {
         self.depth = self.depth.wrapping_sub(1);
         if self.watched {
-            self.watch.close(state == grammar::FIRST_ELEMENT);
+            self.watch.close(state == grammar::FIRST_ELEMENT)?;
         }
         if self.watch.depth() == self.depth {
             self.aim();
         }
         let outer = self.depth.checked_sub(1).and_then(|outer| self.open.get(outer));
         self.rows = if outer == Some(&true) { &table::OBJECT } else { &table::ARRAY };
-        grammar::AFTER
+        Ok(grammar::AFTER)
     }
 
     /// What is looked for, or where, has changed.
     fn aim(&mut self) {
         self.watched = self.watch.depth() == self.depth;
         self.limit = if self.watched { self.watch.limit() } else { grammar::EVENT };
+        self.told =
+            self.limit < grammar::NAME_BEGUN || (self.watched && self.watch.minds_containers());
     }
 }
 

@@ -17,15 +17,30 @@ fn guard(json_rows: &[&str], require_any: &[&str]) -> Guard {
         max_bytes: 1 << 20,
         max_depth: 32,
         max_rows: Some(100),
-        pointers: pointers(&[json_rows, require_any].concat()),
+        pointers: pointers(&[json_rows, require_any].concat())
+            .counting_rows(json_rows.len(), json_rows.len() + require_any.len()),
         required_from: json_rows.len(),
     }
 }
 
 fn judge(guard: &Guard, body: &[u8], size: usize) -> Result<u64, Refusal> {
-    let mut check = guard.check();
+    let mut check = guard.check(&Headers::default());
     body.chunks(size.max(1)).try_for_each(|piece| check.feed(guard, piece))?;
     check.finish(guard)
+}
+
+/// As [`judge`], the same for every way to cut the body.
+fn judged(guard: &Guard, body: &str) -> Result<u64, Refusal> {
+    let whole = judge(guard, body.as_bytes(), body.len());
+    for size in [1, 2, 3, 7] {
+        assert_eq!(judge(guard, body.as_bytes(), size), whole, "{size}: {body}");
+    }
+    whole
+}
+
+/// That there are no rows, whatever the place.
+fn no_rows(verdict: Result<u64, Refusal>) -> bool {
+    matches!(verdict, Err(Refusal::Malformed(Malformed { flaw: Flaw::Rows, .. })))
 }
 
 #[test]
@@ -42,36 +57,243 @@ fn the_rows_of_the_shapes_that_endpoints_take_are_counted() {
             format!(r#"{{"input_data":{{"columns":["a"],"index":[0,1],"data":[{rows}]}}}}"#),
             3,
         ),
-        (&scoring, format!(r#"{{"data":[1],"input_data":{{"data":[{rows}]}}}}"#), 3),
         (
             &scoring,
-            r#"{"input_data":{"input_string":[{"role":"user"}],"parameters":{}}}"#.into(),
+            r#"{"input_data":{"data":[1],"input_string":[{"role":"user"}],"parameters":{}}}"#
+                .into(),
             1,
         ),
-        (&scoring, r#"{"data":{"x":[1,2]}}"#.into(), 1),
-        (&scoring, r#"{"data":null}"#.into(), 1),
         (&chat, r#"{"input_data":{"input_string":[{"role":"user"},{"role":"x"}]}}"#.into(), 2),
         (&chat, r#"{"model":"m","messages":[{"role":"user","content":"[1,2]"}]}"#.into(), 1),
-        (&plain, r#"{"data":[1,2]}"#.into(), 1),
         (&plain, format!("[{rows}]"), 3),
-        (&plain, "7".into(), 1),
         (&scoring, r#"{"\u0064at\u0061":[1,2]}"#.into(), 2),
     ] {
-        for size in [1, 2, 3, 7, body.len()] {
-            assert_eq!(judge(guard, body.as_bytes(), size), Ok(want), "{size}: {body}");
+        assert_eq!(judged(guard, &body), Ok(want), "{body}");
+    }
+}
+
+#[test]
+fn rows_of_columns_are_those_of_the_longest_array_or_object_below_the_pointer() {
+    let guard = guard(&["/data"], &[]);
+    for (data, want) in [
+        (r#"{"x":[1,2,3],"y":[1]}"#, 3),
+        (r#"{"x":[1],"y":["a","b"],"z":null}"#, 2),
+        (r#"{"x":{"0":1,"1":2,"2":3},"y":{"0":1}}"#, 3),
+        (r#"{"x":{"0":[1,2,3,4,5],"1":{"a":[1,2,3]}},"y":[[1,2],[3]]}"#, 2),
+        (r#"{"columns":["a","b"],"index":[0],"data":[[1,2],[3,4],[5,6]]}"#, 3),
+        (r#"{"columns":["a","b","c"],"index":[0],"data":[[1,2,3]]}"#, 3),
+        (r#"{"x":[]}"#, 0),
+        (r#"{"x":{}}"#, 0),
+        (r#"{}"#, 0),
+        (r#"[[1,2,3],[4]]"#, 2),
+        (r#"[{"a":[1,2,3]},{"a":{"b":1,"c":2}}]"#, 2),
+        (r#"[1,"a",null,true]"#, 4),
+    ] {
+        assert_eq!(judged(&guard, &format!(r#"{{"data":{data}}}"#)), Ok(want), "{data}");
+    }
+}
+
+#[test]
+fn rows_of_tensors_are_the_largest_first_dimension_however_the_shape_lies() {
+    let guard = Guard { max_rows: None, ..guard(&["/inputs"], &[]) };
+    let tensor = |more: &str| format!(r#"{{"name":"x","datatype":"FP32",{more}}}"#);
+    let flat = |values: usize| format!("[{}]", vec!["0.5"; values].join(","));
+    let pairs = |rows: usize| format!("[{}]", vec!["[1,2]"; rows].join(","));
+    for (inputs, want) in [
+        (tensor(r#""shape":[3000,2]"#), 3000),
+        (format!("{},{}", tensor(r#""shape":[2,2]"#), tensor(r#""shape":[5]"#)), 5),
+        // Several tensors of one row are one row.
+        (vec![tensor(r#""shape":[1,2],"data":[1,2]"#); 3].join(","), 1),
+        (tensor(&format!(r#""parameters":{{}},"shape":[1,30],"data":{}"#, flat(30))), 1),
+        (tensor(&format!(r#""shape":[3,2],"data":{}"#, pairs(3))), 3),
+        (tensor(r#""shape":[],"data":[1]"#), 1),
+        (tensor(r#""shape":[4.0,1e1]"#), 4),
+        (tensor(r#""sh\u0061pe":[7]"#), 7),
+        // More data than the shape has room for.
+        (tensor(&format!(r#""shape":[1],"data":{}"#, flat(30))), 30),
+        (tensor(&format!(r#""data":{},"shape":[1,2]"#, flat(31))), 16),
+        (tensor(&format!(r#""shape":[1,2],"data":{}"#, pairs(30))), 30),
+        (tensor(&format!(r#""shape":[1,0],"data":{}"#, flat(30))), 30),
+        (tensor(&format!(r#""shape":[1,99999999999999999999],"data":{}"#, flat(9))), 1),
+        // Twice, or in the letter case that some servers take as well.
+        (tensor(r#""shape":[1],"shape":[9]"#), 9),
+        (tensor(r#""shape":[9],"Shape":[1]"#), 9),
+        (tensor(r#""\u017fhape":[9]"#), 9),
+        (tensor(&format!(r#""shape":[1],"data":[1],"DATA":{}"#, flat(30))), 30),
+        // Records that say they are tensors: a server may take them for records.
+        (vec![r#"{"a":1,"shape":[1]}"#; 4].join(","), 4),
+        (vec![r#"{"a":1,"name":"n","datatype":"d","shape":[1]}"#; 4].join(","), 4),
+        (r#"{"a":1,"shape":[9]},{"a":1}"#.into(), 9),
+        // Records with a column of that name.
+        (vec![r#"{"shape":"round","size":3}"#; 4].join(","), 4),
+        (vec![r#"{"name":"n","datatype":"d","shape":3}"#; 4].join(","), 4),
+    ] {
+        let body = format!(r#"{{"inputs":[{inputs}]}}"#);
+        assert_eq!(judged(&guard, &body), Ok(want), "{body}");
+    }
+    for shape in ["[-1,2]", "[\"3000\"]", "[[3000]]", "[{}]", "[null]", "[1,true]"] {
+        let body = format!(r#"{{"inputs":[{}]}}"#, tensor(&format!(r#""shape":{shape}"#)));
+        assert!(no_rows(judged(&guard, &body)), "{body}");
+    }
+}
+
+#[test]
+fn of_several_pointers_the_one_with_the_most_rows_counts() {
+    let guard = guard(&["/input_data/data", "/data"], &["/input_data", "/more"]);
+    let rows = |count: usize| format!("[{}]", vec!["[1]"; count].join(","));
+    for (body, cost, all) in [
+        (format!(r#"{{"input_data":{{"data":{}}},"data":{}}}"#, rows(1), rows(30)), 30, 30),
+        (format!(r#"{{"data":{},"input_data":{{"data":{}}}}}"#, rows(30), rows(1)), 30, 30),
+        (format!(r#"{{"data":{},"input_data":null,"more":"text"}}"#, rows(3)), 3, 3),
+        // What only `require_any` names costs nothing, and is bounded.
+        (format!(r#"{{"data":{},"more":{}}}"#, rows(3), rows(30)), 3, 30),
+        (format!(r#"{{"data":{},"more":{{"x":{}}}}}"#, rows(3), rows(30)), 3, 30),
+    ] {
+        assert_eq!(judged(&guard, &body), Ok(cost), "{body}");
+        let narrow = Guard { max_rows: Some(all - 1), ..guard.clone() };
+        assert_eq!(judged(&narrow, &body), Err(Refusal::Rows(all)), "{body}");
+    }
+}
+
+#[test]
+fn where_no_pointer_leads_to_rows_the_body_costs_the_most_and_a_bound_refuses_it() {
+    let counted = guard(&["/input_data/data", "/data"], &["/data", "/other"]);
+    let bare = Guard { max_rows: None, ..guard(&["/input_data/data", "/data"], &[]) };
+    let bounded = guard(&[], &[]);
+    let none = Err(Refusal::Rows(UNKNOWN_ROWS));
+    for (guard, body, want) in [
+        (&counted, r#"{"data":null}"#, none),
+        (&counted, r#"{"other":[1,2]}"#, Ok(UNKNOWN_ROWS)),
+        (&bare, r#"{"other":[1,2]}"#, Ok(UNKNOWN_ROWS)),
+        (&bare, r#"{"input_data":{"data":null}}"#, Ok(UNKNOWN_ROWS)),
+        (&bare, r#"{"input_data":[[1],[2]]}"#, Ok(UNKNOWN_ROWS)),
+        (&bare, "7", Ok(UNKNOWN_ROWS)),
+        (&bare, "[1,2]", Ok(2)),
+        (&bounded, r#"{"data":[1,2]}"#, none),
+        (&bounded, "7", none),
+        (&bounded, "[1,2]", Ok(2)),
+    ] {
+        assert_eq!(judged(guard, body), want, "{body}");
+    }
+    assert_eq!(Refusal::Rows(UNKNOWN_ROWS).reason(), Reason::RowsExceeded);
+}
+
+#[test]
+fn what_is_neither_rows_nor_columns_is_malformed_where_rows_are_looked_for() {
+    let counted = Guard { max_rows: None, ..guard(&["/data"], &[]) };
+    let bounded = guard(&[], &["/data"]);
+    for data in [
+        "1",
+        "-0.5",
+        "\"1,2\\n3,4\"",
+        "true",
+        "false",
+        "[1,[2,3]]",
+        "[[1],2]",
+        "[[1],null]",
+        "[{},1]",
+        "[[1],{}]",
+        "[{\"a\":1},[2]]",
+        "{\"x\":1}",
+        "{\"x\":[1,2],\"y\":3}",
+        "{\"x\":[1,2],\"y\":\"z\"}",
+    ] {
+        let body = format!(r#"{{"first":[],"data":{data}}}"#);
+        assert!(no_rows(judged(&counted, &body)), "{body}");
+        assert!(no_rows(judged(&bounded, &body)), "{body}");
+        // Nothing is asked of it where rows are not counted.
+        let free = Guard { max_rows: None, pointers: pointers(&["/data"]), ..bounded.clone() };
+        assert!(judged(&free, &body).is_ok(), "{body}");
+        // A member that must be there is not where the rows must be.
+        let beside = guard(&["/rows"], &["/data"]);
+        let text = format!(r#"{{"rows":[1,2],"data":{data}}}"#);
+        if !data.contains(['[', '{']) {
+            assert_eq!(judged(&beside, &text), Ok(2), "{text}");
         }
     }
 }
 
 #[test]
+fn a_member_in_another_letter_case_on_the_way_of_a_pointer_is_a_flaw_as_a_duplicate_is() {
+    let guard = guard(&["/inputs/tokens", "/data"], &["/data", "/inputs"]);
+    for body in [
+        r#"{"data":[1],"Data":[1,2,3]}"#,
+        r#"{"DATA":[1,2,3],"data":[1]}"#,
+        r#"{"Data":[1]}"#,
+        r#"{"data":[1],"\u0044ata":[2]}"#,
+        r#"{"data":[1],"inputſ":{"tokens":[2]}}"#,
+        r#"{"data":[1],"input\u017f":{"tokens":[2]}}"#,
+        r#"{"inputs":{"tokens":[1],"to\u212aens":[2,3]}}"#,
+        r#"{"inputs":{"tokens":[1],"toKens":[2,3]}}"#,
+        r#"{"inputs":{"tokens":[1],"Tokens":[2,3]}}"#,
+    ] {
+        let verdict = judged(&guard, body);
+        assert!(
+            matches!(verdict, Err(Refusal::Malformed(Malformed { flaw: Flaw::Case, .. }))),
+            "{verdict:?}: {body}"
+        );
+        assert_eq!(verdict.unwrap_err().reason(), Reason::PayloadMalformed);
+    }
+    for (body, want) in [
+        // Elsewhere letter case is nobody's business.
+        (r#"{"data":[1],"x":{"Data":[1,2],"data":1},"Other":1,"other":2}"#, 1),
+        (r#"{"inputs":{"tokens":[1,2],"Data":[1]}}"#, 2),
+        (r#"{"data":[1],"dat":[1,2],"dataa":[1,2],"datä":[1,2]}"#, 1),
+    ] {
+        assert_eq!(judged(&guard, body), Ok(want), "{body}");
+    }
+    // Both are looked for.
+    let both = self::guard(&["/data", "/Data"], &[]);
+    assert_eq!(judged(&both, r#"{"data":[1],"Data":[1,2]}"#), Ok(2));
+}
+
+#[test]
+fn a_csv_body_has_its_records_less_the_header_where_rows_are_counted() {
+    let csv = ["application/json".to_owned(), "text/csv".to_owned()];
+    let named = Guard { content_types: Some(csv.into()), ..guard(&["/data"], &["/data"]) };
+    let any = Guard { content_types: None, ..named.clone() };
+    let free = Guard { content_types: None, ..guard(&["/data"], &[]) };
+    let judge = |guard: &Guard, content_type: &str, body: &str| {
+        let headers = Headers::from_pairs(&[("content-type", content_type)]);
+        guard.admit(&headers, false)?;
+        let mut check = guard.check(&headers);
+        body.as_bytes().chunks(3).try_for_each(|piece| check.feed(guard, piece))?;
+        check.finish(guard)
+    };
+    let body = "a,b\r\n\"1\r\n2\",3\r\n4,5";
+    for content_type in ["text/csv", "Text/CSV; charset=UTF-8", "text/csv ;header=present"] {
+        for guard in [&named, &free] {
+            assert_eq!(judge(guard, content_type, body), Ok(2), "{content_type}");
+        }
+        // Nothing said that a body without members may pass.
+        assert_eq!(judge(&any, content_type, body), Err(Refusal::Lacking));
+    }
+    assert_eq!(judge(&named, "text/csv; header=ABSENT", body), Ok(3));
+    assert_eq!(judge(&named, "text/csv; charset=utf-16", body), Err(Refusal::Charset));
+    assert_eq!(judge(&named, "text/csv", &"1\n".repeat(102)), Err(Refusal::Rows(101)));
+    assert_eq!(judge(&named, "text/csv", ""), Err(Refusal::NoBody));
+    let flaw = |verdict: Result<u64, Refusal>| match verdict {
+        Err(Refusal::Malformed(Malformed { flaw, .. })) => Some(flaw),
+        _ => None,
+    };
+    assert_eq!(flaw(judge(&named, "application/json", body)), Some(Flaw::Value));
+    assert_eq!(flaw(judge(&named, "text/csv", "{\"data\":[1,2,3]}")), Some(Flaw::Bracket));
+    // Where rows are not counted all bodies are JSON.
+    let uncounted = Guard { max_rows: None, content_types: None, ..guard(&[], &[]) };
+    assert_eq!(flaw(judge(&uncounted, "text/csv", body)), Some(Flaw::Value));
+    let json_only = guard(&["/data"], &[]);
+    assert_eq!(judge(&json_only, "text/csv", body), Err(Refusal::MediaType));
+}
+
+#[test]
 fn a_pointer_leads_through_arrays_and_escaped_names_only_where_it_says() {
-    let guard = guard(&["/a/1/b", "/x~y/é", "/00", "/2"], &[]);
+    let guard = Guard { max_rows: None, ..guard(&["/a/1/b", "/x~y/é", "/00", "/2"], &[]) };
     for (body, want) in [
         (r#"{"a":[{"b":[1,2,3]},{"b":[1,2]},{"b":[]}]}"#, 2),
         (r#"{"a":{"1":{"b":[1,2,3,4]}}}"#, 4),
         (r#"{"x~y":{"\u00e9":[1,2]}}"#, 2),
-        (r#"{"n":{"a":[0,{"b":[1,2]}]},"a":[[0],[0],{"b":[1,2]}]}"#, 1),
-        (r#"{"aa":[0,{"b":[1,2]}],"":[0,{"b":[1,2]}]}"#, 1),
+        (r#"{"n":{"a":[0,{"b":[1,2]}]},"a":[[0],[0],{"b":[1,2]}]}"#, UNKNOWN_ROWS),
+        (r#"{"aa":[0,{"b":[1,2]}],"":[0,{"b":[1,2]}]}"#, UNKNOWN_ROWS),
         (r#"[[1],[1],[1,2,3,4,5]]"#, 5),
     ] {
         assert_eq!(judge(&guard, body.as_bytes(), 1), Ok(want), "{body}");
@@ -80,7 +302,7 @@ fn a_pointer_leads_through_arrays_and_escaped_names_only_where_it_says() {
 
 #[test]
 fn what_is_wrong_is_told_with_its_place() {
-    let guard = guard(&[], &["/data"]);
+    let guard = Guard { max_rows: None, ..guard(&[], &["/data"]) };
     let malformed = |offset, flaw| Err(Refusal::Malformed(Malformed { offset, flaw }));
     let deep = "[".repeat(33);
     for (body, want) in [
@@ -106,6 +328,7 @@ fn what_is_wrong_is_told_with_its_place() {
             assert_eq!(judge(&guard, body.as_bytes(), size), want, "{size}: {body}");
         }
     }
+    let guard = self::guard(&[], &["/data"]);
     let many = format!(r#"{{"data":[{}1]}}"#, "1,".repeat(100));
     assert_eq!(judge(&guard, many.as_bytes(), 9), Err(Refusal::Rows(101)));
 }
@@ -115,7 +338,7 @@ fn a_body_is_refused_at_the_first_byte_too_many() {
     let guard = Guard { max_bytes: 10, ..guard(&[], &[]) };
     assert_eq!(judge(&guard, b"[1,2,3,45]", 3), Ok(4));
     for size in 1..12 {
-        let mut check = guard.check();
+        let mut check = guard.check(&Headers::default());
         let body = [b' '; 11];
         let outcomes: Vec<_> = body.chunks(size).map(|piece| check.feed(&guard, piece)).collect();
         let (last, before) = outcomes.split_last().unwrap();
@@ -158,7 +381,13 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
         any::<String>().prop_map(|s| serde_json::json!(s).to_string()),
         Just(r#""\ud83d\ude00\u0000""#.to_owned()),
     ];
-    let name = prop_oneof![Just("data".to_owned()), Just("input_data".to_owned()), ".{0,3}"];
+    let name = prop_oneof![
+        Just("data".to_owned()),
+        Just("input_data".to_owned()),
+        Just("shape".to_owned()),
+        Just("Data".to_owned()),
+        ".{0,3}",
+    ];
     let document = leaf.prop_recursive(4, 40, 6, move |inner| {
         let list = prop::collection::vec(inner.clone(), 0..6);
         let members = prop::collection::vec((name.clone(), inner), 0..4);
@@ -190,10 +419,10 @@ proptest! {
 
     #[test]
     fn every_way_to_cut_a_body_gives_the_same_verdict(body in text(), cuts in any::<[u8; 8]>()) {
-        let guard = guard(&["/input_data/data", "/data"], &["/data", "/input_data"]);
+        let guard = guard(&["/input_data/data", "/data"], &["/input_data"]);
         let whole = judge(&guard, &body, body.len());
         prop_assert_eq!(judge(&guard, &body, 1), whole);
-        let mut check = guard.check();
+        let mut check = guard.check(&Headers::default());
         let (mut rest, mut failed) = (&body[..], None);
         for cut in cuts.iter().cycle() {
             let (piece, after) = rest.split_at((*cut as usize % 9).max(1).min(rest.len()));
@@ -212,7 +441,8 @@ proptest! {
         depth in 0..140_usize,
         words in "[ -~é€😀]{0,90}",
     ) {
-        let pointers = pointers(&["/data", "/1", "/0/1", "/data/1", "/0/0/data", "/data/é"]);
+        let pointers = pointers(&["/data", "/1", "/0/1", "/data/1", "/0/0/data", "/data/é"])
+            .counting_rows(1, 5);
         let bracket = |level: usize| if level % 3 == 1 { ("{\"data\":", "}") } else { ("[", "]") };
         let (open, close): (String, Vec<&str>) = (0..depth).map(bracket).unzip();
         let words = serde_json::json!(words).to_string();
@@ -223,7 +453,8 @@ proptest! {
             let mut scanner = Scanner::new(&pointers, 128);
             let fed = body.chunks(size).try_for_each(|piece| scanner.feed(&pointers, piece));
             let verdict = fed.and_then(|()| scanner.finish());
-            (verdict, scanner.found().to_vec(), scanner.elements())
+            // What was found in a malformed document means nothing.
+            (verdict, verdict.is_ok().then(|| (scanner.found().to_vec(), scanner.elements())))
         };
         prop_assert_eq!(read(1), read(body.len()));
     }

@@ -2,8 +2,10 @@
 
 use super::flaw::Flaw;
 use super::grammar::{self, State};
-use super::name::{end_of_name, spells};
+use super::name::{Spelling, end_of_name, may_begin, spells};
+use super::number::Number;
 use super::pointers::Pointers;
+use super::rows::{self, Part, Tally, Words};
 
 /// What stands where a pointer leads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -11,11 +13,13 @@ pub enum Found {
     /// Nothing.
     #[default]
     Absent,
-    /// An array of so many elements.
-    Array(u64),
-    /// A whole number without sign, fraction or exponent, at most 2⁶⁴ − 1.
-    Integer(u64),
-    /// Any other value, `null` included.
+    /// `null`.
+    Null,
+    /// So many rows, where they are counted.
+    Rows(u64),
+    /// A number, rounded up; a negative one is 0, and one above 2⁶⁴ − 1 is that.
+    Number(u64),
+    /// Any other value.
     Other,
 }
 
@@ -25,23 +29,31 @@ pub(super) enum Kind {
     Array,
     Object,
     Number,
+    Null,
     Other,
 }
 
-/// A container on the way of a pointer, or the document's own.
+/// A container on the way of a pointer, or a part of one whose rows are counted, or the document's
+/// own.
 #[derive(Clone, Debug, Default)]
 struct Level {
     array: bool,
-    /// The pointers whose array this is.
-    own: u64,
     /// The pointers that lead further into it.
     further: u64,
     /// The pointers whose next token was met in it.
     seen: u64,
     /// The pointers whose next token is the member at hand.
     next: u64,
-    /// How many commas of an array were read: the index of the element at hand.
-    commas: u64,
+    /// How many commas of an array were read: the index of the element at hand. How many names of an
+    /// object were.
+    count: u64,
+    /// The pointers whose rows are counted in it.
+    rows: u64,
+    /// What it is to the container around it.
+    part: Part,
+    /// The member at hand, if it is one that tensors have.
+    word: Words,
+    tally: Tally,
 }
 
 /// Follows pointers through one document. Its memory is bounded by the longest pointer.
@@ -53,12 +65,17 @@ pub(super) struct Watch {
     elements: Option<u64>,
     /// The pointers that the member name at hand belongs to, or may while it is `cut`.
     name: u64,
+    /// The same of the members of tensors.
+    word: Words,
+    /// The name is one that is looked for but for its letter case.
+    other_case: bool,
     /// The name goes on in the next piece, and this is its text so far.
     cut: bool,
     text: Vec<u8>,
-    /// The pointers that lead to the number at hand, and its value so far.
+    /// The pointers that lead to the number at hand, whether it is a dimension, and its value so far.
     number: u64,
-    value: u64,
+    dimension: bool,
+    value: Number,
 }
 
 impl Watch {
@@ -68,10 +85,13 @@ impl Watch {
             found: vec![Found::Absent; pointers.len()],
             elements: None,
             name: 0,
+            word: 0,
+            other_case: false,
             cut: false,
             text: Vec::new(),
             number: 0,
-            value: 0,
+            dimension: false,
+            value: Number::default(),
         }
     }
 
@@ -83,27 +103,34 @@ impl Watch {
         self.elements
     }
 
-    /// How many containers, from the outermost, are on the way of a pointer.
+    /// How many containers, from the outermost, are watched.
     pub(super) fn depth(&self) -> usize {
         self.levels.len()
     }
 
-    /// From which state on the innermost container on the way is to be told of, if none is open
-    /// inside it; in the document itself no comma can be right.
+    /// From which state on the innermost watched container is to be told of, if none is open inside
+    /// it; in the document itself no comma can be right.
     pub(super) fn limit(&self) -> State {
         match self.levels.last() {
             None => grammar::ELEMENT,
-            _ if self.name != 0 => grammar::NAME_ENDED,
+            _ if self.name != 0 || self.word != 0 || self.other_case => grammar::NAME_ENDED,
+            Some(level) if level.minds_values() => grammar::BEGUN,
+            Some(level) if level.minds_names() && level.next == 0 => grammar::NAME_BEGUN,
             Some(level) if level.further == 0 => grammar::EVENT,
             Some(level) if !level.array && level.next == 0 => grammar::NAME_BEGUN,
             _ => grammar::BEGUN,
         }
     }
 
+    /// Whether it is to be told of containers that begin in it, whatever the limit.
+    pub(super) fn minds_containers(&self) -> bool {
+        self.levels.last().is_some_and(|level| level.array && level.counts())
+    }
+
     /// So many commas between the elements of the innermost container.
     pub(super) fn count(&mut self, commas: u64) {
         if let Some(level) = self.levels.last_mut() {
-            level.commas = level.commas.saturating_add(commas);
+            level.count = level.count.saturating_add(commas);
         }
     }
 
@@ -112,21 +139,28 @@ impl Watch {
     pub(super) fn goes_on(&mut self, pointers: &Pointers, piece: &[u8]) {
         if self.cut {
             self.name_goes_on(pointers, piece);
-        } else if self.number != 0 {
+        } else if self.number != 0 || self.dimension {
             self.number_goes_on(piece);
         }
     }
 
     /// A name begins, and `rest` of the piece follows its quotation mark.
     pub(super) fn name_begins(&mut self, pointers: &Pointers, rest: &[u8]) {
-        let further = self.levels.last().map_or(0, |level| level.further);
         let at = self.levels.len().saturating_sub(1);
+        let Some(level) = self.levels.last_mut() else { return };
+        level.count = level.count.saturating_add(1);
         // Most names are told by their first byte.
-        self.name = pointers.retain(further, |tokens| match rest.first() {
-            None | Some(b'"' | b'\\') => true,
-            first => tokens.get(at).is_some_and(|token| token.name.as_bytes().first() == first),
-        });
-        if self.name != 0 {
+        let may = |name: &str| match rest.first() {
+            None | Some(b'"') => true,
+            Some(first) => may_begin(*first, name.as_bytes().first().copied()),
+        };
+        self.name = pointers
+            .retain(level.further, |tokens| tokens.get(at).is_some_and(|token| may(&token.name)));
+        self.word = match level.part {
+            Part::Record => rows::retain(rows::ANY_WORD, may),
+            _ => 0,
+        };
+        if self.name != 0 || self.word != 0 {
             self.text.clear();
             self.name_goes_on(pointers, rest);
         }
@@ -140,103 +174,111 @@ impl Watch {
         let part = end.and_then(|end| part.get(..end)).unwrap_or(part);
         self.cut = end.is_none();
         if self.cut && part.len() > left {
-            (self.cut, self.name) = (false, 0);
+            (self.cut, self.name, self.word) = (false, 0, 0);
         } else if self.cut || !self.text.is_empty() {
             self.text.extend_from_slice(part);
         }
-        if !self.cut && self.name != 0 {
+        if !self.cut && (self.name != 0 || self.word != 0) {
             let text = if self.text.is_empty() { part } else { &self.text };
             let at = self.levels.len().saturating_sub(1);
-            self.name = pointers.retain(self.name, |tokens| {
-                tokens.get(at).is_some_and(|token| spells(text, &token.name))
-            });
+            let spelled = |spelling| {
+                pointers.retain(self.name, |tokens| {
+                    tokens.get(at).is_some_and(|token| spells(text, &token.name) == Some(spelling))
+                })
+            };
+            let same = spelled(Spelling::Same);
+            self.other_case = same == 0 && spelled(Spelling::OtherCase) != 0;
+            (self.name, self.word) = (same, rows::spelled(self.word, text));
         }
     }
 
     pub(super) fn name_ends(&mut self) -> Result<(), Flaw> {
-        let name = std::mem::take(&mut self.name);
+        let (name, word) = (std::mem::take(&mut self.name), std::mem::take(&mut self.word));
+        if std::mem::take(&mut self.other_case) {
+            return Err(Flaw::Case);
+        }
         if let Some(level) = self.levels.last_mut() {
             if level.seen & name != 0 {
                 return Err(Flaw::Duplicate);
             }
             level.seen |= name;
             level.next = name;
+            level.word = word;
+            level.tally.name(word);
         }
         Ok(())
     }
 
     /// A value begins: the document, an element, or what belongs to the last name.
-    pub(super) fn value(&mut self, pointers: &Pointers, kind: Kind) {
+    pub(super) fn value(&mut self, pointers: &Pointers, kind: Kind) -> Result<(), Flaw> {
         let depth = self.levels.len();
-        let way = match self.levels.last_mut() {
-            None => pointers.all(),
-            Some(level) if level.array => {
-                let index = level.commas;
-                let at = depth.saturating_sub(1);
-                pointers.retain(level.further, |tokens| {
-                    tokens.get(at).is_some_and(|token| token.index == Some(index))
-                })
-            }
-            Some(level) => std::mem::take(&mut level.next),
+        let container = matches!(kind, Kind::Array | Kind::Object);
+        let (way, part) = match self.levels.last_mut() {
+            None => (pointers.all(), Part::None),
+            Some(level) => (level.way(pointers, depth.saturating_sub(1)), level.part(kind)?),
         };
         let own = pointers.ending(way, depth);
-        self.set(own, Found::Other);
-        match kind {
-            Kind::Array | Kind::Object if depth == 0 || way != 0 => {
-                let array = kind == Kind::Array;
-                let further = pointers.retain(way & !own, |tokens| {
-                    !array || tokens.get(depth).is_some_and(|token| token.index.is_some())
-                });
-                self.levels.push(Level { array, own, further, ..Level::default() });
-            }
-            Kind::Number => (self.number, self.value) = (own, 0),
-            _ => {}
+        self.set(own, if kind == Kind::Null { Found::Null } else { Found::Other });
+        if container && (depth == 0 || way != 0 || part != Part::None) {
+            let array = kind == Kind::Array;
+            let further = pointers.retain(way & !own, |tokens| {
+                !array || tokens.get(depth).is_some_and(|token| token.index.is_some())
+            });
+            let rows = own & pointers.rows;
+            self.levels.push(Level { array, further, rows, part, ..Level::default() });
+        } else if !container && kind != Kind::Null && own & pointers.strict != 0 {
+            return Err(Flaw::Rows);
+        } else if kind == Kind::Number {
+            (self.number, self.dimension) = (own, part == Part::Shape);
+            self.value = Number::default();
         }
+        Ok(())
     }
 
     /// The innermost container on the way ends.
-    pub(super) fn close(&mut self, empty: bool) {
-        if let Some(level) = self.levels.pop()
-            && level.array
-        {
-            let elements = if empty { 0 } else { level.commas.saturating_add(1) };
-            self.set(level.own, Found::Array(elements));
-            if self.levels.is_empty() {
-                self.elements = Some(elements);
-            }
+    pub(super) fn close(&mut self, empty: bool) -> Result<(), Flaw> {
+        let Some(level) = self.levels.pop() else { return Ok(()) };
+        let size = level.count.saturating_add(u64::from(level.array && !empty));
+        if level.rows != 0 {
+            let rows = match level.array {
+                true => level.tally.rows_of_array(size).ok_or(Flaw::Rows)?,
+                false => level.tally.rows_of_object(),
+            };
+            self.set(level.rows, Found::Rows(rows));
         }
+        match self.levels.last_mut() {
+            None if level.array => self.elements = Some(size),
+            None => {}
+            Some(around) => around.tally.ended(level.part, size, &level.tally)?,
+        }
+        Ok(())
     }
 
     fn number_goes_on(&mut self, piece: &[u8]) {
-        for byte in piece {
-            let grown = match byte {
-                b'0'..=b'9' => self
-                    .value
-                    .checked_mul(10)
-                    .and_then(|value| value.checked_add(u64::from(byte.wrapping_sub(b'0')))),
-                b'-' | b'.' | b'e' | b'E' => None,
-                _ => return self.number_ends(),
-            };
-            let Some(value) = grown else {
-                self.number = 0;
-                return;
-            };
-            self.value = value;
+        if piece.iter().any(|byte| !self.value.take(*byte)) {
+            self.number_ends();
         }
     }
 
     /// A number begins, and `rest` of the piece with it.
-    pub(super) fn number_begins(&mut self, pointers: &Pointers, rest: &[u8]) {
-        self.value(pointers, Kind::Number);
-        if self.number != 0 {
+    pub(super) fn number_begins(&mut self, pointers: &Pointers, rest: &[u8]) -> Result<(), Flaw> {
+        self.value(pointers, Kind::Number)?;
+        if self.number != 0 || self.dimension {
             self.number_goes_on(rest);
         }
+        Ok(())
     }
 
-    /// The number at hand, if it is looked for, was read to its end: it is a whole one.
+    /// The number at hand, if it is looked for, was read to its end.
     pub(super) fn number_ends(&mut self) {
         let own = std::mem::take(&mut self.number);
-        self.set(own, Found::Integer(self.value));
+        let value = self.value.rounded_up();
+        if std::mem::take(&mut self.dimension)
+            && let Some(level) = self.levels.last_mut()
+        {
+            level.tally.dimension(value, self.value.negative());
+        }
+        self.set(own, Found::Number(value));
     }
 
     fn set(&mut self, pointers: u64, value: Found) {
@@ -247,6 +289,44 @@ impl Watch {
             if pointers & 1_u64.wrapping_shl(index as u32) != 0 {
                 *found = value;
             }
+        }
+    }
+}
+
+impl Level {
+    /// Whether it is to be told of its elements that are containers.
+    fn counts(&self) -> bool {
+        self.rows != 0 || self.part == Part::Data
+    }
+
+    /// Whether it is to be told of each value.
+    fn minds_values(&self) -> bool {
+        self.part == Part::Shape || self.word != 0 || (self.rows != 0 && !self.array)
+    }
+
+    /// Whether it is to be told of each name.
+    fn minds_names(&self) -> bool {
+        !self.array && matches!(self.part, Part::Column | Part::Record)
+    }
+
+    /// The pointers that lead to the value that begins in it. `at`: how many containers are around
+    /// it.
+    fn way(&mut self, pointers: &Pointers, at: usize) -> u64 {
+        if !self.array {
+            return std::mem::take(&mut self.next);
+        }
+        let index = self.count;
+        pointers.retain(self.further, |tokens| {
+            tokens.get(at).is_some_and(|token| token.index == Some(index))
+        })
+    }
+
+    /// What the value that begins in it is to it.
+    fn part(&mut self, kind: Kind) -> Result<Part, Flaw> {
+        match (self.rows != 0, self.array) {
+            (true, true) => Ok(self.tally.element(kind)),
+            (true, false) => Tally::member(kind),
+            (false, _) => self.tally.value(self.part, std::mem::take(&mut self.word), kind),
         }
     }
 }

@@ -98,7 +98,7 @@ impl State {
             self.refuse_unwritable(headers);
             return false;
         }
-        let check = guard.check();
+        let check = guard.check(headers);
         let body = Body { judgement, check, headers: headers.clone(), holds_head };
         stream.borrow_mut().body = Some(body);
         match shown {

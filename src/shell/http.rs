@@ -3,15 +3,14 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::body::{Body, PIECE, Shown};
+use super::body::{Body, Shown};
+use super::metering::Bill;
 use super::state::State;
 use super::waiting::Lacking;
 use crate::abi::{self, Action, Map};
 use crate::concurrency::Lease;
 use crate::gate::OWN_RETRY_AFTER;
 use crate::headers::Headers;
-use crate::payload::meter::ResponseMeter;
-use crate::quota_plan::Planned;
 use crate::reason::Reason;
 use crate::remote::local::Wait;
 use crate::reply::{self, Recipient, Reply};
@@ -39,10 +38,8 @@ pub struct Stream {
     response_fields: Vec<(&'static str, String)>,
     /// The place in flight that it holds.
     lease: Option<Lease>,
-    /// What its response will be charged.
-    charges: Vec<Planned>,
-    /// Reads the number that the response names, one for each charge in their order.
-    meters: Vec<ResponseMeter>,
+    /// What its response is charged.
+    pub bill: Bill,
 }
 
 impl Stream {
@@ -100,8 +97,8 @@ impl Http {
     }
 
     /// Reads what a response costs that is charged for. `size`: what the host holds of its body.
-    pub fn on_response_body(&self, size: usize) {
-        self.state.meter(&self.stream, size);
+    pub fn on_response_body(&self, size: usize, end: bool) {
+        self.state.meter(&self.stream, size, end);
     }
 }
 
@@ -109,55 +106,17 @@ impl Http {
 /// refused. Only a VM that dies deletes nothing, and its places in flight expire.
 impl Drop for Http {
     fn drop(&mut self) {
-        let Stream { lease, charges, meters, .. } = self.stream.take();
-        if lease.is_some() || !charges.is_empty() {
-            let found: Vec<_> = meters.into_iter().map(ResponseMeter::finish).collect();
-            self.state.settle(lease, &charges, &found);
+        let Stream { lease, bill, .. } = self.stream.take();
+        if let Some(lease) = lease {
+            self.state.release(lease);
+        }
+        if !bill.is_empty() {
+            self.state.settle_bill(bill);
         }
     }
 }
 
 impl State {
-    /// Prepares to read what the response to a request costs that is charged by it.
-    fn begin_metering(&self, stream: &RefCell<Stream>) {
-        let charged = |stream: &Stream| !stream.charges.is_empty() && stream.meters.is_empty();
-        if !charged(&stream.borrow()) {
-            return;
-        }
-        let headers = Headers::from_buffer(abi::header_pairs(Map::Response));
-        let content_type = headers.value("content-type").unwrap_or_default();
-        let meter = |charge: &Planned| {
-            let pointers = self.policy.limits.get(charge.limit)?.response_cost.as_ref()?;
-            Some(ResponseMeter::new(pointers, content_type))
-        };
-        let meters = stream.borrow().charges.iter().filter_map(meter).collect();
-        stream.borrow_mut().meters = meters;
-    }
-
-    /// Reads the piece of the response that the host is about to pass on: it holds no more of it.
-    fn meter(&self, stream: &RefCell<Stream>, size: usize) {
-        // Taken out meanwhile: no borrow is held across a call to the host.
-        let mut meters = std::mem::take(&mut stream.borrow_mut().meters);
-        if meters.is_empty() {
-            return;
-        }
-        let mut seen = 0;
-        while seen < size {
-            let piece = abi::buffer(abi::Buffer::Response, seen, (size - seen).min(PIECE));
-            if piece.is_empty() {
-                break;
-            }
-            seen += piece.len();
-            for (charge, meter) in stream.borrow().charges.iter().zip(&mut meters) {
-                let limit = self.policy.limits.get(charge.limit);
-                if let Some(pointers) = limit.and_then(|limit| limit.response_cost.as_ref()) {
-                    meter.feed(pointers, &piece);
-                }
-            }
-        }
-        stream.borrow_mut().meters = meters;
-    }
-
     /// Judges a request that has waited. True when it may go on.
     pub fn proceed(
         &self,
@@ -227,7 +186,7 @@ impl State {
     pub fn allow(&self, stream: &RefCell<Stream>, judgement: &mut Judgement) {
         let mut stream = stream.borrow_mut();
         stream.allowed = true;
-        stream.charges = std::mem::take(&mut judgement.charges);
+        stream.bill = Bill::new(std::mem::take(&mut judgement.charges));
         stream.response_fields = reply::rate_limit_fields(&judgement.limits, &self.policy);
     }
 

@@ -29,7 +29,7 @@ impl Metrics {
         count(&self.requests, labels, name);
     }
 
-    /// Counts what a limit, by its index, said of a request; `name` as above.
+    /// Counts what a limit, by its index, said of a request, or found of a response; `name` as above.
     pub fn limit(&self, labels: LimitLabels, name: impl FnOnce() -> String) {
         count(&self.limits, labels, name);
     }

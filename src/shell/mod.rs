@@ -11,6 +11,7 @@ mod host_log;
 mod http;
 mod keys;
 mod logging;
+mod metering;
 mod metrics;
 mod random;
 mod root;

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use log::info;
 
-use super::counts::{self, Counts};
+use super::counts::{self, Counts, Open};
 use super::foreign::Foreign;
 use super::holding::Holding;
 use super::keys::RemoteKeys;
@@ -18,10 +18,9 @@ use crate::cache::TokenCache;
 use crate::concurrency::Lease;
 use crate::gate::{Gate, Request};
 use crate::headers::Headers;
-use crate::limit::{self, Counters};
+use crate::limit::Counters;
 use crate::payload::Refusal;
 use crate::policy::{Crypto, Policy, Tag};
-use crate::quota_plan::Planned;
 use crate::rule::Cost;
 use crate::tags::OwnedHeaders;
 use crate::token_source;
@@ -123,23 +122,19 @@ impl State {
         })
     }
 
-    /// Settles what a stream owes at its end: the place in flight, and what the response cost.
-    /// `found` is the number that the response named for each charge, in their order.
-    pub fn settle(&self, lease: Option<Lease>, charges: &[Planned], found: &[Option<u64>]) {
-        let Some(open) = self.counts.opened() else { return };
-        let mut counters = Counters::default();
-        if let (Some(lease), Some(concurrency)) = (lease, &open.concurrency) {
+    /// Gives back the place in flight of a stream that has ended.
+    pub fn release(&self, lease: Lease) {
+        let concurrency = self.counts.opened().and_then(|open| open.concurrency.as_ref());
+        if let Some(concurrency) = concurrency {
+            let mut counters = Counters::default();
             concurrency.borrow_mut().release(&SharedData, &abi::now, lease, &mut counters);
+            self.count_store(&counters);
         }
-        let found = found.iter().copied().chain(std::iter::repeat(None));
-        for (charge, found) in charges.iter().zip(found) {
-            let limit = self.policy.limits.get(charge.limit);
-            if let Some(limit) = limit {
-                let request = charge.charge(limit, found);
-                limit::charge(&open.table, &SharedData, &abi::now, &request, &mut counters);
-            }
-        }
-        self.count_store(&counters);
+    }
+
+    /// The tables, if they were opened.
+    pub(super) fn open_counts(&self) -> Option<&Open> {
+        self.counts.opened()
     }
 
     /// Whether requests in flight are counted.
@@ -178,6 +173,9 @@ impl State {
             }
         }
         let rule = judgement.rule.and_then(|index| self.policy.rules.get(index));
+        if let Some(rule) = rule {
+            self.ask_for_identity(rule, headers)?;
+        }
         let authorization = rule.and_then(|rule| rule.upstream_authorization.as_ref());
         // A dry run of the rule lets every request pass, and lends the upstream's key to none that
         // would be refused: not to one whose body is still to be judged either. A dry run of a limit

@@ -110,6 +110,6 @@ const fn look_counter(look: Look) -> &'static str {
     }
 }
 
-fn write_state(path: &[u8], value: &str) {
+pub(super) fn write_state(path: &[u8], value: &str) {
     let _ = abi::set_property(path, value.as_bytes());
 }

@@ -3,20 +3,22 @@
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
-use super::{grant, read};
+use super::{grant, payload, read};
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{
-    Count, RateText, RawCharge, RawConfig, RawLimit, RawRateClaim, RawTier,
+    Count, OneOrMore, RateText, RawCharge, RawConfig, RawLimit, RawRateClaim, RawTier,
 };
 use crate::config::units::{self, Rate};
 use crate::limit::quota::Quota;
-use crate::payload::pointers::Pointers;
-use crate::policy::{Limit, Tier};
+use crate::payload::pointers::{MAX_POINTERS, Pointers};
+use crate::policy::{Limit, ResponseCost, Tier};
 use crate::quota_plan::RateClaim;
-use crate::template::ClaimRef;
 
 /// `burst` as far as it is judged here; [`Quota::new`] judges it together with the rate.
 const BURST: RangeInclusive<u64> = 1..=u64::MAX;
+
+/// `response_cost.missing`.
+const MISSING: RangeInclusive<u64> = 0..=1_000_000_000;
 
 /// Compiles all limits; none by default.
 pub(super) fn limits(raw: &RawConfig, report: &mut Report) -> Option<Vec<Limit>> {
@@ -144,7 +146,7 @@ fn rate_claim(
 }
 
 /// `response_cost` stands with `charge: response` and only there.
-fn response_cost(raw: &RawLimit, at: &At, report: &mut Report) -> Option<Pointers> {
+fn response_cost(raw: &RawLimit, at: &At, report: &mut Report) -> Option<ResponseCost> {
     let at = at.field("response_cost");
     match (raw.charge, &raw.response_cost) {
         (Some(RawCharge::Response), None) => {
@@ -155,16 +157,22 @@ fn response_cost(raw: &RawLimit, at: &At, report: &mut Report) -> Option<Pointer
             report.problem(&at, "stands only with charge: response");
             None
         }
-        (Some(RawCharge::Response), Some(cost)) => match &cost.json {
-            Some(text) => match read::pointer(text, &at.field("json"), report)? {
-                ClaimRef::Pointer(tokens) => Some(Pointers::new([tokens.as_slice()])),
-                ClaimRef::Name(_) => None,
-            },
-            None => {
-                report.required(&at.field("json"), "a JSON Pointer");
-                None
+        (Some(RawCharge::Response), Some(cost)) => {
+            let missing = cost.missing;
+            let missing = missing
+                .map(|cost| read::count(Some(cost), 1, MISSING, &at.field("missing"), report));
+            let at = at.field("json");
+            let Some(OneOrMore(list)) = &cost.json else {
+                report.required(&at, "a JSON Pointer, or a list of them");
+                return None;
+            };
+            let lists = payload::pointer_list(list, &at, report);
+            if lists.len() > MAX_POINTERS {
+                report.problem(&at, format_args!("has too many; allowed: {MAX_POINTERS}"));
             }
-        },
+            let pointers = Pointers::new(lists.iter().map(Vec::as_slice));
+            Some(ResponseCost { pointers, missing })
+        }
         (None | Some(RawCharge::Request), None) => None,
     }
 }

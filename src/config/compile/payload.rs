@@ -50,8 +50,9 @@ pub(super) fn guard(raw: &RawRule, at: &At, report: &mut Report) -> Option<Guard
     let rows = at.field("max_rows");
     let max_rows = raw.max_rows.map(|_| read::count(raw.max_rows, 1, 1..=u64::MAX, &rows, report));
     if max_rows.is_some() && pointers.is_empty() {
-        report.warning(&rows, "counts only bodies that are arrays: no pointer says where rows are");
+        report.warning(&rows, "admits only bodies that are arrays: no pointer says where rows are");
     }
+    let counted = if max_rows.is_some() { pointers.len() } else { required_from };
     let depth = at.field("max_depth");
     let max_depth = read::count(raw.max_depth, DEFAULT_DEPTH, DEPTH, &depth, report);
     Some(Guard {
@@ -59,7 +60,8 @@ pub(super) fn guard(raw: &RawRule, at: &At, report: &mut Report) -> Option<Guard
         max_bytes: max_bytes as u64,
         max_depth,
         max_rows,
-        pointers: Pointers::new(pointers.iter().map(Vec::as_slice)),
+        pointers: Pointers::new(pointers.iter().map(Vec::as_slice))
+            .counting_rows(required_from, counted),
         required_from,
     })
 }
@@ -80,7 +82,7 @@ fn media_types(list: &[String], at: &At, report: &mut Report) -> Vec<String> {
 }
 
 /// The reference tokens of each pointer.
-fn pointer_list(list: &[String], at: &At, report: &mut Report) -> Vec<Vec<String>> {
+pub(super) fn pointer_list(list: &[String], at: &At, report: &mut Report) -> Vec<Vec<String>> {
     if list.is_empty() {
         read::texts(list, at, report);
     }

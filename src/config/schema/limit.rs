@@ -1,7 +1,7 @@
 //! `limits` as written.
 
 use super::record::record;
-use super::{Count, RateText, RawCharge, RawGrant};
+use super::{Count, OneOrMore, RateText, RawCharge, RawGrant};
 
 record! {
     /// A limit: one bucket of tokens for each value of its key.
@@ -54,7 +54,11 @@ record! {
 record! {
     /// What a response costs.
     RawResponseCost [
-        /// A JSON Pointer to a number in the body of the response.
-        json: String { "required": true, "pattern": "^/" },
+        /// A JSON Pointer to a number in the body of the response, or several: the first that the
+        /// response has counts. Fractions are rounded up; a negative number costs nothing.
+        json: OneOrMore { "required": true },
+        /// What a response without the number costs: one with a content coding, one that breaks off,
+        /// one that the caller does not wait for. By default the cost of the rule.
+        missing: Count { "minimum": 0, "maximum": 1_000_000_000 },
     ]
 }

@@ -18,7 +18,7 @@ pub(super) use provider::{RawProvider, RawRemote};
 pub(super) use record::Read;
 pub(super) use rule::{RawClaimTest, RawCostFrom, RawGrant, RawMatch, RawPayload, RawRule};
 pub(super) use unions::{
-    AnyOr, Count, DurationText, RateText, RawCost, RawMetadata, Scalar, Secret, Size,
+    AnyOr, Count, DurationText, OneOrMore, RateText, RawCost, RawMetadata, Scalar, Secret, Size,
 };
 
 record! {

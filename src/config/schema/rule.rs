@@ -98,7 +98,11 @@ record! {
     RawCostFrom { "minProperties": 2, "maxProperties": 2 } [
         /// A request header with a number.
         header: String,
-        /// JSON Pointers into the body: the rows of the first that is an array are counted.
+        /// JSON Pointers into the body: the rows that they lead to are counted, those of the largest
+        /// where there are several. An array has its length, an object of arrays or objects its
+        /// longest, V2 tensors the largest first dimension of their `shape`; anything else but
+        /// `null` is refused (`payload_malformed`). A body that is an array has its length, one
+        /// without rows costs `max`, and a `text/csv` body has its records less the header.
         json_rows: Vec<String> { "minItems": 1 },
         /// The most that one request may cost.
         max: Count { "required": true, "minimum": 1, "maximum": 1_000_000_000 },
@@ -112,10 +116,12 @@ record! {
         content_types: Vec<String> { "minItems": 1 },
         /// The largest body.
         max_bytes: Size { "default": "1MiB", "bounds": "1 to 67108864" },
-        /// JSON Pointers, of which at least one must lead to something.
+        /// JSON Pointers, of which at least one must lead to something; a member in another letter
+        /// case is refused. A `text/csv` body that is counted has none, and passes where
+        /// `content_types` names it.
         require_any: Vec<String> { "minItems": 1 },
-        /// The most rows: entries of the first of `cost.json_rows` and `require_any` that is an
-        /// array, or of the body that is one. By default any number.
+        /// The most rows, as `cost.json_rows` counts them, over its pointers and those of
+        /// `require_any`; a body without rows is refused. By default any number.
         max_rows: Count { "minimum": 1 },
         /// How deep objects and arrays may nest.
         max_depth: Count { "default": 128, "minimum": 1, "maximum": 1_024 },

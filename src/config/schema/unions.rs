@@ -61,6 +61,10 @@ pub(in crate::config) enum RawMetadata {
     List(Vec<RawResource>),
 }
 
+/// A text, or a list of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::config) struct OneOrMore(pub(in crate::config) Vec<String>);
+
 /// A text, a number or a truth value.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::config) struct Scalar(pub(in crate::config) Value);
@@ -218,6 +222,25 @@ impl Read for RawMetadata {
         json!({ "oneOf": [
             { "type": "string" },
             { "type": "array", "items": RawResource::schema(definitions), "minItems": 1 },
+        ]})
+    }
+}
+
+impl Read for OneOrMore {
+    #[cold]
+    fn read(value: &Value, at: &At, report: &mut Report) -> Option<Self> {
+        if let Value::Array(_) = value {
+            return Read::read(value, at, report).map(Self);
+        }
+        let text = record::text(value, "a text, or a list of texts", at, report);
+        text.map(|text| Self(vec![text]))
+    }
+
+    #[cfg(any(feature = "cli", test))]
+    fn schema(_: &mut Map<String, Value>) -> Value {
+        json!({ "oneOf": [
+            { "type": "string", "minLength": 1 },
+            { "type": "array", "items": { "type": "string", "minLength": 1 }, "minItems": 1 },
         ]})
     }
 }

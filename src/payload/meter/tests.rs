@@ -1,0 +1,178 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn pointers(list: &[&str]) -> Pointers {
+    let split =
+        |pointer: &&str| -> Vec<String> { pointer.split('/').skip(1).map(str::to_owned).collect() };
+    let lists: Vec<Vec<String>> = list.iter().map(split).collect();
+    Pointers::new(lists.iter().map(Vec::as_slice))
+}
+
+/// The number, the same for every way to cut the text.
+fn number_of(pointers: &Pointers, content_type: &str, text: &[u8]) -> Option<u64> {
+    let read = |size: usize| {
+        let mut meter = ResponseMeter::new(pointers, content_type.as_bytes());
+        text.chunks(size).for_each(|piece| meter.feed(pointers, piece));
+        meter.finish(pointers)
+    };
+    let whole = read(text.len().max(1));
+    for size in 1..text.len().min(40) {
+        assert_eq!(read(size), whole, "{size}: {}", text.escape_ascii());
+    }
+    whole
+}
+
+fn number(content_type: &str, text: &[u8]) -> Option<u64> {
+    number_of(&pointers(&["/usage/total_tokens"]), content_type, text)
+}
+
+const JSON: &str = "application/json";
+const LINE: &str = "application/x-ndjson; charset=utf-8";
+const EVENTS: &str = "Text/Event-Stream; charset=utf-8";
+
+#[test]
+fn a_json_response_carries_its_number() {
+    for (text, want) in [
+        (&b"{\"id\":1,\"usage\":{\"total_tokens\":42}}"[..], Some(42)),
+        (b"{\"usage\":{\"total_tokens\":42,\"total_tokens\":43}}", None),
+        (b"{\"usage\":{\"total_tokens\":\"42\"}}", None),
+        (b"{\"usage\":{\"total_tokens\":null}}", None),
+        (b"{\"usage\":{\"total_tokens\":[42]}}", None),
+        (b"{\"usage\":{\"total_tokens\":01}}", None),
+        (b"{\"usage\":null}", None),
+        (b"{\"usage\":{\"total_tokens\":42}", None),
+        (b"<html>", None),
+        (b"", None),
+    ] {
+        assert_eq!(number(JSON, text), want, "{}", text.escape_ascii());
+    }
+}
+
+/// Every framing, with this document last.
+fn framings(last: &str) -> Vec<(&'static str, String)> {
+    let first = r#"{"usage":{"total_tokens":1}}"#;
+    vec![
+        (JSON, last.to_owned()),
+        (JSON, format!("\u{feff}{last}")),
+        ("", format!(" \r\n{last}\n")),
+        (JSON, format!("[{first},\n{last}]")),
+        (JSON, format!("[{first}\n,\r\n{{}},\r\n{last}\n]\n")),
+        // Cut: what was said so far counts.
+        (JSON, format!("[{first},{last},{{\"usage\"")),
+        (JSON, format!("{first}{last}")),
+        (LINE, format!("{first}\n{last}\n")),
+        (LINE, format!("\u{feff}{first}\r\n\r\n{last}")),
+        (LINE, format!("{first}\n{{\"broken\":\n{last}\n<html>\n")),
+        ("application/json-seq", format!("\u{1e}{first}\n\u{1e}{last}\n")),
+        (EVENTS, format!("data: {first}\n\ndata: {last}\n\ndata: [DONE]\n\n")),
+        (EVENTS, format!("\u{feff}data: {last}\r\n\r\n")),
+        (EVENTS, format!("data: {last}")),
+    ]
+}
+
+#[test]
+fn numbers_are_numbers_in_every_framing() {
+    for (text, want) in [
+        ("300", 300),
+        ("300.0", 300),
+        ("3e2", 300),
+        ("3.0E+2", 300),
+        ("299.01", 300),
+        ("0.2", 1),
+        ("0", 0),
+        ("-7", 0),
+        ("-0.5", 0),
+        ("18446744073709551616", u64::MAX),
+        ("1e400", u64::MAX),
+    ] {
+        let document = format!("{{\"usage\":{{\"total_tokens\":{text}}}}}");
+        for (content_type, reply) in framings(&document) {
+            let got = number(content_type, reply.as_bytes());
+            assert_eq!(got, Some(want), "{content_type}: {reply}");
+        }
+    }
+}
+
+#[test]
+fn a_reply_without_a_well_formed_number_has_none_in_any_framing() {
+    for usage in ["\"300\"", "null", "true", "[3]", "{}", "+3", "3.", ".3", "NaN", "0x3", "03"] {
+        let document = format!("{{\"usage\":{{\"total_tokens\":{usage}}}}}");
+        for (content_type, reply) in framings(&document) {
+            let reply = reply.replace(r#"{"usage":{"total_tokens":1}}"#, "{}");
+            assert_eq!(number(content_type, reply.as_bytes()), None, "{content_type}: {reply}");
+        }
+    }
+}
+
+#[test]
+fn of_several_pointers_the_first_that_the_reply_has_counts() {
+    let pointers = pointers(&["/usage/total_tokens", "/response/usage/total_tokens", "/n"]);
+    for (text, want) in [
+        (r#"{"usage":{"total_tokens":1},"response":{"usage":{"total_tokens":2}},"n":3}"#, Some(1)),
+        (r#"{"n":3,"response":{"usage":{"total_tokens":2}}}"#, Some(2)),
+        (r#"{"usage":null,"response":{"usage":{"total_tokens":2}}}"#, Some(2)),
+        (r#"{"usage":{"total_tokens":"x"},"n":3}"#, Some(3)),
+        (r#"{"m":3}"#, None),
+        // In another document, too.
+        (r#"[{"n":3},{"usage":{"total_tokens":1}},{"n":4}]"#, Some(1)),
+        (r#"[{"n":3},{"n":4}]"#, Some(4)),
+    ] {
+        assert_eq!(number_of(&pointers, JSON, text.as_bytes()), want, "{text}");
+    }
+}
+
+#[test]
+fn a_pointer_into_an_array_takes_it_for_one_document() {
+    let pointers = pointers(&["/1/n", "/n"]);
+    for (text, want) in [
+        (r#"[{"n":1},{"n":2},{"n":3}]"#, Some(2)),
+        (r#"{"n":1}"#, Some(1)),
+        (r#"{"n":1} {"n":2}"#, Some(2)),
+        (r#"[{"n":1},{"n":2}"#, None),
+    ] {
+        assert_eq!(number_of(&pointers, JSON, text.as_bytes()), want, "{text}");
+    }
+}
+
+#[test]
+fn the_last_event_with_a_number_counts() {
+    let last = r#"{"choices":[],"usage":{"total_tokens":7}}"#;
+    for (text, want) in [
+        (format!("data: {{\"usage\":null}}\n\ndata: {last}\n\ndata: [DONE]\n\n"), Some(7)),
+        (format!("data:{last}\r\n\r\ndata: [DONE]\r\n\r\n"), Some(7)),
+        (format!("\u{feff}data: {last}\r\rdata: [DONE]\r\r"), Some(7)),
+        (format!(": hi\nevent: x\nid: 1\ndata: {last}\nretry: 5\n\n"), Some(7)),
+        (format!("data: {last}"), Some(7)),
+        (format!("data: {last}\n\ndata: {}\n\n", last.replace('7', "9")), Some(9)),
+        ("data: {\"usage\":\ndata: {\"total_tokens\":\ndata: 5}}\n\n".to_owned(), Some(5)),
+        (format!("database: {last}\n\n"), None),
+        (format!(" data: {last}\n\n"), None),
+        (String::new(), None),
+    ] {
+        assert_eq!(number(EVENTS, text.as_bytes()), want, "{text:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_number_of_a_reply_is_that_of_its_last_document_in_any_framing(
+        numbers in prop::collection::vec(any::<u32>(), 1..5),
+        text in "[ -~é€]{0,20}",
+    ) {
+        let document = |n: &u32| {
+            serde_json::json!({"text": text, "usage": {"total_tokens": n}}).to_string()
+        };
+        let documents: Vec<String> = numbers.iter().map(document).collect();
+        let events: String = documents.iter().map(|d| format!("data: {d}\n\n")).collect();
+        let want = numbers.last().map(|n| u64::from(*n));
+        for (content_type, reply) in [
+            (JSON, format!("[{}]", documents.join(","))),
+            (JSON, documents.join("")),
+            (LINE, documents.join("\n")),
+            (EVENTS, events),
+        ] {
+            prop_assert_eq!(number(content_type, reply.as_bytes()), want, "{}", reply);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! What responses cost: read while they pass, charged when they end.
+
+use std::cell::RefCell;
+
+use super::body::PIECE;
+use super::http::Stream;
+use super::state::State;
+use super::trace::write_state;
+use crate::abi::{self, HostError, Map};
+use crate::decimal;
+use crate::headers::Headers;
+use crate::limit::{self, Counters};
+use crate::payload;
+use crate::payload::meter::ResponseMeter;
+use crate::payload::pointers::Pointers;
+use crate::policy::FilterState;
+use crate::quota_plan::Planned;
+use crate::rule::Rule;
+
+/// What the response to one request is charged.
+#[derive(Default)]
+pub struct Bill {
+    charges: Vec<Planned>,
+    /// Reads the number of each charge, in their order; none where the response cannot be read.
+    meters: Vec<ResponseMeter>,
+    /// The number of each charge, once the response has ended.
+    found: Option<Vec<Option<u64>>>,
+}
+
+impl Bill {
+    /// What the response will be charged.
+    pub fn new(charges: Vec<Planned>) -> Self {
+        Self { charges, ..Self::default() }
+    }
+
+    /// Whether nothing is charged.
+    pub fn is_empty(&self) -> bool {
+        self.charges.is_empty()
+    }
+}
+
+impl State {
+    /// Whether responses to requests of a rule are charged.
+    fn charges_responses(&self, rule: &Rule) -> bool {
+        let mut limits = rule.limits.iter().filter_map(|index| self.policy.limits.get(*index));
+        limits.any(|limit| limit.response_cost.is_some())
+    }
+
+    fn response_pointers(&self, charge: &Planned) -> Option<&Pointers> {
+        let limit = self.policy.limits.get(charge.limit)?;
+        limit.response_cost.as_ref().map(|cost| &cost.pointers)
+    }
+
+    /// Takes the caller's `accept-encoding` from a request whose response is charged: of a coded one
+    /// the number cannot be read.
+    ///
+    /// # Errors
+    /// The host's status.
+    pub fn ask_for_identity(&self, rule: &Rule, headers: &Headers) -> Result<(), HostError> {
+        if self.charges_responses(rule) && headers.value("accept-encoding").is_some() {
+            abi::header_remove(Map::Request, b"accept-encoding")?;
+        }
+        Ok(())
+    }
+
+    /// Prepares to read what the response to a request costs that is charged by it.
+    pub fn begin_metering(&self, stream: &RefCell<Stream>) {
+        let unread = |bill: &Bill| !bill.is_empty() && bill.meters.is_empty();
+        if !unread(&stream.borrow().bill) {
+            return;
+        }
+        let headers = Headers::from_buffer(abi::header_pairs(Map::Response));
+        if payload::coded(&headers) {
+            return;
+        }
+        let content_type = headers.value("content-type").unwrap_or_default();
+        let meter = |charge: &Planned| {
+            Some(ResponseMeter::new(self.response_pointers(charge)?, content_type))
+        };
+        let meters = stream.borrow().bill.charges.iter().filter_map(meter).collect();
+        stream.borrow_mut().bill.meters = meters;
+    }
+
+    /// Reads the piece of the response that the host is about to pass on: it holds no more of it.
+    pub fn meter(&self, stream: &RefCell<Stream>, size: usize, end: bool) {
+        // Taken out meanwhile: no borrow is held across a call to the host.
+        let mut bill = std::mem::take(&mut stream.borrow_mut().bill);
+        let mut seen = if bill.meters.is_empty() { size } else { 0 };
+        while seen < size {
+            let piece = abi::buffer(abi::Buffer::Response, seen, (size - seen).min(PIECE));
+            if piece.is_empty() {
+                break;
+            }
+            seen += piece.len();
+            for (charge, meter) in bill.charges.iter().zip(&mut bill.meters) {
+                if let Some(pointers) = self.response_pointers(charge) {
+                    meter.feed(pointers, &piece);
+                }
+            }
+        }
+        if end && !bill.is_empty() {
+            self.read(&mut bill);
+            self.tell_usage(&bill);
+        }
+        stream.borrow_mut().bill = bill;
+    }
+
+    /// Writes what the response costs while access logs can still read it.
+    fn tell_usage(&self, bill: &Bill) {
+        let off = matches!(self.policy.filter_state, FilterState::Denied | FilterState::Off);
+        let found = bill.found.iter().flatten().next().copied();
+        let first = bill.charges.first().filter(|_| !off);
+        if let (Some(charge), Some(found)) = (first, found)
+            && let Some(limit) = self.policy.limits.get(charge.limit)
+        {
+            let mut digits = String::new();
+            decimal::push(&mut digits, charge.charge(limit, found).cost);
+            write_state(b"tollgate.usage", &digits);
+        }
+    }
+
+    /// The response has ended, or will not go on: its numbers are final.
+    fn read(&self, bill: &mut Bill) {
+        let meters = std::mem::take(&mut bill.meters);
+        let read = |(charge, meter): (&Planned, ResponseMeter)| {
+            self.response_pointers(charge).and_then(|pointers| meter.finish(pointers))
+        };
+        let mut found: Vec<_> = bill.charges.iter().zip(meters).map(read).collect();
+        found.resize(bill.charges.len(), None);
+        bill.found.get_or_insert(found);
+    }
+
+    /// Charges a response that has ended, or that will not go on.
+    pub fn settle_bill(&self, mut bill: Bill) {
+        let Some(open) = self.open_counts() else { return };
+        self.read(&mut bill);
+        let mut counters = Counters::default();
+        for (charge, found) in bill.charges.iter().zip(bill.found.unwrap_or_default()) {
+            let Some(limit) = self.policy.limits.get(charge.limit) else { continue };
+            let request = charge.charge(limit, found);
+            limit::charge(
+                &open.table,
+                &super::store::SharedData,
+                &abi::now,
+                &request,
+                &mut counters,
+            );
+            if self.policy.metrics {
+                let result = if found.is_some() { "settled" } else { "missing" };
+                self.metrics.limit((charge.limit, result), || {
+                    format!("tollgate_usage.limit.{}.result.{result}", limit.name)
+                });
+            }
+        }
+        self.count_store(&counters);
+    }
+}
