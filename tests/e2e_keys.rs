@@ -810,7 +810,9 @@ async fn a_skipped_key_is_logged_and_its_kid_causes_no_fetch() {
         "keys[1] is skipped: a member twice",
         "keys[2] is skipped: a member twice, a number too large",
     ] {
-        envoy.wait_for_log(words).await;
+        let line = envoy.wait_for_log(words).await;
+        let from = format!("from http://{}/ through cluster main", keys.address());
+        assert!(line.contains(&from), "{line}");
     }
     let refused = (401, "key_unknown".to_owned());
     for _ in 0..3 {

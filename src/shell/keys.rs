@@ -19,7 +19,7 @@ use crate::remote::answer::{self, FetchError};
 use crate::remote::local::{Lack, LocalKeys, Missing, Wait};
 use crate::remote::record::refresh_after;
 use crate::verify::Keys;
-use crate::verify::keyset::KeySet;
+use crate::verify::keyset::{KeySet, SkippedKey};
 
 /// The remote key sets of one worker and the fetches that it has under way.
 #[derive(Default)]
@@ -170,7 +170,8 @@ impl RemoteKeys {
         };
         let name = fetch.name();
         for key in &skipped {
-            warn!("tollgate: provider {name}: keys[{}] is skipped: {}", key.index, key.why);
+            let SkippedKey { index, why } = key;
+            warn!("tollgate: provider {name}: keys[{index}] is skipped: {why}; from {asked}");
         }
         fetch.counted("key_skipped", as_u64(skipped.len()));
         fetch.counted("ok", 1);
@@ -186,7 +187,7 @@ impl RemoteKeys {
                 keys.len(),
                 refresh / 1_000_000_000
             ),
-            None => error!("tollgate: provider {name}: fetched keys could not be shared"),
+            None => error!("tollgate: provider {name}: keys from {asked} could not be shared"),
         }
         self.measure(fetch);
     }

@@ -6,15 +6,13 @@ use serde_json::{Map, Value};
 
 use super::algorithm::{Algorithm, Family};
 use super::engine::Primitive;
-use super::{base64url, host, json};
+use super::{host, json};
 
 pub use self::error::KeyError;
+use self::members::{bytes, check_operations, holds_private, number, sized, string};
 
 mod error;
-
-/// The longest base64url text of one key member that is decoded: a 4096-bit RSA modulus takes 683
-/// characters, and no secret needs 1536 bytes.
-const MAX_MEMBER: usize = 2048;
+mod members;
 
 /// The RSA bounds, bits: RFC 7518 §3.3 asks for 2048 or more, jwt-simple takes 4096 at most.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=4096;
@@ -99,7 +97,7 @@ impl Key {
                 Some(Algorithm::from_name(name.as_bytes()).ok_or(KeyError::AlgorithmUnsupported)?)
             }
         };
-        if kty != "oct" && PRIVATE.iter().any(|member| jwk.get(*member).is_some_and(holds)) {
+        if kty != "oct" && holds_private(jwk) {
             return Err(KeyError::PrivateKey);
         }
         let (family, public, primitive) = match kty {
@@ -186,20 +184,6 @@ impl fmt::Debug for Key {
     }
 }
 
-/// Members that hold a private key (RFC 7518 §6.2.2, §6.3.2, RFC 8037 §2).
-const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
-
-/// Whether a private member holds something. Serialisers write members that are not set as null or
-/// empty, and such a key has not leaked.
-fn holds(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::String(text) => !text.is_empty(),
-        Value::Array(items) => !items.is_empty(),
-        _ => true,
-    }
-}
-
 type Parts = (Family, Public, Option<Primitive>);
 
 fn rsa(jwk: &Map<String, Value>) -> Result<Parts, KeyError> {
@@ -256,52 +240,4 @@ fn secret(jwk: &Map<String, Value>, secrets: SecretKeys) -> Result<Parts, KeyErr
         return Err(KeyError::SecretTooShort);
     }
     Ok((Family::Secret, Public::Nothing, Some(Primitive::secret(&k))))
-}
-
-fn check_operations(jwk: &Map<String, Value>) -> Result<(), KeyError> {
-    let Some(operations) = jwk.get("key_ops").filter(|value| !value.is_null()) else {
-        return Ok(());
-    };
-    let Value::Array(operations) = operations else {
-        return Err(KeyError::MemberMalformed("key_ops"));
-    };
-    if !operations.iter().all(Value::is_string) {
-        return Err(KeyError::MemberMalformed("key_ops"));
-    }
-    match operations.iter().any(|operation| operation == "verify") {
-        true => Ok(()),
-        false => Err(KeyError::NotForVerification),
-    }
-}
-
-fn string<'a>(
-    jwk: &'a Map<String, Value>,
-    name: &'static str,
-) -> Result<Option<&'a str>, KeyError> {
-    match jwk.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(KeyError::MemberMalformed(name)),
-    }
-}
-
-fn bytes(jwk: &Map<String, Value>, name: &'static str) -> Result<Vec<u8>, KeyError> {
-    let text = string(jwk, name)?.ok_or(KeyError::MemberMissing(name))?;
-    if text.len() > MAX_MEMBER {
-        return Err(KeyError::MemberMalformed(name));
-    }
-    base64url::decode(text.as_bytes()).ok_or(KeyError::MemberMalformed(name))
-}
-
-fn sized(jwk: &Map<String, Value>, name: &'static str, length: usize) -> Result<Vec<u8>, KeyError> {
-    let bytes = bytes(jwk, name)?;
-    if bytes.len() == length { Ok(bytes) } else { Err(KeyError::MemberMalformed(name)) }
-}
-
-/// A big-endian number without the leading zeros that some issuers add to a modulus although
-/// RFC 7518 §6.3.1.1 forbids it.
-fn number(mut bytes: Vec<u8>) -> Vec<u8> {
-    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
-    bytes.drain(..zeros);
-    bytes
 }

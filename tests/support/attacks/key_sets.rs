@@ -266,6 +266,14 @@ impl Sets {
         self.well("ks-use", &rsa, json!({"use": "jwt-svid"}));
         self.spoilt("ks-use", &rsa, json!({"use": "x509-svid"}));
         self.well("ks-alg", &ed, json!({"alg": "Ed25519"}));
+        // The same for the header of a token.
+        for header in [
+            json!({"alg": "Ed25519", "kid": "bad"}),
+            json!({"alg": "EdDSA", "kid": "bad", "typ": null, "cty": null, "jku": null}),
+        ] {
+            let token = ed.sign_with(header.clone(), &self.claims());
+            self.beside("ks-header", &header.to_string(), ed.jwk(), token, "ok");
+        }
         // A key with two readings, beside the good one.
         for bad in [
             rsa.jwk().to_string().replacen(r#""kid""#, r#""kid":"x","kid""#, 1),
