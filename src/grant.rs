@@ -98,16 +98,16 @@ impl Grant {
 
     /// The fields that do not hold, in the order of the reasons.
     fn unmet<'a>(&'a self, claims: &'a Claims) -> impl Iterator<Item = Reason> + 'a {
-        let roles = || self.roles.holds(|| texts(claims.member("roles")));
+        let roles = || self.roles.holds(|| names(claims.member("roles")));
         let scopes = || {
             self.scopes.holds(|| {
-                let mut scopes = texts(claims.member("scp"));
-                scopes.extend(texts(claims.member("scope")));
-                scopes
+                let mut given = scope_names(claims.member("scp"));
+                given.extend(scope_names(claims.member("scope")));
+                given
             })
         };
         let groups = || match &self.groups_any {
-            Some(wanted) => any(wanted, &texts(claims.member("groups"))),
+            Some(wanted) => any(wanted, &names(claims.member("groups"))),
             None => true,
         };
         let groups_reason = match groups_left_out(claims) {
@@ -184,15 +184,24 @@ fn any(wanted: &[String], given: &[&str]) -> bool {
     wanted.iter().any(|wanted| given.contains(&wanted.as_str()))
 }
 
-/// The names in a claim: a text is a list separated by spaces (RFC 8693 §4.2), an array is a list
-/// of texts. Anything else, and an array with anything else in it, is no list at all.
-fn texts(claim: Option<&Value>) -> Vec<&str> {
+/// The names in a claim: a text is one name, an array is a list of texts. Anything else, and an array
+/// with anything else in it, is no list at all.
+fn names(claim: Option<&Value>) -> Vec<&str> {
     match claim {
-        Some(Value::String(text)) => text.split(' ').filter(|word| !word.is_empty()).collect(),
+        Some(Value::String(name)) => vec![name],
         Some(Value::Array(items)) => {
             items.iter().map(Value::as_str).collect::<Option<_>>().unwrap_or_default()
         }
         _ => Vec::new(),
+    }
+}
+
+/// The names in `scp` or `scope`, where a text is a list separated by spaces (RFC 8693 §4.2). No other
+/// claim has such a text: `Not Admins` is one group.
+fn scope_names(claim: Option<&Value>) -> Vec<&str> {
+    match claim {
+        Some(Value::String(text)) => text.split(' ').filter(|word| !word.is_empty()).collect(),
+        claim => names(claim),
     }
 }
 
