@@ -115,21 +115,26 @@ pub struct Recipient<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rpc {
     No,
-    /// `application/grpc`, `application/grpc+…`: the host turns our reply into trailers.
+    /// `application/grpc`, `application/grpc+…` in lower case, as Envoy has it
+    /// (`Grpc::Common::hasGrpcContentType`): the host turns our reply into trailers.
     Native,
-    /// Its relatives (`application/grpc-web…`), which the host does not know: the status stands in
-    /// the headers of a reply without body.
+    /// `application/grpc-web`, `application/grpc-web-text`, each alone or with `+…`, which the host
+    /// does not know: the status stands in the headers of a reply without body.
     Web,
 }
 
 impl<'a> Recipient<'a> {
     /// Reads a request's headers.
     pub fn of(headers: &'a Headers) -> Self {
-        let content_type = headers.value("content-type").unwrap_or_default().to_ascii_lowercase();
+        let content_type = headers.value("content-type").unwrap_or_default();
+        let is = |rest: &[u8]| matches!(rest, [] | [b'+', ..]);
         let rpc = match content_type.strip_prefix(b"application/grpc") {
             None => Rpc::No,
-            Some([] | [b'+', ..]) => Rpc::Native,
-            Some(_) => Rpc::Web,
+            Some(rest) if is(rest) => Rpc::Native,
+            Some(rest) => match rest.strip_prefix(b"-web") {
+                Some(rest) if is(rest.strip_prefix(b"-text").unwrap_or(rest)) => Rpc::Web,
+                _ => Rpc::No,
+            },
         };
         Self { headers, rpc }
     }
@@ -384,14 +389,40 @@ mod tests {
             let headers = Headers::from_pairs(&[("content-type", content_type)]);
             compose(&Reason::RateLimited.into(), &[], &policy(), Recipient::of(&headers))
         };
-        for content_type in ["application/grpc", "Application/gRPC+proto"] {
+        for content_type in ["application/grpc", "application/grpc+proto", "application/grpc+"] {
             let reply = of(content_type);
             assert_eq!((reply.grpc_status, reply.body.as_str()), (8, "rate_limited"));
             assert_eq!(header(&reply, "content-type"), None);
         }
-        let reply = of("application/grpc-web-text");
-        assert_eq!((reply.status, reply.body.as_str()), (200, ""));
-        assert_eq!(header(&reply, "grpc-status"), Some("8"));
-        assert_eq!(header(&reply, "grpc-message"), Some("rate_limited"));
+        for content_type in ["grpc-web", "grpc-web+proto", "grpc-web-text", "grpc-web-text+proto"] {
+            let reply = of(&format!("application/{content_type}"));
+            assert_eq!((reply.status, reply.body.as_str()), (200, ""));
+            assert_eq!(header(&reply, "grpc-status"), Some("8"));
+            assert_eq!(header(&reply, "grpc-message"), Some("rate_limited"));
+        }
+    }
+
+    /// A caller that no server takes for gRPC must see the status of its refusal.
+    #[test]
+    fn what_only_begins_like_grpc_is_refused_by_its_status() {
+        for content_type in [
+            "application/grpcfoo",
+            "application/grpc;charset=utf-8",
+            "application/grpc ",
+            "application/grpc-webfoo",
+            "application/grpc-web-textual",
+            "application/grpc-web; charset=utf-8",
+            "application/grpc-json",
+            "Application/gRPC",
+            "application/GRPC+proto",
+            "text/application/grpc",
+        ] {
+            let headers = Headers::from_pairs(&[("content-type", content_type)]);
+            let denial = Reason::TokenMissing.into();
+            let reply = compose(&denial, &[], &policy(), Recipient::of(&headers));
+            assert_eq!(reply.status, 401, "{content_type}");
+            assert_eq!(header(&reply, "grpc-status"), None, "{content_type}");
+            assert!(reply.body.contains("token_missing"), "{content_type}");
+        }
     }
 }
