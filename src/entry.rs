@@ -83,8 +83,8 @@ pub extern "C" fn proxy_on_request_body(stream: u32, size: usize, end: u32) -> A
 
 /// A request ended with trailers.
 #[unsafe(no_mangle)]
-pub extern "C" fn proxy_on_request_trailers(stream: u32, _count: usize) -> Action {
-    contexts::stream(stream, |http| http.on_request_trailers()).unwrap_or(Action::Pause)
+pub extern "C" fn proxy_on_request_trailers(stream: u32, count: usize) -> Action {
+    contexts::stream(stream, |http| http.on_request_trailers(count)).unwrap_or(Action::Pause)
 }
 
 /// The headers of a response are about to go to the client.

@@ -55,29 +55,55 @@ impl Headers {
     pub fn value(&self, name: &str) -> Option<&[u8]> {
         self.all(name).next()
     }
+
+    /// Every header that a server may take for this one, as received: see [`same_name`].
+    pub fn spellings<'a, 'n>(
+        &'a self,
+        name: &'n str,
+    ) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a, 'n> {
+        self.iter().filter(move |(n, _)| same_name(n, name.as_bytes()))
+    }
+
+    /// These headers without some, by their names.
+    pub fn without(&self, gone: impl Fn(&[u8]) -> bool) -> Self {
+        Self::from_pairs(&self.iter().filter(|(name, _)| !gone(name)).collect::<Vec<_>>())
+    }
 }
 
 impl HeaderLookup for Headers {
-    fn first(&self, name: &str) -> Option<&[u8]> {
-        self.value(name)
-    }
-
-    fn count(&self, name: &str) -> usize {
-        self.all(name).count()
+    fn each(&self, name: &str, found: &mut dyn FnMut(bool, &[u8])) {
+        for (given, value) in self.spellings(name) {
+            found(given == name.as_bytes(), value);
+        }
     }
 
     fn among(&self, names: &[&str]) -> (usize, Option<&[u8]>) {
-        let same = |given: &[u8], name: &str| {
-            let pairs = given.iter().zip(name.as_bytes());
-            given.len() == name.len()
-                && pairs.into_iter().all(|(a, b)| {
-                    a.eq_ignore_ascii_case(b) || (*b == b'-' && !a.is_ascii_alphanumeric())
-                })
-        };
-        let fits = |given: &[u8]| names.iter().any(|name| same(given, name));
+        let fits = |given: &[u8]| names.iter().any(|name| same_name(given, name.as_bytes()));
         let mut found = self.iter().filter(|(given, _)| fits(given)).map(|(_, value)| value);
         let first = found.next();
         (usize::from(first.is_some()).saturating_add(found.count()), first)
+    }
+}
+
+/// Whether some server takes one header name for the other.
+///
+/// CGI (RFC 3875 §4.1.18), WSGI, PHP and some gateways make variables of header names. Letter case
+/// is lost there, and the strictest of them (lighttpd) writes `_` for every byte that is neither a
+/// letter nor a digit: `x_auth_subject`, `x.auth.subject` and `x~auth~subject` are one variable. None
+/// of them changes a name's length. A pseudo-header (`:path`) has one spelling.
+pub fn same_name(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let pseudo = |name: &[u8]| name.first() == Some(&b':');
+    a == b || (a.iter().zip(b).all(|(a, b)| fold(*a) == fold(*b)) && !pseudo(a) && !pseudo(b))
+}
+
+/// One byte of a header name as such a server keeps it.
+pub const fn fold(byte: u8) -> u8 {
+    match byte.is_ascii_alphanumeric() {
+        true => byte.to_ascii_lowercase(),
+        false => b'-',
     }
 }
 
@@ -133,6 +159,38 @@ mod tests {
         assert_eq!(headers.all("a").collect::<Vec<_>>(), [&b"1"[..], b""]);
         assert_eq!(headers.value("b"), Some(&all[..]));
         assert_eq!(headers.value("c"), None);
+    }
+
+    #[test]
+    fn a_server_may_take_any_byte_that_is_no_letter_or_digit_for_another() {
+        for byte in 0..=255_u8 {
+            let name = [b"x", &[byte][..], b"auth"].concat();
+            let folds = !byte.is_ascii_alphanumeric();
+            assert_eq!(same_name(&name, b"x-auth"), folds, "{byte:#x}");
+            assert_eq!(same_name(b"X_AUTH", &name), folds, "{byte:#x}");
+        }
+        for (a, b, same) in [
+            ("x-auth", "X-Auth", true),
+            ("", "", true),
+            ("x-auth", "xauth", false),
+            ("x-auth", "x--auth", false),
+            ("x-auth", "x-auti", false),
+            (":path", ":path", true),
+            (":path", "-path", false),
+            ("-path", ":path", false),
+        ] {
+            assert_eq!(same_name(a.as_bytes(), b.as_bytes()), same, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn every_spelling_of_a_header_is_found_in_its_order() {
+        let pairs = [("x_a", "1"), ("x-b", "2"), ("x-a", "3"), ("X~A", "4"), (":a", "5")];
+        let headers = Headers::from_pairs(&pairs);
+        let found: Vec<_> = headers.spellings("x-a").collect();
+        assert_eq!(found, [(&b"x_a"[..], &b"1"[..]), (b"x-a", b"3"), (b"X~A", b"4")]);
+        let rest = headers.without(|name| same_name(name, b"x-a"));
+        assert_eq!(rest.iter().collect::<Vec<_>>(), [(&b"x-b"[..], &b"2"[..]), (b":a", b"5")]);
     }
 
     #[test]

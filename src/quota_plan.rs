@@ -152,7 +152,8 @@ fn digits(text: &[u8]) -> Option<u64> {
 /// What a request costs by its headers, at least 1.
 ///
 /// A header that is absent costs 1. One that says no number, zero, or more than `max`, or that comes
-/// twice, costs `max`: whoever sends nonsense must not be better off than whoever tells the truth.
+/// twice or in another spelling that a server may take for it, costs `max`: whoever sends nonsense
+/// must not be better off than whoever tells the truth.
 /// What the header says is the caller's word; whoever acts on the batch must hold it to that.
 pub fn cost(cost: &Cost, headers: &Headers) -> u64 {
     let (name, max) = match cost {
@@ -161,14 +162,16 @@ pub fn cost(cost: &Cost, headers: &Headers) -> u64 {
         // Counted when the body was read.
         Cost::Rows { .. } => return 1,
     };
-    let mut values = headers.all(name);
-    match (values.next(), values.next()) {
+    let mut lines = headers.spellings(name);
+    match (lines.next(), lines.next()) {
         (None, _) => 1,
-        (Some(value), None) => match digits(value.trim_ascii()) {
-            Some(number) if (1..=max).contains(&number) => number,
-            _ => max,
-        },
-        (Some(_), Some(_)) => max,
+        (Some((given, value)), None) if given == name.as_bytes() => {
+            match digits(value.trim_ascii()) {
+                Some(number) if (1..=max).contains(&number) => number,
+                _ => max,
+            }
+        }
+        (Some(_), _) => max,
     }
 }
 
@@ -203,6 +206,21 @@ mod tests {
             assert_eq!(cost(&rule, &Headers::from_pairs(&headers)), want, "{values:?}");
         }
         assert_eq!(cost(&Cost::Fixed(3), &Headers::default()), 3);
+    }
+
+    #[test]
+    fn a_batch_header_in_another_spelling_costs_the_most() {
+        let rule = Cost::Header { name: "x-batch".into(), max: 100 };
+        for (pairs, want) in [
+            (&[("x-batch", "5")][..], 5),
+            (&[("x_batch", "50")], 100),
+            (&[("x~batch", "1")], 100),
+            (&[("x-batch", "5"), ("x_batch", "50")], 100),
+            (&[("X.Batch", "5"), ("x-batch", "5")], 100),
+            (&[("xbatch", "50"), ("x-batches", "50")], 1),
+        ] {
+            assert_eq!(cost(&rule, &Headers::from_pairs(pairs)), want, "{pairs:?}");
+        }
     }
 
     #[test]

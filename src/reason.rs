@@ -100,6 +100,8 @@ impl From<Ambiguity> for Reason {
             Ambiguity::Host => Self::HostAmbiguous,
             Ambiguity::Path => Self::PathAmbiguous,
             Ambiguity::Method => Self::MethodNotAllowed,
+            // No rule matches in every reading.
+            Ambiguity::Header => Self::NoRule,
         }
     }
 }

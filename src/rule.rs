@@ -39,6 +39,9 @@ pub struct Rule {
     pub dry_run: bool,
 }
 
+/// The header of [`Rule::upstream_authorization`].
+pub const LENT_HEADER: &str = "authorization";
+
 /// The value of a header that nobody but the upstream may see; it does not print.
 #[derive(Clone, PartialEq, Eq)]
 pub struct HeaderSecret(String);
@@ -140,13 +143,24 @@ pub struct HeaderPattern {
 
 /// The headers of a request, as far as rules ask for them.
 pub trait HeaderLookup {
-    /// The first value of a header; `name` is lower case.
-    fn first(&self, name: &str) -> Option<&[u8]>;
-    /// How many headers have that name.
-    fn count(&self, name: &str) -> usize;
-    /// How many headers have one of these names, any byte that is no letter or digit in place of
-    /// `-`, and the value of the first. Names are lower case.
+    /// Shows each header that a server may take for `name`, which is lower case: whether it is
+    /// spelt so, and its value (see [`crate::headers::same_name`]).
+    fn each(&self, name: &str, found: &mut dyn FnMut(bool, &[u8]));
+    /// How many headers a server may take for one of these names, and the value of the first. Names
+    /// are lower case.
     fn among(&self, names: &[&str]) -> (usize, Option<&[u8]>);
+}
+
+/// How a request fits a rule. A header that comes twice, or in a spelling that some servers take for
+/// another, has more than one reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fit {
+    /// In no reading.
+    No,
+    /// In some reading.
+    Perhaps,
+    /// In every reading.
+    Surely,
 }
 
 /// What a rule is chosen by.
@@ -191,13 +205,16 @@ impl<'a> RequestLine<'a> {
 }
 
 impl Rule {
-    /// Whether the rule is for this request. One that opens the way without a token asks for a
-    /// request that names a host and a path: `CONNECT`, `OPTIONS *` and HTTP/1.0 without a host pass
-    /// no such rule, even if it asks for neither.
-    fn is_for(&self, request: &Reading<'_>) -> bool {
+    /// How the request fits. A rule that opens the way without a token asks for a request that names
+    /// a host and a path: `CONNECT`, `OPTIONS *` and HTTP/1.0 without a host pass no such rule, even
+    /// if it asks for neither.
+    fn fit(&self, request: &Reading<'_>) -> Fit {
         let whole =
             request.path.is_some_and(|path| path.starts_with(b"/")) && request.host.is_some();
-        (whole || self.auth == Auth::Required) && self.matcher.matches(request)
+        match whole || self.auth == Auth::Required {
+            true => self.matcher.fit(request),
+            false => Fit::No,
+        }
     }
 
     /// Whether a request may use this method by the rule. `TRACE` and its relative `TRACK` make a
@@ -236,16 +253,25 @@ impl HostPattern {
 }
 
 impl Matcher {
-    /// Whether the rule is for a request that is read so. A part that the rule asks for and the
-    /// request lacks never matches, so that a CONNECT without a path opens no rule for paths.
+    /// Whether the rule is for a request that is read so, however its headers are read.
     pub fn matches(&self, request: &Reading<'_>) -> bool {
+        self.fit(request) == Fit::Surely
+    }
+
+    /// How a request fits whose line is read so. A part that the rule asks for and the request lacks
+    /// never matches, so that a CONNECT without a path opens no rule for paths.
+    pub fn fit(&self, request: &Reading<'_>) -> Fit {
         let host = |patterns: &Vec<HostPattern>| {
             request.host.is_some_and(|host| patterns.iter().any(|p| p.matches(host)))
         };
-        self.paths.as_ref().is_none_or(|paths| self.any_path(paths, request, |_| true))
+        let line = self.paths.as_ref().is_none_or(|paths| self.any_path(paths, request, |_| true))
             && self.methods.as_ref().is_none_or(|_| self.names_method(request.method))
-            && self.hosts.as_ref().is_none_or(host)
-            && self.headers.iter().all(|header| header.matches(request.headers))
+            && self.hosts.as_ref().is_none_or(host);
+        if !line {
+            return Fit::No;
+        }
+        let headers = self.headers.iter().map(|header| header.fit(request.headers));
+        headers.min().unwrap_or(Fit::Surely)
     }
 
     /// Whether a path of the rule that says more than "any" fits.
@@ -304,15 +330,26 @@ fn covers_all<T>(
 }
 
 impl HeaderPattern {
-    /// A header that appears twice never equals a value: a backend may read the other one.
-    fn matches(&self, headers: &dyn HeaderLookup) -> bool {
-        match &self.value {
-            None => headers.count(&self.name) > 0,
-            Some(value) => {
-                headers.count(&self.name) == 1
-                    && headers.first(&self.name) == Some(value.as_bytes())
-            }
+    /// How the headers fit. Of a header that comes twice, or joined by a comma (RFC 9110 §5.3), a
+    /// server may read any value; one in another spelling it may read or not.
+    fn fit(&self, headers: &dyn HeaderLookup) -> Fit {
+        let (mut lines, mut exact, mut wanted) = (0_usize, false, false);
+        headers.each(&self.name, &mut |spelt_so, value| {
+            lines = lines.saturating_add(1);
+            let whole = self.value.as_ref().is_none_or(|want| want.as_bytes() == value);
+            exact |= spelt_so && whole;
+            wanted |= whole || self.is_among(value);
+        });
+        match (wanted, exact && (lines == 1 || self.value.is_none())) {
+            (_, true) => Fit::Surely,
+            (true, false) => Fit::Perhaps,
+            (false, false) => Fit::No,
         }
+    }
+
+    fn is_among(&self, list: &[u8]) -> bool {
+        let mut items = list.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        items.any(|item| self.value.as_ref().is_some_and(|want| want.as_bytes() == item))
     }
 }
 

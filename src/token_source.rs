@@ -1,14 +1,17 @@
 //! Where the token of a request is found, and how it is removed from there.
 
+mod removal;
+
 use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use memchr::memchr;
 
 use crate::headers::Headers;
 use crate::path;
 use crate::policy::TokenRules;
+
+pub use removal::{Rewrite, removal};
 
 /// A place that the configuration names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +32,22 @@ pub enum Place {
     /// it: browsers can send no other header with a WebSocket. The upstream's choice of a protocol is
     /// not touched, so a client offers a second one that the upstream can choose (RFC 6455 §4.2.2).
     WebsocketProtocol(String),
+    /// The entry of `sec-websocket-protocol` that follows this one: `bearer, <token>`.
+    WebsocketProtocolAfter(String),
+}
+
+impl Place {
+    /// The header that it is in, lower case; none for a query, which is in the path.
+    pub fn field(&self) -> Option<&str> {
+        match self {
+            Self::Header { name, .. } => Some(name),
+            Self::Cookie(_) => Some(COOKIE),
+            Self::Query(_) => None,
+            Self::WebsocketProtocol(_) | Self::WebsocketProtocolAfter(_) => {
+                Some(WEBSOCKET_PROTOCOL)
+            }
+        }
+    }
 }
 
 /// What a look for tokens brought.
@@ -42,15 +61,6 @@ pub enum Found<'a> {
     Several,
 }
 
-/// A request header as it has to be after the tokens are gone; no values: it goes altogether.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rewrite {
-    /// Lower case.
-    pub name: String,
-    /// Its lines in their order.
-    pub values: Vec<Vec<u8>>,
-}
-
 const COOKIE: &str = "cookie";
 const PATH: &str = ":path";
 const WEBSOCKET_PROTOCOL: &str = "sec-websocket-protocol";
@@ -58,18 +68,22 @@ const WEBSOCKET_PROTOCOL: &str = "sec-websocket-protocol";
 /// How a prefix says that the token is encoded once more.
 const ENCODED: &[u8] = b"base64url.";
 
+/// What no token is: what stands for one that could not be read.
+const MALFORMED: &[u8] = b".";
+
 /// Looks for the token in every place that the configuration names. The same token in two places
-/// is one token; two different ones are several.
+/// is one token; two different ones are several. An empty value is none.
 ///
-/// Credentials of another scheme (`Basic …`) are no token. A header that comes twice, or that a
-/// proxy on the way joined with a comma (RFC 9110 §5.3), is several tokens even if they are equal.
+/// Credentials of another scheme (`Basic …`) are no token. A header that comes twice, in another
+/// spelling that a server may take for it ([`crate::headers::same_name`]), or that a proxy on the way
+/// joined with a comma (RFC 9110 §5.3), is several tokens even if they are equal.
 pub fn find<'a>(headers: &'a Headers, rules: &TokenRules) -> Found<'a> {
     let mut found = Found::None;
     for place in &rules.from {
         let here = match place {
             Place::Header { name, prefix } => in_header(headers, name, prefix.as_bytes()),
             Place::Cookie(name) => {
-                let pairs = headers.all(COOKIE).flat_map(cookies);
+                let pairs = lines(headers, COOKIE).flat_map(cookies);
                 one_of(pairs.filter_map(|pair| cookie(pair, name)).map(Cow::Borrowed))
             }
             Place::Query(name) => {
@@ -77,8 +91,14 @@ pub fn find<'a>(headers: &'a Headers, rules: &TokenRules) -> Found<'a> {
                 one_of(pairs.filter_map(|pair| parameter(pair, name)))
             }
             Place::WebsocketProtocol(prefix) => {
-                let entries = headers.all(WEBSOCKET_PROTOCOL).flat_map(entries);
+                let entries = lines(headers, WEBSOCKET_PROTOCOL).flat_map(entries);
                 one_of(entries.filter_map(|entry| protocol(entry, prefix)))
+            }
+            Place::WebsocketProtocolAfter(word) => {
+                let entries = lines(headers, WEBSOCKET_PROTOCOL).flat_map(entries);
+                let mut after = After::new(word);
+                let tokens = entries.filter(|entry| after.sees(entry) == Entry::Token);
+                one_of(tokens.map(|entry| Cow::Borrowed(entry.trim_ascii())))
             }
         };
         found = match (found, here) {
@@ -91,75 +111,18 @@ pub fn find<'a>(headers: &'a Headers, rules: &TokenRules) -> Found<'a> {
     found
 }
 
-/// The headers that change when every token goes from where [`find`] sees one. Everything else in
-/// them stays byte for byte, but for the one separator beside the token.
-pub fn removal(headers: &Headers, rules: &TokenRules) -> Vec<Rewrite> {
-    let mut rewrites: Vec<Rewrite> = Vec::new();
-    for place in &rules.from {
-        let name = match place {
-            Place::Header { name, .. } => name.as_str(),
-            Place::Cookie(_) => COOKIE,
-            Place::Query(_) => PATH,
-            Place::WebsocketProtocol(_) => WEBSOCKET_PROTOCOL,
-        };
-        // Two places may share a header: the second starts from what the first has left.
-        let earlier = rewrites.iter().position(|rewrite| rewrite.name == name);
-        let before: Vec<Vec<u8>> = match earlier.and_then(|at| rewrites.get(at)) {
-            Some(rewrite) => rewrite.values.clone(),
-            None => headers.all(name).map(<[u8]>::to_vec).collect(),
-        };
-        let after: Vec<Vec<u8>> = before.iter().filter_map(|v| without_token(v, place)).collect();
-        match earlier.and_then(|at| rewrites.get_mut(at)) {
-            Some(rewrite) => rewrite.values = after,
-            None if after != before => {
-                rewrites.push(Rewrite { name: name.to_owned(), values: after });
-            }
-            None => {}
-        }
-    }
-    rewrites
-}
-
-/// One line of a header without its token; `None` when nothing is left of it.
-fn without_token(value: &[u8], place: &Place) -> Option<Vec<u8>> {
-    let (kept, separator) = match place {
-        Place::Header { prefix, .. } => {
-            let holds = value
-                .split(|byte| *byte == b',')
-                .any(|part| after_prefix(part, prefix.as_bytes()).is_some());
-            return (!holds).then(|| value.to_vec());
-        }
-        Place::Query(name) => {
-            let Some((path, query, fragment)) = split_query(value) else {
-                return Some(value.to_vec());
-            };
-            let holds = |pair: &&[u8]| parameter(pair, name).is_some();
-            if !parameters(query).any(|pair| holds(&pair)) {
-                return Some(value.to_vec());
-            }
-            let kept: Vec<&[u8]> = parameters(query).filter(|pair| !holds(pair)).collect();
-            let mark: &[u8] = if kept.is_empty() { b"" } else { b"?" };
-            return Some([path, mark, &kept.join(&b'&'), fragment].concat());
-        }
-        Place::Cookie(name) => {
-            (cookies(value).filter(|pair| cookie(pair, name).is_none()).collect::<Vec<_>>(), b';')
-        }
-        Place::WebsocketProtocol(prefix) => {
-            (entries(value).filter(|entry| protocol(entry, prefix).is_none()).collect(), b',')
-        }
-    };
-    if value.split(|byte| *byte == separator).count() == kept.len() {
-        return Some(value.to_vec());
-    }
-    // The space behind a separator goes with the token that stood before it.
-    let rest = kept.join(&separator).trim_ascii_start().to_vec();
-    (!rest.is_empty()).then_some(rest)
+/// Every line of a header, in any of its spellings.
+fn lines<'a, 'n>(
+    headers: &'a Headers,
+    name: &'n str,
+) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+    headers.spellings(name).map(|(_, value)| value)
 }
 
 /// The only one of several candidates, equal ones taken together.
 fn one_of<'a>(candidates: impl Iterator<Item = Cow<'a, [u8]>>) -> Found<'a> {
     let mut found = Found::None;
-    for candidate in candidates {
+    for candidate in candidates.filter(|candidate| !candidate.is_empty()) {
         match &found {
             Found::None => found = Found::One(candidate),
             Found::One(earlier) if *earlier == candidate => {}
@@ -171,18 +134,12 @@ fn one_of<'a>(candidates: impl Iterator<Item = Cow<'a, [u8]>>) -> Found<'a> {
 
 fn in_header<'a>(headers: &'a Headers, name: &str, prefix: &[u8]) -> Found<'a> {
     let mut found = Found::None;
-    for value in headers.all(name) {
-        let comma = memchr(b',', value);
-        let (head, rest) = match comma.and_then(|at| value.split_at_checked(at)) {
-            Some((head, rest)) => (head, rest.get(1..).unwrap_or_default()),
-            None => (value, &[][..]),
-        };
-        let first = after_prefix(head, prefix);
+    for value in lines(headers, name).filter(|value| !value.trim_ascii().is_empty()) {
+        let mut parts = value.split(|byte| *byte == b',');
+        let first = parts.next().and_then(|part| after_prefix(part, prefix));
         let joined = match first {
-            Some(_) => comma.is_some(),
-            None => {
-                rest.split(|byte| *byte == b',').any(|part| after_prefix(part, prefix).is_some())
-            }
+            Some(_) => parts.next().is_some(),
+            None => parts.any(|part| after_prefix(part, prefix).is_some()),
         };
         match first {
             _ if joined => return Found::Several,
@@ -194,22 +151,35 @@ fn in_header<'a>(headers: &'a Headers, name: &str, prefix: &[u8]) -> Found<'a> {
     found
 }
 
-/// What follows the prefix. `Bearer` alone, its space lost to trimming, is an empty token; spaces
-/// beyond the one of the prefix are allowed (RFC 9110 §11.4: `1*SP`).
+/// What follows the prefix. A prefix that ends in a space is an authentication scheme: `Bearer` alone,
+/// its space lost to trimming, is an empty token, and further spaces are allowed (RFC 9110 §11.4:
+/// `1*SP`). Any other byte that cannot go on the scheme's name, behind it or before it, makes it
+/// malformed: a server that splits at tabs or at every kind of space would read a token there.
 fn after_prefix<'a>(value: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
     let value = value.trim_ascii();
     let word = prefix.trim_ascii();
+    if word.len() == prefix.len() {
+        let (head, rest) = value.split_at_checked(word.len())?;
+        return head.eq_ignore_ascii_case(word).then_some(rest);
+    }
+    let start = value.iter().position(|byte| continues_name(*byte))?;
+    let (before, value) = value.split_at_checked(start)?;
     let (head, rest) = value.split_at_checked(word.len())?;
-    if !head.eq_ignore_ascii_case(word) {
+    if !head.eq_ignore_ascii_case(word) || rest.first().is_some_and(|byte| continues_name(*byte)) {
         return None;
     }
-    let spaced = word.len() < prefix.len();
-    match rest.first() {
-        Some(b' ') if spaced => Some(rest.trim_ascii_start()),
-        None => Some(rest),
-        Some(_) if spaced => None,
-        Some(_) => Some(rest),
+    let token = rest.trim_ascii_start();
+    let spaces = rest.len().saturating_sub(token.len());
+    let spaced = rest.iter().take(spaces).all(|byte| *byte == b' ');
+    match before.is_empty() && spaced && (spaces > 0 || rest.is_empty()) {
+        true => Some(token),
+        false => Some(MALFORMED),
     }
+}
+
+/// Whether a byte can go on the name of an authentication scheme (RFC 9110 §5.6.2).
+fn continues_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 fn cookies(value: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -269,7 +239,45 @@ fn protocol<'a>(entry: &'a [u8], prefix: &str) -> Option<Cow<'a, [u8]>> {
     if !prefix.as_bytes().starts_with(ENCODED) {
         return Some(Cow::Borrowed(token));
     }
-    Some(URL_SAFE_NO_PAD.decode(token).map_or(Cow::Borrowed(b"".as_slice()), Cow::Owned))
+    Some(URL_SAFE_NO_PAD.decode(token).map_or(Cow::Borrowed(MALFORMED), Cow::Owned))
+}
+
+/// What an entry of `sec-websocket-protocol` is to [`Place::WebsocketProtocolAfter`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Entry {
+    /// The word that a token follows.
+    Word,
+    /// The token.
+    Token,
+    /// Neither.
+    Other,
+}
+
+/// Goes through the entries of `sec-websocket-protocol` in their order, over all lines (RFC 9110
+/// §5.3). A word that follows itself is a token, too: which of the two a server takes for the word is
+/// not known.
+struct After<'w> {
+    word: &'w [u8],
+    pending: bool,
+}
+
+impl<'w> After<'w> {
+    fn new(word: &'w str) -> Self {
+        Self { word: word.as_bytes(), pending: false }
+    }
+
+    fn sees(&mut self, entry: &[u8]) -> Entry {
+        let entry = entry.trim_ascii();
+        if entry.is_empty() {
+            return Entry::Other;
+        }
+        let is_word = entry == self.word;
+        match std::mem::replace(&mut self.pending, is_word) {
+            true => Entry::Token,
+            false if is_word => Entry::Word,
+            false => Entry::Other,
+        }
+    }
 }
 
 #[cfg(test)]

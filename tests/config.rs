@@ -244,6 +244,7 @@ fn grants_places_and_replies_are_compiled() {
             json!({"forward": false, "from": [
                 {"header": "Authorization", "prefix": "bearer "}, {"header": "X-Token"},
                 {"cookie": "c"}, {"query": "access_token"}, {"websocket_protocol": "bearer."},
+                {"websocket_protocol_after": "bearer"},
             ]}),
         ),
         (
@@ -277,6 +278,7 @@ fn grants_places_and_replies_are_compiled() {
             Place::Cookie("c".into()),
             Place::Query("access_token".into()),
             Place::WebsocketProtocol("bearer.".into()),
+            Place::WebsocketProtocolAfter("bearer".into()),
         ]
     );
     assert!(!policy.token.forward);
@@ -531,6 +533,9 @@ fn an_error_of_meaning_is_one_line_with_its_path() {
             "more than the token",
         ),
         (with("/providers/0/identity", json!(["all"])), identity, "has no claim"),
+        (with("/providers/0/identity", json!(["{tid}{oid}"])), identity, "nothing tells apart"),
+        (with("/providers/0/identity", json!(["{tid}1{oid}"])), identity, "nothing tells apart"),
+        (with("/providers/0/identity", json!(["{tid}%{oid}"])), identity, "nothing tells apart"),
         (without("/providers/0/keys"), "providers[0].keys", "exactly one of inline, env, remote"),
         (with("/providers/0/keys", json!({})), "providers[0].keys", "exactly one of"),
         (
@@ -882,8 +887,16 @@ fn an_error_of_meaning_is_one_line_with_its_path() {
             "token.from[1]: names a place",
         ),
         (
+            with("/token", json!({"from": [{"header": "x-a"}, {"header": "x_a"}]})),
+            "token.from[1]: names a place",
+        ),
+        (
+            with("/token", json!({"from": [{"websocket_protocol_after": "a b"}]})),
+            "token.from[0].websocket_protocol_after: is not a subprotocol name",
+        ),
+        (
             with("/token", json!({"from": [{"header": "x_auth.subject"}]})),
-            "token.from[0].header: is a header of a tag",
+            "token.from[0].header: names a header that the filter writes",
         ),
         (
             with("/responses", json!({"cors": {"allow_origins": ["https://a/"]}})),
@@ -1013,14 +1026,6 @@ fn what_looks_like_a_mistake_is_a_warning() {
             Some("rules[0].match.methods[0]: methods are"),
         ),
         (
-            with("/rules/0/match", json!({"headers": {"X_Auth_Subject": "me"}})),
-            Some("rules[0].match.headers.X_Auth_Subject: names a header of a tag"),
-        ),
-        (
-            with("/limits/0/key", json!("{@header:x-auth-issuer}")),
-            Some("limits[0].key: names a header of a tag"),
-        ),
-        (
             with("/token", json!({"from": [{"header": "authorization"}]})),
             Some("token.from[0]: has no prefix"),
         ),
@@ -1094,6 +1099,105 @@ fn what_looks_like_a_mistake_is_a_warning() {
         assert_eq!(lines.len(), usize::from(want.is_some()), "{want:?}: {lines:?}");
         assert!(lines.iter().all(|line| line.starts_with(want.unwrap())), "{want:?}: {lines:?}");
     }
+}
+
+/// What is removed from every request is not there for a rule, a cost, a key, a tag or a token.
+#[test]
+fn a_header_that_the_filter_writes_is_asked_for_nowhere() {
+    let written = [
+        "x-auth-subject",
+        "X_Auth_Subject",
+        "x.auth~issuer",
+        "x-tollgate-internal",
+        "X_TOLLGATE_a",
+    ];
+    for name in written {
+        let tag = format!("{{sub}} {{@header:{name}}}");
+        let tag = json!([
+            {"name": "s", "value": "{sub}", "header": "x-auth-subject"},
+            {"name": "i", "value": "{iss}", "header": "x-auth-issuer"},
+            {"name": "t", "value": tag},
+        ]);
+        for (pointer, value, path) in [
+            ("/rules/0/match", json!({"headers": {name: "1"}}), "rules[0].match.headers"),
+            ("/rules/0/match", json!({"headers": {name: "*"}}), "rules[0].match.headers"),
+            ("/rules/0/cost", json!({"header": name, "max": 9}), "rules[0].cost.header"),
+            ("/limits/0/key", json!(format!("{{@header:{name}}}")), "limits[0].key"),
+            ("/tags", tag, "tags[2].value"),
+            ("/token", json!({"from": [{"header": name}]}), "token.from[0].header"),
+        ] {
+            let lines = problems(&with(pointer, value).to_string());
+            assert_eq!(lines.len(), 1, "{path}: {lines:?}");
+            assert!(lines[0].starts_with(path), "{path}: {lines:?}");
+            assert!(lines[0].contains("names a header that the filter writes"), "{lines:?}");
+        }
+    }
+    for name in ["x-auth", "x-auth-subjects", "x-tollgate", "x-plan"] {
+        load(&with("/rules/0/match", json!({"headers": {name: "1"}})));
+    }
+}
+
+#[test]
+fn no_credential_is_drawn_into_a_tag_or_a_key() {
+    let document = |part: &str, pointer: &str| {
+        let mut document = with(
+            "/token",
+            json!({"from": [
+                {"header": "x-user-token"}, {"websocket_protocol": "bearer."}, {"cookie": "session"},
+            ]}),
+        );
+        let value = match pointer {
+            "/tags" => json!([{"name": "t", "value": format!("{{sub}}{{@header:{part}}}")}]),
+            _ => json!(format!("{{@header:{part}}}")),
+        };
+        set(&mut document, pointer, value);
+        document
+    };
+    let secrets = [
+        "authorization",
+        "Authorization",
+        "cookie",
+        "proxy-authorization",
+        "x-user-token",
+        "X_User_Token",
+        "x.user-token",
+        "sec-websocket-protocol",
+        "sec_websocket_protocol",
+    ];
+    for (pointer, path) in [("/tags", "tags[0].value"), ("/limits/0/key", "limits[0].key")] {
+        for part in secrets {
+            let document = document(part, pointer).to_string();
+            one_problem(&document, path, "holds credentials; allowed: a header that is not");
+        }
+        load(&document("x-user", pointer));
+    }
+}
+
+#[test]
+fn an_identity_that_callers_of_two_providers_may_have_is_warned_of() {
+    let two = |first: &str, second: &str| {
+        let mut document = with("/providers/0/identity", json!([first]));
+        let mut other = document["providers"][0].clone();
+        other["name"] = json!("other");
+        other["issuers"] = json!(["https://other.example"]);
+        other["identity"] = json!([second]);
+        document["providers"].as_array_mut().unwrap().push(other);
+        warnings(&document)
+    };
+    for (first, second, warned) in [
+        ("{iss}/{sub}", "{iss}/{sub}", &[][..]),
+        ("{/iss}/{sub}", "{@provider}/{sub}", &[]),
+        ("{sub}", "{iss}/{sub}", &["providers[0].identity[0]: "]),
+        ("{iss}/{sub}", "{tid}/{oid}", &["providers[1].identity[0]: "]),
+        ("{sub}", "{sub}", &["providers[0].identity[0]: ", "providers[1].identity[0]: "]),
+    ] {
+        let lines = two(first, second);
+        assert_eq!(lines.len(), warned.len(), "{lines:?}");
+        for (line, start) in lines.iter().zip(warned) {
+            assert!(line.starts_with(start) && line.contains("another provider's"), "{line}");
+        }
+    }
+    assert_eq!(warnings(&with("/providers/0/identity", json!(["{sub}"]))), [""; 0]);
 }
 
 #[test]

@@ -14,6 +14,8 @@ use super::{HostError, OK, check};
 pub enum Map {
     /// The request's headers.
     Request = 0,
+    /// The request's trailers.
+    RequestTrailers = 1,
     /// The response's headers.
     Response = 2,
     /// The headers of the answer to a call of ours.

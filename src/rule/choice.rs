@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use super::{Reading, RequestLine, Rule};
+use super::{Fit, Reading, RequestLine, Rule};
 use crate::path;
 
 /// Headers by which a server may take another method than that of the request line.
@@ -33,6 +33,8 @@ pub enum Ambiguity {
     Path,
     /// Its letter case, or a header that names another one, decides.
     Method,
+    /// A header decides that comes twice, or in a spelling that some servers take for another.
+    Header,
 }
 
 /// Finds the rule of a request: the first that matches.
@@ -53,7 +55,9 @@ pub fn choose<'r>(rules: &'r [Rule], request: &RequestLine<'_>, strict: bool) ->
         let mut by_host = None;
         for host in hosts(rules, request) {
             let given = Reading { host, method, ..usual };
-            let found = first(rules, &given);
+            let Some(found) = first(rules, &given) else {
+                return Choice::Ambiguous(Ambiguity::Header);
+            };
             let opens = |index: Option<usize>| {
                 index.and_then(|index| rules.get(index)).is_some_and(|rule| !rule.closes())
             };
@@ -85,8 +89,24 @@ pub fn choose<'r>(rules: &'r [Rule], request: &RequestLine<'_>, strict: bool) ->
     }
 }
 
-fn first(rules: &[Rule], reading: &Reading<'_>) -> Option<usize> {
-    rules.iter().position(|rule| rule.is_for(reading))
+/// The first rule that matches; where that depends on how headers are read, the one of them that asks
+/// for all that the others ask for, and `None` where there is none.
+fn first(rules: &[Rule], reading: &Reading<'_>) -> Option<Option<usize>> {
+    let mut chosen = None;
+    for (index, rule) in rules.iter().enumerate() {
+        let fit = rule.fit(reading);
+        if fit == Fit::No {
+            continue;
+        }
+        chosen = Some(match chosen {
+            None => Some(index),
+            Some(chosen) => stricter(rules, chosen, Some(index))?,
+        });
+        if fit == Fit::Surely {
+            return chosen;
+        }
+    }
+    chosen.map_or(Some(None), |chosen| stricter(rules, chosen, None))
 }
 
 /// Of the rules of two readings, the one that asks for all that the other asks for; `None` where
@@ -203,13 +223,15 @@ impl OtherPath<'_> {
         strict: bool,
     ) -> Option<Option<usize>> {
         let other = match self.why {
-            Why::Raw | Why::Parameters => first(rules, reading),
+            Why::Raw | Why::Parameters => first(rules, reading)?,
             // A rule that admits encoded slashes says that they are data. Only one that names the
             // path in which they are not contradicts it: one for any path always would.
             Why::Slashes => {
                 let named = rules
                     .iter()
-                    .position(|rule| rule.is_for(reading) && rule.matcher.names_path(reading));
+                    .position(|rule| {
+                        rule.fit(reading) != Fit::No && rule.matcher.names_path(reading)
+                    });
                 match named {
                     None => return Some(chosen),
                     named => named,

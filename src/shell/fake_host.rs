@@ -37,6 +37,8 @@ pub struct FakeHost {
     pub request: Pairs,
     /// Those of streams that wait, by their contexts.
     pub requests: HashMap<u32, Pairs>,
+    /// Its trailers.
+    pub trailers: Pairs,
     pub response: Pairs,
     /// What the host holds of the request's body.
     pub body: Vec<u8>,
@@ -112,6 +114,7 @@ impl FakeHost {
     fn map(&mut self, map: u32) -> &mut Pairs {
         match map {
             0 => &mut self.request,
+            1 => &mut self.trailers,
             6 => &mut self.answer.0,
             _ => &mut self.response,
         }

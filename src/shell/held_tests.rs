@@ -75,6 +75,7 @@ fn open_with(root: u32, number: u32, token: &str) -> (u32, Action) {
             ("authorization", &authorization),
         ]);
         host.requests.insert(stream, host.request.clone());
+        host.trailers = pairs(&[("x-checksum", "1")]);
     });
     proxy_on_context_create(stream, root);
     (stream, proxy_on_request_headers(stream, 4, 0))
@@ -145,6 +146,24 @@ fn a_request_before_the_first_keys_is_held_and_goes_on_when_they_come() {
     // The next one need not wait.
     assert_eq!(open(root, 2, "k").1, CONTINUE);
     assert_eq!(host(|host| host.tick_period), 1_000);
+}
+
+#[test]
+fn a_held_request_whose_trailers_cannot_be_cleaned_is_refused_when_its_wait_is_over() {
+    let root = start();
+    let (stream, action) = open(root, 1, "k");
+    assert_eq!(action, PAUSE);
+    host(|host| {
+        host.trailers = pairs(&[("x_auth_subject", "root")]);
+        host.failing_call = Some(("proxy_remove_header_map_value", 10));
+    });
+    assert_eq!(proxy_on_request_trailers(stream, 1), PAUSE);
+    host(|host| host.failing_call = None);
+    tick(root, 20 * MILLISECOND);
+    answer(root, "200", &jwks(&["k"]));
+    assert_eq!(host(|host| host.resumed), 0);
+    assert_eq!(replies(), [(503, "store_unavailable".to_owned())]);
+    assert_eq!(proxy_on_request_trailers(stream, 1), PAUSE);
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub struct Http {
 pub struct Stream {
     /// The request passed.
     pub(super) allowed: bool,
+    /// It has trailers that had to go and did not.
+    spoiled: bool,
     /// The request ended with its headers.
     bodyless: bool,
     /// The body that is judged before the request passes.
@@ -66,12 +68,18 @@ impl Http {
     pub fn on_request_headers(&self, end: bool) -> Action {
         self.stream.borrow_mut().bodyless = end;
         let headers = Headers::from_buffer(abi::header_pairs(Map::Request));
+        let owned = &self.state.owned;
         let seen = headers.iter().next().is_some();
-        let mut spoofed = self.state.owned.to_strip(&headers);
-        if seen && spoofed.all(|name| abi::header_remove(Map::Request, name).is_ok()) {
-            self.state.decide(&headers, self.context, &self.stream, None);
-        } else {
+        let mut spoofed = owned.to_strip(&headers).peekable();
+        let any = spoofed.peek().is_some();
+        if !seen || !spoofed.all(|name| abi::header_remove(Map::Request, name).is_ok()) {
             self.state.refuse_unwritable(&headers);
+        } else if any {
+            // What the upstream does not see is not there for the judgement either.
+            let stripped = headers.without(|name| owned.owns(name));
+            self.state.decide(&stripped, self.context, &self.stream, None);
+        } else {
+            self.state.decide(&headers, self.context, &self.stream, None);
         }
         self.stream.borrow().headers_gate()
     }
@@ -81,8 +89,15 @@ impl Http {
         self.state.body_grew(&self.stream, size, end)
     }
 
-    /// The body ended before them.
-    pub fn on_request_trailers(&self) -> Action {
+    /// Removes the trailers that may not come late, and judges the body, which ended before them.
+    /// `count`: how many the host has. Where it does not show or remove them, nothing passes.
+    pub fn on_request_trailers(&self, count: usize) -> Action {
+        let trailers = Headers::from_buffer(abi::header_pairs(Map::RequestTrailers));
+        let seen = count == 0 || trailers.iter().next().is_some();
+        let mut late = self.state.owned.to_strip_late(&trailers);
+        if !seen || !late.all(|name| abi::header_remove(Map::RequestTrailers, name).is_ok()) {
+            self.state.spoil(&self.stream);
+        }
         self.state.body_ended(&self.stream)
     }
 
@@ -125,6 +140,10 @@ impl State {
         waited: Option<Wait>,
     ) -> bool {
         let headers = Headers::from_buffer(abi::header_pairs(Map::Request));
+        if stream.borrow().spoiled {
+            self.refuse_unwritable(&headers);
+            return false;
+        }
         self.decide(&headers, context, stream, waited)
     }
 
@@ -180,6 +199,20 @@ impl State {
         let judgement = Judgement::from(Verdict::Deny(denial.clone()));
         self.report(&judgement);
         self.refuse(&denial, &judgement, Recipient::of(headers));
+    }
+
+    /// Ends a request whose trailers the host does not show or does not change as they must be. One
+    /// that waits is refused when its wait is over, and one that was answered needs no second reply.
+    fn spoil(&self, stream: &RefCell<Stream>) {
+        let passing = {
+            let mut stream = stream.borrow_mut();
+            stream.spoiled = true;
+            let judged = stream.body.take().is_some();
+            std::mem::take(&mut stream.allowed) || judged
+        };
+        if passing {
+            self.refuse_unwritable(&Headers::from_buffer(abi::header_pairs(Map::Request)));
+        }
     }
 
     /// Lets a request pass.

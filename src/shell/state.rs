@@ -21,7 +21,7 @@ use crate::headers::Headers;
 use crate::limit::Counters;
 use crate::payload::Refusal;
 use crate::policy::{Crypto, Policy, Tag};
-use crate::rule::Cost;
+use crate::rule::{Cost, LENT_HEADER};
 use crate::tags::OwnedHeaders;
 use crate::token_source;
 use crate::verdict::{Judgement, Verdict};
@@ -55,7 +55,7 @@ pub struct State {
 impl State {
     /// Takes over a compiled policy; the bucket table is made now, before traffic.
     pub fn new(policy: Policy, metrics: Metrics) -> Self {
-        let owned = OwnedHeaders::of(&policy.tags);
+        let owned = OwnedHeaders::of(&policy);
         let plugin = abi::property(b"plugin_name")
             .and_then(|name| String::from_utf8(name).ok())
             .unwrap_or_default();
@@ -169,7 +169,7 @@ impl State {
         }
         if !self.policy.token.forward {
             for rewrite in token_source::removal(headers, &self.policy.token) {
-                write_header(rewrite.name.as_bytes(), &rewrite.values)?;
+                write_header(&rewrite.name, &rewrite.values)?;
             }
         }
         let rule = judgement.rule.and_then(|index| self.policy.rules.get(index));
@@ -184,7 +184,12 @@ impl State {
         let judged = judgement.needs_body.is_none();
         let lent = !watched || (judged && matches!(judgement.verdict, Verdict::Allow(_)));
         if let Some(value) = authorization.filter(|_| lent) {
-            write_header(b"authorization", &[value.expose().as_bytes().to_vec()])?;
+            let name = LENT_HEADER.as_bytes();
+            // What the caller sent in another spelling would be read beside ours.
+            for (given, _) in headers.spellings(LENT_HEADER).filter(|(given, _)| *given != name) {
+                abi::header_remove(Map::Request, given)?;
+            }
+            write_header(name, &[value.expose().as_bytes().to_vec()])?;
         }
         Ok(())
     }

@@ -142,7 +142,7 @@ fn an_empty_bucket_refuses_with_one_reply_and_another_caller_is_unharmed() {
 fn spoofed_headers_are_stripped_on_every_path() {
     assert!(configure(&configuration()));
     let spoofed: [(&str, &[u8]); 3] =
-        [("x-auth-subject", b"root"), ("x_auth.subject", b"root"), ("x-tollgate-rule", b"x")];
+        [("x-auth-subject", b"root"), ("x~auth.subject", b"root"), ("x!tollgate-rule", b"x")];
     assert_eq!(request("/", &spoofed), CONTINUE);
     assert_eq!(state("reason"), "anonymous");
     host(|host| assert_eq!(host.request.len(), 3, "{:?}", host.request));
@@ -226,6 +226,7 @@ pub(super) fn begin() -> (u32, Action) {
         host.filter_state.clear();
         host.body.clear();
         host.response.clear();
+        host.trailers = vec![(b"x-checksum".to_vec(), b"1".to_vec())];
         let pairs: [(&str, &[u8]); 4] = [
             (":method", b"POST"),
             (":authority", b"ml"),
@@ -334,6 +335,86 @@ fn a_body_that_the_host_does_not_show_whole_never_passes() {
     host(|host| host.failing = Some(2));
     assert_eq!(send(stream, b"{\"data\":1}", true), PAUSE);
     host(|host| host.failing = None);
+}
+
+/// The values of the trailers that go on, by their names.
+fn trailers() -> Vec<String> {
+    host(|host| host.trailers.iter().map(|(n, _)| String::from_utf8(n.clone()).unwrap()).collect())
+}
+
+fn set_trailers(names: &[&str]) {
+    let pair = |name: &&str| (name.as_bytes().to_vec(), b"spoofed".to_vec());
+    host(|host| host.trailers = names.iter().map(pair).collect());
+}
+
+const LATE: [&str; 5] =
+    ["x-auth-subject", "x_auth~subject", "x-tollgate-x", "authorization", "x-checksum"];
+
+#[test]
+fn trailers_bring_no_field_that_only_the_filter_writes_or_that_a_decision_was_made_by() {
+    for document in [configuration(), guarded()] {
+        assert!(configure(&document));
+        let (stream, _) = begin();
+        set_trailers(&LATE);
+        send(stream, b"{\"data\":1}", false);
+        assert_eq!(proxy_on_request_trailers(stream, 5), CONTINUE);
+        assert_eq!(trailers(), ["x-checksum"]);
+        proxy_on_delete(stream);
+    }
+}
+
+#[test]
+fn a_host_that_does_not_show_or_remove_trailers_lets_no_request_pass_that_has_them() {
+    for document in [configuration(), guarded()] {
+        for call in ["proxy_remove_header_map_value", "proxy_get_header_map_pairs"] {
+            host(|host| host.shared.clear());
+            assert!(configure(&document));
+            let (stream, _) = begin();
+            set_trailers(&LATE);
+            send(stream, b"{\"data\":1}", false);
+            host(|host| host.failing_call = Some((call, 10)));
+            for _ in 0..2 {
+                assert_eq!(proxy_on_request_trailers(stream, 5), PAUSE, "{call}");
+                let replies: Vec<_> = host(|host| host.replies.iter().map(|r| r.status).collect());
+                assert_eq!(replies, [503], "{call}");
+            }
+            host(|host| host.failing_call = None);
+            assert_eq!(proxy_on_request_trailers(stream, 5), PAUSE, "{call}");
+            proxy_on_delete(stream);
+            // One without trailers needs neither call.
+            let (stream, _) = begin();
+            set_trailers(&[]);
+            host(|host| host.failing_call = Some((call, 10)));
+            assert_eq!(send(stream, b"{\"data\":1}", true), CONTINUE, "{call}");
+            host(|host| host.failing_call = None);
+            proxy_on_delete(stream);
+        }
+    }
+}
+
+#[test]
+fn what_is_stripped_is_not_there_for_the_judgement_either() {
+    // The configuration that would ask for it does not load, so what is left is a header of replies.
+    let mut document = configuration();
+    document["responses"] = json!({"cors": {"allow_origins": ["https://app.test"]}});
+    document["tags"][0]["header"] = json!("access-control-request-method");
+    assert!(configure(&document));
+    let pairs = [
+        (":method", "OPTIONS"),
+        (":authority", "ml"),
+        (":path", "/score"),
+        ("origin", "https://app.test"),
+        ("access-control-request-method", "POST"),
+    ];
+    let root = host(|host| {
+        host.replies.clear();
+        host.request = pairs.map(|(n, v)| (n.as_bytes().to_vec(), v.as_bytes().to_vec())).to_vec();
+        host.root
+    });
+    proxy_on_context_create(root + 1, root);
+    assert_eq!(proxy_on_request_headers(root + 1, 5, 1), PAUSE);
+    proxy_on_delete(root + 1);
+    assert_eq!(state("reason"), "token_missing");
 }
 
 #[test]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::verify::base64url;
 
 fn header(name: &str, prefix: &str) -> Place {
     Place::Header { name: name.into(), prefix: prefix.into() }
@@ -44,9 +45,124 @@ fn the_scheme_compares_without_case_and_other_schemes_are_no_token() {
         ("Basic abc, Bearer a.b.c", Found::Several),
         ("Digest a=b, c=d", Found::None),
         ("Bearer Bearer a.b.c", one("Bearer a.b.c")),
+        ("Bearer-Token a.b.c", Found::None),
+        ("Bearer\ta.b.c", one(".")),
+        ("Bearer \ta.b.c", one(".")),
+        ("Bearer\t a.b.c", one(".")),
+        ("bearer\x0ba.b.c", one(".")),
+        ("Bearer\u{a0}a.b.c", one(".")),
+        ("Bearer:a.b.c", one(".")),
+        ("Bearer=a.b.c", one(".")),
+        ("\u{a0}Bearer a.b.c", one(".")),
+        ("\"Bearer a.b.c\"", one(".")),
+        ("Basic x, Bearer\ta.b.c", Found::Several),
     ] {
         let headers = Headers::from_pairs(&[("authorization", value)]);
         assert_eq!(find(&headers, &bearer()), found, "{value}");
+    }
+}
+
+#[test]
+fn what_a_server_could_split_at_another_space_is_malformed_and_goes_with_the_token() {
+    for byte in (0..=255_u8).filter(|byte| !continues_name(*byte) && !b" ,".contains(byte)) {
+        let values = [
+            [b"Bearer", &[byte][..], b"YQ.b.c"].concat(),
+            [b"bearer ", &[byte][..], b"YQ.b.c"].concat(),
+            [b"BEARER", &[byte][..], b" YQ.b.c"].concat(),
+        ];
+        for value in values {
+            let headers = Headers::from_pairs(&[("authorization", &value)]);
+            let Found::One(token) = find(&headers, &bearer()) else {
+                panic!("{}", value.escape_ascii());
+            };
+            let header = token.split(|byte| *byte == b'.').next().unwrap();
+            let is_token = !header.is_empty() && base64url::decode(header).is_some();
+            assert!(!is_token, "{}", value.escape_ascii());
+            let gone = [Rewrite { name: b"authorization".to_vec(), values: vec![] }];
+            assert_eq!(removal(&headers, &bearer()), gone, "{}", value.escape_ascii());
+        }
+    }
+}
+
+#[test]
+fn an_empty_value_is_no_token() {
+    let rules = everywhere();
+    for (name, empty) in [
+        ("x-user-token", ""),
+        ("x-user-token", " "),
+        ("X_User_Token", ""),
+        ("cookie", "access_token="),
+        ("cookie", "access_token=\"\""),
+        (":path", "/a?access_token="),
+        (":path", "/a?access_token"),
+        ("sec-websocket-protocol", "bearer."),
+        ("sec-websocket-protocol", "base64url.bearer.authorization.k8s.io."),
+        ("authorization", ""),
+    ] {
+        assert_eq!(find(&Headers::from_pairs(&[(name, empty)]), &rules), Found::None, "{name}");
+        for beside in [("authorization", "Bearer a.b.c"), ("x-user-token", "a.b.c")] {
+            let headers = Headers::from_pairs(&[(name, empty), beside]);
+            assert_eq!(find(&headers, &rules), one("a.b.c"), "{name} {beside:?}");
+        }
+    }
+}
+
+#[test]
+fn every_spelling_of_a_token_header_is_that_header() {
+    for name in ["x_user_token", "X.User.Token", "x~user+token"] {
+        let alone = Headers::from_pairs(&[(name, "a.b.c")]);
+        assert_eq!(find(&alone, &everywhere()), one("a.b.c"), "{name}");
+        let gone = [Rewrite { name: name.into(), values: vec![] }];
+        assert_eq!(removal(&alone, &everywhere()), gone, "{name}");
+        for token in ["a.b.c", "d.e.f"] {
+            let beside = Headers::from_pairs(&[("x-user-token", "a.b.c"), (name, token)]);
+            assert_eq!(find(&beside, &everywhere()), Found::Several, "{name}");
+            let gone =
+                ["x-user-token", name].map(|name| Rewrite { name: name.into(), values: vec![] });
+            assert_eq!(removal(&beside, &everywhere()), gone, "{name}");
+        }
+    }
+    let pairs = [("sec_websocket_protocol", "chat, bearer.a.b.c"), ("sec-websocket-protocol", "x")];
+    let headers = Headers::from_pairs(&pairs);
+    assert_eq!(find(&headers, &everywhere()), one("a.b.c"));
+    let left = [Rewrite { name: pairs[0].0.into(), values: vec![b"chat".to_vec()] }];
+    assert_eq!(removal(&headers, &everywhere()), left);
+}
+
+#[test]
+fn a_protocol_after_a_word_is_the_token_and_goes_with_the_word() {
+    let rules = rules(vec![Place::WebsocketProtocolAfter("bearer".into())]);
+    type Case = (&'static [&'static str], Found<'static>, Option<&'static [&'static str]>);
+    let cases: [Case; 18] = [
+        (&["bearer, a.b.c"], one("a.b.c"), Some(&[])),
+        (&["bearer,a.b.c"], one("a.b.c"), Some(&[])),
+        (&["chat, bearer, a.b.c, v2"], one("a.b.c"), Some(&["chat, v2"])),
+        (&["bearer, a.b.c, v2"], one("a.b.c"), Some(&["v2"])),
+        (&["bearer", "a.b.c"], one("a.b.c"), Some(&[])),
+        (&["chat, bearer", "a.b.c, v2"], one("a.b.c"), Some(&["chat", "v2"])),
+        (&["bearer,", " ,a.b.c"], one("a.b.c"), Some(&[])),
+        (&["bearer,,a.b.c"], one("a.b.c"), Some(&[])),
+        (&["bearer, a.b.c, bearer, a.b.c"], one("a.b.c"), Some(&[])),
+        (&["bearer, a.b.c, bearer, d.e.f"], Found::Several, Some(&[])),
+        (&["bearer, bearer, a.b.c"], Found::Several, Some(&[])),
+        (&["bearer"], Found::None, None),
+        (&["chat, bearer"], Found::None, None),
+        (&["a.b.c, bearer"], Found::None, None),
+        (&["Bearer, a.b.c"], Found::None, None),
+        (&["bearer.a.b.c"], Found::None, None),
+        (&["chat"], Found::None, None),
+        (&[""], Found::None, None),
+    ];
+    for (lines, found, left) in cases {
+        let pairs: Vec<_> = lines.iter().map(|line| ("sec-websocket-protocol", *line)).collect();
+        let headers = Headers::from_pairs(&pairs);
+        assert_eq!(find(&headers, &rules), found, "{lines:?}");
+        let rewrites = removal(&headers, &rules);
+        let left = left.map(|left| Rewrite {
+            name: b"sec-websocket-protocol".to_vec(),
+            values: left.iter().map(|line| line.as_bytes().to_vec()).collect(),
+        });
+        assert_eq!(rewrites, left.into_iter().collect::<Vec<_>>(), "{lines:?}");
     }
 }
 
@@ -101,7 +217,7 @@ fn each_place_gives_its_token_and_loses_nothing_else() {
         ("cookie", "x=\"a b\" ;  access_token=\"a.b.c\" ; y", Some("a.b.c"), Some("x=\"a b\" ; y")),
         ("cookie", "access_token =a.b.c", Some("a.b.c"), None),
         ("cookie", "access_token=a.b.c; access_token=a.b.c", Some("a.b.c"), None),
-        ("cookie", "access_token=", Some(""), None),
+        ("cookie", "access_token=", None, None),
         ("cookie", "access_token", None, Some("access_token")),
         ("cookie", "Access_Token=a", None, Some("Access_Token=a")),
         (
@@ -119,7 +235,7 @@ fn each_place_gives_its_token_and_loses_nothing_else() {
         (":path", "/a?access_token=a.b.c&y=2", Some("a.b.c"), Some("/a?y=2")),
         (":path", "/a?access_token=a.b.c&access_token=a.b.c", Some("a.b.c"), Some("/a")),
         (":path", "/a?access%5Ftoken=a%2Eb.c&y", Some("a.b.c"), Some("/a?y")),
-        (":path", "/a?access_token", Some(""), Some("/a")),
+        (":path", "/a?access_token", None, Some("/a")),
         (
             ":path",
             "/a?ACCESS_TOKEN=a&xaccess_token=b",
@@ -141,7 +257,7 @@ fn each_place_gives_its_token_and_loses_nothing_else() {
         (
             "sec-websocket-protocol",
             "base64url.bearer.authorization.k8s.io.!, chat",
-            Some(""),
+            Some("."),
             Some("chat"),
         ),
         ("sec-websocket-protocol", "chat", None, Some("chat")),
@@ -176,7 +292,9 @@ fn the_same_token_in_two_places_is_one_and_another_makes_several() {
         changed[at].1 = changed[at].1.replace("a.b.c", "d.e.f");
         assert_eq!(find(&Headers::from_pairs(&changed), &everywhere()), Found::Several, "{at}");
         changed[at].1 = places[at].1.replace("a.b.c", "");
-        assert_eq!(find(&Headers::from_pairs(&changed), &everywhere()), Found::Several, "{at}");
+        // A scheme without a token is malformed, an empty value is none.
+        let want = if at == 0 { Found::Several } else { one("a.b.c") };
+        assert_eq!(find(&Headers::from_pairs(&changed), &everywhere()), want, "{at}");
     }
     for (name, value) in [
         ("cookie", "access_token=a; access_token=b"),
@@ -221,9 +339,7 @@ fn no_bytes_make_it_panic_and_what_was_removed_is_not_found_again() {
                 let headers = Headers::from_pairs(&[(name.as_bytes(), value)]);
                 let mut left: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
                 for rewrite in removal(&headers, &rules) {
-                    left.extend(
-                        rewrite.values.into_iter().map(|v| (rewrite.name.clone().into(), v)),
-                    );
+                    left.extend(rewrite.values.into_iter().map(|v| (rewrite.name.clone(), v)));
                 }
                 assert_eq!(
                     find(&Headers::from_pairs(&left), &rules),

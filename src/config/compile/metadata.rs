@@ -207,6 +207,6 @@ fn bearer_method(place: &Place) -> Option<&'static str> {
             (name == "authorization" && prefix.eq_ignore_ascii_case("Bearer ")).then_some("header")
         }
         Place::Query(name) => (name == "access_token").then_some("query"),
-        Place::Cookie(_) | Place::WebsocketProtocol(_) => None,
+        Place::Cookie(_) | Place::WebsocketProtocol(_) | Place::WebsocketProtocolAfter(_) => None,
     }
 }

@@ -2,6 +2,8 @@
 
 mod cors;
 mod grant;
+mod headers;
+mod identity;
 mod keys;
 mod limit;
 mod matching;
@@ -47,7 +49,7 @@ pub(super) fn policy(
     settings::privacy(raw.privacy.as_ref(), report);
     let token_cache = settings::token_cache(raw.token_cache.as_ref(), report);
     let max_identities = settings::max_identities(raw.store.as_ref(), &root, report);
-    tag::warn_of_stripped_headers(raw, report);
+    headers::check(raw, &token, report);
     Some(Policy {
         providers: providers?,
         token,

@@ -1,13 +1,12 @@
-//! `tags`, and what follows from the headers that they own.
+//! `tags`.
 
 use std::collections::BTreeSet;
 
-use super::{read, settings};
+use super::{headers, read, settings};
 use crate::config::Environment;
 use crate::config::report::{At, Report, quoted};
-use crate::config::schema::{RawConfig, RawCost, RawTag};
+use crate::config::schema::{RawConfig, RawTag};
 use crate::policy::Tag;
-use crate::template::{Part, Template};
 
 /// The names that the filter writes below `wasm.tollgate.` itself.
 const RESERVED: [&str; 6] = ["decision", "reason", "rule", "provider", "limit", "cost"];
@@ -46,7 +45,7 @@ const FOREIGN: [&str; 29] = [
 ];
 
 /// The tags without a `tags` section: name and template; the header is `x-auth-<name>`.
-const DEFAULT: [(&str, &str); 3] =
+pub(super) const DEFAULT: [(&str, &str); 3] =
     [("identity", "{@identity}"), ("subject", "{sub}"), ("issuer", "{iss}")];
 
 /// Compiles all tags.
@@ -143,7 +142,7 @@ fn header(
     report: &mut Report,
 ) -> Option<String> {
     let name = read::header_name(text, at, report)?;
-    let alias = folded(&name);
+    let alias = headers::folded(&name);
     if FOREIGN.contains(&alias.as_str()) || alias.starts_with("x-envoy-") {
         report.problem(
             at,
@@ -154,62 +153,9 @@ fn header(
     if !taken.insert(alias) {
         report.problem(
             at,
-            format_args!("{} is the header of another tag (- _ . are one)", quoted(text)),
+            format_args!("{} is the header of another tag (to some servers all but letters and digits is one)", quoted(text)),
         );
         return None;
     }
     Some(name)
-}
-
-/// A header name as a careless backend folds it: `_` and `.` become `-`.
-fn folded(name: &str) -> String {
-    name.to_ascii_lowercase().replace(['_', '.'], "-")
-}
-
-/// Headers of tags are removed from every request before anything reads them. What asks for one
-/// elsewhere in the document is a mistake: a token there is an error, anything else a warning.
-pub(super) fn warn_of_stripped_headers(raw: &RawConfig, report: &mut Report) {
-    let mut owned = BTreeSet::new();
-    match &raw.tags {
-        Some(tags) => owned.extend(tags.iter().filter_map(|tag| tag.header.as_deref()).map(folded)),
-        None => owned.extend(DEFAULT.iter().map(|(name, _)| format!("x-auth-{name}"))),
-    }
-    let stripped = |name: &str| {
-        let name = folded(name);
-        owned.contains(&name) || name.starts_with("x-tollgate-")
-    };
-    let from = raw.token.iter().flat_map(|token| token.from.iter().flatten());
-    for (index, entry) in from.enumerate() {
-        if entry.header.as_deref().is_some_and(stripped) {
-            let at = At::root().field("token").field("from").index(index).field("header");
-            report.problem(&at, "is a header of a tag, which is removed from every request");
-        }
-    }
-    const GONE: &str =
-        "names a header of a tag: it is removed from every request, so nothing is found";
-    for (index, rule) in raw.rules.iter().flatten().enumerate() {
-        let at = At::root().field("rules").index(index);
-        let headers = rule.matcher.iter().flat_map(|m| m.headers.iter().flatten());
-        for (name, _) in headers.filter(|(name, _)| stripped(name)) {
-            report.warning(&at.field("match").field("headers").field(name), GONE);
-        }
-        if let Some(RawCost::From(cost)) = &rule.cost
-            && cost.header.as_deref().is_some_and(stripped)
-        {
-            report.warning(&at.field("cost").field("header"), GONE);
-        }
-    }
-    let keys = raw.limits.iter().flatten().enumerate().map(|(index, limit)| {
-        (At::root().field("limits").index(index).field("key"), limit.key.as_deref())
-    });
-    let values = raw.tags.iter().flatten().enumerate().map(|(index, tag)| {
-        (At::root().field("tags").index(index).field("value"), tag.value.as_deref())
-    });
-    for (at, text) in keys.chain(values) {
-        let template = text.and_then(|text| Template::parse(text).ok());
-        let asks = |part: &Part| matches!(part, Part::Header(name) if stripped(name));
-        if template.is_some_and(|template| template.parts().iter().any(asks)) {
-            report.warning(&at, GONE);
-        }
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::read;
+use super::{headers, read};
 use crate::config::report::{At, Report};
 use crate::config::schema::{RawFrom, RawToken};
 use crate::policy::TokenRules;
@@ -45,8 +45,15 @@ pub(super) fn token(raw: Option<&RawToken>, report: &mut Report) -> TokenRules {
 
 /// Compiles one entry of `from`: exactly one place, and a prefix only beside a header.
 fn source(raw: &RawFrom, at: &At, report: &mut Report) -> Option<Place> {
-    const ALLOWED: &str = "exactly one of header, cookie, query, websocket_protocol";
-    let places = [&raw.header, &raw.cookie, &raw.query, &raw.websocket_protocol];
+    const ALLOWED: &str =
+        "exactly one of header, cookie, query, websocket_protocol, websocket_protocol_after";
+    let places = [
+        &raw.header,
+        &raw.cookie,
+        &raw.query,
+        &raw.websocket_protocol,
+        &raw.websocket_protocol_after,
+    ];
     match places.into_iter().flatten().count() {
         1 => {}
         0 => report.required(at, ALLOWED),
@@ -91,6 +98,14 @@ fn source(raw: &RawFrom, at: &At, report: &mut Report) -> Option<Place> {
             "is not the beginning of a subprotocol name (RFC 6455 §4.1)",
         );
     }
+    if let Some(protocol) = &raw.websocket_protocol_after
+        && !is_token(protocol)
+    {
+        report.problem(
+            &at.field("websocket_protocol_after"),
+            "is not a subprotocol name (RFC 6455 §4.1)",
+        );
+    }
     let header = raw.header.as_ref().map(|name| Place::Header {
         name: name.to_ascii_lowercase(),
         prefix: raw.prefix.clone().unwrap_or_default(),
@@ -99,11 +114,13 @@ fn source(raw: &RawFrom, at: &At, report: &mut Report) -> Option<Place> {
         .or_else(|| raw.cookie.clone().map(Place::Cookie))
         .or_else(|| raw.query.clone().map(Place::Query))
         .or_else(|| raw.websocket_protocol.clone().map(Place::WebsocketProtocol))
+        .or_else(|| raw.websocket_protocol_after.clone().map(Place::WebsocketProtocolAfter))
 }
 
-/// Whether two entries look at the same place.
+/// Whether two entries look at the same place; header names compare as servers may fold them.
 fn same_place(a: &RawFrom, b: &RawFrom) -> bool {
-    let header = |raw: &RawFrom| raw.header.as_ref().map(|name| name.to_ascii_lowercase());
-    (header(a), &a.prefix, &a.cookie, &a.query, &a.websocket_protocol)
-        == (header(b), &b.prefix, &b.cookie, &b.query, &b.websocket_protocol)
+    let header = |raw: &RawFrom| raw.header.as_deref().map(headers::folded);
+    (header(a), &a.prefix, &a.cookie, &a.query) == (header(b), &b.prefix, &b.cookie, &b.query)
+        && (&a.websocket_protocol, &a.websocket_protocol_after)
+            == (&b.websocket_protocol, &b.websocket_protocol_after)
 }

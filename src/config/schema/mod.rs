@@ -80,10 +80,11 @@ record! {
 }
 
 record! {
-    /// A place of a token: exactly one of `header`, `cookie`, `query` and `websocket_protocol`.
+    /// A place of a token: exactly one of `header`, `cookie`, `query`, `websocket_protocol` and
+    /// `websocket_protocol_after`.
     RawFrom { "oneOf": [
         { "required": ["header"] }, { "required": ["cookie"] }, { "required": ["query"] },
-        { "required": ["websocket_protocol"] },
+        { "required": ["websocket_protocol"] }, { "required": ["websocket_protocol_after"] },
     ], "dependentRequired": { "prefix": ["header"] } } [
         /// A request header.
         header: String,
@@ -93,8 +94,12 @@ record! {
         cookie: String,
         /// A parameter of the query.
         query: String,
-        /// The beginning of a WebSocket subprotocol, whose rest is the token in base64url.
+        /// The beginning of a WebSocket subprotocol, whose rest is the token: in base64url where it
+        /// begins with `base64url.`, else as it is.
         websocket_protocol: String,
+        /// The WebSocket subprotocol that the token follows in the list, such as `bearer`; both are
+        /// removed with `forward: false`.
+        websocket_protocol_after: String,
     ]
 }
 

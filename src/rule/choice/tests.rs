@@ -1,4 +1,4 @@
-use super::super::tests::{Headers, hosts, methods, paths, request, rule};
+use super::super::tests::{Headers, headers, hosts, methods, paths, request, rule};
 use super::*;
 use crate::grant::{Demand, Grant};
 use crate::rule::{Auth, HeaderSecret, Matcher};
@@ -14,6 +14,7 @@ fn choice<'r>(rules: &'r [Rule], request: &RequestLine<'_>, strict: bool) -> &'r
         Choice::Ambiguous(Ambiguity::Host) => "host",
         Choice::Ambiguous(Ambiguity::Path) => "path",
         Choice::Ambiguous(Ambiguity::Method) => "method",
+        Choice::Ambiguous(Ambiguity::Header) => "header",
     }
 }
 
@@ -242,4 +243,56 @@ fn readings_of_several_parts_at_once_are_looked_at_together() {
     assert_eq!(ask("public:1", "/secret", "GET"), "host");
     assert_eq!(ask("other:1", "/secret", "delete"), "strict");
     assert_eq!(ask("other:1", "/%73ecret;x", "delete"), "strict");
+}
+
+#[test]
+fn a_header_with_more_than_one_reading_chooses_neither_a_weaker_nor_a_stricter_rule() {
+    let by = |name: &str, value, auth| rule(name, headers("x-a", value), auth);
+    let all = || rule("all", Matcher::default(), Auth::Required);
+    let opened = [by("open", Some("1"), Auth::None), all()];
+    let only = [by("open", Some("1"), Auth::None)];
+    let watched = [by("maybe", None, Auth::Optional), all()];
+    let closed = [with_role(by("strict", Some("1"), Auth::Required), "admin"), all()];
+    let weaker = [by("weak", Some("1"), Auth::Required), with_role(all(), "admin")];
+    let sides = [
+        with_role(by("blue", Some("1"), Auth::Required), "blue"),
+        with_role(by("green", Some("2"), Auth::Required), "green"),
+        all(),
+    ];
+    type Case<'a> = (&'a [Rule], &'static [(&'static str, &'static str)], &'static str);
+    let cases: [Case<'_>; 23] = [
+        (&opened, &[("x-a", "1")], "open"),
+        (&opened, &[("x_a", "1")], "all"),
+        (&opened, &[("x-a", "1"), ("x-a", "1")], "all"),
+        (&opened, &[("x-a", "1"), ("X-A", "2")], "all"),
+        (&opened, &[("x-a", "1,2")], "all"),
+        (&only, &[("x_a", "1")], "header"),
+        (&only, &[("x_a", "2")], "none"),
+        (&watched, &[("x-a", "")], "maybe"),
+        (&watched, &[("x+a", "")], "all"),
+        (&closed, &[("x-a", "1")], "strict"),
+        (&closed, &[("x-a", "2")], "all"),
+        (&closed, &[("x_a", "2")], "all"),
+        (&closed, &[("x_a", "1")], "strict"),
+        (&closed, &[("x-a", "2"), ("x-a", "1")], "strict"),
+        (&closed, &[("x-a", "2"), ("x!a", "1")], "strict"),
+        (&closed, &[("x-a", "2,1")], "strict"),
+        (&weaker, &[("x-a", "1")], "weak"),
+        (&weaker, &[("x_a", "1")], "all"),
+        (&sides, &[("x-a", "1")], "blue"),
+        (&sides, &[("x-a", "2")], "green"),
+        (&sides, &[("x-a", "1"), ("x-a", "2")], "header"),
+        (&sides, &[("x-a", "1"), ("x_a", "2")], "header"),
+        (&sides, &[("x_a", "1")], "blue"),
+    ];
+    for (rules, given, want) in cases {
+        let given = Headers(given);
+        for path in ["/", "/a;x", "/%61"] {
+            let line = request(Some("h"), Some(path), "GET");
+            let line = RequestLine { headers: &given, ..line };
+            for strict in [false, true] {
+                assert_eq!(choice(rules, &line, strict), want, "{:?} {path} {strict}", given.0);
+            }
+        }
+    }
 }

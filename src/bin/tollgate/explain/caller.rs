@@ -23,6 +23,7 @@ pub fn place(place: &Place) -> String {
         Place::Cookie(name) => format!("cookie {name}"),
         Place::Query(name) => format!("query parameter {name}"),
         Place::WebsocketProtocol(prefix) => format!("sec-websocket-protocol {prefix}…"),
+        Place::WebsocketProtocolAfter(word) => format!("sec-websocket-protocol {word}, …"),
     }
 }
 

@@ -10,6 +10,7 @@ use tollgate::limit::table::Table;
 use tollgate::policy::{self, Policy};
 use tollgate::provider::KeysFrom;
 use tollgate::quota_plan::Planned;
+use tollgate::tags::OwnedHeaders;
 use tollgate::token_source::{self, Found, Place};
 use tollgate::verdict::Judgement;
 use tollgate::verify::Keys;
@@ -46,7 +47,9 @@ pub struct Line {
 
 /// One request and what became of it.
 pub struct Outcome {
-    /// As the filter saw them.
+    /// As they came.
+    pub received: Headers,
+    /// As the filter judged them: without what only it may write.
     pub headers: Headers,
     /// The verdict and what it rests on.
     pub judgement: Judgement,
@@ -67,7 +70,9 @@ impl Keys for Scene {
 impl Scene {
     /// Judges a request with this token; `None`: without one.
     pub fn judge(&self, line: &Line, token: Option<&[u8]>) -> Outcome {
-        let headers = self.headers(line, token);
+        let received = self.headers(line, token);
+        let owned = OwnedHeaders::of(&self.policy);
+        let headers = received.without(|name| owned.owns(name));
         let store = Memory::default();
         let table = Table::open(&store, "explain", IDENTITIES, [7; 16]).ok();
         let counted = self.policy.rules.iter().any(|rule| rule.concurrency.is_some());
@@ -96,7 +101,7 @@ impl Scene {
         };
         let judgement = gate.judge(&request);
         let plan = gate.plan(&request, &judgement);
-        Outcome { judgement, plan, headers }
+        Outcome { judgement, plan, received, headers }
     }
 
     /// The token that the filter finds in a request.
@@ -137,6 +142,10 @@ fn put(pairs: &mut Vec<(String, Vec<u8>)>, place: &Place, token: &[u8]) {
                 false => token.to_vec(),
             };
             let value = [prefix.as_bytes(), &token, b", json"].concat();
+            pairs.push(("sec-websocket-protocol".to_owned(), value));
+        }
+        Place::WebsocketProtocolAfter(word) => {
+            let value = [word.as_bytes(), b", ", token].concat();
             pairs.push(("sec-websocket-protocol".to_owned(), value));
         }
     }

@@ -128,6 +128,10 @@ fn choose<'s>(scene: &'s Scene, outcome: &Outcome, steps: &mut Vec<Step>) -> Opt
                 "in upper case, or with the method that a header names, the request falls under \
                  another rule"
             }
+            Choice::Ambiguous(Ambiguity::Header) => {
+                "a header that a rule asks for comes twice, or in a spelling that some servers take for \
+                 another: as they read it, the request falls under another rule"
+            }
             _ => "no rule matches, and what no rule matches is refused",
         };
         steps.push(Step::new("rule", Status::Failed, why).with(why_not));

@@ -15,7 +15,7 @@ use super::telling::shown;
 pub fn step(scene: &Scene, rule: &Rule, outcome: &Outcome, redact: bool) -> Step {
     let policy = &scene.policy;
     let mut details = Vec::new();
-    for name in OwnedHeaders::of(&policy.tags).to_strip(&outcome.headers) {
+    for name in OwnedHeaders::of(policy).to_strip(&outcome.received) {
         details.push(format!(
             "- {}: removed, only the filter writes it",
             String::from_utf8_lossy(name)
@@ -23,7 +23,10 @@ pub fn step(scene: &Scene, rule: &Rule, outcome: &Outcome, redact: bool) -> Step
     }
     if !policy.token.forward {
         for rewrite in token_source::removal(&outcome.headers, &policy.token) {
-            details.push(format!("- {}: the token is removed", rewrite.name));
+            details.push(format!(
+                "- {}: the token is removed",
+                String::from_utf8_lossy(&rewrite.name)
+            ));
         }
     }
     for (index, value) in outcome.judgement.tags() {
