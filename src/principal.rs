@@ -1,9 +1,7 @@
 //! The authenticated caller: verified claims and the identity that stands for them.
 
-use std::borrow::Cow;
-
 use crate::provider::Provider;
-use crate::template::{Filled, Part, Scope};
+use crate::template::{Filled, Part, PartValue, Scope};
 use crate::verify::claims::{Claims, RefusedClaims};
 use crate::verify::{VerifyError, base64url};
 
@@ -58,10 +56,10 @@ impl Principal {
 
 /// The identity of a caller.
 fn identity(claims: &Claims, provider: &Provider) -> Result<String, VerifyError> {
-    let scope = IdentityScope(claims);
+    let scope = IdentityScope { claims, provider: &provider.name };
     let mut identity = String::new();
     for (index, template) in provider.identity.iter().enumerate() {
-        match template.fill(&scope, &mut identity) {
+        match template.identify(&scope, &mut identity) {
             Filled::Whole => return Ok(identity),
             Filled::WithEmptyPart => return Err(VerifyError::Unidentified(Some(index))),
             Filled::Absent => {}
@@ -124,13 +122,17 @@ fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
     pairs.iter().map(|[high, low]| Some((nibble(*high)? << 4) | nibble(*low)?)).collect()
 }
 
-/// Claims alone: an identity never depends on what the request says beside its token.
-struct IdentityScope<'a>(&'a Claims);
+/// Claims and their provider: an identity never depends on what the request says beside its token.
+struct IdentityScope<'a> {
+    claims: &'a Claims,
+    provider: &'a str,
+}
 
 impl Scope for IdentityScope<'_> {
-    fn value(&self, part: &Part) -> Option<Cow<'_, str>> {
+    fn value(&self, part: &Part) -> Option<PartValue<'_>> {
         match part {
-            Part::Claim(claim) => self.0.text(claim),
+            Part::Claim(claim) => self.claims.identity_part(claim),
+            Part::Provider => Some(PartValue::Text(self.provider.into())),
             _ => None,
         }
     }

@@ -1,7 +1,10 @@
 //! Templates and claim references: text of the configuration that is filled from a request.
 
-use std::borrow::Cow;
+mod fill;
+
 use std::fmt;
+
+pub use fill::{Filled, PartValue, Piece, Scope};
 
 /// Where a claim stands in the payload.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -38,23 +41,6 @@ pub enum Part {
     ClientAddress,
     /// `{@header:NAME}`: the value of a request header; the name is lower case.
     Header(String),
-}
-
-/// What a template is filled from.
-pub trait Scope {
-    /// The value of a part; `None` when it has none. Never asked for [`Part::Text`].
-    fn value(&self, part: &Part) -> Option<Cow<'_, str>>;
-}
-
-/// How filling a template ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Filled {
-    /// Every part has a value and none of them is empty.
-    Whole,
-    /// Every part has a value, at least one of them the empty text.
-    WithEmptyPart,
-    /// A part has no value; nothing was written.
-    Absent,
 }
 
 /// Why a text is not a template or not a claim reference.
@@ -172,32 +158,25 @@ impl Template {
         })
     }
 
-    /// Appends the filled template to `out`; `false`, with `out` as it was, when a part has no
-    /// value.
-    pub fn render(&self, scope: &dyn Scope, out: &mut String) -> bool {
-        self.fill(scope, out) != Filled::Absent
+    /// Whether the token has a part in the value.
+    pub fn draws_on_token(&self) -> bool {
+        self.parts.iter().any(|part| match part {
+            Part::Claim(_) | Part::Identity | Part::Kid | Part::Provider => true,
+            Part::Text(_) | Part::Rule | Part::ClientAddress | Part::Header(_) => false,
+        })
     }
 
-    /// Like [`Template::render`], and tells whether a part was empty: an identity must not be
-    /// built from an empty part.
-    pub fn fill(&self, scope: &dyn Scope, out: &mut String) -> Filled {
-        let start = out.len();
-        let mut filled = Filled::Whole;
-        for part in &self.parts {
-            if let Part::Text(text) = part {
-                out.push_str(text);
-                continue;
+    /// Whether [`Template::identify`] makes another text of any other values. Two parts without a
+    /// text between them that an escape can be told from do not: `{a}{b}`, `{a}1{b}`, `{a}%{b}`.
+    pub fn is_separable(&self) -> bool {
+        let mut separated = true;
+        self.parts.iter().all(|part| match part {
+            Part::Text(text) => {
+                separated |= text.chars().any(fill::separates);
+                true
             }
-            let Some(value) = scope.value(part) else {
-                out.truncate(start);
-                return Filled::Absent;
-            };
-            if value.is_empty() {
-                filled = Filled::WithEmptyPart;
-            }
-            out.push_str(&value);
-        }
-        filled
+            _ => std::mem::replace(&mut separated, false),
+        })
     }
 }
 
@@ -236,106 +215,4 @@ pub(crate) fn is_token(text: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    struct Sample;
-
-    impl Scope for Sample {
-        fn value(&self, part: &Part) -> Option<Cow<'_, str>> {
-            match part {
-                Part::Claim(ClaimRef::Name(name)) if name == "tid" => Some("t1".into()),
-                Part::Claim(ClaimRef::Name(name)) if name == "empty" => Some("".into()),
-                Part::Claim(ClaimRef::Pointer(p)) if p == &["a", "b/c"] => Some("x,y".into()),
-                Part::Identity => Some("me".into()),
-                Part::Header(name) if name == "x-batch" => Some("7".into()),
-                _ => None,
-            }
-        }
-    }
-
-    #[test]
-    fn a_template_has_a_value_only_if_every_part_has_one() {
-        for (text, want) in [
-            ("{tid}", Some("t1")),
-            ("{tid}/{/a/b~1c}", Some("t1/x,y")),
-            ("a{@identity}b{@header:X-Batch}c", Some("ameb7c")),
-            ("text alone", Some("text alone")),
-            ("{empty}", Some("")),
-            ("{tid}/{oid}", None),
-            ("{@rule}", None),
-        ] {
-            let mut out = String::from("kept:");
-            let has = Template::parse(text).unwrap().render(&Sample, &mut out);
-            assert_eq!(has, want.is_some(), "{text}");
-            assert_eq!(out, format!("kept:{}", want.unwrap_or_default()), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_value_is_the_tokens_alone_if_each_of_its_parts_is() {
-        for (text, part, of_token) in [
-            ("text", Part::Text("text".into()), true),
-            ("{tid}", Part::Claim(ClaimRef::Name("tid".into())), true),
-            ("{@identity}", Part::Identity, true),
-            ("{@kid}", Part::Kid, true),
-            ("{@provider}", Part::Provider, true),
-            ("{@rule}", Part::Rule, false),
-            ("{@client_address}", Part::ClientAddress, false),
-            ("{@header:X-A}", Part::Header("x-a".into()), false),
-        ] {
-            let template = Template::parse(text).unwrap();
-            assert_eq!(template.parts(), [part], "{text}");
-            assert_eq!(template.is_of_token(), of_token, "{text}");
-            let mixed = Template::parse(&format!("{{sub}}{text}")).unwrap();
-            assert_eq!(mixed.is_of_token(), of_token, "{{sub}}{text}");
-        }
-    }
-
-    #[test]
-    fn an_empty_part_is_told_apart_from_a_missing_one() {
-        for (text, want) in [
-            ("{tid}", Filled::Whole),
-            ("{tid}/{empty}", Filled::WithEmptyPart),
-            ("{empty}/{oid}", Filled::Absent),
-        ] {
-            assert_eq!(Template::parse(text).unwrap().fill(&Sample, &mut String::new()), want);
-        }
-    }
-
-    #[test]
-    fn a_text_that_is_no_template_is_refused_with_its_cause() {
-        for (text, want) in [
-            ("", TemplateError::Empty),
-            ("{", TemplateError::Unclosed),
-            ("a{b", TemplateError::Unclosed),
-            ("{a{b}", TemplateError::Unclosed),
-            ("a}", TemplateError::StrayBrace),
-            ("{a}}", TemplateError::StrayBrace),
-            ("{{a}}", TemplateError::Unclosed),
-            ("{}", TemplateError::EmptyPart),
-            ("{@who}", TemplateError::UnknownPart("@who".into())),
-            ("{@}", TemplateError::UnknownPart("@".into())),
-            ("{@header:}", TemplateError::HeaderName),
-            ("{@header:a b}", TemplateError::HeaderName),
-            ("{@header::path}", TemplateError::HeaderName),
-            ("{/a~2}", TemplateError::PointerEscape),
-            ("{/a~}", TemplateError::PointerEscape),
-        ] {
-            assert_eq!(Template::parse(text), Err(want), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_claim_reference_is_a_name_unless_it_begins_with_a_slash() {
-        let name = |text: &str| Ok(ClaimRef::Name(text.into()));
-        let pointer =
-            |tokens: &[&str]| Ok(ClaimRef::Pointer(tokens.iter().map(|t| (*t).into()).collect()));
-        assert_eq!(ClaimRef::parse("a.b"), name("a.b"));
-        assert_eq!(ClaimRef::parse("https://example.com/role"), name("https://example.com/role"));
-        assert_eq!(ClaimRef::parse("@x"), name("@x"));
-        assert_eq!(ClaimRef::parse("/"), pointer(&[""]));
-        assert_eq!(ClaimRef::parse("/a~01~10/b"), pointer(&["a~1/0", "b"]));
-        assert_eq!(ClaimRef::parse(""), Err(TemplateError::Empty));
-    }
-}
+mod tests;

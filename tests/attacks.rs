@@ -7,7 +7,7 @@ use support::mint;
 use serde_json::Value;
 use support::attacks::{self, Attack, Expect, IDENTITY, World};
 use tollgate::provider::{Audiences, Bind, Issuer, KeysFrom, Provider, Tenants, TokenUse};
-use tollgate::template::ClaimRef;
+use tollgate::template::{ClaimRef, PartValue};
 use tollgate::verify::algorithm::Algorithm;
 use tollgate::verify::engine::ModuleEngine;
 use tollgate::verify::keyset::{KeySet, SecretKeys};
@@ -43,7 +43,8 @@ impl Core {
         let claims =
             verifier.verify(token, None, now).map_err(|failure| failure.error.reason().as_str())?;
         let has = |name: &str| {
-            claims.text(&ClaimRef::Name(name.to_owned())).is_some_and(|text| !text.is_empty())
+            let part = claims.identity_part(&ClaimRef::Name(name.to_owned()));
+            matches!(part, Some(PartValue::Text(text)) if !text.is_empty())
         };
         if has("iss") && has("sub") { Ok(()) } else { Err("claim_missing") }
     }

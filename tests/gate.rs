@@ -62,6 +62,13 @@ impl Scene {
         for (name, value) in members.as_object().unwrap() {
             match name.as_str() {
                 "bind" => document["providers"][0]["bind"] = value.clone(),
+                "identity" => document["providers"][0]["identity"] = value.clone(),
+                // The same provider once more, as another issuer.
+                "twin" => {
+                    let mut twin = document["providers"][0].clone();
+                    (twin["name"], twin["issuers"]) = (json!("twin"), json!([value]));
+                    document["providers"].as_array_mut().unwrap().push(twin);
+                }
                 _ => document[name] = value.clone(),
             }
         }
@@ -521,6 +528,139 @@ fn a_bound_token_is_good_over_the_connection_of_its_certificate_alone() {
         scene.certificate = certificate;
         assert_eq!(word(&scene.ask("a", claims.clone())), want, "{claims}");
     }
+}
+
+fn identity(judged: &Judgement) -> Option<String> {
+    judged.caller.as_ref().map(|caller| caller.principal().identity().to_owned())
+}
+
+#[test]
+fn a_separator_inside_a_part_makes_no_caller_another_one() {
+    let scene = Scene::new(json!({
+        "twin": "https://issuer.test/acme",
+        "rules": [{"name": "all", "limits": ["l"]}],
+        "limits": [{"name": "l", "rate": "1/h"}],
+    }));
+    let other = json!({"iss": "https://issuer.test/acme"});
+    let judged = [scene.ask("acme/alice", json!({})), scene.ask("alice", other.clone())];
+    assert_eq!(judged.each_ref().map(word), ["ok", "ok"]);
+    let identities = judged.each_ref().map(|judged| identity(judged).unwrap());
+    assert_eq!(identities, ["https://issuer.test/acme%2Falice", "https://issuer.test/acme/alice"]);
+    assert_eq!(word(&scene.ask("acme/alice", json!({}))), "rate_limited");
+    assert_eq!(word(&scene.ask("alice", other)), "rate_limited");
+}
+
+/// Whatever the key of a limit and the identities are.
+#[test]
+fn callers_of_two_providers_share_neither_a_bucket_nor_a_place_in_flight() {
+    for (key, shared) in [
+        (json!("{@identity}"), false),
+        (json!("{sub}"), false),
+        (json!("{tid}"), false),
+        (json!("{@rule} {sub}"), false),
+        (json!("{@rule}"), true),
+        (json!("everybody"), true),
+    ] {
+        let scene = Scene::new(json!({
+            "identity": ["{sub}"],
+            "twin": "https://twin.test",
+            "rules": [{"name": "all", "limits": ["l"]}],
+            "limits": [{"name": "l", "rate": "1/h", "key": key}],
+        }));
+        let ask = |iss: &str| word(&scene.ask("alice", json!({"iss": iss, "tid": "t"}))).to_owned();
+        assert_eq!(ask("https://issuer.test"), "ok", "{key}");
+        assert_eq!(ask("https://issuer.test"), "rate_limited", "{key}");
+        let want = if shared { "rate_limited" } else { "ok" };
+        assert_eq!(ask("https://twin.test"), want, "{key}");
+    }
+    let scene = Scene::new(json!({
+        "identity": ["{sub}"],
+        "twin": "https://twin.test",
+        "rules": [{"name": "all", "concurrency": 1}],
+    }));
+    let ask = |iss: &str| scene.ask("alice", json!({"iss": iss}));
+    let held = [ask("https://issuer.test"), ask("https://twin.test"), ask("https://twin.test")];
+    assert_eq!(held.each_ref().map(word), ["ok", "ok", "concurrency_limited"]);
+}
+
+#[test]
+fn the_parts_of_a_key_do_not_run_into_each_other() {
+    for key in ["{a}{b}", "{a}/{b}", "{a}{@rule}{b}"] {
+        let scene = Scene::new(json!({
+            "rules": [{"name": "all", "limits": ["l"]}],
+            "limits": [{"name": "l", "rate": "1/h", "key": key}],
+        }));
+        let ask =
+            |a: Value, b: Value| word(&scene.ask("alice", json!({"a": a, "b": b}))).to_owned();
+        for (a, b) in [
+            (json!("x"), json!("yz")),
+            (json!("xy"), json!("z")),
+            (json!("x/y"), json!("z")),
+            (json!("x"), json!("y/z")),
+            (json!("x"), json!("y%2Fz")),
+            (json!(["x", "y"]), json!("z")),
+            (json!(["x,y"]), json!("z")),
+            (json!("x,y"), json!(["z", "w"])),
+        ] {
+            assert_eq!(ask(a.clone(), b.clone()), "ok", "{key} {a} {b}");
+            assert_eq!(ask(a.clone(), b.clone()), "rate_limited", "{key} {a} {b}");
+        }
+    }
+}
+
+#[test]
+fn an_identity_is_of_texts_and_exact_numbers_and_may_name_its_provider() {
+    for (template, claims, want) in [
+        ("{@provider}/{sub}", json!({}), Some("main/alice")),
+        ("{uid}", json!({"uid": 7}), Some("7")),
+        ("{uid}", json!({"uid": 9_007_199_254_740_993_u64}), None),
+        ("{uid}", json!({"uid": 1e300}), None),
+        ("{uid}", json!({"uid": ["alice"]}), None),
+        ("{uid}", json!({"uid": []}), None),
+        ("{uid}", json!({"uid": {"a": 1}}), None),
+        ("{uid}", json!({"uid": ""}), None),
+    ] {
+        let scene = Scene::new(json!({"identity": [template]}));
+        let judged = scene.ask("alice", claims.clone());
+        assert_eq!(identity(&judged).as_deref(), want, "{claims}");
+        assert_eq!(word(&judged), if want.is_some() { "ok" } else { "claim_missing" }, "{claims}");
+    }
+    let scene = Scene::new(json!({}));
+    for sub in [json!(1), json!(true), json!(["alice"])] {
+        assert_eq!(word(&scene.ask("alice", json!({"sub": sub}))), "claim_malformed");
+    }
+}
+
+#[test]
+fn values_that_differ_are_tagged_differently() {
+    let scene = Scene::new(json!({
+        "tags": [
+            {"name": "subject", "value": "{sub}"},
+            {"name": "roles", "value": "{roles}"},
+            {"name": "plan", "value": "{@header:x-plan}"},
+        ],
+    }));
+    let tags = |claims: Value, headers: &[(&str, &str)]| {
+        let token = scene.signer.sign(&claims_with("alice", claims));
+        let bearer = format!("Bearer {token}");
+        let judged = scene.judge(&[&[("authorization", bearer.as_str())], headers].concat());
+        let mut tags: Vec<_> = judged.tags().map(|(at, value)| (*at, value.clone())).collect();
+        tags.sort();
+        tags.into_iter().map(|(_, value)| value).collect::<Vec<_>>()
+    };
+    for (claims, headers, want) in [
+        (json!({"sub": "admin "}), &[][..], &["admin%20"][..]),
+        (json!({"roles": ["viewer,admin"]}), &[], &["alice", "viewer%2Cadmin"]),
+        (json!({"roles": ["viewer", "admin"]}), &[], &["alice", "viewer,admin"]),
+        (json!({}), &[("x-plan", "free")], &["alice", "free"]),
+        // More than one reading is none.
+        (json!({}), &[("x_plan", "free")], &["alice"]),
+        (json!({}), &[("x-plan", "free"), ("x~plan", "paid")], &["alice"]),
+    ] {
+        assert_eq!(tags(claims.clone(), headers), want, "{claims} {headers:?}");
+    }
+    let long = |end: &str| tags(json!({"sub": format!("{}{end}", "s".repeat(1_100))}), &[]);
+    assert_ne!(long("a"), long("b"));
 }
 
 #[test]

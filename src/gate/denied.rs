@@ -1,10 +1,8 @@
 //! Whom the telemetry of a denial names: a caller whose token verified and was refused.
 
-use std::borrow::Cow;
-
 use super::{Gate, Request, RequestScope};
 use crate::principal::refused_identity;
-use crate::template::{Part, Scope};
+use crate::template::{Part, PartValue, Scope};
 use crate::verdict::{Judgement, Verdict};
 use crate::verify::Claims;
 
@@ -39,13 +37,14 @@ struct DeniedScope<'a> {
 }
 
 impl Scope for DeniedScope<'_> {
-    fn value(&self, part: &Part) -> Option<Cow<'_, str>> {
-        match part {
-            Part::Claim(claim) => self.claims.text(claim),
-            Part::Identity => self.identity.map(Cow::from),
-            Part::Kid => self.claims.kid().map(Cow::from),
-            Part::Provider => self.request.provider_name(self.claims).map(Cow::from),
-            _ => self.request.value(part),
-        }
+    fn value(&self, part: &Part) -> Option<PartValue<'_>> {
+        let text = match part {
+            Part::Claim(claim) => return self.claims.part(claim),
+            Part::Identity => self.identity?,
+            Part::Kid => self.claims.kid()?,
+            Part::Provider => self.request.provider_name(self.claims)?,
+            _ => return self.request.value(part),
+        };
+        Some(PartValue::Text(text.into()))
     }
 }

@@ -188,13 +188,25 @@ impl RequestScope<'_> {
         self.rule.limits.iter().filter_map(plan).collect()
     }
 
-    /// Whose bucket or place a request takes: what the template says, by default the identity. The
-    /// first byte keeps callers known by identity and callers known by address apart, whatever an
-    /// issuer puts into its claims.
+    /// Whose bucket or place a request takes: what the template says, by default the identity. No two
+    /// owners are one, whatever issuers put into their claims: the first byte tells apart what is known
+    /// by a token (`i`), by the request alone (`r`) and by the address (`a`), and what is known by a
+    /// token is its provider's.
     fn owner(&self, template: Option<&Template>) -> String {
-        let mut owner = String::from("i");
+        let mut owner = String::new();
+        if template.is_none_or(Template::draws_on_token) {
+            owner.push('i');
+            let provider = self.principal.map(|principal| principal.claims().provider());
+            let provider = provider.and_then(|index| self.gate.policy.providers.get(index));
+            if let Some(provider) = provider {
+                owner.push_str(&provider.name);
+                owner.push('/');
+            }
+        } else {
+            owner.push('r');
+        }
         let known = match template {
-            Some(template) => template.render(self, &mut owner),
+            Some(template) => template.render_key(self, &mut owner),
             None => self.principal.is_some_and(|principal| {
                 owner.push_str(principal.identity());
                 true

@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use super::{Gate, Request};
+use crate::headers::Headers;
 use crate::principal::Principal;
 use crate::rule::Rule;
-use crate::template::{Part, Scope, Template};
+use crate::template::{Part, PartValue, Scope, Template};
 use crate::verify::Claims;
 
 /// What templates can draw from while a request is judged.
@@ -40,30 +41,33 @@ impl Gate<'_> {
         scope: &dyn Scope,
         wanted: impl Fn(&Template) -> bool,
     ) -> Vec<(usize, String)> {
-        let mut value = String::new();
-        let mut tags = Vec::new();
-        for (index, tag) in self.policy.tags.iter().enumerate() {
-            value.clear();
-            if wanted(&tag.value) && tag.value.render(scope, &mut value) {
-                tags.push((index, tag.safe_value(&value)));
-            }
-        }
-        tags
+        let tags = self.policy.tags.iter().enumerate().filter(|(_, tag)| wanted(&tag.value));
+        tags.filter_map(|(index, tag)| Some((index, tag.fill(scope)?))).collect()
     }
 }
 
 impl Scope for RequestScope<'_> {
-    fn value(&self, part: &Part) -> Option<Cow<'_, str>> {
-        match part {
-            Part::Claim(claim) => self.principal?.claims().text(claim),
-            Part::Identity => Some(self.principal?.identity().into()),
-            Part::Kid => self.principal?.claims().kid().map(Cow::from),
-            Part::Provider => self.provider_name(self.principal?.claims()).map(Cow::from),
-            Part::Rule => Some(self.rule.name.as_str().into()),
-            Part::ClientAddress => (self.request.client_address)().map(Cow::from),
-            Part::Header(name) => self.request.headers.value(name).map(String::from_utf8_lossy),
+    fn value(&self, part: &Part) -> Option<PartValue<'_>> {
+        let text: Cow<'_, str> = match part {
+            Part::Claim(claim) => return self.principal?.claims().part(claim),
+            Part::Identity => self.principal?.identity().into(),
+            Part::Kid => self.principal?.claims().kid()?.into(),
+            Part::Provider => self.provider_name(self.principal?.claims())?.into(),
+            Part::Rule => self.rule.name.as_str().into(),
+            Part::ClientAddress => (self.request.client_address)()?.into(),
+            Part::Header(name) => header(self.request.headers, name)?.into(),
             // A template writes its own text.
-            Part::Text(_) => None,
-        }
+            Part::Text(_) => return None,
+        };
+        Some(PartValue::Text(text))
+    }
+}
+
+/// The value of a header that has one reading: it comes once, spelt as it is, and is UTF-8.
+fn header<'a>(headers: &'a Headers, name: &str) -> Option<&'a str> {
+    let mut lines = headers.spellings(name);
+    match (lines.next(), lines.next()) {
+        (Some((given, value)), None) if given == name.as_bytes() => std::str::from_utf8(value).ok(),
+        _ => None,
     }
 }

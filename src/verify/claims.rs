@@ -9,7 +9,7 @@ use super::VerifyError;
 use super::date::{NumericDate, seconds};
 use super::issuer::{self, IssuerMatch};
 use crate::provider::{Audiences, Provider, TokenUse};
-use crate::template::ClaimRef;
+use crate::template::{ClaimRef, PartValue};
 
 /// The claims of a token that passed every check. There is no other way to get one, and no copy.
 pub struct Claims {
@@ -70,17 +70,34 @@ impl Claims {
         }
     }
 
-    /// The text of a claim: a string as it is, a number or boolean printed, an array of those
-    /// joined with `,` (an empty one is the empty text). Objects, null and arrays with anything
-    /// else in them have none.
-    pub fn text(&self, claim: &ClaimRef) -> Option<Cow<'_, str>> {
-        match self.get(claim)? {
+    /// What a claim fills a template with: a string as it is, a number or boolean printed, an array
+    /// of those as a list. Objects, null and arrays with anything else in them have no value, and
+    /// neither has a number that a double no longer holds exactly.
+    pub fn part(&self, claim: &ClaimRef) -> Option<PartValue<'_>> {
+        match self.named(claim)? {
             Value::Array(items) => {
-                let texts: Option<Vec<_>> = items.iter().map(scalar).collect();
-                Some(Cow::Owned(texts?.join(",")))
+                items.iter().map(scalar).collect::<Option<_>>().map(PartValue::List)
             }
-            value => scalar(value),
+            value => scalar(value).map(PartValue::Text),
         }
+    }
+
+    /// What a claim fills an identity with: no list, and no number above 2^53, because parsers differ
+    /// on which of two such numbers they read (RFC 8259 §6).
+    pub fn identity_part(&self, claim: &ClaimRef) -> Option<PartValue<'_>> {
+        match self.named(claim)? {
+            Value::Number(number) if !is_exact(number) => None,
+            value => scalar(value).map(PartValue::Text),
+        }
+    }
+
+    /// The value of a claim; of a refused token, a subject that is no string has none.
+    fn named(&self, claim: &ClaimRef) -> Option<&Value> {
+        let is_subject = match claim {
+            ClaimRef::Name(name) => name == "sub",
+            ClaimRef::Pointer(tokens) => matches!(tokens.as_slice(), [name] if name == "sub"),
+        };
+        self.get(claim).filter(|value| !is_subject || value.is_string())
     }
 
     /// Judges the times alone, `now` in nanoseconds since the Unix epoch. Called at each use of
@@ -202,9 +219,20 @@ fn step<'v>(value: &'v Value, token: &str) -> Option<&'v Value> {
     }
 }
 
+/// Whether a number is one that a double tells from its neighbours: up to 2^53 for whole numbers,
+/// below it for what was read as a double.
+fn is_exact(number: &serde_json::Number) -> bool {
+    const EXACT: u64 = 1 << 53;
+    let whole = number.as_u64().or_else(|| number.as_i64().map(i64::unsigned_abs));
+    let double = |n: f64| n.abs() < 9_007_199_254_740_992.0;
+    whole.map_or_else(|| number.as_f64().is_some_and(double), |n| n <= EXACT)
+}
+
 fn scalar(value: &Value) -> Option<Cow<'_, str>> {
     match value {
         Value::String(text) => Some(Cow::Borrowed(text)),
+        // Several numbers of the token were read as this one.
+        Value::Number(number) if number.is_f64() && !is_exact(number) => None,
         Value::Number(number) => Some(Cow::Owned(number.to_string())),
         Value::Bool(true) => Some(Cow::Borrowed("true")),
         Value::Bool(false) => Some(Cow::Borrowed("false")),
@@ -234,10 +262,10 @@ fn check_audience(provider: &Provider, claims: &Map<String, Value>) -> Result<()
     if found { Ok(()) } else { Err(VerifyError::AudienceMismatch) }
 }
 
-/// The names of a token are strings (RFC 7519 §4.1.7; `uti` is Entra ID's `jti`): a list of revoked
-/// tokens names them by their text.
+/// The subject and the names of a token are strings (RFC 7519 §4.1.2, §4.1.7; `uti` is Entra ID's
+/// `jti`): another type must not become the same text, and a list of revoked tokens names them by it.
 fn check_names(claims: &Map<String, Value>) -> Result<(), VerifyError> {
-    for name in ["jti", "uti"] {
+    for name in ["sub", "jti", "uti"] {
         if claims.get(name).is_some_and(|value| !value.is_string()) {
             return Err(VerifyError::ClaimMalformed(name));
         }

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{keys, read};
+use super::{identity, keys, read};
 use crate::config::Environment;
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{AnyOr, RawBind, RawConfig, RawPreset, RawProvider, RawTokenUse};
 use crate::provider::{Audiences, Bind, Issuer, Provider, Tenants, TokenUse};
-use crate::template::{Part, Template};
 use crate::verify::algorithm::{Algorithm, AlgorithmSet};
 
 /// `clock_skew`, seconds: clocks kept by NTP differ by far less than ten minutes.
@@ -22,12 +21,6 @@ const TENANT: &str = "{tenantid}";
 /// `issuers` of `preset: entra`: the v2.0 and the v1.0 form (entra-docs, access-token-claims).
 const ENTRA_ISSUERS: [&str; 2] =
     ["https://login.microsoftonline.com/{tenantid}/v2.0", "https://sts.windows.net/{tenantid}/"];
-
-/// `identity` of `preset: entra`.
-const ENTRA_IDENTITY: [&str; 4] = ["{tid}/{oid}", "{tid}/{azp}", "{tid}/{appid}", "{iss}/{sub}"];
-
-/// `identity` without a preset.
-const DEFAULT_IDENTITY: [&str; 1] = ["{iss}/{sub}"];
 
 /// The names that `algorithms` may hold.
 const ALGORITHMS: &str = "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, ES256K, \
@@ -53,7 +46,9 @@ pub(super) fn providers(
         .enumerate()
         .map(|(index, raw)| provider(raw, &mut taken, env, &at.index(index), report))
         .collect();
-    compiled.into_iter().collect()
+    let compiled: Vec<Provider> = compiled.into_iter().collect::<Option<_>>()?;
+    identity::warn_of_shared(&compiled, &at, report);
+    Some(compiled)
 }
 
 fn provider<'a>(
@@ -79,7 +74,7 @@ fn provider<'a>(
     if let Some(typ) = &raw.typ {
         read::texts(typ, &at.field("typ"), report);
     }
-    let identity = identity(raw, entra, &at.field("identity"), report);
+    let identity = identity::templates(raw, entra, &at.field("identity"), report);
     let token_use = match raw.token_use {
         Some(RawTokenUse::Access) => TokenUse::Access,
         Some(RawTokenUse::Any) => TokenUse::Any,
@@ -219,39 +214,4 @@ fn algorithms(
         }
     }
     Some(algorithms)
-}
-
-/// An identity comes from what was verified, is the same for every request with the token, and
-/// tells callers apart.
-fn identity(raw: &RawProvider, entra: bool, at: &At, report: &mut Report) -> Vec<Template> {
-    let Some(list) = &raw.identity else {
-        let default: &[&str] = if entra { &ENTRA_IDENTITY } else { &DEFAULT_IDENTITY };
-        return default.iter().filter_map(|text| read::template(text, at, report)).collect();
-    };
-    if list.is_empty() {
-        read::texts(list, at, report);
-    }
-    let mut templates = Vec::new();
-    for (index, text) in list.iter().enumerate() {
-        let at = at.index(index);
-        let Some(template) = read::template(text, &at, report) else { continue };
-        let foreign =
-            |part: &Part| !matches!(part, Part::Text(_) | Part::Claim(_) | Part::Provider);
-        if template.parts().iter().any(foreign) {
-            report.problem(
-                &at,
-                format_args!(
-                    "{} asks for more than the token; allowed: claims and {{@provider}}",
-                    quoted(text)
-                ),
-            );
-        } else if !template.parts().iter().any(|part| matches!(part, Part::Claim(_))) {
-            report.problem(
-                &at,
-                format_args!("{} has no claim: all callers would be one", quoted(text)),
-            );
-        }
-        templates.push(template);
-    }
-    templates
 }

@@ -1,0 +1,94 @@
+//! `providers[].identity`.
+
+use super::read;
+use crate::config::report::{At, Report, quoted};
+use crate::config::schema::RawProvider;
+use crate::provider::Provider;
+use crate::template::{ClaimRef, Part, Template};
+
+/// `identity` of `preset: entra`.
+const ENTRA: [&str; 4] = ["{tid}/{oid}", "{tid}/{azp}", "{tid}/{appid}", "{iss}/{sub}"];
+
+/// `identity` without a preset.
+const DEFAULT: [&str; 1] = ["{iss}/{sub}"];
+
+/// Compiles the templates. An identity comes from what was verified, is the same for every request with
+/// the token, and tells callers apart.
+pub(super) fn templates(
+    raw: &RawProvider,
+    entra: bool,
+    at: &At,
+    report: &mut Report,
+) -> Vec<Template> {
+    let Some(list) = &raw.identity else {
+        let default: &[&str] = if entra { &ENTRA } else { &DEFAULT };
+        return default.iter().filter_map(|text| read::template(text, at, report)).collect();
+    };
+    if list.is_empty() {
+        read::texts(list, at, report);
+    }
+    let mut templates = Vec::new();
+    for (index, text) in list.iter().enumerate() {
+        let at = at.index(index);
+        let Some(template) = read::template(text, &at, report) else { continue };
+        let foreign =
+            |part: &Part| !matches!(part, Part::Text(_) | Part::Claim(_) | Part::Provider);
+        if template.parts().iter().any(foreign) {
+            report.problem(
+                &at,
+                format_args!(
+                    "{} asks for more than the token; allowed: claims and {{@provider}}",
+                    quoted(text)
+                ),
+            );
+        } else if !template.parts().iter().any(|part| matches!(part, Part::Claim(_))) {
+            report.problem(
+                &at,
+                format_args!("{} has no claim: all callers would be one", quoted(text)),
+            );
+        } else if !template.is_separable() {
+            report.problem(
+                &at,
+                format_args!(
+                    "{} has two parts that nothing tells apart: two callers could be one; allowed: a \
+                     text such as / between them",
+                    quoted(text)
+                ),
+            );
+        }
+        templates.push(template);
+    }
+    templates
+}
+
+/// Notes identities that callers of another provider may have, too: limits keep the two apart, headers
+/// and logs do not.
+pub(super) fn warn_of_shared(providers: &[Provider], at: &At, report: &mut Report) {
+    if providers.len() < 2 {
+        return;
+    }
+    for (index, provider) in providers.iter().enumerate() {
+        for (template, place) in provider.identity.iter().zip(0..) {
+            if !names_provider(template, provider.entra) {
+                report.warning(
+                    &at.index(index).field("identity").index(place),
+                    "may be the identity of another provider's caller, too; allowed: {iss} or \
+                     {@provider} in it",
+                );
+            }
+        }
+    }
+}
+
+/// Whether the template says whose caller it is. The tenant of Entra ID is checked with the issuer.
+fn names_provider(template: &Template, entra: bool) -> bool {
+    let names = |name: &str| name == "iss" || (entra && name == "tid");
+    template.parts().iter().any(|part| match part {
+        Part::Provider => true,
+        Part::Claim(ClaimRef::Name(name)) => names(name),
+        Part::Claim(ClaimRef::Pointer(tokens)) => {
+            matches!(tokens.as_slice(), [name] if names(name))
+        }
+        _ => false,
+    })
+}

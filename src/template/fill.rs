@@ -1,0 +1,178 @@
+//! Filling templates: for tags, for the keys of buckets, for identities.
+
+use std::borrow::Cow;
+
+use super::{Part, Template};
+
+/// What a template is filled from.
+pub trait Scope {
+    /// The value of a part; `None` when it has none. Never asked for [`Part::Text`].
+    fn value(&self, part: &Part) -> Option<PartValue<'_>>;
+}
+
+/// What a part is filled with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PartValue<'a> {
+    /// One text.
+    Text(Cow<'a, str>),
+    /// The items of a list.
+    List(Vec<Cow<'a, str>>),
+}
+
+/// What stands in a filled template, in its order; see [`Template::visit`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// The template's own text.
+    Text(&'a str),
+    /// The text of a part.
+    Value(&'a str),
+    /// An item of a list.
+    Item {
+        /// The item.
+        text: &'a str,
+        /// Whether no item of the same list stands before it.
+        first: bool,
+    },
+}
+
+/// How filling a template ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filled {
+    /// Every part has a value and none of them is empty.
+    Whole,
+    /// Every part has a value, at least one of them the empty text.
+    WithEmptyPart,
+    /// A part has no value; nothing was written.
+    Absent,
+}
+
+impl Template {
+    /// Shows the pieces of the filled template; `false` when a part has no value, and what was shown
+    /// before is then of no use.
+    pub fn visit(&self, scope: &dyn Scope, see: &mut dyn FnMut(Piece<'_>)) -> bool {
+        for part in &self.parts {
+            if let Part::Text(text) = part {
+                see(Piece::Text(text));
+                continue;
+            }
+            match scope.value(part) {
+                None => return false,
+                Some(PartValue::Text(text)) => see(Piece::Value(&text)),
+                Some(PartValue::List(items)) => {
+                    for (index, item) in items.iter().enumerate() {
+                        see(Piece::Item { text: item, first: index == 0 });
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    /// Appends the filled template to `out`; `false`, with `out` as it was, when a part has no
+    /// value. Lists are joined with `,`, and a `,` inside an item is written `%2C`.
+    pub fn render(&self, scope: &dyn Scope, out: &mut String) -> bool {
+        let start = out.len();
+        let whole = self.visit(scope, &mut |piece| match piece {
+            Piece::Text(text) | Piece::Value(text) => out.push_str(text),
+            Piece::Item { text, first } => {
+                if !first {
+                    out.push(',');
+                }
+                escape(text, |c| c == ',', out);
+            }
+        });
+        if !whole {
+            out.truncate(start);
+        }
+        whole
+    }
+
+    /// Appends what tells the filled template from any other filling of it: its parts with `/` between
+    /// them and escaped inside them; `false`, with `out` as it was, when a part has no value.
+    pub fn render_key(&self, scope: &dyn Scope, out: &mut String) -> bool {
+        let is_part = |part: &&Part| !matches!(part, Part::Text(_));
+        let several = match self.parts.iter().filter(is_part).count() {
+            0 => return self.render(scope, out),
+            parts => parts > 1,
+        };
+        let start = out.len();
+        for (index, part) in self.parts.iter().filter(is_part).enumerate() {
+            let Some(value) = scope.value(part) else {
+                out.truncate(start);
+                return false;
+            };
+            if index > 0 {
+                out.push('/');
+            }
+            let special = |c| c == ',' || (several && c == '/');
+            match value {
+                PartValue::Text(text) => escape(&text, special, out),
+                PartValue::List(items) => {
+                    for (index, item) in items.iter().enumerate() {
+                        if index > 0 {
+                            out.push(',');
+                        }
+                        escape(item, special, out);
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    /// Appends the identity that the template makes. The text between parts is percent-encoded inside
+    /// every part but the first, so that two callers never share one where the template
+    /// [is separable](Template::is_separable): read from its end, the identity has one meaning. A list
+    /// has no value here, and an identity must not be built from an empty part.
+    pub fn identify(&self, scope: &dyn Scope, out: &mut String) -> Filled {
+        let start = out.len();
+        let mut filled = Filled::Whole;
+        let mut first = true;
+        for part in &self.parts {
+            if let Part::Text(text) = part {
+                out.push_str(text);
+                continue;
+            }
+            let Some(PartValue::Text(value)) = scope.value(part) else {
+                out.truncate(start);
+                return Filled::Absent;
+            };
+            if value.is_empty() {
+                filled = Filled::WithEmptyPart;
+            }
+            match std::mem::replace(&mut first, false) {
+                true => out.push_str(&value),
+                false => escape(&value, |c| separates(c) && self.has_between(c), out),
+            }
+        }
+        filled
+    }
+
+    /// Whether a character stands in a text between two parts.
+    fn has_between(&self, c: char) -> bool {
+        let is_part = |part: &Part| !matches!(part, Part::Text(_));
+        let first = self.parts.iter().position(is_part).unwrap_or_default();
+        let last = self.parts.iter().rposition(is_part).unwrap_or_default();
+        let between = self.parts.get(first..last).unwrap_or_default();
+        between.iter().any(|part| matches!(part, Part::Text(text) if text.contains(c)))
+    }
+}
+
+/// Whether a character can separate two parts: no escape has it.
+pub(super) fn separates(c: char) -> bool {
+    !matches!(c, '%' | '0'..='9' | 'A'..='F')
+}
+
+/// Appends a text with `%` and the special characters percent-encoded.
+fn escape(text: &str, special: impl Fn(char) -> bool, out: &mut String) {
+    for c in text.chars() {
+        match c == '%' || special(c) {
+            false => out.push(c),
+            true => {
+                for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                    out.push_str(&format!("%{byte:02X}"));
+                }
+            }
+        }
+    }
+}
