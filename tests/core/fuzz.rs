@@ -32,7 +32,7 @@ use tollgate::reason::Reason;
 use tollgate::remote::answer;
 use tollgate::remote::record::Record;
 use tollgate::tags::{OwnedHeaders, sanitise};
-use tollgate::template::Template;
+use tollgate::template::{ClaimRef, Filled, Part, PartValue, Scope, Template};
 use tollgate::token_source::{self, Found};
 use tollgate::verdict::Verdict;
 use tollgate::verify::algorithm::Algorithm;
@@ -58,6 +58,7 @@ pub const TARGETS: &[Target] = &[
     ("claims", claims),
     ("config", configuration),
     ("header_map", header_map),
+    ("identity", identity),
     ("json", json_object),
     ("jwks", jwks),
     ("path", paths),
@@ -260,14 +261,17 @@ pub fn header_map(data: &[u8]) {
     let pairs: Vec<_> = broken.iter().collect();
     let whole = Headers::from_pairs(&pairs);
     assert!(whole.iter().eq(pairs.iter().copied()));
-    let owned = OwnedHeaders::of(&policy().tags);
+    let owned = OwnedHeaders::of(policy());
     let lines = lines(data);
     let headers = Headers::from_pairs(&lines);
     let stripped: Vec<&[u8]> = owned.to_strip(&headers).collect();
+    let left = headers.without(|name| owned.owns(name));
+    assert_eq!(left.iter().count() + stripped.len(), lines.len());
+    assert_eq!(owned.to_strip(&left).count(), 0);
     let folded = |name: &[u8]| -> Vec<u8> {
-        let fold = |byte: &u8| match byte {
-            b'_' | b'.' => b'-',
-            other => other.to_ascii_lowercase(),
+        let fold = |byte: &u8| match byte.is_ascii_alphanumeric() {
+            true => byte.to_ascii_lowercase(),
+            false => b'-',
         };
         name.iter().map(fold).collect()
     };
@@ -443,6 +447,63 @@ pub fn template(data: &[u8]) {
     }
 }
 
+/// Two fillings of one template: the lines of the input are the template and the values of `{a}`,
+/// `{b}` and `{c}`, first of the one, then of the other. What differs in a part differs in the
+/// identity, in the key of a bucket, and in what a header shows of it; the same is always the same.
+pub fn identity(data: &[u8]) {
+    let mut lines = data.split(|byte| *byte == b'\n').map(String::from_utf8_lossy);
+    let mut next = || lines.next().unwrap_or_default().into_owned();
+    let Ok(template) = Template::parse(&next()) else { return };
+    let fillings = [[next(), next(), next()], [next(), next(), next()]].map(Filling);
+    let asked = |part: &Part| fillings.each_ref().map(|filling| filling.text(part));
+    let parts = template.parts().iter().filter(|part| !matches!(part, Part::Text(_)));
+    let mut differ = false;
+    for part in parts {
+        match asked(part) {
+            [Some(one), Some(other)] => differ |= one != other,
+            _ => return,
+        }
+    }
+    let [identities, keys, shown] = [0, 1, 2].map(|kind| {
+        fillings.each_ref().map(|filling| {
+            let mut out = String::new();
+            match kind {
+                1 => assert!(template.render_key(filling, &mut out)),
+                _ => assert_ne!(template.identify(filling, &mut out), Filled::Absent),
+            }
+            if kind == 2 { sanitise(&out) } else { out }
+        })
+    });
+    assert_eq!(keys[0] != keys[1], differ, "{keys:?}");
+    if template.is_separable() {
+        assert_eq!(identities[0] != identities[1], differ, "{identities:?}");
+    }
+    assert_eq!(shown[0] != shown[1], identities[0] != identities[1], "{shown:?}");
+    let [one, other] = [&fillings[0].0[0], &fillings[1].0[0]];
+    assert_eq!(sanitise(one) != sanitise(other), one != other, "{one:?} {other:?}");
+    for text in shown {
+        assert!(text.len() <= 1024 && text.bytes().all(|byte| (0x20..0x7f).contains(&byte)));
+        assert_eq!(text.trim(), text);
+    }
+}
+
+/// The values of the claims `a`, `b` and `c`.
+struct Filling([String; 3]);
+
+impl Filling {
+    fn text(&self, part: &Part) -> Option<&str> {
+        let Part::Claim(ClaimRef::Name(name)) = part else { return None };
+        let index = ["a", "b", "c"].iter().position(|known| known == name)?;
+        Some(&self.0[index])
+    }
+}
+
+impl Scope for Filling {
+    fn value(&self, part: &Part) -> Option<PartValue<'_>> {
+        self.text(part).map(|text| PartValue::Text(text.into()))
+    }
+}
+
 /// A whole request of any headers: without a signature nothing but an open path passes, and a token
 /// that is removed is not found again.
 pub fn verdict(data: &[u8]) {
@@ -456,8 +517,8 @@ pub fn verdict(data: &[u8]) {
     let path = headers.value(":path").unwrap_or_default();
     judge(&headers, |judgement| opened(path::without_query(path), judgement));
     for rewrite in token_source::removal(&headers, &policy().token) {
-        pairs.retain(|(name, _)| *name != rewrite.name.as_bytes());
-        let name = rewrite.name.into_bytes();
+        pairs.retain(|(name, _)| *name != rewrite.name);
+        let name = rewrite.name;
         pairs.extend(rewrite.values.into_iter().map(|value| (name.clone(), value)));
     }
     let rest = Headers::from_pairs(&pairs);
@@ -512,6 +573,8 @@ fn policy() -> &'static Policy {
                 {"cookie": "session"},
                 {"query": "access_token"},
                 {"websocket_protocol": "base64url.bearer.authorization.k8s.io."},
+                {"websocket_protocol_after": "bearer"},
+                {"header": "x-user-token"},
             ]},
             "rules": [
                 {"name": "secret", "match": {
