@@ -227,11 +227,9 @@ impl OtherPath<'_> {
             // A rule that admits encoded slashes says that they are data. Only one that names the
             // path in which they are not contradicts it: one for any path always would.
             Why::Slashes => {
-                let named = rules
-                    .iter()
-                    .position(|rule| {
-                        rule.fit(reading) != Fit::No && rule.matcher.names_path(reading)
-                    });
+                let named = rules.iter().position(|rule| {
+                    rule.fit(reading) != Fit::No && rule.matcher.names_path(reading)
+                });
                 match named {
                     None => return Some(chosen),
                     named => named,
