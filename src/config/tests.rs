@@ -106,7 +106,7 @@ fn the_sample_of_the_contract_compiles() {
     let policy = compile::policy(&raw, &Set, &mut report);
     assert_eq!(report.problems, []);
     let policy = policy.expect("the sample compiles");
-    assert_eq!((policy.providers.len(), policy.rules.len(), policy.limits.len()), (1, 2, 2));
+    assert_eq!((policy.providers.len(), policy.rules.len(), policy.limits.len()), (2, 2, 2));
     assert_eq!(policy.tags.len(), 3);
     assert_eq!(report.warnings, []);
 }
