@@ -204,7 +204,7 @@ fn body(criterion: &mut Criterion) {
         max_depth: 128,
         max_rows: None,
         pointers: Pointers::new([&name[..]]),
-        required_from: 1,
+        required: 1..1,
     };
     for (name, part) in [
         ("numbers", "1,"),

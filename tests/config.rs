@@ -321,7 +321,12 @@ fn a_guard_has_the_pointers_of_the_cost_before_its_own() {
     assert_eq!((guard.max_bytes, guard.max_depth, guard.max_rows), (2 << 20, 5, Some(7)));
     // What the cost counts must be rows; the bound counts wherever a pointer leads.
     let counted = pointers(&["a", "b", "c"]).counting_rows(1, 3);
-    assert_eq!((guard.pointers, guard.required_from), (counted, 1));
+    assert_eq!((guard.pointers, guard.required), (counted, 1..3));
+    // pandas makes rows of an index, too.
+    set(&mut document, "/rules/0/cost/json_rows", json!(["/data", "/a"]));
+    let named = self::load(&document).rules[0].payload.clone().unwrap();
+    let counted = pointers(&["data", "a", "index", "b", "c"]).counting_rows(2, 5);
+    assert_eq!((named.pointers, named.required), (counted, 3..5));
     assert_eq!(guard.content_types.unwrap(), ["application/json"]);
 }
 

@@ -130,9 +130,18 @@ async fn of_a_streamed_reply_each_piece_passes_before_the_next_one_is_there_and_
 
 /// An Envoy in front of `upstream` with one bucket of 50 for each caller, and a token for callers.
 async fn metered(name: &str, upstream: SocketAddr, cost: Value) -> Option<(Envoy, Signer)> {
+    metered_behind(name, upstream, cost, |builder| builder).await
+}
+
+async fn metered_behind(
+    name: &str,
+    upstream: SocketAddr,
+    cost: Value,
+    change: impl FnOnce(support::envoy::Builder) -> support::envoy::Builder,
+) -> Option<(Envoy, Signer)> {
     let binary = support::envoy_binary(name)?;
     let signer = Signer::new("HS256", "key-1");
-    let envoy = Envoy::builder(binary)
+    let envoy = change(Envoy::builder(binary))
         .workers(1)
         .upstream(upstream)
         .log_field("usage", "%FILTER_STATE(wasm.tollgate.usage:PLAIN)%")
@@ -227,6 +236,7 @@ async fn a_coded_reply_and_every_reply_without_the_number_costs_what_is_missing_
         let request = Request::get(path)
             .bearer(&token)
             .header("accept-encoding", "gzip, deflate, br, zstd")
+            .header("accept~encoding", "gzip")
             .case(&path[1..]);
         client::send(envoy.address(), &request).await;
         let probe = Request::get("/negative").bearer(&token);
@@ -239,6 +249,7 @@ async fn a_coded_reply_and_every_reply_without_the_number_costs_what_is_missing_
         }
         let seen = upstream.case(&path[1..]).unwrap();
         assert_eq!(seen.header("accept-encoding"), None, "{path}");
+        assert_eq!(seen.header("accept~encoding"), None, "{path}");
     }
     assert_eq!(counted(&envoy, "missing").await, missing);
     // The probes are settled, too: what is negative costs nothing.
@@ -248,6 +259,34 @@ async fn a_coded_reply_and_every_reply_without_the_number_costs_what_is_missing_
     let request = Request::get("/free").bearer(&token).header("accept-encoding", "gzip").case("f");
     client::send(envoy.address(), &request).await;
     assert_eq!(upstream.case("f").unwrap().header("accept-encoding"), Some("gzip"));
+    assert_eq!(envoy.vm_failures().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_compressor_before_the_filter_codes_replies_that_were_read() {
+    let name = "a_compressor_before_the_filter_codes_replies_that_were_read";
+    let reply = json!({"text": "word ".repeat(100), "usage": {"total_tokens": 7}});
+    let upstream = Upstream::answering(move |_| Reply::json(&reply)).await;
+    let kind = |name: &str| format!("type.googleapis.com/envoy.extensions.{name}");
+    let compressor = json!({"name": "envoy.filters.http.compressor", "typed_config": {
+        "@type": kind("filters.http.compressor.v3.Compressor"),
+        "compressor_library": {"name": "gzip", "typed_config": {
+            "@type": kind("compression.gzip.compressor.v3.Gzip"),
+        }},
+    }});
+    let cost = json!({"json": "/usage/total_tokens", "missing": 20});
+    let change = |builder: support::envoy::Builder| builder.filter_before(compressor);
+    let Some((envoy, signer)) = metered_behind(name, upstream.address(), cost, change).await else {
+        return;
+    };
+    let request = Request::get("/chat")
+        .bearer(signer.sign(&mint::claims("alice")))
+        .header("accept-encoding", "gzip")
+        .case("coded");
+    let response = client::send(envoy.address(), &request).await;
+    assert_eq!(response.header("content-encoding"), Some("gzip"));
+    assert_eq!(envoy.access("coded").await["usage"], "7");
+    assert_eq!(upstream.case("coded").unwrap().header("accept-encoding"), None);
     assert_eq!(envoy.vm_failures().await, 0);
 }
 

@@ -16,7 +16,7 @@ fn guard(max_depth: usize) -> Guard {
         max_depth,
         max_rows: None,
         pointers: Pointers::new([&["data".to_owned()][..]]),
-        required_from: 1,
+        required: 1..1,
     }
 }
 

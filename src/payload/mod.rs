@@ -21,12 +21,13 @@ mod text;
 pub mod watch;
 
 use std::fmt;
+use std::ops::Range;
 
 use crate::headers::Headers;
 use crate::reason::Reason;
 use csv::Csv;
 use flaw::{Flaw, Malformed};
-use pointers::Pointers;
+use pointers::{MAX_POINTERS, Pointers};
 use scanner::Scanner;
 use watch::Found;
 
@@ -42,14 +43,38 @@ pub struct Guard {
     pub max_depth: usize,
     /// The most rows; `None`: any number.
     pub max_rows: Option<u64>,
-    /// `json_rows`, then `require_any`, see [`Pointers::counting_rows`].
+    /// What is looked for, see [`looked_for`].
     pub pointers: Pointers,
-    /// Where `require_any` begins in `pointers`; nothing after it: nothing is required.
-    pub required_from: usize,
+    /// Which of them are `require_any`; none: nothing is required. Those before are what the cost
+    /// counts.
+    pub required: Range<usize>,
 }
 
 /// The rows of a body in which no pointer leads to any: it costs the most, and no bound admits it.
 pub const UNKNOWN_ROWS: u64 = u64::MAX;
+
+/// The pointers of a guard, and which of them are `require_any`. Where rows are counted, the `index`
+/// beside `data` is looked for as well: in pandas' `split` form it makes rows of its own. `bounded`:
+/// wherever a pointer of `require_any` leads, too. `None`: they are more than [`MAX_POINTERS`].
+pub fn looked_for(
+    json_rows: &[Vec<String>],
+    require_any: &[Vec<String>],
+    bounded: bool,
+) -> Option<(Pointers, Range<usize>)> {
+    let index = |tokens: &Vec<String>| match tokens.split_last() {
+        Some((last, way)) if last == "data" => Some([way, &["index".to_owned()]].concat()),
+        _ => None,
+    };
+    let beside = |list: &[Vec<String>]| list.iter().filter_map(index).collect::<Vec<_>>();
+    let bound = if bounded { beside(require_any) } else { Vec::new() };
+    let list = [json_rows, &beside(json_rows), require_any, &bound].concat();
+    let start = list.len().saturating_sub(bound.len()).saturating_sub(require_any.len());
+    let counted = if bounded { list.len() } else { start };
+    let required = start..start.saturating_add(require_any.len());
+    let pointers = Pointers::new(list.iter().map(Vec::as_slice));
+    (list.len() <= MAX_POINTERS)
+        .then(|| (pointers.counting_rows(json_rows.len(), counted), required))
+}
 
 /// Why a body is refused. No variant holds anything of the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,7 +194,7 @@ impl Guard {
     /// The check of the body that follows these headers.
     pub fn check(&self, headers: &Headers) -> Check {
         let field = headers.value("content-type").unwrap_or_default();
-        let counts = self.max_rows.is_some() || self.required_from > 0;
+        let counts = self.max_rows.is_some() || self.required.start > 0;
         let reader = if counts && media_type(field).eq_ignore_ascii_case(b"text/csv") {
             // RFC 4180 §3.
             let mut header = parameters(field, b"header");
@@ -266,7 +291,7 @@ impl Check {
             }
             Reader::Csv(csv) => {
                 // There are no members in it: those who name the type know.
-                if guard.pointers.len() > guard.required_from && guard.content_types.is_none() {
+                if !guard.required.is_empty() && guard.content_types.is_none() {
                     return Err(Refusal::Lacking);
                 }
                 let rows = csv.finish().map_err(Refusal::Malformed)?;
@@ -287,7 +312,8 @@ fn rows_of_json(
     bytes: u64,
 ) -> Result<(Option<u64>, Option<u64>), Refusal> {
     let found = scanner.found();
-    let (cost, required) = found.split_at_checked(guard.required_from).unwrap_or((found, &[]));
+    let cost = found.get(..guard.required.start).unwrap_or_default();
+    let required = found.get(guard.required.clone()).unwrap_or_default();
     if !required.is_empty() && required.iter().all(|found| *found == Found::Absent) {
         return Err(Refusal::Lacking);
     }

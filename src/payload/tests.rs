@@ -12,14 +12,18 @@ fn pointers(list: &[&str]) -> Pointers {
 }
 
 fn guard(json_rows: &[&str], require_any: &[&str]) -> Guard {
+    let lists = [json_rows, require_any].map(|list| {
+        let split = |pointer: &&str| pointer.split('/').skip(1).map(str::to_owned).collect();
+        list.iter().map(split).collect::<Vec<Vec<String>>>()
+    });
+    let (pointers, required) = looked_for(&lists[0], &lists[1], true).unwrap();
     Guard {
         content_types: Some(vec!["application/json".into()]),
         max_bytes: 1 << 20,
         max_depth: 32,
         max_rows: Some(100),
-        pointers: pointers(&[json_rows, require_any].concat())
-            .counting_rows(json_rows.len(), json_rows.len() + require_any.len()),
-        required_from: json_rows.len(),
+        pointers,
+        required,
     }
 }
 
@@ -138,6 +142,29 @@ fn rows_of_tensors_are_the_largest_first_dimension_however_the_shape_lies() {
 }
 
 #[test]
+fn an_index_beside_data_makes_rows_of_its_own() {
+    let counted = guard(&["/data", "/input_data/data"], &[]);
+    let bounded = guard(&[], &["/data", "/input_data/data"]);
+    for (body, want) in [
+        (r#"{"input_data":{"columns":["a"],"index":[1,2,3],"data":[]}}"#, 3),
+        (r#"{"input_data":{"columns":["a"],"index":[1,2,3]}}"#, 3),
+        (r#"{"index":[[1,2],[3,4]],"data":{"x":{"0":1}}}"#, 2),
+        (r#"{"index":"name","data":[1]}"#, 1),
+        (r#"{"index":null,"data":[1]}"#, 1),
+    ] {
+        assert_eq!(judged(&counted, body), Ok(want), "{body}");
+        let narrow = Guard { max_rows: Some(want - 1), ..bounded.clone() };
+        // An index alone is none of `require_any`.
+        let refused = if body.contains("data\":[") || body.contains("data\":{\"x") {
+            Refusal::Rows(want)
+        } else {
+            Refusal::Lacking
+        };
+        assert_eq!(judged(&narrow, body), Err(refused), "{body}");
+    }
+}
+
+#[test]
 fn of_several_pointers_the_one_with_the_most_rows_counts() {
     let guard = guard(&["/input_data/data", "/data"], &["/input_data", "/more"]);
     let rows = |count: usize| format!("[{}]", vec!["[1]"; count].join(","));
@@ -202,7 +229,8 @@ fn what_is_neither_rows_nor_columns_is_malformed_where_rows_are_looked_for() {
         assert!(no_rows(judged(&counted, &body)), "{body}");
         assert!(no_rows(judged(&bounded, &body)), "{body}");
         // Nothing is asked of it where rows are not counted.
-        let free = Guard { max_rows: None, pointers: pointers(&["/data"]), ..bounded.clone() };
+        let pointers = pointers(&["/data"]);
+        let free = Guard { max_rows: None, pointers, required: 0..1, ..bounded.clone() };
         assert!(judged(&free, &body).is_ok(), "{body}");
         // A member that must be there is not where the rows must be.
         let beside = guard(&["/rows"], &["/data"]);

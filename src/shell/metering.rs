@@ -39,6 +39,16 @@ impl Bill {
     }
 }
 
+/// Whether a server may take a header for `accept-encoding`: CGI and others fold the hyphen.
+fn asks_for_coding(name: &[u8]) -> bool {
+    let same = |(byte, wanted): (&u8, &u8)| match wanted {
+        b'-' => !byte.is_ascii_alphanumeric(),
+        _ => byte.eq_ignore_ascii_case(wanted),
+    };
+    let wanted = b"accept-encoding";
+    name.len() == wanted.len() && name.iter().zip(wanted).all(same)
+}
+
 impl State {
     /// Whether responses to requests of a rule are charged.
     fn charges_responses(&self, rule: &Rule) -> bool {
@@ -57,10 +67,11 @@ impl State {
     /// # Errors
     /// The host's status.
     pub fn ask_for_identity(&self, rule: &Rule, headers: &Headers) -> Result<(), HostError> {
-        if self.charges_responses(rule) && headers.value("accept-encoding").is_some() {
-            abi::header_remove(Map::Request, b"accept-encoding")?;
+        if !self.charges_responses(rule) {
+            return Ok(());
         }
-        Ok(())
+        let mut names = headers.iter().map(|(name, _)| name).filter(|name| asks_for_coding(name));
+        names.try_for_each(|name| abi::header_remove(Map::Request, name))
     }
 
     /// Prepares to read what the response to a request costs that is charged by it.

@@ -26,7 +26,7 @@ use tollgate::limit::{self, Counters, Mode};
 use tollgate::path;
 use tollgate::payload::meter::ResponseMeter;
 use tollgate::payload::pointers::Pointers;
-use tollgate::payload::{Guard, Refusal};
+use tollgate::payload::{Guard, Refusal, looked_for};
 use tollgate::policy::Policy;
 use tollgate::reason::Reason;
 use tollgate::remote::answer;
@@ -319,19 +319,15 @@ pub fn bucket(data: &[u8]) {
 /// A body is judged alike however it is cut, what passes is JSON, and no reading of it has more rows.
 pub fn body(data: &[u8]) {
     let name = |text: &str| text.to_owned();
+    let rows = [vec![name("data")], vec![name("inputs")], vec![name("input_data"), name("data")]];
+    let (pointers, required) = looked_for(&rows, &[vec![name("input_data")]], true).unwrap();
     let guard = Guard {
         content_types: None,
         max_bytes: 4096,
         max_depth: 32,
         max_rows: Some(100),
-        pointers: Pointers::new([
-            &[name("data")][..],
-            &[name("inputs")],
-            &[name("input_data"), name("data")],
-            &[name("input_data")],
-        ])
-        .counting_rows(3, 4),
-        required_from: 3,
+        pointers,
+        required,
     };
     let judge = |headers: &Headers, size: usize| -> Result<u64, Refusal> {
         let mut check = guard.check(headers);

@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 use super::read;
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{RawCost, RawPayload, RawRule};
-use crate::payload::Guard;
-use crate::payload::pointers::{MAX_POINTERS, Pointers};
+use crate::payload::pointers::MAX_POINTERS;
+use crate::payload::{Guard, looked_for};
 use crate::template::{ClaimRef, is_token};
 
 /// `payload.max_bytes`: Envoy holds the body until it is judged.
@@ -32,17 +32,25 @@ pub(super) fn guard(raw: &RawRule, at: &At, report: &mut Report) -> Option<Guard
         return None;
     }
     let cost_at = at.field("cost").field("json_rows");
-    let mut pointers = rows.map(|list| pointer_list(list, &cost_at, report)).unwrap_or_default();
-    let required_from = pointers.len();
+    let json_rows = rows.map(|list| pointer_list(list, &cost_at, report)).unwrap_or_default();
     let at = at.field("payload");
     let none = RawPayload::default();
     let raw = raw.payload.as_ref().unwrap_or(&none);
-    if let Some(list) = &raw.require_any {
-        pointers.extend(pointer_list(list, &at.field("require_any"), report));
+    let required = raw.require_any.as_deref();
+    let require_any = required
+        .map(|list| pointer_list(list, &at.field("require_any"), report))
+        .unwrap_or_default();
+    let looked_for = looked_for(&json_rows, &require_any, raw.max_rows.is_some());
+    if looked_for.is_none() {
+        report.problem(
+            &at,
+            format_args!(
+                "follows too many pointers; allowed: {MAX_POINTERS}, where one that ends in `data` \
+                 counts twice if rows are counted"
+            ),
+        );
     }
-    if pointers.len() > MAX_POINTERS {
-        report.problem(&at, format_args!("follows too many pointers; allowed: {MAX_POINTERS}"));
-    }
+    let (pointers, required) = looked_for.unwrap_or_default();
     let types = raw.content_types.as_deref();
     let content_types = types.map(|list| media_types(list, &at.field("content_types"), report));
     let bytes = at.field("max_bytes");
@@ -52,7 +60,6 @@ pub(super) fn guard(raw: &RawRule, at: &At, report: &mut Report) -> Option<Guard
     if max_rows.is_some() && pointers.is_empty() {
         report.warning(&rows, "admits only bodies that are arrays: no pointer says where rows are");
     }
-    let counted = if max_rows.is_some() { pointers.len() } else { required_from };
     let depth = at.field("max_depth");
     let max_depth = read::count(raw.max_depth, DEFAULT_DEPTH, DEPTH, &depth, report);
     Some(Guard {
@@ -60,9 +67,8 @@ pub(super) fn guard(raw: &RawRule, at: &At, report: &mut Report) -> Option<Guard
         max_bytes: max_bytes as u64,
         max_depth,
         max_rows,
-        pointers: Pointers::new(pointers.iter().map(Vec::as_slice))
-            .counting_rows(required_from, counted),
-        required_from,
+        pointers,
+        required,
     })
 }
 

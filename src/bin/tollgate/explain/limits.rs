@@ -2,6 +2,7 @@
 
 use tollgate::limit::Ruling;
 use tollgate::limit::quota::Quota;
+use tollgate::policy::ResponseCost;
 use tollgate::rule::{Cost, Rule};
 
 use super::moment;
@@ -43,10 +44,13 @@ pub fn steps(scene: &Scene, rule: &Rule, outcome: &Outcome, redact: bool, steps:
             None => String::new(),
             Some(bucket) => format!(" ({bucket})"),
         };
-        let cost = match (by_rows, limit.response_cost.is_some()) {
-            (_, true) => "is charged by the response".to_owned(),
-            (true, _) => "costs a token for each row of the body".to_owned(),
-            _ => format!("costs {}", planned.cost),
+        let cost = match (by_rows, &limit.response_cost) {
+            (_, Some(ResponseCost { missing: Some(missing), .. })) => {
+                format!("is charged by the response, {missing} without its number")
+            }
+            (_, Some(_)) => "is charged by the response".to_owned(),
+            (true, None) => "costs a token for each row of the body".to_owned(),
+            (false, None) => format!("costs {}", planned.cost),
         };
         let summary = format!("{:?}{from}: {quota}; {cost}", limit.name);
         let mut details = vec![format!("bucket of: {}", owner(&planned.owner, redact))];
