@@ -53,7 +53,7 @@ pub enum Cause {
 impl SharedKeys {
     /// The state of a provider; the layout, `plugin` and what is fetched through which clusters are
     /// part of its name, so that neither two modules nor two configurations ever read each other's
-    /// keys. A space stands in none of the parts but the last.
+    /// keys. None of the parts but `plugin`, which stands first, has a space in it.
     pub fn new(plugin: &str, provider: &str, remote: &Remote) -> Self {
         let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let source = match &remote.source {
@@ -61,14 +61,14 @@ impl SharedKeys {
             RemoteSource::Discovery(_) => "discovery",
         };
         let name = format!(
-            "{provider} {source} {} {} {} {plugin}",
+            "{provider} {source} {} {} {}",
             remote.source.uri(),
             remote.cluster,
             remote.keys_cluster.as_deref().unwrap_or_default(),
         );
         Self {
-            record_key: format!("tollgate/k{LAYOUT}/record {name}"),
-            set_key: format!("tollgate/k{LAYOUT}/set {name}"),
+            record_key: format!("tollgate/{plugin}/k{LAYOUT}/record {name}"),
+            set_key: format!("tollgate/{plugin}/k{LAYOUT}/set {name}"),
             timing: Timing {
                 timeout: nanos(remote.timeout),
                 refresh: nanos(remote.refresh_interval),

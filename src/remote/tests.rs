@@ -341,7 +341,9 @@ fn two_layouts_and_two_configurations_share_no_name() {
         (keys.record_key, keys.set_key)
     };
     let (record, set) = name(&remote());
-    assert!(record.starts_with("tollgate/k2/") && set.starts_with("tollgate/k2/"), "{record}");
+    for name in [record, set] {
+        assert!(name.starts_with("tollgate/plugin/k2/"), "{name}");
+    }
     let uri = |text: &str| HttpUri::parse(text).unwrap();
     let of = |source, cluster: &str, keys_cluster: Option<&str>| Remote {
         source,
