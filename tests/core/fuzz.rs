@@ -99,11 +99,26 @@ pub fn base64(data: &[u8]) {
     assert_eq!(base64url::decode(base64url::encode(data).as_bytes()).as_deref(), Some(data));
 }
 
-/// What is taken is what the usual parser reads, too.
+/// What is taken is what the usual parser reads, too, and taken apart it has the same parts. What is
+/// only taken apart has parts that are JSON in form.
 pub fn json_object(data: &[u8]) {
+    let members = strict_json::parts::members(data);
     if let Some(object) = strict_json::parse_object(data) {
+        let members = members.as_ref().expect("it can be taken apart");
+        assert_eq!(members.len(), object.len());
+        for (name, text) in members {
+            assert_eq!(strict_json::parse(text).as_ref(), object.get(name));
+            if let Some(Value::Array(items)) = object.get(name) {
+                let texts = strict_json::parts::items(text, usize::MAX).expect("an array");
+                let texts: Vec<_> = texts.into_iter().filter_map(strict_json::parse).collect();
+                assert_eq!(&texts, items);
+            }
+        }
         let usual: Value = serde_json::from_slice(data).expect("the usual parser takes it");
         assert_eq!(usual, Value::Object(object));
+    }
+    for (_, text) in members.into_iter().flatten() {
+        assert!(serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok());
     }
 }
 
