@@ -208,6 +208,8 @@ fn what_is_wrong_around_a_filter_of_envoy_is_found_where_it_stands() {
             |v| {
                 let mut config = good();
                 config["rules"] = json!([{"name": "r", "payload": {"max_bytes": "2MiB"}}]);
+                config["hold_head"] = json!(true);
+                plugin(v)["allow_on_headers_stop_iteration"] = json!(true);
                 plugin(v)["configuration"]["value"] = json!(config.to_string());
             },
             0,
@@ -218,6 +220,8 @@ fn what_is_wrong_around_a_filter_of_envoy_is_found_where_it_stands() {
             |v| {
                 let mut config = good();
                 config["rules"] = json!([{"name": "r", "payload": {"max_bytes": "2MiB"}}]);
+                config["hold_head"] = json!(true);
+                plugin(v)["allow_on_headers_stop_iteration"] = json!(true);
                 plugin(v)["configuration"]["value"] = json!(config.to_string());
                 v["static_resources"]["listeners"][0]["perConnectionBufferLimitBytes"] =
                     json!(4 << 20);
@@ -278,7 +282,8 @@ fn manifests_are_checked_document_by_document_and_patches_are_left_alone() {
                                       "kind": "WasmPlugin", "metadata": {"name": "tollgate"},
                                       "spec": spec})
     };
-    let fine = json!({"url": "oci://r.test/tollgate@sha256:00", "phase": "AUTHN",
+    let digest = "9d".repeat(32);
+    let fine = json!({"url": format!("oci://r.test/tollgate@sha256:{digest}"), "phase": "AUTHN",
                       "failStrategy": "FAIL_RELOAD", "pluginConfig": good()});
     let with = |name: &str, value: Value| {
         let mut spec = fine.clone();
@@ -293,13 +298,19 @@ fn manifests_are_checked_document_by_document_and_patches_are_left_alone() {
         spec["vmConfig"] = json!({"env": env});
         plugin(spec)
     };
+    let from_cluster = |name: &str| {
+        let mut config = remote();
+        config["providers"][0]["keys"]["remote"]["cluster"] = json!(name);
+        config
+    };
+    const CLUSTER: &str = "warning spec.pluginConfig.providers[0].keys.remote.cluster";
     let extension = json!({"apiVersion": "extensions.istio.io/v1alpha1", "kind": "TrafficExtension",
                            "metadata": {"name": "t"}, "spec": {"phase": "AUTHN", "wasm": fine}});
     let gateway = |fail_open: bool| {
         json!({"apiVersion": "gateway.envoyproxy.io/v1alpha1", "kind": "EnvoyExtensionPolicy",
         "metadata": {"name": "t"}, "spec": {"wasm": [{
             "name": "tollgate", "failOpen": fail_open, "config": good(),
-            "code": {"type": "Image", "image": {"url": "r.test/tollgate", "sha256": "00"}},
+            "code": {"type": "Image", "image": {"url": "r.test/tollgate", "sha256": digest}},
         }]}})
     };
     let cases = [
@@ -310,6 +321,11 @@ fn manifests_are_checked_document_by_document_and_patches_are_left_alone() {
         (with("phase", json!("STATS")), 1, vec!["warning spec.phase"]),
         (with("failStrategy", json!("FAIL_OPEN")), 1, vec!["warning spec.failStrategy"]),
         (with("url", json!("oci://r.test/tollgate:1")), 1, vec!["warning spec.sha256"]),
+        (with("sha256", json!("0".repeat(64))), 1, vec!["warning spec.sha256"]),
+        (with("sha256", json!("9d01…")), 1, vec!["problem spec.sha256"]),
+        (with("pluginConfig", from_cluster("outbound|443||idp.test")), 1, vec![]),
+        (with("pluginConfig", from_cluster("idp")), 1, vec![CLUSTER]),
+        (with("pluginConfig", from_cluster("outbound|idp.test")), 1, vec![CLUSTER]),
         (with("pluginConfig", json!(null)), 1, vec!["problem spec.pluginConfig"]),
         (with("pluginConfig", json!({"providers": 1})), 1, vec!["problem providers"]),
         (keys_by_env(json!([{"name": "KEYS", "value": KEYS}])), 1, vec![]),
@@ -338,6 +354,130 @@ fn manifests_are_checked_document_by_document_and_patches_are_left_alone() {
     assert_eq!(result["configurations"], configurations);
 }
 
+/// A configuration with a guard, with a member of the document set.
+fn guarding(hold_head: bool) -> Value {
+    let mut config = good();
+    config["rules"] = json!([{"name": "r", "payload": {"require_any": ["/data"]}}]);
+    config["hold_head"] = json!(hold_head);
+    config
+}
+
+#[test]
+fn a_guard_of_bodies_is_warned_of_where_no_head_waits_for_its_body() {
+    let envoy = |hold_head: bool, allowed: bool, buffered: bool| {
+        let mut document = bootstrap(&guarding(hold_head));
+        document.pointer_mut(PLUGIN).unwrap()["allow_on_headers_stop_iteration"] = json!(allowed);
+        let filters = PLUGIN.rsplit_once("/0/typed_config/config").unwrap().0;
+        let buffer = json!({"name": "buffer", "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer",
+            "max_request_bytes": 1 << 20,
+        }});
+        let list = document.pointer_mut(filters).unwrap().as_array_mut().unwrap();
+        // Before ours it holds no head back: its own has gone on.
+        list.insert(usize::from(buffered), buffer);
+        document
+    };
+    let warned = vec!["warning rules[0].payload".to_owned()];
+    let useless = vec!["problem hold_head".to_owned()];
+    for (hold_head, allowed, buffered, want) in [
+        (true, true, false, vec![]),
+        (false, false, true, vec![]),
+        (false, true, true, vec![]),
+        (false, false, false, warned.clone()),
+        (false, true, false, warned.clone()),
+        (true, false, false, useless.clone()),
+        (true, false, true, useless.clone()),
+    ] {
+        let document = envoy(hold_head, allowed, buffered);
+        let name = format!("heads {hold_head} {allowed} {buffered}.yaml");
+        let (_, result) = check_text(&name, &document.to_string());
+        assert_eq!(found(&result), want, "{name}: {result:#}");
+    }
+    let digest = "9d".repeat(32);
+    let istio = |hold_head| {
+        json!({"apiVersion": "extensions.istio.io/v1alpha1", "kind": "WasmPlugin",
+            "metadata": {"name": "tollgate"}, "spec": {
+                "url": "oci://r.test/tollgate", "sha256": digest, "phase": "AUTHN",
+                "failStrategy": "FAIL_RELOAD", "pluginConfig": guarding(hold_head)}})
+    };
+    let gateway = |hold_head| {
+        json!({"apiVersion": "gateway.envoyproxy.io/v1alpha1", "kind": "EnvoyExtensionPolicy",
+            "metadata": {"name": "t"}, "spec": {"wasm": [{
+                "name": "tollgate", "config": guarding(hold_head),
+                "code": {"type": "Image", "image": {"url": "r.test/t", "sha256": digest}}}]}})
+    };
+    let filter = json!({"apiVersion": "networking.istio.io/v1alpha3", "kind": "EnvoyFilter",
+        "metadata": {"name": "b"}, "spec": {"configPatches": [{"patch": {
+            "operation": "INSERT_BEFORE", "value": {"name": "envoy.filters.http.buffer",
+                "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.\
+                                           buffer.v3.Buffer"}}}}]}});
+    let policy = json!({"apiVersion": "gateway.envoyproxy.io/v1alpha1",
+        "kind": "BackendTrafficPolicy", "metadata": {"name": "b"},
+        "spec": {"requestBuffer": {"limit": "1Mi"}}});
+    for (name, documents, want) in [
+        ("istio", vec![istio(false)], &warned),
+        ("istio held", vec![istio(true), filter.clone()], &useless),
+        ("istio buffered", vec![istio(false), filter], &vec![]),
+        ("gateway", vec![gateway(false)], &warned),
+        ("gateway held", vec![gateway(true), policy.clone()], &useless),
+        ("gateway buffered", vec![gateway(false), policy], &vec![]),
+    ] {
+        let text: Vec<String> = documents.iter().map(Value::to_string).collect();
+        let (_, result) = check_text(&format!("heads {name}.yaml"), &text.join("\n---\n"));
+        assert_eq!(&found(&result), want, "{name}: {result:#}");
+    }
+}
+
+#[test]
+fn every_finding_has_the_line_where_it_stands() {
+    let yaml = format!(
+        "# A comment.\nproviders:\n- name: p\n  issuers:\n  - https://sts.windows.net/x\n  \
+         audiences: any\n  keys: {{inline: {KEYS}}}\nrules:\n- name: r\n\n  match: {{paths: [\n    \
+         /a,\n    '/b/{{id}}']}}\n"
+    );
+    let json =
+        "{\n \"providers\": [],\n\n \"limits\": [\n  {\"name\": \"l\",\n  \"rate\": \"x\"}]\n}";
+    let indented: String =
+        serde_json::to_string_pretty(&good()).unwrap().replace("https://issuer.test", "https://*");
+    let block: String = indented.lines().map(|line| format!("            {line}\n")).collect();
+    // What a person writes: the text of the configuration as a block.
+    let envoy = format!(
+        "http_filters:\n- name: w\n  typed_config:\n    '@type': type.googleapis.com/envoy.extensions.\
+         filters.http.wasm.v3.Wasm\n    config:\n      name: tollgate\n      configuration:\n        \
+         '@type': type.googleapis.com/google.protobuf.StringValue\n        value: |\n{block}      \
+         vm_config: {{}}\n"
+    );
+    let issuers = indented.lines().position(|line| line.contains("https://*")).unwrap();
+    let plugin = "apiVersion: v1\nkind: ConfigMap\n---\napiVersion: extensions.istio.io/v1alpha1\nkind: \
+                  WasmPlugin\nmetadata: {name: tollgate}\nspec:\n  url: file:///t.wasm\n  phase: AUTHN\n  \
+                  failStrategy: FAIL_OPEN\n  pluginConfig:\n    providers:\n    - name: P\n";
+    for (name, text, wanted) in [
+        ("lines.yaml", yaml, vec![("providers[0].issuers[0]", 5), ("rules[0].match.paths[1]", 14)]),
+        ("lines.json", json.to_owned(), vec![("providers", 2), ("limits[0].rate", 6)]),
+        (
+            "lines envoy.yaml",
+            envoy,
+            vec![
+                ("providers[0].issuers[0]", 10 + issuers),
+                ("http_filters[0].typed_config.config.failure_policy", 5),
+            ],
+        ),
+        (
+            "lines plugin.yaml",
+            plugin.to_owned(),
+            vec![("providers[0].name", 13), ("providers[0].keys", 13), ("spec.failStrategy", 10)],
+        ),
+    ] {
+        let (_, result) = check_text(name, &text);
+        let findings = result["findings"].as_array().unwrap();
+        for (path, line) in wanted {
+            let finding = findings.iter().find(|finding| finding["path"] == path);
+            let finding = finding.unwrap_or_else(|| panic!("{name} {path}: {result:#}"));
+            assert_eq!(finding["line"], line, "{name} {path}: {result:#}\n{text}");
+        }
+    }
+}
+
 #[test]
 fn every_sample_of_the_repository_is_in_order() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -364,6 +504,14 @@ fn warnings_pass_unless_strict_and_usage_has_an_exit_code_of_its_own() {
     assert_eq!((exit, result["problems"].as_u64()), (0, Some(0)), "{result:#}");
     assert!(result["warnings"].as_u64() > Some(0), "{result:#}");
     assert_eq!(check(&["--strict", path]).0, 1);
+    // A directory in which nothing is checked is a mistake in the command.
+    let empty = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli_check/empty");
+    std::fs::create_dir_all(&empty).unwrap();
+    let _ = std::fs::remove_file(empty.join("values.yaml"));
+    assert_eq!(check(&[empty.to_str().unwrap()]).0, 2);
+    std::fs::write(empty.join("values.yaml"), "a: 1\n").unwrap();
+    assert_eq!(check(&[empty.to_str().unwrap()]).0, 2);
+    assert_eq!(check(&[path, empty.to_str().unwrap()]).0, 2);
     for usage in [&["/no/such/file"][..], &[], &["--env", "TOLLGATE_NOT_SET_HERE", path], &["--no"]]
     {
         assert_eq!(check(usage).0, 2, "{usage:?}");

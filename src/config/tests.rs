@@ -128,3 +128,98 @@ fn a_protobuf_struct_is_named_as_what_it_is() {
     let problems = super::compile(bytes, &NoVariables).err().unwrap();
     assert!(problems[0].message.contains("StringValue"), "{}", problems[0]);
 }
+
+/// A good document with the value at a pointer replaced: what is said of it, problems or warnings.
+fn said(pointer: &str, value: serde_json::Value) -> Vec<String> {
+    let key =
+        r#"{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+    let mut document: serde_json::Value = serde_json::from_str(&format!(
+        r#"{{"providers": [{{"name": "p", "issuers": ["https://issuer.test"], "audiences": ["a"],
+            "keys": {{"inline": {{"keys": [{key}]}}}}}}],
+            "rules": [{{"name": "r", "match": {{"paths": ["/a"], "methods": ["POST"]}},
+                "allow": [{{"claims": [{{"claim": "c", "any_of": ["x"]}}]}}]}}],
+            "tags": [{{"name": "t", "value": "{{sub}}"}}]}}"#
+    ))
+    .unwrap();
+    *document.pointer_mut(pointer).unwrap() = value;
+    match policy(&document.to_string()) {
+        Ok((_, warnings)) => warnings.iter().map(Warning::to_string).collect(),
+        Err(problems) => problems,
+    }
+}
+
+#[test]
+fn what_means_something_else_than_was_meant_is_told() {
+    use serde_json::json;
+    const ISSUER: &str = "/providers/0/issuers/0";
+    const PATH: &str = "/rules/0/match/paths/0";
+    const METHOD: &str = "/rules/0/match/methods/0";
+    const CLAIM: &str = "/rules/0/allow/0/claims/0/claim";
+    let remote = |uri: &str| json!({"remote": {"uri": uri, "cluster": "c"}});
+    for (pointer, value, meant) in [
+        ("/providers/0/audiences", json!([]), "at least one audience, or the word any"),
+        ("/providers/0/audiences", json!(["any"]), "is the text any"),
+        ("/providers/0/audiences", json!(["*"]), "the word any in place of the list"),
+        ("/providers/0/audiences", json!(["api://*"]), "which is no wildcard"),
+        ("/providers/0/audiences", json!(["api "]), "white space"),
+        ("/providers/0/issuers", json!([]), "at least one iss value"),
+        (ISSUER, json!("*"), "which is no wildcard"),
+        (ISSUER, json!("https://*.example.com"), "which is no wildcard"),
+        (ISSUER, json!("https://sts.windows.net/72f988bf-86f1"), "lacks the / at its end"),
+        (ISSUER, json!("https://login.microsoftonline.com/72f988bf"), "does not end with /v2.0"),
+        (ISSUER, json!("https://login.microsoftonline.com/72f988bf/v2.0/"), "does not end with"),
+        (ISSUER, json!("https://accounts.google.com/"), "is not https://accounts.google.com"),
+        (ISSUER, json!("https://acme.eu.auth0.com"), "lacks the / at its end"),
+        (
+            ISSUER,
+            json!("https://idp.test/.well-known/openid-configuration"),
+            "the issuer is what stands before",
+        ),
+        ("/providers/0/keys", remote("http://idp.test/keys"), "is http"),
+        (PATH, json!("/score/[0-9]+"), "looks like a regular expression"),
+        (PATH, json!("/score/.*"), "looks like a regular expression"),
+        (PATH, json!("/(a|b)"), "looks like a regular expression"),
+        (PATH, json!("/score$"), "looks like a regular expression"),
+        (PATH, json!("/x/{id}"), "looks like it has a parameter"),
+        (PATH, json!("/x/:id/y"), "looks like it has a parameter"),
+        (PATH, json!("/x/<id>"), "looks like it has a parameter"),
+        (METHOD, json!("PSOT"), "POST is one"),
+        (METHOD, json!("DELTE"), "DELETE is one"),
+        (METHOD, json!("GETS"), "GET is one"),
+        (METHOD, json!("PREDICT"), "is not a registered method"),
+        (CLAIM, json!("realm_access.roles"), "\"/realm_access/roles\""),
+        (CLAIM, json!("$.realm_access.roles"), "\"/realm_access/roles\""),
+        ("/tags/0/value", json!("{realm_access.roles}"), "\"/realm_access/roles\""),
+        ("/tags/0/value", json!("${sub}"), "puts a $ before"),
+    ] {
+        let lines = said(pointer, value.clone());
+        assert_eq!(lines.len(), 1, "{value}: {lines:?}");
+        let at = pointer.split('/').find(|part| part.len() > 1).unwrap();
+        assert!(lines[0].starts_with(at) && lines[0].contains(meant), "{value}: {lines:?}");
+    }
+    // What looks alike and is meant.
+    for (pointer, value) in [
+        ("/providers/0/audiences", json!("any")),
+        ("/providers/0/audiences", json!(["any-api"])),
+        (ISSUER, json!("https://sts.windows.net/72f988bf/")),
+        (ISSUER, json!("https://login.microsoftonline.com/72f988bf/v2.0")),
+        (ISSUER, json!("https://accounts.google.com")),
+        (ISSUER, json!("accounts.google.com")),
+        (ISSUER, json!("https://acme.eu.auth0.com/")),
+        ("/providers/0/keys", remote("https://idp.test/keys")),
+        ("/providers/0/keys", remote("http://127.0.0.1:8087/keys")),
+        ("/providers/0/keys", remote("http://[::1]:8087/keys")),
+        ("/providers/0/keys", remote("http://localhost/keys")),
+        (PATH, json!("/v1/models/*:predict")),
+        (PATH, json!("/v1/models/gpt-4.1")),
+        (PATH, json!("/a+b/**")),
+        (METHOD, json!("PROPFIND")),
+        (METHOD, json!("QUERY")),
+        (CLAIM, json!("https://example.com/role")),
+        (CLAIM, json!("/realm_access.roles")),
+        ("/tags/0/value", json!("{https://example.com/role}")),
+        ("/tags/0/value", json!("$5 for {sub}")),
+    ] {
+        assert_eq!(said(pointer, value.clone()), [""; 0], "{value}");
+    }
+}

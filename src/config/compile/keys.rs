@@ -3,11 +3,12 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::{read, uri};
+use super::{hints, read, uri};
 use crate::config::Environment;
 use crate::config::report::{At, Report};
 use crate::config::schema::{RawPreset, RawProvider, RawRemote};
 use crate::provider::{KeysFrom, Remote, RemoteSource};
+use crate::uri::HttpUri;
 use crate::verify::algorithm::Algorithm;
 use crate::verify::keyset::{KeySet, SecretKeys};
 
@@ -105,11 +106,18 @@ fn key_set(json: &[u8], hmac: bool, at: &At, report: &mut Report) -> Option<Keys
     }
 }
 
+/// An address that keys are fetched from, or are named at.
+fn fetched(text: &str, at: &At, report: &mut Report) -> Option<HttpUri> {
+    let uri = uri::http(text, at, report)?;
+    hints::fetched(&uri, at, report);
+    Some(uri)
+}
+
 fn remote(raw: &RawRemote, entra: bool, at: &At, report: &mut Report) -> Option<Remote> {
     let source = match (&raw.uri, &raw.discovery) {
-        (Some(text), None) => uri::http(text, &at.field("uri"), report).map(RemoteSource::Uri),
+        (Some(text), None) => fetched(text, &at.field("uri"), report).map(RemoteSource::Uri),
         (None, Some(text)) => {
-            uri::http(text, &at.field("discovery"), report).map(RemoteSource::Discovery)
+            fetched(text, &at.field("discovery"), report).map(RemoteSource::Discovery)
         }
         (None, None) if entra => {
             uri::http(ENTRA_KEYS, &at.field("uri"), report).map(RemoteSource::Uri)

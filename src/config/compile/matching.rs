@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::read;
+use super::{hints, read};
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{RawAmbiguousPaths, RawMatch, RawTrailingSlash};
 use crate::path;
@@ -103,7 +103,10 @@ fn path_pattern(
             );
             None
         }
-        Ok(pattern) => Some(pattern),
+        Ok(pattern) => {
+            hints::path(text, at, report);
+            Some(pattern)
+        }
         Err(error) => {
             report.problem(at, format_args!("{} {error}", quoted(text)));
             None
@@ -120,6 +123,8 @@ fn method(text: &str, at: &At, report: &mut Report) -> Option<String> {
     let upper = text.to_ascii_uppercase();
     if upper != text {
         report.warning(at, format_args!("methods are case-sensitive; {upper} is another one"));
+    } else {
+        hints::method(text, at, report);
     }
     Some(text.to_owned())
 }

@@ -3,6 +3,7 @@
 mod cors;
 mod grant;
 mod headers;
+mod hints;
 mod identity;
 mod keys;
 mod limit;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{identity, keys, read};
+use super::{hints, identity, keys, read};
 use crate::config::Environment;
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{AnyOr, RawBind, RawConfig, RawPreset, RawProvider, RawTokenUse};
@@ -110,8 +110,10 @@ fn issuers(raw: &RawProvider, entra: bool, at: &At, report: &mut Report) -> Vec<
         report.required(at, "a list of the iss values of the provider's tokens");
         return Vec::new();
     };
-    read::texts(list, at, report);
+    hints::not_empty(list, "at least one iss value", at, report);
+    hints::compared(list, false, at, report);
     for (index, text) in list.iter().enumerate() {
+        hints::issuer(text, &at.index(index), report);
         // A brace elsewhere is a misspelt {tenantid}, which would never equal an `iss`.
         if text.replacen(TENANT, "", 1).contains(['{', '}']) {
             report.problem(
@@ -153,7 +155,8 @@ fn tenants(
         }
         Some(AnyOr::Any) => Tenants::Any,
         Some(AnyOr::Only(list)) => {
-            read::texts(list, at, report);
+            hints::not_empty(list, "at least one tenant, or the word any", at, report);
+            hints::compared(list, true, at, report);
             for (index, tenant) in list.iter().enumerate() {
                 if entra && !tenant.is_empty() && !is_guid(tenant) {
                     report.problem(
@@ -185,7 +188,8 @@ fn audiences(raw: &RawProvider, at: &At, report: &mut Report) -> Option<Audience
         }
         Some(AnyOr::Any) => Some(Audiences::Any),
         Some(AnyOr::Only(list)) => {
-            read::texts(list, at, report);
+            hints::not_empty(list, "at least one audience, or the word any", at, report);
+            hints::compared(list, true, at, report);
             Some(Audiences::Only(list.clone()))
         }
     }

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::hints;
 use crate::config::Environment;
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{Count, DurationText, Size};
 use crate::config::units;
-use crate::template::{ClaimRef, Template, is_token};
+use crate::template::{ClaimRef, Part, Template, is_token};
 
 /// A duration inside its bounds.
 #[inline(never)]
@@ -199,8 +200,21 @@ pub(super) fn header_text(text: &str, at: &At, report: &mut Report) {
 /// A template.
 #[inline(never)]
 pub(super) fn template(text: &str, at: &At, report: &mut Report) -> Option<Template> {
-    let parsed = Template::parse(text);
-    parsed.map_err(|error| report.problem(at, format_args!("{} {error}", quoted(text)))).ok()
+    match Template::parse(text) {
+        Ok(template) => {
+            hints::template(text, at, report);
+            for part in template.parts() {
+                if let Part::Claim(claim) = part {
+                    hints::claim(claim, at, report);
+                }
+            }
+            Some(template)
+        }
+        Err(error) => {
+            report.problem(at, format_args!("{} {error}", quoted(text)));
+            None
+        }
+    }
 }
 
 /// A claim reference, required.
@@ -210,8 +224,16 @@ pub(super) fn claim(text: Option<&String>, at: &At, report: &mut Report) -> Opti
         report.required(at, "a claim name, or a JSON Pointer that begins with /");
         return None;
     };
-    let parsed = ClaimRef::parse(text);
-    parsed.map_err(|error| report.problem(at, format_args!("{} {error}", quoted(text)))).ok()
+    match ClaimRef::parse(text) {
+        Ok(claim) => {
+            hints::claim(&claim, at, report);
+            Some(claim)
+        }
+        Err(error) => {
+            report.problem(at, format_args!("{} {error}", quoted(text)));
+            None
+        }
+    }
 }
 
 /// A JSON Pointer (RFC 6901) to something inside a document.

@@ -1,5 +1,6 @@
 //! `tollgate check`: every problem of every configuration in some files, before anything loads it.
 
+mod heads;
 mod print;
 
 use std::path::{Path, PathBuf};
@@ -7,14 +8,15 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::document::{self, Chosen, Finding, Found, Level};
+use crate::document::{self, Chosen, Content, Finding, Found, Level};
 use crate::environment::{Given, Variables};
 use crate::output::{Failure, WRONG};
 
 /// Check configurations: bare ones (JSON, YAML), those in an Envoy configuration, in an Istio
 /// WasmPlugin or TrafficExtension, in an EnvoyExtensionPolicy.
 ///
-/// Exit code: 0 nothing wrong, or warnings alone; 1 problems; 2 usage.
+/// Exit code: 0 nothing wrong, or warnings alone; 1 problems; 2 usage, or a directory without a
+/// configuration.
 #[derive(Args)]
 pub struct Arguments {
     /// Files, or directories whose *.yaml, *.yml and *.json are looked through.
@@ -49,7 +51,7 @@ struct Section {
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let given = Given::parse(&arguments.env)?;
-    let mut reports = Vec::new();
+    let mut contents = Vec::new();
     for path in &arguments.paths {
         let mut files = Vec::new();
         let chosen = match path.is_dir() {
@@ -58,8 +60,23 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         };
         collect(path, &mut files)
             .map_err(|error| Failure::usage(format_args!("{}: {error}", path.display())))?;
-        reports.extend(files.iter().map(|file| check_file(file, chosen, &given)));
+        let first = contents.len();
+        contents.extend(files.into_iter().map(|file| {
+            let content = document::load(&file, chosen);
+            (file, content)
+        }));
+        let mut inside = contents.iter().skip(first);
+        if chosen == Chosen::ByDirectory && inside.all(|(_, content)| content.found.is_empty()) {
+            let why = format_args!("{}: no configuration of tollgate is in it", path.display());
+            return Err(Failure::usage(why));
+        }
     }
+    // What holds bodies back in a mesh stands in a manifest of its own.
+    let buffered = contents.iter().any(|(_, content)| content.buffers);
+    let reports: Vec<_> = contents
+        .into_iter()
+        .map(|(file, content)| report(&file, content, &given, buffered))
+        .collect();
     let found = |level| {
         let sections = reports.iter().flat_map(|report| &report.sections);
         sections.flat_map(|s| &s.findings).any(|finding| finding.level == level)
@@ -94,50 +111,66 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     Ok(())
 }
 
-fn check_file(path: &Path, chosen: Chosen, given: &Given) -> Report {
-    let content = document::load(path, chosen);
+/// `buffered`: a manifest has bodies held back.
+fn report(path: &Path, mut content: Content, given: &Given, buffered: bool) -> Report {
     let mut sections = Vec::new();
-    if !content.findings.is_empty() {
+    let of_file = std::mem::take(&mut content.findings);
+    if !of_file.is_empty() {
         sections.push(Section {
             document: 1,
             at: String::new(),
             name: None,
             is_configuration: false,
-            findings: content.findings,
+            findings: of_file,
         });
     }
-    sections.extend(content.found.into_iter().map(|(document, found)| Section {
-        document,
-        at: found.at.clone(),
-        name: found.name.clone(),
-        is_configuration: true,
-        findings: findings(found, given),
-    }));
+    for (document, mut found) in std::mem::take(&mut content.found) {
+        let mut all = std::mem::take(&mut found.findings);
+        for finding in &mut all {
+            // `cluster.rs` writes both paths: that of the text, and the one inside.
+            finding.line = match finding.path.split_once(": ") {
+                Some((_, inside)) => content.line_inside(document, &found, inside),
+                None => content.line(document, &finding.path),
+            };
+        }
+        let (around, inside) = findings(&found, given, buffered);
+        all.extend(inside.into_iter().map(|finding| {
+            let line = content.line_inside(document, &found, &finding.path);
+            Finding { line, ..finding }
+        }));
+        all.extend(around.into_iter().map(|finding| {
+            let line = content.line(document, &finding.path);
+            Finding { line, ..finding }
+        }));
+        // Problems first.
+        all.sort_by_key(|finding| finding.level);
+        let Found { at, name, .. } = found;
+        sections.push(Section { document, at, name, is_configuration: true, findings: all });
+    }
     Report { file: path.display().to_string(), sections }
 }
 
-/// What the filter would say of a configuration, and what its surroundings do to it; problems
-/// first.
-fn findings(mut found: Found, given: &Given) -> Vec<Finding> {
-    let mut all = std::mem::take(&mut found.findings);
-    if let Some(text) = &found.text {
-        let variables = Variables::new(given, found.handed.as_ref());
-        match tollgate::config::compile(text, &variables) {
-            Ok((policy, warnings)) => {
-                all.extend(warnings.into_iter().map(|w| Finding::warning(w.path, w.message)));
-                all.extend(buffers(&policy, &found));
-            }
-            Err(problems) => {
-                all.extend(problems.into_iter().map(|p| Finding::problem(p.path, p.message)));
-            }
+/// What the filter would say of a configuration, and what its surroundings do to it: findings with
+/// paths in the file, and such with paths in the configuration.
+fn findings(found: &Found, given: &Given, buffered: bool) -> (Vec<Finding>, Vec<Finding>) {
+    let (mut around, mut inside) = (Vec::new(), Vec::new());
+    let Some(text) = &found.text else { return (around, inside) };
+    let variables = Variables::new(given, found.handed.as_ref());
+    match tollgate::config::compile(text, &variables) {
+        Ok((policy, warnings)) => {
+            inside.extend(warnings.into_iter().map(|w| Finding::warning(w.path, w.message)));
+            inside.extend(buffers(&policy, found));
+            inside.extend(heads::check(&policy, found, buffered));
         }
-        all.extend(variables.withheld().into_iter().map(|name| {
-            let why = format!("does not hand {name} to the VM, and the configuration asks for it");
-            Finding::problem(found.handed_at.clone(), why)
-        }));
+        Err(problems) => {
+            inside.extend(problems.into_iter().map(|p| Finding::problem(p.path, p.message)));
+        }
     }
-    all.sort_by_key(|finding| finding.level);
-    all
+    around.extend(variables.withheld().into_iter().map(|name| {
+        let why = format!("does not hand {name} to the VM, and the configuration asks for it");
+        Finding::problem(found.handed_at.clone(), why)
+    }));
+    (around, inside)
 }
 
 /// A proxy that buffers less of a body than a rule admits answers 413 in the filter's place.

@@ -51,7 +51,9 @@ fn write_section(out: &mut String, file: &str, section: &Section) {
             Level::Problem => bad("problem").to_string(),
             Level::Warning => doubtful("warning").to_string(),
         };
-        let _ = writeln!(out, "  {level} {}: {}", plain(&finding.path), plain(&finding.message));
+        let line = finding.line.map(|line| format!(" (line {line})")).unwrap_or_default();
+        let (path, message) = (plain(&finding.path), plain(&finding.message));
+        let _ = writeln!(out, "  {level} {path}{}: {message}", faint(line));
     }
 }
 
@@ -68,6 +70,7 @@ pub fn json(reports: &[Report]) -> Result<ExitCode, Failure> {
                     "name": section.name,
                     "level": finding.level.word(),
                     "path": finding.path,
+                    "line": finding.line,
                     "message": finding.message,
                 })
             }));

@@ -3,7 +3,7 @@
 mod cluster;
 mod plugin;
 
-pub use plugin::mentions_us;
+pub use plugin::{digest, mentions_us};
 
 use serde_json::Value;
 
@@ -12,6 +12,15 @@ use super::tree::{at, field, member};
 
 /// The buffer of a connection where the listener does not say, bytes.
 const DEFAULT_BUFFER: u64 = 1 << 20;
+
+/// What the surroundings of a filter say of it.
+#[derive(Clone, Copy, Default)]
+struct Around {
+    /// What the listener grants one connection, bytes.
+    buffer: Option<u64>,
+    /// Envoy's buffer filter is behind it.
+    is_buffered: bool,
+}
 
 const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
 
@@ -41,7 +50,7 @@ pub fn is_part_of_bootstrap(value: &Value) -> bool {
 /// Every Wasm filter of ours in a document.
 pub fn search(document: &Value) -> Vec<Found> {
     let mut walk = Walk { document, found: Vec::new() };
-    walk.visit(document, String::new(), None);
+    walk.visit(document, String::new(), Around::default());
     walk.found
 }
 
@@ -51,11 +60,12 @@ struct Walk<'d> {
 }
 
 impl Walk<'_> {
-    /// `buffer`: what the listener around it grants one connection.
-    fn visit(&mut self, value: &Value, path: String, buffer: Option<u64>) {
+    fn visit(&mut self, value: &Value, path: String, around: Around) {
         if let Some(config) = plugin_config(value) {
-            let found = plugin::read(config, &member(&path, "config"), buffer);
+            let found = plugin::read(config, &member(&path, "config"));
             self.found.extend(found.map(|mut found| {
+                found.buffer = around.buffer;
+                found.is_buffered = around.is_buffered;
                 cluster::check(self.document, &mut found);
                 found
             }));
@@ -67,17 +77,20 @@ impl Walk<'_> {
                 let limit = field(value, "per_connection_buffer_limit_bytes");
                 Some(limit.and_then(Value::as_u64).unwrap_or(DEFAULT_BUFFER))
             }
-            false => buffer,
+            false => around.buffer,
         };
+        let around = Around { buffer, ..around };
         match value {
             Value::Object(members) => {
                 for (name, value) in members {
-                    self.visit(value, member(&path, name), buffer);
+                    self.visit(value, member(&path, name), around);
                 }
             }
             Value::Array(items) => {
                 for (index, item) in items.iter().enumerate() {
-                    self.visit(item, format!("{path}[{index}]"), buffer);
+                    let mut behind = items.iter().skip(index.saturating_add(1));
+                    let is_buffered = around.is_buffered || behind.any(is_buffer);
+                    self.visit(item, format!("{path}[{index}]"), Around { is_buffered, ..around });
                 }
             }
             _ => {}
@@ -95,6 +108,12 @@ fn plugin_config(value: &Value) -> Option<&Value> {
         return at(value, &["value", "config"]);
     }
     None
+}
+
+/// Whether an entry of a list of filters holds a body back until it is whole.
+pub fn is_buffer(filter: &Value) -> bool {
+    let kind = at(filter, &["typed_config", "@type"]).and_then(Value::as_str).unwrap_or_default();
+    kind.ends_with("envoy.extensions.filters.http.buffer.v3.Buffer")
 }
 
 fn names_wasm(url: &str) -> bool {

@@ -3,9 +3,9 @@
 
 use serde_json::Value;
 
-use super::envoy::{self, mentions_us};
+use super::envoy::{self, digest, is_buffer, mentions_us};
 use super::tree::{at, items, text};
-use super::{Finding, Found};
+use super::{Finding, Found, Host};
 use crate::environment::Handed;
 
 /// Every filter of ours in a manifest.
@@ -35,6 +35,19 @@ pub fn search(manifest: &Value) -> Vec<Found> {
     }
 }
 
+/// Whether a manifest has bodies held back until they are whole: an EnvoyFilter with Envoy's buffer
+/// filter, or a BackendTrafficPolicy.
+pub fn buffers(manifest: &Value) -> bool {
+    match text(manifest, &["kind"]) {
+        Some("EnvoyFilter") => items(manifest, &["spec", "config_patches"])
+            .filter_map(|patch| at(patch, &["patch", "value"]))
+            .any(is_buffer),
+        Some("BackendTrafficPolicy") => at(manifest, &["spec", "request_buffer"]).is_some(),
+        Some("List") => items(manifest, &["items"]).any(buffers),
+        _ => false,
+    }
+}
+
 /// `plugin` holds the module and its configuration, `outer` the phase.
 fn istio(
     plugin: &Value,
@@ -52,6 +65,8 @@ fn istio(
         return None;
     }
     let mut found = found(config, format!("{path}.pluginConfig"), name);
+    found.host = Host::Istio;
+    found.findings.extend(config.into_iter().flat_map(|c| strange_clusters(c, &found.at)));
     found.handed = Some(handed(plugin));
     found.handed_at = format!("{path}.vmConfig.env");
     let mut warn = |path: String, why: &str| found.findings.push(Finding::warning(path, why));
@@ -81,7 +96,35 @@ fn istio(
                    allowed: sha256, or an address with @sha256:";
         warn(format!("{path}.sha256"), why);
     }
+    let given = plugin.get("sha256").and_then(Value::as_str).filter(|digest| !digest.is_empty());
+    let in_url = url.split_once("@sha256:").map(|(_, digest)| digest);
+    found.findings.extend(given.and_then(|text| digest(text, format!("{path}.sha256"))));
+    found.findings.extend(in_url.and_then(|text| digest(text, format!("{path}.url"))));
     Some(found)
+}
+
+/// Clusters that Istio makes of services are `outbound|PORT|SUBSET|HOST`.
+fn strange_clusters(config: &Value, at: &str) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (index, provider) in items(config, &["providers"]).enumerate() {
+        for name in ["cluster", "keys_cluster"] {
+            let path = ["keys", "remote", name];
+            let Some(cluster) = self::text(provider, &path) else { continue };
+            let parts: Vec<&str> = cluster.split('|').collect();
+            let is_istios = matches!(parts[..], ["outbound", port, _, host]
+                if port.parse::<u16>().is_ok() && !host.is_empty());
+            if !is_istios {
+                let why = format!(
+                    "{cluster:?} is no cluster that Istio makes, which are called \
+                     outbound|443||login.example.com (port, subset, host); allowed where an \
+                     EnvoyFilter adds it"
+                );
+                let path = format!("{at}.providers[{index}].keys.remote.{name}");
+                findings.push(Finding::warning(path, why));
+            }
+        }
+    }
+    findings
 }
 
 fn gateway(wasm: &Value, path: &str, name: Option<&str>) -> Option<Found> {
@@ -93,6 +136,12 @@ fn gateway(wasm: &Value, path: &str, name: Option<&str>) -> Option<Found> {
         return None;
     }
     let mut found = found(config, format!("{path}.config"), own.or(name));
+    found.host = Host::Gateway;
+    for source in ["http", "image"] {
+        let given = at(wasm, &["code", source, "sha256"]).and_then(Value::as_str);
+        let at = format!("{path}.code.{source}.sha256");
+        found.findings.extend(given.and_then(|text| digest(text, at)));
+    }
     let from_host = items(wasm, &["env", "hostKeys"]).filter_map(Value::as_str);
     found.handed =
         Some(Handed { from_host: from_host.map(str::to_owned).collect(), ..Handed::default() });

@@ -3,6 +3,7 @@
 
 mod envoy;
 mod kubernetes;
+mod lines;
 mod read;
 mod tree;
 
@@ -11,6 +12,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::environment::Handed;
+use lines::Lines;
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,17 +42,19 @@ pub struct Finding {
     pub path: String,
     /// What was found and what is allowed.
     pub message: String,
+    /// The line of the file where it stands, from 1, where that is known.
+    pub line: Option<usize>,
 }
 
 impl Finding {
     /// A [`Level::Problem`].
     pub fn problem(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { level: Level::Problem, path: path.into(), message: message.into() }
+        Self { level: Level::Problem, path: path.into(), message: message.into(), line: None }
     }
 
     /// A [`Level::Warning`].
     pub fn warning(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { level: Level::Warning, path: path.into(), message: message.into() }
+        Self { level: Level::Warning, path: path.into(), message: message.into(), line: None }
     }
 }
 
@@ -67,10 +71,33 @@ pub struct Found {
     pub handed: Option<Handed>,
     /// Where the manifest says so.
     pub handed_at: String,
+    /// Whether that is a text in which the document stands, and not the document as an object.
+    pub is_text: bool,
     /// The proxy's buffer for one connection, bytes, where it is known.
     pub buffer: Option<u64>,
+    /// What runs it.
+    pub host: Host,
+    /// Whether Envoy's buffer filter is behind it.
+    pub is_buffered: bool,
     /// What is wrong around it.
     pub findings: Vec<Finding>,
+}
+
+/// What runs a configuration, as far as a document shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Host {
+    /// A bare configuration: anything.
+    #[default]
+    Unknown,
+    /// Envoy, with `allow_on_headers_stop_iteration` in the plugin's configuration or without.
+    Envoy {
+        /// Whether the head of a request may wait for its body.
+        holds_heads: bool,
+    },
+    /// Istio, which has no such field.
+    Istio,
+    /// Envoy Gateway, which has no such field.
+    Gateway,
 }
 
 /// What a file holds.
@@ -80,6 +107,27 @@ pub struct Content {
     pub found: Vec<(usize, Found)>,
     /// What is wrong with the file itself.
     pub findings: Vec<Finding>,
+    /// Whether a manifest puts Envoy's buffer filter behind others.
+    pub buffers: bool,
+    /// Where the values of each document stand.
+    lines: Vec<Lines>,
+}
+
+impl Content {
+    /// The line of a path in a document.
+    pub fn line(&self, document: usize, path: &str) -> Option<usize> {
+        self.lines.get(document.checked_sub(1)?)?.find(path)
+    }
+
+    /// The line of a path in a configuration.
+    pub fn line_inside(&self, document: usize, found: &Found, path: &str) -> Option<usize> {
+        let lines = self.lines.get(document.checked_sub(1)?)?;
+        match (found.is_text, found.at.is_empty(), &found.text) {
+            (true, _, Some(text)) => lines.find_inside(&format!("{}.value", found.at), text, path),
+            (_, true, _) => lines.find(path),
+            (_, false, _) => lines.find(&format!("{}.{path}", found.at)),
+        }
+    }
 }
 
 /// Whether a file was named, or lies in a directory that was.
@@ -104,6 +152,7 @@ pub fn load(path: &Path, chosen: Chosen) -> Content {
 /// Finds the configurations in one document of a file; `raw` is its text where it is JSON.
 fn search(value: &Value, raw: Option<&[u8]>, chosen: Chosen, number: usize, content: &mut Content) {
     let is_manifest = value.get("apiVersion").is_some() && value.get("kind").is_some();
+    content.buffers |= is_manifest && kubernetes::buffers(value);
     let found = match is_manifest {
         true => kubernetes::search(value),
         false => envoy::search(value),

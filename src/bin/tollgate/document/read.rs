@@ -5,13 +5,17 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::lines::Lines;
 use super::{Chosen, Content, Finding, Found, Level, search};
 
 /// Reads every document of a file.
 pub fn read(bytes: &[u8], path: &Path, chosen: Chosen, content: &mut Content) {
     let is_json = path.extension().is_some_and(|extension| extension == "json");
     match serde_json::from_slice::<Value>(bytes) {
-        Ok(value) => search(&value, Some(bytes), chosen, 1, content),
+        Ok(value) => {
+            content.lines = lines(bytes);
+            search(&value, Some(bytes), chosen, 1, content);
+        }
         // The filter's own reader says best what is wrong with JSON.
         Err(_) if is_json && chosen == Chosen::ByName => {
             let found = Found { text: Some(bytes.to_vec()), ..Found::default() };
@@ -28,6 +32,7 @@ pub fn read(bytes: &[u8], path: &Path, chosen: Chosen, content: &mut Content) {
 }
 
 fn read_yaml(bytes: &[u8], chosen: Chosen, content: &mut Content) {
+    content.lines = lines(bytes);
     for (at, document) in serde_yaml_ng::Deserializer::from_slice(bytes).enumerate() {
         // YAML's own values first: they refuse a key that comes twice.
         let value = serde_yaml_ng::Value::deserialize(document)
@@ -43,9 +48,14 @@ fn read_yaml(bytes: &[u8], chosen: Chosen, content: &mut Content) {
                     Chosen::ByDirectory => Level::Warning,
                 };
                 let message = format!("cannot be read as YAML: {message}");
-                content.findings.push(Finding { level, path: "(file)".to_owned(), message });
+                let path = "(file)".to_owned();
+                content.findings.push(Finding { level, path, message, line: None });
                 return;
             }
         }
     }
+}
+
+fn lines(bytes: &[u8]) -> Vec<Lines> {
+    std::str::from_utf8(bytes).map(Lines::of).unwrap_or_default()
 }

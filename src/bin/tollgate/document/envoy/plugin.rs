@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 use super::super::tree::{at, field, items, member, text};
-use super::super::{Finding, Found};
+use super::super::{Finding, Found, Host};
 use crate::environment::Handed;
 
 /// Reads a plugin; `None` where it is not ours.
-pub fn read(config: &Value, path: &str, buffer: Option<u64>) -> Option<Found> {
+pub fn read(config: &Value, path: &str) -> Option<Found> {
     let configuration = field(config, "configuration");
     let value = configuration.and_then(|c| c.get("value")).and_then(Value::as_str);
     let is_ours = names_us(config) || value.is_some_and(has_providers);
@@ -20,7 +20,11 @@ pub fn read(config: &Value, path: &str, buffer: Option<u64>) -> Option<Found> {
         name: text(config, &["name"]).map(str::to_owned),
         handed: Some(handed(config)),
         handed_at: format!("{path}.vm_config.environment_variables"),
-        buffer,
+        is_text: true,
+        host: Host::Envoy {
+            holds_heads: field(config, "allow_on_headers_stop_iteration")
+                == Some(&Value::Bool(true)),
+        },
         ..Found::default()
     };
     match configuration {
@@ -31,6 +35,9 @@ pub fn read(config: &Value, path: &str, buffer: Option<u64>) -> Option<Found> {
         },
     }
     check_failure_policy(config, path, &mut found);
+    if let Some(text) = text(config, &["vm_config", "code", "remote", "sha256"]) {
+        found.findings.extend(digest(text, format!("{path}.vm_config.code.remote.sha256")));
+    }
     Some(found)
 }
 
@@ -60,6 +67,23 @@ fn names_us(config: &Value) -> bool {
     ];
     told.into_iter().flatten().any(mentions_us)
         || code.into_iter().flatten().any(|source| mentions_us(&source.to_string()))
+}
+
+/// What is wrong with the digest of a module.
+pub fn digest(text: &str, path: String) -> Option<Finding> {
+    let hexadecimal = text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    match text.bytes().all(|b| b == b'0') {
+        true => {
+            let why = "is a placeholder: nothing has this digest, and no module will be loaded; \
+                       `make push` and `make release` print that of the image";
+            Some(Finding::warning(path, why))
+        }
+        false if !hexadecimal => {
+            let why = "is no SHA-256 digest; allowed: 64 hexadecimal digits";
+            Some(Finding::problem(path, why))
+        }
+        false => None,
+    }
 }
 
 /// Whether a name or an address has our name in it.
