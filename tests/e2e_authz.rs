@@ -80,7 +80,10 @@ async fn each_grant_admits_whom_it_names_and_tells_the_others_what_lacks() {
     let mut connection = Connection::open(envoy.address()).await;
     for (number, (path, claims, reason, scope)) in [
         ("/role", json!({"roles": ["Model.Score"]}), "ok", ""),
-        ("/role", json!({"roles": "x Admin"}), "ok", ""),
+        ("/role", json!({"roles": "Admin"}), "ok", ""),
+        ("/role", json!({"roles": "x Admin"}), "role_insufficient", ""),
+        ("/role", json!({"roles": "Admin Assistant"}), "role_insufficient", ""),
+        ("/group", json!({"groups": "Not g1"}), "claim_insufficient", ""),
         ("/role", json!({"roles": ["model.score"]}), "role_insufficient", ""),
         ("/role", json!({"roles": ["Admin", 1]}), "role_insufficient", ""),
         ("/role", json!({}), "role_insufficient", ""),
@@ -170,6 +173,7 @@ fn places() -> Value {
         {"cookie": "access_token"},
         {"query": "access_token"},
         {"websocket_protocol": "base64url.bearer.authorization.k8s.io."},
+        {"websocket_protocol_after": "bearer"},
     ])
 }
 
@@ -200,6 +204,19 @@ async fn a_token_is_taken_from_each_place_and_removed_exactly_there() {
             Some("v4.k8s.io,x".into()),
         ),
         (
+            get("/a").header("sec-websocket-protocol", format!("bearer, {t}")),
+            "/a",
+            "sec-websocket-protocol",
+            None,
+        ),
+        (
+            get("/a").header("sec-websocket-protocol", format!("chat, bearer, {t}, v2")),
+            "/a",
+            "sec-websocket-protocol",
+            Some("chat, v2".into()),
+        ),
+        (get("/a").header("x_user.token", &t), "/a", "x_user.token", None),
+        (
             get(&format!("/a?access_token={t}&z"))
                 .bearer(&t)
                 .header("cookie", format!("a=b; access_token={t}")),
@@ -219,6 +236,22 @@ async fn a_token_is_taken_from_each_place_and_removed_exactly_there() {
         assert!(!seen.head_contains(protocol.as_bytes()), "{number}");
         assert_eq!(seen.header("x-keep"), Some("Bearer kept"));
         assert_eq!(seen.header("x-auth-subject"), Some("alice"));
+    }
+    // What is malformed goes, too, wherever no token is looked for.
+    let open = config(
+        &signer,
+        json!({
+            "token": {"from": places(), "forward": false},
+            "rules": [{"name": "open", "auth": "none"}],
+        }),
+    );
+    assert_eq!(envoy.reload(open).await, Push::Accepted);
+    for value in ["Bearer\tforged", "bearer \tforged", "Bearer\u{a0}forged", "Bearer forged"] {
+        upstream.clear();
+        let request = get("/a").header("authorization", value).header("X_User_Token", "forged");
+        assert_eq!(client::send(envoy.address(), &request).await.status, 200);
+        let seen = upstream.last().unwrap();
+        assert!(!seen.head_contains(b"forged"), "{}", seen.head.escape_ascii());
     }
     // With `forward: true` every byte stays.
     let forwarding = config(&signer, json!({"token": {"from": places()}}));
@@ -267,9 +300,23 @@ async fn several_tokens_are_refused_and_one_in_two_places_counts_once() {
         (bearer(format!("Bearer {a}, {b}")), 400, "token_multiple"),
         (bearer(format!("Basic x, Bearer {a}")), 400, "token_multiple"),
         (bearer(format!("Bearer Bearer {a}")), 401, "token_malformed"),
-        (bearer(format!("Bearer\t{a}")), 401, "token_missing"),
+        (bearer(format!("Bearer\t{a}")), 401, "token_malformed"),
+        (bearer(format!("Bearer \t{a}")), 401, "token_malformed"),
+        (bearer(format!("Bearer\u{a0}{a}")), 401, "token_malformed"),
         (bearer("Bearer".into()), 401, "token_malformed"),
-        (get().header("cookie", "access_token="), 401, "token_malformed"),
+        // An empty value is none, beside a token as well.
+        (get().header("cookie", "access_token="), 401, "token_missing"),
+        (get().header("x-user-token", ""), 401, "token_missing"),
+        (get().bearer(&a).header("x-user-token", ""), 200, ""),
+        (get().bearer(&a).header("cookie", "access_token="), 200, ""),
+        (Request::get("/score?access_token=").bearer(&a), 200, ""),
+        // Some servers take another spelling for the header.
+        (get().header("x_user_token", &a), 200, ""),
+        (get().header("x-user-token", &a).header("x_user~token", &b), 400, "token_multiple"),
+        (get().header("x-user-token", &a).header("X.User.Token", &a), 400, "token_multiple"),
+        (get().bearer(&a).header("x_user_token", &b), 400, "token_multiple"),
+        (Request::get("/open").header("x~user~token", "forged"), 401, "token_malformed"),
+        (Request::get("/open").header("authorization", "Bearer\tforged"), 401, "token_malformed"),
         (get(), 401, "token_missing"),
         (Request::get("/open"), 200, ""),
         (Request::get("/open").bearer(&a), 200, ""),

@@ -165,6 +165,15 @@ async fn a_grpc_client_gets_a_grpc_status_and_the_reason() {
     assert_eq!(response.header("content-type"), Some("application/grpc"));
     assert_eq!(response.header("grpc-status"), Some("16"));
     assert_eq!(response.header("grpc-message"), Some("token_missing"));
+    // What only begins like it is no gRPC, and its caller sees the status.
+    for content_type in
+        ["application/grpcfoo", "application/grpc;charset=utf-8", "Application/gRPC"]
+    {
+        let request = Request::post("/ml.Scoring/Score", "{}").header("content-type", content_type);
+        let response = client::send(envoy.address(), &request).await;
+        assert_eq!((response.status, response.reason().as_str()), (401, "token_missing"));
+        assert_eq!(response.header("grpc-status"), None, "{content_type}");
+    }
     // gRPC-Web over HTTP/1.1 has its status in the headers.
     let web = Request::post("/ml.Scoring/Score", "\0\0\0\0\0")
         .header("content-type", "application/grpc-web+proto");

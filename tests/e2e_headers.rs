@@ -19,7 +19,8 @@ const OURS: [&str; 4] =
     ["https://issuer.test/alice", "alice", "https://issuer.test", "Bearer the-upstreams-own-key"];
 
 /// Bytes of a name that some server takes for `-`.
-const SEPARATORS: [char; 3] = ['-', '_', '.'];
+const SEPARATORS: [char; 15] =
+    ['-', '_', '.', '~', '+', '!', '#', '$', '%', '&', '\'', '*', '^', '`', '|'];
 
 /// Every spelling that some server takes for a header of ours: all of them with one separator that
 /// stands for all of `-`, and beside `-` on either side; those that servers are known to fold in

@@ -26,6 +26,8 @@ pub struct Recorded {
     /// Header lines in their order; names as received.
     pub headers: Vec<(Vec<u8>, Vec<u8>)>,
     pub body: Vec<u8>,
+    /// Lines behind a chunked body; names as received.
+    pub trailers: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Recorded {
@@ -277,7 +279,8 @@ async fn receive(
             }
             read_more(stream, buffer).await?;
         };
-        buffer.drain(..length);
+        let wire: Vec<u8> = buffer.drain(..length).collect();
+        request.trailers = trailers(&wire);
     } else if let Some(length) = request.header("content-length").and_then(|v| v.parse().ok()) {
         while buffer.len() < length {
             read_more(stream, buffer).await?;
@@ -294,19 +297,32 @@ async fn read_more(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<()> {
     }
 }
 
-fn parse_head(head: Vec<u8>) -> Recorded {
-    let mut lines = head.split(|byte| *byte == b'\n').map(|line| line.trim_ascii());
-    let first = String::from_utf8_lossy(lines.next().unwrap_or_default()).into_owned();
-    let mut words = first.split(' ');
-    let method = words.next().unwrap_or_default().to_owned();
-    let path = words.next().unwrap_or_default().to_owned();
-    let headers = lines
+/// The lines behind the last chunk.
+fn trailers(chunks: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    const LAST: &[u8] = b"\r\n0\r\n";
+    let whole = [b"\r\n", chunks].concat();
+    let at = whole.windows(LAST.len()).rposition(|five| five == LAST).unwrap_or(whole.len());
+    fields(whole.get(at + LAST.len()..).unwrap_or_default().split(|byte| *byte == b'\n'))
+}
+
+fn fields<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Vec<(Vec<u8>, Vec<u8>)> {
+    lines
+        .map(<[u8]>::trim_ascii)
         .filter(|line| !line.is_empty())
         .map(|line| {
             let colon = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
             let value = line.get(colon + 1..).unwrap_or_default();
             (line[..colon].to_vec(), value.trim_ascii().to_vec())
         })
-        .collect();
-    Recorded { method, path, headers, body: Vec::new(), head }
+        .collect()
+}
+
+fn parse_head(head: Vec<u8>) -> Recorded {
+    let mut lines = head.split(|byte| *byte == b'\n').map(|line| line.trim_ascii());
+    let first = String::from_utf8_lossy(lines.next().unwrap_or_default()).into_owned();
+    let mut words = first.split(' ');
+    let method = words.next().unwrap_or_default().to_owned();
+    let path = words.next().unwrap_or_default().to_owned();
+    let headers = fields(lines);
+    Recorded { method, path, headers, body: Vec::new(), trailers: Vec::new(), head }
 }
