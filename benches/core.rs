@@ -14,7 +14,7 @@ use tollgate::cache::{Known, TokenCache};
 use tollgate::config;
 use tollgate::headers::Headers;
 use tollgate::limit::store::{CREATE, Store, StoreError, Swap};
-use tollgate::limit::table::Table;
+use tollgate::limit::table::{Region, Table};
 use tollgate::limit::{self, Counters, Mode, Request};
 use tollgate::payload::Guard;
 use tollgate::payload::pointers::Pointers;
@@ -188,6 +188,7 @@ fn core(criterion: &mut Criterion) {
                 quota: &limit.quota,
                 cost: 1,
                 mode: Mode::Take,
+                region: Region::Verified,
                 dry_run: false,
             }];
             limit::take_all(&table, &store, &clock, &takes, &mut Counters::default())

@@ -20,7 +20,7 @@ mod slot;
 use std::collections::HashMap;
 
 use crate::limit::store::{self, CREATE, Store, StoreError, Swap};
-use crate::limit::table::{Place, Table};
+use crate::limit::table::{Place, Region, Table, key_of};
 use crate::limit::{Counters, TRIES, TakeError};
 use slot::{Share, Slot};
 
@@ -31,8 +31,9 @@ pub const LEASE_NS: u64 = 15_000_000_000;
 /// A share that has stood this long is renewed by the next tick: two ticks may be late.
 const RENEW_NS: u64 = LEASE_NS / 3;
 
-/// Slots there are at least and at most. Each holds up to [`slot::MAX_SHARES`] shares of 32 bytes:
-/// 8 MiB at the very most, and a few KiB while few requests are in flight.
+/// Slots that verified callers have at least and at most; a quarter as many are for the others. Each
+/// holds up to [`slot::MAX_SHARES`] shares of 32 bytes: 10 MiB at the very most, and a few KiB while
+/// few requests are in flight.
 const SLOTS: (u32, u32) = (64, 4_096);
 
 /// A place in flight. It is given back to the [`Concurrency`] that it came from.
@@ -85,12 +86,12 @@ impl Concurrency {
         let (least, most) = SLOTS;
         let opened = Self {
             table: table.clone(),
-            prefix: format!("tollgate/{plugin}/c/"),
+            prefix: key_of(plugin, "c") + "/",
             slots: (table.slots() / 8).clamp(least, most),
             holder,
             held: HashMap::new(),
         };
-        for slot in 0..opened.slots {
+        for slot in 0..Region::all(opened.slots) {
             // Before traffic, like the buckets. Lost means that the slot is there.
             store.swap(&opened.key(slot), &[], CREATE)?;
         }
@@ -98,7 +99,7 @@ impl Concurrency {
     }
 
     /// Takes a place for `identity` under the rule `rule`, of which there are `most`. `None`: all
-    /// are taken.
+    /// are taken. Callers without a token crowd only each other out, see [`Region`].
     ///
     /// `clock` gives nanoseconds since the Unix epoch and is asked after each load, as in
     /// [`crate::limit::take_all`].
@@ -109,11 +110,11 @@ impl Concurrency {
         &mut self,
         store: &dyn Store,
         clock: &dyn Fn() -> u64,
-        (rule, identity): (&str, &str),
+        (region, rule, identity): (Region, &str, &str),
         most: u32,
         counters: &mut Counters,
     ) -> Result<Option<Lease>, TakeError> {
-        let place = self.place(rule, identity);
+        let place = self.place(region, rule, identity);
         let mine = self.held.get(&place).map_or(0, |held| held.count);
         let outcome = retry(counters, || {
             let (mut slot, version) = self.load(store, place.slot)?;
@@ -224,10 +225,14 @@ impl Concurrency {
         Share { fingerprint: place.fingerprint, holder: self.holder, expiry, count }
     }
 
-    fn place(&self, rule: &str, identity: &str) -> Place {
-        let Place { slot, fingerprint } = self.table.place(rule, identity);
-        // Both numbers of slots are powers of two, so the smaller divides the larger.
-        Place { slot: slot % self.slots, fingerprint }
+    fn place(&self, region: Region, rule: &str, identity: &str) -> Place {
+        let Place { slot, fingerprint } = self.table.place(region, rule, None, identity);
+        // All numbers of slots are powers of two, so the smaller divides the larger.
+        let slot = match region {
+            Region::Verified => slot,
+            Region::Open => slot.saturating_sub(self.table.slots()),
+        };
+        Place { slot: region.slot(u64::from(slot), self.slots), fingerprint }
     }
 
     fn key(&self, slot: u32) -> String {

@@ -22,6 +22,7 @@
 //! - [`payload`]: the request body, judged while it streams by.
 //! - [`limit`]: token buckets in the host's shared data, exact across workers.
 //! - [`concurrency`]: requests in flight per identity, counted the same way.
+//! - [`client_address`]: how much of an address is one caller.
 //! - [`quota_plan`]: which buckets a request takes from, how much, and under which quota.
 //! - [`tags`]: what a verified request carries, made safe and unforgeable.
 //! - [`gate`]: puts these together into one [`verdict`].
@@ -43,6 +44,7 @@
 
 pub mod authority;
 pub mod cache;
+pub mod client_address;
 pub mod concurrency;
 pub mod config;
 mod decimal;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::client_address::ClientAddress;
 use crate::grant::Grant;
 use crate::limit::quota::Quota;
 use crate::payload::pointers::Pointers;
@@ -40,6 +41,8 @@ pub struct Policy {
     pub max_identities: u32,
     /// What happens when the store cannot answer.
     pub failure_mode: FailureMode,
+    /// How much of an address is one caller.
+    pub client_address: ClientAddress,
     /// Whether the head of a guarded request waits for the verdict on its body.
     pub hold_head: bool,
     /// Whether paths with more than one reading are refused.

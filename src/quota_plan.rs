@@ -4,12 +4,15 @@
 //! # Buckets of their own
 //!
 //! A quota that one caller has beside another (a tier, a rate of its token's own) has a bucket of
-//! its own. In one bucket, a caller who holds two tokens could drain it under the larger burst and
-//! have it clamped to the smaller. So such a caller has the sum of both; the issuer decides who does.
-//! A tier's bucket is known by the tier's position, so that a push may change its rate and burst.
+//! its own, whether or not its numbers differ from the limit's. In one bucket, a caller who holds two
+//! tokens could drain it under the larger burst and have it clamped to the smaller. So such a caller
+//! has the sum of both; the issuer decides who does. Quotas whose numbers differ never share a bucket:
+//! not two tiers, not two filters that have a limit of one name, and not the quotas before and after a
+//! push, which begins with full buckets where it changes a rate or a burst.
 
 use crate::headers::Headers;
 use crate::limit::quota::Quota;
+use crate::limit::table::Region;
 use crate::limit::{Mode, Request};
 use crate::policy::Limit;
 use crate::rule::Cost;
@@ -23,6 +26,8 @@ pub struct Planned {
     pub limit: usize,
     /// The bucket's owner.
     pub owner: String,
+    /// Whether the owner is a verified caller.
+    pub region: Region,
     /// What the bucket grants.
     pub quota: Quota,
     /// Tokens to take.
@@ -35,12 +40,12 @@ impl Planned {
     /// Applies a limit to a caller; `claims` are those of an authenticated one.
     pub fn new(
         (index, limit): (usize, &Limit),
-        owner: String,
+        (region, owner): (Region, String),
         claims: Option<&Claims>,
         cost: u64,
     ) -> Self {
         let (bucket, quota) = select(limit, claims);
-        Self { limit: index, owner, quota, cost, bucket }
+        Self { limit: index, owner, region, quota, cost, bucket }
     }
 
     /// The bucket's name where it is not the limit's: of a tier, or of the token's own rate.
@@ -53,6 +58,7 @@ impl Planned {
         Request {
             limit: self.bucket.as_ref().unwrap_or(&limit.name),
             identity: &self.owner,
+            region: self.region,
             quota: &self.quota,
             cost: self.cost,
             mode: if limit.response_cost.is_some() { Mode::Ask } else { Mode::Take },

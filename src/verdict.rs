@@ -213,6 +213,17 @@ impl Judgement {
         !signed && errors.any(|error| matches!(error, SignatureInvalid | TooManyKeys))
     }
 
+    /// The least that is left in a limit, as a share of its burst in whole percent, rounded down;
+    /// `None` where no limit was asked.
+    pub fn remaining_percent(&self) -> Option<u64> {
+        let percent = |report: &LimitReport| {
+            let share =
+                u128::from(report.remaining) * 100 / u128::from(report.quota.burst().max(1));
+            u64::try_from(share).unwrap_or(100)
+        };
+        self.limits.iter().map(percent).min()
+    }
+
     /// Every tag of a verified request: index into `Policy::tags`, and the safe value.
     pub fn tags(&self) -> impl Iterator<Item = &(usize, String)> {
         let of_token = self.caller.as_ref().map_or(&[][..], |caller| caller.tags());

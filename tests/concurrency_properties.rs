@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use store::{Memory, Stage, Staged, Unreliable};
 use tollgate::concurrency::{Concurrency, LEASE_NS, Lease};
 use tollgate::limit::store::{Store, StoreError, Swap};
-use tollgate::limit::table::Table;
+use tollgate::limit::table::{Region, Table};
 use tollgate::limit::{Counters, TakeError};
 
 const SECOND: u64 = 1_000_000_000;
@@ -30,7 +30,7 @@ fn acquire(
     most: u32,
 ) -> Option<Lease> {
     let counters = &mut Counters::default();
-    worker.acquire(store, &|| now, ("rule", identity), most, counters).unwrap()
+    worker.acquire(store, &|| now, (Region::Verified, "rule", identity), most, counters).unwrap()
 }
 
 fn release(worker: &mut Concurrency, store: &dyn Store, now: u64, lease: Lease) {
@@ -104,7 +104,7 @@ proptest! {
                             Step::Acquire(who) => {
                                 let (whose, who) = (["alice", "bob"][usize::from(*who)], *who);
                                 let lease = worker
-                                    .acquire(&store, &clock, ("rule", whose), most, counters)
+                                    .acquire(&store, &clock, (Region::Verified, "rule", whose), most, counters)
                                     .unwrap();
                                 if let Some(lease) = lease {
                                     let count = &in_flight[usize::from(who)];
@@ -176,7 +176,7 @@ proptest! {
         }
         let counters = &mut Counters::default();
         for at in [now, now.saturating_add(LEASE_NS)] {
-            let _ = worker.acquire(&memory, &|| at, ("rule", "alice"), 1, counters);
+            let _ = worker.acquire(&memory, &|| at, (Region::Verified, "rule", "alice"), 1, counters);
         }
         let late = now.saturating_add(LEASE_NS);
         if late < u64::MAX - LEASE_NS {
@@ -187,14 +187,16 @@ proptest! {
 
 #[test]
 fn there_is_a_slot_for_each_eight_of_the_buckets_within_bounds() {
-    for (identities, slots) in [(64, 64), (8_192, 128), (131_072, 2_048), (524_288, 4_096)] {
+    for (identities, slots) in [(64, 64), (8_192, 128), (131_072, 2_048), (524_288, 4_096)]
+        .map(|(n, slots)| (n, slots + slots / 4))
+    {
         let store = Memory::default();
         let table = Table::open(&store, "p", identities, [7; 16]).unwrap();
         let mut worker = Concurrency::open(&store, "p", &table, 1).unwrap();
         for caller in 0..100 {
             assert!(acquire(&mut worker, &store, NOW, &caller.to_string(), 1).is_some());
         }
-        let own = |(key, _): &(String, Vec<u8>)| key.starts_with("tollgate/p/c/");
+        let own = |(key, _): &(String, Vec<u8>)| key.starts_with("tollgate/p/c2/");
         assert_eq!(store.dump().iter().filter(|pair| own(pair)).count(), slots, "{identities}");
     }
 }
@@ -205,7 +207,7 @@ fn a_slot_that_is_full_of_identities_refuses_the_next_and_keeps_the_others() {
     let mut worker = open(&store, 1);
     let mut acquire = |caller: usize| {
         let counters = &mut Counters::default();
-        let whose = ("rule", &*caller.to_string());
+        let whose = (Region::Verified, "rule", &*caller.to_string());
         worker.acquire(&store, &|| NOW, whose, 1, counters).map(|lease| lease.is_some())
     };
     let answers: Vec<_> = (0..10_000).map(&mut acquire).collect();
@@ -220,11 +222,34 @@ fn a_slot_that_is_full_of_identities_refuses_the_next_and_keeps_the_others() {
 }
 
 #[test]
+fn callers_without_a_token_crowd_only_each_other_out() {
+    let store = Memory::default();
+    let mut worker = open(&store, 1);
+    let mut acquire = |region, caller: usize| {
+        let counters = &mut Counters::default();
+        let whose = (region, "rule", &*caller.to_string());
+        worker.acquire(&store, &|| NOW, whose, 1, counters).map(|lease| lease.is_some())
+    };
+    let answers: Vec<_> = (0..10_000).map(|caller| acquire(Region::Open, caller)).collect();
+    assert!(answers.contains(&Err(TakeError::Crowded)));
+    for caller in 0..100 {
+        assert_eq!(acquire(Region::Verified, caller), Ok(true), "{caller}");
+        assert_eq!(acquire(Region::Verified, caller), Ok(false), "{caller}");
+    }
+}
+
+#[test]
 fn places_are_per_rule_and_identity() {
     let memory = Memory::default();
     let mut worker = open(&memory, 1);
     let counters = &mut Counters::default();
-    for whose in [("a", "x"), ("b", "x"), ("a", "y")] {
+    for (region, rule, identity) in [
+        (Region::Verified, "a", "x"),
+        (Region::Verified, "b", "x"),
+        (Region::Verified, "a", "y"),
+        (Region::Open, "a", "z"),
+    ] {
+        let whose = (region, rule, identity);
         let lease = worker.acquire(&memory, &|| NOW, whose, 1, counters).unwrap();
         assert!(lease.is_some(), "{whose:?}");
         assert_eq!(worker.acquire(&memory, &|| NOW, whose, 1, counters).unwrap(), None);
@@ -244,7 +269,8 @@ fn lost_races_are_tried_again_and_counted() {
         },
     };
     let mut counters = Counters::default();
-    let lease = worker.acquire(&store, &|| NOW, ("rule", "alice"), 1, &mut counters);
+    let lease =
+        worker.acquire(&store, &|| NOW, (Region::Verified, "rule", "alice"), 1, &mut counters);
     assert!(lease.unwrap().is_some());
     assert_eq!(counters.retries, 3);
 }
@@ -328,7 +354,7 @@ fn a_failed_acquire_holds_nothing_after_the_next_tick() {
     };
     let broken = Unreliable { inner: &memory, refuse };
     let counters = &mut Counters::default();
-    let answer = worker.acquire(&broken, &|| NOW, ("rule", "alice"), 1, counters);
+    let answer = worker.acquire(&broken, &|| NOW, (Region::Verified, "rule", "alice"), 1, counters);
     assert_eq!(answer, Err(TakeError::Store(StoreError::Host(10))));
     assert!(made.get());
     tick(&mut worker, &memory, NOW + SECOND);

@@ -173,6 +173,7 @@ fn absent_sections_have_the_defaults_of_the_contract() {
     assert_eq!((policy.crypto, policy.failure_mode), (Crypto::Auto, FailureMode::Deny));
     assert_eq!((policy.max_identities, policy.reject_ambiguous_paths), (131_072, true));
     assert!(!policy.hold_head);
+    assert_eq!((policy.client_address.ipv4_prefix, policy.client_address.ipv6_prefix), (32, 64));
     assert_eq!(policy.token_cache.entries, 10_000);
     assert_eq!(policy.token_cache.max_age, Duration::from_secs(300));
 }
@@ -202,6 +203,7 @@ fn given_values_are_taken() {
         ("/store", json!({"max_identities": 8})),
         ("/failure_mode", json!("allow")),
         ("/hold_head", json!(true)),
+        ("/client_address", json!({"ipv4_prefix": 24, "ipv6_prefix": 48})),
         ("/ambiguous_paths", json!("allow")),
         ("/dry_run", json!(false)),
         ("/privacy", json!({"hash_key_env": "UNUSED"})),
@@ -222,6 +224,7 @@ fn given_values_are_taken() {
     assert_eq!((policy.crypto, policy.failure_mode), (Crypto::Module, FailureMode::Allow));
     assert_eq!((policy.max_identities, policy.reject_ambiguous_paths), (8, false));
     assert!(policy.hold_head);
+    assert_eq!((policy.client_address.ipv4_prefix, policy.client_address.ipv6_prefix), (24, 48));
     assert_eq!(policy.token_cache.entries, 0);
 }
 
@@ -406,7 +409,7 @@ fn all_errors_of_shape_are_reported_at_once() {
             "limits[0].rate: null is not a value here; leave the member out to have its default",
             "provider: unknown field `provider` (is `providers` meant?), expected one of \
              `providers`, `token`, `rules`, `limits`, `tags`, `responses`, `telemetry`, `privacy`, \
-             `crypto`, `token_cache`, `store`, `hold_head`, `failure_mode`, `ambiguous_paths`, `dry_run`",
+             `crypto`, `token_cache`, `store`, `client_address`, `hold_head`, `failure_mode`, `ambiguous_paths`, `dry_run`",
             "providers[0].issuer: unknown field `issuer` (is `issuers` meant?), expected one of \
              `name`, `preset`, `issuers`, `tenants`, `audiences`, `algorithms`, `keys`, \
              `clock_skew`, `require_exp`, `max_lifetime`, `typ`, `token_use`, `bind`, `identity`",
@@ -1370,6 +1373,7 @@ fn roomy() -> Value {
         ("/telemetry", json!({})),
         ("/token_cache", json!({})),
         ("/store", json!({})),
+        ("/client_address", json!({})),
         ("/rules/0/payload", json!({"require_any": ["/a"]})),
         ("/rules/0/upstream_authorization", json!({"env": "ENDPOINT_KEY"})),
         ("/rules/-", json!({"name": "b", "cost": {"header": "x-b", "max": 2}})),

@@ -406,7 +406,9 @@ async fn anonymous_callers_are_limited_by_the_address_that_the_proxy_trusts() {
         "203.0.113.9, 203.0.113.2",
         "203.0.113.3, 192.0.2.1",
         "2001:db8::1",
+        // One network is one caller.
         "2001:db8::2",
+        "2001:db8:0:1::2",
     ];
     for (hcm, callers) in [
         // The proxy is the edge: what a client forwards is not believed.
@@ -448,10 +450,11 @@ async fn pushes_under_load_lose_no_request_and_neither_refill_nor_lose_a_bucket(
     let config = |push: u64| {
         let mut config = limited(
             &signer,
-            json!({"limits": ["calls", "day"]}),
+            json!({"limits": ["calls", "day", "changing"]}),
             json!([
-                {"name": "calls", "rate": format!("{}/h", 1 + push % 3), "burst": 20},
-                {"name": "day", "rate": "1/d", "burst": 30 + push % 2},
+                {"name": "calls", "rate": "1/h", "burst": 20},
+                {"name": "day", "rate": "1/d", "burst": 30},
+                {"name": "changing", "rate": "1000/s", "burst": 1_000_000 + push},
             ]),
         );
         config["responses"]["realm"] = json!(format!("push {push}"));
@@ -500,8 +503,40 @@ async fn pushes_under_load_lose_no_request_and_neither_refill_nor_lose_a_bucket(
     }
     println!("{pushes} pushes: {seen:?}");
     assert_eq!(seen.keys().map(String::as_str).collect::<Vec<_>>(), ["200 ", "429 rate_limited"]);
-    // Twenty tokens, and what an hourly rate of three at most has brought since: none.
+    // Twenty tokens, and what an hourly rate has brought since: none.
     assert_eq!((seen["200 "], spent), (20, pushes.min(20)), "{seen:?}");
+    assert_eq!(envoy.vm_failures().await, 0);
+}
+
+/// A quota of other numbers has other buckets: nothing of the old one is in them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_that_changes_a_quota_begins_with_full_buckets_once() {
+    let name = "a_push_that_changes_a_quota_begins_with_full_buckets_once";
+    let Some(binary) = support::envoy_binary(name) else { return };
+    let signer = Signer::new("HS256", "key-1");
+    let upstream = Upstream::answering(|_| Reply::new(200, "")).await;
+    let config = |rate: &str, burst: u64| {
+        let limits = json!([{"name": "calls", "rate": rate, "burst": burst}]);
+        limited(&signer, json!({"limits": ["calls"]}), limits)
+    };
+    let mut envoy = Envoy::builder(binary)
+        .upstream(upstream.address())
+        .plugin_config(config("1/h", 3))
+        .start()
+        .await;
+    let request = Request::get("/").bearer(signer.sign(&mint::claims("ann")));
+    let passes = async |envoy: &Envoy| {
+        let mut passed = 0;
+        for _ in 0..8 {
+            passed += u64::from(client::send(envoy.address(), &request).await.status == 200);
+        }
+        passed
+    };
+    assert_eq!(passes(&envoy).await, 3);
+    for (rate, burst, want) in [("1/h", 3, 0), ("2/h", 3, 3), ("1/h", 5, 5), ("1/h", 3, 0)] {
+        envoy.reload(config(rate, burst)).await;
+        assert_eq!(passes(&envoy).await, want, "{rate} {burst}");
+    }
     assert_eq!(envoy.vm_failures().await, 0);
 }
 

@@ -150,6 +150,8 @@ fn by_head(signer: &Signer) -> Vec<(&'static str, Vec<Request>)> {
         ("token_multiple", vec![to("/score", json!({})).header("x-user-token", "a.b.c")]),
         ("token_too_large", vec![post("/score", GOOD).bearer("x".repeat(5_000))]),
         ("path_ambiguous", vec![to("/a//score", json!({}))]),
+        ("host_ambiguous", vec![to("/score", json!({})).host("ml.example.com:x")]),
+        ("method_not_allowed", vec![Request::new("TRACE", "/score").bearer(&token)]),
         ("token_missing", vec![post("/score", GOOD)]),
         ("token_malformed", vec![post("/score", GOOD).bearer("abc")]),
         ("type_not_allowed", headed(json!({"alg": "ES256", "typ": "secevent+jwt", "kid": "k"}))),

@@ -208,6 +208,117 @@ fn who_is_unknown_is_counted_by_address_and_never_in_the_bucket_of_a_name() {
     }
 }
 
+/// A host has a /64 of IPv6: it is one caller, and so is an IPv4 address however it is written.
+#[test]
+fn the_addresses_of_one_network_are_one_caller_in_limits_places_and_tags() {
+    let document = |prefixes: Value| {
+        let mut document = limited(
+            json!({"auth": "none", "concurrency": 2}),
+            json!({"rate": "3/h", "key": "{@client_address}"}),
+        );
+        document["client_address"] = prefixes;
+        document
+    };
+    let flood: Vec<_> = (0..6_144_u32).map(|n| format!("2001:db8:1:2::{n:x}")).collect();
+    let mapped = ["192.0.2.9", "::ffff:192.0.2.9", "::ffff:c000:209"].map(str::to_owned);
+    for (prefixes, addresses, want) in [
+        (json!({}), &flood[..], 2),
+        (json!({"ipv6_prefix": 128}), &flood[..64], 64),
+        (json!({}), &mapped[..], 2),
+        (
+            json!({"ipv4_prefix": 24}),
+            &["192.0.2.1", "192.0.2.2", "192.0.2.3"].map(str::to_owned),
+            2,
+        ),
+        (json!({}), &["192.0.2.1", "192.0.2.2", "192.0.2.3"].map(str::to_owned), 3),
+    ] {
+        let scene = Scene::new(document(prefixes.clone()));
+        let from = |address: &String| {
+            let headers =
+                Headers::from_pairs(&[(":method", "GET"), (":path", "/"), (":authority", "h")]);
+            let request = Request {
+                headers: &headers,
+                bodyless: true,
+                client_address: &|| Some(address.clone()),
+                now: scene.now,
+                peer_certificate: &|| None,
+                clock: &|| scene.now,
+            };
+            word(&scene.gate(|gate| gate.judge(&request)))
+        };
+        // The places are taken first: two of one caller.
+        let words: Vec<_> = addresses.iter().map(from).collect();
+        let passed = words.iter().filter(|word| **word == "anonymous").count();
+        assert_eq!(passed, want, "{prefixes} {:?}", words.first());
+    }
+}
+
+/// A key that no token has a part in is filled by whoever likes, and only by those.
+#[test]
+fn a_flood_without_tokens_evicts_no_verified_callers_bucket_nor_crowds_out_its_place() {
+    let mut document = json!({
+        "rules": [
+            {"name": "open", "match": {"paths": ["/open"]}, "auth": "none",
+             "limits": ["address", "header", "caller"]},
+            {"name": "busy", "match": {"paths": ["/busy"]}, "auth": "none", "concurrency": 4},
+            {"name": "score", "limits": ["caller"], "concurrency": 9},
+        ],
+        "limits": [
+            {"name": "address", "rate": "9/h", "key": "{@client_address}"},
+            {"name": "header", "rate": "9/h", "key": "{@header:x-key}"},
+            {"name": "caller", "rate": "1/h"},
+        ],
+    });
+    document["store"] = json!({"max_identities": 2_048});
+    let scene = Scene::new(document);
+    let callers: Vec<_> = (0..20).map(|n| format!("caller-{n}")).collect();
+    for caller in &callers {
+        assert_eq!(word(&scene.ask(caller, json!({}))), "ok");
+    }
+    for n in 0..6_144_u32 {
+        let key = n.to_string();
+        // Its own part of the places is full some time.
+        for (path, words) in
+            [("/open", &["anonymous"][..]), ("/busy", &["anonymous", "store_unavailable"])]
+        {
+            let pairs = [(":method", "GET"), (":path", path), (":authority", "h"), ("x-key", &key)];
+            let request = Request {
+                headers: &Headers::from_pairs(&pairs),
+                bodyless: true,
+                client_address: &|| Some(format!("2001:db8:{:x}:{:x}::1", n / 256, n % 256)),
+                now: scene.now,
+                peer_certificate: &|| None,
+                clock: &|| scene.now,
+            };
+            let judged = scene.gate(|gate| gate.judge(&request));
+            assert!(words.contains(&word(&judged)), "{path} {}", word(&judged));
+        }
+    }
+    for caller in &callers {
+        assert_eq!(word(&scene.ask(caller, json!({}))), "rate_limited", "{caller}");
+    }
+    assert_eq!(word(&scene.ask("someone new", json!({}))), "ok");
+}
+
+#[test]
+fn what_remains_is_told_as_the_least_share_of_any_limit() {
+    let scene = Scene::new(json!({
+        "rules": [
+            {"name": "free", "match": {"paths": ["/free"]}},
+            {"name": "all", "limits": ["wide", "narrow"]},
+        ],
+        "limits": [
+            {"name": "wide", "rate": "1000/h"},
+            {"name": "narrow", "rate": "1/h", "burst": 3, "dry_run": true},
+        ],
+    }));
+    let told: Vec<_> = (0..4).map(|_| scene.ask("a", json!({})).remaining_percent()).collect();
+    assert_eq!(told, [Some(66), Some(33), Some(0), Some(0)]);
+    let bearer = format!("Bearer {}", scene.signer.sign(&claims_with("a", json!({}))));
+    let free = scene.judge(&[(":path", "/free"), ("authorization", &bearer)]);
+    assert_eq!(free.remaining_percent(), None);
+}
+
 #[test]
 fn a_dry_limit_and_a_dry_rule_tell_what_they_would_refuse() {
     for (rule, limit, want) in [
@@ -350,7 +461,7 @@ fn what_needs_no_body_is_decided_and_taken_before_the_head_goes_on() {
 fn rows_that_are_not_there_are_announced_for_the_moment_at_which_the_whole_request_passes() {
     let rule = json!({"cost": {"json_rows": ["/data"], "max": 9}, "concurrency": 100});
     let mut scene = Scene::new(limited(rule, json!({"rate": "10/m", "burst": 8})));
-    let mut conclude = |scene: &mut Scene, rows| {
+    let conclude = |scene: &mut Scene, rows| {
         let mut judged = scene.ask("a", json!({}));
         scene.conclude(&mut judged, Ok(rows));
         let lease = judged.lease.take();

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use store::Memory;
 use tollgate::limit::quota::Quota;
 use tollgate::limit::store::{Store, StoreError, Swap};
-use tollgate::limit::table::Table;
+use tollgate::limit::table::{Region, Table};
 use tollgate::limit::{Answer, Counters, Mode, Request, take_all};
 
 /// Notes the longest call.
@@ -69,6 +69,7 @@ fn any_number_of_identities_stays_inside_the_table_and_each_live_eviction_is_cou
             quota: &quota,
             cost: 1,
             mode: Mode::Take,
+            region: Region::Verified,
             dry_run: false,
         };
         let now = 1_700_000_000_000_000_000 + number;

@@ -3,6 +3,7 @@
 use super::{Gate, OWN_RETRY_AFTER, Request, RequestScope};
 use crate::concurrency::Lease;
 use crate::limit::store::StoreError;
+use crate::limit::table::Region;
 use crate::limit::{self, Answer, Counters, Mode, Ruling, Standing, TakeError};
 use crate::policy::{FailureMode, Limit};
 use crate::principal::{Caller, Principal};
@@ -33,10 +34,10 @@ impl Gate<'_> {
         counters: &mut Counters,
     ) -> Result<Option<Lease>, Denial> {
         let Some(most) = scope.rule.concurrency else { return Ok(None) };
-        let owner = scope.owner(None);
+        let (region, owner) = scope.owner(None);
         let answer = self.concurrency.and_then(|concurrency| {
             let mut concurrency = concurrency.borrow_mut();
-            let whose = (scope.rule.name.as_str(), owner.as_str());
+            let whose = (region, scope.rule.name.as_str(), owner.as_str());
             concurrency.acquire(self.store, scope.request.clock, whose, most, counters).ok()
         });
         match answer {
@@ -192,9 +193,12 @@ impl RequestScope<'_> {
     /// owners are one, whatever issuers put into their claims: the first byte tells apart what is known
     /// by a token (`i`), by the request alone (`r`) and by the address (`a`), and what is known by a
     /// token is its provider's.
-    fn owner(&self, template: Option<&Template>) -> String {
+    ///
+    /// A key that no verified claim is part of can be filled by whoever has no token.
+    fn owner(&self, template: Option<&Template>) -> (Region, String) {
         let mut owner = String::new();
-        if template.is_none_or(Template::draws_on_token) {
+        let of_token = template.is_none_or(Template::draws_on_token);
+        if of_token {
             owner.push('i');
             let provider = self.principal.map(|principal| principal.claims().provider());
             let provider = provider.and_then(|index| self.gate.policy.providers.get(index));
@@ -215,8 +219,8 @@ impl RequestScope<'_> {
         if !known {
             owner.clear();
             owner.push('a');
-            owner.push_str(&(self.request.client_address)().unwrap_or_default());
+            owner.push_str(&self.client_address().unwrap_or_default());
         }
-        owner
+        (if known && of_token { Region::Verified } else { Region::Open }, owner)
     }
 }

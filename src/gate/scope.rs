@@ -23,6 +23,12 @@ impl RequestScope<'_> {
         self.tags_where(|template| !template.is_of_token())
     }
 
+    /// What counts as the caller's address: see `client_address` of the configuration.
+    pub(super) fn client_address(&self) -> Option<String> {
+        let address = (self.request.client_address)()?;
+        Some(self.gate.policy.client_address.masked(address))
+    }
+
     /// The tags whose template is wanted.
     pub(super) fn tags_where(&self, wanted: impl Fn(&Template) -> bool) -> Vec<(usize, String)> {
         self.gate.tags(self, wanted)
@@ -54,7 +60,7 @@ impl Scope for RequestScope<'_> {
             Part::Kid => self.principal?.claims().kid()?.into(),
             Part::Provider => self.provider_name(self.principal?.claims())?.into(),
             Part::Rule => self.rule.name.as_str().into(),
-            Part::ClientAddress => (self.request.client_address)()?.into(),
+            Part::ClientAddress => self.client_address()?.into(),
             Part::Header(name) => header(self.request.headers, name)?.into(),
             // A template writes its own text.
             Part::Text(_) => return None,

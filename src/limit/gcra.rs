@@ -5,14 +5,14 @@
 //! included. Everything here is a pure function of (bucket, quota, now); the caller runs it inside
 //! compare-and-swap, as often as races ask for.
 
-use super::quota::{Binary, MAX_REFILL_NS, Quota};
+use super::quota::Quota;
 
 /// The state of one bucket: full when its TAT is not after now. The default is always full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bucket {
     /// The TAT's whole nanoseconds since the Unix epoch.
     pub tat_ns: u64,
-    /// What is beyond them, in units of `1/N` ns of the quota it was written under.
+    /// What is beyond them, in units of `1/N` ns of the bucket's quota.
     pub frac: u32,
 }
 
@@ -101,48 +101,6 @@ pub fn give_back(bucket: Bucket, quota: &Quota, cost: u64, elapsed_ns: u64) -> B
     from_units(units.saturating_sub(amount), quota)
 }
 
-/// Reads a bucket that was written under `interval_bits` ([`Quota::interval_bits`]) as one of
-/// `quota`: the debt in tokens stays, the time to pay it changes.
-///
-/// Rounded up to less than a nanosecond and to the 24 bits of the interval, never down, so that
-/// alternating between two quotas earns nothing. What cannot be read (an interval that no quota
-/// has, a TAT out of all reach, a product beyond `u128`) counts as an empty bucket: no free refill,
-/// and a wait of one refill at most.
-#[must_use]
-pub fn carry_over(bucket: Bucket, interval_bits: u32, quota: &Quota, now: u64) -> Bucket {
-    if interval_bits == quota.interval_bits() {
-        // Two rates may share an interval's 24 bits and differ in N: a fraction out of range is
-        // rounded up to the next nanosecond.
-        if bucket.frac < quota.tokens() {
-            return bucket;
-        }
-        return Bucket { tat_ns: bucket.tat_ns.saturating_add(1), frac: 0 };
-    }
-    let debt_ns = bucket.tat_ns.saturating_add(u64::from(bucket.frac > 0)).saturating_sub(now);
-    if debt_ns == 0 {
-        return Bucket { tat_ns: bucket.tat_ns, frac: 0 };
-    }
-    let units = translate(debt_ns, interval_bits, quota).unwrap_or_else(|| quota.burst_units());
-    owing(units.min(quota.ceiling_units()), quota, now)
-}
-
-/// `debt_ns` at the old interval in units of the new quota, rounded up.
-fn translate(debt_ns: u64, interval_bits: u32, quota: &Quota) -> Option<u128> {
-    let Binary { mantissa, exponent } = Binary::of(interval_bits)?;
-    if debt_ns > MAX_REFILL_NS {
-        return None;
-    }
-    let product = u128::from(debt_ns) * u128::from(quota.period_ns());
-    let shift = exponent.unsigned_abs();
-    if exponent < 0 {
-        let widened = product.checked_mul(1_u128.checked_shl(shift)?)?;
-        Some(widened.div_ceil(u128::from(mantissa)))
-    } else {
-        let divisor = u128::from(mantissa).checked_mul(1_u128.checked_shl(shift)?)?;
-        Some(product.div_ceil(divisor))
-    }
-}
-
 /// How far the TAT is ahead of `now`, in units of `1/N` ns.
 fn debt(bucket: Bucket, quota: &Quota, now: u64) -> u128 {
     let tokens = u128::from(quota.tokens());
@@ -169,6 +127,7 @@ fn narrow(wide: u128) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::quota::MAX_REFILL_NS;
     use super::*;
 
     const SECOND: u64 = 1_000_000_000;
@@ -233,22 +192,6 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_rate_keeps_the_debt_in_tokens() {
-        let old = Quota::new(10, SECOND, 100).unwrap();
-        let bucket = take(Bucket::default(), &old, NOW, 40).bucket;
-        for (n, p) in
-            [(1, SECOND), (3, SECOND), (1000, SECOND), (7, 60 * SECOND), (1, 3600 * SECOND)]
-        {
-            let new = Quota::new(n, p, 100).unwrap();
-            let carried = carry_over(bucket, old.interval_bits(), &new, NOW);
-            let Outcome::Allowed { remaining, .. } = take(carried, &new, NOW, 0).outcome else {
-                panic!("denied")
-            };
-            assert_eq!(remaining, 60, "{n}/{p}");
-        }
-    }
-
-    #[test]
     fn a_charge_beyond_the_bucket_is_a_debt_that_delays_takes_and_is_bounded() {
         let quota = Quota::new(1, SECOND, 10).unwrap().with_debt();
         let owing = charge(Bucket::default(), &quota, NOW, 35);
@@ -267,32 +210,6 @@ mod tests {
     }
 
     #[test]
-    fn a_debt_survives_a_changed_rate_and_not_a_quota_without_debts() {
-        let old = Quota::new(1, SECOND, 10).unwrap().with_debt();
-        let owing = charge(Bucket::default(), &old, NOW, 35);
-        let faster = Quota::new(2, SECOND, 10).unwrap();
-        let carried = carry_over(owing, old.interval_bits(), &faster.with_debt(), NOW);
-        let wait = |quota: &Quota, bucket| take(bucket, quota, NOW, 1).outcome;
-        let denied = |retry_after_ns| Outcome::Denied { retry_after_ns };
-        assert_eq!(wait(&faster.with_debt(), carried), denied(13 * SECOND));
-        let carried = carry_over(owing, old.interval_bits(), &faster, NOW);
-        assert_eq!(wait(&faster, carried), denied(SECOND / 2));
-    }
-
-    #[test]
-    fn a_nonsense_interval_reads_as_an_empty_bucket() {
-        let quota = Quota::new(1, SECOND, 10).unwrap();
-        let bucket = Bucket { tat_ns: NOW + 1, frac: 0 };
-        for interval in [0.0, -1.0, f32::NAN, f32::INFINITY, f32::MIN_POSITIVE, 1e-40] {
-            let carried = carry_over(bucket, interval.to_bits(), &quota, NOW);
-            let denied = Outcome::Denied { retry_after_ns: SECOND };
-            assert_eq!(take(carried, &quota, NOW, 1).outcome, denied, "{interval}");
-            let full = carry_over(bucket, interval.to_bits(), &quota, NOW + 1);
-            assert!(allowed(take(full, &quota, NOW + 1, 10)), "{interval}");
-        }
-    }
-
-    #[test]
     fn the_ends_of_time_do_not_overflow() {
         let quota = Quota::new(u64::from(u32::MAX), 1, MAX_REFILL_NS).unwrap();
         for now in [0, u64::MAX] {
@@ -301,34 +218,7 @@ mod tests {
                 let taken = take(bucket, &quota, now, MAX_REFILL_NS);
                 let _ = charge(bucket, &quota.with_debt(), now, u64::MAX);
                 let _ = give_back(taken.bucket, &quota, u64::MAX, 0);
-                let _ = carry_over(bucket, u32::MAX, &quota, now);
-                let _ = carry_over(bucket, 0x7f7f_ffff, &quota, now);
             }
-        }
-    }
-
-    #[test]
-    fn what_is_carried_over_is_rounded_up_and_never_to_nothing() {
-        let (old, new) = (Quota::new(3, SECOND, 5).unwrap(), Quota::new(2, SECOND, 5).unwrap());
-        let bucket = |tat_ns, frac| Bucket { tat_ns, frac };
-        // A fraction that the quota does not have is the next nanosecond.
-        for (frac, want) in [(2, bucket(NOW, 2)), (3, bucket(NOW + 1, 0)), (9, bucket(NOW + 1, 0))]
-        {
-            assert_eq!(carry_over(bucket(NOW, frac), old.interval_bits(), &old, NOW), want);
-        }
-        for (given, owes) in [(bucket(NOW, 0), false), (bucket(NOW, 1), true)] {
-            let carried = carry_over(given, old.interval_bits(), &new, NOW);
-            assert_eq!(debt(carried, &new, NOW) > 0, owes, "{given:?}");
-        }
-        // Five tokens are five tokens, at a rate whose interval is a small number or a large one.
-        for tokens in [1, 10, 125, 1_000, 1_000_000] {
-            let fast = Quota::new(tokens, SECOND, 5).unwrap();
-            let five = translate(5 * SECOND / tokens, fast.interval_bits(), &new);
-            assert_eq!(five, Some(5 * u128::from(new.period_ns())), "{tokens}/s");
-        }
-        for (over, some) in [(0, true), (1, false), (2, false)] {
-            let units = translate(MAX_REFILL_NS + over, old.interval_bits(), &new);
-            assert_eq!(units.is_some(), some, "{over}");
         }
     }
 }

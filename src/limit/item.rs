@@ -1,7 +1,7 @@
 //! One limit of a request: where its bucket is, how it was last read, what a take would do.
 
 use super::gcra::{self, Bucket, Outcome, Taken};
-use super::slot::{Slot, Way};
+use super::slot::Slot;
 use super::table::{Place, Table};
 use super::{Mode, Request, Ruling, Standing};
 
@@ -36,7 +36,12 @@ impl<'a> Item<'a> {
         Self {
             index,
             request: *request,
-            place: table.place(request.limit, request.identity),
+            place: table.place(
+                request.region,
+                request.limit,
+                Some(request.quota),
+                request.identity,
+            ),
             judged: None,
             standing: Standing { remaining: 0, reset_ns: 0, ruling: Ruling::Pass },
             receipt: None,
@@ -46,9 +51,9 @@ impl<'a> Item<'a> {
     /// The take on the bucket in `slot`, and whether what is stored there reads differently now.
     /// Notes where the bucket stands after it.
     pub(super) fn spend(&mut self, slot: &Slot, now: u64) -> (Taken, bool) {
-        let Request { quota, mode, .. } = self.request;
+        let mode = self.request.mode;
         let stored = slot.find(self.place.fingerprint);
-        let bucket = self.bucket(slot, now);
+        let bucket = self.bucket(slot);
         let taken = self.judge(bucket, now);
         self.standing.ruling = match taken.outcome {
             Outcome::Allowed { .. } => Ruling::Pass,
@@ -61,8 +66,7 @@ impl<'a> Item<'a> {
             }
             _ => self.note(bucket, now),
         }
-        let outdated = stored
-            .is_some_and(|way| taken.bucket != way.bucket || way.interval != quota.interval_bits());
+        let outdated = stored.is_some_and(|way| taken.bucket != way.bucket);
         (taken, outdated)
     }
 
@@ -92,7 +96,7 @@ impl<'a> Item<'a> {
     /// Notes where the bucket stands with nothing taken.
     pub(super) fn look(&mut self, now: u64) {
         if let Some(Judged { loaded, .. }) = self.judged {
-            self.note(self.bucket(&loaded.slot, now), now);
+            self.note(self.bucket(&loaded.slot), now);
         }
     }
 
@@ -103,9 +107,7 @@ impl<'a> Item<'a> {
         }
     }
 
-    pub(super) fn bucket(&self, slot: &Slot, now: u64) -> Bucket {
-        let way = slot.find(self.place.fingerprint);
-        let read = |way: Way| gcra::carry_over(way.bucket, way.interval, self.request.quota, now);
-        way.map_or_else(Bucket::default, read)
+    pub(super) fn bucket(&self, slot: &Slot) -> Bucket {
+        slot.find(self.place.fingerprint).map_or_else(Bucket::default, |way| way.bucket)
     }
 }

@@ -29,7 +29,7 @@ pub mod table;
 
 use quota::Quota;
 use store::{Store, StoreError};
-use table::Table;
+use table::{Region, Table};
 
 /// How many races one request may lose before it gives up.
 ///
@@ -42,13 +42,14 @@ pub const TRIES: u32 = 256;
 /// One limit that a request must pass. A request names each bucket once.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// The limit's name, without NUL. Quotas of different size that one identity may use side by
-    /// side (tiers) need names of their own: one bucket under two bursts would be clamped to the
-    /// smaller whenever that is asked for.
+    /// The limit's name, without NUL.
     pub limit: &'a str,
     /// Whose bucket.
     pub identity: &'a str,
-    /// What the bucket grants.
+    /// Which part of the table the bucket is in.
+    pub region: Region,
+    /// What the bucket grants. Quotas that differ have buckets of their own, whatever their name: one
+    /// bucket under two of them would be refilled by the faster and clamped to the smaller.
     pub quota: &'a Quota,
     /// Tokens to take; 0 only looks.
     pub cost: u64,

@@ -19,7 +19,6 @@ pub struct Quota {
     tokens: u32,
     period_ns: u64,
     burst: u64,
-    interval_bits: u32,
     debt_bursts: u32,
 }
 
@@ -65,8 +64,7 @@ impl Quota {
         {
             return Err(QuotaError::RefillTooLong);
         }
-        let interval_bits = interval_below(period_ns, tokens);
-        Ok(Self { tokens, period_ns, burst, interval_bits, debt_bursts: 0 })
+        Ok(Self { tokens, period_ns, burst, debt_bursts: 0 })
     }
 
     /// The same quota for a bucket that is charged after the fact: it may owe [`DEBT_BURSTS`] bursts
@@ -107,13 +105,10 @@ impl Quota {
         u64::try_from(self.burst_units().div_ceil(u128::from(self.tokens))).unwrap_or(u64::MAX)
     }
 
-    /// Nanoseconds per token as the bits of an `f32`, rounded down.
-    ///
-    /// Stored beside each bucket to translate its debt when the rate changes. Rounded down, it
-    /// never makes a debt smaller than it was.
-    #[must_use]
-    pub fn interval_bits(&self) -> u32 {
-        self.interval_bits
+    /// All that tells it from another, for the place of its buckets.
+    pub(super) fn bytes(&self) -> [[u8; 8]; 3] {
+        let small = u64::from(self.tokens) << 32 | u64::from(self.debt_bursts);
+        [small, self.period_ns, self.burst].map(u64::to_le_bytes)
     }
 
     /// Time from empty to full in units of `1/tokens` ns. One token is `period_ns` such units.
@@ -135,52 +130,6 @@ fn gcd(mut a: u64, mut b: u64) -> u64 {
         (a, b) = (b, a % b);
     }
     a
-}
-
-/// The bits of the largest `f32` that is not above `period / tokens`.
-#[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
-fn interval_below(period: u64, tokens: u32) -> u32 {
-    let mut bits = (period as f64 / f64::from(tokens)) as f32;
-    // Two roundings to nearest may have gone up by at most one step each.
-    for _ in 0..2 {
-        if is_above(bits, period, tokens) {
-            bits = bits.next_down();
-        }
-    }
-    bits.to_bits()
-}
-
-/// Whether `interval > period / tokens`, exactly.
-fn is_above(interval: f32, period: u64, tokens: u32) -> bool {
-    let Some(Binary { mantissa, exponent }) = Binary::of(interval.to_bits()) else {
-        return false;
-    };
-    let left = u128::from(mantissa) * u128::from(tokens);
-    let right = u128::from(period);
-    // An interval lies between 2⁻³² and 2⁵⁹ ns, so shifts stay within 2⁶⁴ and nothing is lost.
-    if exponent >= 0 {
-        left << exponent.unsigned_abs().min(64) > right
-    } else {
-        left > right << exponent.unsigned_abs().min(64)
-    }
-}
-
-/// A positive, finite `f32` taken apart: `mantissa · 2^exponent`.
-pub(super) struct Binary {
-    pub(super) mantissa: u32,
-    pub(super) exponent: i32,
-}
-
-impl Binary {
-    /// None for zero, subnormal, negative, infinite and NaN: no quota has such an interval.
-    pub(super) fn of(bits: u32) -> Option<Self> {
-        let biased = bits >> 23; // the sign bit included: a negative number exceeds 254
-        if biased == 0 || biased > 254 {
-            return None;
-        }
-        let exponent = i32::try_from(biased).ok()? - 150;
-        Some(Self { mantissa: (bits & 0x007f_ffff) | 0x0080_0000, exponent })
-    }
 }
 
 #[cfg(test)]
@@ -225,43 +174,6 @@ mod tests {
             (7, 60 * SECOND, 7, 60),
         ] {
             assert_eq!(Quota::new(n, p, b).unwrap().window_seconds(), seconds);
-        }
-    }
-
-    #[test]
-    fn the_interval_is_exact_where_it_can_be_and_never_above() {
-        for (n, p) in [
-            (1, SECOND),
-            (3, SECOND),
-            (7, 60 * SECOND),
-            (1, 3600 * SECOND),
-            (u64::from(u32::MAX), 1),
-        ] {
-            let quota = Quota::new(n, p, 1).unwrap();
-            let interval = f32::from_bits(quota.interval_bits());
-            assert!(!is_above(interval, quota.period_ns(), quota.tokens()), "{n}/{p}");
-            assert!(is_above(interval.next_up(), quota.period_ns(), quota.tokens()), "{n}/{p}");
-        }
-        for (n, p, exact) in [(10, SECOND, 1e8_f32), (1, 1000, 1000.0), (2, 1, 0.5)] {
-            assert_eq!(Quota::new(n, p, 1).unwrap().interval_bits(), exact.to_bits(), "{n}/{p}");
-        }
-    }
-
-    #[test]
-    fn only_the_bits_of_a_positive_finite_number_are_an_interval() {
-        for (number, parts) in [
-            (1.0, Some((1 << 23, -23))),
-            (1.5, Some((3 << 22, -23))),
-            (f32::MIN_POSITIVE, Some((1 << 23, -149))),
-            (f32::MAX, Some(((1 << 24) - 1, 104))),
-            (f32::MIN_POSITIVE.next_down(), None),
-            (0.0, None),
-            (-1.0, None),
-            (f32::INFINITY, None),
-            (f32::NAN, None),
-        ] {
-            let got = Binary::of(number.to_bits()).map(|b| (b.mantissa, b.exponent));
-            assert_eq!(got, parts, "{number}");
         }
     }
 

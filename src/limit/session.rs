@@ -121,8 +121,8 @@ impl<'a> Session<'a> {
                     }
                     Outcome::Denied { retry_after_ns } => retry_after_ns,
                 };
-                // A changed rate or a clock that stepped back changes the bucket even so. Unsaved,
-                // it would be read anew at the announced moment, and deny again.
+                // A clock that stepped back changes the bucket even so. Unsaved, it would be read
+                // anew at the announced moment, and deny again.
                 if outdated && !self.write(item, loaded, taken.bucket)? {
                     self.lose()?;
                     continue 'fresh;
@@ -205,7 +205,7 @@ impl<'a> Session<'a> {
     fn charge_one(&mut self, item: &Item<'_>) -> Result<bool, StoreError> {
         let loaded = self.load_and_read_clock(item.place.slot)?;
         let Request { quota, cost, .. } = item.request;
-        let bucket = item.bucket(&loaded.slot, self.now);
+        let bucket = item.bucket(&loaded.slot);
         self.write(item, loaded, gcra::charge(bucket, quota, self.now, cost))
     }
 
@@ -219,14 +219,13 @@ impl<'a> Session<'a> {
         let loaded = self.load_and_read_clock(item.place.slot)?;
         let Some(way) = loaded.slot.find(item.place.fingerprint) else { return Ok(true) };
         let quota = item.request.quota;
-        let elapsed = if way.bucket == written && way.interval == quota.interval_bits() {
+        let elapsed = if way.bucket == written {
             0
         } else {
             // A clock that went back meanwhile says nothing about the time that passed.
             self.now.checked_sub(taken_at).unwrap_or(u64::MAX)
         };
-        let bucket = gcra::carry_over(way.bucket, way.interval, quota, self.now);
-        self.write(item, loaded, gcra::give_back(bucket, quota, item.amount(), elapsed))
+        self.write(item, loaded, gcra::give_back(way.bucket, quota, item.amount(), elapsed))
     }
 
     /// The clock comes after the load, see [`super::take_all`].
@@ -257,8 +256,7 @@ impl<'a> Session<'a> {
     ) -> Result<bool, StoreError> {
         let Loaded { mut slot, version } = loaded;
         let fingerprint = item.place.fingerprint;
-        let interval = item.request.quota.interval_bits();
-        let evicted = slot.place(Way { fingerprint, bucket, interval }, self.now, &self.keep);
+        let evicted = slot.place(Way { fingerprint, bucket }, self.now, &self.keep);
         self.table.write_key(item.place.slot, &mut self.key);
         let done = self.store.swap(&self.key, &slot.encode(), version)? == Swap::Done;
         self.counters.live_evictions += u64::from(done && evicted == Evicted::Live);

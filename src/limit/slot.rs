@@ -1,13 +1,11 @@
 //! The value of one slot: a few buckets side by side, each known by its fingerprint.
 //!
-//! 8 ways of 24 bytes, all little endian: fingerprint `u64` (0: the way is empty), TAT `u64` ns,
-//! its fraction `u32`, interval `u32` (the bits of an `f32`, [`Quota::interval_bits`]). Any bytes
-//! are a slot. Of a value of another length every whole way is read and the rest is empty: that
-//! keeps as much debt as can still be made out, and the next write mends the length. Nonsense
-//! inside a way can only hurt the identity whose 64-bit fingerprint it happens to carry, and
-//! [`super::gcra`] bounds that to one refill.
-//!
-//! [`Quota::interval_bits`]: super::quota::Quota::interval_bits
+//! 8 ways of 20 bytes, all little endian: fingerprint `u64` (0: the way is empty), TAT `u64` ns,
+//! its fraction `u32`. The fingerprint says of which quota the bucket is, too. Any bytes are a slot.
+//! Of a value of another length every whole way is read and the rest is empty: that keeps as much
+//! debt as can still be made out, and the next write mends the length. Nonsense inside a way can only
+//! hurt the identity whose 64-bit fingerprint it happens to carry, and [`super::gcra`] bounds that to
+//! one refill.
 
 use super::gcra::Bucket;
 use super::quota::MAX_REFILL_NS;
@@ -15,7 +13,7 @@ use super::quota::MAX_REFILL_NS;
 /// Buckets per slot.
 pub const WAYS: usize = 8;
 /// Bytes per bucket.
-pub const WAY_BYTES: usize = 24;
+pub const WAY_BYTES: usize = 20;
 /// Bytes per slot. Small, since the host copies values under a process-wide mutex.
 pub const SLOT_BYTES: usize = WAYS * WAY_BYTES;
 
@@ -26,8 +24,6 @@ pub struct Way {
     pub fingerprint: u64,
     /// The bucket as last written.
     pub bucket: Bucket,
-    /// Nanoseconds per token at that write, the bits of an `f32`.
-    pub interval: u32,
 }
 
 /// The decoded value of one slot.
@@ -118,25 +114,23 @@ impl Way {
     }
 
     fn decode(bytes: &[u8; WAY_BYTES]) -> Self {
-        let (words, _) = bytes.as_chunks::<8>();
-        let [fingerprint, tat_ns, rest] = words else { return Self::default() };
-        let [c0, c1, c2, c3, i0, i1, i2, i3] = *rest;
+        let (words, _) = bytes.as_chunks::<4>();
+        let [f0, f1, t0, t1, frac] = *words else { return Self::default() };
+        let long = |low, high| {
+            u64::from(u32::from_le_bytes(low)) | u64::from(u32::from_le_bytes(high)) << 32
+        };
         Self {
-            fingerprint: u64::from_le_bytes(*fingerprint),
-            bucket: Bucket {
-                tat_ns: u64::from_le_bytes(*tat_ns),
-                frac: u32::from_le_bytes([c0, c1, c2, c3]),
-            },
-            interval: u32::from_le_bytes([i0, i1, i2, i3]),
+            fingerprint: long(f0, f1),
+            bucket: Bucket { tat_ns: long(t0, t1), frac: u32::from_le_bytes(frac) },
         }
     }
 
     fn encode(&self, bytes: &mut [u8; WAY_BYTES]) {
-        let (words, _) = bytes.as_chunks_mut::<8>();
-        let [fingerprint, tat_ns, rest] = words else { return };
-        *fingerprint = self.fingerprint.to_le_bytes();
-        *tat_ns = self.bucket.tat_ns.to_le_bytes();
-        *rest = (u64::from(self.interval) << 32 | u64::from(self.bucket.frac)).to_le_bytes();
+        let words = [self.fingerprint.to_le_bytes(), self.bucket.tat_ns.to_le_bytes()];
+        let parts = words.as_flattened().iter().copied().chain(self.bucket.frac.to_le_bytes());
+        for (byte, part) in bytes.iter_mut().zip(parts) {
+            *byte = part;
+        }
     }
 }
 
@@ -147,7 +141,7 @@ mod tests {
     const NOW: u64 = 1_000;
 
     fn way(fingerprint: u64, tat_ns: u64) -> Way {
-        Way { fingerprint, bucket: Bucket { tat_ns, frac: 0 }, interval: 1 }
+        Way { fingerprint, bucket: Bucket { tat_ns, frac: 0 } }
     }
 
     fn full_of(tats: [u64; WAYS]) -> Slot {
@@ -164,13 +158,12 @@ mod tests {
         let written = Way {
             fingerprint: 0x0807_0605_0403_0201,
             bucket: Bucket { tat_ns: 0x100f_0e0d_0c0b_0a09, frac: 0x1413_1211 },
-            interval: 0x1817_1615,
         };
         slot.place(written, 0, &[]);
         let bytes = slot.encode();
-        let expected: Vec<u8> = (1..=24).collect();
-        assert_eq!(bytes[..24], expected[..]);
-        assert_eq!(bytes[24..], [0; 168]);
+        let expected: Vec<u8> = (1..=20).collect();
+        assert_eq!(bytes[..20], expected[..]);
+        assert_eq!(bytes[20..], [0; 140]);
         assert_eq!(Slot::decode(&bytes), slot);
     }
 

@@ -3,24 +3,40 @@
 //! Envoy never frees a shared-data key, so identities are not keys: they are hashed into a table
 //! whose size is settled when the first worker opens it. The hash is keyed by a random seed that
 //! all workers of the process share, so that nobody outside can aim at somebody's slot.
+//!
+//! Whoever has no token can come from as many addresses as it likes. Buckets that are not kept by
+//! verified claims therefore have slots of their own ([`Region`]), and evict only each other.
+//!
+//! # Layouts
+//!
+//! While a module is upgraded, VMs of the old one and of the new one serve side by side, and share one
+//! map. The layout of what is stored is part of every key, so that neither reads what the other wrote:
+//! each has its own table, in which every limit holds. A change of the record, of the slots, or of
+//! what places a bucket is a new layout.
 
 use std::hash::Hasher;
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 
+use super::quota::Quota;
 use super::slot::{SLOT_BYTES, WAYS};
 use super::store::{CREATE, Store, StoreError, Swap, load};
 use crate::decimal;
 
-/// The most slots a table may have: 2²¹, which is 16.8 M buckets in 400 MB.
+/// The most slots a table may have: 2²¹, which is 16.8 M buckets in 340 MB, and a quarter on top.
 pub const MAX_SLOTS: u32 = 1 << 21;
 
 /// How often the record may be found unreadable or contended before opening fails. The first try
 /// creates, the second adopts; more happen only while several workers replace a damaged record.
 const OPEN_TRIES: u32 = 8;
 
-/// First bytes of the record; the digit is the layout of record and slots.
-const MAGIC: [u8; 4] = *b"tgb1";
+/// First bytes of the record; the digit is the layout, see [`key_of`].
+const MAGIC: [u8; 4] = *b"tgb2";
+
+/// The beginning of the keys of one kind of data of one plugin, under the layout of this module.
+pub(crate) fn key_of(plugin: &str, kind: &str) -> String {
+    format!("tollgate/{plugin}/{kind}2")
+}
 
 /// Where the buckets of one plugin are.
 #[derive(Clone)]
@@ -29,6 +45,15 @@ pub struct Table {
     slots: u32,
     seed: [u8; 16],
     wanted: u32,
+}
+
+/// Which buckets evict each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Region {
+    /// Those of callers that a verified token names.
+    Verified,
+    /// Those that a request without a token can fill: kept by an address, a header, a text.
+    Open,
 }
 
 /// The place of one bucket.
@@ -49,7 +74,7 @@ impl std::fmt::Debug for Table {
 
 impl Table {
     /// Adopts the table of `plugin`, or creates it for `max_identities` buckets with `random` as
-    /// its seed.
+    /// its seed; a quarter as many slots besides are those of [`Region::Open`].
     ///
     /// The first worker wins, and the others take over its seed and size. An existing table keeps
     /// its size for the life of the process, so that a config push never moves a bucket;
@@ -65,10 +90,10 @@ impl Table {
         max_identities: u32,
         random: [u8; 16],
     ) -> Result<Self, StoreError> {
-        let key = format!("tollgate/{plugin}/table");
+        let key = key_of(plugin, "table");
         let wanted = Self::slots_for(max_identities);
-        let mut table =
-            Self { prefix: format!("tollgate/{plugin}/b/"), slots: wanted, seed: random, wanted };
+        let prefix = key_of(plugin, "b") + "/";
+        let mut table = Self { prefix, slots: wanted, seed: random, wanted };
         for _ in 0..OPEN_TRIES {
             let version = match load(store, &key)? {
                 None => CREATE,
@@ -98,7 +123,7 @@ impl Table {
         max_identities.div_ceil(ways).clamp(1, MAX_SLOTS).next_power_of_two()
     }
 
-    /// How many slots the table has.
+    /// How many slots [`Region::Verified`] has.
     #[must_use]
     pub fn slots(&self) -> u32 {
         self.slots
@@ -111,18 +136,25 @@ impl Table {
         self.slots != self.wanted
     }
 
-    /// Where the bucket of `identity` under `limit` is. A limit's name has no NUL, so that no two
-    /// pairs read the same.
+    /// Where the bucket of `identity` under `limit` and `quota` is. A limit's name has no NUL and a
+    /// quota has one length, so that no two of them read the same.
     #[must_use]
-    pub fn place(&self, limit: &str, identity: &str) -> Place {
+    pub fn place(
+        &self,
+        region: Region,
+        limit: &str,
+        quota: Option<&Quota>,
+        identity: &str,
+    ) -> Place {
         let mut hasher = SipHasher13::new_with_key(&self.seed);
         hasher.write(limit.as_bytes());
         hasher.write(&[0]);
+        for bytes in quota.map(Quota::bytes).unwrap_or_default() {
+            hasher.write(&bytes);
+        }
         hasher.write(identity.as_bytes());
         let hash = hasher.finish128();
-        // `slots` is a power of two; the mask leaves 21 bits at most.
-        let slot = u32::try_from(hash.h1 & u64::from(self.slots - 1)).unwrap_or(0);
-        Place { slot, fingerprint: hash.h2.max(1) }
+        Place { slot: region.slot(hash.h1, self.slots), fingerprint: hash.h2.max(1) }
     }
 
     /// Writes the key of `slot` into `key`, whose storage is used again.
@@ -134,12 +166,34 @@ impl Table {
 
     fn create_slots(&self, store: &dyn Store) -> Result<(), StoreError> {
         let mut key = String::new();
-        for slot in 0..self.slots {
+        for slot in 0..Region::all(self.slots) {
             self.write_key(slot, &mut key);
             // Lost means that the slot is there, which is all that is wanted.
             store.swap(&key, &[0; SLOT_BYTES], CREATE)?;
         }
         Ok(())
+    }
+}
+
+impl Region {
+    /// How many slots both regions have together, where [`Region::Verified`] has `slots`.
+    pub(crate) fn all(slots: u32) -> u32 {
+        slots.saturating_add(Self::open(slots))
+    }
+
+    /// The slot of a hash, where [`Region::Verified`] has `slots`, a power of two.
+    pub(crate) fn slot(self, hash: u64, slots: u32) -> u32 {
+        // The mask leaves 21 bits at most.
+        let within = |size: u32| u32::try_from(hash & u64::from(size - 1)).unwrap_or(0);
+        match self {
+            Self::Verified => within(slots),
+            Self::Open => slots.saturating_add(within(Self::open(slots))),
+        }
+    }
+
+    /// A quarter, and a power of two as well.
+    fn open(slots: u32) -> u32 {
+        (slots / 4).max(1)
     }
 }
 
@@ -169,7 +223,7 @@ mod tests {
     use super::*;
 
     fn table(slots: u32, seed: u8) -> Table {
-        Table { prefix: "tollgate/p/b/".into(), slots, seed: [seed; 16], wanted: slots }
+        Table { prefix: key_of("p", "b") + "/", slots, seed: [seed; 16], wanted: slots }
     }
 
     #[test]
@@ -193,20 +247,51 @@ mod tests {
         let mut key = String::from("left over");
         for slot in [0, 7, 10, 99, 100, 16_383, u32::MAX] {
             table(1, 0).write_key(slot, &mut key);
-            assert_eq!(key, format!("tollgate/p/b/{slot}"));
+            assert_eq!(key, format!("tollgate/p/b2/{slot}"));
         }
     }
 
+    fn quota(tokens: u64, burst: u64) -> Quota {
+        Quota::new(tokens, 3_600_000_000_000, burst).unwrap()
+    }
+
     #[test]
-    fn places_depend_on_limit_identity_and_seed() {
+    fn places_depend_on_limit_quota_identity_and_seed() {
         let one = table(1 << 14, 1);
-        let place = one.place("l", "alice");
-        assert_eq!(place, one.place("l", "alice"));
+        let ten = quota(10, 10);
+        let verified = |limit: &str, quota: Option<Quota>, identity: &str| {
+            one.place(Region::Verified, limit, quota.as_ref(), identity)
+        };
+        let place = verified("l", Some(ten), "alice");
+        assert_eq!(place, verified("l", Some(ten), "alice"));
         assert!(place.slot < 1 << 14 && place.fingerprint != 0);
-        for other in [one.place("l", "bob"), one.place("m", "alice"), one.place("la", "lice")] {
+        for other in [
+            verified("l", Some(ten), "bob"),
+            verified("m", Some(ten), "alice"),
+            verified("la", Some(ten), "lice"),
+            verified("l", Some(quota(11, 10)), "alice"),
+            verified("l", Some(quota(10, 11)), "alice"),
+            verified("l", Some(ten.with_debt()), "alice"),
+            verified("l", None, "alice"),
+            table(1 << 14, 2).place(Region::Verified, "l", Some(&ten), "alice"),
+        ] {
             assert_ne!(place.fingerprint, other.fingerprint);
         }
-        assert_ne!(place.fingerprint, table(1 << 14, 2).place("l", "alice").fingerprint);
+        // One rate in other words is the same one.
+        let minutes = Quota::new(1, 360_000_000_000, 10).unwrap();
+        assert_eq!(place, verified("l", Some(minutes), "alice"));
+    }
+
+    #[test]
+    fn the_regions_have_slots_of_their_own() {
+        for slots in [1, 2, 4, 8, 1 << 14, MAX_SLOTS] {
+            let open = (slots / 4).max(1);
+            assert_eq!(Region::all(slots), slots + open);
+            for hash in [0, 1, 7, u64::MAX, 0x1234_5678_9abc_def0] {
+                assert!(Region::Verified.slot(hash, slots) < slots);
+                assert!((slots..slots + open).contains(&Region::Open.slot(hash, slots)));
+            }
+        }
     }
 
     #[test]

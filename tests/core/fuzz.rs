@@ -21,7 +21,7 @@ use tollgate::gate::{Gate, Request};
 use tollgate::headers::Headers;
 use tollgate::limit::quota::Quota;
 use tollgate::limit::slot::Slot;
-use tollgate::limit::table::Table;
+use tollgate::limit::table::{Region, Table};
 use tollgate::limit::{self, Counters, Mode};
 use tollgate::path;
 use tollgate::payload::meter::ResponseMeter;
@@ -309,7 +309,7 @@ pub fn bucket(data: &[u8]) {
     let store = Memory::default();
     let table = Table::open(&store, "p", 8, [7; 16]).expect("this store answers");
     let keys: Vec<String> = store.map.lock().unwrap().keys().cloned().collect();
-    for key in keys.iter().filter(|key| key.contains("/b/")) {
+    for key in keys.iter().filter(|key| key.contains("/b2/")) {
         store.put(key, data);
     }
     let quota = Quota::new(1, SECOND, 3).unwrap();
@@ -320,6 +320,7 @@ pub fn bucket(data: &[u8]) {
             quota: &quota,
             cost: 1,
             mode: Mode::Take,
+            region: Region::Verified,
             dry_run: false,
         };
         let mut counters = Counters::default();

@@ -1,9 +1,16 @@
-//! Copies of the module with a fault in them: what is left of a proxy when a VM dies.
+//! Copies of the module with a fault in them: what is left of a proxy when a VM dies; and one that
+//! lays its shared data out in another way.
 
 use std::path::PathBuf;
 
-use walrus::ir::BinaryOp;
-use walrus::{ExportItem, FunctionBuilder, FunctionId, Module, ModuleImports, ValType};
+use walrus::ir::{
+    BinaryOp, Call, ExtendedLoad, LoadKind, MemArg, StoreKind, UnaryOp, VisitorMut,
+    dfs_pre_order_mut,
+};
+use walrus::{
+    ExportItem, FunctionBuilder, FunctionId, InstrSeqBuilder, LocalId, Module, ModuleImports,
+    ValType,
+};
 
 use super::root;
 
@@ -59,6 +66,125 @@ pub fn module(fault: Fault) -> PathBuf {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     module.emit_wasm_file(&path).unwrap();
     path
+}
+
+/// Writes a copy of the module that another release might be; its path. What it shares it lays out
+/// otherwise (each byte of a value is inverted), and so it has another layout in its keys: the digit in
+/// `tollgate/tollgate/b2/…` is a 1.
+pub fn other_layout() -> PathBuf {
+    let mut module = Module::from_file(super::module()).unwrap();
+    let memory = module.memories.iter().next().unwrap().id();
+    // Where the digit stands for buckets and places, and for the record.
+    let digits = ["tollgate/tollgate/b", "tollgate/tollgate/table"].map(|key| key.len() as i32);
+    let (get, set) = ["proxy_get_shared_data", "proxy_set_shared_data"]
+        .map(|n| import(&module.imports, n))
+        .into();
+    let own: Vec<FunctionId> = module.funcs.iter_local().map(|(id, _)| id).collect();
+    let [counter, end] = [(); 2].map(|()| module.locals.add(ValType::I32));
+    let byte = MemArg { align: 1, offset: 0 };
+    let word = MemArg { align: 4, offset: 0 };
+    // Turns the digit of a key into `to` where it is `from`; the arguments are the key and its length.
+    let rename = |body: &mut InstrSeqBuilder<'_>, [key, length]: [LocalId; 2], from: u8, to: u8| {
+        for at in digits {
+            body.local_get(length).i32_const(at).binop(BinaryOp::I32GtU);
+            body.if_else(
+                None,
+                |then| {
+                    let here = |seq: &mut InstrSeqBuilder<'_>| {
+                        seq.local_get(key).i32_const(at).binop(BinaryOp::I32Add);
+                    };
+                    here(then);
+                    then.load(memory, LoadKind::I32_8 { kind: ExtendedLoad::ZeroExtend }, byte);
+                    then.i32_const(from.into()).binop(BinaryOp::I32Eq);
+                    then.if_else(
+                        None,
+                        |digit| {
+                            here(digit);
+                            digit.i32_const(to.into());
+                            digit.store(memory, StoreKind::I32_8 { atomic: false }, byte);
+                        },
+                        |_| {},
+                    );
+                },
+                |_| {},
+            );
+        }
+    };
+    // Inverts the bytes from `counter` to `end`.
+    let invert = |body: &mut InstrSeqBuilder<'_>| {
+        body.block(None, |done| {
+            let out = done.id();
+            done.loop_(None, |again| {
+                let start = again.id();
+                again.local_get(counter).local_get(end).binop(BinaryOp::I32GeU).br_if(out);
+                again.local_get(counter).local_get(counter);
+                again.load(memory, LoadKind::I32_8 { kind: ExtendedLoad::ZeroExtend }, byte);
+                again.i32_const(255).binop(BinaryOp::I32Xor);
+                again.store(memory, StoreKind::I32_8 { atomic: false }, byte);
+                again.local_get(counter).i32_const(1).binop(BinaryOp::I32Add).local_set(counter);
+                again.br(start);
+            });
+        });
+    };
+    let wrap = |module: &mut Module, call: FunctionId, arguments: usize, get: bool| {
+        let types = vec![ValType::I32; arguments];
+        let mut wrapper = FunctionBuilder::new(&mut module.types, &types, &[ValType::I32]);
+        let locals: Vec<_> = types.iter().map(|t| module.locals.add(*t)).collect();
+        let status = module.locals.add(ValType::I32);
+        let key = [locals[0], locals[1]];
+        let mut body = wrapper.func_body();
+        rename(&mut body, key, b'2', b'1');
+        // A value that is set is ours: inverted, handed over, and inverted back.
+        let value = |body: &mut InstrSeqBuilder<'_>| {
+            if get {
+                body.local_get(locals[2]).load(memory, LoadKind::I32 { atomic: false }, word);
+                body.local_tee(counter);
+                body.local_get(locals[3]).load(memory, LoadKind::I32 { atomic: false }, word);
+            } else {
+                body.local_get(locals[2]).local_tee(counter).local_get(locals[3]);
+            }
+            body.binop(BinaryOp::I32Add).local_set(end);
+            invert(body);
+        };
+        if !get {
+            value(&mut body);
+        }
+        locals.iter().for_each(|local| _ = body.local_get(*local));
+        body.call(call).local_set(status);
+        if get {
+            body.local_get(status).unop(UnaryOp::I32Eqz);
+            body.if_else(None, value, |_| {});
+        } else {
+            value(&mut body);
+        }
+        rename(&mut body, key, b'1', b'2');
+        body.local_get(status);
+        wrapper.finish(locals, &mut module.funcs)
+    };
+    let get_wrapper = wrap(&mut module, get, 5, true);
+    let set_wrapper = wrap(&mut module, set, 5, false);
+    for id in own {
+        let function = module.funcs.get_mut(id).kind.unwrap_local_mut();
+        let entry = function.entry_block();
+        dfs_pre_order_mut(&mut Redirect([(get, get_wrapper), (set, set_wrapper)]), function, entry);
+    }
+    let path = root().join(format!("target/e2e/layout-{}.wasm", std::process::id()));
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    module.emit_wasm_file(&path).unwrap();
+    path
+}
+
+/// Calls of the first of a pair become calls of the second.
+struct Redirect([(FunctionId, FunctionId); 2]);
+
+impl VisitorMut for Redirect {
+    fn visit_call_mut(&mut self, call: &mut Call) {
+        for (from, to) in self.0 {
+            if call.func == from {
+                call.func = to;
+            }
+        }
+    }
 }
 
 /// The key of the mark in the shared data: so many bytes from the start of the memory, where the

@@ -51,6 +51,7 @@ pub(super) fn policy(
     let token_cache = settings::token_cache(raw.token_cache.as_ref(), report);
     let max_identities = settings::max_identities(raw.store.as_ref(), &root, report);
     headers::check(raw, &token, report);
+    let client_address = settings::client_address(raw.client_address.as_ref(), report);
     Some(Policy {
         providers: providers?,
         token,
@@ -64,6 +65,7 @@ pub(super) fn policy(
         token_cache,
         max_identities,
         failure_mode: settings::failure_mode(raw.failure_mode),
+        client_address,
         hold_head: raw.hold_head.unwrap_or(false),
         reject_ambiguous_paths: settings::reject_ambiguous_paths(raw.ambiguous_paths),
         dry_run: raw.dry_run.unwrap_or(false),

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::read;
+use crate::client_address::ClientAddress;
 use crate::config::Environment;
 use crate::config::report::{At, Report};
 use crate::config::schema::{
-    RawAmbiguousPaths, RawCrypto, RawFailureMode, RawFilterState, RawPrivacy, RawStore,
-    RawTelemetry, RawTokenCache,
+    Count, RawAmbiguousPaths, RawClientAddress, RawCrypto, RawFailureMode, RawFilterState,
+    RawPrivacy, RawStore, RawTelemetry, RawTokenCache,
 };
 use crate::policy::{Crypto, FailureMode, FilterState, TokenCache};
 use crate::tags::HashKey;
@@ -73,6 +74,19 @@ pub(super) fn token_cache(raw: Option<&RawTokenCache>, report: &mut Report) -> T
 pub(super) fn max_identities(raw: Option<&RawStore>, root: &At, report: &mut Report) -> u32 {
     let at = root.field("store").field("max_identities");
     read::count(raw.and_then(|s| s.max_identities), 131_072, MAX_IDENTITIES, &at, report)
+}
+
+/// `client_address`, a whole IPv4 address and a /64 of IPv6 by default.
+pub(super) fn client_address(raw: Option<&RawClientAddress>, report: &mut Report) -> ClientAddress {
+    let at = At::root().field("client_address");
+    let default = ClientAddress::default();
+    let mut bits = |member: &str, given: Option<Count>, default, most| {
+        read::count(given, default, 1..=most, &at.field(member), report)
+    };
+    ClientAddress {
+        ipv4_prefix: bits("ipv4_prefix", raw.and_then(|r| r.ipv4_prefix), default.ipv4_prefix, 32),
+        ipv6_prefix: bits("ipv6_prefix", raw.and_then(|r| r.ipv6_prefix), default.ipv6_prefix, 128),
+    }
 }
 
 /// The key of hashed tags; asked for, and so required, only where a tag is `hashed`.

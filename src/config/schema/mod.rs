@@ -50,6 +50,9 @@ record! {
         token_cache: RawTokenCache,
         /// The memory of limits, shared by all workers.
         store: RawStore,
+        /// How much of an address is one caller, where callers are known by their address: in limits,
+        /// concurrency and `{@client_address}`.
+        client_address: RawClientAddress,
         /// Whether the head of a guarded request waits for the verdict on its body. The plugin must
         /// have `allow_on_headers_stop_iteration: true` beside it (Envoy); elsewhere Envoy's buffer
         /// filter behind tollgate does the same.
@@ -203,6 +206,17 @@ record! {
     RawStore [
         /// How many identities have buckets of their own at once.
         max_identities: Count { "default": 131_072, "minimum": 8, "maximum": 16_777_216 },
+    ]
+}
+
+record! {
+    /// How much of an address is one caller.
+    RawClientAddress [
+        /// How many bits of an IPv4 address. An IPv4 address in an IPv6 one (`::ffff:192.0.2.1`) is
+        /// that IPv4 address.
+        ipv4_prefix: Count { "default": 32, "minimum": 1, "maximum": 32 },
+        /// How many bits of an IPv6 address: a host may use any address of its /64.
+        ipv6_prefix: Count { "default": 64, "minimum": 1, "maximum": 128 },
     ]
 }
 

@@ -26,6 +26,7 @@ pub struct Builder {
     clusters: Vec<Value>,
     hcm: Value,
     before: Vec<Value>,
+    plugins_before: Vec<(Option<PathBuf>, Value)>,
     after: Vec<Value>,
     routes: Option<Value>,
     runtime: BTreeMap<String, Value>,
@@ -50,6 +51,7 @@ impl Builder {
             clusters: Vec::new(),
             hcm: json!({}),
             before: Vec::new(),
+            plugins_before: Vec::new(),
             after: Vec::new(),
             routes: None,
             runtime: BTreeMap::new(),
@@ -120,6 +122,13 @@ impl Builder {
     /// An HTTP filter in front of ours.
     pub fn filter_before(mut self, filter: Value) -> Self {
         self.before.push(filter);
+        self
+    }
+
+    /// Our filter a second time, in front, with another configuration: of the same VM and name, so that
+    /// both have one map of shared data. Another module may be named.
+    pub fn plugin_before(mut self, module: Option<PathBuf>, config: Value) -> Self {
+        self.plugins_before.push((module, config));
         self
     }
 
@@ -285,11 +294,15 @@ impl Builder {
     /// The listener file. `serial` makes each push differ from the one before it, even when the
     /// filter's configuration is the same.
     pub(super) fn lds(&self, directory: &Path, plugin: Option<&Value>, serial: u64) -> String {
-        let wasm = plugin.map(|plugin| self.wasm_filter(plugin));
+        let wasm = plugin.map(|plugin| self.wasm_filter(&self.module, plugin));
+        let others = self.plugins_before.iter().map(|(module, plugin)| {
+            self.wasm_filter(module.as_ref().unwrap_or(&self.module), plugin)
+        });
         let router = json!({"name": "envoy.filters.http.router", "typed_config": {
             "@type": type_url("envoy.extensions.filters.http.router.v3.Router"),
         }});
-        let filters = self.before.iter().cloned().chain(wasm).chain(self.after.iter().cloned());
+        let filters =
+            self.before.iter().cloned().chain(others).chain(wasm).chain(self.after.iter().cloned());
         let filters: Vec<_> = filters.chain([router]).collect();
         let everything = json!([{"match": {"prefix": "/"}, "route": {"cluster": "upstream"}}]);
         let mut hcm = json!({
@@ -325,7 +338,7 @@ impl Builder {
         json!({"version_info": serial.to_string(), "resources": [listener]}).to_string()
     }
 
-    fn wasm_filter(&self, plugin: &Value) -> Value {
+    fn wasm_filter(&self, module: &Path, plugin: &Value) -> Value {
         let mut filter = json!({"name": "envoy.filters.http.wasm", "typed_config": {
             "@type": type_url("envoy.extensions.filters.http.wasm.v3.Wasm"),
             "config": {
@@ -337,7 +350,7 @@ impl Builder {
                 "vm_config": {
                     "vm_id": "tollgate",
                     "runtime": "envoy.wasm.runtime.v8",
-                    "code": {"local": {"filename": self.module}},
+                    "code": {"local": {"filename": module}},
                     "environment_variables": {"key_values": self.variables},
                 },
             },
