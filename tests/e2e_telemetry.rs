@@ -462,6 +462,7 @@ fn contract() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("tollgate_jwks_keys", vec!["provider"]),
         ("tollgate_jwks_age_seconds", vec!["provider"]),
         ("tollgate_config", vec!["result"]),
+        ("tollgate_build_info", vec!["version"]),
     ])
 }
 
@@ -472,7 +473,7 @@ fn assert_contract(scrape: &scrape::Scrape) {
         let labels: Vec<_> = sample.labels.keys().map(String::as_str).collect();
         assert_eq!(contract.get(sample.name.as_str()), Some(&labels), "{sample:?}");
     }
-    for name in ["tollgate_requests", "tollgate_config"] {
+    for name in ["tollgate_requests", "tollgate_config", "tollgate_build_info"] {
         assert!(ours.iter().any(|sample| sample.name == name), "{name}");
     }
 }

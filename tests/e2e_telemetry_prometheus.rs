@@ -53,7 +53,7 @@ fn every_reason_and_every_metric_has_a_section_in_the_runbook() {
         );
         count += 1;
     }
-    assert_eq!(count, 10, "the metrics of the contract");
+    assert_eq!(count, 11, "the metrics of the contract");
 }
 
 #[test]

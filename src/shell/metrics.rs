@@ -41,6 +41,7 @@ impl Metrics {
         if !policy.metrics {
             return;
         }
+        self.build_info();
         for name in
             ["tollgate_config.result.refused", "tollgate_store_retries", "tollgate_store_evictions"]
         {
@@ -69,6 +70,14 @@ impl Metrics {
     pub fn set(&self, name: &str, value: u64) {
         if let Some(id) = self.named(Metric::Gauge, name) {
             abi::record_metric(id, value);
+        }
+    }
+
+    /// Which version this is. Its dots separate nothing, so that the name is spelled here.
+    fn build_info(&self) {
+        let name = concat!("version=.=", env!("CARGO_PKG_VERSION"), ";.;tollgate_build_info");
+        if let Ok(id) = abi::define_metric(Metric::Gauge, name) {
+            abi::record_metric(id, 1);
         }
     }
 

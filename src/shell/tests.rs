@@ -108,8 +108,8 @@ fn a_verified_request_passes_tagged_limited_and_counted() {
     assert_eq!(request("/score", &[("authorization", &bearer("alice"))]), CONTINUE);
     assert_eq!(upstream_header("x-auth-subject").as_deref(), Some("alice"));
     assert_eq!(
-        ["decision", "reason", "rule", "provider", "subject"].map(state),
-        ["allow", "ok", "score", "p", "alice"]
+        ["decision", "reason", "rule", "provider", "subject", "remaining"].map(state),
+        ["allow", "ok", "score", "p", "alice", "50"]
     );
     host(|host| {
         assert!(host.replies.is_empty());
@@ -118,6 +118,9 @@ fn a_verified_request_passes_tagged_limited_and_counted() {
                        tollgate_requests"
             .to_owned();
         assert!(host.metrics.contains(&(counter, 1)), "{:?}", host.metrics);
+        let version = env!("CARGO_PKG_VERSION");
+        let version = format!("version=.={version};.;tollgate_build_info");
+        assert!(host.metrics.contains(&(version, 1)), "{:?}", host.metrics);
     });
 }
 

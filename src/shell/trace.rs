@@ -47,6 +47,11 @@ impl State {
                 decimal::push(&mut digits, cost);
                 write_state(b"tollgate.cost", &digits);
             }
+            if let Some(percent) = judgement.remaining_percent() {
+                let mut digits = String::new();
+                decimal::push(&mut digits, percent);
+                write_state(b"tollgate.remaining", &digits);
+            }
             if let Some(detail) = detail.filter(|_| reason == Reason::ClaimMissing) {
                 write_state(b"tollgate.detail", &detail);
             }
