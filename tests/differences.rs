@@ -20,6 +20,9 @@ use tollgate::verify::keyset::{KeySet, KeySetError, SecretKeys};
 
 const HEADING: &str = "## What others accept and this does not";
 
+/// From an input to the reason or message by which it is refused.
+type Judge<'a> = dyn Fn(&str) -> String + 'a;
+
 /// The rows of the page: what stands in the first cell, and in the second.
 fn rows() -> BTreeMap<String, String> {
     let page = std::fs::read_to_string(root().join("docs/migration.md")).unwrap();
@@ -250,8 +253,7 @@ fn each_row_of_what_others_accept_is_refused_as_the_page_says() {
     let rows = rows();
     let policy = policy();
     let judge_token = |text: &str| token(&policy, text);
-    let judges: [(_, &dyn Fn(&str) -> String); 3] =
-        [(tokens(), &judge_token), (keys(), &key), (sets(), &set)];
+    let judges: [(_, &Judge); 3] = [(tokens(), &judge_token), (keys(), &key), (sets(), &set)];
     let mut tested = Vec::new();
     for (cases, judge) in judges {
         for (row, inputs) in cases {

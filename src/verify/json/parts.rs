@@ -86,7 +86,7 @@ impl<'a> Reader<'a> {
 mod tests {
     use super::*;
 
-    fn texts<'a>(parts: Option<Vec<&'a [u8]>>) -> Option<Vec<&'a str>> {
+    fn texts(parts: Option<Vec<&[u8]>>) -> Option<Vec<&str>> {
         parts.map(|parts| parts.iter().map(|part| std::str::from_utf8(part).unwrap()).collect())
     }
 
