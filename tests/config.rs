@@ -895,6 +895,10 @@ fn an_error_of_meaning_is_one_line_with_its_path() {
             "token.from[1]: names a place",
         ),
         (
+            with("/rules/0/match", json!({"headers": {"x-a": "1", "x_a": "2"}})),
+            "rules[0].match.headers.x_a: is given twice",
+        ),
+        (
             with("/token", json!({"from": [{"header": "x-a"}, {"header": "x_a"}]})),
             "token.from[1]: names a place",
         ),

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use support::grpc::Receiver;
 use support::prelude::*;
 use support::sample::Sample;
@@ -305,6 +305,18 @@ async fn a_host_that_removes_no_header_refuses_only_requests_with_one_of_ours() 
     let refused =
         Case { request: spoofed, trace: ["none", "none", "deny", "store_unavailable", "-"] };
     assert_traces(&start, &zipkin, vec![refused]).await;
+    // A trailer that had to go and did not ends a request that had passed.
+    for (trailer, status) in [("x-checksum", 200), ("x_auth_subject", 503)] {
+        let fields = [(trailer.parse().unwrap(), "root".parse().unwrap())];
+        let fields = hyper::HeaderMap::from_iter(fields);
+        let body = Full::new(Bytes::from_static(b"{}")).with_trailers(async { Some(Ok(fields)) });
+        let request = hyper::Request::post("http://ml.example.com/score")
+            .header("authorization", format!("Bearer {}", signer.sign(&mint::claims("bob"))))
+            .body(Box::pin(body))
+            .unwrap();
+        let response = client::send_h2_with(envoy.address(), request).await;
+        assert_eq!(response.status, status, "{trailer}: {}", response.reason());
+    }
     assert_eq!(envoy.vm_failures().await, 0);
 }
 

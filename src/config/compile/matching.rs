@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{hints, read};
+use super::{headers, hints, read};
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{RawAmbiguousPaths, RawMatch, RawTrailingSlash};
 use crate::path;
@@ -143,8 +143,8 @@ fn headers(raw: &RawMatch, at: &At, report: &mut Report) -> Vec<HeaderPattern> {
             report.problem(&at, "is empty; allowed: a value, or * for present");
         }
         read::header_text(value, &at, report);
-        if !seen.insert(name.clone()) {
-            report.problem(&at, "is given twice, in another letter case");
+        if !seen.insert(headers::folded(&name)) {
+            report.problem(&at, "is given twice, in another spelling that servers take for it");
         }
         let value = (value != "*").then(|| value.clone());
         patterns.push(HeaderPattern { name, value });
