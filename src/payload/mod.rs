@@ -53,27 +53,33 @@ pub struct Guard {
 /// The rows of a body in which no pointer leads to any: it costs the most, and no bound admits it.
 pub const UNKNOWN_ROWS: u64 = u64::MAX;
 
-/// The pointers of a guard, and which of them are `require_any`. Where rows are counted, the `index`
-/// beside `data` is looked for as well: in pandas' `split` form it makes rows of its own. `bounded`:
-/// wherever a pointer of `require_any` leads, too. `None`: they are more than [`MAX_POINTERS`].
+/// The pointers of a guard, and which of them are `require_any`. Where rows are counted, an `index`
+/// there, or beside `data`, is looked for as well: in pandas' `split` form its labels make rows of
+/// their own. `bounded`: wherever a pointer of `require_any` leads, too. `None`: they are more than
+/// [`MAX_POINTERS`].
 pub fn looked_for(
     json_rows: &[Vec<String>],
     require_any: &[Vec<String>],
     bounded: bool,
 ) -> Option<(Pointers, Range<usize>)> {
-    let index = |tokens: &Vec<String>| match tokens.split_last() {
-        Some((last, way)) if last == "data" => Some([way, &["index".to_owned()]].concat()),
+    let index = |way: &[String]| [way, &["index".to_owned()]].concat();
+    let beside = |tokens: &[String]| match tokens.split_last() {
+        Some((last, way)) if last == "data" => Some(index(way)),
         _ => None,
     };
-    let beside = |list: &[Vec<String>]| list.iter().filter_map(index).collect::<Vec<_>>();
+    let beside = |list: &[Vec<String>]| {
+        let each = list.iter().flat_map(|tokens| [Some(index(tokens)), beside(tokens)]);
+        each.flatten().collect::<Vec<_>>()
+    };
     let bound = if bounded { beside(require_any) } else { Vec::new() };
     let list = [json_rows, &beside(json_rows), require_any, &bound].concat();
     let start = list.len().saturating_sub(bound.len()).saturating_sub(require_any.len());
     let counted = if bounded { list.len() } else { start };
     let required = start..start.saturating_add(require_any.len());
-    let pointers = Pointers::new(list.iter().map(Vec::as_slice));
-    (list.len() <= MAX_POINTERS)
-        .then(|| (pointers.counting_rows(json_rows.len(), counted), required))
+    let pointers = Pointers::new(list.iter().map(Vec::as_slice))
+        .counting_rows(json_rows.len(), counted)
+        .with_labels((json_rows.len()..start).chain(required.end..list.len()));
+    (list.len() <= MAX_POINTERS).then_some((pointers, required))
 }
 
 /// Why a body is refused. No variant holds anything of the body.

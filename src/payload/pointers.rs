@@ -16,6 +16,8 @@ pub struct Pointers {
     pub(super) rows: u64,
     /// Those that lead to rows, to `null` or to nothing: anything else is a flaw.
     pub(super) strict: u64,
+    /// Those that lead to the labels of rows, of which each level may be a list of its own.
+    pub(super) labels: u64,
 }
 
 /// One reference token.
@@ -37,7 +39,7 @@ impl Pointers {
         let list = pointers.into_iter().take(MAX_POINTERS);
         let list: Vec<Vec<Step>> = list.map(|tokens| tokens.iter().map(step).collect()).collect();
         let longest = list.iter().flatten().map(|step| step.name.len()).max().unwrap_or(0);
-        Self { list, longest: longest.saturating_mul(6), rows: 0, strict: 0 }
+        Self { list, longest: longest.saturating_mul(6), rows: 0, strict: 0, labels: 0 }
     }
 
     /// The same pointers, where so many from the first must lead to rows, if to anything, and the
@@ -49,6 +51,14 @@ impl Pointers {
         if self.rows != 0 {
             self.longest = self.longest.max(rows::LONGEST_WORD.saturating_mul(6));
         }
+        self
+    }
+
+    /// The same pointers, where those of these places lead to the labels of rows.
+    #[must_use]
+    pub fn with_labels(mut self, places: impl IntoIterator<Item = usize>) -> Self {
+        let bit = |place: usize| 1_u64.checked_shl(place as u32).unwrap_or(0);
+        self.labels = places.into_iter().map(bit).fold(0, |all, bit| all | bit);
         self
     }
 
@@ -79,7 +89,7 @@ impl Pointers {
     }
 
     /// Those of `set` whose tokens are to be kept.
-    pub(super) fn retain(&self, set: u64, mut keep: impl FnMut(&[Step]) -> bool) -> u64 {
+    pub(super) fn retain(&self, set: u64, keep: impl Fn(&[Step]) -> bool) -> u64 {
         let (mut kept, mut rest) = (set, set);
         while rest != 0 {
             let index = rest.trailing_zeros();

@@ -3,7 +3,9 @@
 //! - an array has its length;
 //! - an object of arrays or objects (columns, as pandas has them) has its longest;
 //! - an array of V2 tensors (Open Inference Protocol: objects with a `shape`) has their largest first
-//!   dimension.
+//!   dimension;
+//! - labels (the `index` of pandas' `split` form) are an array, an array of one for each level, or the
+//!   names of an object.
 //!
 //! Where a document has several readings the one with the most rows counts.
 
@@ -50,9 +52,6 @@ pub(super) fn spelled(set: Words, text: &[u8]) -> Words {
     retain(set, |word| spells(text, word).is_some())
 }
 
-/// No tensor has more dimensions; NumPy's arrays have 64 at most.
-const MAX_DIMENSIONS: u8 = 64;
-
 /// What was met in one container.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
@@ -66,22 +65,21 @@ pub(super) struct Tally {
     /// Of a record: the members that tensors have, and how many members have their names.
     words: Words,
     named: u64,
-    /// Of a `shape`: its dimensions. Of a record: those of its `shape`, if `shaped`.
-    shape: Shape,
-    shaped: bool,
-    /// Of a record: the elements of its `data`.
+    shape: Option<Shape>,
     data: u64,
     /// Of `data`: it holds further arrays. Of a record: its `data` does.
     nested: bool,
+    /// Of `shape`: the dimensions so far, and whether one is negative.
+    dimensions: Shape,
+    negative: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Shape {
+    count: u64,
     first: u64,
     /// The product of the others.
     others: u64,
-    count: u8,
-    negative: bool,
 }
 
 impl Tally {
@@ -96,6 +94,14 @@ impl Tally {
             _ => {}
         }
         Part::None
+    }
+
+    /// A label begins, or, as pandas has several levels of them, a list of all labels of one level.
+    pub(super) fn label(&mut self, kind: Kind) -> Part {
+        match self.element(kind) {
+            _ if kind == Kind::Array => Part::Column,
+            part => part,
+        }
     }
 
     /// A member begins in an object whose rows are counted.
@@ -113,9 +119,7 @@ impl Tally {
         match part {
             Part::Record if array && word == SHAPE => Ok(Part::Shape),
             Part::Record if array && word == DATA => Ok(Part::Data),
-            Part::Shape if kind == Kind::Number && self.shape.count < MAX_DIMENSIONS => {
-                Ok(Part::Shape)
-            }
+            Part::Shape if kind == Kind::Number => Ok(Part::Shape),
             Part::Shape => Err(Flaw::Rows),
             Part::Data => {
                 self.nested |= array;
@@ -133,13 +137,13 @@ impl Tally {
 
     /// A dimension of a `shape` was read.
     pub(super) fn dimension(&mut self, number: u64, negative: bool) {
-        let Shape { first, others, count, negative: any } = &mut self.shape;
+        self.negative |= negative;
+        let Shape { count, first, others } = &mut self.dimensions;
         match *count {
             0 => (*first, *others) = (number, 1),
             _ => *others = others.saturating_mul(number),
         }
         *count = count.saturating_add(1);
-        *any |= negative;
     }
 
     /// A part of this container ended: so many elements or members, and what was met in it.
@@ -148,19 +152,20 @@ impl Tally {
             Part::None => {}
             Part::Column => self.longest = self.longest.max(size),
             Part::Record => {
-                let tensor =
-                    inner.shaped && inner.words & REQUIRED == REQUIRED && inner.named == size;
-                self.tensors = self.tensors.saturating_add(u64::from(tensor));
+                let tensor = inner.words & REQUIRED == REQUIRED && inner.named == size;
+                self.tensors =
+                    self.tensors.saturating_add(u64::from(tensor && inner.shape.is_some()));
                 self.longest = self.longest.max(inner.rows_of_tensor());
             }
-            Part::Shape if inner.shape.negative => return Err(Flaw::Rows),
+            Part::Shape if inner.negative => return Err(Flaw::Rows),
             Part::Shape => {
-                let Shape { first, others, .. } = inner.shape;
+                let new = inner.dimensions;
                 // Of two, whichever makes for more rows.
-                self.shape.first = self.shape.first.max(first);
-                self.shape.others =
-                    if self.shaped { self.shape.others.min(others) } else { others };
-                self.shaped = true;
+                self.shape = Some(self.shape.map_or(new, |old| Shape {
+                    first: old.first.max(new.first),
+                    others: old.others.min(new.others),
+                    ..new
+                }));
             }
             Part::Data => {
                 self.data = self.data.max(size);
@@ -173,12 +178,9 @@ impl Tally {
     /// The first dimension, or what `data` holds where that is more: it is flat, or nested as the
     /// shape says.
     fn rows_of_tensor(&self) -> u64 {
-        if !self.shaped {
-            return 0;
-        }
-        let Shape { first, others, .. } = self.shape;
-        let held = if self.nested { self.data } else { self.data.div_ceil(others.max(1)) };
-        first.max(held)
+        let Some(shape) = self.shape else { return 0 };
+        let held = if self.nested { self.data } else { self.data.div_ceil(shape.others.max(1)) };
+        shape.first.max(held)
     }
 
     /// The rows of an array of so many elements; `None` where some are values and others lists or

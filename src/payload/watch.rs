@@ -49,6 +49,8 @@ struct Level {
     count: u64,
     /// The pointers whose rows are counted in it.
     rows: u64,
+    /// Its rows are labels.
+    labels: bool,
     /// What it is to the container around it.
     part: Part,
     /// The member at hand, if it is one that tensors have.
@@ -181,14 +183,14 @@ impl Watch {
         if !self.cut && (self.name != 0 || self.word != 0) {
             let text = if self.text.is_empty() { part } else { &self.text };
             let at = self.levels.len().saturating_sub(1);
-            let mut other_case = false;
-            self.name = pointers.retain(self.name, |tokens| {
-                let spelling = tokens.get(at).and_then(|token| spells(text, &token.name));
-                other_case |= spelling == Some(Spelling::OtherCase);
-                spelling == Some(Spelling::Same)
-            });
-            self.other_case = other_case && self.name == 0;
-            self.word = rows::spelled(self.word, text);
+            let spelled = |spelling| {
+                pointers.retain(self.name, |tokens| {
+                    tokens.get(at).is_some_and(|token| spells(text, &token.name) == Some(spelling))
+                })
+            };
+            let same = spelled(Spelling::Same);
+            self.other_case = same == 0 && spelled(Spelling::OtherCase) != 0;
+            (self.name, self.word) = (same, rows::spelled(self.word, text));
         }
     }
 
@@ -225,7 +227,8 @@ impl Watch {
                 !array || tokens.get(depth).is_some_and(|token| token.index.is_some())
             });
             let rows = own & pointers.rows;
-            self.levels.push(Level { array, further, rows, part, ..Level::default() });
+            let labels = rows & pointers.labels != 0;
+            self.levels.push(Level { array, further, rows, labels, part, ..Level::default() });
         } else if !container && kind != Kind::Null && own & pointers.strict != 0 {
             return Err(Flaw::Rows);
         } else if kind == Kind::Number {
@@ -242,6 +245,7 @@ impl Watch {
         if level.rows != 0 {
             let rows = match level.array {
                 true => level.tally.rows_of_array(size).ok_or(Flaw::Rows)?,
+                false if level.labels => level.tally.rows_of_object().max(size),
                 false => level.tally.rows_of_object(),
             };
             self.set(level.rows, Found::Rows(rows));
@@ -324,7 +328,9 @@ impl Level {
     /// What the value that begins in it is to it.
     fn part(&mut self, kind: Kind) -> Result<Part, Flaw> {
         match (self.rows != 0, self.array) {
+            (true, true) if self.labels => Ok(self.tally.label(kind)),
             (true, true) => Ok(self.tally.element(kind)),
+            (true, false) if self.labels => Ok(Part::None),
             (true, false) => Tally::member(kind),
             (false, _) => self.tally.value(self.part, std::mem::take(&mut self.word), kind),
         }

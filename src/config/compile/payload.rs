@@ -45,8 +45,8 @@ pub(super) fn guard(raw: &RawRule, at: &At, report: &mut Report) -> Option<Guard
         report.problem(
             &at,
             format_args!(
-                "follows too many pointers; allowed: {MAX_POINTERS}, where one that ends in `data` \
-                 counts twice if rows are counted"
+                "follows too many pointers; allowed: {MAX_POINTERS}, where one whose rows are counted \
+                 takes two places, and three if it ends in `data`"
             ),
         );
     }

@@ -63,12 +63,7 @@ pub(in crate::config) enum RawMetadata {
 
 /// A text, or a list of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::config) enum OneOrMore {
-    /// One text.
-    One(String),
-    /// The list.
-    More(Vec<String>),
-}
+pub(in crate::config) struct OneOrMore(pub(in crate::config) Vec<String>);
 
 /// A text, a number or a truth value.
 #[derive(Clone, Debug, PartialEq)]
@@ -235,9 +230,10 @@ impl Read for OneOrMore {
     #[cold]
     fn read(value: &Value, at: &At, report: &mut Report) -> Option<Self> {
         if let Value::Array(_) = value {
-            return Read::read(value, at, report).map(Self::More);
+            return Read::read(value, at, report).map(Self);
         }
-        record::text(value, "a text, or a list of texts", at, report).map(Self::One)
+        let text = record::text(value, "a text, or a list of texts", at, report);
+        text.map(|text| Self(vec![text]))
     }
 
     #[cfg(any(feature = "cli", test))]
