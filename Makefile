@@ -2,7 +2,7 @@
 # Needed by hand: make, gcc, python3 and Rust (rustup).
 
 .DEFAULT_GOAL := help
-.PHONY: help wasm envoy test soak chaos fuzz amplification providers coverage mutants lint msrv audit cli demo bench image push matrix release
+.PHONY: help wasm envoy test soak chaos fuzz amplification providers coverage mutants lint msrv audit cli demo servers bench image push matrix release
 
 help: ## Shows this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
@@ -15,6 +15,10 @@ envoy: ## Installs the pinned Envoy under target/ and prints its path (ENVOY_BIN
 
 test: wasm ## Runs every test, the end-to-end ones in a real Envoy
 	@scripts/test
+
+servers: wasm ## Runs hostile requests against a dozen real servers with each of Envoy's path and host options
+	@scripts/servers && binary=$$(scripts/envoy) && ENVOY_BIN=$$binary TOLLGATE_SERVERS=all \
+		cargo test --features cli --test e2e_real_servers
 
 soak: wasm ## Runs the limits and one VM under long load (about 45 minutes): see scripts/soak
 	@scripts/soak

@@ -151,6 +151,16 @@ impl Connection {
 
     /// Sends bytes that need not be a request; an error when the peer hangs up instead.
     pub async fn try_send(&mut self, bytes: &[u8]) -> std::io::Result<Response> {
+        self.try_send_late(bytes, Duration::ZERO, &[]).await
+    }
+
+    /// The same with further bytes after a pause, unless the peer has answered already.
+    pub async fn try_send_late(
+        &mut self,
+        bytes: &[u8],
+        pause: Duration,
+        late: &[u8],
+    ) -> std::io::Result<Response> {
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
             None => connect(self.address).await?,
@@ -158,6 +168,17 @@ impl Connection {
         let head_only = bytes.starts_with(b"HEAD ");
         let exchange = async {
             stream.write_all(bytes).await?;
+            // A client that was answered sends no more, unless it was told to go on.
+            let mut start = [0; 12];
+            let answered = late.is_empty()
+                || match tokio::time::timeout(pause, stream.peek(&mut start)).await {
+                    Ok(length) => !start[..length?].ends_with(b"100"),
+                    Err(_) => false,
+                };
+            if !answered {
+                // Who has been refused meanwhile is hung up on, and its answer can be read still.
+                let _ = stream.write_all(late).await;
+            }
             read_response(&mut stream, head_only).await
         };
         let (response, open) = match tokio::time::timeout(DEADLINE, exchange).await {
@@ -299,9 +320,6 @@ async fn read_response(
 ) -> std::io::Result<(Response, bool)> {
     let mut buffer = Vec::with_capacity(4096);
     let (mut response, mut rest) = loop {
-        if stream.read_buf(&mut buffer).await? == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
         if let Some((response, length)) = parse_head(&buffer)? {
             // An interim response (100 Continue) stands before the real one.
             if (100..200).contains(&response.status) {
@@ -309,6 +327,9 @@ async fn read_response(
                 continue;
             }
             break (response, buffer.split_off(length));
+        }
+        if stream.read_buf(&mut buffer).await? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
     };
     let bodyless = head_only || matches!(response.status, 204 | 304);

@@ -1,0 +1,172 @@
+//! Hostile requests to real servers behind the filter, judged by what the programs of the servers
+//! read: nginx, Apache, lighttpd, Go, Flask, uvicorn, Express, Node, Azure ML, MLflow and more.
+//!
+//! No program reads a spoofed value or a token that must not go on, none serves without a token
+//! what is protected, none reads more rows than were charged, and none is called for what is refused.
+//!
+//! `make test` runs the paths and hosts with a sample of Envoy's options; `make servers` sets
+//! `TOLLGATE_SERVERS=all` for the product of all.
+//!
+//! - `world`: the servers, and the Envoy in front of them; `options` and `rules`: its configuration.
+//! - `row`: one request of a table, and how it is sent.
+//! - `judge`: what may not be read, whatever the request.
+//! - `paths`, `hosts`, `headers`, `bodies`, `frames`: the tables.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "real_servers/bodies.rs"]
+mod bodies;
+#[path = "real_servers/frames.rs"]
+mod frames;
+#[path = "real_servers/headers.rs"]
+mod headers;
+#[path = "real_servers/hosts.rs"]
+mod hosts;
+#[path = "real_servers/judge.rs"]
+mod judge;
+#[path = "real_servers/options.rs"]
+mod options;
+#[path = "real_servers/paths.rs"]
+mod paths;
+#[path = "real_servers/row.rs"]
+mod row;
+#[path = "real_servers/rules.rs"]
+mod rules;
+#[path = "real_servers/world.rs"]
+mod world;
+
+use options::Options;
+use support::servers::Kind;
+use world::{Guard, World};
+
+/// What a table must show of each server that is there; at least so many of its rows are served.
+async fn run(world: &World, least: usize, table: impl Fn(Kind) -> Vec<row::Row>) {
+    let outcomes = world.send(table).await;
+    let faults: Vec<_> = outcomes.iter().flat_map(judge::faults).collect();
+    let mut shown = Vec::new();
+    for server in world.servers.iter() {
+        let own = faults.iter().filter(|fault| fault.starts_with(&format!("{}: ", server.name())));
+        shown.extend(own.take(5).cloned());
+    }
+    let (count, shown) = (faults.len(), shown.join("\n"));
+    assert!(faults.is_empty(), "{count} faults with {}, among them:\n{shown}", world.options);
+    // A table that nothing passes shows nothing.
+    for server in world.servers.iter() {
+        let own = outcomes.iter().filter(|outcome| outcome.kind == server.kind());
+        let served = own.filter(|outcome| !outcome.calls.is_empty()).count();
+        assert!(served >= least, "{}: only {served} were served", server.name());
+    }
+    assert_eq!(world.envoy.vm_failures().await, 0);
+}
+
+/// The attacks are real, and the judge sees them.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_filter_every_program_reads_the_spoofs() {
+    let name = "without_the_filter_every_program_reads_the_spoofs";
+    let Some(servers) = world::servers(name).await else { return };
+    let world = World::start(name, &servers, Options::default(), Guard::NoFilter).await;
+    let Some(world) = world else { return };
+    let spoofed = world.send(headers::spoofs).await;
+    let served = world.send(paths::rows).await;
+    for server in world.servers.iter() {
+        // The model of MLflow is shown no header.
+        let outcomes = if server.kind() == Kind::Mlflow { &served } else { &spoofed };
+        let own = outcomes.iter().filter(|outcome| outcome.kind == server.kind());
+        assert!(own.flat_map(judge::faults).count() > 0, "{}", server.name());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_token_no_program_serves_what_is_protected() {
+    let name = "without_a_token_no_program_serves_what_is_protected";
+    let Some(servers) = world::servers(name).await else { return };
+    let whole = std::env::var("TOLLGATE_SERVERS").as_deref() == Ok("all");
+    for options in if whole { Options::product() } else { Options::sample() } {
+        let world = World::start(name, &servers, options, Guard::Buffer).await;
+        let Some(world) = world else { return };
+        run(&world, 1, |kind| [paths::rows(kind), hosts::rows(kind)].concat()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_program_reads_a_spoofed_header_or_trailer_in_any_spelling() {
+    let name = "no_program_reads_a_spoofed_header_or_trailer_in_any_spelling";
+    let Some(servers) = world::servers(name).await else { return };
+    let world = World::start(name, &servers, Options::default(), Guard::Buffer).await;
+    let Some(world) = world else { return };
+    run(&world, 10, headers::spoofs).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_program_reads_a_token_that_must_not_go_on() {
+    let name = "no_program_reads_a_token_that_must_not_go_on";
+    let Some(servers) = world::servers(name).await else { return };
+    let world = World::start(name, &servers, Options::default(), Guard::Buffer).await;
+    let Some(world) = world else { return };
+    run(&world, 0, headers::tokens).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_program_reads_a_larger_number_than_was_charged() {
+    let name = "no_program_reads_a_larger_number_than_was_charged";
+    let Some(servers) = world::servers(name).await else { return };
+    let world = World::start(name, &servers, Options::default(), Guard::Buffer).await;
+    let Some(world) = world else { return };
+    run(&world, 0, headers::batches).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_server_answers_any_method_with_the_lent_key() {
+    let name = "no_server_answers_any_method_with_the_lent_key";
+    let Some(servers) = world::servers(name).await else { return };
+    let world = World::start(name, &servers, Options::default(), Guard::Buffer).await;
+    let Some(world) = world else { return };
+    run(&world, 0, headers::methods).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_program_reads_more_rows_than_were_charged() {
+    let name = "no_program_reads_more_rows_than_were_charged";
+    let Some(servers) = world::servers(name).await else { return };
+    let world = World::start(name, &servers, Options::default(), Guard::Buffer).await;
+    let Some(world) = world else { return };
+    run(&world, 4, bodies::rows).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_request_hides_in_another_one() {
+    let name = "no_request_hides_in_another_one";
+    let Some(servers) = world::servers(name).await else { return };
+    let world = World::start(name, &servers, Options::default(), Guard::Buffer).await;
+    let Some(world) = world else { return };
+    run(&world, 2, frames::rows).await;
+    for server in world.servers.iter() {
+        let hidden = server.case(&format!("{}-{}", judge::HIDDEN, server.name()));
+        assert!(hidden.is_empty(), "{}: {hidden:?}", server.name());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_is_called_for_none_of_the_requests_that_are_refused() {
+    let name = "a_program_is_called_for_none_of_the_requests_that_are_refused";
+    let Some(servers) = world::servers(name).await else { return };
+    for guard in [Guard::Buffer, Guard::Hold, Guard::Neither] {
+        let world = World::start(name, &servers, Options::default(), guard).await;
+        let Some(world) = world else { return };
+        // What a body decides is refused before the call only where something holds the head.
+        let bodies = guard != Guard::Neither;
+        run(&world, 3, |kind| frames::refused(kind, bodies)).await;
+        for mode in ["limited", "limited-batch"] {
+            let outcomes = world.send(|kind| frames::limited(kind, mode)).await;
+            for server in world.servers.iter() {
+                let own = outcomes.iter().filter(|outcome| outcome.kind == server.kind());
+                let (mut called, mut refused) = (0, 0);
+                for outcome in own {
+                    called += outcome.calls.len();
+                    refused += usize::from(outcome.status() == Some(429));
+                }
+                assert_eq!((called, refused), (3, 20), "{} {mode} {guard:?}", server.name());
+            }
+        }
+    }
+}
