@@ -6,6 +6,8 @@
 //! Everything that Envoy does for a request counts, reading its bytes included. The run fails when
 //! a family of tokens, paths or headers takes more than [`BOUND`] times what the cheapest takes. A
 //! guarded body is paid by its bytes: its costs stand beside those of one that is only passed on.
+//!
+//! A text in `FAMILIES` runs those alone whose name holds it, such as `4096 bits`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -14,6 +16,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use support::attacks::many_keys::{ManyKeys, many_keys};
 use support::attacks::{self, World};
 use support::prelude::*;
 
@@ -32,11 +35,18 @@ const RULES: usize = 20;
 async fn main() -> ExitCode {
     let Some(binary) = support::envoy_binary("amplification") else { return ExitCode::FAILURE };
     let world = World::new();
-    let families = families(&world);
+    let many = many_keys();
+    let mut families = families(&world);
+    for ManyKeys { family, tokens, .. } in &many {
+        let sent = tokens.iter().map(|token| Request::get("/score").bearer(token).to_bytes());
+        families.insert(family.clone(), Arc::new(sent.collect()));
+    }
+    let wanted = std::env::var("FAMILIES").unwrap_or_default();
+    families.retain(|family, _| family.contains(&wanted));
     let upstream = Upstream::answering(|_| Reply::new(200, "")).await;
     upstream.record(false);
     let start = |crypto: &str, entries: usize| {
-        let config = configuration(&world, crypto, entries);
+        let config = configuration(&world, &many, crypto, entries);
         let builder = Envoy::builder(binary.clone()).workers(1).upstream(upstream.address());
         builder.log_level("error").plugin_config(config).start()
     };
@@ -148,8 +158,11 @@ fn members(count: usize) -> String {
     (0..count).map(|number| format!("\"member-{number}\":1,")).collect()
 }
 
-/// Every provider of the world, a limit per identity, a guarded path, and rules to run through.
-fn configuration(world: &World, crypto: &str, entries: usize) -> Value {
+/// Every provider of the world and those with many keys, a limit per identity, a guarded path, and rules to run through.
+fn configuration(world: &World, many: &[ManyKeys], crypto: &str, entries: usize) -> Value {
+    let mut providers = world.providers();
+    let more = many.iter().flat_map(|family| family.providers.clone());
+    providers.as_array_mut().unwrap().extend(more);
     let payload = json!({
         "content_types": ["application/json"], "max_bytes": "1MiB", "max_depth": 32,
         "require_any": ["/data", "/input_data"],
@@ -163,7 +176,7 @@ fn configuration(world: &World, crypto: &str, entries: usize) -> Value {
     rules.extend([guarded, open("open")]);
     rules.push(json!({"name": "all", "match": {"paths": ["/**"]}, "limits": ["each"]}));
     json!({
-        "providers": world.providers(),
+        "providers": providers,
         "crypto": crypto,
         "token_cache": {"entries": entries},
         "limits": [{"name": "each", "rate": "1000000/s"}],

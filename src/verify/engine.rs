@@ -3,22 +3,19 @@
 //! Keys are jwt-simple's, whose constructors check their parameters, and points on curves those of
 //! the primitives behind it, which check that a point is on its curve; jwt-simple would also take
 //! compressed points, and drawing their roots is 40 KB of code. The arithmetic is that of the
-//! primitives. jwt-simple's own `verify_token` is never called: it parses headers and claims by rules
-//! that are not ours.
+//! primitives, and for RSA that of [`super::rsa`]. jwt-simple's own `verify_token` is never called: it
+//! parses headers and claims by rules that are not ours.
 
 use jwt_simple::algorithms::{
     Edwards25519PublicKey, HMACKey, HS256Key, HS384Key, HS512Key, MACLike, RSAPublicKey,
 };
 use p256::elliptic_curve::point::AffineCoordinates;
 use subtle::ConstantTimeEq;
-use superboring::hash::MessageDigest;
-use superboring::pkey::{PKey, Public};
-use superboring::rsa::Padding;
-use superboring::sign::{RsaPssSaltlen, Verifier};
 
 use super::algorithm::{Algorithm, Family};
 use super::candidates::Budget;
-use super::jwk::{Key, Public as Numbers};
+use super::jwk::Key;
+use super::rsa::RsaKey;
 
 /// Checks signatures. Engines differ in speed and reach, never in what they say of a key.
 pub trait Engine {
@@ -72,12 +69,7 @@ impl Engine for ModuleEngine {
         }
         match key.primitive() {
             None => false,
-            Some(Primitive::Rsa(rsa)) => {
-                let Numbers::Rsa { n, .. } = key.public() else { return false };
-                // RFC 8017 §8.2.2: a signature is as long as the modulus.
-                signature.len() == n.len()
-                    && verify_rsa(rsa, algorithm, signing_input, signature).unwrap_or(false)
-            }
+            Some(Primitive::Rsa(rsa)) => rsa.verify(algorithm, signing_input, signature),
             Some(Primitive::P256(point)) => {
                 use p256::ecdsa::{Signature, signature::Verifier};
                 // RFC 7518 §3.4: r and s side by side; DER is refused by its length. The parser
@@ -115,7 +107,7 @@ impl Engine for ModuleEngine {
 /// What the in-module arithmetic works with. Every value has passed the checks of its constructor:
 /// RSA bounds and exponent, points on their curve, no weak Ed25519 point.
 pub(super) enum Primitive {
-    Rsa(Box<PKey<Public>>),
+    Rsa(Box<RsaKey>),
     P256(p256::ecdsa::VerifyingKey),
     P384(p384::ecdsa::VerifyingKey),
     K256(k256::ecdsa::VerifyingKey),
@@ -125,9 +117,8 @@ pub(super) enum Primitive {
 
 impl Primitive {
     pub(super) fn rsa(n: &[u8], e: &[u8]) -> Option<Self> {
-        let key = RSAPublicKey::from_components(n, e).ok()?;
-        let rsa: &superboring::rsa::Rsa<Public> = key.as_ref();
-        PKey::from_rsa(rsa.clone()).ok().map(|key| Self::Rsa(Box::new(key)))
+        RSAPublicKey::from_components(n, e).ok()?;
+        RsaKey::new(n).map(|key| Self::Rsa(Box::new(key)))
     }
 
     pub(super) fn ec(family: Family, x: &[u8], y: &[u8]) -> Option<Self> {
@@ -196,27 +187,4 @@ impl Secret {
             _ => None,
         }
     }
-}
-
-/// `None` where the library reports an error; it never does for the inputs allowed here.
-fn verify_rsa(
-    key: &PKey<Public>,
-    algorithm: Algorithm,
-    signing_input: &[u8],
-    signature: &[u8],
-) -> Option<bool> {
-    let (digest, padding) = match algorithm {
-        Algorithm::Rs256 => (MessageDigest::sha256(), Padding::PKCS1),
-        Algorithm::Rs384 => (MessageDigest::sha384(), Padding::PKCS1),
-        Algorithm::Rs512 => (MessageDigest::sha512(), Padding::PKCS1),
-        Algorithm::Ps256 => (MessageDigest::sha256(), Padding::PKCS1_PSS),
-        Algorithm::Ps384 => (MessageDigest::sha384(), Padding::PKCS1_PSS),
-        Algorithm::Ps512 => (MessageDigest::sha512(), Padding::PKCS1_PSS),
-        _ => return None,
-    };
-    let mut verifier = Verifier::new(digest, key).ok()?;
-    verifier.set_rsa_padding(padding).ok()?;
-    // RFC 7518 §3.5: the salt is as long as the hash. The mask's hash is the message's, always.
-    verifier.set_rsa_pss_saltlen(RsaPssSaltlen::DIGEST_LENGTH).ok()?;
-    verifier.verify_oneshot(signature, signing_input).ok()
 }

@@ -8,7 +8,7 @@
 //! - [`header`]: what a header may say · [`algorithm`]: names and key families
 //! - [`jwk`], [`keyset`]: keys bound to their family · [`engine`]: who does the arithmetic
 //! - [`candidates`]: the keys that may have signed a token, and how many of them are tried
-//! - [`host`]: the proxy's own arithmetic, after a self-test · `der`: what it reads
+//! - [`rsa`]: RSA in the module · [`host`]: the proxy's own arithmetic, after a self-test · `der`: what it reads
 //! - [`issuer`]: whose token it is, tenants, Entra ID's extra rules
 //! - [`claims`], [`date`]: what is judged after the signature · [`error`]: why a token is refused
 
@@ -26,6 +26,7 @@ pub mod issuer;
 pub mod json;
 pub mod jwk;
 pub mod keyset;
+pub mod rsa;
 mod self_test;
 pub mod token;
 
