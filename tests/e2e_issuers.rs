@@ -49,7 +49,7 @@ async fn two_clusters_of_one_issuer_verify_their_own_tokens_through_rotations() 
         .cluster("c2", clusters[1].address())
         .plugin_config(json!({
             "providers": [provider("c1", &clusters[0]), provider("c2", &clusters[1])],
-            "tags": [{"name": "provider", "value": "{@provider}", "header": "x-auth-provider"}],
+            "tags": [{"name": "cluster", "value": "{@provider}", "header": "x-auth-cluster"}],
         }))
         .start()
         .await;
@@ -63,7 +63,7 @@ async fn two_clusters_of_one_issuer_verify_their_own_tokens_through_rotations() 
     clusters[1].set_keys(mint::jwks(&[&two, &next]));
     assert_eq!(status(&envoy, &token(&next)).await, good());
     let requests = upstream.requests();
-    let providers = requests.iter().map(|request| request.header("x-auth-provider").unwrap());
+    let providers = requests.iter().map(|request| request.header("x-auth-cluster").unwrap());
     assert_eq!(providers.collect::<Vec<_>>(), ["c1", "c2", "c1", "c2", "c2"]);
     // Nobody's key, and the key of one cluster under the name of the other's.
     let stranger = Signer::new("ES256", "stranger");
