@@ -12,6 +12,8 @@ use crate::traffic::{AUDIENCE, ISSUER};
 pub enum Listener {
     /// The router alone.
     Bare,
+    /// Envoy's buffer filter, and the router.
+    Buffered,
     /// Envoy's `jwt_authn`, then `local_ratelimit` keyed by the subject.
     Native {
         /// Whether `jwt_authn` keeps verified tokens, as it does not by default.
@@ -38,6 +40,17 @@ pub struct Plugin {
     pub telemetry: bool,
     /// The `RateLimit` fields of the response, as by default.
     pub fields: bool,
+    /// Whether bodies are guarded, and how heads wait for them.
+    pub guard: Option<Heads>,
+}
+
+/// What has the head of a guarded request wait for its body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heads {
+    /// `hold_head`.
+    Held,
+    /// Envoy's buffer filter behind.
+    Buffered,
 }
 
 // Enough for every request of a round from one identity: nothing is refused.
@@ -54,6 +67,7 @@ impl Listener {
     pub fn name(self) -> String {
         match self {
             Self::Bare => "bare".into(),
+            Self::Buffered => "buffered".into(),
             Self::Native { cached: false } => "native".into(),
             Self::Native { cached: true } => "native-cached".into(),
             Self::EmptyWasm => "empty-wasm".into(),
@@ -65,10 +79,21 @@ impl Listener {
     pub fn config(self, jwks: &Value, settings: &Settings) -> Value {
         let mut filters = match self {
             Self::Bare => vec![],
+            Self::Buffered => vec![buffer()],
             Self::Native { cached } => vec![jwt_authn(jwks, cached), local_ratelimit()],
             Self::EmptyWasm => vec![wasm(self.name(), &settings.empty_filter(), &json!({}))],
             Self::Tollgate(plugin) => {
-                vec![wasm(self.name(), &settings.wasm, &plugin.document(jwks))]
+                let mut own = wasm(self.name(), &settings.wasm, &plugin.document(jwks));
+                match plugin.guard {
+                    None => vec![own],
+                    Some(Heads::Buffered) => vec![own, buffer()],
+                    Some(Heads::Held) => {
+                        let config = own.pointer_mut("/typed_config/config");
+                        let allowed = "allow_on_headers_stop_iteration";
+                        config.into_iter().for_each(|c| set(c, allowed, json!(true)));
+                        vec![own]
+                    }
+                }
             }
         };
         filters.push(filter("router", "router.v3.Router", json!({})));
@@ -101,6 +126,10 @@ fn filter(name: &str, kind: &str, mut config: Value) -> Value {
     let kind = format!("type.googleapis.com/envoy.extensions.filters.http.{kind}");
     set(&mut config, "@type", json!(kind));
     json!({"name": format!("envoy.filters.http.{name}"), "typed_config": config})
+}
+
+fn buffer() -> Value {
+    filter("buffer", "buffer.v3.Buffer", json!({"max_request_bytes": 1 << 20}))
 }
 
 fn jwt_authn(jwks: &Value, cached: bool) -> Value {
@@ -206,6 +235,10 @@ impl Plugin {
         }
         if !self.fields {
             set(&mut document, "responses", json!({"ratelimit_headers": "off"}));
+        }
+        if let Some(heads) = self.guard {
+            set(&mut rule, "payload", json!({"require_any": ["/data"], "max_rows": 1_000}));
+            set(&mut document, "hold_head", json!(heads == Heads::Held));
         }
         set(&mut document, "rules", json!([rule]));
         document

@@ -90,7 +90,7 @@ impl<'a> Stream<'a> {
 
 /// A listener that lets everything pass would look wonderfully cheap.
 fn turns_strangers_away(envoy: &Envoy, requests: &Requests, lane: Lane) -> Result<()> {
-    if matches!(lane.listener, Listener::Bare | Listener::EmptyWasm) {
+    if matches!(lane.listener, Listener::Bare | Listener::Buffered | Listener::EmptyWasm) {
         return Ok(());
     }
     [Traffic::NoToken, Traffic::ForgedSame]

@@ -1,6 +1,6 @@
 //! The table of cases and what each is compared with.
 
-use crate::listener::{Listener, Plugin};
+use crate::listener::{Heads, Listener, Plugin};
 use crate::traffic::{Algorithm, Traffic};
 
 /// One row of the printed table.
@@ -26,20 +26,34 @@ pub struct Lane {
 impl Lane {
     /// The same bytes to the listener without filters: what is subtracted.
     pub fn bare(self) -> Self {
-        Self { listener: Listener::Bare, traffic: self.traffic.shape() }
+        // A route that answers itself does so when it has the head, and closes the connection on
+        // the body: where there is one, something must wait for it.
+        let listener = match self.traffic {
+            Traffic::Body => Listener::Buffered,
+            _ => Listener::Bare,
+        };
+        Self { listener, traffic: self.traffic.shape() }
     }
 
     /// The only status that is no error.
     pub fn expected(self) -> u16 {
         match (self.listener, self.traffic) {
-            (Listener::Bare | Listener::EmptyWasm, _) | (_, Traffic::Valid(_)) => 200,
+            (Listener::Bare | Listener::Buffered | Listener::EmptyWasm, _)
+            | (_, Traffic::Valid(_) | Traffic::Body) => 200,
             (_, Traffic::NoToken | Traffic::ForgedSame | Traffic::ForgedEach) => 401,
         }
     }
 }
 
-const WARM: Plugin =
-    Plugin { id: "warm", cached: true, tags: None, limits: 1, telemetry: true, fields: true };
+const WARM: Plugin = Plugin {
+    id: "warm",
+    cached: true,
+    tags: None,
+    limits: 1,
+    telemetry: true,
+    fields: true,
+    guard: None,
+};
 const COLD: Plugin = Plugin { id: "cold", cached: false, ..WARM };
 const UNWATCHED: Plugin = Plugin { id: "unwatched", telemetry: false, ..WARM };
 // What the native filters tell: nothing but the headers of the upstream.
@@ -57,6 +71,10 @@ const LIMITS: [Plugin; 3] = [
     Plugin { id: "limits-3", limits: 3, ..WARM },
 ];
 
+// What has the head of a guarded request wait for its body.
+const HOLDING: Plugin = Plugin { id: "holding", guard: Some(Heads::Held), ..WARM };
+const BUFFERING: Plugin = Plugin { id: "buffering", guard: Some(Heads::Buffered), ..WARM };
+
 const RS256: Traffic = Traffic::Valid(Algorithm::Rs256);
 const ES256: Traffic = Traffic::Valid(Algorithm::Es256);
 const NATIVE: Listener = Listener::Native { cached: false };
@@ -72,6 +90,7 @@ fn all() -> Vec<Scenario> {
     let (cold, warm) = (Listener::Tollgate(COLD), Listener::Tollgate(WARM));
     let (unwatched, silent) = (Listener::Tollgate(UNWATCHED), Listener::Tollgate(SILENT));
     let denying = Listener::Tollgate(DENYING);
+    let (holding, buffering) = (Listener::Tollgate(HOLDING), Listener::Tollgate(BUFFERING));
     let (none, same, each) = (Traffic::NoToken, Traffic::ForgedSame, Traffic::ForgedEach);
     let (native, cached) = (Some(NATIVE), Some(NATIVE_CACHED));
     [
@@ -98,6 +117,8 @@ fn all() -> Vec<Scenario> {
         ("tollgate warm, no limit", limits_0, RS256, cached),
         ("tollgate warm, 1 limit", limits_1, RS256, cached),
         ("tollgate warm, 3 limits", limits_3, RS256, cached),
+        ("tollgate guarded, buffer filter behind", buffering, Traffic::Body, None),
+        ("tollgate guarded, head held", holding, Traffic::Body, Some(buffering)),
     ]
     .map(|(name, listener, traffic, against)| Scenario {
         name,

@@ -12,6 +12,9 @@ pub const ISSUER: &str = "https://issuer.example/v2.0";
 /// The audience of every token.
 pub const AUDIENCE: &str = "api://scoring";
 
+/// How many rows a body has: about 1 KiB.
+const BODY_ROWS: usize = 100;
+
 /// Length that every token is padded to.
 const TOKEN_BYTES: usize = 900;
 /// More forged tokens than a cache of refused ones may sensibly keep.
@@ -22,6 +25,8 @@ const FORGERIES: usize = 40_000;
 pub enum Traffic {
     /// The next valid token of the next identity.
     Valid(Algorithm),
+    /// The same with a JSON body of [`BODY_ROWS`] rows.
+    Body,
     /// No token at all.
     NoToken,
     /// One RS256 token of a known key with a false signature, over and over.
@@ -53,7 +58,9 @@ impl Traffic {
         match self {
             Self::Valid(Algorithm::Es256) => "ES256",
             Self::NoToken => "-",
-            Self::Valid(Algorithm::Rs256) | Self::ForgedSame | Self::ForgedEach => "RS256",
+            Self::Valid(Algorithm::Rs256) | Self::Body | Self::ForgedSame | Self::ForgedEach => {
+                "RS256"
+            }
         }
     }
 }
@@ -63,6 +70,7 @@ pub struct Requests {
     jwks: Value,
     rs256: Vec<Vec<u8>>,
     es256: Vec<Vec<u8>>,
+    body: Vec<Vec<u8>>,
     no_token: Vec<Vec<u8>>,
     forged_same: Vec<Vec<u8>>,
     forged_each: Vec<Vec<u8>>,
@@ -80,6 +88,7 @@ impl Requests {
             no_token: vec![request(None)],
             forged_same: vec![request(Some(&forge(genuine, FORGERIES)))],
             forged_each: (0..FORGERIES).map(|n| request(Some(&forge(genuine, n)))).collect(),
+            body: rs256.iter().map(|token| with_body(token)).collect(),
             rs256: rs256.iter().map(|token| request(Some(token))).collect(),
             es256: es256.iter().map(|token| request(Some(token))).collect(),
         })
@@ -95,6 +104,7 @@ impl Requests {
         match traffic {
             Traffic::Valid(Algorithm::Rs256) => &self.rs256,
             Traffic::Valid(Algorithm::Es256) => &self.es256,
+            Traffic::Body => &self.body,
             Traffic::NoToken => &self.no_token,
             Traffic::ForgedSame => &self.forged_same,
             Traffic::ForgedEach => &self.forged_each,
@@ -139,6 +149,17 @@ fn forge(token: &str, number: usize) -> String {
     let head = token.get(..start).unwrap_or_default();
     let tail = token.get(end..).unwrap_or_default();
     format!("{head}{number:012}{tail}")
+}
+
+fn with_body(token: &str) -> Vec<u8> {
+    let body = format!("{{\"data\":[{}]}}", vec!["[1.5,2,3]"; BODY_ROWS].join(","));
+    format!(
+        "POST /score HTTP/1.1\r\nhost: ml.example.com\r\nuser-agent: bench\r\naccept: */*\r\n\
+         authorization: Bearer {token}\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
 }
 
 fn request(token: Option<&str>) -> Vec<u8> {
