@@ -525,3 +525,31 @@ fn nothing_is_coloured_where_no_terminal_reads() {
     let output = command.arg("check").arg(path).output().unwrap();
     assert!(!output.stdout.contains(&0x1b), "{:?}", String::from_utf8_lossy(&output.stdout));
 }
+
+#[test]
+fn a_limit_of_one_name_and_two_sizes_in_filters_that_share_their_data_is_warned_of() {
+    let limited = |rate: &str| {
+        let mut config = good();
+        config["rules"] = json!([{"name": "all", "limits": ["calls"]}]);
+        config["limits"] = json!([{"name": "calls", "rate": rate}]);
+        config
+    };
+    for (first, second, vm, want) in [
+        ("10/h", "1/s", "tollgate", true),
+        ("10/h", "10/h", "tollgate", false),
+        ("60/m", "1/s", "tollgate", true),
+        ("10/h", "1/s", "another", false),
+    ] {
+        let mut document = bootstrap(&limited(first));
+        let mut other = bootstrap(&limited(second))["static_resources"]["listeners"][0].take();
+        let filter = "/filter_chains/0/filters/0/typed_config/http_filters/0/typed_config/config";
+        other.pointer_mut(filter).unwrap()["vm_config"]["vm_id"] = json!(vm);
+        document["static_resources"]["listeners"].as_array_mut().unwrap().push(other);
+        let (code, result) = check_text("shared.yaml", &document.to_string());
+        let told = result["findings"].as_array().unwrap().iter().any(|finding| {
+            finding["path"].as_str().unwrap().ends_with("limits[0]")
+                && finding["message"].as_str().unwrap().contains("another size")
+        });
+        assert_eq!((code, told), (0, want), "{first} {second} {vm}: {result:#}");
+    }
+}

@@ -2,6 +2,7 @@
 
 mod heads;
 mod print;
+mod shared;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,6 +12,7 @@ use clap::Args;
 use crate::document::{self, Chosen, Content, Finding, Found, Level};
 use crate::environment::{Given, Variables};
 use crate::output::{Failure, WRONG};
+use shared::Neighbour;
 
 /// Check configurations: bare ones (JSON, YAML), those in an Envoy configuration, in an Istio
 /// WasmPlugin or TrafficExtension, in an EnvoyExtensionPolicy.
@@ -124,6 +126,9 @@ fn report(path: &Path, mut content: Content, given: &Given, buffered: bool) -> R
             findings: of_file,
         });
     }
+    let neighbours = content.found.iter();
+    let neighbours: Vec<_> =
+        neighbours.filter_map(|(number, found)| Neighbour::new(*number, found, given)).collect();
     for (document, mut found) in std::mem::take(&mut content.found) {
         let mut all = std::mem::take(&mut found.findings);
         for finding in &mut all {
@@ -133,7 +138,8 @@ fn report(path: &Path, mut content: Content, given: &Given, buffered: bool) -> R
                 None => content.line(document, &finding.path),
             };
         }
-        let (around, inside) = findings(&found, given, buffered);
+        let (around, mut inside) = findings(&found, given, buffered);
+        inside.extend(shared::check(&neighbours, document, &found));
         all.extend(inside.into_iter().map(|finding| {
             let line = content.line_inside(document, &found, &finding.path);
             Finding { line, ..finding }

@@ -79,6 +79,8 @@ pub struct Found {
     pub host: Host,
     /// Whether Envoy's buffer filter is behind it.
     pub is_buffered: bool,
+    /// The VM and the name by which it shares data, where both are known: `vm_id` and `name`.
+    pub shared: Option<(String, String)>,
     /// What is wrong around it.
     pub findings: Vec<Finding>,
 }

@@ -18,6 +18,11 @@ pub fn read(config: &Value, path: &str) -> Option<Found> {
     let mut found = Found {
         at: at.clone(),
         name: text(config, &["name"]).map(str::to_owned),
+        shared: Some(
+            [&["vm_config", "vm_id"][..], &["name"]]
+                .map(|path| text(config, path).unwrap_or_default().to_owned()),
+        )
+        .map(Into::into),
         handed: Some(handed(config)),
         handed_at: format!("{path}.vm_config.environment_variables"),
         is_text: true,
