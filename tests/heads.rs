@@ -90,6 +90,9 @@ fn envoy_gateway_has_a_policy_that_buffers_for_those_that_guard_bodies() {
     let policy = read("envoy-gateway/buffer.yaml").remove(0);
     assert_eq!(policy["kind"], "BackendTrafficPolicy");
     assert_eq!(policy["spec"]["requestBuffer"]["limit"], "1Mi");
+    let proxy = read("envoy-gateway/proxy.yaml").remove(0);
+    let behind = json!([{"name": "envoy.filters.http.buffer", "after": "envoy.filters.http.wasm"}]);
+    assert_eq!(proxy["spec"]["filterOrder"], behind);
     for file in ["policy", "policy-http"] {
         let plugin = read(format!("envoy-gateway/{file}.yaml")).remove(0);
         assert_eq!(plugin["metadata"]["namespace"], policy["metadata"]["namespace"]);
