@@ -175,11 +175,13 @@ impl Guard {
         }
     }
 
-    /// Two `content-type` fields are refused: a backend may read the other one.
+    /// Two `content-type` fields are refused, and one of another spelling: a backend may read the
+    /// other one.
     fn admit_type(&self, headers: &Headers) -> Result<(), Refusal> {
-        let mut fields = headers.all("content-type");
-        let (field, more) = (fields.next(), fields.next());
-        if more.is_some() || (field.is_none() && self.content_types.is_some()) {
+        let field = headers.value("content-type");
+        let all = headers.spellings("content-type").count();
+        if all != usize::from(field.is_some()) || (field.is_none() && self.content_types.is_some())
+        {
             return Err(Refusal::MediaType);
         }
         let field = field.unwrap_or_default();
@@ -223,7 +225,8 @@ impl Guard {
 
 /// Whether a body has a content coding: what is inside cannot be read (RFC 9110 §8.4).
 pub fn coded(headers: &Headers) -> bool {
-    let codings = headers.all("content-encoding").flat_map(|value| value.split(|b| *b == b','));
+    let fields = headers.spellings("content-encoding");
+    let codings = fields.flat_map(|(_, value)| value.split(|b| *b == b','));
     let plain = |coding: &[u8]| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity");
     !codings.map(<[u8]>::trim_ascii).all(plain)
 }

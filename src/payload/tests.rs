@@ -125,12 +125,12 @@ fn rows_of_tensors_are_the_largest_first_dimension_however_the_shape_lies() {
         (tensor(r#""\u017fhape":[9]"#), 9),
         (tensor(&format!(r#""shape":[1],"data":[1],"DATA":{}"#, flat(30))), 30),
         // Records that say they are tensors: a server may take them for records.
-        (vec![r#"{"a":1,"shape":[1]}"#; 4].join(","), 4),
-        (vec![r#"{"a":1,"name":"n","datatype":"d","shape":[1]}"#; 4].join(","), 4),
+        ([r#"{"a":1,"shape":[1]}"#; 4].join(","), 4),
+        ([r#"{"a":1,"name":"n","datatype":"d","shape":[1]}"#; 4].join(","), 4),
         (r#"{"a":1,"shape":[9]},{"a":1}"#.into(), 9),
         // Records with a column of that name.
-        (vec![r#"{"shape":"round","size":3}"#; 4].join(","), 4),
-        (vec![r#"{"name":"n","datatype":"d","shape":3}"#; 4].join(","), 4),
+        ([r#"{"shape":"round","size":3}"#; 4].join(","), 4),
+        ([r#"{"name":"n","datatype":"d","shape":3}"#; 4].join(","), 4),
     ] {
         let body = format!(r#"{{"inputs":[{inputs}]}}"#);
         assert_eq!(judged(&guard, &body), Ok(want), "{body}");
@@ -398,6 +398,9 @@ fn headers_alone_refuse_what_no_body_could_cure() {
         (vec![("content-type", "")], Err(Refusal::MediaType)),
         (vec![], Err(Refusal::MediaType)),
         (vec![json, json], Err(Refusal::MediaType)),
+        (vec![json, ("content_type", "text/csv")], Err(Refusal::MediaType)),
+        (vec![("content_type", "application/json")], Err(Refusal::MediaType)),
+        (vec![json, ("content~encoding", "gzip")], Err(Refusal::Encoded)),
         (vec![json, ("content-encoding", "identity")], Ok(())),
         (vec![json, ("content-encoding", "gzip")], Err(Refusal::Encoded)),
         (vec![json, ("content-encoding", "identity, br")], Err(Refusal::Encoded)),

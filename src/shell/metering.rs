@@ -39,16 +39,6 @@ impl Bill {
     }
 }
 
-/// Whether a server may take a header for `accept-encoding`: CGI and others fold the hyphen.
-fn asks_for_coding(name: &[u8]) -> bool {
-    let same = |(byte, wanted): (&u8, &u8)| match wanted {
-        b'-' => !byte.is_ascii_alphanumeric(),
-        _ => byte.eq_ignore_ascii_case(wanted),
-    };
-    let wanted = b"accept-encoding";
-    name.len() == wanted.len() && name.iter().zip(wanted).all(same)
-}
-
 impl State {
     /// Whether responses to requests of a rule are charged.
     fn charges_responses(&self, rule: &Rule) -> bool {
@@ -70,8 +60,8 @@ impl State {
         if !self.charges_responses(rule) {
             return Ok(());
         }
-        let mut names = headers.iter().map(|(name, _)| name).filter(|name| asks_for_coding(name));
-        names.try_for_each(|name| abi::header_remove(Map::Request, name))
+        let mut spellings = headers.spellings("accept-encoding");
+        spellings.try_for_each(|(name, _)| abi::header_remove(Map::Request, name))
     }
 
     /// Prepares to read what the response to a request costs that is charged by it.
