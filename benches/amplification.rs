@@ -97,6 +97,7 @@ fn families(world: &World) -> BTreeMap<String, Arc<Vec<Vec<u8>>>> {
         ("path: 8 KiB of %61", format!("/{}", "%61".repeat(2700))),
         ("path: 8 KiB of a/", format!("/{}", "a/".repeat(4096))),
         ("path: 8 KiB of ;a", format!("/{}", ";a".repeat(4096))),
+        ("path: 8 KiB of %61;a%2F", format!("/{}x", "%61;a%2F".repeat(1024))),
         ("path: 8 KiB of ../", format!("/{}", "../".repeat(2700))),
         ("path: 40 KiB of query", format!("/score?{}", "token=a&".repeat(5000))),
     ] {

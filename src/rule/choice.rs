@@ -110,12 +110,13 @@ fn first(rules: &[Rule], reading: &Reading<'_>) -> Option<Option<usize>> {
 }
 
 /// Of the rules of two readings, the one that asks for all that the other asks for; `None` where
-/// neither does. A rule that asks for a token asks for more than no rule: it opens nothing.
+/// neither does. A rule that asks for a token and lends no key asks for more than no rule: it opens
+/// nothing.
 fn stricter(rules: &[Rule], a: Option<usize>, b: Option<usize>) -> Option<Option<usize>> {
     let rule = |index: Option<usize>| index.and_then(|index| rules.get(index));
     let asks = |a: Option<usize>, b: Option<usize>| match (rule(a), rule(b)) {
         (Some(a), Some(b)) => a.asks_for_all_of(b),
-        (Some(a), None) => a.closes(),
+        (Some(a), None) => a.closes() && a.upstream_authorization.is_none(),
         (None, _) => false,
     };
     match () {

@@ -136,18 +136,20 @@ impl Segment {
                 literal == given || {
                     // Only an encoded byte or a letter lets two different texts mean the same.
                     let may = how.ignore_case || given.contains(&b'%') || literal.contains(&b'%');
-                    may && (how.decoded || path::is_canonical(given))
-                        && how.folded(literal).eq(how.folded(given))
+                    may && how.folded(literal).eq(how.folded(given))
+                        && (how.decoded || path::is_canonical(given))
                 }
             }
             Self::Part(before, after) => {
                 let plain = || given.starts_with(before) && given.ends_with(after);
-                let [start, end, all] =
-                    [before, after, given].map(|text: &[u8]| path::units(text).count());
-                start.saturating_add(end) < all
-                    && (how.decoded || plain() || path::is_canonical(given))
-                    && how.folded(given).take(start).eq(how.folded(before))
-                    && how.folded(given).skip(all.saturating_sub(end)).eq(how.folded(after))
+                let [start, end] = [before, after].map(|text| path::units(text).count());
+                // What begins otherwise is passed over before a long segment is counted.
+                how.folded(given).take(start).eq(how.folded(before)) && {
+                    let all = path::units(given).count();
+                    start.saturating_add(end) < all
+                        && how.folded(given).skip(all.saturating_sub(end)).eq(how.folded(after))
+                        && (how.decoded || plain() || path::is_canonical(given))
+                }
             }
         }
     }

@@ -127,6 +127,8 @@ pub struct World {
     pub hosts: Vec<VirtualHost>,
     pub ignore_parameters: bool,
     pub lenient: bool,
+    /// Whether no rule is for the virtual host with `*`.
+    pub unruled: bool,
 }
 
 /// One request.
@@ -146,6 +148,19 @@ pub type Upstream = (usize, usize);
 impl World {
     pub fn route(&self, (host, route): Upstream) -> &Route {
         &self.hosts[host].routes[route]
+    }
+
+    /// What an upstream asks for; one without a rule is not for callers without a token.
+    pub fn level(&self, upstream: Upstream) -> Level {
+        match self.is_unruled(upstream.0) {
+            true => Level::Token,
+            false => self.route(upstream).level,
+        }
+    }
+
+    /// Whether no rule is for a virtual host.
+    pub fn is_unruled(&self, host: usize) -> bool {
+        self.unruled && self.hosts[host].domains[0] == "*"
     }
 
     /// Where Envoy leads a request whose authority is compared as this text.
@@ -195,7 +210,7 @@ impl World {
         order.sort_by_key(|index| rank(&self.hosts[*index]));
         let mut rules = Vec::new();
         let mut upstreams = Vec::new();
-        for host in order {
+        for host in order.into_iter().filter(|host| !self.is_unruled(*host)) {
             for (index, route) in self.hosts[host].routes.iter().enumerate() {
                 let mut rule = json!({"name": format!("r{host}-{index}"), "match": {}});
                 if self.hosts[host].domains[0] != "*" {
@@ -318,15 +333,16 @@ pub fn world() -> impl Strategy<Value = World> {
         prop::sample::subsequence(OTHERS.to_vec(), 0..4),
     );
     let tables = prop::collection::vec(routes(), 8);
-    (named, tables, any::<bool>(), any::<bool>()).prop_map(
-        |((names, suffixes, others), tables, ignore_parameters, lenient)| {
+    let options = (any::<bool>(), any::<bool>(), prop::bool::weighted(0.25));
+    (named, tables, options).prop_map(
+        |((names, suffixes, others), tables, (ignore_parameters, lenient, unruled))| {
             let mut domains: Vec<Vec<String>> =
                 names.iter().chain(&suffixes).map(|domain| vec![(*domain).to_owned()]).collect();
             let any = std::iter::once("*").chain(others.iter().copied());
             domains.push(any.map(str::to_owned).collect());
             let hosts = domains.into_iter().zip(tables);
             let hosts = hosts.map(|(domains, routes)| VirtualHost { domains, routes }).collect();
-            World { hosts, ignore_parameters, lenient }
+            World { hosts, ignore_parameters, lenient, unruled }
         },
     )
 }

@@ -109,6 +109,10 @@ fn of_two_rules_that_a_port_decides_the_one_that_asks_for_all_of_the_other_appli
     }
     assert_eq!(for_host(&[named()], "a:8443"), "named");
     assert_eq!(for_host(&[Rule { dry_run: true, ..named() }], "a:8443"), "host");
+    // Where Envoy leads the whole authority elsewhere, no key may go along.
+    let lends = Rule { upstream_authorization: key("k"), ..named() };
+    assert_eq!(for_host(std::slice::from_ref(&lends), "a:8443"), "host");
+    assert_eq!(for_host(&[lends], "a"), "named");
 }
 
 #[test]
