@@ -26,6 +26,11 @@ fn targets() -> Vec<Vec<u8>> {
         "..%00",
         "..%3b",
         "%c0%ae%c0%ae",
+        "%e0%80%ae%e0%80%ae",
+        "%f0%80%80%ae%f0%80%80%ae",
+        "%f8%80%80%80%ae%f8%80%80%80%ae",
+        "%25%32%65%25%32%65",
+        "%2%35%32%65.",
         "%u002e%u002e",
         "..%09",
         "..%20",
@@ -33,7 +38,21 @@ fn targets() -> Vec<Vec<u8>> {
         "..%5c",
         ".",
     ];
-    let slash = ["/", "//", "%2f", "%2F", "\\", "%5c", "%252f", "/./", "/;/", "%c0%af", "///"];
+    let slash = [
+        "/",
+        "//",
+        "%2f",
+        "%2F",
+        "\\",
+        "%5c",
+        "%252f",
+        "/./",
+        "/;/",
+        "%c0%af",
+        "%e0%80%af",
+        "%25%32%66",
+        "///",
+    ];
     for up in up {
         for slash in slash {
             targets.insert(format!("/public{slash}{up}{slash}admin"));
@@ -42,8 +61,18 @@ fn targets() -> Vec<Vec<u8>> {
         targets.insert(format!("/public/{up}/admin?x=/public"));
     }
     for slash in slash {
-        for name in ["admin", "%61dmin", "admi%6e", "%2561dmin", "admin;x", "admin%3bx", "admin%00"]
-        {
+        for name in [
+            "admin",
+            "%61dmin",
+            "admi%6e",
+            "%2561dmin",
+            "%25%36%31dmin",
+            "%c1%a1dmin",
+            "%e0%81%a1dmin",
+            "admin;x",
+            "admin%3bx",
+            "admin%00",
+        ] {
             targets.insert(format!("{slash}{name}"));
             targets.insert(format!("/{slash}{name}/x"));
             targets.insert(format!("/admin{slash}x"));
@@ -198,6 +227,11 @@ fn the_readings_see_through_what_servers_see_through() {
         "/public%5c..%5cadmin",
         "/public/%c0%ae%c0%ae/admin",
         "/public/%252e%252e/admin",
+        "/public/%25%32%65%25%32%65/admin",
+        "/public/%e0%80%ae%e0%80%ae/admin",
+        "/public/%f0%80%80%ae%f0%80%80%ae/admin",
+        "/%c1%a1dmin",
+        "/%e0%81%a1dmin",
         "/admin%00",
         "/./admin",
         "/;/admin",
@@ -302,6 +336,9 @@ async fn parameters_of_a_path_do_not_choose_the_rule() {
         ("/admin/a;x", 401, "token_missing"),
         ("/m;v=1", 400, "path_ambiguous"),
         ("/a/%252e%252e/b", 400, "path_ambiguous"),
+        ("/a/%25%32%65%25%32%65/b", 400, "path_ambiguous"),
+        ("/a/%e0%80%ae/b", 400, "path_ambiguous"),
+        ("/a/%e0%a0%80/b", 200, ""),
         ("/a%25zz", 200, ""),
     ] {
         check(&envoy, path, status, reason).await;

@@ -330,12 +330,13 @@ fn record(entries: &[Value]) -> String {
         let tokens = entry["tokens"].as_array().unwrap().clone();
         let hmac = |token: &Value| token["algorithm"].as_str().unwrap().starts_with("HS");
         let tokens: Vec<_> = tokens.into_iter().filter(|token| !hmac(token)).collect();
-        let algorithms: BTreeSet<_> = tokens.iter().map(|t| t["algorithm"].to_string()).collect();
+        let algorithm = |token: &Value| token["algorithm"].as_str().unwrap().to_owned();
+        let algorithms: BTreeSet<_> = tokens.iter().map(algorithm).collect();
         let algorithms: Vec<_> = algorithms.into_iter().collect();
         let keep = |token: &&Value| {
             let form = token["form"].as_str().unwrap();
             let at = FORMS.iter().position(|(name, _)| *name == form).unwrap();
-            form == "default" || token["algorithm"].to_string() == algorithms[at % algorithms.len()]
+            form == "default" || algorithm(token) == algorithms[at % algorithms.len()]
         };
         entry["tokens"] = tokens.iter().filter(keep).cloned().collect();
         lines.push(entry.to_string());

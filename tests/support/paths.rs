@@ -51,9 +51,37 @@ fn decoded(path: &str) -> String {
             }
         }
     }
-    // Lenient decoders read these overlong forms as `.` and `/` (RFC 3629 §10).
-    let text: String = out.iter().map(|byte| char::from(*byte)).collect();
-    text.replace("\u{c0}\u{ae}", ".").replace("\u{c0}\u{af}", "/")
+    shortened(&out)
+}
+
+/// What a lenient decoder reads from overlong forms (RFC 3629 §10); other bytes are characters.
+fn shortened(bytes: &[u8]) -> String {
+    let low = |value: u32, byte: &u8| (value << 6) | u32::from(byte & 0x3F);
+    let mut text = String::new();
+    let mut rest = bytes;
+    while let Some(&first) = rest.first() {
+        let (length, bits) = match first {
+            0xC0 | 0xC1 => (2, u32::from(first & 1)),
+            0xE0 => (3, 0),
+            0xF0 => (4, 0),
+            0xF8 => (5, 0),
+            0xFC => (6, 0),
+            _ => (1, 0),
+        };
+        let form = rest.get(..length).filter(|_| length > 1);
+        let value = form.map(|form| form[1..].iter().fold(bits, low)).filter(|v| *v < 0x80);
+        match value.and_then(char::from_u32) {
+            Some(character) => {
+                text.push(character);
+                rest = &rest[length..];
+            }
+            None => {
+                text.push(char::from(first));
+                rest = &rest[1..];
+            }
+        }
+    }
+    text
 }
 
 fn without_dots(path: &str) -> String {
