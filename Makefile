@@ -16,7 +16,7 @@ envoy: ## Installs the pinned Envoy under target/ and prints its path (ENVOY_BIN
 test: wasm ## Runs every test, the end-to-end ones in a real Envoy
 	@scripts/test
 
-servers: wasm ## Runs hostile requests against a dozen real servers with each of Envoy's path and host options
+servers: wasm ## Runs hostile requests to a dozen real servers with every option of Envoy for paths and hosts (half an hour)
 	@scripts/servers && binary=$$(scripts/envoy) && ENVOY_BIN=$$binary TOLLGATE_SERVERS=all \
 		cargo test --features cli --test e2e_real_servers
 

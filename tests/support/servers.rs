@@ -11,6 +11,7 @@ mod calls;
 mod launch;
 
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -97,6 +98,8 @@ pub struct Server {
     address: SocketAddr,
     directory: PathBuf,
     group: Vec<Child>,
+    /// Ends the group when its input ends: when this is dropped, or the test's process is gone.
+    watchdog: Child,
     seen: AtomicU64,
 }
 
@@ -148,8 +151,16 @@ impl Server {
         for mut command in launch::commands(kind, port, &directory) {
             group.push(launch::run(&mut command, &directory, group.first().map(Child::id)));
         }
+        // Servers fork workers: all of them are of the group of the first process.
+        let watchdog = Command::new("sh")
+            .args(["-c", "read -r _; kill -s KILL -- \"-$0\"", &group[0].id().to_string()])
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        Self { kind, address, directory, group, seen: AtomicU64::new(0) }
+        Self { kind, address, directory, group, watchdog, seen: AtomicU64::new(0) }
     }
 
     /// Whether the server answers (`true`) or has ended (`false`); `None`: neither yet.
@@ -202,13 +213,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Servers fork workers: all of them are of the group of the first process.
-        if let Some(leader) = self.group.first() {
-            let _ = Command::new("kill")
-                .args(["-KILL", "--", &format!("-{}", leader.id())])
-                .stderr(Stdio::null())
-                .status();
-        }
+        drop(self.watchdog.stdin.take());
+        let _ = self.watchdog.wait();
         for child in &mut self.group {
             let _ = child.wait();
         }
