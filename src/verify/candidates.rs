@@ -16,8 +16,8 @@ pub const MAX_KEYS: usize = 2;
 
 /// What the signatures of one request may still cost.
 ///
-/// The proxy takes tens of microseconds for a signature. The module takes up to 4 ms (RSA of 4096
-/// bits), so that one check alone stays below a hundred requests without a token.
+/// The proxy takes tens of microseconds for most signatures. The module takes up to 3 ms (ES384), so
+/// that one check alone stays below a hundred requests without a token.
 #[derive(Debug)]
 pub struct Budget {
     module: bool,

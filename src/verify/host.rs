@@ -1,4 +1,4 @@
-//! The engine that lets the proxy do the arithmetic: fifty times faster than a module can.
+//! The engine that lets the proxy do the arithmetic: several times faster than a module can.
 //!
 //! Envoy offers Wasm filters the foreign function `verify_signature`. Its argument and result are
 //! protobuf messages:

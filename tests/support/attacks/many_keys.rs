@@ -135,8 +135,13 @@ fn tokens(algorithm: &str, length: usize, issuer: &str) -> Vec<String> {
         if let Some(kid) = kid {
             header["kid"] = json!(kid);
         }
-        // Below every modulus, and in the range of every curve.
-        let mut signature = vec![0x15; length];
+        // Below every modulus and in the range of every curve, or it would be refused unseen.
+        let mut signature = match algorithm {
+            "ES512" => [&[0][..], &[0x15; 65], &[0], &[0x15; 65]].concat(),
+            // A point of the curve, the generator, and a scalar.
+            "EdDSA" => [&[0x58][..], &[0x66; 31], &[0x05; 32]].concat(),
+            _ => vec![0x15; length],
+        };
         signature[length - 1] = u8::try_from(number).unwrap();
         let parts = [header.to_string().into_bytes(), claims.to_string().into_bytes(), signature];
         parts.map(|part| b64(&part)).join(".")
