@@ -1014,6 +1014,39 @@ fn what_a_limit_says_of_callers_and_responses_is_compiled() {
 }
 
 #[test]
+fn what_a_response_costs_is_read_from_one_pointer_or_several_and_bounded() {
+    let of = |cost: Value| {
+        let mut document = with("/limits/0/charge", json!("response"));
+        set(&mut document, "/limits/0/response_cost", cost);
+        document
+    };
+    let many: Vec<_> = (0..65).map(|n| format!("/{n}")).collect();
+    for (cost, problem) in [
+        (json!({}), "limits[0].response_cost.json: is required"),
+        (json!({"missing": 1}), "limits[0].response_cost.json: is required"),
+        (json!({"json": "usage"}), "limits[0].response_cost.json: \"usage\" is not a JSON Pointer"),
+        (json!({"json": []}), "limits[0].response_cost.json: is an empty list"),
+        (
+            json!({"json": ["/a", "b"]}),
+            "limits[0].response_cost.json[1]: \"b\" is not a JSON Pointer",
+        ),
+        (json!({"json": many}), "limits[0].response_cost.json: has too many; allowed: 64"),
+        (json!({"json": {"a": 1}}), "limits[0].response_cost.json: "),
+        (json!({"json": "/a", "missing": -1}), "limits[0].response_cost.missing: "),
+        (
+            json!({"json": "/a", "missing": 1_000_000_001_u64}),
+            "limits[0].response_cost.missing: 1000000001 is out of bounds; allowed: 0 to 1000000000",
+        ),
+        // Members of the contract that this version does not know.
+        (json!({"json": "/a", "sum": []}), "limits[0].response_cost.sum: "),
+        (json!({"preset": "any"}), "limits[0].response_cost.preset: "),
+    ] {
+        let found = problems(&of(cost.clone()).to_string());
+        assert!(found.iter().any(|found| found.starts_with(problem)), "{cost}: {found:?}");
+    }
+}
+
+#[test]
 fn what_looks_like_a_mistake_is_a_warning() {
     let two = |first: Value, second: Value| {
         with(

@@ -24,6 +24,14 @@ pub(super) enum Spelling {
 /// How the inside of a string spells this name, if it does. That it is well-formed is for others to
 /// see.
 pub(super) fn spells(text: &[u8], name: &str) -> Option<Spelling> {
+    let escaped = |byte: &u8| *byte == b'\\' || !byte.is_ascii();
+    if text == name.as_bytes() {
+        return Some(Spelling::Same);
+    }
+    // Nearly all names end here.
+    if name.is_ascii() && !text.iter().any(escaped) {
+        return text.eq_ignore_ascii_case(name.as_bytes()).then_some(Spelling::OtherCase);
+    }
     let (mut text, mut name) = (text, name);
     let mut spelling = Spelling::Same;
     while let Some((byte, rest)) = text.split_first() {

@@ -89,7 +89,7 @@ impl Pointers {
     }
 
     /// Those of `set` whose tokens are to be kept.
-    pub(super) fn retain(&self, set: u64, keep: impl Fn(&[Step]) -> bool) -> u64 {
+    pub(super) fn retain(&self, set: u64, mut keep: impl FnMut(&[Step]) -> bool) -> u64 {
         let (mut kept, mut rest) = (set, set);
         while rest != 0 {
             let index = rest.trailing_zeros();

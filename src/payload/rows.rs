@@ -52,6 +52,9 @@ pub(super) fn spelled(set: Words, text: &[u8]) -> Words {
     retain(set, |word| spells(text, word).is_some())
 }
 
+/// No tensor has more dimensions; NumPy's arrays have 64 at most.
+const MAX_DIMENSIONS: u8 = 64;
+
 /// What was met in one container.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
@@ -65,21 +68,22 @@ pub(super) struct Tally {
     /// Of a record: the members that tensors have, and how many members have their names.
     words: Words,
     named: u64,
-    shape: Option<Shape>,
+    /// Of a `shape`: its dimensions. Of a record: those of its `shape`, if `shaped`.
+    shape: Shape,
+    shaped: bool,
+    /// Of a record: the elements of its `data`.
     data: u64,
     /// Of `data`: it holds further arrays. Of a record: its `data` does.
     nested: bool,
-    /// Of `shape`: the dimensions so far, and whether one is negative.
-    dimensions: Shape,
-    negative: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Shape {
-    count: u64,
     first: u64,
     /// The product of the others.
     others: u64,
+    count: u8,
+    negative: bool,
 }
 
 impl Tally {
@@ -119,7 +123,9 @@ impl Tally {
         match part {
             Part::Record if array && word == SHAPE => Ok(Part::Shape),
             Part::Record if array && word == DATA => Ok(Part::Data),
-            Part::Shape if kind == Kind::Number => Ok(Part::Shape),
+            Part::Shape if kind == Kind::Number && self.shape.count < MAX_DIMENSIONS => {
+                Ok(Part::Shape)
+            }
             Part::Shape => Err(Flaw::Rows),
             Part::Data => {
                 self.nested |= array;
@@ -137,13 +143,13 @@ impl Tally {
 
     /// A dimension of a `shape` was read.
     pub(super) fn dimension(&mut self, number: u64, negative: bool) {
-        self.negative |= negative;
-        let Shape { count, first, others } = &mut self.dimensions;
+        let Shape { first, others, count, negative: any } = &mut self.shape;
         match *count {
             0 => (*first, *others) = (number, 1),
             _ => *others = others.saturating_mul(number),
         }
         *count = count.saturating_add(1);
+        *any |= negative;
     }
 
     /// A part of this container ended: so many elements or members, and what was met in it.
@@ -152,20 +158,19 @@ impl Tally {
             Part::None => {}
             Part::Column => self.longest = self.longest.max(size),
             Part::Record => {
-                let tensor = inner.words & REQUIRED == REQUIRED && inner.named == size;
-                self.tensors =
-                    self.tensors.saturating_add(u64::from(tensor && inner.shape.is_some()));
+                let tensor =
+                    inner.shaped && inner.words & REQUIRED == REQUIRED && inner.named == size;
+                self.tensors = self.tensors.saturating_add(u64::from(tensor));
                 self.longest = self.longest.max(inner.rows_of_tensor());
             }
-            Part::Shape if inner.negative => return Err(Flaw::Rows),
+            Part::Shape if inner.shape.negative => return Err(Flaw::Rows),
             Part::Shape => {
-                let new = inner.dimensions;
+                let Shape { first, others, .. } = inner.shape;
                 // Of two, whichever makes for more rows.
-                self.shape = Some(self.shape.map_or(new, |old| Shape {
-                    first: old.first.max(new.first),
-                    others: old.others.min(new.others),
-                    ..new
-                }));
+                self.shape.first = self.shape.first.max(first);
+                self.shape.others =
+                    if self.shaped { self.shape.others.min(others) } else { others };
+                self.shaped = true;
             }
             Part::Data => {
                 self.data = self.data.max(size);
@@ -178,9 +183,12 @@ impl Tally {
     /// The first dimension, or what `data` holds where that is more: it is flat, or nested as the
     /// shape says.
     fn rows_of_tensor(&self) -> u64 {
-        let Some(shape) = self.shape else { return 0 };
-        let held = if self.nested { self.data } else { self.data.div_ceil(shape.others.max(1)) };
-        shape.first.max(held)
+        if !self.shaped {
+            return 0;
+        }
+        let Shape { first, others, .. } = self.shape;
+        let held = if self.nested { self.data } else { self.data.div_ceil(others.max(1)) };
+        first.max(held)
     }
 
     /// The rows of an array of so many elements; `None` where some are values and others lists or

@@ -1,6 +1,7 @@
 //! The guard against documents and headers; JSONTestSuite is in `tests/json_suite.rs`.
 
 use proptest::prelude::*;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -135,7 +136,8 @@ fn rows_of_tensors_are_the_largest_first_dimension_however_the_shape_lies() {
         let body = format!(r#"{{"inputs":[{inputs}]}}"#);
         assert_eq!(judged(&guard, &body), Ok(want), "{body}");
     }
-    for shape in ["[-1,2]", "[\"3000\"]", "[[3000]]", "[{}]", "[null]", "[1,true]"] {
+    let dimensions = format!("[1{}]", ",1".repeat(64));
+    for shape in ["[-1,2]", "[\"3000\"]", "[[3000]]", "[{}]", "[null]", "[1,true]", &dimensions] {
         let body = format!(r#"{{"inputs":[{}]}}"#, tensor(&format!(r#""shape":{shape}"#)));
         assert!(no_rows(judged(&guard, &body)), "{body}");
     }
@@ -456,6 +458,92 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
+/// Documents in which each member stands once, of the names that matter where rows are counted.
+fn tree() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        (0..40_i64).prop_map(Value::from),
+        (-3..40_i64).prop_map(Value::from),
+        Just(json!("a,b\n{[")),
+        Just(json!(true)),
+    ];
+    let names = ["data", "index", "inputs", "name", "datatype", "shape", "parameters", "x", "y"];
+    leaf.prop_recursive(5, 60, 5, move |inner| {
+        let member = (prop::sample::select(names.to_vec()), inner.clone());
+        let tensor = (prop::collection::vec(0..9_u64, 0..3), inner.clone()).prop_map(
+            |(shape, data)| json!({"name": "n", "datatype": "d", "shape": shape, "data": data}),
+        );
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::Array),
+            prop::collection::vec(tensor, 0..4).prop_map(Value::Array),
+            prop::collection::vec(member, 0..6).prop_map(|list| {
+                list.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+            }),
+        ]
+    })
+}
+
+/// The rows of a value, read at leisure; `None`: it has none that all programs agree on.
+fn rows_of(value: &Value) -> Option<u64> {
+    match value {
+        Value::Array(list) => {
+            let count = |of: fn(&Value) -> bool| list.iter().filter(|value| of(value)).count();
+            let (arrays, objects) = (count(Value::is_array), count(Value::is_object));
+            if arrays + objects > 0 && arrays != list.len() && objects != list.len() {
+                return None;
+            }
+            let tensors: Option<Vec<_>> = list.iter().map(rows_of_record).collect();
+            let tensors = tensors?;
+            let largest = tensors.iter().map(|(rows, _)| *rows).max().unwrap_or(0);
+            let all = !list.is_empty() && tensors.iter().all(|(_, tensor)| *tensor);
+            Some(if all { largest } else { largest.max(list.len() as u64) })
+        }
+        Value::Object(members) => {
+            let size = |value: &Value| match value {
+                Value::Array(list) => Some(list.len() as u64),
+                Value::Object(cells) => Some(cells.len() as u64),
+                Value::Null => Some(0),
+                _ => None,
+            };
+            let sizes: Option<Vec<u64>> = members.values().map(size).collect();
+            Some(sizes?.into_iter().max().unwrap_or(0))
+        }
+        _ => None,
+    }
+}
+
+/// The rows that labels make, in one level or several; `None` as above.
+fn labels_of(value: &Value) -> Option<u64> {
+    match value {
+        Value::Array(list) => {
+            let levels = list.iter().filter_map(Value::as_array).map(|level| level.len() as u64);
+            Some(rows_of(value)?.max(levels.max().unwrap_or(0)))
+        }
+        Value::Object(members) => Some(members.len() as u64),
+        _ => None,
+    }
+}
+
+/// The rows of a tensor and whether it is nothing else; no rows of anything else. `None`: a `shape`
+/// that is none.
+fn rows_of_record(record: &Value) -> Option<(u64, bool)> {
+    let Some(Value::Array(shape)) = record.get("shape") else { return Some((0, false)) };
+    let shape: Option<Vec<u64>> = shape.iter().map(Value::as_u64).collect();
+    let shape = shape?;
+    let rest = shape.iter().skip(1).product::<u64>().max(1);
+    let held = match record.get("data") {
+        Some(Value::Array(data)) if data.iter().any(Value::is_array) => data.len() as u64,
+        Some(Value::Array(data)) => (data.len() as u64).div_ceil(rest),
+        _ => 0,
+    };
+    let members = record.as_object().unwrap();
+    let own = ["name", "datatype", "shape", "data", "parameters"];
+    let tensor = members.contains_key("name")
+        && members.contains_key("datatype")
+        && members.keys().all(|name| own.contains(&name.as_str()));
+    Some((held.max(shape.first().copied().unwrap_or(0)), tensor))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
@@ -499,6 +587,31 @@ proptest! {
             (verdict, verdict.is_ok().then(|| (scanner.found().to_vec(), scanner.elements())))
         };
         prop_assert_eq!(read(1), read(body.len()));
+    }
+
+    #[test]
+    fn rows_are_those_that_a_reader_of_the_whole_document_finds(document in tree()) {
+        let guard = Guard { max_rows: None, ..guard(&["/data", "/inputs", "/x/data"], &[]) };
+        let mut most = document.as_array().map(|list| list.len() as u64);
+        let mut malformed = false;
+        let found = |pointer: &str| document.pointer(pointer).filter(|value| !value.is_null());
+        for value in ["/data", "/inputs", "/x/data"].into_iter().filter_map(found) {
+            let rows = rows_of(value);
+            malformed |= rows.is_none();
+            most = most.max(rows);
+        }
+        let labels = ["/data/index", "/index", "/inputs/index", "/x/data/index", "/x/index"];
+        for value in labels.into_iter().filter_map(found) {
+            let rows = labels_of(value);
+            malformed |= rows.is_none() && value.is_array();
+            most = most.max(rows);
+        }
+        let verdict = judged(&guard, &document.to_string());
+        if malformed {
+            prop_assert!(no_rows(verdict), "{:?}", verdict);
+        } else {
+            prop_assert_eq!(verdict, Ok(most.unwrap_or(UNKNOWN_ROWS)));
+        }
     }
 
     #[test]

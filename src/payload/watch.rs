@@ -183,14 +183,14 @@ impl Watch {
         if !self.cut && (self.name != 0 || self.word != 0) {
             let text = if self.text.is_empty() { part } else { &self.text };
             let at = self.levels.len().saturating_sub(1);
-            let spelled = |spelling| {
-                pointers.retain(self.name, |tokens| {
-                    tokens.get(at).is_some_and(|token| spells(text, &token.name) == Some(spelling))
-                })
-            };
-            let same = spelled(Spelling::Same);
-            self.other_case = same == 0 && spelled(Spelling::OtherCase) != 0;
-            (self.name, self.word) = (same, rows::spelled(self.word, text));
+            let mut other_case = false;
+            self.name = pointers.retain(self.name, |tokens| {
+                let spelling = tokens.get(at).and_then(|token| spells(text, &token.name));
+                other_case |= spelling == Some(Spelling::OtherCase);
+                spelling == Some(Spelling::Same)
+            });
+            self.other_case = other_case && self.name == 0;
+            self.word = rows::spelled(self.word, text);
         }
     }
 

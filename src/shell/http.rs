@@ -75,8 +75,7 @@ impl Http {
         if !seen || !spoofed.all(|name| abi::header_remove(Map::Request, name).is_ok()) {
             self.state.refuse_unwritable(&headers);
         } else if any {
-            // What the upstream does not see is not there for the judgement either.
-            let stripped = headers.without(|name| owned.owns(name));
+            let stripped = owned.stripped(&headers);
             self.state.decide(&stripped, self.context, &self.stream, None);
         } else {
             self.state.decide(&headers, self.context, &self.stream, None);

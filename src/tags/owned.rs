@@ -2,7 +2,7 @@
 
 use crate::headers::{Headers, fold, same_name};
 use crate::policy::Policy;
-use crate::rule::{Cost, LENT_HEADER};
+use crate::rule::{Cost, LENT_HEADER, Rule};
 use crate::template::Part;
 use crate::token_source::Place;
 
@@ -19,10 +19,41 @@ pub(crate) fn is_reserved(name: &[u8]) -> bool {
 /// They are removed from every request. Of a request's trailers go besides the fields that a decision
 /// was made by: a server that adds trailers to the headers (RFC 9110 §6.5.1) would read what was not
 /// judged.
+///
+/// A request has none of the keys that rules lend to upstreams either: the proxy sends a request that
+/// it redirects internally through its filters again, with the headers that they wrote, and the
+/// second time it may be for another upstream.
 #[derive(Debug, Default)]
 pub struct OwnedHeaders {
     owned: Names,
     judged: Names,
+    lent: LentKeys,
+}
+
+/// Digests of the keys that rules lend, and their lengths: most values are passed over by those. What
+/// a caller sends is never compared with a key itself, which would take longer the more of it is right.
+#[derive(Debug, Default)]
+struct LentKeys {
+    digests: Vec<[u8; 32]>,
+    lengths: Vec<usize>,
+}
+
+impl LentKeys {
+    fn of(rules: &[Rule]) -> Self {
+        let keys = || rules.iter().filter_map(|rule| rule.upstream_authorization.as_ref());
+        let mut digests: Vec<_> =
+            keys().map(|key| hmac_sha256::Hash::hash(key.expose().as_bytes())).collect();
+        let mut lengths: Vec<_> = keys().map(|key| key.expose().len()).collect();
+        digests.sort_unstable();
+        lengths.sort_unstable();
+        Self { digests, lengths }
+    }
+
+    fn have(&self, name: &[u8], value: &[u8]) -> bool {
+        self.lengths.binary_search(&value.len()).is_ok()
+            && same_name(name, LENT_HEADER.as_bytes())
+            && self.digests.binary_search(&hmac_sha256::Hash::hash(value)).is_ok()
+    }
 }
 
 /// Folded names, and which lengths they have: most headers of a request are passed over by that.
@@ -73,7 +104,8 @@ impl OwnedHeaders {
             Part::Header(name) => Some(name.as_str()),
             _ => None,
         });
-        Self { owned: Names::of(owned), judged: Names::of(places.chain(rules).chain(drawn)) }
+        let judged = Names::of(places.chain(rules).chain(drawn));
+        Self { owned: Names::of(owned), judged, lent: LentKeys::of(&policy.rules) }
     }
 
     /// Whether a header of the request has one of our names in any spelling.
@@ -83,7 +115,15 @@ impl OwnedHeaders {
 
     /// The names, as received, of the headers that must go before anything else is written.
     pub fn to_strip<'a>(&'a self, headers: &'a Headers) -> impl Iterator<Item = &'a [u8]> {
-        headers.iter().map(|(name, _)| name).filter(|name| self.owns(name))
+        let goes = |(name, value): &(&[u8], &[u8])| self.owns(name) || self.lent.have(name, value);
+        headers.iter().filter(goes).map(|(name, _)| name)
+    }
+
+    /// The headers without those, as the upstream would get them: what it does not see is not there
+    /// for the judgement either.
+    pub fn stripped(&self, headers: &Headers) -> Headers {
+        let gone: Vec<&[u8]> = self.to_strip(headers).collect();
+        headers.without(|name| gone.contains(&name))
     }
 
     /// The names, as received, of the trailers that must go.
@@ -165,6 +205,26 @@ mod tests {
         ]);
         let strip: Vec<_> = owned.to_strip(&headers).collect();
         assert_eq!(strip, [&b"x_auth_subject"[..], b"x-auth~subject", b"x-tollgate-reason"]);
+    }
+
+    #[test]
+    fn a_key_that_was_lent_goes_from_a_request_that_brings_it() {
+        let owned = owned();
+        let lent = "0123456789abcdef0123456789abcdef";
+        for (name, value, goes) in [
+            ("authorization", lent, true),
+            ("Authorization", lent, true),
+            ("authorization", "0123456789abcdef0123456789abcdeg", false),
+            ("authorization", "0123456789abcdef0123456789abcde", false),
+            ("authorization", "Bearer 0123456789abcdef0123456789abcdef", false),
+            ("x-other", lent, false),
+        ] {
+            let headers = Headers::from_pairs(&[("accept", "a"), (name, value)]);
+            let stripped = owned.stripped(&headers);
+            assert_eq!(owned.to_strip(&headers).count(), usize::from(goes), "{name}: {value}");
+            assert_eq!(stripped.iter().count(), 2 - usize::from(goes), "{name}: {value}");
+        }
+        assert!(!format!("{owned:?}").contains(lent));
     }
 
     #[test]

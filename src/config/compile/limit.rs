@@ -13,6 +13,7 @@ use crate::limit::quota::Quota;
 use crate::payload::pointers::{MAX_POINTERS, Pointers};
 use crate::policy::{Limit, ResponseCost, Tier};
 use crate::quota_plan::RateClaim;
+use crate::template::ClaimRef;
 
 /// `burst` as far as it is judged here; [`Quota::new`] judges it together with the rate.
 const BURST: RangeInclusive<u64> = 1..=u64::MAX;
@@ -162,11 +163,17 @@ fn response_cost(raw: &RawLimit, at: &At, report: &mut Report) -> Option<Respons
             let missing = missing
                 .map(|cost| read::count(Some(cost), 1, MISSING, &at.field("missing"), report));
             let at = at.field("json");
-            let Some(OneOrMore(list)) = &cost.json else {
-                report.required(&at, "a JSON Pointer, or a list of them");
-                return None;
+            let lists = match &cost.json {
+                None => {
+                    report.required(&at, "a JSON Pointer, or a list of them");
+                    return None;
+                }
+                Some(OneOrMore::One(text)) => match read::pointer(text, &at, report)? {
+                    ClaimRef::Pointer(tokens) => vec![tokens],
+                    ClaimRef::Name(_) => return None,
+                },
+                Some(OneOrMore::More(list)) => payload::pointer_list(list, &at, report),
             };
-            let lists = payload::pointer_list(list, &at, report);
             if lists.len() > MAX_POINTERS {
                 report.problem(&at, format_args!("has too many; allowed: {MAX_POINTERS}"));
             }

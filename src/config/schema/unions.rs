@@ -63,7 +63,12 @@ pub(in crate::config) enum RawMetadata {
 
 /// A text, or a list of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::config) struct OneOrMore(pub(in crate::config) Vec<String>);
+pub(in crate::config) enum OneOrMore {
+    /// One text.
+    One(String),
+    /// The list.
+    More(Vec<String>),
+}
 
 /// A text, a number or a truth value.
 #[derive(Clone, Debug, PartialEq)]
@@ -230,10 +235,9 @@ impl Read for OneOrMore {
     #[cold]
     fn read(value: &Value, at: &At, report: &mut Report) -> Option<Self> {
         if let Value::Array(_) = value {
-            return Read::read(value, at, report).map(Self);
+            return Read::read(value, at, report).map(Self::More);
         }
-        let text = record::text(value, "a text, or a list of texts", at, report);
-        text.map(|text| Self(vec![text]))
+        record::text(value, "a text, or a list of texts", at, report).map(Self::One)
     }
 
     #[cfg(any(feature = "cli", test))]

@@ -72,7 +72,7 @@ impl Scene {
     pub fn judge(&self, line: &Line, token: Option<&[u8]>) -> Outcome {
         let received = self.headers(line, token);
         let owned = OwnedHeaders::of(&self.policy);
-        let headers = received.without(|name| owned.owns(name));
+        let headers = owned.stripped(&received);
         let store = Memory::default();
         let table = Table::open(&store, "explain", IDENTITIES, [7; 16]).ok();
         let counted = self.policy.rules.iter().any(|rule| rule.concurrency.is_some());
