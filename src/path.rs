@@ -122,11 +122,8 @@ impl Tail {
     /// Whether the byte begins or continues an overlong form of UTF-8 (RFC 3629 §3), which lenient
     /// decoders read as a shorter one: `%C0%AE`, `%E0%80%AE` and `%F0%80%80%AE` as `.`.
     fn overlong(self, byte: u8) -> bool {
-        match (self.0, byte) {
-            (_, 0xC0 | 0xC1 | 0xF8..=0xFD) => true,
-            (Some(0xE0), 0x80..=0x9F) | (Some(0xF0), 0x80..=0x8F) => true,
-            _ => false,
-        }
+        let begins = matches!(byte, 0xC0 | 0xC1 | 0xF8..=0xFD);
+        begins || matches!((self.0, byte), (Some(0xE0), 0x80..=0x9F) | (Some(0xF0), 0x80..=0x8F))
     }
 }
 

@@ -18,10 +18,10 @@ impl Principal {
     /// # Errors
     /// `Unidentified`, with the claims, when no template has a value, or when the first that has one
     /// has an empty part: falling through to another template would make two callers one.
-    pub fn of(claims: Claims, provider: &Provider) -> Result<Self, (VerifyError, Claims)> {
+    pub fn of(claims: Claims, provider: &Provider) -> Result<Self, Box<(VerifyError, Claims)>> {
         match identity(&claims, provider) {
             Ok(identity) => Ok(Self { claims, identity }),
-            Err(error) => Err((error, claims)),
+            Err(error) => Err(Box::new((error, claims))),
         }
     }
 

@@ -48,7 +48,7 @@ impl Core {
             Ok(claims) => {
                 let provider = &providers[claims.provider()];
                 Principal::of(claims, provider)
-                    .map_or_else(|(error, _)| error.reason().as_str(), |_| "ok")
+                    .map_or_else(|refused| refused.0.reason().as_str(), |_| "ok")
             }
         }
     }

@@ -22,7 +22,7 @@ fn refused(reason: &str) -> (u16, String) {
 /// Signatures that were checked by an engine.
 async fn checked(envoy: &Envoy, engine: &str) -> u64 {
     let stats = envoy.stats(&format!("wasmcustom.tollgate_verify.engine.{engine}.")).await;
-    stats.iter().map(|(_, value)| value).sum()
+    stats.values().sum()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -41,12 +41,9 @@ struct LentKeys {
 impl LentKeys {
     fn of(rules: &[Rule]) -> Self {
         let keys = || rules.iter().filter_map(|rule| rule.upstream_authorization.as_ref());
-        let mut digests: Vec<_> =
-            keys().map(|key| hmac_sha256::Hash::hash(key.expose().as_bytes())).collect();
-        let mut lengths: Vec<_> = keys().map(|key| key.expose().len()).collect();
-        digests.sort_unstable();
-        lengths.sort_unstable();
-        Self { digests, lengths }
+        let digests = keys().map(|key| hmac_sha256::Hash::hash(key.expose().as_bytes()));
+        let lengths = keys().map(|key| key.expose().len());
+        Self { digests: sorted(digests), lengths: sorted(lengths) }
     }
 
     fn have(&self, name: &[u8], value: &[u8]) -> bool {
@@ -54,6 +51,18 @@ impl LentKeys {
             && same_name(name, LENT_HEADER.as_bytes())
             && self.digests.binary_search(&hmac_sha256::Hash::hash(value)).is_ok()
     }
+}
+
+/// The items in their order, each once. They are inserted one by one: each type that the standard
+/// library sorts adds 10 KB to the module, and these are few and sorted at load alone.
+fn sorted<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
+    let mut list = Vec::new();
+    for item in items {
+        if let Err(at) = list.binary_search(&item) {
+            list.insert(at, item);
+        }
+    }
+    list
 }
 
 /// Folded names, and which lengths they have: most headers of a request are passed over by that.
@@ -67,9 +76,7 @@ struct Names {
 impl Names {
     fn of<'a>(names: impl Iterator<Item = &'a str>) -> Self {
         let fold = |name: &str| name.bytes().map(fold).collect();
-        let mut list: Vec<Vec<u8>> = names.map(fold).collect();
-        list.sort();
-        list.dedup();
+        let list: Vec<Vec<u8>> = sorted(names.map(fold));
         let lengths = list.iter().fold(0, |bits, name| bits | Self::bit(name.len()));
         Self { list, lengths }
     }

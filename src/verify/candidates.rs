@@ -90,10 +90,10 @@ impl<'k> Candidates<'k> {
         if self.named.iter().any(|known| known.is_same(key)) {
             return;
         }
-        let same = |known: &&Key| known.is_same(key);
+        let same = |known: &Key| known.is_same(key);
         match named {
             true => self.others.retain(|known| !same(known)),
-            false if self.others.iter().any(|known| same(&known)) => return,
+            false if self.others.iter().any(|known| same(known)) => return,
             false => {}
         }
         let list = if named { &mut self.named } else { &mut self.others };

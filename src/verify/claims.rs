@@ -144,10 +144,10 @@ impl Draft {
         provider: &Provider,
         matched: &IssuerMatch<'_>,
         now: u64,
-    ) -> Result<Claims, (VerifyError, Self)> {
+    ) -> Result<Claims, Box<(VerifyError, Self)>> {
         match self.check(provider, matched, now) {
             Ok(()) => Ok(self.0),
-            Err(error) => Err((error, self)),
+            Err(error) => Err(Box::new((error, self))),
         }
     }
 

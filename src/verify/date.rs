@@ -39,8 +39,7 @@ impl NumericDate {
                 .then(|| Self(i128::from(seconds).saturating_mul(NANOS)));
         }
         let seconds = number.as_f64()?;
-        // Also false for what is no number.
-        if !(seconds < (LAST_SECOND as f64) + 1.0) {
+        if seconds >= (LAST_SECOND as f64) + 1.0 {
             return None;
         }
         // Exact up to the precision of the number itself; what lies before all years saturates.

@@ -133,7 +133,7 @@ impl<'a> Verifier<'a> {
         token: &[u8],
         admitted: Option<&[usize]>,
         now: u64,
-        make: impl Fn(Claims, &Provider) -> Result<T, (VerifyError, Claims)>,
+        make: impl Fn(Claims, &Provider) -> Result<T, Box<(VerifyError, Claims)>>,
     ) -> Result<Accepted<T>, Failure> {
         let token = Token::split(token, self.max_bytes)?;
         let header = Header::parse(token.header())?;
@@ -160,11 +160,15 @@ impl<'a> Verifier<'a> {
                 Ok(key) => {
                     let draft = Claims::signed(*index, key.kid(), payload);
                     let judged = draft.judge(provider, matched, now).and_then(|claims| {
-                        make(claims, provider).map_err(|(error, claims)| (error, Draft::of(claims)))
+                        make(claims, provider).map_err(|refused| {
+                            let (error, claims) = *refused;
+                            Box::new((error, Draft::of(claims)))
+                        })
                     });
                     match judged {
                         Ok(value) => return Ok(Accepted { value, attempts }),
-                        Err((error, draft)) => {
+                        Err(refused) => {
+                            let (error, draft) = *refused;
                             payload = draft.into_members();
                             furthest.note(attempts.len(), error, Some(key));
                             error

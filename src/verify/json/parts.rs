@@ -3,8 +3,10 @@
 //!
 //! The parts are not parsed here: each may still hold a member twice or a number beyond `f64`.
 
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::Value;
+
+use super::parse;
 
 /// The members of the object that `text` is, in their order, each name with the text of its value;
 /// `None` if it is not exactly one JSON object in UTF-8.
@@ -12,9 +14,10 @@ pub fn members(text: &[u8]) -> Option<Vec<(String, &[u8])>> {
     let mut members = Vec::new();
     let mut reader = Reader { rest: std::str::from_utf8(text).ok()?.as_bytes() };
     reader.each(b'{', b'}', |reader| {
-        let (name, _) = reader.value::<String>()?;
+        // Read as any value: what a `String` says of a number would link the printing of floats.
+        let Value::String(name) = parse(reader.value()?)? else { return None };
         reader.take(b':').then_some(())?;
-        members.push((name, reader.value::<IgnoredAny>()?.1));
+        members.push((name, reader.value()?));
         Some(())
     })?;
     Some(members)
@@ -26,7 +29,7 @@ pub fn items(text: &[u8], most: usize) -> Option<Vec<&[u8]>> {
     let mut items = Vec::new();
     let mut reader = Reader { rest: text };
     let whole = reader.each(b'[', b']', |reader| {
-        items.push(reader.value::<IgnoredAny>()?.1);
+        items.push(reader.value()?);
         (items.len() < most).then_some(())
     });
     (whole.is_some() || items.len() >= most).then_some(items)
@@ -71,14 +74,14 @@ impl<'a> Reader<'a> {
         rest.is_some()
     }
 
-    /// Reads one value; returns it and its text.
-    fn value<T: Deserialize<'a>>(&mut self) -> Option<(T, &'a [u8])> {
+    /// Reads past one value; returns its text.
+    fn value(&mut self) -> Option<&'a [u8]> {
         self.space();
-        let mut stream = serde_json::Deserializer::from_slice(self.rest).into_iter();
-        let value = stream.next()?.ok()?;
+        let mut stream = serde_json::Deserializer::from_slice(self.rest).into_iter::<IgnoredAny>();
+        stream.next()?.ok()?;
         let (text, rest) = self.rest.split_at_checked(stream.byte_offset())?;
         self.rest = rest;
-        Some((value, text))
+        Some(text)
     }
 }
 

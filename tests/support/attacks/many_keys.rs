@@ -87,7 +87,7 @@ fn family(algorithm: &str, bits: usize, length: usize, count: usize, names: Name
 fn shared(algorithm: &str, length: usize) -> ManyKeys {
     let issuer = format!("https://shared-{}.test", algorithm.to_lowercase());
     let provider = |number: usize| {
-        let names = if number % 2 == 0 { Names::None } else { Names::Same };
+        let names = if number.is_multiple_of(2) { Names::None } else { Names::Same };
         let keys = [0, 1].map(|key_number| key(algorithm, 2048, key_number, names));
         provider(&format!("s{number}-{}", algorithm.to_lowercase()), &issuer, algorithm, &keys)
     };

@@ -20,9 +20,9 @@ pub fn read(config: &Value, path: &str) -> Option<Found> {
         name: text(config, &["name"]).map(str::to_owned),
         shared: Some(
             [&["vm_config", "vm_id"][..], &["name"]]
-                .map(|path| text(config, path).unwrap_or_default().to_owned()),
-        )
-        .map(Into::into),
+                .map(|path| text(config, path).unwrap_or_default().to_owned())
+                .into(),
+        ),
         handed: Some(handed(config)),
         handed_at: format!("{path}.vm_config.environment_variables"),
         is_text: true,
