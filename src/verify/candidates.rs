@@ -53,8 +53,8 @@ impl<'k> Candidates<'k> {
     ///
     /// # Errors
     /// `KeyUnknown` where no key has the name or fits; `KeySkipped` where the one of that name is not
-    /// used; `AlgorithmNotAllowed` where the key of that
-    /// name is for another algorithm; `IssuerNotAllowed` where it is another issuer's.
+    /// used; `AlgorithmNotAllowed` where it is for another algorithm; `IssuerNotAllowed` where it is
+    /// another issuer's.
     pub fn of(
         keys: &'k KeySet,
         provider: &Provider,

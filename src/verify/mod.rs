@@ -10,9 +10,11 @@
 //! - [`candidates`]: the keys that may have signed a token, and how many of them are tried
 //! - [`rsa`]: RSA in the module · [`host`]: the proxy's own arithmetic, after a self-test · `der`: what it reads
 //! - [`issuer`]: whose token it is, tenants, Entra ID's extra rules
+//! - `attempt`: the providers that share an issuer, one after the other
 //! - [`claims`], [`date`]: what is judged after the signature · [`error`]: why a token is refused
 
 pub mod algorithm;
+mod attempt;
 pub mod base64url;
 pub mod candidates;
 pub mod claims;
@@ -32,6 +34,8 @@ pub mod token;
 
 use serde_json::{Map, Value};
 
+use self::attempt::Furthest;
+pub use self::attempt::{Accepted, Attempt};
 pub use self::candidates::Candidates;
 use self::candidates::Signer;
 use self::claims::Draft;
@@ -40,7 +44,7 @@ use self::engine::Engine;
 pub use self::error::{Stage, VerifyError};
 use self::header::Header;
 use self::issuer::IssuerMatch;
-use self::keyset::{Key, KeySet};
+use self::keyset::KeySet;
 use self::token::Token;
 use crate::provider::Provider;
 
@@ -80,24 +84,6 @@ pub struct Failure {
     pub attempts: Vec<Attempt>,
     /// Its claims, if the provider's key signed them.
     pub claims: Option<Box<RefusedClaims>>,
-}
-
-/// One provider of the issuer refused the token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Attempt {
-    /// Its index.
-    pub provider: usize,
-    /// Why.
-    pub error: VerifyError,
-}
-
-/// A token was taken.
-#[derive(Debug)]
-pub struct Accepted<T> {
-    /// What was made of its claims.
-    pub value: T,
-    /// The providers of its issuer that were asked before and refused it.
-    pub attempts: Vec<Attempt>,
 }
 
 impl From<VerifyError> for Failure {
@@ -267,41 +253,6 @@ fn admits_type(provider: &Provider, header: &Header) -> bool {
 fn admits_algorithm(provider: &Provider, header: &Header) -> bool {
     let allowed = provider.algorithms.unwrap_or(algorithm::AlgorithmSet::ASYMMETRIC);
     allowed.contains(header.algorithm)
-}
-
-/// The attempt that came furthest, so far; of several that came as far, the first.
-#[derive(Default)]
-struct Furthest<'k> {
-    error: Option<VerifyError>,
-    attempt: usize,
-    /// The key that signed the token, if one did.
-    key: Option<&'k Key>,
-}
-
-impl<'k> Furthest<'k> {
-    fn note(&mut self, attempt: usize, error: VerifyError, key: Option<&'k Key>) {
-        if self.error.is_none_or(|known| distance(error) > distance(known)) {
-            *self = Self { error: Some(error), attempt, key };
-        }
-    }
-
-    fn failure(self, attempts: Vec<Attempt>, payload: Map<String, Value>) -> Failure {
-        let error = self.error.unwrap_or(VerifyError::IssuerNotAllowed);
-        let provider = attempts.get(self.attempt).map(|attempt| attempt.provider);
-        let claims = self.key.zip(provider).map(|(key, provider)| {
-            Box::new(Claims::signed(provider, key.kid(), payload).refused())
-        });
-        Failure { error, provider, attempts, claims }
-    }
-}
-
-/// How far a token came. A provider whose keys could not be tried goes before one whose keys did not
-/// sign the token: it may be its own.
-fn distance(error: VerifyError) -> (Stage, bool) {
-    match error {
-        VerifyError::KeysUnavailable | VerifyError::TooManyKeys => (Stage::Signature, true),
-        error => (error.stage(), false),
-    }
 }
 
 fn issuer_claim(payload: &Map<String, Value>) -> Result<&str, VerifyError> {
