@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::scanner::Scanner;
 use super::*;
 
 fn pointers(list: &[&str]) -> Pointers {

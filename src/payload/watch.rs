@@ -2,10 +2,11 @@
 
 use super::flaw::Flaw;
 use super::grammar::{self, State};
+use super::level::Level;
 use super::name::{Spelling, end_of_name, may_begin, spells};
 use super::number::Number;
 use super::pointers::Pointers;
-use super::rows::{self, Part, Tally, Words};
+use super::rows::{self, Part, Words};
 
 /// What stands where a pointer leads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,31 +32,6 @@ pub(super) enum Kind {
     Number,
     Null,
     Other,
-}
-
-/// A container on the way of a pointer, or a part of one whose rows are counted, or the document's
-/// own.
-#[derive(Clone, Debug, Default)]
-struct Level {
-    array: bool,
-    /// The pointers that lead further into it.
-    further: u64,
-    /// The pointers whose next token was met in it.
-    seen: u64,
-    /// The pointers whose next token is the member at hand.
-    next: u64,
-    /// How many commas of an array were read: the index of the element at hand. How many names of an
-    /// object were.
-    count: u64,
-    /// The pointers whose rows are counted in it.
-    rows: u64,
-    /// Its rows are labels.
-    labels: bool,
-    /// What it is to the container around it.
-    part: Part,
-    /// The member at hand, if it is one that tensors have.
-    word: Words,
-    tally: Tally,
 }
 
 /// Follows pointers through one document. Its memory is bounded by the longest pointer.
@@ -293,46 +269,6 @@ impl Watch {
             if pointers & 1_u64.wrapping_shl(index as u32) != 0 {
                 *found = value;
             }
-        }
-    }
-}
-
-impl Level {
-    /// Whether it is to be told of its elements that are containers.
-    fn counts(&self) -> bool {
-        self.rows != 0 || self.part == Part::Data
-    }
-
-    /// Whether it is to be told of each value.
-    fn minds_values(&self) -> bool {
-        self.part == Part::Shape || self.word != 0 || (self.rows != 0 && !self.array)
-    }
-
-    /// Whether it is to be told of each name.
-    fn minds_names(&self) -> bool {
-        !self.array && matches!(self.part, Part::Column | Part::Record)
-    }
-
-    /// The pointers that lead to the value that begins in it. `at`: how many containers are around
-    /// it.
-    fn way(&mut self, pointers: &Pointers, at: usize) -> u64 {
-        if !self.array {
-            return std::mem::take(&mut self.next);
-        }
-        let index = self.count;
-        pointers.retain(self.further, |tokens| {
-            tokens.get(at).is_some_and(|token| token.index == Some(index))
-        })
-    }
-
-    /// What the value that begins in it is to it.
-    fn part(&mut self, kind: Kind) -> Result<Part, Flaw> {
-        match (self.rows != 0, self.array) {
-            (true, true) if self.labels => Ok(self.tally.label(kind)),
-            (true, true) => Ok(self.tally.element(kind)),
-            (true, false) if self.labels => Ok(Part::None),
-            (true, false) => Tally::member(kind),
-            (false, _) => self.tally.value(self.part, std::mem::take(&mut self.word), kind),
         }
     }
 }
