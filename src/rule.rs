@@ -4,10 +4,12 @@ mod choice;
 mod header_pattern;
 mod order;
 mod path_pattern;
+mod secret;
 
 pub use choice::{Ambiguity, Choice, choose};
 pub use header_pattern::{Fit, HeaderLookup, HeaderPattern};
 pub use path_pattern::{PathPattern, PathPatternError};
+pub use secret::{HeaderSecret, LENT_HEADER};
 
 use crate::authority::Authority;
 use crate::grant::Grant;
@@ -39,31 +41,6 @@ pub struct Rule {
     pub upstream_authorization: Option<HeaderSecret>,
     /// Whether what it would refuse passes.
     pub dry_run: bool,
-}
-
-/// The header of [`Rule::upstream_authorization`].
-pub const LENT_HEADER: &str = "authorization";
-
-/// The value of a header that nobody but the upstream may see; it does not print.
-#[derive(Clone, PartialEq, Eq)]
-pub struct HeaderSecret(String);
-
-impl HeaderSecret {
-    /// Takes a value that a header can carry.
-    pub fn new(value: String) -> Self {
-        Self(value)
-    }
-
-    /// The value, for the header alone.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for HeaderSecret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("HeaderSecret")
-    }
 }
 
 /// `cost`.

@@ -1,0 +1,26 @@
+//! The key that a rule lends to its upstream.
+
+/// The header of [`Rule::upstream_authorization`].
+pub const LENT_HEADER: &str = "authorization";
+
+/// The value of a header that nobody but the upstream may see; it does not print.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HeaderSecret(String);
+
+impl HeaderSecret {
+    /// Takes a value that a header can carry.
+    pub fn new(value: String) -> Self {
+        Self(value)
+    }
+
+    /// The value, for the header alone.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for HeaderSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HeaderSecret")
+    }
+}
