@@ -40,7 +40,7 @@ impl Fleet {
                        /endpoint/address/socket_address/port_value";
         *sample.at(service) = json!(self.service.address().port());
         // On a busy machine a decision may take long; one that is given up lets pass.
-        sample.at(FILTERS)[2]["typed_config"]["timeout"] = json!("20s");
+        sample.at(FILTERS)[1]["typed_config"]["timeout"] = json!("20s");
         sample
     }
 
@@ -131,12 +131,15 @@ async fn two_proxies_share_one_quota_for_each_caller_by_tier_and_cost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_guarded_request_is_asked_about_only_where_a_buffer_holds_its_head_back() {
-    let name = "a_guarded_request_is_asked_about_only_where_a_buffer_holds_its_head_back";
+async fn a_guarded_request_is_asked_about_only_where_its_head_is_held_back() {
+    let name = "a_guarded_request_is_asked_about_only_where_its_head_is_held_back";
     let Some(fleet) = Fleet::start(name).await else { return };
-    let mut unbuffered = fleet.sample();
-    unbuffered.at(FILTERS).as_array_mut().unwrap().remove(1);
-    for (sample, asked) in [(unbuffered, 0), (fleet.sample(), 1)] {
+    let mut unheld = fleet.sample();
+    let mut config = unheld.plugin_config();
+    config["hold_head"] = json!(false);
+    let plugin = &mut unheld.at(FILTERS)[0]["typed_config"]["config"];
+    plugin["allow_on_headers_stop_iteration"] = json!(false);
+    for (sample, asked) in [(unheld.plugin(&config), 0), (fleet.sample(), 1)] {
         let proxy = fleet.proxy(sample).await;
         let response = client::send(proxy.address(), &fleet.batch("alice", json!({}), 3)).await;
         assert_eq!((response.status, fleet.service.asked().len()), (200, asked));
@@ -149,7 +152,7 @@ async fn without_its_service_a_proxy_does_what_failure_mode_deny_says_and_its_ow
     let Some(mut fleet) = Fleet::start(name).await else { return };
     let proxy = async |deny: bool| {
         let mut sample = fleet.sample();
-        sample.at(FILTERS)[2]["typed_config"]["failure_mode_deny"] = json!(deny);
+        sample.at(FILTERS)[1]["typed_config"]["failure_mode_deny"] = json!(deny);
         let mut config = sample.plugin_config();
         config["limits"] = json!([{"name": "per-proxy", "rate": "1/h", "burst": 5}]);
         fleet.proxy(sample.plugin(&config)).await
