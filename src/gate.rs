@@ -202,6 +202,7 @@ impl Gate<'_> {
                     false => Err(Reason::MethodNotAllowed.into()),
                 }
             }
+            Choice::None if rule::echoes(method) => Err(Reason::MethodNotAllowed.into()),
             Choice::None => Err(Reason::NoRule.into()),
             Choice::Ambiguous(part) => Err(Reason::from(part).into()),
         }

@@ -165,14 +165,18 @@ impl Rule {
         }
     }
 
-    /// Whether a request may use this method by the rule. `TRACE` and its relative `TRACK` make a
-    /// server send back what it received (RFC 9110 §9.3.8), with what the filter added, so that a
-    /// rule must name them and lend no key.
+    /// Whether a request may use this method by the rule. A rule must name a method that
+    /// [`echoes`], and lend no key.
     pub fn admits_method(&self, method: &[u8]) -> bool {
-        let echoes = [&b"TRACE"[..], b"TRACK"].iter().any(|name| method.eq_ignore_ascii_case(name));
         let named = || self.matcher.names_method(method) && self.upstream_authorization.is_none();
-        !echoes || named()
+        !echoes(method) || named()
     }
+}
+
+/// Whether servers answer the method with what they received, and so with what the filter added:
+/// `TRACE` (RFC 9110 §9.3.8) and its relative `TRACK`, in any letter case.
+pub fn echoes(method: &[u8]) -> bool {
+    [&b"TRACE"[..], b"TRACK"].iter().any(|name| method.eq_ignore_ascii_case(name))
 }
 
 impl HostPattern {

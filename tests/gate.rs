@@ -923,3 +923,17 @@ fn a_bound_provider_is_not_passed_by_for_one_of_its_issuer_that_binds_nothing() 
         assert!(["claim_missing", "binding_mismatch"].contains(&word(&judged)));
     }
 }
+
+#[test]
+fn a_method_that_servers_echo_is_not_allowed_where_no_rule_names_it() {
+    let post = json!([{"name": "post", "match": {"methods": ["POST"]}}]);
+    let scene = Scene::new(json!({"rules": post}));
+    for (method, want) in [
+        ("TRACE", "method_not_allowed"),
+        ("TRACK", "method_not_allowed"),
+        ("GET", "no_rule"),
+        ("TRACES", "no_rule"),
+    ] {
+        assert_eq!(word(&scene.judge(&[(":method", method)])), want, "{method}");
+    }
+}

@@ -66,7 +66,10 @@ impl RefusalLog {
         let Cause { decision, reason, error, body } = cause;
         let kind = (decision, reason, error, body.map(kind));
         let Some(count) = self.count(kind, now) else { return };
-        let (level, advice) = advice(reason, error);
+        let (level, advice) = match body {
+            Some(Refusal::Withheld) => (Level::Warn, "set both for this plugin, or neither"),
+            _ => advice(reason, error),
+        };
         let body = body.map(|refusal| format!("request body refused: {refusal}; "));
         let detail = detail.map(|detail| format!("{detail}; "));
         log!(

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tollgate::authority::Authority;
 use tollgate::path;
-use tollgate::rule::{Ambiguity, Auth, Choice, Matcher, Reading, RequestLine, Rule};
+use tollgate::rule::{Ambiguity, Auth, Choice, Matcher, Reading, RequestLine, Rule, echoes};
 use tollgate::token_source::Found;
 use tollgate::verdict::Verdict;
 
@@ -132,6 +132,7 @@ fn choose<'s>(scene: &'s Scene, outcome: &Outcome, steps: &mut Vec<Step>) -> Opt
                 "a header that a rule asks for comes twice, or in a spelling that some servers take for \
                  another: as they read it, the request falls under another rule"
             }
+            _ if echoes(line.method) => "no rule names the method, as TRACE and TRACK must be",
             _ => "no rule matches, and what no rule matches is refused",
         };
         steps.push(Step::new("rule", Status::Failed, why).with(why_not));
