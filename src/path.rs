@@ -142,9 +142,12 @@ pub fn without_parameters(path: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The path up to its first `;`, as Envoy's routes compare it with
-/// `ignore_path_parameters_in_path_matching`; `None` when there is none.
+/// `ignore_path_parameters_in_path_matching`, or up to its first encoded `?` or `#`, which end the
+/// path for a server that decodes it and hands it on; `None` when there is none.
 pub fn before_parameters(path: &[u8]) -> Option<&[u8]> {
-    let at = path.iter().position(|byte| *byte == b';')?;
+    let encoded = |three: &[u8]| matches!(three, [b'%', b'3', b'f' | b'F'] | b"%23");
+    let plain = path.iter().position(|byte| *byte == b';');
+    let at = [plain, path.windows(3).position(encoded)].into_iter().flatten().min()?;
     path.get(..at)
 }
 
@@ -220,23 +223,38 @@ pub(crate) enum Unit {
 pub(crate) fn units(segment: &[u8]) -> impl Iterator<Item = Unit> + '_ {
     let mut rest = segment;
     std::iter::from_fn(move || {
-        let (&first, tail) = rest.split_first()?;
-        rest = tail;
-        if first != b'%' {
-            return Some(Unit::Byte(first));
-        }
-        let Some((&[high, low], after)) = tail.split_first_chunk::<2>() else {
-            return Some(Unit::Broken(first));
-        };
-        let (Some(high), Some(low)) = (hex(high), hex(low)) else {
-            return Some(Unit::Broken(first));
-        };
+        let (unit, after) = first_unit(rest)?;
         rest = after;
-        Some(match (high << 4) | low {
-            byte @ (b'/' | b'\\') => Unit::Separator(byte),
-            byte => Unit::Byte(byte),
-        })
+        Some(unit)
     })
+}
+
+/// The first unit of a segment, and what follows it.
+pub(crate) fn first_unit(segment: &[u8]) -> Option<(Unit, &[u8])> {
+    let escaped =
+        segment.split_first_chunk().and_then(|(three, rest)| Some((escape(three)?, rest)));
+    escaped.or_else(|| segment.split_first().map(|(byte, rest)| (alone(*byte), rest)))
+}
+
+/// The last unit of a segment, and what stands before it. No two escapes overlap, so that a segment
+/// has the same units from either end.
+pub(crate) fn last_unit(segment: &[u8]) -> Option<(Unit, &[u8])> {
+    let escaped = segment.split_last_chunk().and_then(|(rest, three)| Some((escape(three)?, rest)));
+    escaped.or_else(|| segment.split_last().map(|(byte, rest)| (alone(*byte), rest)))
+}
+
+/// What three bytes decode to, if they are an escape.
+fn escape(three: &[u8; 3]) -> Option<Unit> {
+    let [b'%', high, low] = *three else { return None };
+    Some(match (hex(high)? << 4) | hex(low)? {
+        byte @ (b'/' | b'\\') => Unit::Separator(byte),
+        byte => Unit::Byte(byte),
+    })
+}
+
+/// A byte that belongs to no escape.
+const fn alone(byte: u8) -> Unit {
+    if byte == b'%' { Unit::Broken(byte) } else { Unit::Byte(byte) }
 }
 
 /// The value of one hexadecimal digit.
@@ -415,9 +433,27 @@ mod tests {
     }
 
     #[test]
+    fn a_segment_has_the_same_units_from_either_end() {
+        for segment in
+            ["", "a", "%41", "%2541", "%%41", "%2%41", "%4", "%", "a%2Fb%5c%", "%25%32%35"]
+        {
+            let mut backwards = Vec::new();
+            let mut rest = segment.as_bytes();
+            while let Some((unit, before)) = last_unit(rest) {
+                backwards.insert(0, unit);
+                rest = before;
+            }
+            assert_eq!(units(segment.as_bytes()).collect::<Vec<_>>(), backwards, "{segment}");
+        }
+    }
+
+    #[test]
     fn what_stands_before_the_first_parameter_is_found() {
         assert_eq!(before_parameters(b"/a;x/b;y"), Some(&b"/a"[..]));
         assert_eq!(before_parameters(b"/a%3bx"), None);
+        for path in [&b"/a%3fx;y"[..], b"/a%3F", b"/a%23x/b"] {
+            assert_eq!(before_parameters(path), Some(&b"/a"[..]));
+        }
     }
 
     #[test]

@@ -164,6 +164,10 @@ async fn a_plain_upstream_never_sees_a_spoofed_header() {
             let response = client::send(envoy.address(), request).await;
             assert_eq!(response.status, 200, "{:?}", request.headers);
             let [seen] = &upstream.requests()[..] else { panic!("one request") };
+            // What it names, the next hop removes.
+            let connection = |name: &[u8]| name.eq_ignore_ascii_case(b"connection");
+            let mut options = seen.headers.iter().filter(|(name, _)| connection(name));
+            assert!(options.all(|(_, value)| value.eq_ignore_ascii_case(b"upgrade")), "{seen:?}");
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             seen.headers.iter().map(|(name, value)| (text(name), text(value))).collect()
         },

@@ -53,7 +53,7 @@ fn every_reason_and_every_metric_has_a_section_in_the_runbook() {
         );
         count += 1;
     }
-    assert_eq!(count, 11, "the metrics of the contract");
+    assert_eq!(count, 12, "the metrics of the contract");
 }
 
 #[test]
@@ -198,9 +198,13 @@ fn config(sample: &Sample, idp: &Idp) -> Value {
     config["rules"] = json!([
         {"name": "health", "match": {"paths": ["/"]}, "auth": "none"},
         {"name": "trial", "match": {"paths": ["/trial"]}, "dry_run": true},
-        {"name": "score", "match": {"paths": ["/score"]}, "limits": ["per-caller"]},
+        {"name": "score", "match": {"paths": ["/score"]}, "limits": ["per-caller", "words"]},
     ]);
-    config["limits"] = json!([{"name": "per-caller", "rate": "5/s", "burst": 5}]);
+    config["limits"] = json!([
+        {"name": "per-caller", "rate": "5/s", "burst": 5},
+        {"name": "words", "rate": "1000/s", "charge": "response",
+         "response_cost": {"json": "/usage/total_tokens"}},
+    ]);
     let remote = json!({
         "name": "remote",
         "issuers": [idp.url("")],

@@ -161,7 +161,10 @@ impl Guard {
     /// # Errors
     /// What no body could cure.
     pub fn admit(&self, headers: &Headers, bodyless: bool) -> Result<(), Refusal> {
-        if bodyless {
+        // An upgrade (RFC 9110 §7.8) has no body that ends: its bytes are another protocol's.
+        let upgrades = headers.value("upgrade").is_some();
+        let announced = ["content-length", "transfer-encoding"];
+        if bodyless || (upgrades && announced.iter().all(|name| headers.value(name).is_none())) {
             return Err(Refusal::NoBody);
         }
         if coded(headers) {

@@ -625,3 +625,17 @@ proptest! {
         prop_assert_eq!(judge(&guard, &body, 5).is_ok(), reference.is_ok());
     }
 }
+
+#[test]
+fn an_upgrade_has_no_body_to_wait_for() {
+    let guard = Guard { content_types: None, ..guard(&["/data"], &[]) };
+    let upgrade = ("upgrade", "websocket");
+    for (headers, want) in [
+        (vec![upgrade], Err(Refusal::NoBody)),
+        (vec![upgrade, ("content-length", "2")], Ok(())),
+        (vec![upgrade, ("transfer-encoding", "chunked")], Ok(())),
+        (vec![], Ok(())),
+    ] {
+        assert_eq!(guard.admit(&Headers::from_pairs(&headers), false), want, "{headers:?}");
+    }
+}

@@ -13,6 +13,9 @@ use crate::path;
 /// Headers by which a server may take another method than that of the request line.
 const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
 
+/// Where [`methods`] has `GET` for `HEAD`.
+const AS_GET: usize = 3;
+
 /// Which rule a request falls under.
 #[derive(Debug)]
 pub enum Choice<'r> {
@@ -50,7 +53,12 @@ pub fn choose<'r>(rules: &'r [Rule], request: &RequestLine<'_>, strict: bool) ->
     };
     let usual = request.reading();
     let mut so_far = None;
-    for method in methods.iter().flatten() {
+    for (index, method) in methods.iter().enumerate() {
+        let Some(method) = method else { continue };
+        // A rule for GET opens nothing for HEAD; it only closes what another rule would open.
+        if index == AS_GET && so_far == Some(None) {
+            break;
+        }
         let mut part = Ambiguity::Method;
         let mut by_host = None;
         for host in hosts(rules, request) {
@@ -138,19 +146,27 @@ fn hosts<'a>(
 }
 
 /// What a server may take for the method: as it is written, in upper case (methods of HTTP/2 may be
-/// lower case, and some servers fold them), or as a header says. `None` where headers say
-/// several things.
-fn methods<'a>(rules: &[Rule], request: &RequestLine<'a>) -> Option<[Option<Cow<'a, [u8]>>; 3]> {
+/// lower case, and some servers fold them), as a header says, or `GET` for `HEAD`. `None` where
+/// headers say several things, or a method that servers echo.
+fn methods<'a>(rules: &[Rule], request: &RequestLine<'a>) -> Option<[Option<Cow<'a, [u8]>>; 4]> {
     let given = Cow::Borrowed(request.method);
-    if rules.iter().all(|rule| rule.matcher.methods.is_none()) {
-        return Some([Some(given), None, None]);
+    // Nothing depends on the method where no rule names one and none lends what could be echoed.
+    let asks =
+        |rule: &Rule| rule.matcher.methods.is_some() || rule.upstream_authorization.is_some();
+    if !rules.iter().any(asks) {
+        return Some([Some(given), None, None, None]);
     }
     let upper = |method: &[u8]| Cow::<'a, [u8]>::Owned(method.to_ascii_uppercase());
     let folded = request.method.iter().any(u8::is_ascii_lowercase);
     let (count, named) = request.headers.among(&OVERRIDES);
-    (count <= 1).then(|| {
-        let named = named.map(|method| upper(method.trim_ascii()));
-        [Some(given), folded.then(|| upper(request.method)), named]
+    let named = named.map(<[u8]>::trim_ascii);
+    // Of a list (RFC 9110 §5.3) some servers take the first, and no rule can name the whole.
+    let several = count > 1 || named.is_some_and(|named| named.contains(&b','));
+    let echoed = named.is_some_and(super::echoes);
+    (!several && !echoed).then(|| {
+        // Servers answer HEAD by what they have for GET (RFC 9110 §9.3.2).
+        let head = (request.method == b"HEAD").then_some(Cow::Borrowed(&b"GET"[..]));
+        [Some(given), folded.then(|| upper(request.method)), named.map(upper), head]
     })
 }
 

@@ -142,14 +142,8 @@ impl Segment {
             }
             Self::Part(before, after) => {
                 let plain = || given.starts_with(before) && given.ends_with(after);
-                let [start, end] = [before, after].map(|text| path::units(text).count());
-                // What begins otherwise is passed over before a long segment is counted.
-                how.folded(given).take(start).eq(how.folded(before)) && {
-                    let all = path::units(given).count();
-                    start.saturating_add(end) < all
-                        && how.folded(given).skip(all.saturating_sub(end)).eq(how.folded(after))
-                        && (how.decoded || plain() || path::is_canonical(given))
-                }
+                how.between(given, before, after).is_some_and(|middle| !middle.is_empty())
+                    && (how.decoded || plain() || path::is_canonical(given))
             }
         }
     }
@@ -169,14 +163,37 @@ impl Segment {
 }
 
 impl Comparison {
-    /// A segment as it is compared. A broken `%` compares as the character that it is.
+    /// A segment as it is compared.
     fn folded(self, segment: &[u8]) -> impl Iterator<Item = Unit> {
-        path::units(segment).map(move |unit| match unit {
+        path::units(segment).map(move |unit| self.fold(unit))
+    }
+
+    /// A unit as it is compared. A broken `%` compares as the character that it is.
+    fn fold(self, unit: Unit) -> Unit {
+        match unit {
             Unit::Byte(byte) | Unit::Broken(byte) if self.ignore_case => {
                 Unit::Byte(byte.to_ascii_lowercase())
             }
             Unit::Broken(byte) => Unit::Byte(byte),
             other => other,
-        })
+        }
+    }
+
+    /// What stands between two texts of which one begins and the other ends a segment. Of the
+    /// segment, which a caller makes as long as it likes, no more is read than the texts are long:
+    /// any number of patterns may ask for it.
+    fn between<'a>(self, segment: &'a [u8], before: &[u8], after: &[u8]) -> Option<&'a [u8]> {
+        let mut middle = segment;
+        for wanted in path::units(before) {
+            let (unit, rest) = path::first_unit(middle)?;
+            middle = (self.fold(unit) == self.fold(wanted)).then_some(rest)?;
+        }
+        let mut after = after;
+        while let Some((wanted, text)) = path::last_unit(after) {
+            let (unit, rest) = path::last_unit(middle)?;
+            middle = (self.fold(unit) == self.fold(wanted)).then_some(rest)?;
+            after = text;
+        }
+        Some(middle)
     }
 }

@@ -167,6 +167,12 @@ impl State {
                 abi::header_add(Map::Request, header.as_bytes(), value.as_bytes())?;
             }
         }
+        // What it names is removed by the next hop (RFC 9110 §7.6.1), and could be ours. A proxy leaves
+        // it in requests to upgrade alone.
+        let connection = headers.value("connection");
+        if connection.is_some_and(|options| !options.eq_ignore_ascii_case(UPGRADE)) {
+            abi::header_replace(Map::Request, b"connection", UPGRADE)?;
+        }
         if !self.policy.token.forward {
             for rewrite in token_source::removal(headers, &self.policy.token) {
                 write_header(&rewrite.name, &rewrite.values)?;
@@ -194,6 +200,9 @@ impl State {
         Ok(())
     }
 }
+
+/// The only option that `connection` has in a request that passes.
+const UPGRADE: &[u8] = b"upgrade";
 
 /// Puts these lines in place of every line of a header.
 fn write_header(name: &[u8], values: &[Vec<u8>]) -> Result<(), HostError> {

@@ -6,6 +6,20 @@ use crate::rule::{Cost, LENT_HEADER, Rule};
 use crate::template::Part;
 use crate::token_source::Place;
 
+/// Headers by which gunicorn, behind a proxy on its own host, takes another path than that of the
+/// request line (`forwarder_headers`). Nobody but a proxy has a use for them.
+const PATH_OVERRIDES: [&str; 2] = ["script-name", "path-info"];
+
+/// What every rule may be decided by: the headers that name another method, and those that say how a
+/// body is read.
+const ALWAYS_JUDGED: [&str; 5] = [
+    "content-encoding",
+    "content-type",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+];
+
 /// Headers of this prefix are ours, whatever follows.
 const RESERVED_PREFIX: &[u8] = b"x-tollgate-";
 
@@ -111,8 +125,9 @@ impl OwnedHeaders {
             Part::Header(name) => Some(name.as_str()),
             _ => None,
         });
-        let judged = Names::of(places.chain(rules).chain(drawn));
-        Self { owned: Names::of(owned), judged, lent: LentKeys::of(&policy.rules) }
+        let judged = Names::of(places.chain(rules).chain(drawn).chain(ALWAYS_JUDGED));
+        let owned = Names::of(owned.chain(PATH_OVERRIDES));
+        Self { owned, judged, lent: LentKeys::of(&policy.rules) }
     }
 
     /// Whether a header of the request has one of our names in any spelling.
@@ -197,6 +212,14 @@ mod tests {
         let others = ["x-auth-subject2", "x-auth-subjec", "xauth-subject", "x-auth-subjecu"];
         for name in others.into_iter().chain(["x-tollgat", "xxtollgate-a", "", "x-plan"]) {
             assert!(!owned.owns(name.as_bytes()), "{name}");
+        }
+    }
+
+    /// gunicorn takes the path below it for that of the request, where the proxy is on its own host.
+    #[test]
+    fn a_header_that_moves_the_path_never_reaches_the_upstream() {
+        for name in ["SCRIPT_NAME", "script_name", "script-name", "Path_Info", "path.info"] {
+            assert!(owned().owns(name.as_bytes()), "{name}");
         }
     }
 

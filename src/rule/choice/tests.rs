@@ -204,6 +204,9 @@ fn neither_letter_case_of_a_method_nor_a_header_that_names_one_chooses_a_weaker_
     static DELETE: Headers = Headers(&[("x-http-method-override", " delete ")]);
     static GET: Headers = Headers(&[("x-method-override", "GET")]);
     static TWO: Headers = Headers(&[("x-http-method", "GET"), ("x-http-method", "GET")]);
+    static LIST: Headers = Headers(&[("x-http-method-override", "DELETE,")]);
+    static OPEN_LIST: Headers = Headers(&[("x-http-method-override", "GET, DELETE")]);
+    static TRACE: Headers = Headers(&[("x-http-method-override", "trace")]);
     static NONE: Headers = Headers(&[]);
     let delete = with_role(rule("delete", methods(&["DELETE"]), Auth::Required), "Admin");
     let read = rule("read", methods(&["GET"]), Auth::None);
@@ -222,6 +225,9 @@ fn neither_letter_case_of_a_method_nor_a_header_that_names_one_chooses_a_weaker_
         ("DELETE", &GET, "delete"),
         ("GET", &GET, "read"),
         ("POST", &TWO, "method"),
+        ("POST", &LIST, "method"),
+        ("POST", &OPEN_LIST, "method"),
+        ("POST", &TRACE, "method"),
     ] {
         let request = RequestLine { headers, ..request(Some("h"), Some("/"), method) };
         assert_eq!(choice(&rules, &request, true), want, "{method} {:?}", headers.0);
@@ -232,6 +238,50 @@ fn neither_letter_case_of_a_method_nor_a_header_that_names_one_chooses_a_weaker_
     // No rule asks for methods: nothing depends on them.
     let request = RequestLine { headers: &TWO, ..request };
     assert_eq!(choice(&rules[2..], &request, true), "rest");
+}
+
+#[test]
+fn a_method_that_a_header_names_is_not_one_that_servers_echo_where_a_key_is_lent() {
+    static TRACE: Headers = Headers(&[("x-method-override", "TRACE")]);
+    let mut lends = rule("lends", Matcher::default(), Auth::Required);
+    lends.upstream_authorization = Some(HeaderSecret::new("Bearer key".into()));
+    let request = RequestLine { headers: &TRACE, ..request(Some("h"), Some("/"), "POST") };
+    assert_eq!(choice(&[lends], &request, true), "method");
+}
+
+/// Servers answer HEAD by what they have for GET.
+#[test]
+fn head_passes_by_no_rule_that_is_weaker_than_that_for_get() {
+    let strict = Matcher { methods: methods(&["GET"]).methods, ..paths(&["/admin"]) };
+    let strict = with_role(rule("strict", strict, Auth::Required), "Admin");
+    let open = rule("open", Matcher::default(), Auth::None);
+    let read = rule("read", methods(&["GET"]), Auth::None);
+    for (rules, path, want) in [
+        (vec![strict.clone(), open.clone()], "/admin", "strict"),
+        (vec![strict, open], "/other", "open"),
+        // And a rule for GET opens nothing for it.
+        (vec![read], "/", "none"),
+    ] {
+        let request = request(Some("h"), Some(path), "HEAD");
+        assert_eq!(choice(&rules, &request, true), want, "{path}");
+    }
+}
+
+#[test]
+fn an_encoded_query_or_fragment_leads_past_no_rule() {
+    let rules = [
+        with_role(rule("strict", paths(&["/secret"]), Auth::Required), "Admin"),
+        rule("open", Matcher::default(), Auth::None),
+    ];
+    for (path, want) in [
+        ("/secret%3fx", "path"),
+        ("/secret%3F", "path"),
+        ("/secret%23x", "path"),
+        ("/other%3fx", "open"),
+    ] {
+        let request = request(Some("h"), Some(path), "GET");
+        assert_eq!(choice(&rules, &request, true), want, "{path}");
+    }
 }
 
 #[test]
