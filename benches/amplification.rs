@@ -95,6 +95,8 @@ fn families(world: &World) -> BTreeMap<String, Arc<Vec<Vec<u8>>>> {
     let genuine = &world.controls()[0].1;
     for (name, path) in [
         ("path: 8 KiB of %61", format!("/{}", "%61".repeat(2700))),
+        ("path: 48 KiB of a beside patterns", format!("/models/{}", "a".repeat(48 << 10))),
+        ("path: 48 KiB of %61;x beside patterns", format!("/models/{};x", "%61".repeat(16 << 10))),
         ("path: 8 KiB of a/", format!("/{}", "a/".repeat(4096))),
         ("path: 8 KiB of ;a", format!("/{}", ";a".repeat(4096))),
         ("path: 8 KiB of %61;a%2F", format!("/{}x", "%61;a%2F".repeat(1024))),
@@ -169,7 +171,10 @@ fn configuration(world: &World, many: &[ManyKeys], crypto: &str, entries: usize)
         "require_any": ["/data", "/input_data"],
     });
     let mut rules: Vec<_> = (0..RULES)
-        .map(|n| json!({"name": format!("r{n}"), "match": {"paths": [format!("/*/r{n}/**")]}}))
+        .map(|n| {
+            let paths = [format!("/*/r{n}/**"), format!("/models/*:op{n}")];
+            json!({"name": format!("r{n}"), "match": {"paths": paths}})
+        })
         .collect();
     let open = |name: &str| json!({"name": name, "match": {"paths": [format!("/{name}")]}, "auth": "none"});
     let mut guarded = open("guarded");

@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr, memchr_iter};
+
 /// The path alone: everything from the first `?` or `#` on is cut (RFC 3986 §3.3).
 pub fn without_query(path: &[u8]) -> &[u8] {
     path.split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default()
@@ -131,9 +133,9 @@ impl Tail {
 /// plain or encoded; `None` when there are none.
 pub fn without_parameters(path: &[u8]) -> Option<Vec<u8>> {
     let start = |segment: &[u8]| {
-        let plain = segment.iter().position(|byte| *byte == b';');
-        let encoded = segment.windows(3).position(|three| three.eq_ignore_ascii_case(b"%3b"));
-        [plain, encoded].into_iter().flatten().min()
+        let plain = memchr(b';', segment);
+        let before = plain.and_then(|at| segment.get(..at)).unwrap_or(segment);
+        escaped(before, |digits| matches!(digits, [b'3', b'b' | b'B'])).or(plain)
     };
     start(path)?;
     let cut = |segment| start(segment).and_then(|at| segment.get(..at)).unwrap_or(segment);
@@ -145,10 +147,16 @@ pub fn without_parameters(path: &[u8]) -> Option<Vec<u8>> {
 /// `ignore_path_parameters_in_path_matching`, or up to its first encoded `?` or `#`, which end the
 /// path for a server that decodes it and hands it on; `None` when there is none.
 pub fn before_parameters(path: &[u8]) -> Option<&[u8]> {
-    let encoded = |three: &[u8]| matches!(three, [b'%', b'3', b'f' | b'F'] | b"%23");
-    let plain = path.iter().position(|byte| *byte == b';');
-    let at = [plain, path.windows(3).position(encoded)].into_iter().flatten().min()?;
-    path.get(..at)
+    let plain = memchr(b';', path);
+    let before = plain.and_then(|at| path.get(..at)).unwrap_or(path);
+    let ends = |digits: &[u8; 2]| matches!(digits, [b'3', b'f' | b'F'] | b"23");
+    path.get(..escaped(before, ends).or(plain)?)
+}
+
+/// Where the first `%` stands that two such bytes follow.
+fn escaped(text: &[u8], fits: impl Fn(&[u8; 2]) -> bool) -> Option<usize> {
+    let digits = |at: usize| text.get(at..)?.get(1..)?.first_chunk();
+    memchr_iter(b'%', text).find(|at| digits(*at).is_some_and(&fits))
 }
 
 /// Whether a segment is written as RFC 3986 §6.2.2 normalises it: what may stand plain does

@@ -1,5 +1,7 @@
 //! Patterns of `match.paths`.
 
+use memchr::memchr;
+
 use crate::path::{self, Unit};
 
 /// An entry of `match.paths`.
@@ -98,14 +100,18 @@ impl PathPattern {
                 _ => segments,
             };
         }
-        let mut given = path.split(|byte| *byte == b'/');
+        // By whole words: a caller makes a segment long, and every pattern looks for its end.
+        let mut rest = Some(path);
         for segment in segments {
-            match given.next() {
-                Some(text) if segment.matches(text, how) => {}
-                _ => return false,
+            let Some(given) = rest else { return false };
+            let end = memchr(b'/', given);
+            let text = end.and_then(|at| given.get(..at)).unwrap_or(given);
+            if !segment.matches(text, how) {
+                return false;
             }
+            rest = end.and_then(|at| given.get(at..)?.get(1..));
         }
-        self.rest || given.next().is_none()
+        self.rest || rest.is_none()
     }
 
     /// Whether every path that `other` matches is matched by `self`.
