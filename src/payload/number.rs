@@ -1,13 +1,13 @@
 //! JSON numbers (RFC 8259 §6), read byte by byte and rounded up to whole ones.
 
-/// From here on a further digit only counts for rounding.
-const FULL: u64 = 1_000_000_000_000_000_000;
+/// Above this a further digit only counts for rounding, and at this one beyond 5: 2⁶⁴ − 1 ends in it.
+const FULL: u64 = u64::MAX / 10;
 
 /// A number on its way. It takes a few words, however many digits there are.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Number {
     negative: bool,
-    /// The leading digits without zeros at the front, up to 19 of them.
+    /// The leading digits without zeros at the front, as many as fit.
     digits: u64,
     /// A digit that is not 0 follows them.
     more: bool,
@@ -46,7 +46,7 @@ impl Number {
     fn digit(&mut self, digit: u8) {
         if self.part == Part::Power {
             self.power = self.power.saturating_mul(10).saturating_add(digit.into());
-        } else if self.digits < FULL {
+        } else if !self.more && (self.digits < FULL || (self.digits == FULL && digit <= 5)) {
             self.digits = self.digits.saturating_mul(10).saturating_add(digit.into());
             self.scale = self.scale.saturating_sub(i64::from(self.part == Part::Fraction));
         } else {
@@ -97,6 +97,11 @@ mod tests {
         for (text, want) in [
             ("300", 300),
             ("300.0", 300),
+            ("18446744069999999999", 18_446_744_069_999_999_999),
+            ("18446744073709551614", u64::MAX - 1),
+            ("18446744073709551615", u64::MAX),
+            ("18446744073709551616", u64::MAX),
+            ("184467440737095516190e-1", u64::MAX),
             ("3e2", 300),
             ("3E+2", 300),
             ("0.3e3", 300),
