@@ -5,7 +5,7 @@
 //! A request flows through the modules in this order:
 //!
 //! ```text
-//! headers → rule → token → claims → principal → body → limits → verdict → headers, filter state, reply
+//! headers → rule → token → claims → principal → limits → body → verdict → headers, filter state, reply
 //! ```
 //!
 //! - [`headers`]: the request's headers, read in place from the host's buffer.

@@ -6,7 +6,7 @@ mod order;
 mod path_pattern;
 mod secret;
 
-pub use choice::{Ambiguity, Choice, choose};
+pub use choice::{Ambiguity, Choice, METHOD_OVERRIDES, choose};
 pub use header_pattern::{Fit, HeaderLookup, HeaderPattern};
 pub use path_pattern::{PathPattern, PathPatternError};
 pub use secret::{HeaderSecret, LENT_HEADER};

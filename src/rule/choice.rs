@@ -11,7 +11,8 @@ use super::{Fit, Reading, RequestLine, Rule};
 use crate::path;
 
 /// Headers by which a server may take another method than that of the request line.
-const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+pub const METHOD_OVERRIDES: [&str; 3] =
+    ["x-http-method-override", "x-http-method", "x-method-override"];
 
 /// Where [`methods`] has `GET` for `HEAD`.
 const AS_GET: usize = 3;
@@ -158,7 +159,7 @@ fn methods<'a>(rules: &[Rule], request: &RequestLine<'a>) -> Option<[Option<Cow<
     }
     let upper = |method: &[u8]| Cow::<'a, [u8]>::Owned(method.to_ascii_uppercase());
     let folded = request.method.iter().any(u8::is_ascii_lowercase);
-    let (count, named) = request.headers.among(&OVERRIDES);
+    let (count, named) = request.headers.among(&METHOD_OVERRIDES);
     let named = named.map(<[u8]>::trim_ascii);
     // Of a list (RFC 9110 §5.3) some servers take the first, and no rule can name the whole.
     let several = count > 1 || named.is_some_and(|named| named.contains(&b','));

@@ -2,7 +2,7 @@
 
 use crate::headers::{Headers, fold, same_name};
 use crate::policy::Policy;
-use crate::rule::{Cost, LENT_HEADER, Rule};
+use crate::rule::{Cost, LENT_HEADER, METHOD_OVERRIDES, Rule};
 use crate::template::Part;
 use crate::token_source::Place;
 
@@ -10,15 +10,8 @@ use crate::token_source::Place;
 /// request line (`forwarder_headers`). Nobody but a proxy has a use for them.
 const PATH_OVERRIDES: [&str; 2] = ["script-name", "path-info"];
 
-/// What every rule may be decided by: the headers that name another method, and those that say how a
-/// body is read.
-const ALWAYS_JUDGED: [&str; 5] = [
-    "content-encoding",
-    "content-type",
-    "x-http-method",
-    "x-http-method-override",
-    "x-method-override",
-];
+/// Headers that say how a body is read.
+const BODY_FORMS: [&str; 2] = ["content-encoding", "content-type"];
 
 /// Headers of this prefix are ours, whatever follows.
 const RESERVED_PREFIX: &[u8] = b"x-tollgate-";
@@ -125,7 +118,8 @@ impl OwnedHeaders {
             Part::Header(name) => Some(name.as_str()),
             _ => None,
         });
-        let judged = Names::of(places.chain(rules).chain(drawn).chain(ALWAYS_JUDGED));
+        let judged =
+            Names::of(places.chain(rules).chain(drawn).chain(METHOD_OVERRIDES).chain(BODY_FORMS));
         let owned = Names::of(owned.chain(PATH_OVERRIDES));
         Self { owned, judged, lent: LentKeys::of(&policy.rules) }
     }
