@@ -1,4 +1,4 @@
-//! What the pages under docs/ and the files under azure/ show is true: every configuration loads,
+//! The pages under docs/ and the files under examples/azure/ are true: every configuration loads,
 //! every link to a file leads somewhere, every network policy says what its page says of it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -116,7 +116,7 @@ fn anchors(page: &str) -> BTreeSet<String> {
 
 #[test]
 fn network_policies_let_the_gateway_alone_reach_models_and_it_alone_what_it_needs() {
-    let policies = docs::manifests("azure/networkpolicy.yaml");
+    let policies = docs::manifests("examples/azure/networkpolicy.yaml");
     let policy = |name: &str| {
         let found = policies.iter().find(|policy| policy["metadata"]["name"] == name);
         let policy = found.unwrap_or_else(|| panic!("{name}"));
@@ -161,7 +161,7 @@ fn network_policies_let_the_gateway_alone_reach_models_and_it_alone_what_it_need
         assert!(!peers.is_empty() && peers.iter().all(narrow), "{rule}");
     }
 
-    let [cilium] = &docs::manifests("azure/networkpolicy-cilium.yaml")[..] else {
+    let [cilium] = &docs::manifests("examples/azure/networkpolicy-cilium.yaml")[..] else {
         panic!("one policy")
     };
     assert_eq!(cilium["spec"]["endpointSelector"], gateway);
@@ -179,7 +179,7 @@ fn network_policies_let_the_gateway_alone_reach_models_and_it_alone_what_it_need
 /// What the configuration grants is what the registration offers.
 #[test]
 fn the_roles_of_the_guide_are_those_that_the_registration_offers() {
-    let text = std::fs::read_to_string(root().join("azure/app-roles.json")).unwrap();
+    let text = std::fs::read_to_string(root().join("examples/azure/app-roles.json")).unwrap();
     let roles: Vec<Value> = serde_json::from_str(&text).unwrap();
     let offered: BTreeSet<_> = roles.iter().map(|role| role["value"].as_str().unwrap()).collect();
     let config =

@@ -1,5 +1,5 @@
-//! `azure/score.py` as it is, with `azure-identity` as it is: only the place that hands out tokens
-//! is ours, and it speaks what the one of Azure App Service speaks. The configurations are those of
+//! `examples/azure/score.py` and `azure-identity` as they are: only the endpoint that hands out tokens
+//! is ours, and it speaks the protocol of Azure App Service. The configurations are those of
 //! docs/azure-ml.md, in a real Envoy.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -95,7 +95,7 @@ impl World {
         .await;
         let mut command = tokio::process::Command::new(&self.python);
         command
-            .arg(support::root().join("azure/score.py"))
+            .arg(support::root().join("examples/azure/score.py"))
             .arg(format!("http://{}{path}", self.envoy.address()))
             // Nothing of the machine's own identities, proxies or configuration.
             .env_clear()

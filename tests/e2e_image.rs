@@ -297,8 +297,8 @@ fn a_release_is_the_same_twice_and_its_examples_name_its_digests() {
     };
     for (file, what) in [
         ("istio/base/plugin.yaml", "compat"),
-        ("envoy-gateway/policy.yaml", "compat"),
-        ("envoy-gateway/policy-http.yaml", "module"),
+        ("examples/envoy-gateway/policy.yaml", "compat"),
+        ("examples/envoy-gateway/policy-http.yaml", "module"),
     ] {
         let example = unpack(&archive, &format!("tollgate-1.2.3-examples/{file}"));
         let example = String::from_utf8(example).unwrap();

@@ -191,7 +191,7 @@ async fn envoy_gateways_policy_finds_its_keys_in_the_cluster_of_the_bootstrap() 
     let signer = Signer::new("RS256", "common");
     let (idp, folder) = (entra(&signer), Folder::new());
     let upstream = Upstream::start().await;
-    let proxy = read("envoy-gateway/proxy.yaml").remove(0);
+    let proxy = read("examples/envoy-gateway/proxy.yaml").remove(0);
     let authority = folder.file("ca.crt", idp.ca_pem());
     let bootstrap = example::adapt(
         text(&proxy, "/spec/bootstrap/value").to_owned(),
@@ -204,7 +204,7 @@ async fn envoy_gateways_policy_finds_its_keys_in_the_cluster_of_the_bootstrap() 
         ],
     );
     let cluster = manifests::documents(&bootstrap)[0]["static_resources"]["clusters"][0].clone();
-    let policy = read("envoy-gateway/policy.yaml").remove(0);
+    let policy = read("examples/envoy-gateway/policy.yaml").remove(0);
     let envoy = Envoy::builder(binary)
         .upstream(upstream.address())
         .raw_cluster(cluster)

@@ -87,14 +87,14 @@ fn every_overlay_that_guards_bodies_has_the_buffer_filter_behind_on_the_same_pro
 
 #[test]
 fn envoy_gateway_has_a_policy_that_buffers_for_those_that_guard_bodies() {
-    let policy = read("envoy-gateway/buffer.yaml").remove(0);
+    let policy = read("examples/envoy-gateway/buffer.yaml").remove(0);
     assert_eq!(policy["kind"], "BackendTrafficPolicy");
     assert_eq!(policy["spec"]["requestBuffer"]["limit"], "1Mi");
-    let proxy = read("envoy-gateway/proxy.yaml").remove(0);
+    let proxy = read("examples/envoy-gateway/proxy.yaml").remove(0);
     let behind = json!([{"name": "envoy.filters.http.buffer", "after": "envoy.filters.http.wasm"}]);
     assert_eq!(proxy["spec"]["filterOrder"], behind);
     for file in ["policy", "policy-http"] {
-        let plugin = read(format!("envoy-gateway/{file}.yaml")).remove(0);
+        let plugin = read(format!("examples/envoy-gateway/{file}.yaml")).remove(0);
         assert_eq!(plugin["metadata"]["namespace"], policy["metadata"]["namespace"]);
         assert_eq!(plugin["spec"]["targetRefs"], policy["spec"]["targetRefs"]);
         assert_ne!(plugin["spec"]["wasm"][0]["config"]["hold_head"], true);

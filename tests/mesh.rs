@@ -68,13 +68,13 @@ fn built(test: &str) -> Option<&'static [(String, Vec<Value>)]> {
 
 #[test]
 fn every_file_is_yaml_and_part_of_a_kustomization() {
-    for path in files("istio").into_iter().chain(files("envoy-gateway")) {
+    for path in files("istio").into_iter().chain(files("examples/envoy-gateway")) {
         let documents = read(&path);
         assert!(documents.iter().all(|document| !document.is_null()), "{}", path.display());
         let folder = path.parent().unwrap();
         let kustomization = folder.join("kustomization.yaml");
         // The mesh configuration and Envoy Gateway's manifests are applied as they are.
-        if folder == Path::new("istio") || folder == Path::new("envoy-gateway") {
+        if folder == Path::new("istio") || folder == Path::new("examples/envoy-gateway") {
             assert!(!root().join(kustomization).is_file());
             continue;
         }
@@ -131,7 +131,11 @@ fn what_a_definition_does_not_know_is_noticed() {
         plugin["spec"][field] = value;
         assert_eq!(definitions.errors(&plugin).unwrap().len(), 1, "{plugin:#}");
     }
-    assert_eq!(definitions.errors(&read("envoy-gateway/gateway.yaml")[0]), None, "no definition");
+    assert_eq!(
+        definitions.errors(&read("examples/envoy-gateway/gateway.yaml")[0]),
+        None,
+        "no definition"
+    );
 }
 
 #[test]
@@ -329,8 +333,8 @@ fn the_plugin_config_of_the_overlays_is_the_shipped_one() {
 #[test]
 fn envoy_gateways_policies_fit_their_definition_and_the_gateway() {
     let definitions = Definitions::load();
-    let infrastructure = read("envoy-gateway/gateway.yaml");
-    let proxy = read("envoy-gateway/proxy.yaml").remove(0);
+    let infrastructure = read("examples/envoy-gateway/gateway.yaml");
+    let proxy = read("examples/envoy-gateway/proxy.yaml").remove(0);
     let class = one(&infrastructure, "GatewayClass");
     let gateway = one(&infrastructure, "Gateway");
     let parameters = &class["spec"]["parametersRef"];
@@ -349,10 +353,10 @@ fn envoy_gateways_policies_fit_their_definition_and_the_gateway() {
     let entra = entra.iter().find(|cluster| cluster["name"] == "entra").unwrap();
     assert_eq!(clusters, std::slice::from_ref(entra), "as in envoy/gateway.yaml");
 
-    fits(definitions.as_ref(), &read("envoy-gateway/buffer.yaml").remove(0));
+    fits(definitions.as_ref(), &read("examples/envoy-gateway/buffer.yaml").remove(0));
     let mut configs = Vec::new();
     for (file, source) in [("policy", "image"), ("policy-http", "http")] {
-        let policy = read(format!("envoy-gateway/{file}.yaml")).remove(0);
+        let policy = read(format!("examples/envoy-gateway/{file}.yaml")).remove(0);
         fits(definitions.as_ref(), &policy);
         let target = &policy["spec"]["targetRefs"][0];
         assert_eq!(target["kind"], "Gateway");
