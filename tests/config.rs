@@ -100,7 +100,7 @@ fn schema() -> &'static jsonschema::Validator {
 }
 
 fn schema_text() -> Value {
-    serde_json::from_str(include_str!("../schema/tollgate.schema.json")).unwrap()
+    serde_json::from_str(include_str!("../docs/tollgate.schema.json")).unwrap()
 }
 
 /// What loads is valid by the published schema, too.

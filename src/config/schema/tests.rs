@@ -17,7 +17,7 @@ const MARK: &str = "<!-- From here on generated from src/config/schema: see its 
 fn the_published_schema_is_current() {
     let mut text = serde_json::to_string_pretty(&json::document()).unwrap();
     text.push('\n');
-    current("schema/tollgate.schema.json", |_| text);
+    current("docs/tollgate.schema.json", |_| text);
 }
 
 #[test]
