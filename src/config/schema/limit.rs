@@ -4,61 +4,62 @@ use super::record::record;
 use super::{Count, OneOrMore, RateText, RawCharge, RawGrant};
 
 record! {
-    /// A limit: one bucket of tokens for each value of its key.
+    /// A limit: one token bucket for each value of its key.
     RawLimit { "dependentRequired": { "response_cost": ["charge"] } } [
-        /// The name: a label in metrics and rules; unique.
+        /// The unique name, used in rules and metrics.
         name: String { "required": true, "pattern": "^[a-z0-9_-]{1,32}$" },
-        /// A template: who shares a bucket. Where it has no value, the address of the client.
+        /// The template of the bucket key: requests with the same value share a bucket. If the
+        /// template has no value, the client address is the key.
         key: String { "default": "{@identity}" },
-        /// How fast a bucket fills.
+        /// The refill rate of a bucket.
         rate: RateText { "required": true },
-        /// How much a bucket holds. By default the N of the rate.
+        /// The capacity of a bucket. Default: the N of the rate.
         burst: Count { "minimum": 1 },
-        /// Other rates for some callers: the first that matches is taken.
+        /// Other rates for some callers. The first matching tier applies.
         tiers: Vec<RawTier> { "minItems": 1 },
-        /// The claim that holds a caller's own rate.
+        /// A claim that contains the caller's own rate.
         rate_claim: RawRateClaim,
-        /// When a request is charged. `request`: when it comes; `response`: what `response_cost`
-        /// finds, when the response ends.
+        /// When a request is charged. `request`: on arrival; `response`: at the end of the
+        /// response, by the value of `response_cost`.
         charge: RawCharge { "default": "request" },
-        /// What a response costs; with `charge: response` and only there.
+        /// The cost of a response. Required with `charge: response`, and only allowed there.
         response_cost: RawResponseCost,
-        /// Whether the limit decides and reports, and lets pass.
+        /// Whether the limit makes and reports decisions without refusing requests.
         dry_run: bool { "default": false },
     ]
 }
 
 record! {
-    /// Another rate for some callers.
+    /// A rate for some callers.
     RawTier [
-        /// What the caller must be granted.
+        /// The grants that the caller needs.
         when: RawGrant { "required": true },
-        /// How fast the bucket fills.
+        /// The refill rate of the bucket.
         rate: RateText { "required": true },
-        /// How much the bucket holds. By default the N of the rate.
+        /// The capacity of the bucket. Default: the N of the rate.
         burst: Count { "minimum": 1 },
     ]
 }
 
 record! {
-    /// A claim that holds the caller's own rate.
+    /// A claim that contains the caller's own rate.
     RawRateClaim [
-        /// The claim: a name, or a JSON Pointer where it begins with `/`. Its value is the N of the
+        /// The claim: a name, or a JSON Pointer if it starts with `/`. Its value is the N of the
         /// rate.
         claim: String { "required": true, "minLength": 1 },
-        /// The highest rate, and the period of all.
+        /// The maximum rate. Its period applies to all claimed rates.
         max: RateText { "required": true },
     ]
 }
 
 record! {
-    /// What a response costs.
+    /// The cost of a response.
     RawResponseCost [
-        /// A JSON Pointer to a number in the body of the response, or several: the first that the
-        /// response has counts. Fractions are rounded up; a negative number costs nothing.
+        /// One or several JSON Pointers to a number in the response body. The first pointer that
+        /// resolves applies. Fractions are rounded up; a negative number costs nothing.
         json: OneOrMore { "required": true },
-        /// What a response without the number costs: one with a content coding, one that breaks off,
-        /// one that the caller does not wait for. By default the cost of the rule.
+        /// The cost of a response without the number: a compressed response, an incomplete one, or
+        /// one that the caller abandons. Default: the cost of the rule.
         missing: Count { "minimum": 0, "maximum": 1_000_000_000 },
     ]
 }

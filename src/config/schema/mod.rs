@@ -24,120 +24,124 @@ pub(super) use unions::{
 record! {
     /// The configuration of tollgate.
     RawConfig [
-        /// Who may issue tokens.
+        /// The issuers whose tokens are accepted, and their keys.
         providers: Vec<RawProvider> { "required": true, "minItems": 1 },
-        /// Where tokens are looked for. By default in the authorization header alone.
+        /// Where the filter looks for tokens. Default: only the authorization header.
         token: RawToken,
-        /// Which requests need a token, what its caller must be granted, and which limits they take
-        /// from. The first rule that matches decides; a request that none matches is refused
-        /// (`no_rule`). By default one rule `default` that matches all and requires a token.
+        /// Which requests require a token, what the caller must be granted, and which limits apply.
+        /// The first matching rule decides; a request without a matching rule is refused
+        /// (`no_rule`). Default: one rule named `default` that matches all requests and requires a
+        /// token.
         rules: Vec<RawRule> { "minItems": 1 },
-        /// The limits that rules name.
+        /// The limits that rules refer to by name.
         limits: Vec<RawLimit>,
-        /// What a verified request is tagged with. By default `identity` (`{@identity}`), `subject`
-        /// (`{sub}`) and `issuer` (`{iss}`), each in a header `x-auth-<name>`.
+        /// The tags of verified requests. Default: `identity` (`{@identity}`), `subject` (`{sub}`)
+        /// and `issuer` (`{iss}`), each also in the header `x-auth-<name>`.
         tags: Vec<RawTag>,
-        /// What callers see of a decision.
+        /// How decisions are reported to callers.
         responses: RawResponses,
-        /// What observers see of a decision.
+        /// How decisions are reported to logs and metrics.
         telemetry: RawTelemetry,
-        /// How hashed tags are keyed.
+        /// The key for hashed tags.
         privacy: RawPrivacy,
-        /// Who checks signatures. `auto`: the host's native verifier where a self-test passes, else
-        /// the module; `module`: the module.
+        /// The signature verifier. `auto`: the host's native verifier for algorithms that pass a
+        /// self-test, otherwise the module; `module`: always the module.
         crypto: RawCrypto { "default": "auto" },
-        /// The memory of verified tokens, for each worker.
+        /// The cache of verified tokens; each worker has its own.
         token_cache: RawTokenCache,
-        /// The memory of limits, shared by all workers.
+        /// The table of buckets, shared by all workers.
         store: RawStore,
-        /// How much of an address is one caller, where callers are known by their address: in limits,
-        /// concurrency and `{@client_address}`.
+        /// How client addresses are grouped into callers in limits, in `concurrency` and in
+        /// `{@client_address}`.
         client_address: RawClientAddress,
-        /// Whether the head of a guarded request waits for the verdict on its body. The plugin must
-        /// have `allow_on_headers_stop_iteration: true` beside it (Envoy); elsewhere Envoy's buffer
-        /// filter behind tollgate does the same.
+        /// Whether the headers of a guarded request wait for the verdict on its body. Requires
+        /// `allow_on_headers_stop_iteration: true` in Envoy's plugin configuration. Where that
+        /// cannot be set, use Envoy's buffer filter behind tollgate instead.
         hold_head: bool { "default": false },
-        /// What happens when the store cannot answer. `deny`: the request is refused
+        /// What happens when the bucket store cannot answer. `deny`: the request is refused
         /// (`store_unavailable`); `allow`: it passes.
         failure_mode: RawFailureMode { "default": "deny" },
-        /// What happens to a path with more than one reading: `%2F`, `%5C`, `\`, `//`, `/../`,
-        /// `/./` or invalid percent-encoding. `reject`: it is refused (`path_ambiguous`); `allow`:
-        /// rules judge it as it is.
+        /// How to treat a path that can be read in more than one way: `%2F`, `%5C`, `\`, `//`,
+        /// `/../`, `/./` or invalid percent-encoding. `reject`: the request is refused
+        /// (`path_ambiguous`); `allow`: rules match the path as it is.
         ambiguous_paths: RawAmbiguousPaths { "default": "reject" },
-        /// Whether everything is decided and reported, and nothing refused.
+        /// Whether the filter makes and reports decisions without refusing any request.
         dry_run: bool { "default": false },
     ]
 }
 
 record! {
-    /// Where tokens are looked for.
+    /// Where the filter looks for tokens.
     RawToken [
-        /// The places of a token. A request with two different tokens is refused
-        /// (`token_multiple`). By default the authorization header with the prefix `Bearer `.
+        /// The locations of a token. A request with two different tokens is refused
+        /// (`token_multiple`). Default: the authorization header with the prefix `Bearer `.
         from: Vec<RawFrom> { "minItems": 1 },
-        /// Whether the upstream gets the token; otherwise it is removed from wherever it was found.
+        /// Whether the token is forwarded to the upstream. If false, it is removed from every
+        /// location where it was found.
         forward: bool { "default": true },
-        /// The longest token that is looked at.
+        /// The maximum length of a token; longer tokens are refused (`token_too_large`).
         max_bytes: Size { "default": "16KiB", "bounds": "256 to 65536" },
     ]
 }
 
 record! {
-    /// A place of a token: exactly one of `header`, `cookie`, `query`, `websocket_protocol` and
-    /// `websocket_protocol_after`.
+    /// One location of a token: exactly one of `header`, `cookie`, `query`, `websocket_protocol`
+    /// and `websocket_protocol_after`.
     RawFrom { "oneOf": [
         { "required": ["header"] }, { "required": ["cookie"] }, { "required": ["query"] },
         { "required": ["websocket_protocol"] }, { "required": ["websocket_protocol_after"] },
     ], "dependentRequired": { "prefix": ["header"] } } [
-        /// A request header.
+        /// The name of a request header.
         header: String,
-        /// What stands before the token in the header; letter case does not matter.
+        /// The text before the token in the header; compared without regard to case.
         prefix: String { "default": "" },
-        /// A cookie.
+        /// The name of a cookie.
         cookie: String,
-        /// A parameter of the query.
+        /// The name of a query parameter.
         query: String,
-        /// The beginning of a WebSocket subprotocol, whose rest is the token: in base64url where it
-        /// begins with `base64url.`, else as it is.
+        /// The prefix of a WebSocket subprotocol whose remainder is the token. With a prefix that
+        /// starts with `base64url.` the remainder is base64url-encoded.
         websocket_protocol: String,
-        /// The WebSocket subprotocol that the token follows in the list, such as `bearer`; both are
-        /// removed with `forward: false`.
+        /// The WebSocket subprotocol, such as `bearer`, whose next list entry is the token.
+        /// `forward: false` removes both entries.
         websocket_protocol_after: String,
     ]
 }
 
 record! {
-    /// What a verified request is tagged with: a request header, filter state, or both.
+    /// One tag of verified requests: a request header, filter state, or both.
     RawTag [
-        /// The name: filter state `wasm.tollgate.<name>`, unless `filter_state` is false.
+        /// The name of the tag. It is written to filter state `wasm.tollgate.<name>` unless
+        /// `filter_state` is false.
         name: String { "required": true, "pattern": "^[a-z0-9_-]{1,32}$" },
-        /// A template: the value.
+        /// The template of the value.
         value: String { "required": true, "minLength": 1 },
-        /// The request header that carries the value. It is removed from every incoming request
-        /// first, in all its spellings.
+        /// The request header for the value. The filter first removes it, in all spellings, from
+        /// every incoming request.
         header: String,
-        /// Whether the value is replaced by its keyed hash; see `privacy`.
+        /// Whether the value is replaced with its keyed hash; see `privacy`.
         hash: bool { "default": false },
-        /// Whether the value becomes filter state.
+        /// Whether the value is written to filter state.
         filter_state: bool { "default": true },
     ]
 }
 
 record! {
-    /// What callers see of a decision.
+    /// How decisions are reported to callers.
     RawResponses [
-        /// The realm of `WWW-Authenticate`.
+        /// The realm in `WWW-Authenticate`.
         realm: String { "minLength": 1 },
-        /// The body of a refusal. `problem`: a problem document (RFC 9457); `empty`: none.
+        /// The body of a refusal. `problem`: a problem document (RFC 9457); `empty`: no body.
         body: RawBody { "default": "problem" },
-        /// The headers about limits. `ietf`: RateLimit and RateLimit-Policy; `x`: X-RateLimit-*;
-        /// `both`; `off`.
+        /// The rate limit headers of responses. `ietf`: RateLimit and RateLimit-Policy; `x`:
+        /// X-RateLimit-*; `both`; `off`.
         ratelimit_headers: RawRatelimitHeaders { "default": "ietf" },
-        /// The URL of the metadata of the protected resource (RFC 9728), which the filter serves and
-        /// names in its challenges. Or a list of several resources: a challenge names the first that
-        /// fits the host and path of the request.
+        /// The URL of the protected resource metadata (RFC 9728). The filter serves the document
+        /// and names its URL in challenges. For several resources, a list: a challenge names the
+        /// first entry that matches the host and path of the request.
         resource_metadata: RawMetadata,
-        /// What browsers are told on replies of the filter, and whether it answers preflights.
+        /// CORS headers on the filter's own replies. If set, the filter also answers preflight
+        /// requests.
         cors: RawCors,
     ]
 }
@@ -145,77 +149,78 @@ record! {
 record! {
     /// One protected resource and its metadata (RFC 9728).
     RawResource [
-        /// The URL of the document, which the filter serves at its path; where two have the same
-        /// path, at its host.
+        /// The URL of the document. The filter serves the document at the path of the URL; if two
+        /// entries share a path, the host selects the document.
         url: String { "required": true },
-        /// The identifier of the resource. By default what the URL is the metadata of:
-        /// `https://host/path` for `https://host/.well-known/oauth-protected-resource/path`.
+        /// The resource identifier. Default: derived from the URL, `https://host/path` for
+        /// `https://host/.well-known/oauth-protected-resource/path`.
         resource: String,
-        /// The hosts whose challenges name it, as in `match.hosts`. By default all.
+        /// The hosts whose challenges name this document, as in `match.hosts`. Default: all.
         hosts: Vec<String> { "minItems": 1 },
-        /// The paths whose challenges name it, as in `match.paths`. By default all.
+        /// The paths whose challenges name this document, as in `match.paths`. Default: all.
         paths: Vec<String> { "minItems": 1 },
-        /// The providers whose issuers are listed as authorization servers. By default all.
+        /// The providers whose issuers are listed as authorization servers. Default: all.
         providers: Vec<String> { "minItems": 1 },
-        /// The scopes that are listed. By default those that rules ask for.
+        /// The listed scopes. Default: the scopes that rules require.
         scopes: Vec<String> { "minItems": 1 },
     ]
 }
 
 record! {
-    /// Which pages may read the filter's own replies.
+    /// Which origins may read the filter's own replies.
     RawCors [
-        /// Origins such as `https://app.example.com` or `https://[::1]:8443`; `https://*.example.com`
-        /// for every host below one; or `*` for all.
+        /// Origins such as `https://app.example.com` or `https://[::1]:8443`;
+        /// `https://*.example.com` for all subdomains; or `*` for all origins.
         allow_origins: Vec<String> { "required": true, "minItems": 1 },
-        /// Whether browsers may send credentials; not beside `*`.
+        /// Whether browsers may send credentials. Cannot be combined with the origin `*`.
         allow_credentials: bool { "default": false },
     ]
 }
 
 record! {
-    /// What observers see of a decision.
+    /// How decisions are reported to logs and metrics.
     RawTelemetry [
-        /// Which decisions write filter state `wasm.tollgate.*`.
+        /// Which decisions are written to filter state `wasm.tollgate.*`.
         filter_state: RawFilterState { "default": "all" },
-        /// Whether the filter counts.
+        /// Whether the filter emits metrics.
         metrics: bool { "default": true },
     ]
 }
 
 record! {
-    /// How hashed tags are keyed.
+    /// The key for hashed tags.
     RawPrivacy [
-        /// The environment variable of the VM with the key of HMAC-SHA256. At least 32 bytes.
+        /// The VM environment variable that holds the HMAC-SHA256 key of at least 32 bytes.
         hash_key_env: String { "required": true, "pattern": "^[A-Za-z_][A-Za-z0-9_]{0,127}$" },
     ]
 }
 
 record! {
-    /// The memory of verified tokens, for each worker.
+    /// The cache of verified tokens; each worker has its own.
     RawTokenCache [
-        /// How many tokens; 0 turns it off.
+        /// The maximum number of cached tokens; 0 disables the cache.
         entries: Count { "default": 10_000, "maximum": 1_000_000 },
-        /// How long a token is remembered at most.
+        /// The maximum time that a token stays in the cache.
         max_age: DurationText { "default": "5m", "bounds": "1s to 24h" },
     ]
 }
 
 record! {
-    /// The memory of limits, shared by all workers.
+    /// The table of buckets, shared by all workers.
     RawStore [
-        /// How many identities have buckets of their own at once.
+        /// The number of buckets for verified callers in the table.
         max_identities: Count { "default": 131_072, "minimum": 8, "maximum": 16_777_216 },
     ]
 }
 
 record! {
-    /// How much of an address is one caller.
+    /// How client addresses are grouped into callers.
     RawClientAddress [
-        /// How many bits of an IPv4 address. An IPv4 address in an IPv6 one (`::ffff:192.0.2.1`) is
-        /// that IPv4 address.
+        /// The prefix length for IPv4 addresses. An IPv4-mapped IPv6 address (`::ffff:192.0.2.1`)
+        /// counts as IPv4.
         ipv4_prefix: Count { "default": 32, "minimum": 1, "maximum": 32 },
-        /// How many bits of an IPv6 address: a host may use any address of its /64.
+        /// The prefix length for IPv6 addresses. The default is /64 because a host can use any
+        /// address of its /64.
         ipv6_prefix: Count { "default": 64, "minimum": 1, "maximum": 128 },
     ]
 }

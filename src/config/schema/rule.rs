@@ -6,59 +6,61 @@ use super::record::record;
 use super::{Count, RawAmbiguousPaths, RawAuth, RawCost, RawTrailingSlash, Scalar, Size};
 
 record! {
-    /// What is asked of the requests that match.
+    /// What a rule requires of matching requests.
     RawRule [
-        /// The name: a label in metrics and logs; unique.
+        /// The unique name, used in metrics and logs.
         name: String { "required": true, "pattern": "^[a-z0-9_-]{1,32}$" },
-        /// The requests that the rule is for. By default all.
+        /// The requests that the rule applies to. Default: all.
         matcher = "match": RawMatch,
-        /// Whether a token is needed. `optional`: one that is there must be valid; `none`: none is
-        /// looked at.
+        /// Whether a token is required. `optional`: a token that is present must be valid; `none`:
+        /// tokens are ignored.
         auth: RawAuth { "default": "required" },
-        /// The names of the providers whose tokens are let in. By default all.
+        /// The names of the providers whose tokens are accepted. Default: all.
         providers: Vec<String> { "minItems": 1 },
-        /// What the caller must be granted: any entry admits. By default every valid token.
+        /// The grants that the caller needs; one matching entry is enough. Default: every valid
+        /// token is admitted.
         allow: Vec<RawGrant> { "minItems": 1 },
-        /// The names of the limits that must all have tokens left.
+        /// The names of the limits that apply. Every limit must have enough tokens left.
         limits: Vec<String> { "default": [] },
-        /// How many tokens a request takes from each limit: a number, or where it is found.
+        /// The number of tokens that a request takes from each limit, or where to find that number.
         cost: RawCost { "default": 1 },
-        /// How many requests of one identity may be in flight. By default any number.
+        /// The maximum number of requests of one identity in flight. Default: unlimited.
         concurrency: Count { "minimum": 1, "maximum": 1_000_000 },
-        /// What the body of a request must be like. By default anything.
+        /// The body guard: requirements on the request body. Default: none.
         payload: RawPayload,
-        /// The authorization that the upstream gets in place of the caller's, once a request is
-        /// allowed.
+        /// The `authorization` header that the upstream receives in place of the caller's, once a
+        /// request is allowed.
         upstream_authorization: RawUpstreamAuthorization,
-        /// Whether the rule decides and reports, and lets pass.
+        /// Whether the rule makes and reports decisions without refusing requests.
         dry_run: bool { "default": false },
     ]
 }
 
 record! {
-    /// The requests that a rule is for: every member that is given must match.
+    /// The requests that a rule applies to. Every given member must match.
     RawMatch [
-        /// Hosts without port: `ml.example.com`, or `*.example.com` for all below it.
+        /// Hosts without port: `ml.example.com`, or `*.example.com` for all subdomains.
         hosts: Vec<String> { "minItems": 1 },
-        /// Paths: exact, with `*` for one segment or a part of one (`/models/*:predict`) and a last
-        /// `**` for any rest.
+        /// Exact paths. `*` matches one segment or a part of one (`/models/*:predict`); a trailing
+        /// `**` matches any remainder.
         paths: Vec<String> { "minItems": 1 },
-        /// Whether the case of ASCII letters in the path is ignored, as some servers do.
+        /// Whether to ignore the case of ASCII letters in the path, as some servers do.
         ignore_case: bool { "default": false },
-        /// Whether `/score/` is `/score`, as for some servers. `strict`: it is not; `ignore`: it is.
+        /// Whether `/score/` matches `/score`, as in some servers. `strict`: it does not; `ignore`:
+        /// it does.
         trailing_slash: RawTrailingSlash { "default": "strict" },
-        /// Whether `%2F` may stand inside a segment, for upstreams that take it for data. By default
-        /// as `ambiguous_paths` says, which rejects it unless it is `allow`.
+        /// Whether a segment may contain `%2F`, for upstreams that treat it as data. Default: the
+        /// value of `ambiguous_paths`.
         encoded_slash: RawAmbiguousPaths,
-        /// Methods such as GET, in their letter case.
+        /// Methods such as GET; case-sensitive.
         methods: Vec<String> { "minItems": 1 },
-        /// Headers and their values; `*` for present.
+        /// Header names and their required values; `*` requires only that the header is present.
         headers: BTreeMap<String, String>,
     ]
 }
 
 record! {
-    /// What a caller must be granted: all members must hold.
+    /// Grants of a caller. All members must hold.
     RawGrant { "minProperties": 1 } [
         /// At least one of these roles.
         roles_any: Vec<String> { "minItems": 1 },
@@ -72,68 +74,68 @@ record! {
         groups_any: Vec<String> { "minItems": 1 },
         /// One of these clients (`azp`, `appid` or `client_id`).
         clients: Vec<String> { "minItems": 1 },
-        /// Tests of claims.
+        /// Tests of single claims.
         claims: Vec<RawClaimTest> { "minItems": 1 },
     ]
 }
 
 record! {
-    /// A claim and exactly one test of it.
+    /// A claim and exactly one test.
     RawClaimTest { "minProperties": 2, "maxProperties": 2 } [
-        /// The claim: a name, or a JSON Pointer where it begins with `/`.
+        /// The claim: a name, or a JSON Pointer if it starts with `/`.
         claim: String { "required": true, "minLength": 1 },
-        /// It is one of these, or a list that holds one of them.
+        /// The claim equals one of these values, or is a list that contains one of them.
         any_of: Vec<Scalar> { "minItems": 1 },
-        /// It is this.
+        /// The claim equals this value.
         equals: Scalar,
-        /// It is a list that holds this.
+        /// The claim is a list that contains this value.
         contains: Scalar,
-        /// Whether it is there.
+        /// Whether the claim must be present or absent.
         exists: bool,
     ]
 }
 
 record! {
-    /// Where the cost of a request is found: exactly one of `header` and `json_rows`.
+    /// The source of the cost: exactly one of `header` and `json_rows`.
     RawCostFrom { "minProperties": 2, "maxProperties": 2 } [
-        /// A request header with a number.
+        /// The name of a request header that holds a number.
         header: String,
-        /// JSON Pointers into the body: the rows that they lead to are counted, those of the largest
-        /// where there are several. An array has its length, an object of arrays or objects its
-        /// longest, V2 tensors the largest first dimension of their `shape`; anything else but
-        /// `null` is refused (`payload_malformed`). A body that is an array has its length, one
-        /// without rows costs `max`, and a `text/csv` body has its records less the header.
+        /// JSON Pointers into the body. The filter counts the rows at each pointer and uses the
+        /// largest count. An array counts its length, an object of arrays or objects its longest
+        /// member, V2 tensors the largest first dimension of their `shape`; any other value except
+        /// `null` is refused (`payload_malformed`). A body that is an array counts its length, a
+        /// `text/csv` body its records without the header, and a body without rows costs `max`.
         json_rows: Vec<String> { "minItems": 1 },
-        /// The most that one request may cost.
+        /// The maximum cost of one request.
         max: Count { "required": true, "minimum": 1, "maximum": 1_000_000_000 },
     ]
 }
 
 record! {
-    /// What the body of a request must be like.
+    /// Requirements on the request body.
     RawPayload [
-        /// The media types that are let in, as `type/subtype`. By default any.
+        /// The accepted media types, as `type/subtype`. Default: any.
         content_types: Vec<String> { "minItems": 1 },
-        /// The largest body.
+        /// The maximum size of the body.
         max_bytes: Size { "default": "1MiB", "bounds": "1 to 67108864" },
-        /// JSON Pointers, of which at least one must lead to something; a member in another letter
-        /// case is refused. A `text/csv` body that is counted has none, and passes where
-        /// `content_types` names it.
+        /// JSON Pointers; at least one must resolve. A member whose name differs only by letter
+        /// case is refused. A `text/csv` body whose rows are counted needs no pointer if
+        /// `content_types` lists it.
         require_any: Vec<String> { "minItems": 1 },
-        /// The most rows, as `cost.json_rows` counts them, over its pointers and those of
-        /// `require_any`; a body without rows is refused. By default any number.
+        /// The maximum number of rows, counted as in `cost.json_rows`, at its pointers and those of
+        /// `require_any`. A body without rows is refused. Default: unlimited.
         max_rows: Count { "minimum": 1 },
-        /// How deep objects and arrays may nest.
+        /// The maximum nesting depth of objects and arrays.
         max_depth: Count { "default": 128, "minimum": 1, "maximum": 1_024 },
     ]
 }
 
 record! {
-    /// The authorization that the upstream gets in place of the caller's.
+    /// The `authorization` header that the upstream receives in place of the caller's.
     RawUpstreamAuthorization [
-        /// The environment variable of the VM that holds the key.
+        /// The VM environment variable that holds the key.
         env: String { "required": true, "pattern": "^[A-Za-z_][A-Za-z0-9_]{0,127}$" },
-        /// What stands before the key in the header, such as `Bearer `.
+        /// The text before the key in the header, such as `Bearer `.
         prefix: String { "default": "" },
     ]
 }
