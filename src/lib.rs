@@ -8,26 +8,17 @@
 //! headers → rule → token → claims → principal → limits → body → verdict → headers, filter state, reply
 //! ```
 //!
-//! - [`headers`]: the request's headers, read in place from the host's buffer.
-//! - [`authority`]: a host with or without a port, and which authorities are none.
-//! - [`path`]: a path without its query, and whether it has more than one reading.
-//! - [`rule`]: which requests need a token and which limits they take from.
-//! - [`token_source`]: where the token of a request is found.
+//! - [`request`]: headers, host, path and the places of a token.
 //! - [`verify`]: from a token to claims: shape, header, key, signature, claims.
-//! - [`cache`]: what is remembered of tokens, so that each is verified once.
-//! - [`remote`]: key sets that are fetched: when, by whom, and what may replace the keys in use.
-//! - [`principal`]: the authenticated caller and its identity.
-//! - [`grant`]: what the claims of a caller must hold for a rule to let it pass.
-//! - [`template`]: text with claims in it, for identities, limit keys and tags.
-//! - [`payload`]: the request body, judged while it streams by.
-//! - [`limit`]: token buckets in the host's shared data, exact across workers.
-//! - [`concurrency`]: requests in flight per identity, counted the same way.
-//! - [`client_address`]: how much of an address is one caller.
-//! - [`quota_plan`]: which buckets a request takes from, how much, and under which quota.
-//! - [`tags`]: what a verified request carries, made safe and unforgeable.
-//! - [`gate`]: puts these together into one [`verdict`].
-//! - [`reason`]: the stable word for each outcome; [`reply`]: what the caller sees of it.
-//! - [`config`]: the document that is loaded, and its JSON Schema; [`policy`] and [`provider`]: what it compiles to.
+//! - [`body`]: the request body, judged while it streams by.
+//! - [`keys`]: remote key sets: when to fetch, which worker fetches, and which answer is adopted.
+//! - [`caller`]: the authenticated caller, its grants, tags and the token cache.
+//! - [`limit`]: token buckets and places in flight in the host's shared data, exact across workers.
+//! - [`policy`]: the compiled configuration and its rules.
+//! - [`gate`]: runs the stages above for one request and returns a verdict.
+//! - [`reply`]: the response that a refused caller sees.
+//! - [`config`]: the document that is loaded, its JSON Schema, and its compilation to a policy.
+//! - [`reason`], [`template`], [`uri`], [`store`]: words that all stages share.
 //! - `entry`: the callbacks by their names; `shell`: what they do, the only code that knows the
 //!   proxy; `abi`: the host calls and, but for the names in `entry`, the only `unsafe`.
 //! - `src/bin/tollgate`: the companion on the command line, which asks the same core.
@@ -42,31 +33,20 @@
 //! - No byte of a client can make the module panic: lints deny `unwrap`, `expect`, `panic` and
 //!   indexing outside tests, and every size is bounded before the work it bounds.
 
-pub mod authority;
-pub mod cache;
-pub mod client_address;
-pub mod concurrency;
+pub mod body;
+pub mod caller;
 pub mod config;
 mod decimal;
 pub mod gate;
-pub mod grant;
-pub mod headers;
+pub mod keys;
 pub mod limit;
-pub mod path;
-pub mod payload;
 pub mod policy;
-pub mod principal;
-pub mod provider;
-pub mod quota_plan;
 pub mod reason;
-pub mod remote;
 pub mod reply;
-pub mod rule;
-pub mod tags;
+pub mod request;
+pub mod store;
 pub mod template;
-pub mod token_source;
 pub mod uri;
-pub mod verdict;
 pub mod verify;
 
 #[cfg(any(target_family = "wasm", test))]

@@ -1,6 +1,6 @@
 //! The stable words for each outcome, shared by replies, filter state, metrics and logs.
 
-use crate::rule::Ambiguity;
+use crate::policy::rule::Ambiguity;
 
 /// Why a request passed or was refused: one word of the contract each.
 ///

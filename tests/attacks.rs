@@ -6,11 +6,11 @@ use support::mint;
 
 use serde_json::Value;
 use support::attacks::{self, Attack, Expect, IDENTITY, World};
-use tollgate::provider::{Audiences, Bind, Issuer, KeysFrom, Provider, Tenants, TokenUse};
 use tollgate::template::{ClaimRef, PartValue};
 use tollgate::verify::algorithm::Algorithm;
 use tollgate::verify::engine::ModuleEngine;
 use tollgate::verify::keyset::{KeySet, SecretKeys};
+use tollgate::verify::provider::{Audiences, Bind, Issuer, KeysFrom, Provider, Tenants, TokenUse};
 use tollgate::verify::{Keys, Verifier};
 
 /// The filter without its shell: what a configuration compiles to, and the verifier over it.

@@ -8,11 +8,11 @@ use support::mint;
 
 use serde_json::{Value, json};
 use support::attacks::{self, Attack, Expect, World};
+use tollgate::caller::principal::Principal;
 use tollgate::config::Environment;
-use tollgate::principal::Principal;
-use tollgate::provider::KeysFrom;
 use tollgate::verify::engine::ModuleEngine;
 use tollgate::verify::keyset::KeySet;
+use tollgate::verify::provider::KeysFrom;
 use tollgate::verify::{Keys, Verifier};
 
 struct NoVariables;

@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use proptest::prelude::*;
 use store::{Memory, Stage, Staged, Unreliable};
-use tollgate::concurrency::{Concurrency, LEASE_NS, Lease};
-use tollgate::limit::store::{Store, StoreError, Swap};
+use tollgate::limit::concurrency::{Concurrency, LEASE_NS, Lease};
 use tollgate::limit::table::{Region, Table};
 use tollgate::limit::{Counters, TakeError};
+use tollgate::store::{Store, StoreError, Swap};
 
 const SECOND: u64 = 1_000_000_000;
 const NOW: u64 = 1_700_000_000 * SECOND;

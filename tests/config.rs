@@ -6,16 +6,16 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tollgate::body::json::pointers::Pointers;
 use tollgate::config::{Environment, Problem, compile};
-use tollgate::payload::pointers::Pointers;
+use tollgate::policy::rule::{Auth, Cost, Matcher};
 use tollgate::policy::{
     Cors, Crypto, FailureMode, FilterState, OriginPattern, Origins, Policy, ResponseCost,
 };
-use tollgate::provider::{Bind, KeysFrom};
-use tollgate::rule::{Auth, Cost, Matcher};
+use tollgate::request::token_source::Place;
 use tollgate::template::Template;
-use tollgate::token_source::Place;
 use tollgate::verify::algorithm::Algorithm;
+use tollgate::verify::provider::{Bind, KeysFrom};
 
 /// The x and y of the example key of RFC 7517 appendix A.1.
 fn key_set() -> Value {

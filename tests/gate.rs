@@ -15,17 +15,17 @@ use serde_json::{Value, json};
 use store::Memory;
 use support::mint::{self, Signer};
 use support::scenario::{claims_with, provider};
-use tollgate::cache::TokenCache;
-use tollgate::concurrency::Concurrency;
+use tollgate::body::Refusal;
+use tollgate::caller::cache::TokenCache;
 use tollgate::config;
+use tollgate::gate::verdict::{Judgement, LimitReport};
 use tollgate::gate::{Gate, Request};
-use tollgate::headers::Headers;
-use tollgate::limit::store::{Store, StoreError, Swap};
+use tollgate::limit::concurrency::Concurrency;
 use tollgate::limit::table::Table;
 use tollgate::limit::{self, Counters};
-use tollgate::payload::Refusal;
 use tollgate::policy::Policy;
-use tollgate::verdict::{Judgement, LimitReport};
+use tollgate::request::headers::Headers;
+use tollgate::store::{Store, StoreError, Swap};
 use tollgate::verify::engine::ModuleEngine;
 
 /// A store that answers nothing.

@@ -4,10 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use support::json_suite::{files, passes};
-use tollgate::headers::Headers;
-use tollgate::payload::pointers::Pointers;
-use tollgate::payload::{Guard, Refusal};
+use tollgate::body::json::pointers::Pointers;
+use tollgate::body::{Guard, Refusal};
 use tollgate::reason::Reason;
+use tollgate::request::headers::Headers;
 
 fn guard(max_depth: usize) -> Guard {
     Guard {

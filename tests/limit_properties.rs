@@ -9,14 +9,14 @@ use std::sync::atomic::Ordering;
 
 use proptest::prelude::*;
 use store::{Memory, Stage, Staged, Unreliable};
-use tollgate::concurrency::Concurrency;
+use tollgate::limit::concurrency::Concurrency;
 use tollgate::limit::gcra::{self, Bucket, Outcome};
 use tollgate::limit::quota::Quota;
-use tollgate::limit::store::{CREATE, Store, StoreError, Swap};
 use tollgate::limit::table::{MAX_SLOTS, Place, Region, Table};
 use tollgate::limit::{
     Answer, Counters, Mode, Request, Ruling, TRIES, TakeError, charge, take_all,
 };
+use tollgate::store::{CREATE, Store, StoreError, Swap};
 
 const SECOND: u64 = 1_000_000_000;
 const MINUTE: u64 = 60 * SECOND;

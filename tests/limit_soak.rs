@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 
 use store::Memory;
 use tollgate::limit::quota::Quota;
-use tollgate::limit::store::{Store, StoreError, Swap};
 use tollgate::limit::table::{Region, Table};
 use tollgate::limit::{Answer, Counters, Mode, Request, take_all};
+use tollgate::store::{Store, StoreError, Swap};
 
 /// Notes the longest call.
 struct Timed<'a> {

@@ -19,7 +19,7 @@ use support::manifests::{self, Kustomize, PLUGIN, files, named, one, read, text}
 use support::root;
 use tollgate::config::{Environment, compile};
 use tollgate::policy::Policy;
-use tollgate::provider::KeysFrom;
+use tollgate::verify::provider::KeysFrom;
 
 /// What can be applied, and with the plugin that it has.
 const OVERLAYS: [&str; 5] = ["sidecar", "gateway", "waypoint", "azure-ml", "azure-ml-mtls"];

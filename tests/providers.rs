@@ -24,11 +24,11 @@ use serde_json::{Value, json};
 use store::Memory;
 use support::mint::b64;
 use support::skip::absent;
-use tollgate::cache::TokenCache;
+use tollgate::caller::cache::TokenCache;
 use tollgate::config;
 use tollgate::gate::{Gate, Request};
-use tollgate::headers::Headers;
 use tollgate::policy::Policy;
+use tollgate::request::headers::Headers;
 
 /// What is right for each form. All are signed well, and differ from the form `default` in one thing.
 const FORMS: &[(&str, &str)] = &[

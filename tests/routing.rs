@@ -20,12 +20,12 @@ use serde_json::json;
 use store::Memory;
 use support::mint::{self, Signer};
 use support::scenario::{claims_with, provider};
-use tollgate::cache::TokenCache;
+use tollgate::caller::cache::TokenCache;
 use tollgate::config::{self, Environment};
+use tollgate::gate::verdict::Verdict;
 use tollgate::gate::{Gate, Request};
-use tollgate::headers::Headers;
 use tollgate::policy::Policy;
-use tollgate::verdict::Verdict;
+use tollgate::request::headers::Headers;
 use tollgate::verify::engine::ModuleEngine;
 
 const LISTENER: u16 = 10_000;

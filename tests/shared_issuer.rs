@@ -12,16 +12,16 @@ use policy::NoVariables;
 use serde_json::{Value, json};
 use support::mint::{self, Signer};
 use support::scenario::claims_with;
-use tollgate::cache::{Known, TokenCache};
+use tollgate::caller::cache::{Known, TokenCache};
+use tollgate::caller::principal::{Caller, Principal};
 use tollgate::config;
 use tollgate::policy::Policy;
-use tollgate::principal::{Caller, Principal};
-use tollgate::provider::KeysFrom;
 use tollgate::verify::algorithm::Algorithm;
 use tollgate::verify::candidates::Budget;
 use tollgate::verify::engine::{Engine, ModuleEngine};
 use tollgate::verify::jwk::Key;
 use tollgate::verify::keyset::KeySet;
+use tollgate::verify::provider::KeysFrom;
 use tollgate::verify::{Accepted, Failure, Keys, Verifier};
 
 /// Checks two signatures for a token, as the proxy does: keys of one name are in two sets here.

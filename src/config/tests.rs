@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::*;
-use crate::provider::{Issuer, KeysFrom, Provider, RemoteSource, Tenants, TokenUse};
 use crate::template::Template;
 use crate::uri::HttpUri;
 use crate::verify::algorithm::Algorithm;
+use crate::verify::provider::{Issuer, KeysFrom, Provider, RemoteSource, Tenants, TokenUse};
 
 struct NoVariables;
 

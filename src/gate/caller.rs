@@ -3,14 +3,14 @@
 use std::rc::Rc;
 
 use super::{Gate, OWN_RETRY_AFTER, Request, RequestScope};
-use crate::cache::{Known, Look};
-use crate::principal::{Caller, Principal};
-use crate::provider::Bind;
+use crate::caller::cache::{Known, Look};
+use crate::caller::principal::{Caller, Principal};
+use crate::gate::verdict::{Denial, Judgement};
+use crate::policy::rule::{Auth, Rule};
 use crate::reason::Reason;
-use crate::rule::{Auth, Rule};
+use crate::request::token_source::{self, Found};
 use crate::template::Template;
-use crate::token_source::{self, Found};
-use crate::verdict::{Denial, Judgement};
+use crate::verify::provider::Bind;
 use crate::verify::{Failure, Verifier, VerifyError};
 
 impl Gate<'_> {

@@ -1,9 +1,9 @@
 //! Whom the telemetry of a denial names: a caller whose token verified and was refused.
 
 use super::{Gate, Request, RequestScope};
-use crate::principal::refused_identity;
+use crate::caller::principal::refused_identity;
+use crate::gate::verdict::{Judgement, Verdict};
 use crate::template::{Part, PartValue, Scope};
-use crate::verdict::{Judgement, Verdict};
 use crate::verify::Claims;
 
 impl Gate<'_> {

@@ -1,16 +1,16 @@
 //! The part of a judgement that counts: a place in flight first, then tokens.
 
 use super::{Gate, OWN_RETRY_AFTER, Request, RequestScope};
-use crate::concurrency::Lease;
-use crate::limit::store::StoreError;
+use crate::caller::principal::{Caller, Principal};
+use crate::gate::verdict::{Denial, Judgement, LimitReport};
+use crate::limit::concurrency::Lease;
+use crate::limit::plan::Planned;
 use crate::limit::table::Region;
 use crate::limit::{self, Answer, Counters, Mode, Ruling, Standing, TakeError};
 use crate::policy::{FailureMode, Limit};
-use crate::principal::{Caller, Principal};
-use crate::quota_plan::Planned;
 use crate::reason::Reason;
+use crate::store::StoreError;
 use crate::template::Template;
-use crate::verdict::{Denial, Judgement, LimitReport};
 
 /// When a caller may come back that has too many requests in flight: 1 s, in nanoseconds. Nobody
 /// knows when one of them ends.

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use super::{Gate, Request};
-use crate::headers::Headers;
-use crate::principal::Principal;
-use crate::rule::Rule;
+use crate::caller::principal::Principal;
+use crate::policy::rule::Rule;
+use crate::request::headers::Headers;
 use crate::template::{Part, PartValue, Scope, Template};
 use crate::verify::Claims;
 

@@ -1,7 +1,7 @@
 //! Token buckets per identity in shared data, exact with any number of workers.
 //!
 //! [`quota`] says what a limit grants, [`gcra`] does the arithmetic on one bucket, [`slot`] lays
-//! buckets side by side into one value, [`table`] finds the slot of an identity, [`store`] is what
+//! buckets side by side into one value, [`table`] finds the slot of an identity, [`crate::store`] is what
 //! is asked of the host. [`take_all`] puts them together for one request:
 //!
 //! 1. Load every slot, then read the clock, then judge every limit. If one denies, nothing has been
@@ -19,16 +19,17 @@
 //! becomes a debt. Requests that are under way at the same time are all let in by the same token:
 //! what they cost together is repaid by the wait of those that come after.
 
+pub mod concurrency;
 pub mod gcra;
 mod item;
+pub mod plan;
 pub mod quota;
 mod session;
 pub mod slot;
-pub mod store;
 pub mod table;
 
+use crate::store::{Store, StoreError};
 use quota::Quota;
-use store::{Store, StoreError};
 use table::{Region, Table};
 
 /// How many races one request may lose before it gives up.

@@ -3,9 +3,9 @@
 use super::gcra::{self, Bucket, Outcome, Taken};
 use super::item::{Item, Judged, Loaded};
 use super::slot::{Evicted, SLOT_BYTES, Slot, Way};
-use super::store::{self, CREATE, Store, StoreError, Swap};
 use super::table::Table;
 use super::{Answer, Counters, Request, TRIES, TakeError};
+use crate::store::{self, CREATE, Store, StoreError, Swap};
 
 /// What the steps of one request share.
 struct Session<'a> {

@@ -20,8 +20,8 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::quota::Quota;
 use super::slot::{SLOT_BYTES, WAYS};
-use super::store::{CREATE, Store, StoreError, Swap, load};
 use crate::decimal;
+use crate::store::{CREATE, Store, StoreError, Swap, load};
 
 /// The most slots a table may have: 2²¹, which is 16.8 M buckets in 340 MB, and a quarter on top.
 pub const MAX_SLOTS: u32 = 1 << 21;

@@ -1,7 +1,7 @@
 //! CORS on replies of our own (Fetch standard §3.2). What the upstream answers is the upstream's.
 
-use crate::headers::Headers;
 use crate::policy::{Cors, OriginPattern, Origins, Responses};
+use crate::request::headers::Headers;
 use crate::template::is_token;
 
 /// How long a browser may remember the answer to a preflight, seconds: Chromium remembers none

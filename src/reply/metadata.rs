@@ -1,10 +1,10 @@
 //! The metadata of protected resources (RFC 9728): which entry a request is about.
 
-use crate::authority::Authority;
-use crate::headers::Headers;
-use crate::path;
+use crate::policy::rule::RequestLine;
 use crate::policy::{ResourceMetadata, Responses};
-use crate::rule::RequestLine;
+use crate::request::headers::Headers;
+use crate::request::host::Authority;
+use crate::request::path;
 use crate::uri::HttpUri;
 
 impl Responses {

@@ -6,10 +6,10 @@ use std::rc::Rc;
 use super::http::Stream;
 use super::state::State;
 use crate::abi::{self, Action};
-use crate::headers::Headers;
-use crate::payload::{Check, Guard, Refusal};
+use crate::body::{Check, Guard, Refusal};
+use crate::gate::verdict::{Judgement, Verdict};
 use crate::reply::Recipient;
-use crate::verdict::{Judgement, Verdict};
+use crate::request::headers::Headers;
 
 /// How much of a body is copied out of the host at once, so that the memory of the VM does not
 /// grow with the body.

@@ -7,10 +7,10 @@ use log::{info, warn};
 
 use super::random;
 use super::store::SharedData;
-use crate::concurrency::Concurrency;
-use crate::limit::store::StoreError;
+use crate::limit::concurrency::Concurrency;
 use crate::limit::table::Table;
 use crate::policy::Policy;
+use crate::store::StoreError;
 
 /// Between two tries to open: 1 s, in nanoseconds. A try that fails costs a request two host calls.
 const RETRY: u64 = 1_000_000_000;

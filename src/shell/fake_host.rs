@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::slice;
 
-use crate::headers::Headers;
+use crate::request::headers::Headers;
 
 const OK: u32 = 0;
 const NOT_FOUND: u32 = 1;

@@ -11,7 +11,7 @@ use std::rc::{Rc, Weak};
 use super::http::Stream;
 use super::state::State;
 use crate::abi;
-use crate::payload::Refusal;
+use crate::body::Refusal;
 
 /// How long a head waits at least before the host is suspected, nanoseconds: 5 s. A filter before
 /// ours may hold a body back for a while, too.

@@ -8,13 +8,13 @@ use super::metering::Bill;
 use super::state::State;
 use super::waiting::Lacking;
 use crate::abi::{self, Action, Map};
-use crate::concurrency::Lease;
 use crate::gate::OWN_RETRY_AFTER;
-use crate::headers::Headers;
+use crate::gate::verdict::{Denial, Judgement, Verdict};
+use crate::keys::local::Wait;
+use crate::limit::concurrency::Lease;
 use crate::reason::Reason;
-use crate::remote::local::Wait;
 use crate::reply::{self, Recipient, Reply};
-use crate::verdict::{Denial, Judgement, Verdict};
+use crate::request::headers::Headers;
 
 /// The context of one stream.
 pub struct Http {

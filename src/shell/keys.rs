@@ -12,14 +12,14 @@ use super::metrics::Metrics;
 use super::random::jitter;
 use super::store::SharedData;
 use crate::abi::{self, Map};
-use crate::headers::Headers;
+use crate::keys::answer::{self, FetchError};
+use crate::keys::local::{Lack, LocalKeys, Missing, Wait};
+use crate::keys::record::refresh_after;
 use crate::policy::Policy;
-use crate::provider::{KeysFrom, Provider, Remote};
-use crate::remote::answer::{self, FetchError};
-use crate::remote::local::{Lack, LocalKeys, Missing, Wait};
-use crate::remote::record::refresh_after;
+use crate::request::headers::Headers;
 use crate::verify::Keys;
 use crate::verify::keyset::{KeySet, SkippedKey};
+use crate::verify::provider::{KeysFrom, Provider, Remote};
 
 /// The remote key sets of one worker and the fetches that it has under way.
 #[derive(Default)]

@@ -7,8 +7,8 @@ use std::mem::{Discriminant, discriminant};
 
 use log::{Level, log};
 
-use crate::payload::Refusal;
-use crate::payload::flaw::{Flaw, Malformed};
+use crate::body::Refusal;
+use crate::body::json::flaw::{Flaw, Malformed};
 use crate::reason::Reason;
 use crate::verify::VerifyError;
 

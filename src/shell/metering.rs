@@ -7,15 +7,15 @@ use super::http::Stream;
 use super::state::State;
 use super::trace::write_state;
 use crate::abi::{self, HostError, Map};
+use crate::body;
+use crate::body::json::pointers::Pointers;
+use crate::body::meter::ResponseMeter;
 use crate::decimal;
-use crate::headers::Headers;
+use crate::limit::plan::Planned;
 use crate::limit::{self, Counters};
-use crate::payload;
-use crate::payload::meter::ResponseMeter;
-use crate::payload::pointers::Pointers;
 use crate::policy::FilterState;
-use crate::quota_plan::Planned;
-use crate::rule::Rule;
+use crate::policy::rule::Rule;
+use crate::request::headers::Headers;
 
 /// What the response to one request is charged.
 #[derive(Default)]
@@ -71,7 +71,7 @@ impl State {
             return;
         }
         let headers = Headers::from_buffer(abi::header_pairs(Map::Response));
-        if payload::coded(&headers) {
+        if body::coded(&headers) {
             return;
         }
         let content_type = headers.value("content-type").unwrap_or_default();

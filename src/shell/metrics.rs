@@ -4,8 +4,8 @@ use std::cell::RefCell;
 
 use crate::abi::{self, Metric};
 use crate::policy::Policy;
-use crate::provider::KeysFrom;
 use crate::reason::Reason;
+use crate::verify::provider::KeysFrom;
 
 /// The labels of one `tollgate_requests` counter: rule, provider, decision, reason. Each comes
 /// from the configuration or from a closed list, so the number of counters is bounded.

@@ -14,17 +14,17 @@ use super::random;
 use super::store::SharedData;
 use super::waiting::Waiting;
 use crate::abi::{self, HostError, Map};
-use crate::cache::TokenCache;
-use crate::concurrency::Lease;
+use crate::body::Refusal;
+use crate::caller::cache::TokenCache;
+use crate::caller::tags::OwnedHeaders;
+use crate::gate::verdict::{Judgement, Verdict};
 use crate::gate::{Gate, Request};
-use crate::headers::Headers;
 use crate::limit::Counters;
-use crate::payload::Refusal;
+use crate::limit::concurrency::Lease;
+use crate::policy::rule::{Cost, LENT_HEADER};
 use crate::policy::{Crypto, Policy, Tag};
-use crate::rule::{Cost, LENT_HEADER};
-use crate::tags::OwnedHeaders;
-use crate::token_source;
-use crate::verdict::{Judgement, Verdict};
+use crate::request::headers::Headers;
+use crate::request::token_source;
 use crate::verify::host::Engines;
 
 /// A loaded configuration and what it needs at run time.

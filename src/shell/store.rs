@@ -1,7 +1,7 @@
 //! The store of the core on the host's shared data.
 
 use crate::abi::{self, HostError};
-use crate::limit::store::{Store, StoreError, Swap};
+use crate::store::{Store, StoreError, Swap};
 
 /// Shared data: one map for all workers of the process, keyed within our `vm_id`.
 #[derive(Clone, Copy, Debug)]

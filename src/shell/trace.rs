@@ -3,12 +3,12 @@
 use super::logging::Cause;
 use super::state::State;
 use crate::abi;
-use crate::cache::Look;
+use crate::caller::cache::Look;
 use crate::decimal;
+use crate::gate::verdict::{Judgement, LimitReport, Verdict};
 use crate::limit::{Counters, Ruling};
 use crate::policy::FilterState;
 use crate::reason::Reason;
-use crate::verdict::{Judgement, LimitReport, Verdict};
 
 impl State {
     /// Leaves the trace of a decision: filter state and counters.

@@ -7,10 +7,10 @@ use std::time::Duration;
 use super::http::Stream;
 use super::state::State;
 use crate::abi;
-use crate::provider::KeysFrom;
-use crate::remote::local::{Lack, Missing, Wait};
-use crate::verdict::Judgement;
+use crate::gate::verdict::Judgement;
+use crate::keys::local::{Lack, Missing, Wait};
 use crate::verify::VerifyError;
+use crate::verify::provider::KeysFrom;
 
 /// How many requests one worker holds at most; the next is judged with the keys there are. At
 /// 60 KiB of headers each, this bounds what a flood of unknown kids can pin in the proxy.

@@ -8,7 +8,7 @@ use super::issuer::{self, IssuerMatch};
 use super::jwk::Key;
 use super::keyset::KeySet;
 use super::token::Token;
-use crate::provider::Provider;
+use crate::verify::provider::Provider;
 
 /// The most keys that are tried on one request, those of all its providers together: where more may
 /// have signed a token, none is.

@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use super::VerifyError;
 use super::date::{NumericDate, seconds};
 use super::issuer::{self, IssuerMatch};
-use crate::provider::{Audiences, Provider, TokenUse};
 use crate::template::{ClaimRef, PartValue};
+use crate::verify::provider::{Audiences, Provider, TokenUse};
 
 /// The claims of a token that passed every check. There is no other way to get one, and no copy.
 pub struct Claims {

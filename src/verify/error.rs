@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::jwk::KeyError;
-use crate::provider::Provider;
 use crate::reason::Reason;
+use crate::verify::provider::Provider;
 
 /// Why a token was refused. Holds names of members, never their values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::VerifyError;
 use super::jwk::Key;
-use crate::provider::{Issuer, Provider, Tenants};
+use crate::verify::provider::{Issuer, Provider, Tenants};
 
 /// The longest tenant of a `{tenantid}` issuer, bytes: a GUID has 36, a domain name at most 253.
 const MAX_TENANT: usize = 253;

@@ -28,6 +28,7 @@ pub mod issuer;
 pub mod json;
 pub mod jwk;
 pub mod keyset;
+pub mod provider;
 pub mod rsa;
 mod self_test;
 pub mod token;
@@ -46,7 +47,7 @@ use self::header::Header;
 use self::issuer::IssuerMatch;
 use self::keyset::KeySet;
 use self::token::Token;
-use crate::provider::Provider;
+use crate::verify::provider::Provider;
 
 /// Where the current keys of each provider are found.
 pub trait Keys {

@@ -8,7 +8,7 @@ use super::algorithm::{Algorithm, AlgorithmSet};
 use super::engine::ModuleEngine;
 use super::keyset::SecretKeys;
 use super::*;
-use crate::provider::{Audiences, Bind, Issuer, KeysFrom, Tenants, TokenUse};
+use crate::verify::provider::{Audiences, Bind, Issuer, KeysFrom, Tenants, TokenUse};
 
 /// One key of each kind that the module verifies, from RFC 7515, 8037 and the curves' generators.
 fn keys() -> KeySet {

@@ -7,8 +7,8 @@ use super::algorithm::{Algorithm, AlgorithmSet};
 use super::engine::ModuleEngine;
 use super::keyset::SecretKeys;
 use super::*;
-use crate::provider::{Audiences, Bind, Issuer, KeysFrom, Tenants, TokenUse};
 use crate::template::{ClaimRef, PartValue};
+use crate::verify::provider::{Audiences, Bind, Issuer, KeysFrom, Tenants, TokenUse};
 
 const SECOND: u64 = 1_000_000_000;
 const NOW: u64 = 1_700_000_000;

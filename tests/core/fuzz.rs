@@ -14,27 +14,27 @@ mod store;
 use std::sync::OnceLock;
 
 use serde_json::{Value, json};
-use tollgate::authority::Authority;
-use tollgate::cache::TokenCache;
+use tollgate::body::json::pointers::Pointers;
+use tollgate::body::meter::ResponseMeter;
+use tollgate::body::{Guard, Refusal, looked_for};
+use tollgate::caller::cache::TokenCache;
+use tollgate::caller::tags::{OwnedHeaders, sanitise};
 use tollgate::config;
+use tollgate::gate::verdict::Verdict;
 use tollgate::gate::{Gate, Request};
-use tollgate::headers::Headers;
+use tollgate::keys::answer;
+use tollgate::keys::record::Record;
 use tollgate::limit::quota::Quota;
 use tollgate::limit::slot::Slot;
 use tollgate::limit::table::{Region, Table};
 use tollgate::limit::{self, Counters, Mode};
-use tollgate::path;
-use tollgate::payload::meter::ResponseMeter;
-use tollgate::payload::pointers::Pointers;
-use tollgate::payload::{Guard, Refusal, looked_for};
 use tollgate::policy::Policy;
 use tollgate::reason::Reason;
-use tollgate::remote::answer;
-use tollgate::remote::record::Record;
-use tollgate::tags::{OwnedHeaders, sanitise};
+use tollgate::request::headers::Headers;
+use tollgate::request::host::Authority;
+use tollgate::request::path;
+use tollgate::request::token_source::{self, Found};
 use tollgate::template::{ClaimRef, Filled, Part, PartValue, Scope, Template};
-use tollgate::token_source::{self, Found};
-use tollgate::verdict::Verdict;
 use tollgate::verify::algorithm::Algorithm;
 use tollgate::verify::engine::{Engine, ModuleEngine};
 use tollgate::verify::header::Header;
@@ -540,7 +540,7 @@ pub fn verdict(data: &[u8]) {
 }
 
 /// Nobody was verified; what passes has an open path of one reading.
-fn opened(path: &[u8], judgement: &tollgate::verdict::Judgement) {
+fn opened(path: &[u8], judgement: &tollgate::gate::verdict::Judgement) {
     assert!(judgement.caller.is_none());
     if matches!(judgement.verdict, Verdict::Allow(_)) {
         assert!(!path::ambiguous(path), "{}", path.escape_ascii());
@@ -613,7 +613,7 @@ fn policy() -> &'static Policy {
     })
 }
 
-fn judge(headers: &Headers, look: impl FnOnce(&tollgate::verdict::Judgement)) {
+fn judge(headers: &Headers, look: impl FnOnce(&tollgate::gate::verdict::Judgement)) {
     let policy = policy();
     let store = Memory::default();
     let table = Table::open(&store, "p", policy.max_identities, [7; 16]).ok();

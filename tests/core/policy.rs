@@ -4,9 +4,9 @@
 
 use tollgate::config::Environment;
 use tollgate::policy::Policy;
-use tollgate::provider::KeysFrom;
 use tollgate::verify::Keys;
 use tollgate::verify::keyset::KeySet;
+use tollgate::verify::provider::KeysFrom;
 
 pub struct NoVariables;
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex};
 
-use tollgate::limit::store::{Store, StoreError, Swap};
+use tollgate::store::{Store, StoreError, Swap};
 
 /// Envoy's semantics, and refusals of what the filter must never do.
 #[derive(Default)]

@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::read;
+use crate::caller::grant::{ClaimTest, Demand, Grant, Test, same};
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{RawClaimTest, RawGrant, Scalar};
-use crate::grant::{ClaimTest, Demand, Grant, Test, same};
 use crate::template::ClaimRef;
 
 /// Compiles one entry. An empty one would admit everybody, which `allow` says by being absent.

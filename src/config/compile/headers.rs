@@ -1,14 +1,14 @@
 //! Headers that one part of the document writes or takes tokens from, named in another part of it.
 
 use super::tag;
+use crate::caller::tags::is_reserved;
 use crate::config::report::{At, Report};
 use crate::config::schema::{RawConfig, RawCost};
-use crate::headers::{fold, same_name};
 use crate::policy::TokenRules;
-use crate::rule::LENT_HEADER;
-use crate::tags::is_reserved;
+use crate::policy::rule::LENT_HEADER;
+use crate::request::headers::{fold, same_name};
+use crate::request::token_source::Place;
 use crate::template::{Part, Template};
-use crate::token_source::Place;
 
 /// Headers that hold credentials, whatever the document says.
 const SECRET: [&str; 3] = ["cookie", "proxy-authorization", LENT_HEADER];

@@ -3,8 +3,8 @@
 use super::read;
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::RawProvider;
-use crate::provider::Provider;
 use crate::template::{ClaimRef, Part, Template};
+use crate::verify::provider::Provider;
 
 /// `identity` of `preset: entra`.
 const ENTRA: [&str; 4] = ["{tid}/{oid}", "{tid}/{azp}", "{tid}/{appid}", "{iss}/{sub}"];

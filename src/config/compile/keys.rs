@@ -7,10 +7,10 @@ use super::{hints, read, uri};
 use crate::config::Environment;
 use crate::config::report::{At, Report};
 use crate::config::schema::{RawPreset, RawProvider, RawRemote};
-use crate::provider::{KeysFrom, Remote, RemoteSource};
 use crate::uri::HttpUri;
 use crate::verify::algorithm::Algorithm;
 use crate::verify::keyset::{KeySet, SecretKeys};
+use crate::verify::provider::{KeysFrom, Remote, RemoteSource};
 
 /// Where Entra publishes the keys of all tenants.
 const ENTRA_KEYS: &str = "https://login.microsoftonline.com/common/discovery/v2.0/keys";

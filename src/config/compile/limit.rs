@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use super::{grant, payload, read};
+use crate::body::json::pointers::{MAX_POINTERS, Pointers};
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{
     Count, OneOrMore, RateText, RawCharge, RawConfig, RawLimit, RawRateClaim, RawTier,
 };
 use crate::config::units::{self, Rate};
+use crate::limit::plan::RateClaim;
 use crate::limit::quota::Quota;
-use crate::payload::pointers::{MAX_POINTERS, Pointers};
 use crate::policy::{Limit, ResponseCost, Tier};
-use crate::quota_plan::RateClaim;
 use crate::template::ClaimRef;
 
 /// `burst` as far as it is judged here; [`Quota::new`] judges it together with the rate.

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::{headers, hints, read};
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{RawAmbiguousPaths, RawMatch, RawTrailingSlash};
-use crate::path;
-use crate::rule::{HeaderPattern, HostPattern, Matcher, PathPattern};
+use crate::policy::rule::{HeaderPattern, HostPattern, Matcher, PathPattern};
+use crate::request::path;
 use crate::template::is_token;
 
 /// Compiles `match`; absent it matches all. `strict_paths`: ambiguous paths are refused before any

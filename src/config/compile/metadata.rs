@@ -7,12 +7,12 @@ use serde_json::json;
 use super::{grant, matching, read, uri};
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{RawMatch, RawMetadata, RawResource, RawResponses};
-use crate::path;
+use crate::policy::rule::{Matcher, Rule};
 use crate::policy::{ResourceMetadata, TokenRules};
-use crate::provider::{Issuer, Provider, Tenants};
-use crate::rule::{Matcher, Rule};
-use crate::token_source::Place;
+use crate::request::path;
+use crate::request::token_source::Place;
 use crate::uri::HttpUri;
+use crate::verify::provider::{Issuer, Provider, Tenants};
 
 /// What RFC 9728 §3.1 puts between the host and the path of a resource to name its metadata.
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";

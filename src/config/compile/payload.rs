@@ -3,10 +3,10 @@
 use std::ops::RangeInclusive;
 
 use super::read;
+use crate::body::json::pointers::MAX_POINTERS;
+use crate::body::{Guard, looked_for};
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{RawCost, RawPayload, RawRule};
-use crate::payload::pointers::MAX_POINTERS;
-use crate::payload::{Guard, looked_for};
 use crate::template::{ClaimRef, is_token};
 
 /// `payload.max_bytes`: Envoy holds the body until it is judged.

@@ -6,8 +6,8 @@ use super::{hints, identity, keys, read};
 use crate::config::Environment;
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{AnyOr, RawBind, RawConfig, RawPreset, RawProvider, RawTokenUse};
-use crate::provider::{Audiences, Bind, Issuer, Provider, Tenants, TokenUse};
 use crate::verify::algorithm::{Algorithm, AlgorithmSet};
+use crate::verify::provider::{Audiences, Bind, Issuer, Provider, Tenants, TokenUse};
 
 /// `clock_skew`, seconds: clocks kept by NTP differ by far less than ten minutes.
 const CLOCK_SKEW: std::ops::RangeInclusive<u64> = 0..=600;

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use super::{grant, matching, payload, read, settings};
+use crate::caller::grant::Grant;
 use crate::config::Environment;
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{Count, RawAuth, RawConfig, RawCost, RawCostFrom, RawRule};
 use crate::config::units;
-use crate::grant::Grant;
-use crate::rule::{Auth, Cost, HeaderSecret, Matcher, Rule};
+use crate::policy::rule::{Auth, Cost, HeaderSecret, Matcher, Rule};
 
 /// `cost`: a request that costs nothing is one without limits, and says so by having none.
 const COST: RangeInclusive<u64> = 1..=1_000_000_000;

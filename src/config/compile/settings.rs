@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::read;
-use crate::client_address::ClientAddress;
+use crate::caller::address::ClientAddress;
+use crate::caller::tags::HashKey;
 use crate::config::Environment;
 use crate::config::report::{At, Report};
 use crate::config::schema::{
@@ -11,7 +12,6 @@ use crate::config::schema::{
     RawPrivacy, RawStore, RawTelemetry, RawTokenCache,
 };
 use crate::policy::{Crypto, FailureMode, FilterState, TokenCache};
-use crate::tags::HashKey;
 
 /// `store.max_identities`: at least one slot of the table, at most some hundred MiB of it.
 const MAX_IDENTITIES: std::ops::RangeInclusive<u32> = 8..=16_777_216;

@@ -6,8 +6,8 @@ use super::{headers, read};
 use crate::config::report::{At, Report};
 use crate::config::schema::{RawFrom, RawToken};
 use crate::policy::TokenRules;
+use crate::request::token_source::Place;
 use crate::template::is_token;
-use crate::token_source::Place;
 
 /// `max_bytes`: hosts cap all headers of a request together at 60 KiB by default, so a longer token
 /// never arrives; a shorter limit than the least fits no signed token.

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::Fetch;
 use crate::abi::{self, HostError};
-use crate::headers::Headers;
-use crate::provider::{Remote, RemoteSource};
-use crate::remote::answer::FetchError;
+use crate::keys::answer::FetchError;
+use crate::request::headers::Headers;
 use crate::uri::HttpUri;
+use crate::verify::provider::{Remote, RemoteSource};
 
 /// Key sets have a type of their own (RFC 7517 §8.5), and the API server of Kubernetes sends no
 /// other; most providers say JSON, some plain text.

@@ -1,9 +1,9 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::provider::{Audiences, Bind, KeysFrom, Tenants, TokenUse};
 use crate::verify::algorithm::AlgorithmSet;
 use crate::verify::jwk::SecretKeys;
+use crate::verify::provider::{Audiences, Bind, KeysFrom, Tenants, TokenUse};
 use crate::verify::{Verifier, base64url};
 
 /// A key without a name: an Ed25519 point, or an RSA modulus made of this number.
@@ -169,7 +169,7 @@ fn where_the_module_tries_one_of_two_keys_the_other_is_not_called_a_forgery() {
     for (keys, kid) in sets {
         for (signed, error) in [(0, None), (1, Some("too many candidates"))] {
             let provider = Provider {
-                issuers: vec![crate::provider::Issuer::Exact("i".to_owned())],
+                issuers: vec![crate::verify::provider::Issuer::Exact("i".to_owned())],
                 ..provider(None)
             };
             let keys = One(&keys);
@@ -186,7 +186,7 @@ fn where_the_module_tries_one_of_two_keys_the_other_is_not_called_a_forgery() {
     // The key that the token names was tried: the others were not as good.
     let keys = set(&[named("RSA", 0, json!("a"), None), key("RSA", 1)]);
     let provider = Provider {
-        issuers: vec![crate::provider::Issuer::Exact("i".to_owned())],
+        issuers: vec![crate::verify::provider::Issuer::Exact("i".to_owned())],
         ..provider(None)
     };
     let verifier =

@@ -182,7 +182,7 @@ fn findings(found: &Found, given: &Given, buffered: bool) -> (Vec<Finding>, Vec<
 /// A proxy that buffers less of a body than a rule admits answers 413 in the filter's place.
 fn buffers(policy: &tollgate::policy::Policy, found: &Found) -> Vec<Finding> {
     let Some(buffer) = found.buffer else { return Vec::new() };
-    let small = |(index, rule): (usize, &tollgate::rule::Rule)| {
+    let small = |(index, rule): (usize, &tollgate::policy::rule::Rule)| {
         let most = rule.payload.as_ref()?.max_bytes;
         (most > buffer).then(|| {
             let why = format!(

@@ -1,8 +1,8 @@
 //! The steps from claims to a caller who may: identity, binding, grants.
 
-use tollgate::grant::{Demand, Grant};
-use tollgate::principal::Caller;
-use tollgate::rule::Rule;
+use tollgate::caller::grant::{Demand, Grant};
+use tollgate::caller::principal::Caller;
+use tollgate::policy::rule::Rule;
 use tollgate::verify::{Claims, Stage};
 
 use super::scene::Outcome;

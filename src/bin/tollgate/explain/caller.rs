@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value};
 use tollgate::policy::TokenRules;
-use tollgate::provider::{Issuer, KeysFrom};
-use tollgate::rule::Rule;
-use tollgate::token_source::{self, Found, Place};
+use tollgate::policy::rule::Rule;
+use tollgate::request::token_source::{self, Found, Place};
 use tollgate::verify::header::Header;
+use tollgate::verify::provider::{Issuer, KeysFrom};
 use tollgate::verify::token::Token;
 use tollgate::verify::{Candidates, Keys, Stage, base64url, issuer, json};
 

@@ -1,8 +1,8 @@
 //! The steps that judge the claims of a token whose signature holds: tenant, audience, times, use.
 
 use serde_json::{Map, Value};
-use tollgate::provider::{Audiences, Provider};
 use tollgate::verify::date::NumericDate;
+use tollgate::verify::provider::{Audiences, Provider};
 use tollgate::verify::{Stage, issuer};
 
 use super::moment;

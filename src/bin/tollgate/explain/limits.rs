@@ -3,7 +3,7 @@
 use tollgate::limit::Ruling;
 use tollgate::limit::quota::Quota;
 use tollgate::policy::ResponseCost;
-use tollgate::rule::{Cost, Rule};
+use tollgate::policy::rule::{Cost, Rule};
 
 use super::moment;
 use super::scene::{Outcome, Scene};

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::process::ExitCode;
 
 use serde_json::{Map, Value, json};
-use tollgate::verdict::Verdict;
+use tollgate::gate::verdict::Verdict;
 
 use super::scene::{Line, Outcome, Scene};
 use super::steps::{Status, Step};

@@ -2,20 +2,20 @@
 
 use std::cell::RefCell;
 
-use tollgate::cache::TokenCache;
-use tollgate::concurrency::Concurrency;
+use tollgate::caller::cache::TokenCache;
+use tollgate::caller::tags::OwnedHeaders;
+use tollgate::gate::verdict::Judgement;
 use tollgate::gate::{Gate, Request};
-use tollgate::headers::Headers;
+use tollgate::limit::concurrency::Concurrency;
+use tollgate::limit::plan::Planned;
 use tollgate::limit::table::Table;
 use tollgate::policy::{self, Policy};
-use tollgate::provider::KeysFrom;
-use tollgate::quota_plan::Planned;
-use tollgate::tags::OwnedHeaders;
-use tollgate::token_source::{self, Found, Place};
-use tollgate::verdict::Judgement;
+use tollgate::request::headers::Headers;
+use tollgate::request::token_source::{self, Found, Place};
 use tollgate::verify::Keys;
 use tollgate::verify::base64url;
 use tollgate::verify::keyset::KeySet;
+use tollgate::verify::provider::KeysFrom;
 
 use super::engine::Engines;
 use super::store::Memory;

@@ -1,7 +1,7 @@
 //! What `explain` judges by: a configuration out of a file, and keys.
 
-use tollgate::provider::KeysFrom;
 use tollgate::verify::keyset::{KeySet, SecretKeys};
+use tollgate::verify::provider::KeysFrom;
 
 use super::Arguments;
 use super::engine::Engines;

@@ -1,11 +1,13 @@
 //! The steps of a verdict in their order: what each looked at, and whether it held.
 
 use serde_json::{Value, json};
-use tollgate::authority::Authority;
-use tollgate::path;
-use tollgate::rule::{Ambiguity, Auth, Choice, Matcher, Reading, RequestLine, Rule, echoes};
-use tollgate::token_source::Found;
-use tollgate::verdict::Verdict;
+use tollgate::gate::verdict::Verdict;
+use tollgate::policy::rule::{
+    Ambiguity, Auth, Choice, Matcher, Reading, RequestLine, Rule, echoes,
+};
+use tollgate::request::host::Authority;
+use tollgate::request::path;
+use tollgate::request::token_source::Found;
 
 use super::caller;
 use super::limits;
@@ -115,7 +117,7 @@ fn choose<'s>(scene: &'s Scene, outcome: &Outcome, steps: &mut Vec<Step>) -> Opt
     let why_not: Vec<String> = passed_over.map(|rule| why_not(rule, &line.reading())).collect();
     let Some(rule) = chosen.and_then(|index| rules.get(index)) else {
         let strict = scene.policy.reject_ambiguous_paths;
-        let why = match tollgate::rule::choose(rules, &line, strict) {
+        let why = match tollgate::policy::rule::choose(rules, &line, strict) {
             Choice::Ambiguous(Ambiguity::Path) => {
                 "with its parameters, encoded slashes or other encoded characters read otherwise, \
                  the path falls under another rule"

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use tollgate::limit::store::{Store, StoreError, Swap};
+use tollgate::store::{Store, StoreError, Swap};
 
 /// One map, versioned per key, as the host has it.
 #[derive(Default)]

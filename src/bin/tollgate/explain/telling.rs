@@ -1,6 +1,6 @@
 //! What is being told of one token: which check failed, and the steps so far.
 
-use tollgate::provider::Provider;
+use tollgate::verify::provider::Provider;
 use tollgate::verify::{Stage, VerifyError};
 
 use super::scene::Line;

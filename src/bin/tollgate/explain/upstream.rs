@@ -1,11 +1,11 @@
 //! What the upstream would see, and what the caller would get.
 
 use serde_json::{Value, json};
+use tollgate::caller::tags::OwnedHeaders;
+use tollgate::gate::verdict::Verdict;
+use tollgate::policy::rule::Rule;
 use tollgate::reply::{self, Recipient};
-use tollgate::rule::Rule;
-use tollgate::tags::OwnedHeaders;
-use tollgate::token_source;
-use tollgate::verdict::Verdict;
+use tollgate::request::token_source;
 
 use super::scene::{Outcome, Scene};
 use super::steps::{Status, Step};

@@ -1,0 +1,285 @@
+//! The request headers that only the filter may write, and the fields that may not come late.
+
+use crate::policy::Policy;
+use crate::policy::rule::{Cost, LENT_HEADER, METHOD_OVERRIDES, Rule};
+use crate::request::headers::{Headers, fold, same_name};
+use crate::request::token_source::Place;
+use crate::template::Part;
+
+/// Headers by which gunicorn, behind a proxy on its own host, takes another path than that of the
+/// request line (`forwarder_headers`). Nobody but a proxy has a use for them.
+const PATH_OVERRIDES: [&str; 2] = ["script-name", "path-info"];
+
+/// Headers that say how a body is read.
+const BODY_FORMS: [&str; 2] = ["content-encoding", "content-type"];
+
+/// Headers of this prefix are ours, whatever follows.
+const RESERVED_PREFIX: &[u8] = b"x-tollgate-";
+
+/// Whether a header is one of `x-tollgate-*`, in any spelling that a server may take for it.
+pub(crate) fn is_reserved(name: &[u8]) -> bool {
+    name.get(..RESERVED_PREFIX.len()).is_some_and(|prefix| same_name(prefix, RESERVED_PREFIX))
+}
+
+/// The request headers that only the filter may write, in all their spellings: see [`same_name`].
+///
+/// They are removed from every request. Of a request's trailers go besides the fields that a decision
+/// was made by: a server that adds trailers to the headers (RFC 9110 §6.5.1) would read what was not
+/// judged.
+///
+/// A request has none of the keys that rules lend to upstreams either: the proxy sends a request that
+/// it redirects internally through its filters again, with the headers that they wrote, and the
+/// second time it may be for another upstream.
+#[derive(Debug, Default)]
+pub struct OwnedHeaders {
+    owned: Names,
+    judged: Names,
+    lent: LentKeys,
+}
+
+/// Digests of the keys that rules lend, and their lengths: most values are passed over by those. What
+/// a caller sends is never compared with a key itself, which would take longer the more of it is right.
+#[derive(Debug, Default)]
+struct LentKeys {
+    digests: Vec<[u8; 32]>,
+    lengths: Vec<usize>,
+}
+
+impl LentKeys {
+    fn of(rules: &[Rule]) -> Self {
+        let keys = || rules.iter().filter_map(|rule| rule.upstream_authorization.as_ref());
+        let digests = keys().map(|key| hmac_sha256::Hash::hash(key.expose().as_bytes()));
+        let lengths = keys().map(|key| key.expose().len());
+        Self { digests: sorted(digests), lengths: sorted(lengths) }
+    }
+
+    fn have(&self, name: &[u8], value: &[u8]) -> bool {
+        self.lengths.binary_search(&value.len()).is_ok()
+            && same_name(name, LENT_HEADER.as_bytes())
+            && self.digests.binary_search(&hmac_sha256::Hash::hash(value)).is_ok()
+    }
+}
+
+/// The items in their order, each once. They are inserted one by one: each type that the standard
+/// library sorts adds 10 KB to the module, and these are few and sorted at load alone.
+fn sorted<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
+    let mut list = Vec::new();
+    for item in items {
+        if let Err(at) = list.binary_search(&item) {
+            list.insert(at, item);
+        }
+    }
+    list
+}
+
+/// Folded names, and which lengths they have: most headers of a request are passed over by that.
+#[derive(Debug, Default)]
+struct Names {
+    list: Vec<Vec<u8>>,
+    /// Bit `n` is set where a name has `n` bytes; the last bit stands for all longer ones.
+    lengths: u64,
+}
+
+impl Names {
+    fn of<'a>(names: impl Iterator<Item = &'a str>) -> Self {
+        let fold = |name: &str| name.bytes().map(fold).collect();
+        let list: Vec<Vec<u8>> = sorted(names.map(fold));
+        let lengths = list.iter().fold(0, |bits, name| bits | Self::bit(name.len()));
+        Self { list, lengths }
+    }
+
+    fn bit(length: usize) -> u64 {
+        1 << length.min(63)
+    }
+
+    fn have(&self, name: &[u8]) -> bool {
+        self.lengths & Self::bit(name.len()) != 0
+            && self.list.iter().any(|known| same_name(name, known))
+    }
+}
+
+impl OwnedHeaders {
+    /// Those of a policy: the headers that tags name, and `x-tollgate-*`.
+    pub fn of(policy: &Policy) -> Self {
+        let owned = policy.tags.iter().filter_map(|tag| tag.header.as_deref());
+        let places = policy.token.from.iter().filter_map(Place::field);
+        let rules = policy.rules.iter().flat_map(|rule| {
+            let cost = match &rule.cost {
+                Cost::Header { name, .. } => Some(name.as_str()),
+                Cost::Fixed(_) | Cost::Rows { .. } => None,
+            };
+            let lent = rule.upstream_authorization.as_ref().map(|_| LENT_HEADER);
+            let matched = rule.matcher.headers.iter().map(|header| header.name.as_str());
+            matched.chain(cost).chain(lent)
+        });
+        let templates = policy.limits.iter().map(|limit| &limit.key);
+        let templates = templates.chain(policy.tags.iter().map(|tag| &tag.value));
+        let drawn = templates.flat_map(|template| template.parts()).filter_map(|part| match part {
+            Part::Header(name) => Some(name.as_str()),
+            _ => None,
+        });
+        let judged =
+            Names::of(places.chain(rules).chain(drawn).chain(METHOD_OVERRIDES).chain(BODY_FORMS));
+        let owned = Names::of(owned.chain(PATH_OVERRIDES));
+        Self { owned, judged, lent: LentKeys::of(&policy.rules) }
+    }
+
+    /// Whether a header of the request has one of our names in any spelling.
+    pub fn owns(&self, name: &[u8]) -> bool {
+        is_reserved(name) || self.owned.have(name)
+    }
+
+    /// The names, as received, of the headers that must go before anything else is written.
+    pub fn to_strip<'a>(&'a self, headers: &'a Headers) -> impl Iterator<Item = &'a [u8]> {
+        let goes = |(name, value): &(&[u8], &[u8])| self.owns(name) || self.lent.have(name, value);
+        headers.iter().filter(goes).map(|(name, _)| name)
+    }
+
+    /// The headers without those, as the upstream would get them: what it does not see is not there
+    /// for the judgement either.
+    pub fn stripped(&self, headers: &Headers) -> Headers {
+        let gone: Vec<&[u8]> = self.to_strip(headers).collect();
+        headers.without(|name| gone.contains(&name))
+    }
+
+    /// The names, as received, of the trailers that must go.
+    pub fn to_strip_late<'a>(&'a self, trailers: &'a Headers) -> impl Iterator<Item = &'a [u8]> {
+        let goes = |name: &&[u8]| self.owns(name) || self.judged.have(name);
+        trailers.iter().map(|(name, _)| name).filter(goes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Environment};
+    use serde_json::json;
+
+    struct Variables;
+
+    impl Environment for Variables {
+        fn variable(&self, _: &str) -> Option<String> {
+            Some("0123456789abcdef0123456789abcdef".into())
+        }
+    }
+
+    fn owned() -> OwnedHeaders {
+        let document = json!({
+            "providers": [{
+                "name": "p", "issuers": ["https://issuer.test"], "audiences": "any",
+                "keys": {"inline": {"keys": [{
+                    "kty": "OKP", "crv": "Ed25519",
+                    "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", // RFC 8037 appendix A.2
+                }]}},
+            }],
+            "token": {"from": [{"header": "x-user-token"}, {"cookie": "session"}]},
+            "rules": [{
+                "name": "r", "match": {"headers": {"x-plan": "free"}}, "limits": ["l"],
+                "cost": {"header": "x-batch", "max": 9},
+                "upstream_authorization": {"env": "KEY"},
+            }],
+            "limits": [{"name": "l", "rate": "1/s", "key": "{@header:x-tenant}"}],
+            "tags": [
+                {"name": "subject", "value": "{sub}", "header": "x-auth-subject"},
+                {"name": "region", "value": "{@header:x-region}"},
+            ],
+        });
+        let policy = config::compile(document.to_string().as_bytes(), &Variables).unwrap().0;
+        OwnedHeaders::of(&policy)
+    }
+
+    #[test]
+    fn every_spelling_of_an_owned_header_is_ours() {
+        let owned = owned();
+        for name in ["x-auth-subject", "x-tollgate-", "x-tollgate-any"] {
+            assert!(owned.owns(name.to_ascii_uppercase().as_bytes()), "{name}");
+            for byte in (0..=255_u8).filter(|byte| !byte.is_ascii_alphanumeric()) {
+                let other = |b: u8| if b == b'-' { byte } else { b };
+                let every: Vec<u8> = name.bytes().map(other).collect();
+                let last = name.rfind('-').unwrap();
+                let one = [&name.as_bytes()[..last], &[byte], &name.as_bytes()[last + 1..]];
+                for spelling in [every, one.concat()] {
+                    assert!(owned.owns(&spelling), "{}", spelling.escape_ascii());
+                }
+            }
+        }
+        let others = ["x-auth-subject2", "x-auth-subjec", "xauth-subject", "x-auth-subjecu"];
+        for name in others.into_iter().chain(["x-tollgat", "xxtollgate-a", "", "x-plan"]) {
+            assert!(!owned.owns(name.as_bytes()), "{name}");
+        }
+    }
+
+    /// gunicorn takes the path below it for that of the request, where the proxy is on its own host.
+    #[test]
+    fn a_header_that_moves_the_path_never_reaches_the_upstream() {
+        for name in ["SCRIPT_NAME", "script_name", "script-name", "Path_Info", "path.info"] {
+            assert!(owned().owns(name.as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
+    fn stripping_names_each_spelling_as_it_was_received() {
+        let owned = owned();
+        let headers = Headers::from_pairs(&[
+            ("x_auth_subject", "a"),
+            ("accept", "b"),
+            ("x-auth~subject", "c"),
+            ("x-tollgate-reason", "d"),
+            ("x-batch", "e"),
+        ]);
+        let strip: Vec<_> = owned.to_strip(&headers).collect();
+        assert_eq!(strip, [&b"x_auth_subject"[..], b"x-auth~subject", b"x-tollgate-reason"]);
+    }
+
+    #[test]
+    fn a_key_that_was_lent_goes_from_a_request_that_brings_it() {
+        let owned = owned();
+        let lent = "0123456789abcdef0123456789abcdef";
+        for (name, value, goes) in [
+            ("authorization", lent, true),
+            ("Authorization", lent, true),
+            ("authorization", "0123456789abcdef0123456789abcdeg", false),
+            ("authorization", "0123456789abcdef0123456789abcde", false),
+            ("authorization", "Bearer 0123456789abcdef0123456789abcdef", false),
+            ("x-other", lent, false),
+        ] {
+            let headers = Headers::from_pairs(&[("accept", "a"), (name, value)]);
+            let stripped = owned.stripped(&headers);
+            assert_eq!(owned.to_strip(&headers).count(), usize::from(goes), "{name}: {value}");
+            assert_eq!(stripped.iter().count(), 2 - usize::from(goes), "{name}: {value}");
+        }
+        assert!(!format!("{owned:?}").contains(lent));
+    }
+
+    #[test]
+    fn a_trailer_is_no_later_word_on_what_was_decided_by_headers() {
+        let owned = owned();
+        let stripped = [
+            "x-auth-subject",
+            "x_auth_subject",
+            "x-tollgate-x",
+            "x-user-token",
+            "x.user.token",
+            "cookie",
+            "x-plan",
+            "x_batch",
+            "authorization",
+            "x-tenant",
+            "x~region",
+        ];
+        for name in stripped {
+            let trailers = Headers::from_pairs(&[(name, "a"), ("grpc-status", "0")]);
+            assert_eq!(owned.to_strip_late(&trailers).collect::<Vec<_>>(), [name.as_bytes()]);
+        }
+        let trailers = Headers::from_pairs(&[("x-checksum", "a"), ("digest", "b")]);
+        assert_eq!(owned.to_strip_late(&trailers).count(), 0);
+    }
+
+    #[test]
+    fn a_name_longer_than_the_filter_of_lengths_is_found() {
+        let long = "x".repeat(80);
+        let names = Names::of([long.as_str(), "a"].into_iter());
+        assert!(names.have(long.to_ascii_uppercase().as_bytes()) && names.have(b"A"));
+        assert!(!names.have("x".repeat(81).as_bytes()) && !names.have(b"b") && !names.have(b""));
+    }
+}

@@ -1,0 +1,135 @@
+//! Judging what a provider answered, before any of it is believed.
+
+pub use self::error::FetchError;
+use crate::request::headers::Headers;
+use crate::uri::HttpUri;
+use crate::verify::issuer;
+use crate::verify::json::{self, Unreadable};
+use crate::verify::keyset::{KeySet, SecretKeys, SkippedKey};
+use crate::verify::provider::{Issuer, Provider};
+use serde_json::Value;
+
+mod error;
+
+/// The largest body that is looked at, bytes. The key sets of large providers are below 20 KiB.
+pub const MAX_BODY: usize = 512 * 1024;
+
+/// The longest `jwks_uri` that is fetched, bytes.
+const MAX_URI: usize = 2048;
+
+/// The most that a log line repeats of one text of an answer, bytes.
+const MAX_SHOWN: usize = 256;
+
+/// Checks that an answer is complete, small, not coded and 200 before its body is fetched from the
+/// host. An answer that never came has no headers.
+///
+/// # Errors
+/// `Unreachable`, `Status`, `Redirect`, `Coded`, `TooLarge`.
+pub fn check_head(headers: &Headers, body_size: usize) -> Result<(), FetchError> {
+    let status = headers.value(":status").ok_or(FetchError::Unreachable)?;
+    let status = std::str::from_utf8(status).ok().and_then(|status| status.parse().ok());
+    match status {
+        Some(200) => match headers.all("content-encoding").find(|coding| !is_identity(coding)) {
+            Some(coding) => Err(FetchError::Coded(shown(coding, MAX_SHOWN))),
+            None if body_size > MAX_BODY => Err(FetchError::TooLarge),
+            None => Ok(()),
+        },
+        Some(status @ 300..400) => match headers.value("location") {
+            Some(location) => Err(FetchError::Redirect { status, to: place(location) }),
+            None => Err(FetchError::Status(status)),
+        },
+        Some(other) => Err(FetchError::Status(other)),
+        None => Err(FetchError::Unreachable),
+    }
+}
+
+fn is_identity(coding: &[u8]) -> bool {
+    let coding = coding.trim_ascii();
+    coding.is_empty() || coding.eq_ignore_ascii_case(b"identity")
+}
+
+/// Host and path of a `location`, without the user information, the query and the fragment that may
+/// hold a secret.
+fn place(location: &[u8]) -> String {
+    let end = location.iter().position(|byte| matches!(byte, b'?' | b'#'));
+    let location = location.get(..end.unwrap_or(location.len())).unwrap_or_default();
+    // `//` before any other slash: an authority follows.
+    let slash = location.iter().position(|byte| *byte == b'/').unwrap_or(location.len());
+    let from_slash = location.get(slash..).unwrap_or_default();
+    let Some(rest) = from_slash.strip_prefix(b"//") else { return shown(location, MAX_SHOWN) };
+    let path = rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len());
+    let (authority, path) = rest.split_at_checked(path).unwrap_or_default();
+    let host = authority.rsplit(|byte| *byte == b'@').next().unwrap_or_default();
+    shown(&[host, path].concat(), MAX_SHOWN)
+}
+
+/// A text of an answer, made safe and short for a log line.
+fn shown(text: &[u8], most: usize) -> String {
+    let safe = |byte: &u8| if matches!(byte, 0x20..0x7f) { char::from(*byte) } else { '?' };
+    let mut shown: String = text.iter().take(most).map(safe).collect();
+    if text.len() > most {
+        shown.push_str("...");
+    }
+    shown
+}
+
+/// How Envoy begins what it says in place of an answer that did not come; the status is 503 or 504
+/// then, as if the provider had sent it (`source/common/router/router.cc`).
+const PROXY_SAYS: [&[u8]; 4] =
+    [b"upstream connect error", b"upstream request timeout", b"no healthy upstream", b"no cluster"];
+
+/// What of the proxy's words is logged: they end with the reason of a failed TLS handshake.
+const MAX_WORDS: usize = 320;
+
+/// The proxy's own words about an answer that did not come, made safe for a log line; `None` where
+/// the provider sent the body.
+pub fn words_of_proxy(status: u16, body: &[u8]) -> Option<String> {
+    let own = matches!(status, 503 | 504) && PROXY_SAYS.iter().any(|words| body.starts_with(words));
+    let body = body.get(..MAX_WORDS).unwrap_or(body);
+    own.then(|| shown(body, MAX_WORDS))
+}
+
+/// Parses a fetched key set. `oct` keys are never taken from the network.
+///
+/// # Errors
+/// `KeySet`.
+pub fn key_set(body: &[u8]) -> Result<(KeySet, Vec<SkippedKey>), FetchError> {
+    KeySet::parse(body, SecretKeys::Refuse).map_err(FetchError::KeySet)
+}
+
+/// Finds the key set's address in a discovery document, which is read as strictly as a token. It
+/// must be the provider's: of an issuer as it stands in the configuration (Microsoft's common
+/// document has `{tenantid}` too), or of one whose tokens are accepted.
+///
+/// # Errors
+/// `Document`, `Lacks`, `IssuerMismatch`, `KeysAddress`.
+pub fn jwks_uri(body: &[u8], provider: &Provider) -> Result<HttpUri, FetchError> {
+    let document =
+        json::parse_object(body).ok_or_else(|| FetchError::Document(Unreadable::of(body)))?;
+    let text = |name| document.get(name).and_then(Value::as_str).ok_or(FetchError::Lacks(name));
+    if document.contains_key("keys") && !document.contains_key("issuer") {
+        return Err(FetchError::KeysForDocument);
+    }
+    let iss = text("issuer")?;
+    let accepted = || issuer::find(provider, iss).is_some_and(|matched| matched.tenant_admitted);
+    if !provider.issuers.iter().map(Issuer::text).any(|known| known == iss) && !accepted() {
+        let known: Vec<String> = provider.issuers.iter().map(Issuer::text).collect();
+        return Err(FetchError::IssuerMismatch {
+            found: shown(iss.as_bytes(), MAX_SHOWN),
+            known: shown(known.join(", ").as_bytes(), MAX_SHOWN),
+        });
+    }
+    let uri = Some(text("jwks_uri")?).filter(|uri| uri.len() <= MAX_URI);
+    uri.and_then(HttpUri::parse).ok_or(FetchError::KeysAddress)
+}
+
+/// The seconds of `Cache-Control: max-age` (RFC 9111 §5.2.2.1).
+pub fn max_age(headers: &Headers) -> Option<u64> {
+    headers.all("cache-control").find_map(|value| {
+        std::str::from_utf8(value).ok()?.split(',').find_map(|directive| {
+            let (name, seconds) = directive.trim().split_once('=')?;
+            let seconds = seconds.trim_matches('"').parse().ok()?;
+            name.eq_ignore_ascii_case("max-age").then_some(seconds)
+        })
+    })
+}

@@ -1,0 +1,352 @@
+use super::super::tests::{Headers, headers, hosts, methods, paths, request, rule};
+use super::*;
+use crate::caller::grant::{Demand, Grant};
+use crate::policy::rule::{Auth, HeaderSecret, Matcher};
+
+/// The name of the rule that a request falls under, or the word for why it falls under none.
+fn choice<'r>(rules: &'r [Rule], request: &RequestLine<'_>, strict: bool) -> &'r str {
+    match choose(rules, request, strict) {
+        Choice::None => "none",
+        Choice::One(index, rule) => {
+            assert_eq!(rules.get(index).map(|r| &r.name), Some(&rule.name));
+            &rule.name
+        }
+        Choice::Ambiguous(Ambiguity::Host) => "host",
+        Choice::Ambiguous(Ambiguity::Path) => "path",
+        Choice::Ambiguous(Ambiguity::Method) => "method",
+        Choice::Ambiguous(Ambiguity::Header) => "header",
+    }
+}
+
+fn for_host<'r>(rules: &'r [Rule], host: &str) -> &'r str {
+    choice(rules, &request(Some(host), Some("/"), "GET"), true)
+}
+
+fn for_path<'r>(rules: &'r [Rule], path: &str, strict: bool) -> &'r str {
+    choice(rules, &request(Some("h"), Some(path), "GET"), strict)
+}
+
+/// The rule asks for one of these roles.
+fn with_role(rule: Rule, role: &str) -> Rule {
+    let roles = Demand { any: Some(vec![role.to_owned()]), all: None };
+    Rule { allow: Some(vec![Grant { roles, ..Grant::default() }]), ..rule }
+}
+
+#[test]
+fn an_authority_with_a_port_or_dot_opens_no_rule_that_the_whole_of_it_would_not() {
+    for auth in [Auth::None, Auth::Optional] {
+        let rules = [
+            rule("open", hosts(&["public.example.com"]), auth),
+            rule("below", hosts(&["*.open.example.com"]), auth),
+            rule("api", Matcher::default(), Auth::Required),
+        ];
+        for (host, want) in [
+            ("public.example.com", "open"),
+            ("PUBLIC.example.com", "open"),
+            ("public.example.com:1", "host"),
+            ("public.example.com:443", "host"),
+            ("public.example.com:", "host"),
+            ("public.example.com.", "host"),
+            ("public.example.com.:80", "host"),
+            ("x.open.example.com", "below"),
+            ("x.open.example.com:80", "host"),
+            ("other:80", "api"),
+        ] {
+            assert_eq!(for_host(&rules, host), want, "{host}");
+        }
+        let alone = &rules[..2];
+        assert_eq!(for_host(alone, "public.example.com"), "open");
+        assert_eq!(for_host(alone, "public.example.com:1"), "host");
+        assert_eq!(for_host(alone, "x.open.example.com."), "host");
+        assert_eq!(for_host(alone, "other:1"), "none");
+        // Two open rules differ, too: their limits may.
+        let two = [rules[0].clone(), rule("rest", Matcher::default(), auth)];
+        assert_eq!(for_host(&two, "public.example.com:1"), "host");
+        // A rule for any host is the same in both readings.
+        assert_eq!(for_host(&two[1..], "public.example.com:1"), "rest");
+    }
+}
+
+#[test]
+fn of_two_rules_that_a_port_decides_the_one_that_asks_for_all_of_the_other_applies_or_none() {
+    let named = || rule("named", hosts(&["a"]), Auth::Required);
+    let rest = || rule("rest", Matcher::default(), Auth::Required);
+    let key = |value: &str| Some(HeaderSecret::new(value.into()));
+    let limited = |rule: Rule, limits: &[usize]| Rule { limits: limits.to_vec(), ..rule };
+    for (named, rest, want) in [
+        (named(), rest(), "named"),
+        (with_role(named(), "Admin"), rest(), "named"),
+        (named(), with_role(rest(), "Admin"), "rest"),
+        (with_role(named(), "Admin"), with_role(rest(), "Admin"), "named"),
+        (with_role(named(), "Admin"), with_role(rest(), "Reader"), "host"),
+        (limited(named(), &[0]), rest(), "named"),
+        (named(), limited(rest(), &[0]), "rest"),
+        (limited(named(), &[0]), limited(rest(), &[1]), "host"),
+        (limited(named(), &[0, 1]), limited(rest(), &[1]), "named"),
+        (Rule { providers: Some(vec![0]), ..named() }, rest(), "named"),
+        (Rule { providers: Some(vec![0]), ..named() }, with_role(rest(), "Admin"), "host"),
+        (
+            Rule { concurrency: Some(2), ..named() },
+            Rule { concurrency: Some(8), ..rest() },
+            "named",
+        ),
+        (Rule { concurrency: Some(8), ..named() }, Rule { concurrency: Some(2), ..rest() }, "rest"),
+        (Rule { upstream_authorization: key("k"), ..named() }, rest(), "rest"),
+        (Rule { upstream_authorization: key("k"), ..with_role(named(), "Admin") }, rest(), "host"),
+        (Rule { upstream_authorization: key("k"), ..named() }, with_role(rest(), "A"), "rest"),
+        (
+            Rule { upstream_authorization: key("k"), ..named() },
+            Rule { upstream_authorization: key("l"), ..rest() },
+            "host",
+        ),
+        (Rule { dry_run: true, ..named() }, rest(), "host"),
+        (Rule { dry_run: true, ..named() }, Rule { dry_run: true, ..rest() }, "host"),
+    ] {
+        let rules = [named, rest];
+        assert_eq!(for_host(&rules, "a:8443"), want, "{rules:?}");
+        assert_eq!(for_host(&rules, "a"), "named");
+        assert_eq!(for_host(&rules, "b:8443"), "rest");
+    }
+    assert_eq!(for_host(&[named()], "a:8443"), "named");
+    assert_eq!(for_host(&[Rule { dry_run: true, ..named() }], "a:8443"), "host");
+    // Where Envoy leads the whole authority elsewhere, no key may go along.
+    let lends = Rule { upstream_authorization: key("k"), ..named() };
+    assert_eq!(for_host(std::slice::from_ref(&lends), "a:8443"), "host");
+    assert_eq!(for_host(&[lends], "a"), "named");
+}
+
+#[test]
+fn with_parameters_in_its_path_a_request_falls_under_the_rule_that_asks_for_more() {
+    let rules = [
+        rule("open", paths(&["/open/**", "/a;x"]), Auth::None),
+        rule("maybe", paths(&["/maybe"]), Auth::Optional),
+        rule("closed", paths(&["/closed", "/b;x"]), Auth::Required),
+    ];
+    for (path, lenient, strict) in [
+        ("/open/a", "open", "open"),
+        ("/open/a;x", "open", "open"),
+        ("/open;x/a", "path", "path"),
+        ("/maybe", "maybe", "maybe"),
+        ("/maybe;x", "path", "path"),
+        ("/closed", "closed", "closed"),
+        ("/closed;x=1", "closed", "path"),
+        ("/closed%3bx", "closed", "path"),
+        // Envoy can be told to compare what stands before the first parameter alone.
+        ("/closed;x/more", "closed", "path"),
+        ("/a;x", "path", "path"),
+        ("/b;x", "closed", "path"),
+        ("/c;x", "none", "none"),
+        ("/c", "none", "none"),
+    ] {
+        assert_eq!(for_path(&rules, path, false), lenient, "{path}");
+        assert_eq!(for_path(&rules, path, true), strict, "{path}");
+    }
+}
+
+#[test]
+fn a_character_that_is_encoded_without_need_opens_no_rule_that_it_would_not_open_as_it_is() {
+    let rules = [
+        rule("open", paths(&["/public/**", "/a b", "/m/*:get", "/caf\u{e9}"]), Auth::None),
+        rule("secret", paths(&["/secret"]), Auth::Required),
+        rule("rest", paths(&["/**"]), Auth::Optional),
+    ];
+    for (path, want) in [
+        ("/public/x", "open"),
+        ("/public/%78", "open"),
+        ("/public/a%20b", "open"),
+        ("/%70ublic/x", "path"),
+        ("/a%20b", "open"),
+        ("/m/%78:get", "open"),
+        ("/m/x%3Aget", "path"),
+        ("/caf%C3%A9", "open"),
+        ("/caf%c3%a9", "path"),
+        ("/%73ecret", "secret"),
+        ("/other%20x", "rest"),
+    ] {
+        assert_eq!(for_path(&rules, path, true), want, "{path}");
+    }
+    // One that closes does so in either reading, whatever stands behind it.
+    let two = [rules[0].clone(), rule("rest", Matcher::default(), Auth::Required)];
+    assert_eq!(for_path(&two, "/%70ublic/x", true), "rest");
+}
+
+#[test]
+fn an_encoded_slash_passes_by_the_rule_that_admits_it_unless_another_names_the_path() {
+    let admits = |matcher| Matcher { encoded_slash: Some(true), ..matcher };
+    let rules = [
+        rule("models", admits(paths(&["/models/*:predict"])), Auth::None),
+        rule("private", paths(&["/models/private/**"]), Auth::Required),
+        rule("refuses", paths(&["/closed/*"]), Auth::Required),
+        rule("rest", paths(&["/**"]), Auth::Required),
+    ];
+    for (path, want) in [
+        ("/models/m:predict", "models"),
+        ("/models/org%2Fm:predict", "models"),
+        ("/models/org%2fm%2F7:predict", "models"),
+        ("/models/private%2Fm:predict", "path"),
+        ("/models/x;y%2Fm:predict", "path"),
+        ("/closed/a%2Fb", "path"),
+        ("/other%2Fx", "path"),
+    ] {
+        assert_eq!(for_path(&rules, path, true), want, "{path}");
+    }
+    assert_eq!(for_path(&rules, "/closed/a%2Fb", false), "refuses");
+    let mut refuses = rules.clone();
+    refuses[2].matcher.encoded_slash = Some(false);
+    assert_eq!(for_path(&refuses, "/closed/a%2Fb", false), "path");
+    // Without a rule it is as ambiguous as before.
+    assert_eq!(for_path(&rules[2..3], "/x%2Fy", true), "path");
+    assert_eq!(for_path(&rules[2..3], "/x%2Fy", false), "none");
+}
+
+#[test]
+fn neither_letter_case_of_a_method_nor_a_header_that_names_one_chooses_a_weaker_rule() {
+    static DELETE: Headers = Headers(&[("x-http-method-override", " delete ")]);
+    static GET: Headers = Headers(&[("x-method-override", "GET")]);
+    static TWO: Headers = Headers(&[("x-http-method", "GET"), ("x-http-method", "GET")]);
+    static LIST: Headers = Headers(&[("x-http-method-override", "DELETE,")]);
+    static OPEN_LIST: Headers = Headers(&[("x-http-method-override", "GET, DELETE")]);
+    static TRACE: Headers = Headers(&[("x-http-method-override", "trace")]);
+    static NONE: Headers = Headers(&[]);
+    let delete = with_role(rule("delete", methods(&["DELETE"]), Auth::Required), "Admin");
+    let read = rule("read", methods(&["GET"]), Auth::None);
+    let rest = rule("rest", Matcher::default(), Auth::Required);
+    let rules = [delete.clone(), read.clone(), rest];
+    for (method, headers, want) in [
+        ("DELETE", &NONE, "delete"),
+        ("delete", &NONE, "delete"),
+        ("Delete", &NONE, "delete"),
+        ("GET", &NONE, "read"),
+        ("get", &NONE, "rest"),
+        ("POST", &NONE, "rest"),
+        ("POST", &DELETE, "delete"),
+        ("GET", &DELETE, "delete"),
+        ("POST", &GET, "rest"),
+        ("DELETE", &GET, "delete"),
+        ("GET", &GET, "read"),
+        ("POST", &TWO, "method"),
+        ("POST", &LIST, "method"),
+        ("POST", &OPEN_LIST, "method"),
+        ("POST", &TRACE, "method"),
+    ] {
+        let request = RequestLine { headers, ..request(Some("h"), Some("/"), method) };
+        assert_eq!(choice(&rules, &request, true), want, "{method} {:?}", headers.0);
+    }
+    // Without a rule for the rest, what opens is ambiguous.
+    let request = RequestLine { headers: &GET, ..request(Some("h"), Some("/"), "POST") };
+    assert_eq!(choice(&rules[..2], &request, true), "method");
+    // No rule asks for methods: nothing depends on them.
+    let request = RequestLine { headers: &TWO, ..request };
+    assert_eq!(choice(&rules[2..], &request, true), "rest");
+}
+
+#[test]
+fn a_method_that_a_header_names_is_not_one_that_servers_echo_where_a_key_is_lent() {
+    static TRACE: Headers = Headers(&[("x-method-override", "TRACE")]);
+    let mut lends = rule("lends", Matcher::default(), Auth::Required);
+    lends.upstream_authorization = Some(HeaderSecret::new("Bearer key".into()));
+    let request = RequestLine { headers: &TRACE, ..request(Some("h"), Some("/"), "POST") };
+    assert_eq!(choice(&[lends], &request, true), "method");
+}
+
+/// Servers answer HEAD by what they have for GET.
+#[test]
+fn head_passes_by_no_rule_that_is_weaker_than_that_for_get() {
+    let strict = Matcher { methods: methods(&["GET"]).methods, ..paths(&["/admin"]) };
+    let strict = with_role(rule("strict", strict, Auth::Required), "Admin");
+    let open = rule("open", Matcher::default(), Auth::None);
+    let read = rule("read", methods(&["GET"]), Auth::None);
+    for (rules, path, want) in [
+        (vec![strict.clone(), open.clone()], "/admin", "strict"),
+        (vec![strict, open], "/other", "open"),
+        // And a rule for GET opens nothing for it.
+        (vec![read], "/", "none"),
+    ] {
+        let request = request(Some("h"), Some(path), "HEAD");
+        assert_eq!(choice(&rules, &request, true), want, "{path}");
+    }
+}
+
+#[test]
+fn an_encoded_query_or_fragment_leads_past_no_rule() {
+    let rules = [
+        with_role(rule("strict", paths(&["/secret"]), Auth::Required), "Admin"),
+        rule("open", Matcher::default(), Auth::None),
+    ];
+    for (path, want) in [
+        ("/secret%3fx", "path"),
+        ("/secret%3F", "path"),
+        ("/secret%23x", "path"),
+        ("/other%3fx", "open"),
+    ] {
+        let request = request(Some("h"), Some(path), "GET");
+        assert_eq!(choice(&rules, &request, true), want, "{path}");
+    }
+}
+
+#[test]
+fn readings_of_several_parts_at_once_are_looked_at_together() {
+    let both = Matcher { methods: methods(&["DELETE"]).methods, ..paths(&["/secret"]) };
+    let rules = [
+        rule("public", hosts(&["public"]), Auth::None),
+        with_role(rule("strict", both, Auth::Required), "Admin"),
+        rule("rest", Matcher::default(), Auth::Required),
+    ];
+    let ask = |host, path, method| choice(&rules, &request(Some(host), Some(path), method), false);
+    assert_eq!(ask("public", "/secret", "GET"), "public");
+    assert_eq!(ask("public:1", "/secret", "GET"), "host");
+    assert_eq!(ask("other:1", "/secret", "delete"), "strict");
+    assert_eq!(ask("other:1", "/%73ecret;x", "delete"), "strict");
+}
+
+#[test]
+fn a_header_with_more_than_one_reading_chooses_neither_a_weaker_nor_a_stricter_rule() {
+    let by = |name: &str, value, auth| rule(name, headers("x-a", value), auth);
+    let all = || rule("all", Matcher::default(), Auth::Required);
+    let opened = [by("open", Some("1"), Auth::None), all()];
+    let only = [by("open", Some("1"), Auth::None)];
+    let watched = [by("maybe", None, Auth::Optional), all()];
+    let closed = [with_role(by("strict", Some("1"), Auth::Required), "admin"), all()];
+    let weaker = [by("weak", Some("1"), Auth::Required), with_role(all(), "admin")];
+    let sides = [
+        with_role(by("blue", Some("1"), Auth::Required), "blue"),
+        with_role(by("green", Some("2"), Auth::Required), "green"),
+        all(),
+    ];
+    type Case<'a> = (&'a [Rule], &'static [(&'static str, &'static str)], &'static str);
+    let cases: [Case<'_>; 23] = [
+        (&opened, &[("x-a", "1")], "open"),
+        (&opened, &[("x_a", "1")], "all"),
+        (&opened, &[("x-a", "1"), ("x-a", "1")], "all"),
+        (&opened, &[("x-a", "1"), ("X-A", "2")], "all"),
+        (&opened, &[("x-a", "1,2")], "all"),
+        (&only, &[("x_a", "1")], "header"),
+        (&only, &[("x_a", "2")], "none"),
+        (&watched, &[("x-a", "")], "maybe"),
+        (&watched, &[("x+a", "")], "all"),
+        (&closed, &[("x-a", "1")], "strict"),
+        (&closed, &[("x-a", "2")], "all"),
+        (&closed, &[("x_a", "2")], "all"),
+        (&closed, &[("x_a", "1")], "strict"),
+        (&closed, &[("x-a", "2"), ("x-a", "1")], "strict"),
+        (&closed, &[("x-a", "2"), ("x!a", "1")], "strict"),
+        (&closed, &[("x-a", "2,1")], "strict"),
+        (&weaker, &[("x-a", "1")], "weak"),
+        (&weaker, &[("x_a", "1")], "all"),
+        (&sides, &[("x-a", "1")], "blue"),
+        (&sides, &[("x-a", "2")], "green"),
+        (&sides, &[("x-a", "1"), ("x-a", "2")], "header"),
+        (&sides, &[("x-a", "1"), ("x_a", "2")], "header"),
+        (&sides, &[("x_a", "1")], "blue"),
+    ];
+    for (rules, given, want) in cases {
+        let given = Headers(given);
+        for path in ["/", "/a;x", "/%61"] {
+            let line = request(Some("h"), Some(path), "GET");
+            let line = RequestLine { headers: &given, ..line };
+            for strict in [false, true] {
+                assert_eq!(choice(rules, &line, strict), want, "{:?} {path} {strict}", given.0);
+            }
+        }
+    }
+}

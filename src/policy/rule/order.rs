@@ -1,0 +1,60 @@
+//! Which of two rules asks for more.
+
+use super::{Auth, Cost, Rule};
+use crate::caller::grant::Grant;
+
+impl Rule {
+    /// Whether nothing passes by the rule without a token.
+    pub(super) fn closes(&self) -> bool {
+        self.auth == Auth::Required && !self.dry_run
+    }
+
+    /// Whether every request that passes by this rule is one that `other` would surely let pass, and
+    /// gets nothing that `other` would not give it. `false` means "not surely".
+    pub(super) fn asks_for_all_of(&self, other: &Self) -> bool {
+        // Every member is named, so that a new one is not forgotten here.
+        let Self {
+            name: _,
+            matcher: _,
+            auth: _,
+            providers,
+            limits,
+            cost,
+            concurrency,
+            payload,
+            allow,
+            upstream_authorization,
+            dry_run: _,
+        } = self;
+        let in_flight = match (concurrency, other.concurrency) {
+            (_, None) => true,
+            (Some(here), Some(there)) => *here <= there,
+            (None, Some(_)) => false,
+        };
+        self.closes()
+            && within(providers.as_deref(), other.providers.as_deref())
+            && within::<Grant>(allow.as_deref(), other.allow.as_deref())
+            && other.limits.iter().all(|limit| limits.contains(limit))
+            && (other.limits.is_empty() || costs_as_much(cost, &other.cost))
+            && in_flight
+            && (other.payload.is_none() || *payload == other.payload)
+            && (upstream_authorization.is_none()
+                || *upstream_authorization == other.upstream_authorization)
+    }
+}
+
+/// Whether each alternative of the first list is one of the second; an absent list admits all.
+fn within<T: PartialEq>(list: Option<&[T]>, wide: Option<&[T]>) -> bool {
+    match (list, wide) {
+        (_, None) => true,
+        (None, Some(_)) => false,
+        (Some(list), Some(wide)) => list.iter().all(|item| wide.contains(item)),
+    }
+}
+
+fn costs_as_much(cost: &Cost, other: &Cost) -> bool {
+    match (cost, other) {
+        (Cost::Fixed(cost), Cost::Fixed(other)) => cost >= other,
+        (cost, other) => cost == other,
+    }
+}

@@ -1,0 +1,211 @@
+//! The request's headers as the host hands them over: one buffer, read in place.
+
+use crate::policy::rule::HeaderLookup;
+
+/// A header map in the proxy-wasm serialisation: a little-endian count, then the lengths of each
+/// name and value, then the bytes, each name and value followed by NUL (proxy-wasm ABI 0.2.1).
+///
+/// One hostcall brings the whole map. That is cheaper than several single reads, and it is the
+/// only way to see the spellings of a header that a backend might fold together.
+#[derive(Clone, Debug, Default)]
+pub struct Headers {
+    buffer: Vec<u8>,
+}
+
+impl Headers {
+    /// Takes the host's buffer. A buffer that breaks off reads as the headers before the break.
+    pub fn from_buffer(buffer: Vec<u8>) -> Self {
+        Self { buffer }
+    }
+
+    /// Builds the serialisation from pairs: the form the host expects of us, too.
+    pub fn from_pairs<N: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: &[(N, V)]) -> Self {
+        let mut buffer = length(pairs.len()).to_vec();
+        for (name, value) in pairs {
+            buffer.extend(length(name.as_ref().len()));
+            buffer.extend(length(value.as_ref().len()));
+        }
+        for (name, value) in pairs {
+            for part in [name.as_ref(), value.as_ref()] {
+                buffer.extend_from_slice(part);
+                buffer.push(0);
+            }
+        }
+        Self { buffer }
+    }
+
+    /// The serialised bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.buffer
+    }
+
+    /// Every name and value in the order of the request, repeated headers repeatedly.
+    pub fn iter(&self) -> Iter<'_> {
+        let count = read_length(&self.buffer, 0).unwrap_or(0);
+        let data = count.checked_mul(8).and_then(|lengths| lengths.checked_add(4));
+        Iter { buffer: &self.buffer, at: 4, left: count, data: data.unwrap_or(usize::MAX) }
+    }
+
+    /// Every value of a header; `name` is lower case, as the host keeps them.
+    pub fn all<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        self.iter().filter(move |(n, _)| *n == name.as_bytes()).map(|(_, value)| value)
+    }
+
+    /// The first value of a header; `name` is lower case.
+    pub fn value(&self, name: &str) -> Option<&[u8]> {
+        self.all(name).next()
+    }
+
+    /// Every header that a server may take for this one, as received: see [`same_name`].
+    pub fn spellings<'a, 'n>(
+        &'a self,
+        name: &'n str,
+    ) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a, 'n> {
+        self.iter().filter(move |(n, _)| same_name(n, name.as_bytes()))
+    }
+
+    /// These headers without some, by their names.
+    pub fn without(&self, gone: impl Fn(&[u8]) -> bool) -> Self {
+        Self::from_pairs(&self.iter().filter(|(name, _)| !gone(name)).collect::<Vec<_>>())
+    }
+}
+
+impl HeaderLookup for Headers {
+    fn each(&self, name: &str, found: &mut dyn FnMut(bool, &[u8])) {
+        for (given, value) in self.spellings(name) {
+            found(given == name.as_bytes(), value);
+        }
+    }
+
+    fn among(&self, names: &[&str]) -> (usize, Option<&[u8]>) {
+        let fits = |given: &[u8]| names.iter().any(|name| same_name(given, name.as_bytes()));
+        let mut found = self.iter().filter(|(given, _)| fits(given)).map(|(_, value)| value);
+        let first = found.next();
+        (usize::from(first.is_some()).saturating_add(found.count()), first)
+    }
+}
+
+/// Whether some server takes one header name for the other.
+///
+/// CGI (RFC 3875 §4.1.18), WSGI, PHP and some gateways make variables of header names. Letter case
+/// is lost there, and the strictest of them (lighttpd) writes `_` for every byte that is neither a
+/// letter nor a digit: `x_auth_subject`, `x.auth.subject` and `x~auth~subject` are one variable. None
+/// of them changes a name's length. A pseudo-header (`:path`) has one spelling.
+pub fn same_name(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let pseudo = |name: &[u8]| name.first() == Some(&b':');
+    a == b || (a.iter().zip(b).all(|(a, b)| fold(*a) == fold(*b)) && !pseudo(a) && !pseudo(b))
+}
+
+/// One byte of a header name as such a server keeps it.
+pub const fn fold(byte: u8) -> u8 {
+    match byte.is_ascii_alphanumeric() {
+        true => byte.to_ascii_lowercase(),
+        false => b'-',
+    }
+}
+
+/// Walks the pairs of [`Headers`].
+#[derive(Clone, Debug)]
+pub struct Iter<'a> {
+    buffer: &'a [u8],
+    at: usize,
+    left: usize,
+    data: usize,
+}
+
+impl<'a> Iter<'a> {
+    fn part(&mut self) -> Option<&'a [u8]> {
+        let size = read_length(self.buffer, self.at)?;
+        let end = self.data.checked_add(size)?;
+        let part = self.buffer.get(self.data..end)?;
+        self.at = self.at.checked_add(4)?;
+        self.data = end.checked_add(1)?;
+        Some(part)
+    }
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        Some((self.part()?, self.part()?))
+    }
+}
+
+fn read_length(buffer: &[u8], at: usize) -> Option<usize> {
+    let bytes = buffer.get(at..at.checked_add(4)?)?.try_into().ok()?;
+    usize::try_from(u32::from_le_bytes(bytes)).ok()
+}
+
+/// Lengths beyond `u32` cannot come from a host whose maps are capped at 1 MiB.
+fn length(value: usize) -> [u8; 4] {
+    u32::try_from(value).unwrap_or(u32::MAX).to_le_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_survive_the_serialisation_with_repeats_and_any_byte() {
+        let all: Vec<u8> = (0..=255).collect();
+        let pairs: Vec<(&[u8], &[u8])> = vec![(b"a", b"1"), (b"b", &all), (b"a", b""), (b"", b"x")];
+        let headers = Headers::from_pairs(&pairs);
+        assert_eq!(headers.iter().collect::<Vec<_>>(), pairs);
+        assert_eq!(headers.all("a").collect::<Vec<_>>(), [&b"1"[..], b""]);
+        assert_eq!(headers.value("b"), Some(&all[..]));
+        assert_eq!(headers.value("c"), None);
+    }
+
+    #[test]
+    fn a_server_may_take_any_byte_that_is_no_letter_or_digit_for_another() {
+        for byte in 0..=255_u8 {
+            let name = [b"x", &[byte][..], b"auth"].concat();
+            let folds = !byte.is_ascii_alphanumeric();
+            assert_eq!(same_name(&name, b"x-auth"), folds, "{byte:#x}");
+            assert_eq!(same_name(b"X_AUTH", &name), folds, "{byte:#x}");
+        }
+        for (a, b, same) in [
+            ("x-auth", "X-Auth", true),
+            ("", "", true),
+            ("x-auth", "xauth", false),
+            ("x-auth", "x--auth", false),
+            ("x-auth", "x-auti", false),
+            (":path", ":path", true),
+            (":path", "-path", false),
+            ("-path", ":path", false),
+        ] {
+            assert_eq!(same_name(a.as_bytes(), b.as_bytes()), same, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn every_spelling_of_a_header_is_found_in_its_order() {
+        let pairs = [("x_a", "1"), ("x-b", "2"), ("x-a", "3"), ("X~A", "4"), (":a", "5")];
+        let headers = Headers::from_pairs(&pairs);
+        let found: Vec<_> = headers.spellings("x-a").collect();
+        assert_eq!(found, [(&b"x_a"[..], &b"1"[..]), (b"x-a", b"3"), (b"X~A", b"4")]);
+        let rest = headers.without(|name| same_name(name, b"x-a"));
+        assert_eq!(rest.iter().collect::<Vec<_>>(), [(&b"x-b"[..], &b"2"[..]), (b":a", b"5")]);
+    }
+
+    #[test]
+    fn a_broken_buffer_ends_the_walk_and_never_panics() {
+        let whole = Headers::from_pairs(&[("name", "value"), ("other", "thing")]);
+        for cut in 0..whole.as_bytes().len() {
+            let broken = Headers::from_buffer(whole.as_bytes()[..cut].to_vec());
+            assert!(broken.iter().count() <= 2);
+        }
+        for at in 0..20 {
+            for byte in [0x7f, 0xff] {
+                let mut bytes = whole.as_bytes().to_vec();
+                bytes[at] = byte;
+                assert!(Headers::from_buffer(bytes).iter().count() <= 2);
+            }
+        }
+    }
+}
