@@ -54,13 +54,24 @@ fn rows() -> Vec<Row> {
     numbered(&text).map(row).collect()
 }
 
-/// The source of a test: that file, or all files of that folder, under `tests/` or `src/`.
-fn source(file: &str) -> Option<String> {
-    let [tests, src] = ["tests", "src"].map(|folder| root().join(folder).join(file));
-    let files = [tests.with_extension("rs"), src.with_extension("rs"), src.join("mod.rs")];
-    files.iter().find_map(|path| fs::read_to_string(path).ok()).or_else(|| {
-        let files = fs::read_dir(tests).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
-        Some(files.filter_map(|path| fs::read_to_string(path).ok()).collect())
+/// Whether a file has a test of this name: that file, or a file of that folder, under `tests/` or
+/// `src/`.
+fn is_test(file: &str, function: &str) -> bool {
+    let claim = format!("fn {function}(");
+    let paths = ["tests", "src"].map(|folder| root().join(folder).join(file));
+    let files = |path: &PathBuf| {
+        let folder = fs::read_dir(path).into_iter().flatten();
+        let inside: Vec<PathBuf> = folder.map(|entry| entry.unwrap().path()).collect();
+        [path.with_extension("rs")].into_iter().chain(inside)
+    };
+    let mut texts = paths.iter().flat_map(files).filter_map(|path| fs::read_to_string(path).ok());
+    texts.any(|text| {
+        text.find(&claim).is_some_and(|at| {
+            let before = &text[..at];
+            let attribute = before.rfind("#[").map_or("", |from| &before[from..]);
+            // The attribute stands directly before the function, doc comments aside.
+            attribute.contains("test")
+        })
     })
 }
 
@@ -78,16 +89,7 @@ fn every_row_names_tests_that_exist_or_says_why_there_is_none() {
         }
         for test in tests {
             let (file, function) = test.rsplit_once("::").unwrap();
-            let claim = format!("fn {function}(");
-            let found = source(file).is_some_and(|text| {
-                text.find(&claim).is_some_and(|at| {
-                    let before = &text[..at];
-                    let attribute = before.rfind("#[").map_or("", |from| &before[from..]);
-                    // The attribute stands directly before the function, doc comments aside.
-                    attribute.contains("test")
-                })
-            });
-            if !found {
+            if !is_test(file, function) {
                 complaints.push(format!("row {}: there is no test {test}", row.number));
             }
         }
