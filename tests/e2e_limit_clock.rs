@@ -1,6 +1,5 @@
-//! A clock that steps in a real Envoy: no burst above the bucket's size, and nobody is locked out
-//! longer than one full refill. What any sequence of steps may do, the fake clock of
-//! tests/limit_properties.rs shows.
+//! A clock that steps in a real Envoy: no burst above the bucket's size, and no caller is refused
+//! longer than one full refill. tests/limit_properties/clock.rs tries any sequence of steps.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 

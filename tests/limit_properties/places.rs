@@ -1,21 +1,12 @@
-//! The laws of places in flight, against a store with Envoy's compare-and-swap.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
-#[path = "core/store.rs"]
-mod store;
+//! The laws of places in flight.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use proptest::prelude::*;
-use store::{Memory, Stage, Staged, Unreliable};
 use tollgate::limit::concurrency::{Concurrency, LEASE_NS, Lease};
-use tollgate::limit::table::{Region, Table};
-use tollgate::limit::{Counters, TakeError};
-use tollgate::store::{Store, StoreError, Swap};
 
-const SECOND: u64 = 1_000_000_000;
-const NOW: u64 = 1_700_000_000 * SECOND;
+use super::*;
+use crate::store::{Stage, Staged, Unreliable};
 
 fn open(store: &dyn Store, holder: u64) -> Concurrency {
     let table = Table::open(store, "p", 64, [7; 16]).unwrap();
@@ -72,18 +63,14 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 200,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(config())]
 
     /// Two identities in whatever slots: never more than `most` of one at a time, whatever the order
     /// of loads and swaps, and nothing is left when all have ended.
     #[test]
     fn no_interleaving_of_workers_holds_more_places_than_there_are_or_leaks_one(
         plans in prop::collection::vec(steps(), 2..5), most in 1_u32..4,
-        // Shorter than a lease altogether: nobody here renews in time.
+        // Shorter than a lease altogether: no renewal is needed.
         script in prop::collection::vec((0..SECOND / 10, 0_usize..4), 0..120),
     ) {
         let memory = Memory::default();
@@ -142,8 +129,8 @@ proptest! {
         prop_assert_eq!(left, 0);
     }
 
-    /// Whatever the clock does, nobody waits for a dead worker longer than a lease after its death
-    /// plus the step, and a live worker never lets more in than there are places by its own count.
+    /// After any step of the clock, the places of a dead worker are free a lease later, and a live
+    /// worker admits no more than its own count of places.
     #[test]
     fn a_dead_workers_places_return_within_a_lease_whatever_the_clock_did(
         held in 1_u32..5, back in 0_u64..7_200, probes in 1_u64..4,
@@ -190,8 +177,7 @@ fn there_is_a_slot_for_each_eight_of_the_buckets_within_bounds() {
     for (identities, slots) in [(64, 64), (8_192, 128), (131_072, 2_048), (524_288, 4_096)]
         .map(|(n, slots)| (n, slots + slots / 4))
     {
-        let store = Memory::default();
-        let table = Table::open(&store, "p", identities, [7; 16]).unwrap();
+        let (store, table) = opened(identities);
         let mut worker = Concurrency::open(&store, "p", &table, 1).unwrap();
         for caller in 0..100 {
             assert!(acquire(&mut worker, &store, NOW, &caller.to_string(), 1).is_some());
@@ -325,7 +311,7 @@ fn after_a_step_forward_the_next_tick_renews_every_place() {
 }
 
 #[test]
-fn what_a_failing_store_kept_from_being_given_back_the_next_tick_gives_back() {
+fn the_next_tick_gives_back_a_place_that_a_failing_store_kept() {
     for failure in [Ok(Swap::Lost), Err(StoreError::Host(10))] {
         let memory = Memory::default();
         let mut worker = open(&memory, 1);

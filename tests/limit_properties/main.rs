@@ -1,0 +1,85 @@
+//! The limiter's laws, against a store with Envoy's compare-and-swap.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod clock;
+mod failures;
+mod places;
+mod races;
+mod requests;
+#[path = "../core/store.rs"]
+mod store;
+mod table;
+mod workers;
+
+use proptest::prelude::*;
+use store::Memory;
+use tollgate::limit::quota::Quota;
+use tollgate::limit::table::{Place, Region, Table};
+use tollgate::limit::{
+    Answer, Counters, Mode, Request, Ruling, TRIES, TakeError, charge, take_all,
+};
+use tollgate::store::{CREATE, Store, StoreError, Swap};
+
+const SECOND: u64 = 1_000_000_000;
+const MINUTE: u64 = 60 * SECOND;
+const HOUR: u64 = 60 * MINUTE;
+const NOW: u64 = 1_700_000_000 * SECOND;
+
+fn quota(tokens: u64, period: u64, burst: u64) -> Quota {
+    Quota::new(tokens, period, burst).unwrap()
+}
+
+/// A new store and the table of filter `p` in it.
+fn opened(identities: u32) -> (Memory, Table) {
+    let store = Memory::default();
+    let table = Table::open(&store, "p", identities, [7; 16]).unwrap();
+    (store, table)
+}
+
+fn ask<'a>(limit: &'a str, identity: &'a str, quota: &'a Quota, cost: u64) -> Request<'a> {
+    let region = Region::Verified;
+    Request { limit, identity, region, quota, cost, mode: Mode::Take, dry_run: false }
+}
+
+/// The slot and fingerprint of a request's bucket.
+fn place(table: &Table, request: &Request<'_>) -> Place {
+    table.place(request.region, request.limit, Some(request.quota), request.identity)
+}
+
+fn take(table: &Table, store: &dyn Store, now: u64, requests: &[Request<'_>]) -> Answer {
+    take_all(table, store, &|| now, requests, &mut Counters::default()).unwrap()
+}
+
+fn passes(answer: &Answer) -> bool {
+    matches!(answer, Answer::Allowed(_))
+}
+
+/// Which limit denies and for how long.
+fn later(answer: &Answer) -> Option<(usize, u64)> {
+    match answer {
+        Answer::Denied { index, retry_after_ns, .. } => Some((*index, *retry_after_ns)),
+        _ => None,
+    }
+}
+
+fn remaining(table: &Table, store: &dyn Store, now: u64, request: Request<'_>) -> u64 {
+    match take(table, store, now, &[Request { cost: 0, ..request }]) {
+        Answer::Allowed(standings) => standings[0].remaining,
+        other => panic!("cost 0 gave {other:?}"),
+    }
+}
+
+fn config() -> ProptestConfig {
+    ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+fn small_quota() -> impl Strategy<Value = Quota> {
+    (1_u64..8, prop_oneof![Just(10), Just(SECOND), Just(MINUTE), 1..HOUR], 1_u64..7)
+        .prop_map(|(tokens, period, burst)| quota(tokens, period, burst))
+}
+
+fn any_quota() -> impl Strategy<Value = Quota> {
+    (1_u64..5_000, prop_oneof![Just(SECOND), Just(MINUTE), Just(HOUR), 1..HOUR], 1_u64..10_000)
+        .prop_filter_map("valid", |(tokens, period, burst)| Quota::new(tokens, period, burst).ok())
+}
