@@ -124,7 +124,7 @@ proptest! {
         for identity in ["alice", "bob"] {
             prop_assert_eq!(free(&memory, now, identity, most), most as usize);
         }
-        let left: usize = memory.dump().iter().filter(|(key, _)| key.contains("/c/"))
+        let left: usize = memory.dump().iter().filter(|(key, _)| key.contains("/c2/"))
             .map(|(_, value)| value.len()).sum();
         prop_assert_eq!(left, 0);
     }
@@ -158,7 +158,7 @@ proptest! {
     ) {
         let memory = Memory::default();
         let mut worker = open(&memory, 1);
-        for (key, _) in memory.dump().iter().filter(|(key, _)| key.contains("/c/")) {
+        for (key, _) in memory.dump().iter().filter(|(key, _)| key.contains("/c2/")) {
             memory.put(key, &bytes);
         }
         let counters = &mut Counters::default();
