@@ -1,0 +1,160 @@
+//! What a body and a response cost.
+
+use super::*;
+
+#[test]
+fn a_body_costs_its_rows_and_a_refused_one_the_token_that_its_head_took() {
+    let scene = Scene::new(limited(
+        json!({"cost": {"json_rows": ["/data"], "max": 4}, "payload": {"max_rows": 100}}),
+        json!({"rate": "10/h"}),
+    ));
+    for (rows, cost, want, left) in [
+        (Err(Refusal::Rows(101)), 1, "rows_exceeded", 9),
+        (Ok(0), 1, "ok", 8),
+        (Ok(9), 4, "ok", 4),
+        (Ok(1), 1, "ok", 3),
+        // The head took one of three, and the rest of four is not there.
+        (Ok(9), 4, "rate_limited", 2),
+        (Ok(2), 2, "ok", 0),
+    ] {
+        let mut judged = scene.ask("a", json!({}));
+        assert!(judged.needs_body.is_some());
+        let told = format!("{rows:?}");
+        scene.conclude(&mut judged, rows);
+        assert_eq!((word(&judged), judged.cost), (want, Some(cost)), "{told}");
+        if let [report] = &judged.limits[..] {
+            assert_eq!(report.remaining, left, "{told}");
+        }
+        // A second end of the body changes nothing.
+        scene.conclude(&mut judged, Ok(50));
+        assert_eq!((word(&judged), judged.cost), (want, Some(cost)), "{told}");
+    }
+    // An empty bucket pays for no head.
+    let judged = scene.ask("a", json!({}));
+    assert_eq!((word(&judged), judged.needs_body.is_some()), ("rate_limited", false));
+}
+
+#[test]
+fn checks_that_need_no_body_are_made_before_the_head_goes_on() {
+    let guarded = |rule: Value, limit: Value| {
+        let mut rule = rule;
+        rule["payload"] = json!({});
+        Scene::new(limited(rule, limit))
+    };
+    // What a head takes of eight tokens, and how many heads go on, whatever becomes of their bodies.
+    for (cost, heads) in [
+        (json!(1), 8),
+        (json!(3), 2),
+        (json!(9), 0),
+        (json!({"header": "x-batch", "max": 4}), 2),
+        (json!({"json_rows": ["/data"], "max": 4}), 8),
+    ] {
+        for body in [Ok(1), Err(Refusal::Lacking)] {
+            let scene = guarded(json!({"cost": cost}), json!({"rate": "8/h"}));
+            let bearer = scene.bearer("a", json!({}));
+            let mut went_on = 0;
+            for _ in 0..20 {
+                let headers = [("authorization", bearer.as_str()), ("x-batch", "4")];
+                let mut judged = scene.judge(&headers);
+                let refused = judged.verdict.denial().is_some();
+                assert_ne!(refused, judged.needs_body.is_some(), "{cost}");
+                went_on += usize::from(!refused);
+                scene.conclude(&mut judged, body);
+            }
+            assert_eq!(went_on, heads, "{cost} {body:?}");
+        }
+    }
+}
+
+#[test]
+fn missing_rows_are_announced_for_the_moment_at_which_the_whole_request_passes() {
+    let rule = json!({"cost": {"json_rows": ["/data"], "max": 9}, "concurrency": 100});
+    let mut scene = Scene::new(limited(rule, json!({"rate": "10/m", "burst": 8})));
+    let conclude = |scene: &mut Scene, rows| {
+        let mut judged = scene.ask("a", json!({}));
+        scene.conclude(&mut judged, Ok(rows));
+        scene.release(&mut judged);
+        (word(&judged), judged.verdict.denial().and_then(|denial| denial.retry_after))
+    };
+    // One above the burst never passes, though a token of it is taken by the time.
+    scene.now += 1;
+    assert_eq!(conclude(&mut scene, 9), ("cost_exceeds_burst", None));
+    scene.now += 60_000_000_000;
+    assert_eq!(conclude(&mut scene, 9), ("cost_exceeds_burst", None));
+    // Seven are left, one of which the head takes.
+    let (reason, wait) = conclude(&mut scene, 8);
+    assert_eq!(reason, "rate_limited");
+    scene.now += wait.unwrap() - 1;
+    let (reason, more) = conclude(&mut scene, 8);
+    assert_eq!(reason, "rate_limited", "a nanosecond early");
+    scene.now += more.unwrap();
+    assert_eq!(conclude(&mut scene, 8), ("ok", None));
+}
+
+#[test]
+fn a_dry_limit_that_would_have_refused_the_head_says_so_of_the_request() {
+    let scene = Scene::new(limited(
+        json!({"cost": {"json_rows": ["/data"], "max": 4}}),
+        json!({"rate": "1/h", "dry_run": true}),
+    ));
+    for (rows, want) in [(1, "ok"), (1, "rate_limited"), (4, "cost_exceeds_burst")] {
+        let mut judged = scene.ask("a", json!({}));
+        scene.conclude(&mut judged, Ok(rows));
+        assert_eq!(word(&judged), want, "{rows}");
+        assert_ne!(judged.verdict.decision(), "deny");
+    }
+}
+
+#[test]
+fn a_response_is_charged_what_it_says_else_what_the_request_costs() {
+    let scene = Scene::new(limited(
+        json!({"cost": 2}),
+        json!({"rate": "9/h", "charge": "response", "response_cost": {"json": "/usage/n"}}),
+    ));
+    let charge = |found: Option<u64>| {
+        let judged = scene.ask("a", json!({}));
+        scene.charge(&judged, found);
+        let remaining = judged.limits.first().map(|report| report.remaining);
+        (word(&judged), remaining)
+    };
+    // What stands is told before the response is charged.
+    assert_eq!(charge(None), ("ok", Some(9)));
+    assert_eq!(charge(Some(6)), ("ok", Some(7)));
+    assert_eq!(charge(Some(50)), ("ok", Some(1)));
+    assert_eq!(charge(None).0, "rate_limited");
+}
+
+#[test]
+fn a_response_without_the_number_is_charged_what_is_missing() {
+    for (missing, number, left) in
+        [(Some(5), None, 4), (Some(5), Some(3), 6), (Some(0), None, 9), (None, None, 7)]
+    {
+        let mut cost = json!({"json": "/usage/n"});
+        if let Some(missing) = missing {
+            cost["missing"] = json!(missing);
+        }
+        let scene = Scene::new(limited(
+            json!({"cost": 2}),
+            json!({"rate": "9/h", "charge": "response", "response_cost": cost}),
+        ));
+        scene.charge(&scene.ask("a", json!({})), number);
+        let next = scene.ask("a", json!({}));
+        assert_eq!(next.limits[0].remaining, left, "{missing:?} {number:?}");
+    }
+}
+
+#[test]
+fn a_response_that_cannot_be_charged_is_counted() {
+    let scene = Scene::new(limited(
+        json!({}),
+        json!({"charge": "response", "response_cost": {"json": "/usage/n"}}),
+    ));
+    let judged = scene.ask("a", json!({}));
+    let request = judged.charges[0].charge(&scene.policy.limits[0], Some(3));
+    let mut counters = Counters::default();
+    let table = scene.table.as_ref().unwrap();
+    for (store, uncharged) in [(&scene.memory as &dyn Store, 0), (&Broken, 1), (&Broken, 2)] {
+        limit::charge(table, store, &|| scene.now, &request, &mut counters);
+        assert_eq!(counters.uncharged, uncharged);
+    }
+}
