@@ -1,4 +1,4 @@
-//! `prune IN OUT`: takes off the module what nobody reads and no linker can know of.
+//! `xtask prune IN OUT`: takes off the module what nobody reads and no linker can know of.
 //!
 //! What prints a backtrace goes, 3 % of the code that a proxy compiles when it starts: Rust's own report
 //! of a panic, where the filter sets another before anything else runs, and the backtraces that errors of
@@ -7,9 +7,8 @@
 //! What is left must not be able to sign, to decrypt or to make a key: it is an error when it is.
 
 use std::error::Error;
+use std::fs;
 use std::path::Path;
-use std::process::ExitCode;
-use std::{env, fs};
 
 use walrus::{FunctionBuilder, FunctionKind, Module, ModuleConfig, ValType, passes};
 
@@ -41,22 +40,12 @@ const NEVER: [&str; 14] = [
     "pkey..Private",
 ];
 
-fn main() -> ExitCode {
-    let arguments: Vec<String> = env::args().skip(1).collect();
-    let [input, output] = arguments.as_slice() else {
-        eprintln!("usage: prune IN OUT");
-        return ExitCode::FAILURE;
-    };
-    match run(Path::new(input), Path::new(output)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("prune: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run(input: &Path, output: &Path) -> Result<(), Box<dyn Error>> {
+/// Prunes the module in the file `input` into the file `output`.
+///
+/// # Errors
+/// When a file cannot be read or written, when a function to empty is absent, and when the module
+/// can reach a function of [`NEVER`].
+pub fn run(input: &Path, output: &Path) -> Result<(), Box<dyn Error>> {
     let mut config = ModuleConfig::new();
     config.generate_producers_section(false).generate_name_section(false);
     let mut module = config.parse_file(input).map_err(|error| error.to_string())?;
