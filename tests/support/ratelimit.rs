@@ -1,4 +1,4 @@
-//! A Rate Limit Service (`tools/ratelimit`) and the Redis that it counts in, as real processes.
+//! A Rate Limit Service (`tests/ratelimit`) and the Redis that it counts in, as real processes.
 
 use std::fs::File;
 use std::io::{Read, Write};
