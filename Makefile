@@ -11,13 +11,13 @@ wasm: ## Builds dist/tollgate.wasm
 	@scripts/wasm
 
 envoy: ## Installs the pinned Envoy under target/ and prints its path (ENVOY_BIN wins over it)
-	@scripts/envoy
+	@scripts/install/envoy
 
 test: wasm ## Runs every test, the end-to-end ones in a real Envoy
 	@scripts/test
 
 servers: wasm ## Runs hostile requests to a dozen real servers with every option of Envoy for paths and hosts (half an hour)
-	@scripts/servers && binary=$$(scripts/envoy) && ENVOY_BIN=$$binary TOLLGATE_SERVERS=all \
+	@scripts/install/servers && binary=$$(scripts/install/envoy) && ENVOY_BIN=$$binary TOLLGATE_SERVERS=all \
 		cargo test --features cli --test e2e_real_servers
 
 soak: wasm ## Runs the limits and one VM under long load (about 45 minutes): see scripts/soak
@@ -30,11 +30,11 @@ fuzz: ## Runs each fuzz target for DURATION seconds (60), or those of TARGETS: s
 	@scripts/fuzz
 
 amplification: wasm ## Measures what each family of attacks costs beside a cheap request: docs/proof.md
-	@binary=$$(scripts/envoy) && ENVOY_BIN=$$binary cargo bench --bench amplification
+	@binary=$$(scripts/install/envoy) && ENVOY_BIN=$$binary cargo bench --bench amplification
 
 providers: wasm ## Judges new tokens of sixteen JWT libraries and two key servers: docs/proof.md
-	@scripts/providers python node go java rust keycloak
-	@binary=$$(scripts/envoy) && ENVOY_BIN=$$binary cargo test --features cli \
+	@scripts/install/providers python node go java rust keycloak
+	@binary=$$(scripts/install/envoy) && ENVOY_BIN=$$binary cargo test --features cli \
 		--test providers --test e2e_key_servers -- --include-ignored --nocapture
 
 coverage: ## Lines of the core that the native tests run: target/coverage.txt
@@ -57,10 +57,10 @@ audit: ## Checks licences, advisories and sources of every dependency by deny.to
 	@scripts/audit
 
 demo: wasm ## Shows the filter at work in a real Envoy; KEEP=1 leaves it running to try by hand
-	@binary=$$(scripts/envoy) && ENVOY_BIN=$$binary KEEP=$(KEEP) cargo run --quiet --example demo
+	@binary=$$(scripts/install/envoy) && ENVOY_BIN=$$binary KEEP=$(KEEP) cargo run --quiet --example demo
 
 bench: wasm ## Measures the cost per request against Envoy's own filters
-	@binary=$$(scripts/envoy) && ENVOY_BIN=$$binary cargo bench --bench proxy
+	@binary=$$(scripts/install/envoy) && ENVOY_BIN=$$binary cargo bench --bench proxy
 
 image: wasm ## Puts the module into OCI images under dist/image, and writes its SBOM
 	@scripts/image

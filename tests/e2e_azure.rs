@@ -51,7 +51,7 @@ impl World {
         let binary = support::envoy_binary(test)?;
         let python = support::root().join("target/python/bin/python3");
         if !python.is_file() {
-            support::skip::absent(test, "azure-identity is absent: run scripts/python");
+            support::skip::absent(test, "azure-identity is absent: run scripts/install/python");
             return None;
         }
         let signer = Signer::new("RS256", "common");

@@ -183,7 +183,7 @@ impl Chain {
             Haproxy => haproxy_program(),
         };
         if found.is_none() {
-            absent(test, &format!("{kind:?} is absent: run scripts/servers"));
+            absent(test, &format!("{kind:?} is absent: run scripts/install/servers"));
             return None;
         }
         let signer = Signer::new("ES256", "key-1");
@@ -379,7 +379,7 @@ async fn haproxy_can_say_the_address_with_the_proxy_protocol_instead() {
     let test = "haproxy_can_say_the_address_with_the_proxy_protocol_instead";
     let Some(binary) = support::envoy_binary(test) else { return };
     if haproxy_program().is_none() {
-        return absent(test, "HAProxy is absent: run scripts/servers");
+        return absent(test, "HAProxy is absent: run scripts/install/servers");
     }
     let signer = Signer::new("ES256", "key-1");
     let upstream = Upstream::start().await;

@@ -32,7 +32,7 @@ impl Drop for Server {
     }
 }
 
-/// A file under `target/providers`, where `scripts/providers` installs.
+/// A file under `target/providers`, where `scripts/install/providers` installs.
 fn installed(path: &str) -> Option<PathBuf> {
     let path = support::root().join("target/providers").join(path).canonicalize().ok()?;
     path.exists().then_some(path)
@@ -102,7 +102,7 @@ async fn tokens_of_oidc_provider_pass_by_each_algorithm_for_their_audience_alone
     let name = "tokens_of_oidc_provider_pass_by_each_algorithm_for_their_audience_alone";
     let Some(binary) = support::envoy_binary(name) else { return };
     let (Some(node), Some(script)) = (program("node"), installed("node/idp.mjs")) else {
-        return absent(name, "oidc-provider is absent: run scripts/providers node");
+        return absent(name, "oidc-provider is absent: run scripts/install/providers node");
     };
     let mut command = Command::new(node);
     command.arg(&script).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -163,7 +163,7 @@ async fn tokens_of_keycloak_pass_for_their_audience_alone() {
     let name = "tokens_of_keycloak_pass_for_their_audience_alone";
     let Some(binary) = support::envoy_binary(name) else { return };
     let Some(script) = installed("keycloak/bin/kc.sh") else {
-        return absent(name, "Keycloak is absent: run scripts/providers keycloak");
+        return absent(name, "Keycloak is absent: run scripts/install/providers keycloak");
     };
     let home = script.ancestors().nth(2).unwrap();
     let secret = mint::b64(&mint::now().to_be_bytes());

@@ -1,7 +1,7 @@
 //! Tokens of real JWT libraries, with their default headers, claims and exported keys: each has the
 //! verdict that is right.
 //!
-//! `make providers` has the libraries installed and new tokens minted (scripts/providers); a sample
+//! `make providers` has the libraries installed and new tokens minted (scripts/install/providers); a sample
 //! that was recorded so stands in tests/data/providers/recorded.json and is judged at its own time.
 //! The programs under tests/data/providers mint each form by each algorithm of a library.
 

@@ -68,7 +68,7 @@ pub struct Kustomize(Vec<PathBuf>);
 
 impl Kustomize {
     pub fn find(test: &str) -> Option<Self> {
-        // Where scripts/kubectl leaves one if that of the machine is too old.
+        // Where scripts/install/kubectl leaves one if that of the machine is too old.
         let fetched = root().join("target/kubectl/usr/bin/kubectl");
         let mut kubectls = program("kubectl").into_iter().chain([fetched]);
         let within = kubectls.find(|kubectl| minor(kubectl) >= Some(27));
@@ -77,7 +77,7 @@ impl Kustomize {
         if let Some(command) = within.or_else(alone) {
             return Some(Self(command));
         }
-        absent(test, "there is neither kubectl 1.27 nor kustomize 5: run scripts/kubectl");
+        absent(test, "there is neither kubectl 1.27 nor kustomize 5: run scripts/install/kubectl");
         None
     }
 

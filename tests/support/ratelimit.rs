@@ -23,7 +23,7 @@ pub struct Programs {
 /// Finds Redis and the service that was built beside the tests.
 pub fn programs(test: &str) -> Option<Programs> {
     let Some(redis) = skip::program("redis-server") else {
-        skip::absent(test, "redis-server is absent: run scripts/servers");
+        skip::absent(test, "redis-server is absent: run scripts/install/servers");
         return None;
     };
     // target/<profile>/deps/<test>

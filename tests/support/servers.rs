@@ -1,6 +1,6 @@
 //! Real servers with a program behind each of them, which notes all that it read.
 //!
-//! The programs lie in `tests/data/servers`; what they run on is installed by `scripts/upstreams`.
+//! The programs lie in `tests/data/servers`; what they run on is installed by `scripts/install/upstreams`.
 //! Each appends a line to a file when it is called, before it reads the body, and a second one with
 //! the rows that it found in the body ([`Server::calls`]). So a call counts also when the client
 //! never saw an answer, and a program's answer holds nothing of the request.
@@ -119,7 +119,7 @@ impl Server {
             match launch::missing(*kind) {
                 Some(what) => {
                     let what = format!("{what}, for {}, is absent", kind.name());
-                    absent(test, &format!("{what}: run scripts/servers"));
+                    absent(test, &format!("{what}: run scripts/install/servers"));
                 }
                 None => started.push(Self::spawn(*kind)),
             }
@@ -226,7 +226,7 @@ impl Drop for Server {
     }
 }
 
-/// The folder in which `scripts/upstreams` installs.
+/// The folder in which `scripts/install/upstreams` installs.
 fn installed() -> PathBuf {
     root().join("target/servers")
 }
