@@ -12,7 +12,7 @@ use policy::{NoVariables, PolicyKeys};
 use serde_json::json;
 use tollgate::body::Guard;
 use tollgate::body::json::pointers::Pointers;
-use tollgate::caller::cache::{Known, TokenCache};
+use tollgate::caller::cache::Known;
 use tollgate::caller::principal::{Caller, Principal};
 use tollgate::config;
 use tollgate::limit::table::{Region, Table};
@@ -150,7 +150,7 @@ fn core(criterion: &mut Criterion) {
     });
 
     criterion.bench_function("find a remembered token among 2,000", |bench| {
-        let cache = TokenCache::new(policy.token_cache, &policy.rules, 42);
+        let cache = policy.empty_cache(42);
         for token in &tokens {
             let (Some(claims), Some(provider)) = (verify(&policy, token), policy.providers.first())
             else {

@@ -1,7 +1,5 @@
 //! The stable words for each outcome, shared by replies, filter state, metrics and logs.
 
-use crate::policy::rule::Ambiguity;
-
 /// Why a request passed or was refused: one word of the contract each.
 ///
 /// The words never change once released; dashboards and alerts are built on them.
@@ -92,18 +90,6 @@ pub enum Reason {
     KeysUnavailable,
     /// The shared store could not answer.
     StoreUnavailable,
-}
-
-impl From<Ambiguity> for Reason {
-    fn from(part: Ambiguity) -> Self {
-        match part {
-            Ambiguity::Host => Self::HostAmbiguous,
-            Ambiguity::Path => Self::PathAmbiguous,
-            Ambiguity::Method => Self::MethodNotAllowed,
-            // No rule matches in every reading.
-            Ambiguity::Header => Self::NoRule,
-        }
-    }
 }
 
 impl Reason {

@@ -24,7 +24,6 @@ use serde_json::{Value, json};
 use store::Memory;
 use support::mint::b64;
 use support::skip::absent;
-use tollgate::caller::cache::TokenCache;
 use tollgate::config;
 use tollgate::gate::{Gate, Request};
 use tollgate::policy::Policy;
@@ -155,7 +154,7 @@ fn judge(policy: Option<&Policy>, token: &str, now: u64) -> (&'static str, Optio
         policy,
         keys: &PolicyKeys(policy),
         engine: &Engines { host: true },
-        cache: &TokenCache::new(policy.token_cache, &policy.rules, 42),
+        cache: &policy.empty_cache(42),
         table: None,
         concurrency: None,
         store: &Memory::default(),

@@ -56,7 +56,7 @@ impl Scene {
         let keys = Keys(world.keys().into_iter().collect());
         let (policy, _) = config::compile(plugin.to_string().as_bytes(), &keys)
             .unwrap_or_else(|problems| panic!("{problems:?}"));
-        let cache = TokenCache::new(policy.token_cache, &policy.rules, 42);
+        let cache = policy.empty_cache(42);
         Self { world, policy, upstreams, cache }
     }
 

@@ -12,7 +12,7 @@ use policy::NoVariables;
 use serde_json::{Value, json};
 use support::mint::{self, Signer};
 use support::scenario::claims_with;
-use tollgate::caller::cache::{Known, TokenCache};
+use tollgate::caller::cache::Known;
 use tollgate::caller::principal::{Caller, Principal};
 use tollgate::config;
 use tollgate::policy::Policy;
@@ -218,7 +218,7 @@ fn what_is_remembered_of_a_token_ends_with_the_keys_of_every_provider_that_was_a
         World::new(&[provider("c1", &[&one], json!({})), provider("c2", &[&two], json!({}))]);
     let token = two.sign(&mint::claims("s"));
     let now = mint::now() * 1_000_000_000;
-    let cache = TokenCache::new(world.policy.token_cache, &world.policy.rules, 42);
+    let cache = world.policy.empty_cache(42);
     let accepted = world.judge(&token, None).unwrap();
     let caller = Rc::new(Caller::new(accepted.value, Vec::new()));
     let providers = &world.policy.providers;
@@ -247,7 +247,7 @@ fn a_token_that_another_provider_may_take_later_is_not_remembered() {
     let accepted = world.judge(&token, None).unwrap();
     assert_eq!(world.name(accepted.value.claims().provider()), "b");
     let caller = Rc::new(Caller::new(accepted.value, Vec::new()));
-    let cache = TokenCache::new(world.policy.token_cache, &world.policy.rules, 42);
+    let cache = world.policy.empty_cache(42);
     let now = mint::now() * 1_000_000_000;
     let providers = &world.policy.providers;
     let Known::Nothing(place) = cache.look(token.as_bytes(), 0, providers, &world, now) else {

@@ -1,16 +1,12 @@
 //! Tags: what a verified request carries for telemetry, and how it is kept unforgeable.
 
-mod owned;
 mod value;
 
 use std::fmt;
 
-pub use owned::OwnedHeaders;
-pub(crate) use owned::is_reserved;
 pub use value::{MAX_VALUE, sanitise};
 
-use crate::policy::Tag;
-use crate::template::Scope;
+use crate::template::{Scope, Template};
 
 /// The key of `hash: true` tags (`privacy.hash_key_env`); it never prints.
 #[derive(Clone, PartialEq, Eq)]
@@ -36,6 +32,21 @@ impl fmt::Debug for HashKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("HashKey(…)")
     }
+}
+
+/// One entry of `tags`.
+#[derive(Clone, Debug)]
+pub struct Tag {
+    /// The last part of `wasm.tollgate.<name>`.
+    pub name: String,
+    /// What it is filled with.
+    pub value: Template,
+    /// The request header that carries it, lower case.
+    pub header: Option<String>,
+    /// Whether it is written to filter state.
+    pub filter_state: bool,
+    /// `hash: true`: what it is hashed with before it is written anywhere.
+    pub hash: Option<HashKey>,
 }
 
 impl Tag {

@@ -14,13 +14,15 @@ use crate::caller::grant;
 use crate::caller::principal::Caller;
 use crate::gate::verdict::{Denial, Judgement, NeedsBody, OwnAnswer, Verdict};
 use crate::limit::concurrency::Concurrency;
-use crate::limit::plan;
 use crate::limit::table::Table;
 use crate::policy::Policy;
-use crate::policy::rule::{self, Choice, RequestLine, Rule};
+use crate::policy::choice::{Choice, choose};
+use crate::policy::rule::Rule;
 use crate::reason::Reason;
 use crate::request::headers::Headers;
 use crate::request::host::Authority;
+use crate::request::matcher::RequestLine;
+use crate::request::method::echoes;
 use crate::request::path;
 use crate::store::Store;
 use crate::verify::Keys;
@@ -106,7 +108,7 @@ impl Gate<'_> {
             return Ok(Verdict::Answer(answer));
         }
         let rule = self.find_rule(request.headers, authority, path, found)?;
-        let cost = plan::cost(&rule.cost, request.headers);
+        let cost = rule.cost.of_headers(request.headers);
         found.cost = Some(cost);
         let caller = self.authenticate(request, rule, found)?;
         let principal = caller.as_deref().map(Caller::principal);
@@ -151,7 +153,7 @@ impl Gate<'_> {
         let outcome = match (body, judgement.rule.and_then(|index| self.policy.rules.get(index))) {
             (Err(refusal), _) => Err(refused(refusal, judgement)),
             (Ok(_), None) => Err(Reason::NoRule.into()),
-            (Ok(rows), Some(rule)) => match plan::cost_of_rows(&rule.cost, rows) {
+            (Ok(rows), Some(rule)) => match rule.cost.of_rows(rows) {
                 Some(cost) => {
                     judgement.cost = Some(cost);
                     plan.iter_mut().for_each(|planned| planned.cost = cost);
@@ -195,7 +197,7 @@ impl Gate<'_> {
     ) -> Result<&Rule, Denial> {
         let method = headers.value(":method").unwrap_or_default();
         let line = RequestLine { authority, path, method, headers };
-        match rule::choose(&self.policy.rules, &line, self.policy.reject_ambiguous_paths) {
+        match choose(&self.policy.rules, &line, self.policy.reject_ambiguous_paths) {
             Choice::One(index, rule) => {
                 found.rule = Some(index);
                 match rule.admits_method(method) {
@@ -203,7 +205,7 @@ impl Gate<'_> {
                     false => Err(Reason::MethodNotAllowed.into()),
                 }
             }
-            Choice::None if rule::echoes(method) => Err(Reason::MethodNotAllowed.into()),
+            Choice::None if echoes(method) => Err(Reason::MethodNotAllowed.into()),
             Choice::None => Err(Reason::NoRule.into()),
             Choice::Ambiguous(part) => Err(Reason::from(part).into()),
         }

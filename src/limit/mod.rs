@@ -20,10 +20,12 @@
 //! what they cost together is repaid by the wait of those that come after.
 
 pub mod concurrency;
+pub mod cost;
 pub mod gcra;
 mod item;
 pub mod plan;
 pub mod quota;
+pub mod rate_claim;
 mod session;
 pub mod slot;
 pub mod table;

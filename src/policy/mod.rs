@@ -1,20 +1,20 @@
 //! The compiled configuration: after load there is nothing left to parse.
 
+pub mod choice;
+mod order;
+pub mod owned;
+pub mod responses;
 pub mod rule;
+pub mod secret;
 
-use std::time::Duration;
-
-use crate::body::json::pointers::Pointers;
 use crate::caller::address::ClientAddress;
-use crate::caller::grant::Grant;
-use crate::caller::tags::HashKey;
-use crate::limit::plan::RateClaim;
-use crate::limit::quota::Quota;
-use crate::policy::rule::{Matcher, Rule};
-use crate::request::token_source::Place;
-use crate::template::Template;
-use crate::uri::HttpUri;
+use crate::caller::cache::{CacheSettings, TokenCache};
+use crate::caller::tags::Tag;
+use crate::limit::plan::Limit;
+use crate::request::token_source::TokenRules;
 use crate::verify::provider::Provider;
+use responses::Responses;
+use rule::Rule;
 
 /// Everything the filter decides by.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub struct Policy {
     /// Which engines may verify.
     pub crypto: Crypto,
     /// How many verified tokens a worker remembers, and for how long.
-    pub token_cache: TokenCache,
+    pub token_cache: CacheSettings,
     /// How many identities the store may hold at once.
     pub max_identities: u32,
     /// What happens when the store cannot answer.
@@ -53,130 +53,11 @@ pub struct Policy {
     pub dry_run: bool,
 }
 
-/// `token`.
-#[derive(Clone, Debug)]
-pub struct TokenRules {
-    /// The places that are looked at, in their order; never empty.
-    pub from: Vec<Place>,
-    /// Whether the upstream may see the token.
-    pub forward: bool,
-    /// The longest token that is looked at, bytes.
-    pub max_bytes: usize,
-}
-
-/// One entry of `limits`.
-#[derive(Clone, Debug)]
-pub struct Limit {
-    /// The label in headers, metrics and logs.
-    pub name: String,
-    /// Whose bucket a request takes from.
-    pub key: Template,
-    /// How much the bucket holds and how fast it refills.
-    pub quota: Quota,
-    /// Other quotas for callers that are granted something; the first that holds wins.
-    pub tiers: Vec<Tier>,
-    /// The rate that a token itself carries; it wins over all.
-    pub rate_claim: Option<RateClaim>,
-    /// Where a response says what it costs; with it, the response is charged, not the request.
-    pub response_cost: Option<ResponseCost>,
-    /// Whether what the limit would refuse passes.
-    pub dry_run: bool,
-}
-
-/// `limits[].response_cost`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResponseCost {
-    /// Where the number may stand; the first that the response has counts.
-    pub pointers: Pointers,
-    /// What a response without the number costs; `None`: what the rule says.
-    pub missing: Option<u64>,
-}
-
-/// One entry of `limits[].tiers`.
-#[derive(Clone, Debug)]
-pub struct Tier {
-    /// What the caller's claims must hold.
-    pub when: Grant,
-    /// What its bucket grants.
-    pub quota: Quota,
-}
-
-/// One entry of `tags`.
-#[derive(Clone, Debug)]
-pub struct Tag {
-    /// The last part of `wasm.tollgate.<name>`.
-    pub name: String,
-    /// What it is filled with.
-    pub value: Template,
-    /// The request header that carries it, lower case.
-    pub header: Option<String>,
-    /// Whether it is written to filter state.
-    pub filter_state: bool,
-    /// `hash: true`: what it is hashed with before it is written anywhere.
-    pub hash: Option<HashKey>,
-}
-
-/// `responses`.
-#[derive(Clone, Debug)]
-pub struct Responses {
-    /// The `realm` of `WWW-Authenticate`.
-    pub realm: Option<String>,
-    /// Whether refusals carry a problem document (RFC 9457) or nothing.
-    pub problem_body: bool,
-    /// Whether the `RateLimit` and `RateLimit-Policy` fields are written.
-    pub ratelimit_ietf: bool,
-    /// Whether the `X-RateLimit-*` fields are written.
-    pub ratelimit_x: bool,
-    /// The metadata of each protected resource; a challenge names the first that fits.
-    pub resource_metadata: Vec<ResourceMetadata>,
-    /// Which web pages may read our replies.
-    pub cors: Option<Cors>,
-}
-
-/// One entry of `responses.resource_metadata`, compiled to what is answered (RFC 9728).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResourceMetadata {
-    /// Its URL, for challenges.
-    pub url: String,
-    /// The URL taken apart: its path is answered by us.
-    pub uri: HttpUri,
-    /// The requests whose challenges name it: by host and path alone.
-    pub requests: Matcher,
-    /// The JSON document.
-    pub document: String,
-}
-
-/// `responses.cors`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cors {
-    /// Which origins may read.
-    pub origins: Origins,
-    /// Whether a page may send cookies along.
-    pub credentials: bool,
-}
-
-/// `responses.cors.allow_origins`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origins {
-    /// `*`.
-    Any,
-    /// These.
-    Only(Vec<OriginPattern>),
-}
-
-/// An entry of `allow_origins`, as browsers write origins (Fetch standard §3.1): lower case, the
-/// default port left out, IPv6 addresses in their short form.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OriginPattern {
-    /// This origin, byte for byte.
-    Exact(String),
-    /// `https://*.example.com`: one or more labels between these two.
-    Subdomains {
-        /// `https://`.
-        scheme: String,
-        /// `.example.com`, with the port where it is not the default one.
-        suffix: String,
-    },
+impl Policy {
+    /// An empty token cache for these rules; `seed` is any number that clients cannot know.
+    pub fn empty_cache(&self, seed: u64) -> TokenCache {
+        TokenCache::new(self.token_cache, self.rules.iter().map(|rule| &rule.providers), seed)
+    }
 }
 
 /// `telemetry.filter_state`.
@@ -197,15 +78,6 @@ pub enum Crypto {
     Auto,
     /// The module's alone.
     Module,
-}
-
-/// `token_cache`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TokenCache {
-    /// The most tokens that are remembered; 0: none.
-    pub entries: u32,
-    /// How long one is remembered at most.
-    pub max_age: Duration,
 }
 
 /// `failure_mode`: what our own machinery's failure means for a request.

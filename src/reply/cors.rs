@@ -1,6 +1,9 @@
 //! CORS on replies of our own (Fetch standard §3.2). What the upstream answers is the upstream's.
 
-use crate::policy::{Cors, OriginPattern, Origins, Responses};
+use crate::policy::responses::Cors;
+use crate::policy::responses::OriginPattern;
+use crate::policy::responses::Origins;
+use crate::policy::responses::Responses;
 use crate::request::headers::Headers;
 use crate::template::is_token;
 

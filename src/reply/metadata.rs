@@ -1,9 +1,10 @@
 //! The metadata of protected resources (RFC 9728): which entry a request is about.
 
-use crate::policy::rule::RequestLine;
-use crate::policy::{ResourceMetadata, Responses};
+use crate::policy::responses::ResourceMetadata;
+use crate::policy::responses::Responses;
 use crate::request::headers::Headers;
 use crate::request::host::Authority;
+use crate::request::matcher::RequestLine;
 use crate::request::path;
 use crate::uri::HttpUri;
 

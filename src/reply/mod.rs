@@ -5,7 +5,9 @@ mod metadata;
 
 use crate::decimal;
 use crate::gate::verdict::{Denial, LimitReport, OwnAnswer};
-use crate::policy::{Limit, Policy, Responses};
+use crate::limit::plan::Limit;
+use crate::policy::Policy;
+use crate::policy::responses::Responses;
 use crate::reason::Reason;
 use crate::request::headers::Headers;
 

@@ -1,7 +1,5 @@
 //! The request's headers as the host hands them over: one buffer, read in place.
 
-use crate::policy::rule::HeaderLookup;
-
 /// A header map in the proxy-wasm serialisation: a little-endian count, then the lengths of each
 /// name and value, then the bytes, each name and value followed by NUL (proxy-wasm ABI 0.2.1).
 ///
@@ -64,24 +62,18 @@ impl Headers {
         self.iter().filter(move |(n, _)| same_name(n, name.as_bytes()))
     }
 
-    /// These headers without some, by their names.
-    pub fn without(&self, gone: impl Fn(&[u8]) -> bool) -> Self {
-        Self::from_pairs(&self.iter().filter(|(name, _)| !gone(name)).collect::<Vec<_>>())
-    }
-}
-
-impl HeaderLookup for Headers {
-    fn each(&self, name: &str, found: &mut dyn FnMut(bool, &[u8])) {
-        for (given, value) in self.spellings(name) {
-            found(given == name.as_bytes(), value);
-        }
-    }
-
-    fn among(&self, names: &[&str]) -> (usize, Option<&[u8]>) {
+    /// How many headers a server may take for one of these names, and the value of the first. Names
+    /// are lower case.
+    pub fn among(&self, names: &[&str]) -> (usize, Option<&[u8]>) {
         let fits = |given: &[u8]| names.iter().any(|name| same_name(given, name.as_bytes()));
         let mut found = self.iter().filter(|(given, _)| fits(given)).map(|(_, value)| value);
         let first = found.next();
         (usize::from(first.is_some()).saturating_add(found.count()), first)
+    }
+
+    /// These headers without some, by their names.
+    pub fn without(&self, gone: impl Fn(&[u8]) -> bool) -> Self {
+        Self::from_pairs(&self.iter().filter(|(name, _)| !gone(name)).collect::<Vec<_>>())
     }
 }
 

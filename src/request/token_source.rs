@@ -7,11 +7,21 @@ use std::borrow::Cow;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::policy::TokenRules;
 use crate::request::headers::Headers;
 use crate::request::path;
 
 pub use removal::{Rewrite, removal};
+
+/// `token`.
+#[derive(Clone, Debug)]
+pub struct TokenRules {
+    /// The places that are looked at, in their order; never empty.
+    pub from: Vec<Place>,
+    /// Whether the upstream may see the token.
+    pub forward: bool,
+    /// The longest token that is looked at, bytes.
+    pub max_bytes: usize,
+}
 
 /// A place that the configuration names.
 #[derive(Clone, Debug, PartialEq, Eq)]

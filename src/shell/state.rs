@@ -16,13 +16,16 @@ use super::waiting::Waiting;
 use crate::abi::{self, HostError, Map};
 use crate::body::Refusal;
 use crate::caller::cache::TokenCache;
-use crate::caller::tags::OwnedHeaders;
+use crate::caller::tags::Tag;
 use crate::gate::verdict::{Judgement, Verdict};
 use crate::gate::{Gate, Request};
 use crate::limit::Counters;
 use crate::limit::concurrency::Lease;
-use crate::policy::rule::{Cost, LENT_HEADER};
-use crate::policy::{Crypto, Policy, Tag};
+use crate::limit::cost::Cost;
+use crate::policy::Crypto;
+use crate::policy::Policy;
+use crate::policy::owned::OwnedHeaders;
+use crate::policy::secret::LENT_HEADER;
 use crate::request::headers::Headers;
 use crate::request::token_source;
 use crate::verify::host::Engines;
@@ -69,7 +72,7 @@ impl State {
         };
         info!("tollgate: the proxy verifies {:?}, the module the rest", engines.proven());
         let seed = random::seed().first_chunk().map_or(0, |half| u64::from_le_bytes(*half));
-        let cache = TokenCache::new(policy.token_cache, &policy.rules, seed);
+        let cache = policy.empty_cache(seed);
         let path = |tag: &Tag| tag.filter_state.then(|| format!("tollgate.{}", tag.name).into());
         let counts = Counts::new(plugin, &policy, abi::now());
         Self {

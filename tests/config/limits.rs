@@ -2,8 +2,8 @@
 
 use serde_json::json;
 use tollgate::body::json::pointers::Pointers;
-use tollgate::policy::ResponseCost;
-use tollgate::policy::rule::Cost;
+use tollgate::limit::cost::Cost;
+use tollgate::limit::plan::ResponseCost;
 
 use crate::document::*;
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tollgate::body::json::pointers::Pointers;
-use tollgate::policy::rule::Cost;
+use tollgate::limit::cost::Cost;
 
 use crate::document::*;
 

@@ -4,8 +4,16 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tollgate::policy::rule::{Auth, Cost, Matcher};
-use tollgate::policy::{Cors, Crypto, FailureMode, FilterState, OriginPattern, Origins, Policy};
+use tollgate::limit::cost::Cost;
+use tollgate::policy::Crypto;
+use tollgate::policy::FailureMode;
+use tollgate::policy::FilterState;
+use tollgate::policy::Policy;
+use tollgate::policy::responses::Cors;
+use tollgate::policy::responses::OriginPattern;
+use tollgate::policy::responses::Origins;
+use tollgate::policy::rule::Auth;
+use tollgate::request::matcher::Matcher;
 use tollgate::request::token_source::Place;
 use tollgate::template::Template;
 use tollgate::verify::provider::Bind;

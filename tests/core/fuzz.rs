@@ -17,8 +17,7 @@ use serde_json::{Value, json};
 use tollgate::body::json::pointers::Pointers;
 use tollgate::body::meter::ResponseMeter;
 use tollgate::body::{Guard, Refusal, looked_for};
-use tollgate::caller::cache::TokenCache;
-use tollgate::caller::tags::{OwnedHeaders, sanitise};
+use tollgate::caller::tags::sanitise;
 use tollgate::config;
 use tollgate::gate::verdict::Verdict;
 use tollgate::gate::{Gate, Request};
@@ -29,6 +28,7 @@ use tollgate::limit::slot::Slot;
 use tollgate::limit::table::{Region, Table};
 use tollgate::limit::{self, Counters, Mode};
 use tollgate::policy::Policy;
+use tollgate::policy::owned::OwnedHeaders;
 use tollgate::reason::Reason;
 use tollgate::request::headers::Headers;
 use tollgate::request::host::Authority;
@@ -621,7 +621,7 @@ fn judge(headers: &Headers, look: impl FnOnce(&tollgate::gate::verdict::Judgemen
         policy,
         keys: &PolicyKeys(policy),
         engine: &ModuleEngine,
-        cache: &TokenCache::new(policy.token_cache, &policy.rules, 42),
+        cache: &policy.empty_cache(42),
         table: table.as_ref(),
         concurrency: None,
         store: &store,

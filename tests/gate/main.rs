@@ -82,7 +82,7 @@ impl Scene {
         let table = Table::open(&memory, "p", policy.max_identities, [7; 16]).unwrap();
         let concurrency = Concurrency::open(&memory, "p", &table, 1).unwrap();
         Self {
-            cache: TokenCache::new(policy.token_cache, &policy.rules, 42),
+            cache: policy.empty_cache(42),
             table: Some(table),
             concurrency: Some(RefCell::new(concurrency)),
             memory,

@@ -14,11 +14,10 @@ mod lru;
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use self::lru::{Key, Lru};
 use crate::caller::principal::Caller;
-use crate::policy::TokenCache as Settings;
-use crate::policy::rule::Rule;
 use crate::verify::provider::Provider;
 use crate::verify::{Attempt, Failure, Keys, VerifyError};
 
@@ -33,6 +32,15 @@ const MOST_REFUSED_BYTES: usize = 1 << 20;
 /// What an entry may take on average, bytes: a token of Entra ID with its parsed claims is twice
 /// that, most others less. `token_cache.entries` times this is the bound.
 const BYTES_PER_ENTRY: usize = 4096;
+
+/// `token_cache`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CacheSettings {
+    /// The most tokens that are remembered; 0: none.
+    pub entries: u32,
+    /// How long one is remembered at most.
+    pub max_age: Duration,
+}
 
 /// The tokens that one worker remembers.
 pub struct TokenCache {
@@ -101,10 +109,17 @@ pub enum Look {
 
 impl TokenCache {
     /// `seed`: anything that clients cannot know.
-    pub fn new(settings: Settings, rules: &[Rule], seed: u64) -> Self {
+    ///
+    /// `rules`: the providers that each rule admits, `None` for all.
+    pub fn new<'r>(
+        settings: CacheSettings,
+        rules: impl Iterator<Item = &'r Option<Vec<usize>>>,
+        seed: u64,
+    ) -> Self {
+        let rules: Vec<_> = rules.collect();
         let entries = usize::try_from(settings.entries).unwrap_or(usize::MAX);
-        let class = |rule: &Rule| rules.iter().position(|other| other.providers == rule.providers);
-        let class = |rule| u32::try_from(class(rule).unwrap_or(0)).unwrap_or(u32::MAX);
+        let class = |list| rules.iter().position(|other| other == list).unwrap_or(0);
+        let class = |list| u32::try_from(class(list)).unwrap_or(u32::MAX);
         Self {
             seed,
             max_age: u64::try_from(settings.max_age.as_nanos()).unwrap_or(u64::MAX),

@@ -16,7 +16,7 @@ use crate::verify::provider::KeysFrom;
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 const SECOND: u64 = 1_000_000_000;
 const NOW: u64 = 1_800_000_000 * SECOND;
-const SETTINGS: Settings = Settings { entries: 100, max_age: Duration::from_secs(300) };
+const SETTINGS: CacheSettings = CacheSettings { entries: 100, max_age: Duration::from_secs(300) };
 
 struct NoVariables;
 
@@ -107,7 +107,7 @@ fn find(
 
 /// A cache that remembers this token under rule 0 and version 1.
 fn remembering(policy: &Policy, token: &str) -> TokenCache {
-    let cache = TokenCache::new(SETTINGS, &policy.rules, 42);
+    let cache = TokenCache::new(SETTINGS, policy.rules.iter().map(|rule| &rule.providers), 42);
     let keys = At(policy, Some(1));
     let Known::Nothing(place) = cache.look(token.as_bytes(), 0, &policy.providers, &keys, NOW)
     else {
@@ -184,7 +184,7 @@ fn other_keys_or_none_end_what_is_remembered() {
 fn a_wrong_signature_is_remembered_for_seconds_and_under_the_same_keys() {
     let policy = policy();
     let refuse = |error| {
-        let cache = TokenCache::new(SETTINGS, &policy.rules, 42);
+        let cache = TokenCache::new(SETTINGS, policy.rules.iter().map(|rule| &rule.providers), 42);
         let keys = At(&policy, Some(1));
         let Known::Nothing(place) = cache.look(b"forged", 0, &policy.providers, &keys, NOW) else {
             panic!("known already")
@@ -216,10 +216,13 @@ fn no_entries_or_no_age_is_no_memory() {
     let policy = policy();
     for (settings, on) in [
         (SETTINGS, true),
-        (Settings { entries: 0, ..SETTINGS }, false),
-        (Settings { max_age: Duration::ZERO, ..SETTINGS }, false),
+        (CacheSettings { entries: 0, ..SETTINGS }, false),
+        (CacheSettings { max_age: Duration::ZERO, ..SETTINGS }, false),
     ] {
-        assert_eq!(TokenCache::new(settings, &policy.rules, 42).is_on(), on);
+        assert_eq!(
+            TokenCache::new(settings, policy.rules.iter().map(|rule| &rule.providers), 42).is_on(),
+            on
+        );
     }
 }
 

@@ -1,13 +1,13 @@
 //! Headers that one part of the document writes or takes tokens from, named in another part of it.
 
 use super::tag;
-use crate::caller::tags::is_reserved;
 use crate::config::report::{At, Report};
 use crate::config::schema::{RawConfig, RawCost};
-use crate::policy::TokenRules;
-use crate::policy::rule::LENT_HEADER;
+use crate::policy::owned::is_reserved;
+use crate::policy::secret::LENT_HEADER;
 use crate::request::headers::{fold, same_name};
 use crate::request::token_source::Place;
+use crate::request::token_source::TokenRules;
 use crate::template::{Part, Template};
 
 /// Headers that hold credentials, whatever the document says.

@@ -10,9 +10,11 @@ use crate::config::schema::{
     Count, OneOrMore, RateText, RawCharge, RawConfig, RawLimit, RawRateClaim, RawTier,
 };
 use crate::config::units::{self, Rate};
-use crate::limit::plan::RateClaim;
+use crate::limit::plan::Limit;
+use crate::limit::plan::ResponseCost;
+use crate::limit::plan::Tier;
 use crate::limit::quota::Quota;
-use crate::policy::{Limit, ResponseCost, Tier};
+use crate::limit::rate_claim::RateClaim;
 use crate::template::ClaimRef;
 
 /// `burst` as far as it is judged here; [`Quota::new`] judges it together with the rate.

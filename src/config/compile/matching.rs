@@ -5,8 +5,11 @@ use std::collections::BTreeSet;
 use super::{headers, hints, read};
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{RawAmbiguousPaths, RawMatch, RawTrailingSlash};
-use crate::policy::rule::{HeaderPattern, HostPattern, Matcher, PathPattern};
+use crate::request::header_pattern::HeaderPattern;
+use crate::request::matcher::HostPattern;
+use crate::request::matcher::Matcher;
 use crate::request::path;
+use crate::request::path_pattern::PathPattern;
 use crate::template::is_token;
 
 /// Compiles `match`; absent it matches all. `strict_paths`: ambiguous paths are refused before any

@@ -7,10 +7,12 @@ use serde_json::json;
 use super::{grant, matching, read, uri};
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{RawMatch, RawMetadata, RawResource, RawResponses};
-use crate::policy::rule::{Matcher, Rule};
-use crate::policy::{ResourceMetadata, TokenRules};
+use crate::policy::responses::ResourceMetadata;
+use crate::policy::rule::Rule;
+use crate::request::matcher::Matcher;
 use crate::request::path;
 use crate::request::token_source::Place;
+use crate::request::token_source::TokenRules;
 use crate::uri::HttpUri;
 use crate::verify::provider::{Issuer, Provider, Tenants};
 

@@ -3,7 +3,7 @@
 use super::{cors, read};
 use crate::config::report::{At, Report};
 use crate::config::schema::{RawBody, RawRatelimitHeaders, RawResponses};
-use crate::policy::Responses;
+use crate::policy::responses::Responses;
 
 /// Compiles `responses`; problem documents and the IETF fields by default.
 pub(super) fn responses(raw: Option<&RawResponses>, report: &mut Report) -> Responses {

@@ -9,7 +9,11 @@ use crate::config::Environment;
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{Count, RawAuth, RawConfig, RawCost, RawCostFrom, RawRule};
 use crate::config::units;
-use crate::policy::rule::{Auth, Cost, HeaderSecret, Matcher, Rule};
+use crate::limit::cost::Cost;
+use crate::policy::rule::Auth;
+use crate::policy::rule::Rule;
+use crate::policy::secret::HeaderSecret;
+use crate::request::matcher::Matcher;
 
 /// `cost`: a request that costs nothing is one without limits, and says so by having none.
 const COST: RangeInclusive<u64> = 1..=1_000_000_000;

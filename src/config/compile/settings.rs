@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::read;
 use crate::caller::address::ClientAddress;
+use crate::caller::cache::CacheSettings;
 use crate::caller::tags::HashKey;
 use crate::config::Environment;
 use crate::config::report::{At, Report};
@@ -11,7 +12,9 @@ use crate::config::schema::{
     Count, RawAmbiguousPaths, RawClientAddress, RawCrypto, RawFailureMode, RawFilterState,
     RawPrivacy, RawStore, RawTelemetry, RawTokenCache,
 };
-use crate::policy::{Crypto, FailureMode, FilterState, TokenCache};
+use crate::policy::Crypto;
+use crate::policy::FailureMode;
+use crate::policy::FilterState;
 
 /// `store.max_identities`: at least one slot of the table, at most some hundred MiB of it.
 const MAX_IDENTITIES: std::ops::RangeInclusive<u32> = 8..=16_777_216;
@@ -54,11 +57,11 @@ pub(super) fn reject_ambiguous_paths(raw: Option<RawAmbiguousPaths>) -> bool {
 }
 
 /// `token_cache`, 10,000 entries for 5 minutes by default.
-pub(super) fn token_cache(raw: Option<&RawTokenCache>, report: &mut Report) -> TokenCache {
+pub(super) fn token_cache(raw: Option<&RawTokenCache>, report: &mut Report) -> CacheSettings {
     let at = At::root().field("token_cache");
     let entries = raw.and_then(|cache| cache.entries);
     let max_age = raw.and_then(|cache| cache.max_age.as_ref());
-    TokenCache {
+    CacheSettings {
         entries: read::count(entries, 10_000, CACHE_ENTRIES, &at.field("entries"), report),
         max_age: read::duration(
             max_age,

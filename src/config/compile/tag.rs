@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::{headers, read, settings};
+use crate::caller::tags::Tag;
 use crate::config::Environment;
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{RawConfig, RawTag};
-use crate::policy::Tag;
 
 /// The names that the filter writes below `wasm.tollgate.` itself.
 const RESERVED: [&str; 6] = ["decision", "reason", "rule", "provider", "limit", "cost"];

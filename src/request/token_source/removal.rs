@@ -1,10 +1,9 @@
 //! Tokens are taken out of a request before the upstream sees it.
 
 use super::{
-    After, Entry, PATH, Place, after_prefix, cookie, cookies, entries, parameter, parameters,
-    protocol, split_query,
+    After, Entry, PATH, Place, TokenRules, after_prefix, cookie, cookies, entries, parameter,
+    parameters, protocol, split_query,
 };
-use crate::policy::TokenRules;
 use crate::request::headers::Headers;
 
 /// A request header as it has to be after the tokens are gone; no values: it goes altogether.

@@ -1,8 +1,9 @@
 //! Whether filters that share a VM's data have limits of one name and different size.
 
 use tollgate::config::compile;
+use tollgate::limit::plan::Limit;
 use tollgate::limit::quota::Quota;
-use tollgate::policy::{Limit, Policy};
+use tollgate::policy::Policy;
 
 use crate::document::{Finding, Found};
 use crate::environment::{Given, Variables};

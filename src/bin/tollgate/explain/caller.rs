@@ -1,8 +1,8 @@
 //! The steps from a token to a caller: header, issuer, keys, signature; then what follows.
 
 use serde_json::{Map, Value};
-use tollgate::policy::TokenRules;
 use tollgate::policy::rule::Rule;
+use tollgate::request::token_source::TokenRules;
 use tollgate::request::token_source::{self, Found, Place};
 use tollgate::verify::header::Header;
 use tollgate::verify::provider::{Issuer, KeysFrom};

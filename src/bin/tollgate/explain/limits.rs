@@ -1,9 +1,10 @@
 //! The steps behind the caller: the body guard, places in flight, buckets.
 
 use tollgate::limit::Ruling;
+use tollgate::limit::cost::Cost;
+use tollgate::limit::plan::ResponseCost;
 use tollgate::limit::quota::Quota;
-use tollgate::policy::ResponseCost;
-use tollgate::policy::rule::{Cost, Rule};
+use tollgate::policy::rule::Rule;
 
 use super::moment;
 use super::scene::{Outcome, Scene};

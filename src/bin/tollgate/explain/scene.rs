@@ -1,15 +1,16 @@
 //! The filter without a proxy: the core's own gate over a configuration, keys and full buckets.
 
 use std::cell::RefCell;
+use std::iter;
 
-use tollgate::caller::cache::TokenCache;
-use tollgate::caller::tags::OwnedHeaders;
+use tollgate::caller::cache::{CacheSettings, TokenCache};
 use tollgate::gate::verdict::Judgement;
 use tollgate::gate::{Gate, Request};
 use tollgate::limit::concurrency::Concurrency;
 use tollgate::limit::plan::Planned;
 use tollgate::limit::table::Table;
-use tollgate::policy::{self, Policy};
+use tollgate::policy::Policy;
+use tollgate::policy::owned::OwnedHeaders;
 use tollgate::request::headers::Headers;
 use tollgate::request::token_source::{self, Found, Place};
 use tollgate::verify::Keys;
@@ -79,8 +80,8 @@ impl Scene {
         let concurrency = table.as_ref().filter(|_| counted).and_then(|table| {
             Concurrency::open(&store, "explain", table, 7).ok().map(RefCell::new)
         });
-        let forgetful = policy::TokenCache { entries: 0, ..self.policy.token_cache };
-        let cache = TokenCache::new(forgetful, &self.policy.rules, 0);
+        let forgetful = CacheSettings { entries: 0, ..self.policy.token_cache };
+        let cache = TokenCache::new(forgetful, iter::empty(), 0);
         let gate = Gate {
             policy: &self.policy,
             keys: self,

@@ -2,10 +2,15 @@
 
 use serde_json::{Value, json};
 use tollgate::gate::verdict::Verdict;
-use tollgate::policy::rule::{
-    Ambiguity, Auth, Choice, Matcher, Reading, RequestLine, Rule, echoes,
-};
+use tollgate::policy::choice::Ambiguity;
+use tollgate::policy::choice::Choice;
+use tollgate::policy::rule::Auth;
+use tollgate::policy::rule::Rule;
 use tollgate::request::host::Authority;
+use tollgate::request::matcher::Matcher;
+use tollgate::request::matcher::Reading;
+use tollgate::request::matcher::RequestLine;
+use tollgate::request::method::echoes;
 use tollgate::request::path;
 use tollgate::request::token_source::Found;
 
@@ -117,7 +122,7 @@ fn choose<'s>(scene: &'s Scene, outcome: &Outcome, steps: &mut Vec<Step>) -> Opt
     let why_not: Vec<String> = passed_over.map(|rule| why_not(rule, &line.reading())).collect();
     let Some(rule) = chosen.and_then(|index| rules.get(index)) else {
         let strict = scene.policy.reject_ambiguous_paths;
-        let why = match tollgate::policy::rule::choose(rules, &line, strict) {
+        let why = match tollgate::policy::choice::choose(rules, &line, strict) {
             Choice::Ambiguous(Ambiguity::Path) => {
                 "with its parameters, encoded slashes or other encoded characters read otherwise, \
                  the path falls under another rule"

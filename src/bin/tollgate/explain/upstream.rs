@@ -1,8 +1,8 @@
 //! What the upstream would see, and what the caller would get.
 
 use serde_json::{Value, json};
-use tollgate::caller::tags::OwnedHeaders;
 use tollgate::gate::verdict::Verdict;
+use tollgate::policy::owned::OwnedHeaders;
 use tollgate::policy::rule::Rule;
 use tollgate::reply::{self, Recipient};
 use tollgate::request::token_source;

@@ -1,6 +1,6 @@
 //! The key that a rule lends to its upstream.
 
-/// The header of [`Rule::upstream_authorization`].
+/// The header of [`super::rule::Rule::upstream_authorization`].
 pub const LENT_HEADER: &str = "authorization";
 
 /// The value of a header that nobody but the upstream may see; it does not print.
@@ -22,5 +22,17 @@ impl HeaderSecret {
 impl std::fmt::Debug for HeaderSecret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("HeaderSecret")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_secret_of_a_header_is_for_the_header_alone() {
+        let secret = HeaderSecret::new("Bearer hush".into());
+        assert_eq!(secret.expose(), "Bearer hush");
+        assert_eq!(format!("{secret:?}"), "HeaderSecret");
     }
 }

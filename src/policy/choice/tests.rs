@@ -1,7 +1,11 @@
-use super::super::tests::{Headers, headers, hosts, methods, paths, request, rule};
 use super::*;
 use crate::caller::grant::{Demand, Grant};
-use crate::policy::rule::{Auth, HeaderSecret, Matcher};
+use crate::policy::rule::Auth;
+use crate::policy::rule::tests::rule;
+use crate::policy::secret::HeaderSecret;
+use crate::request::headers::Headers;
+use crate::request::matcher::Matcher;
+use crate::request::matcher::tests::{headers, hosts, methods, paths, request};
 
 /// The name of the rule that a request falls under, or the word for why it falls under none.
 fn choice<'r>(rules: &'r [Rule], request: &RequestLine<'_>, strict: bool) -> &'r str {
@@ -201,51 +205,51 @@ fn an_encoded_slash_passes_by_the_rule_that_admits_it_unless_another_names_the_p
 
 #[test]
 fn neither_letter_case_of_a_method_nor_a_header_that_names_one_chooses_a_weaker_rule() {
-    static DELETE: Headers = Headers(&[("x-http-method-override", " delete ")]);
-    static GET: Headers = Headers(&[("x-method-override", "GET")]);
-    static TWO: Headers = Headers(&[("x-http-method", "GET"), ("x-http-method", "GET")]);
-    static LIST: Headers = Headers(&[("x-http-method-override", "DELETE,")]);
-    static OPEN_LIST: Headers = Headers(&[("x-http-method-override", "GET, DELETE")]);
-    static TRACE: Headers = Headers(&[("x-http-method-override", "trace")]);
-    static NONE: Headers = Headers(&[]);
+    let overridden = Headers::from_pairs(&[("x-http-method-override", " delete ")]);
+    let get = Headers::from_pairs(&[("x-method-override", "GET")]);
+    let two = Headers::from_pairs(&[("x-http-method", "GET"), ("x-http-method", "GET")]);
+    let list = Headers::from_pairs(&[("x-http-method-override", "DELETE,")]);
+    let open_list = Headers::from_pairs(&[("x-http-method-override", "GET, DELETE")]);
+    let trace = Headers::from_pairs(&[("x-http-method-override", "trace")]);
+    let none = Headers::default();
     let delete = with_role(rule("delete", methods(&["DELETE"]), Auth::Required), "Admin");
     let read = rule("read", methods(&["GET"]), Auth::None);
     let rest = rule("rest", Matcher::default(), Auth::Required);
     let rules = [delete.clone(), read.clone(), rest];
     for (method, headers, want) in [
-        ("DELETE", &NONE, "delete"),
-        ("delete", &NONE, "delete"),
-        ("Delete", &NONE, "delete"),
-        ("GET", &NONE, "read"),
-        ("get", &NONE, "rest"),
-        ("POST", &NONE, "rest"),
-        ("POST", &DELETE, "delete"),
-        ("GET", &DELETE, "delete"),
-        ("POST", &GET, "rest"),
-        ("DELETE", &GET, "delete"),
-        ("GET", &GET, "read"),
-        ("POST", &TWO, "method"),
-        ("POST", &LIST, "method"),
-        ("POST", &OPEN_LIST, "method"),
-        ("POST", &TRACE, "method"),
+        ("DELETE", &none, "delete"),
+        ("delete", &none, "delete"),
+        ("Delete", &none, "delete"),
+        ("GET", &none, "read"),
+        ("get", &none, "rest"),
+        ("POST", &none, "rest"),
+        ("POST", &overridden, "delete"),
+        ("GET", &overridden, "delete"),
+        ("POST", &get, "rest"),
+        ("DELETE", &get, "delete"),
+        ("GET", &get, "read"),
+        ("POST", &two, "method"),
+        ("POST", &list, "method"),
+        ("POST", &open_list, "method"),
+        ("POST", &trace, "method"),
     ] {
         let request = RequestLine { headers, ..request(Some("h"), Some("/"), method) };
-        assert_eq!(choice(&rules, &request, true), want, "{method} {:?}", headers.0);
+        assert_eq!(choice(&rules, &request, true), want, "{method} {:?}", headers);
     }
     // Without a rule for the rest, what opens is ambiguous.
-    let request = RequestLine { headers: &GET, ..request(Some("h"), Some("/"), "POST") };
+    let request = RequestLine { headers: &get, ..request(Some("h"), Some("/"), "POST") };
     assert_eq!(choice(&rules[..2], &request, true), "method");
     // No rule asks for methods: nothing depends on them.
-    let request = RequestLine { headers: &TWO, ..request };
+    let request = RequestLine { headers: &two, ..request };
     assert_eq!(choice(&rules[2..], &request, true), "rest");
 }
 
 #[test]
 fn a_method_that_a_header_names_is_not_one_that_servers_echo_where_a_key_is_lent() {
-    static TRACE: Headers = Headers(&[("x-method-override", "TRACE")]);
+    let trace = Headers::from_pairs(&[("x-method-override", "TRACE")]);
     let mut lends = rule("lends", Matcher::default(), Auth::Required);
     lends.upstream_authorization = Some(HeaderSecret::new("Bearer key".into()));
-    let request = RequestLine { headers: &TRACE, ..request(Some("h"), Some("/"), "POST") };
+    let request = RequestLine { headers: &trace, ..request(Some("h"), Some("/"), "POST") };
     assert_eq!(choice(&[lends], &request, true), "method");
 }
 
@@ -340,12 +344,12 @@ fn a_header_with_more_than_one_reading_chooses_neither_a_weaker_nor_a_stricter_r
         (&sides, &[("x_a", "1")], "blue"),
     ];
     for (rules, given, want) in cases {
-        let given = Headers(given);
+        let given = Headers::from_pairs(given);
         for path in ["/", "/a;x", "/%61"] {
             let line = request(Some("h"), Some(path), "GET");
             let line = RequestLine { headers: &given, ..line };
             for strict in [false, true] {
-                assert_eq!(choice(rules, &line, strict), want, "{:?} {path} {strict}", given.0);
+                assert_eq!(choice(rules, &line, strict), want, "{:?} {path} {strict}", given);
             }
         }
     }

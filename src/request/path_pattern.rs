@@ -2,7 +2,7 @@
 
 use memchr::memchr;
 
-use crate::request::path::{self, Unit};
+use super::path::{self, Unit};
 
 /// An entry of `match.paths`.
 #[derive(Clone, Debug, PartialEq, Eq)]

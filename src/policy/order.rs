@@ -1,7 +1,8 @@
 //! Which of two rules asks for more.
 
-use super::{Auth, Cost, Rule};
+use super::rule::{Auth, Rule};
 use crate::caller::grant::Grant;
+use crate::limit::cost::Cost;
 
 impl Rule {
     /// Whether nothing passes by the rule without a token.

@@ -1,5 +1,7 @@
 //! `match.headers`: which headers of a request a rule asks for, and how surely they are there.
 
+use super::headers::Headers;
+
 /// An entry of `match.headers`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeaderPattern {
@@ -7,16 +9,6 @@ pub struct HeaderPattern {
     pub name: String,
     /// The exact value of the only header of that name; `None`: at least one is present.
     pub value: Option<String>,
-}
-
-/// The headers of a request, as far as rules ask for them.
-pub trait HeaderLookup {
-    /// Shows each header that a server may take for `name`, which is lower case: whether it is
-    /// spelt so, and its value (see [`crate::request::headers::same_name`]).
-    fn each(&self, name: &str, found: &mut dyn FnMut(bool, &[u8]));
-    /// How many headers a server may take for one of these names, and the value of the first. Names
-    /// are lower case.
-    fn among(&self, names: &[&str]) -> (usize, Option<&[u8]>);
 }
 
 /// How a request fits a rule. A header that comes twice, or in a spelling that some servers take for
@@ -34,14 +26,14 @@ pub enum Fit {
 impl HeaderPattern {
     /// How the headers fit. Of a header that comes twice, or joined by a comma (RFC 9110 §5.3), a
     /// server may read any value; one in another spelling it may read or not.
-    pub(super) fn fit(&self, headers: &dyn HeaderLookup) -> Fit {
+    pub(super) fn fit(&self, headers: &Headers) -> Fit {
         let (mut lines, mut exact, mut wanted) = (0_usize, false, false);
-        headers.each(&self.name, &mut |spelt_so, value| {
+        for (given, value) in headers.spellings(&self.name) {
             lines = lines.saturating_add(1);
             let whole = self.value.as_ref().is_none_or(|want| want.as_bytes() == value);
-            exact |= spelt_so && whole;
+            exact |= given == self.name.as_bytes() && whole;
             wanted |= whole || self.is_among(value);
-        });
+        }
         match (wanted, exact && (lines == 1 || self.value.is_none())) {
             (_, true) => Fit::Surely,
             (true, false) => Fit::Perhaps,

@@ -7,12 +7,12 @@
 
 use std::borrow::Cow;
 
-use super::{Fit, Reading, RequestLine, Rule};
+use super::rule::Rule;
+use crate::reason::Reason;
+use crate::request::header_pattern::Fit;
+use crate::request::matcher::{Reading, RequestLine};
+use crate::request::method::{METHOD_OVERRIDES, echoes};
 use crate::request::path;
-
-/// Headers by which a server may take another method than that of the request line.
-pub const METHOD_OVERRIDES: [&str; 3] =
-    ["x-http-method-override", "x-http-method", "x-method-override"];
 
 /// Where [`methods`] has `GET` for `HEAD`.
 const AS_GET: usize = 3;
@@ -39,6 +39,18 @@ pub enum Ambiguity {
     Method,
     /// A header decides that comes twice, or in a spelling that some servers take for another.
     Header,
+}
+
+impl From<Ambiguity> for Reason {
+    fn from(part: Ambiguity) -> Self {
+        match part {
+            Ambiguity::Host => Reason::HostAmbiguous,
+            Ambiguity::Path => Reason::PathAmbiguous,
+            Ambiguity::Method => Reason::MethodNotAllowed,
+            // No rule matches in every reading.
+            Ambiguity::Header => Reason::NoRule,
+        }
+    }
 }
 
 /// Finds the rule of a request: the first that matches.
@@ -163,7 +175,7 @@ fn methods<'a>(rules: &[Rule], request: &RequestLine<'a>) -> Option<[Option<Cow<
     let named = named.map(<[u8]>::trim_ascii);
     // Of a list (RFC 9110 §5.3) some servers take the first, and no rule can name the whole.
     let several = count > 1 || named.is_some_and(|named| named.contains(&b','));
-    let echoed = named.is_some_and(super::echoes);
+    let echoed = named.is_some_and(echoes);
     (!several && !echoed).then(|| {
         // Servers answer HEAD by what they have for GET (RFC 9110 §9.3.2).
         let head = (request.method == b"HEAD").then_some(Cow::Borrowed(&b"GET"[..]));

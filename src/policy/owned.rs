@@ -1,8 +1,11 @@
 //! The request headers that only the filter may write, and the fields that may not come late.
 
-use crate::policy::Policy;
-use crate::policy::rule::{Cost, LENT_HEADER, METHOD_OVERRIDES, Rule};
+use super::Policy;
+use super::rule::Rule;
+use super::secret::LENT_HEADER;
+use crate::limit::cost::Cost;
 use crate::request::headers::{Headers, fold, same_name};
+use crate::request::method::METHOD_OVERRIDES;
 use crate::request::token_source::Place;
 use crate::template::Part;
 
