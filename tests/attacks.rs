@@ -1,45 +1,41 @@
 //! The attack corpus against the pure core, and every bit of one good token per algorithm.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "core/policy.rs"]
+mod policy;
+
 use std::collections::{HashMap, HashSet};
-use support::mint;
 
-use serde_json::Value;
+use policy::{NoVariables, PolicyKeys};
+use serde_json::{Value, json};
 use support::attacks::{self, Attack, Expect, IDENTITY, World};
+use support::mint;
+use tollgate::config;
+use tollgate::policy::Policy;
 use tollgate::template::{ClaimRef, PartValue};
-use tollgate::verify::algorithm::Algorithm;
+use tollgate::verify::Verifier;
 use tollgate::verify::engine::ModuleEngine;
-use tollgate::verify::keyset::{KeySet, SecretKeys};
-use tollgate::verify::provider::{Audiences, Bind, Issuer, KeysFrom, Provider, Tenants, TokenUse};
-use tollgate::verify::{Keys, Verifier};
 
-/// The filter without its shell: what a configuration compiles to, and the verifier over it.
-struct Core {
-    providers: Vec<Provider>,
-    sets: Vec<KeySet>,
-}
-
-impl Keys for Core {
-    fn keys(&self, provider: usize) -> Option<&KeySet> {
-        self.sets.get(provider)
-    }
-}
+/// The filter without its shell: a compiled configuration, and the verifier over it.
+struct Core(Policy);
 
 impl Core {
     fn new(providers: &Value) -> Core {
-        let providers = providers.as_array().unwrap();
-        Core {
-            providers: providers.iter().map(provider).collect(),
-            sets: providers.iter().map(key_set).collect(),
-        }
+        let document = json!({ "providers": providers }).to_string();
+        let (policy, _) = config::compile(document.as_bytes(), &NoVariables).unwrap();
+        Core(policy)
     }
 
-    /// The reason a token is refused for; `Ok` if it is taken and names an identity.
+    /// The reason for which a token is refused; `Ok` if it is accepted and names an identity.
     fn judge(&self, token: &[u8]) -> Result<(), &'static str> {
         let now = mint::now() * 1_000_000_000;
-        let max_bytes = attacks::world::MAX_BYTES;
-        let verifier =
-            Verifier { providers: &self.providers, keys: self, engine: &ModuleEngine, max_bytes };
+        let Self(policy) = self;
+        let verifier = Verifier {
+            providers: &policy.providers,
+            keys: &PolicyKeys(policy),
+            engine: &ModuleEngine,
+            max_bytes: attacks::world::MAX_BYTES,
+        };
         let claims =
             verifier.verify(token, None, now).map_err(|failure| failure.error.reason().as_str())?;
         let has = |name: &str| {
@@ -50,53 +46,7 @@ impl Core {
     }
 }
 
-/// One entry of `providers`, as far as the world makes use of it.
-fn provider(entry: &Value) -> Provider {
-    let list = |name: &str| -> Option<Vec<String>> {
-        let items = entry.get(name)?.as_array()?;
-        Some(items.iter().map(|item| item.as_str().unwrap().to_owned()).collect())
-    };
-    let entra = entry.get("preset").is_some();
-    let tenanted = |prefix: &str, suffix: &str| Issuer::Tenanted {
-        prefix: prefix.to_owned(),
-        suffix: suffix.to_owned(),
-    };
-    let issuers = match list("issuers") {
-        Some(issuers) => issuers.into_iter().map(Issuer::Exact).collect(),
-        None => vec![
-            tenanted("https://login.microsoftonline.com/", "/v2.0"),
-            tenanted("https://sts.windows.net/", "/"),
-        ],
-    };
-    let names = if entra { Some(vec!["RS256".to_owned()]) } else { list("algorithms") };
-    Provider {
-        name: entry["name"].as_str().unwrap().to_owned(),
-        issuers,
-        tenants: list("tenants").map_or(Tenants::None, Tenants::Only),
-        audiences: Audiences::Only(list("audiences").unwrap()),
-        algorithms: names.map(|names| {
-            names.iter().map(|name| Algorithm::from_name(name.as_bytes()).unwrap()).collect()
-        }),
-        keys: KeysFrom::Static(key_set(entry)),
-        clock_skew: 60,
-        require_exp: true,
-        max_lifetime: entry.get("max_lifetime").map(|_| 3600),
-        typ: list("typ"),
-        token_use: if entra { TokenUse::Access } else { TokenUse::Any },
-        bind: Bind::None,
-        identity: Vec::new(),
-        entra,
-    }
-}
-
-fn key_set(entry: &Value) -> KeySet {
-    let json = entry["keys"]["inline"].to_string();
-    let (set, skipped) = KeySet::parse(json.as_bytes(), SecretKeys::Admit).unwrap();
-    assert!(skipped.is_empty(), "{skipped:?}");
-    set
-}
-
-/// What is wrong with the verdict on an attack; nothing, if it is as it must be.
+/// The flaw of a verdict on an attack; `None` if it is as expected.
 fn complaint(attack: &Attack, verdict: Result<(), &'static str>) -> Option<String> {
     let fine = match (attack.expect, verdict) {
         (Expect::Refused(reasons), Err(reason)) => reasons.contains(&reason),

@@ -12,9 +12,7 @@ use super::record::{Record, refresh_after};
 use super::*;
 use crate::request::headers::Headers;
 use crate::uri::HttpUri;
-use crate::verify::provider::{
-    Audiences, Bind, Issuer, KeysFrom, Provider, RemoteSource, Tenants, TokenUse,
-};
+use crate::verify::provider::{Issuer, KeysFrom, Provider, RemoteSource, Tenants};
 
 const SECOND: u64 = 1_000_000_000;
 const MINUTE: u64 = 60 * SECOND;
@@ -624,23 +622,12 @@ const TENANT: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
 
 fn provider() -> Provider {
     Provider {
-        name: "p".to_owned(),
         issuers: vec![
             Issuer::Exact("https://i".to_owned()),
             Issuer::Tenanted { prefix: "https://t/".to_owned(), suffix: "/v2.0".to_owned() },
         ],
         tenants: Tenants::Only(vec![TENANT.to_owned()]),
-        audiences: Audiences::Any,
-        algorithms: None,
-        keys: KeysFrom::Remote(remote()),
-        clock_skew: 60,
-        require_exp: true,
-        max_lifetime: None,
-        typ: None,
-        token_use: TokenUse::Any,
-        bind: Bind::None,
-        identity: Vec::new(),
-        entra: false,
+        ..Provider::of("https://i", KeysFrom::Remote(remote()))
     }
 }
 

@@ -8,7 +8,7 @@ use super::algorithm::{Algorithm, AlgorithmSet};
 use super::engine::ModuleEngine;
 use super::keyset::SecretKeys;
 use super::*;
-use crate::verify::provider::{Audiences, Bind, Issuer, KeysFrom, Tenants, TokenUse};
+use crate::verify::provider::{Issuer, KeysFrom, Tenants};
 
 /// One key of each kind that the module verifies, from RFC 7515, 8037 and the curves' generators.
 fn keys() -> KeySet {
@@ -43,20 +43,14 @@ fn judge(token: &[u8], now: u64) -> Result<Claims, Failure> {
     let issuer = Issuer::Tenanted { prefix: "i".to_owned(), suffix: String::new() };
     let algorithms: AlgorithmSet = Algorithm::ALL.into_iter().collect();
     let provider = Provider {
-        name: "p".to_owned(),
         issuers: vec![Issuer::Exact("i".to_owned()), issuer],
         tenants: Tenants::Any,
-        audiences: Audiences::Any,
         algorithms: Some(algorithms),
-        keys: KeysFrom::Static(keys()),
         clock_skew: u64::MAX,
         require_exp: false,
         max_lifetime: Some(0),
-        typ: None,
-        token_use: TokenUse::Any,
-        bind: Bind::None,
-        identity: Vec::new(),
         entra: true,
+        ..Provider::of("i", KeysFrom::Static(keys()))
     };
     let keys = One(keys());
     let verifier =

@@ -157,3 +157,26 @@ impl Issuer {
         }
     }
 }
+
+#[cfg(test)]
+impl Provider {
+    /// A provider of tests: one exact issuer, any audience, no clock difference, no other demand.
+    pub(crate) fn of(issuer: &str, keys: KeysFrom) -> Self {
+        Self {
+            name: "p".to_owned(),
+            issuers: vec![Issuer::Exact(issuer.to_owned())],
+            tenants: Tenants::None,
+            audiences: Audiences::Any,
+            algorithms: None,
+            keys,
+            clock_skew: 0,
+            require_exp: true,
+            max_lifetime: None,
+            typ: None,
+            token_use: TokenUse::Any,
+            bind: Bind::None,
+            identity: Vec::new(),
+            entra: false,
+        }
+    }
+}

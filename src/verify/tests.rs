@@ -8,7 +8,7 @@ use super::engine::ModuleEngine;
 use super::keyset::SecretKeys;
 use super::*;
 use crate::template::{ClaimRef, PartValue};
-use crate::verify::provider::{Audiences, Bind, Issuer, KeysFrom, Tenants, TokenUse};
+use crate::verify::provider::{Audiences, Issuer, KeysFrom, Tenants, TokenUse};
 
 const SECOND: u64 = 1_000_000_000;
 const NOW: u64 = 1_700_000_000;
@@ -34,20 +34,10 @@ fn key_set(extra: Value) -> KeySet {
 
 fn provider() -> Provider {
     Provider {
-        name: "p".to_owned(),
-        issuers: vec![Issuer::Exact("https://i".to_owned())],
-        tenants: Tenants::None,
         audiences: Audiences::Only(vec!["us".to_owned(), "we".to_owned()]),
         algorithms: Some([Algorithm::Hs256].into_iter().collect()),
-        keys: KeysFrom::Static(key_set(json!({}))),
         clock_skew: 60,
-        require_exp: true,
-        max_lifetime: None,
-        typ: None,
-        token_use: TokenUse::Any,
-        bind: Bind::None,
-        identity: Vec::new(),
-        entra: false,
+        ..Provider::of("https://i", KeysFrom::Static(key_set(json!({}))))
     }
 }
 

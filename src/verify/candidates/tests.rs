@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::verify::algorithm::AlgorithmSet;
 use crate::verify::jwk::SecretKeys;
-use crate::verify::provider::{Audiences, Bind, KeysFrom, Tenants, TokenUse};
+use crate::verify::provider::KeysFrom;
 use crate::verify::{Verifier, base64url};
 
 /// A key without a name: an Ed25519 point, or an RSA modulus made of this number.
@@ -42,20 +42,8 @@ fn set(keys: &[Value]) -> KeySet {
 
 fn provider(algorithms: Option<&[Algorithm]>) -> Provider {
     Provider {
-        name: "p".to_owned(),
-        issuers: Vec::new(),
-        tenants: Tenants::None,
-        audiences: Audiences::Any,
         algorithms: algorithms.map(|names| names.iter().copied().collect::<AlgorithmSet>()),
-        keys: KeysFrom::Static(set(&[key("RSA", 0)])),
-        clock_skew: 0,
-        require_exp: true,
-        max_lifetime: None,
-        typ: None,
-        token_use: TokenUse::Any,
-        bind: Bind::None,
-        identity: Vec::new(),
-        entra: false,
+        ..Provider::of("i", KeysFrom::Static(set(&[key("RSA", 0)])))
     }
 }
 
@@ -168,10 +156,7 @@ fn where_the_module_tries_one_of_two_keys_the_other_is_not_called_a_forgery() {
     ];
     for (keys, kid) in sets {
         for (signed, error) in [(0, None), (1, Some("too many candidates"))] {
-            let provider = Provider {
-                issuers: vec![crate::verify::provider::Issuer::Exact("i".to_owned())],
-                ..provider(None)
-            };
+            let provider = provider(None);
             let keys = One(&keys);
             let engine = Signed(signed);
             let verifier =
@@ -185,10 +170,7 @@ fn where_the_module_tries_one_of_two_keys_the_other_is_not_called_a_forgery() {
     }
     // The key that the token names was tried: the others were not as good.
     let keys = set(&[named("RSA", 0, json!("a"), None), key("RSA", 1)]);
-    let provider = Provider {
-        issuers: vec![crate::verify::provider::Issuer::Exact("i".to_owned())],
-        ..provider(None)
-    };
+    let provider = provider(None);
     let verifier =
         Verifier { providers: &[provider], keys: &One(&keys), engine: &Signed(9), max_bytes: 4096 };
     let token = token(json!("a"));
