@@ -44,10 +44,10 @@ impl Tally {
         count(&self.lost, if full { "in some other way" } else { &how });
     }
 
-    /// One line for who waits.
+    /// One line of progress.
     pub fn progress(&self) -> String {
         format!(
-            "{} good, {} bad, {} resets, {} departures, {} lost, {} admitted",
+            "{} valid, {} hostile, {} resets, {} disconnects, {} lost, {} admitted",
             self.good.load(Ordering::Relaxed),
             sum(&self.bad),
             self.reset_client.load(Ordering::Relaxed),
@@ -119,20 +119,23 @@ impl Figures {
         let admitted = tally.admitted.lock().unwrap().clone();
         let resets = [&tally.reset_client, &tally.reset_upstream].map(|n| n.load(Ordering::SeqCst));
         let checks = [
-            (!lost.is_empty(), format!("good requests lost: {lost:#?}")),
-            (!admitted.is_empty(), format!("bad requests admitted: {admitted:?}")),
+            (!lost.is_empty(), format!("valid requests lost: {lost:#?}")),
+            (!admitted.is_empty(), format!("hostile requests admitted: {admitted:?}")),
             (self.reloads > 0, format!("{} reloads or traps", self.reloads)),
             (self.growth() > GROWTH, format!("allocated memory grew by {}", mib(self.growth()))),
             (resets[0] != resets[1], format!("resets by client and upstream: {resets:?}")),
-            (self.course.surprises > 0, format!("{} pushes astray", self.course.surprises)),
-            (tally.good.load(Ordering::SeqCst) == 0, "no good request at all".to_owned()),
+            (
+                self.course.surprises > 0,
+                format!("{} pushes with an unexpected result", self.course.surprises),
+            ),
+            (tally.good.load(Ordering::SeqCst) == 0, "no valid request at all".to_owned()),
         ];
         let told = checks.into_iter().filter(|(wrong, _)| *wrong);
         told.map(|(_, why)| format!("{}: {why}", self.name())).collect()
     }
 }
 
-/// The table of all phases, then what it sums up.
+/// The table of all phases, then its details.
 pub fn print(figures: &[Figures]) {
     let row = |name: &str, cell: &dyn Fn(&Figures) -> String| {
         let cells: Vec<_> = figures.iter().map(|one| format!("{:>24}", cell(one))).collect();
@@ -142,16 +145,16 @@ pub fn print(figures: &[Figures]) {
     println!();
     row("", &|f| f.name());
     row("seconds", &|f| f.took.as_secs().to_string());
-    row("good requests", &|f| number(&f.tally.good));
-    row("bad requests", &|f| sum(&f.tally.bad).to_string());
-    row("families of them", &|f| f.tally.bad.lock().unwrap().len().to_string());
+    row("valid requests", &|f| number(&f.tally.good));
+    row("hostile requests", &|f| sum(&f.tally.bad).to_string());
+    row("families of attacks", &|f| f.tally.bad.lock().unwrap().len().to_string());
     row("outages", &|f| f.course.outages.values().sum::<u64>().to_string());
     row("rotations", &|f| f.course.rotations.to_string());
-    row("pushes (refused)", &|f| format!("{} ({})", f.course.pushes, f.course.refused));
+    row("pushes (rejected)", &|f| format!("{} ({})", f.course.pushes, f.course.refused));
     row("resets by the upstream", &|f| number(&f.tally.reset_upstream));
-    row("departures", &|f| number(&f.tally.left));
-    row("good requests lost", &|f| sum(&f.tally.lost).to_string());
-    row("bad requests admitted", &|f| sum(&f.tally.admitted).to_string());
+    row("disconnects", &|f| number(&f.tally.left));
+    row("valid requests lost", &|f| sum(&f.tally.lost).to_string());
+    row("hostile requests admitted", &|f| sum(&f.tally.admitted).to_string());
     row("VM reloads and traps", &|f| f.reloads.to_string());
     row("allocated, warm", &|f| mib(f.warm.allocated));
     row("allocated, end", &|f| mib(f.end.allocated));
@@ -159,7 +162,7 @@ pub fn print(figures: &[Figures]) {
     row("resident, end", &|f| mib(f.end.resident));
     for one in figures {
         println!("\n{}", one.name());
-        println!("  bad by family: {:?}", one.tally.bad.lock().unwrap());
+        println!("  hostile by family: {:?}", one.tally.bad.lock().unwrap());
         println!("  outages: {:?}", one.course.outages);
         println!("  lost: {:#?}", one.tally.lost.lock().unwrap());
         println!("  admitted: {:#?}", one.tally.admitted.lock().unwrap());
