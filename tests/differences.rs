@@ -1,4 +1,4 @@
-//! What other verifiers accept and this one refuses on purpose: each row of docs/migration.md says how.
+//! Inputs that other verifiers accept and tollgate refuses on purpose: the rows of docs/migration.md.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -18,7 +18,7 @@ use tollgate::verify::Verifier;
 use tollgate::verify::engine::ModuleEngine;
 use tollgate::verify::keyset::{KeySet, KeySetError, SecretKeys};
 
-const HEADING: &str = "## What others accept and this does not";
+const HEADING: &str = "## What tollgate refuses and others accept";
 
 /// From an input to the reason or message by which it is refused.
 type Judge<'a> = dyn Fn(&str) -> String + 'a;
