@@ -1,0 +1,125 @@
+//! Bodies and headers that are refused, and the reason given.
+
+use super::*;
+
+#[test]
+fn a_member_in_another_letter_case_on_the_way_of_a_pointer_is_a_flaw_as_a_duplicate_is() {
+    let guard = guard(&["/inputs/tokens", "/data"], &["/data", "/inputs"]);
+    for body in [
+        r#"{"data":[1],"Data":[1,2,3]}"#,
+        r#"{"DATA":[1,2,3],"data":[1]}"#,
+        r#"{"Data":[1]}"#,
+        r#"{"data":[1],"\u0044ata":[2]}"#,
+        r#"{"data":[1],"inputſ":{"tokens":[2]}}"#,
+        r#"{"data":[1],"input\u017f":{"tokens":[2]}}"#,
+        r#"{"inputs":{"tokens":[1],"to\u212aens":[2,3]}}"#,
+        r#"{"inputs":{"tokens":[1],"toKens":[2,3]}}"#,
+        r#"{"inputs":{"tokens":[1],"Tokens":[2,3]}}"#,
+    ] {
+        let verdict = judged(&guard, body);
+        assert!(
+            matches!(verdict, Err(Refusal::Malformed(Malformed { flaw: Flaw::Case, .. }))),
+            "{verdict:?}: {body}"
+        );
+        assert_eq!(verdict.unwrap_err().reason(), Reason::PayloadMalformed);
+    }
+    for (body, want) in [
+        // Elsewhere letter case is nobody's business.
+        (r#"{"data":[1],"x":{"Data":[1,2],"data":1},"Other":1,"other":2}"#, 1),
+        (r#"{"inputs":{"tokens":[1,2],"Data":[1]}}"#, 2),
+        (r#"{"data":[1],"dat":[1,2],"dataa":[1,2],"datä":[1,2]}"#, 1),
+    ] {
+        assert_eq!(judged(&guard, body), Ok(want), "{body}");
+    }
+    // Both are looked for.
+    let both = self::guard(&["/data", "/Data"], &[]);
+    assert_eq!(judged(&both, r#"{"data":[1],"Data":[1,2]}"#), Ok(2));
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_place() {
+    let guard = Guard { max_rows: None, ..guard(&[], &["/data"]) };
+    let malformed = |offset, flaw| Err(Refusal::Malformed(Malformed { offset, flaw }));
+    let deep = "[".repeat(33);
+    for (body, want) in [
+        ("", Err(Refusal::NoBody)),
+        (" ", malformed(1, Flaw::End)),
+        (r#"{"data":1"#, malformed(9, Flaw::End)),
+        (r#"{"data":1}}"#, malformed(10, Flaw::Trailing)),
+        (r#"{"data":1,}"#, malformed(10, Flaw::Name)),
+        (r#"{"data" 1}"#, malformed(8, Flaw::Colon)),
+        (r#"{"data":01}"#, malformed(9, Flaw::Separator)),
+        (r#"{"data":1.}"#, malformed(10, Flaw::Number)),
+        (r#"{"data":nul}"#, malformed(11, Flaw::Literal)),
+        (r#"{"data":"\x"}"#, malformed(10, Flaw::Escape)),
+        (r#"{"data":"\ud800"}"#, malformed(15, Flaw::Surrogate)),
+        (r#"{"data":"\udc00"}"#, malformed(14, Flaw::Surrogate)),
+        ("{\"data\":\"\n\"}", malformed(9, Flaw::Control)),
+        (r#"{"data":1,"d\u0061ta":2}"#, malformed(20, Flaw::Duplicate)),
+        (r#"{"other":1,"other":2}"#, Err(Refusal::Lacking)),
+        (r#"[{"data":1}]"#, Err(Refusal::Lacking)),
+        (&deep, malformed(32, Flaw::Depth)),
+    ] {
+        for size in [1, 4, 1000] {
+            assert_eq!(judge(&guard, body.as_bytes(), size), want, "{size}: {body}");
+        }
+    }
+    let guard = self::guard(&[], &["/data"]);
+    let many = format!(r#"{{"data":[{}1]}}"#, "1,".repeat(100));
+    assert_eq!(judge(&guard, many.as_bytes(), 9), Err(Refusal::Rows(101)));
+}
+
+#[test]
+fn a_body_is_refused_at_the_first_byte_too_many() {
+    let guard = Guard { max_bytes: 10, ..guard(&[], &[]) };
+    assert_eq!(judge(&guard, b"[1,2,3,45]", 3), Ok(4));
+    for size in 1..12 {
+        let mut check = guard.check(&Headers::default());
+        let body = [b' '; 11];
+        let outcomes: Vec<_> = body.chunks(size).map(|piece| check.feed(&guard, piece)).collect();
+        let (last, before) = outcomes.split_last().unwrap();
+        assert_eq!(*last, Err(Refusal::TooLarge { announced: false }), "{size}");
+        assert!(before.iter().all(Result::is_ok));
+    }
+}
+
+#[test]
+fn headers_alone_refuse_what_no_body_could_cure() {
+    let json = ("content-type", "application/json");
+    for (pairs, want) in [
+        (vec![json], Ok(())),
+        (vec![("content-type", "Application/JSON ; charset=\"UTF-8\"")], Ok(())),
+        (vec![("content-type", "application/json;charset=utf-16")], Err(Refusal::Charset)),
+        (vec![("content-type", "application/jsonx")], Err(Refusal::MediaType)),
+        (vec![("content-type", "text/plain")], Err(Refusal::MediaType)),
+        (vec![("content-type", "")], Err(Refusal::MediaType)),
+        (vec![], Err(Refusal::MediaType)),
+        (vec![json, json], Err(Refusal::MediaType)),
+        (vec![json, ("content_type", "text/csv")], Err(Refusal::MediaType)),
+        (vec![("content_type", "application/json")], Err(Refusal::MediaType)),
+        (vec![json, ("content~encoding", "gzip")], Err(Refusal::Encoded)),
+        (vec![json, ("content-encoding", "identity")], Ok(())),
+        (vec![json, ("content-encoding", "gzip")], Err(Refusal::Encoded)),
+        (vec![json, ("content-encoding", "identity, br")], Err(Refusal::Encoded)),
+        (vec![json, ("content-length", "1048576")], Ok(())),
+        (vec![json, ("content-length", "1048577")], Err(Refusal::TooLarge { announced: true })),
+    ] {
+        let headers = Headers::from_pairs(&pairs);
+        assert_eq!(guard(&[], &[]).admit(&headers, false), want, "{pairs:?}");
+        assert_eq!(guard(&[], &[]).admit(&headers, true), Err(Refusal::NoBody));
+    }
+}
+
+#[test]
+fn an_upgrade_has_no_body_to_wait_for() {
+    let guard = Guard { content_types: None, ..guard(&["/data"], &[]) };
+    let upgrade = ("upgrade", "websocket");
+    for (headers, want) in [
+        (vec![upgrade], Err(Refusal::NoBody)),
+        (vec![upgrade, ("content-length", "2")], Ok(())),
+        (vec![upgrade, ("transfer-encoding", "chunked")], Ok(())),
+        (vec![], Ok(())),
+    ] {
+        assert_eq!(guard.admit(&Headers::from_pairs(&headers), false), want, "{headers:?}");
+    }
+}
