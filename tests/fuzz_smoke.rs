@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "core/fuzz.rs"]
+#[path = "core/fuzz/mod.rs"]
 mod fuzz;
 
 use std::collections::BTreeSet;

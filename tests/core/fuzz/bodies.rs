@@ -1,0 +1,126 @@
+//! Bodies of requests, and the usage in replies.
+
+use serde_json::Value;
+use tollgate::body::json::pointers::Pointers;
+use tollgate::body::meter::ResponseMeter;
+use tollgate::body::{Guard, Refusal, looked_for};
+use tollgate::request::headers::Headers;
+
+/// Any cut of a body gives one verdict, an accepted body is JSON, and no reading of it has more rows.
+pub fn body(data: &[u8]) {
+    let name = |text: &str| text.to_owned();
+    let rows = [vec![name("data")], vec![name("inputs")], vec![name("input_data"), name("data")]];
+    let (pointers, required) = looked_for(&rows, &[vec![name("input_data")]], true).unwrap();
+    let guard = Guard {
+        content_types: None,
+        max_bytes: 4096,
+        max_depth: 32,
+        max_rows: Some(100),
+        pointers,
+        required,
+    };
+    let judge = |headers: &Headers, size: usize| -> Result<u64, Refusal> {
+        let mut check = guard.check(headers);
+        data.chunks(size).try_for_each(|piece| check.feed(&guard, piece))?;
+        check.finish(&guard)
+    };
+    let csv = Headers::from_pairs(&[("content-type", "text/csv")]);
+    for headers in [&Headers::default(), &csv] {
+        let whole = judge(headers, usize::MAX);
+        assert_eq!(judge(headers, 1), whole);
+        assert_eq!(judge(headers, 7), whole);
+        assert!(whole.is_err() || data.len() <= 4096);
+    }
+    if let Ok(rows) = judge(&Headers::default(), usize::MAX) {
+        serde_json::from_slice::<serde::de::IgnoredAny>(data).expect("what passes is JSON");
+        // Numbers out of range and lone surrogates are not for this parser to judge.
+        if let Ok(document) = serde_json::from_slice::<Value>(data) {
+            for pointer in ["/data", "/inputs", "/input_data/data"] {
+                let value = document.pointer(pointer).unwrap_or(&Value::Null);
+                assert!(value.is_null() || fewest_rows(value) <= rows, "{rows}: {document}");
+            }
+        }
+    }
+    // Without quotation marks, each line is a record in every reading.
+    if let Ok(Refusal::Rows(rows)) | Err(Refusal::Rows(rows)) =
+        judge(&csv, usize::MAX).map(Refusal::Rows)
+        && !data.contains(&b'"')
+    {
+        let lines = data.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count();
+        assert!(rows + 1 >= lines as u64);
+    }
+}
+
+/// The rows that each program finds in a value that passes: an array that is no list of tensors has
+/// as many as elements.
+fn fewest_rows(value: &Value) -> u64 {
+    let length = |value: &Value| match value {
+        Value::Array(list) => list.len() as u64,
+        Value::Object(members) => members.len() as u64,
+        _ => 0,
+    };
+    let tensor = |value: &Value| value.get("shape").is_some_and(Value::is_array);
+    match value {
+        Value::Array(list) if list.iter().any(tensor) => {
+            list.iter().filter_map(|tensor| tensor["shape"][0].as_u64()).max().unwrap_or(0)
+        }
+        Value::Array(list) => list.len() as u64,
+        Value::Object(columns) => columns.values().map(length).max().unwrap_or(0),
+        other => panic!("{other} passes as rows"),
+    }
+}
+
+/// The number of a response is the same however the response is cut, and that of its last document
+/// whatever framing holds it.
+pub fn usage(data: &[u8]) {
+    let name = |text: &str| text.to_owned();
+    let pointers = Pointers::new([
+        &[name("usage"), name("total_tokens")][..],
+        &[name("n")],
+        &[name("m"), name("1")],
+    ]);
+    let read = |content_type: &str, text: &[u8], size: usize| {
+        let mut meter = ResponseMeter::new(&pointers, content_type.as_bytes());
+        text.chunks(size.max(1)).for_each(|piece| meter.feed(&pointers, piece));
+        meter.finish(&pointers)
+    };
+    const JSON: &str = "application/json";
+    const LINES: &str = "application/x-ndjson";
+    const EVENTS: &str = "text/event-stream";
+    for content_type in [JSON, LINES, EVENTS, ""] {
+        let whole = read(content_type, data, usize::MAX);
+        for size in [1, 2, 7] {
+            assert_eq!(read(content_type, data, size), whole, "{content_type}");
+        }
+    }
+    let Ok(document @ Value::Object(_)) = serde_json::from_slice::<Value>(data) else { return };
+    let plain = |value: &Value, wanted: &[&str]| {
+        let names = value.as_object().into_iter().flat_map(|members| members.keys());
+        let mut others = names.filter(|name| !wanted.contains(&name.as_str()));
+        others.all(|name| name.is_ascii() && !wanted.contains(&&*name.to_ascii_lowercase()))
+    };
+    // Members that differ by letter case leave a document without a number.
+    if !plain(&document, &["usage", "n", "m"]) || !plain(&document["usage"], &["total_tokens"]) {
+        return;
+    }
+    let number = |pointer: &str| document.pointer(pointer).and_then(Value::as_number);
+    let want = ["/usage/total_tokens", "/n", "/m/1"].into_iter().find_map(number);
+    let want = match want.map(|number| (number.as_u64(), number.as_f64())) {
+        None => None,
+        Some((Some(whole), _)) => Some(whole),
+        // What a double holds exactly.
+        Some((None, Some(n))) if n.abs() < 1e15 => Some(n.max(0.0).ceil() as u64),
+        Some(_) => return,
+    };
+    // Written anew on one line, with no member twice.
+    let text = document.to_string();
+    for (content_type, reply) in [
+        (JSON, text.clone()),
+        (JSON, format!("\u{feff}[{{}},\n{text}]")),
+        (JSON, format!("{{}}{text}")),
+        (LINES, format!("{{}}\n{{\"cut\":\n{text}\r\n")),
+        (EVENTS, format!("data: {{}}\n\ndata: {text}\r\n\r\ndata: [DONE]\n\n")),
+    ] {
+        assert_eq!(read(content_type, reply.as_bytes(), 5), want, "{content_type}: {reply}");
+    }
+}
