@@ -8,13 +8,10 @@ mod policy;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use policy::{NoVariables, PolicyKeys};
 use serde_json::{Value, json};
 use support::mint::{self, Signer, b64};
 use support::root;
-use tollgate::config;
 use tollgate::policy::Policy;
-use tollgate::verify::Verifier;
 use tollgate::verify::engine::ModuleEngine;
 use tollgate::verify::keyset::{KeySet, KeySetError, SecretKeys};
 
@@ -43,25 +40,16 @@ fn signer() -> Signer {
 }
 
 fn policy() -> Policy {
-    let document = json!({"providers": [{
+    policy::compiled(&json!({"providers": [{
         "name": "p", "issuers": [mint::ISSUER], "audiences": [mint::AUDIENCE],
         "keys": {"inline": mint::jwks(&[&signer()])},
-    }]});
-    config::compile(document.to_string().as_bytes(), &NoVariables).unwrap().0
+    }]}))
 }
 
 /// The reason for which a token is refused; `ok` if it is not.
 fn token(policy: &Policy, token: &str) -> String {
-    let verifier = Verifier {
-        providers: &policy.providers,
-        keys: &PolicyKeys(policy),
-        engine: &ModuleEngine,
-        max_bytes: policy.token.max_bytes,
-    };
-    match verifier.verify(token.as_bytes(), None, mint::now() * 1_000_000_000) {
-        Ok(_) => "ok".to_owned(),
-        Err(failure) => failure.error.reason().as_str().to_owned(),
-    }
+    let now = mint::now() * 1_000_000_000;
+    policy::reason(policy, &ModuleEngine, token.as_bytes(), now).to_owned()
 }
 
 /// The message for which a key is skipped beside a good one; `ok` if it is not.

@@ -11,12 +11,9 @@ use support::mint;
 
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
-use policy::{NoVariables, PolicyKeys};
 use serde_json::{Value, json};
 use support::attacks::{self, Attack, World};
-use tollgate::config;
 use tollgate::policy::Policy;
-use tollgate::verify::Verifier;
 use tollgate::verify::engine::ModuleEngine;
 
 /// Families of tokens that we refuse and the other verifier takes, and why we are right.
@@ -50,21 +47,11 @@ const WE_TAKE: &[(&str, &str)] = &[];
 const AT_THE_SECOND: (&str, &str) = ("cl-exp", "at the end of the skew");
 
 fn policy(providers: Value) -> Policy {
-    let document = json!({"providers": providers}).to_string();
-    match config::compile(document.as_bytes(), &NoVariables) {
-        Ok((policy, _)) => policy,
-        Err(problems) => panic!("{problems:?}"),
-    }
+    policy::compiled(&json!({ "providers": providers }))
 }
 
 fn we_take(policy: &Policy, token: &[u8]) -> bool {
-    let verifier = Verifier {
-        providers: &policy.providers,
-        keys: &PolicyKeys(policy),
-        engine: &ModuleEngine,
-        max_bytes: attacks::world::MAX_BYTES,
-    };
-    verifier.verify(token, None, mint::now() * 1_000_000_000).is_ok()
+    policy::verify(policy, &ModuleEngine, token, mint::now() * 1_000_000_000).is_ok()
 }
 
 /// What a careful user of the library writes: the provider by `iss`, the key by `kid`, the

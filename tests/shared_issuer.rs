@@ -8,13 +8,11 @@ mod policy;
 
 use std::rc::Rc;
 
-use policy::NoVariables;
 use serde_json::{Value, json};
 use support::mint::{self, Signer};
 use support::scenario::claims_with;
 use tollgate::caller::cache::Known;
 use tollgate::caller::principal::{Caller, Principal};
-use tollgate::config;
 use tollgate::policy::Policy;
 use tollgate::verify::algorithm::Algorithm;
 use tollgate::verify::candidates::Budget;
@@ -81,8 +79,7 @@ fn provider(name: &str, signers: &[&Signer], members: Value) -> Value {
 
 impl World {
     fn new(providers: &[Value]) -> Self {
-        let document = json!({ "providers": providers }).to_string();
-        let policy = config::compile(document.as_bytes(), &NoVariables).unwrap().0;
+        let policy = policy::compiled(&json!({ "providers": providers }));
         Self { policy, absent: None, version: 1 }
     }
 

@@ -7,7 +7,7 @@ mod policy;
 
 use std::cell::Cell;
 
-use policy::{NoVariables, PolicyKeys};
+use policy::NoVariables;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use support::attacks::many_keys::many_keys;
@@ -19,7 +19,7 @@ use tollgate::verify::candidates::Budget;
 use tollgate::verify::engine::{Engine, ModuleEngine};
 use tollgate::verify::host::OFFERED;
 use tollgate::verify::jwk::Key;
-use tollgate::verify::{Claims, Failure, Verifier};
+use tollgate::verify::{Claims, Failure};
 
 /// What the proxy says of each signature that it is asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,15 +87,11 @@ impl Engine for Counting {
 }
 
 fn policy_of(providers: &[Value]) -> Policy {
-    let document = json!({ "providers": providers });
-    config::compile(document.to_string().as_bytes(), &NoVariables).unwrap().0
+    policy::compiled(&json!({ "providers": providers }))
 }
 
 fn verify(policy: &Policy, engine: &dyn Engine, token: &str) -> Result<Claims, Failure> {
-    let keys = PolicyKeys(policy);
-    let max_bytes = policy.token.max_bytes;
-    let verifier = Verifier { providers: &policy.providers, keys: &keys, engine, max_bytes };
-    verifier.verify(token.as_bytes(), None, mint::now() * 1_000_000_000)
+    policy::verify(policy, engine, token.as_bytes(), mint::now() * 1_000_000_000)
 }
 
 #[test]

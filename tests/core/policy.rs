@@ -1,12 +1,15 @@
-//! What a configuration needs around it in native tests: no variables, and its own keys.
+//! A configuration in native tests: compiled without variables, with its own keys.
 
-#![allow(dead_code, missing_docs)]
+#![allow(dead_code, missing_docs, clippy::panic, clippy::indexing_slicing)]
 
-use tollgate::config::Environment;
+use serde_json::Value;
+use tollgate::caller::principal::Principal;
+use tollgate::config::{self, Environment};
 use tollgate::policy::Policy;
-use tollgate::verify::Keys;
+use tollgate::verify::engine::Engine;
 use tollgate::verify::keyset::KeySet;
 use tollgate::verify::provider::KeysFrom;
+use tollgate::verify::{Claims, Failure, Keys, Verifier};
 
 pub struct NoVariables;
 
@@ -24,6 +27,38 @@ impl Keys for PolicyKeys<'_> {
         match &self.0.providers.get(provider)?.keys {
             KeysFrom::Static(keys) => Some(keys),
             KeysFrom::Remote(_) => None,
+        }
+    }
+}
+
+/// The policy of a document that loads.
+pub fn compiled(document: &Value) -> Policy {
+    match config::compile(document.to_string().as_bytes(), &NoVariables) {
+        Ok((policy, _)) => policy,
+        Err(problems) => panic!("{problems:?}"),
+    }
+}
+
+/// The verdict on a token at a moment, in nanoseconds since the Unix epoch; all providers count.
+pub fn verify(
+    policy: &Policy,
+    engine: &dyn Engine,
+    token: &[u8],
+    now: u64,
+) -> Result<Claims, Failure> {
+    let max_bytes = policy.token.max_bytes;
+    let keys = &PolicyKeys(policy);
+    Verifier { providers: &policy.providers, keys, engine, max_bytes }.verify(token, None, now)
+}
+
+/// The reason for which a token is refused; `ok` if it is accepted and names an identity.
+pub fn reason(policy: &Policy, engine: &dyn Engine, token: &[u8], now: u64) -> &'static str {
+    match verify(policy, engine, token, now) {
+        Err(failure) => failure.error.reason().as_str(),
+        Ok(claims) => {
+            let provider = &policy.providers[claims.provider()];
+            Principal::of(claims, provider)
+                .map_or_else(|refused| refused.0.reason().as_str(), |_| "ok")
         }
     }
 }

@@ -221,7 +221,7 @@ fn a_bound_provider_is_not_passed_by_for_one_of_its_issuer_that_binds_nothing() 
         entry
     };
     let both = json!({"providers": [document("mtls", "a"), document("none", "b")]});
-    scene.policy = config::compile(both.to_string().as_bytes(), &NoVariables).unwrap().0;
+    scene.policy = policy::compiled(&both);
     for claims in [json!({}), json!({"cnf": {"x5t#S256": mint::b64(&[0xab; 32])}})] {
         let judged = scene.ask("alice", claims);
         assert!(["claim_missing", "binding_mismatch"].contains(&word(&judged)));

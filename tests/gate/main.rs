@@ -14,14 +14,13 @@ mod store;
 
 use std::cell::RefCell;
 
-use policy::{NoVariables, PolicyKeys};
+use policy::PolicyKeys;
 use serde_json::{Value, json};
 use store::Memory;
 use support::mint::{self, Signer};
 use support::scenario::{claims_with, provider};
 use tollgate::body::Refusal;
 use tollgate::caller::cache::TokenCache;
-use tollgate::config;
 use tollgate::gate::verdict::{Judgement, LimitReport};
 use tollgate::gate::{Gate, Request};
 use tollgate::limit::concurrency::Concurrency;
@@ -76,8 +75,7 @@ impl Scene {
                 _ => document[name] = value.clone(),
             }
         }
-        let compiled = config::compile(document.to_string().as_bytes(), &NoVariables);
-        let Ok((policy, _)) = compiled else { panic!("{:?}", compiled.err()) };
+        let policy = policy::compiled(&document);
         let memory = Memory::default();
         let table = Table::open(&memory, "p", policy.max_identities, [7; 16]).unwrap();
         let concurrency = Concurrency::open(&memory, "p", &table, 1).unwrap();

@@ -153,10 +153,7 @@ fn policy() -> &'static Policy {
             ],
             "store": {"max_identities": 8},
         });
-        match config::compile(document.to_string().as_bytes(), &NoVariables) {
-            Ok((policy, _)) => policy,
-            Err(problems) => panic!("{problems:?}"),
-        }
+        policy::compiled(&document)
     })
 }
 
