@@ -1,13 +1,12 @@
 //! `tollgate explain` as it is run: its verdicts are the core's, token by token, its steps say why,
 //! and it keeps to itself what is secret.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use support::mint;
 
 use serde_json::{Value, json};
 use support::attacks::{self, Attack, Expect, World};
+use support::mint;
 use tollgate::caller::principal::Principal;
 use tollgate::config::Environment;
 use tollgate::verify::engine::ModuleEngine;

@@ -1,5 +1,4 @@
 //! `tollgate check` as it is run: what it says of documents that are wrong, and of the samples.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

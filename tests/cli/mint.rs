@@ -1,6 +1,5 @@
 //! `tollgate mint` and `serve-jwks` as they are run: keys stay private, tokens verify with what is
 //! served.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
