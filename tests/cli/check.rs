@@ -1,27 +1,26 @@
-//! `tollgate check` as it is run: what it says of documents that are wrong, and of the samples.
+//! `tollgate check`: its findings in wrong documents and in the samples, and its exit code.
+
+mod envoy;
+mod kubernetes;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::{Value, json};
+
+use super::tollgate;
 
 const KEYS: &str = r#"{"keys": [{"kty": "OKP", "crv": "Ed25519",
                        "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
 
 /// Exit code and the JSON that was printed.
 fn check(arguments: &[&str]) -> (i32, Value) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
-    let output = command.args(["check", "--json"]).args(arguments).output().unwrap();
-    let value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-    (output.status.code().unwrap(), value)
+    let (output, _, code) = tollgate(&[&["check", "--json"], arguments].concat());
+    (code, serde_json::from_str(&output).unwrap_or_default())
 }
 
-/// A file of this test.
+/// A file of these tests.
 fn file(name: &str, text: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli_check").join(name);
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    std::fs::write(&path, text).unwrap();
-    path
+    crate::file(&format!("check/{name}"), text)
 }
 
 fn check_text(name: &str, text: &str) -> (i32, Value) {
@@ -91,154 +90,23 @@ fn remote() -> Value {
     config
 }
 
-/// Each case changes one thing in a bootstrap that is in order.
-#[test]
-fn what_is_wrong_around_a_filter_of_envoy_is_found_where_it_stands() {
-    type Change = fn(&mut Value);
-    fn plugin(value: &mut Value) -> &mut Value {
-        value.pointer_mut(PLUGIN).unwrap()
-    }
-    fn tls(value: &mut Value) -> &mut Value {
-        &mut value["static_resources"]["clusters"][0]["transport_socket"]["typed_config"]
-    }
-    let in_plugin = |level: &str, rest: &str| vec![format!("{level} {PLUGIN_PATH}.{rest}")];
-    let tls_path = "static_resources.clusters[0].transport_socket.typed_config";
-    let cluster_path = "configuration: providers[0].keys.remote.cluster";
-    let cases: Vec<(&str, Change, i32, Vec<String>)> = vec![
-        ("nothing", |_| {}, 0, vec![]),
-        (
-            "reload",
-            |v| drop(plugin(v).as_object_mut().unwrap().remove("failure_policy")),
-            0,
-            in_plugin("warning", "failure_policy"),
-        ),
-        ("open", |v| plugin(v)["fail_open"] = json!(true), 0, in_plugin("warning", "fail_open")),
-        (
-            "struct",
-            |v| {
-                plugin(v)["configuration"] =
-                    json!({"@type": "type.googleapis.com/google.protobuf.Struct", "value": good()});
-            },
-            1,
-            in_plugin("problem", "configuration"),
-        ),
-        (
-            "none",
-            |v| drop(plugin(v).as_object_mut().unwrap().remove("configuration")),
-            1,
-            in_plugin("problem", "configuration"),
-        ),
-        (
-            "cluster",
-            |v| v["static_resources"]["clusters"][0]["name"] = json!("other"),
-            1,
-            in_plugin("problem", cluster_path),
-        ),
-        (
-            "keys_cluster",
-            |v| {
-                let mut config = remote();
-                let keys = &mut config["providers"][0]["keys"]["remote"];
-                *keys = json!({
-                    "discovery": "https://issuer.test/", "cluster": "idp", "keys_cluster": "other",
-                });
-                plugin(v)["configuration"]["value"] = json!(config.to_string());
-            },
-            1,
-            in_plugin("problem", "configuration: providers[0].keys.remote.keys_cluster"),
-        ),
-        (
-            "discovered",
-            |v| {
-                v["static_resources"]["clusters"][0]["name"] = json!("other");
-                v["dynamic_resources"] = json!({"cds_config": {"ads": {}}});
-            },
-            0,
-            in_plugin("warning", cluster_path),
-        ),
-        (
-            "sni",
-            |v| drop(tls(v).as_object_mut().unwrap().remove("sni")),
-            0,
-            vec![format!("warning {tls_path}")],
-        ),
-        (
-            "ca",
-            |v| tls(v)["common_tls_context"] = json!({}),
-            0,
-            vec![format!("warning {tls_path}")],
-        ),
-        (
-            "plain",
-            |v| {
-                let cluster = v["static_resources"]["clusters"][0].as_object_mut().unwrap();
-                cluster.remove("transport_socket");
-            },
-            0,
-            vec!["warning static_resources.clusters[0]".to_owned()],
-        ),
-        (
-            "withheld",
-            |v| {
-                let mut config = good();
-                config["providers"][0]["keys"] = json!({"env": "KEYS"});
-                plugin(v)["configuration"]["value"] = json!(config.to_string());
-            },
-            1,
-            vec![
-                "problem providers[0].keys.env".to_owned(),
-                format!("problem {PLUGIN_PATH}.vm_config.environment_variables"),
-            ],
-        ),
-        (
-            "handed",
-            |v| {
-                let mut config = good();
-                config["providers"][0]["keys"] = json!({"env": "KEYS"});
-                plugin(v)["configuration"]["value"] = json!(config.to_string());
-                plugin(v)["vm_config"]["environment_variables"] =
-                    json!({"key_values": {"KEYS": KEYS}});
-            },
-            0,
-            vec![],
-        ),
-        (
-            "buffer",
-            |v| {
-                let mut config = good();
-                config["rules"] = json!([{"name": "r", "payload": {"max_bytes": "2MiB"}}]);
-                config["hold_head"] = json!(true);
-                plugin(v)["allow_on_headers_stop_iteration"] = json!(true);
-                plugin(v)["configuration"]["value"] = json!(config.to_string());
-            },
-            0,
-            vec!["warning rules[0].payload.max_bytes".to_owned()],
-        ),
-        (
-            "large buffer",
-            |v| {
-                let mut config = good();
-                config["rules"] = json!([{"name": "r", "payload": {"max_bytes": "2MiB"}}]);
-                config["hold_head"] = json!(true);
-                plugin(v)["allow_on_headers_stop_iteration"] = json!(true);
-                plugin(v)["configuration"]["value"] = json!(config.to_string());
-                v["static_resources"]["listeners"][0]["perConnectionBufferLimitBytes"] =
-                    json!(4 << 20);
-            },
-            0,
-            vec![],
-        ),
-    ];
-    for (name, change, code, findings) in cases {
-        let mut document = bootstrap(&remote());
-        change(&mut document);
-        let (exit, result) = check_text(&format!("envoy {name}.yaml"), &document.to_string());
-        assert_eq!((exit, found(&result)), (code, findings), "{name}: {result:#}");
-    }
+/// The good configuration with its keys in a variable.
+fn keys_by_env() -> Value {
+    let mut config = good();
+    config["providers"][0]["keys"] = json!({"env": "KEYS"});
+    config
+}
+
+/// A configuration with a guard, with a member of the document set.
+fn guarding(hold_head: bool) -> Value {
+    let mut config = good();
+    config["rules"] = json!([{"name": "r", "payload": {"require_any": ["/data"]}}]);
+    config["hold_head"] = json!(hold_head);
+    config
 }
 
 #[test]
-fn what_is_wrong_in_a_bare_document_is_found_by_its_path_and_decides_the_exit_code() {
+fn a_mistake_in_a_bare_document_is_found_at_its_path_and_decides_the_exit_code() {
     let empty = || good().to_string();
     for (name, text, code, findings) in [
         ("good.json", empty(), 0, vec![]),
@@ -271,159 +139,6 @@ fn what_is_wrong_in_a_bare_document_is_found_by_its_path_and_decides_the_exit_co
             (code, findings.iter().map(|f| (*f).to_owned()).collect()),
             "{name}: {result:#}"
         );
-    }
-}
-
-#[test]
-fn manifests_are_checked_document_by_document_and_patches_are_left_alone() {
-    let plugin = |spec: Value| {
-        json!({"apiVersion": "extensions.istio.io/v1alpha1",
-                                      "kind": "WasmPlugin", "metadata": {"name": "tollgate"},
-                                      "spec": spec})
-    };
-    let digest = "9d".repeat(32);
-    let fine = json!({"url": format!("oci://r.test/tollgate@sha256:{digest}"), "phase": "AUTHN",
-                      "failStrategy": "FAIL_RELOAD", "pluginConfig": good()});
-    let with = |name: &str, value: Value| {
-        let mut spec = fine.clone();
-        spec[name] = value;
-        plugin(spec)
-    };
-    let keys_by_env = |env: Value| {
-        let mut config = good();
-        config["providers"][0]["keys"] = json!({"env": "KEYS"});
-        let mut spec = fine.clone();
-        spec["pluginConfig"] = config;
-        spec["vmConfig"] = json!({"env": env});
-        plugin(spec)
-    };
-    let from_cluster = |name: &str| {
-        let mut config = remote();
-        config["providers"][0]["keys"]["remote"]["cluster"] = json!(name);
-        config
-    };
-    const CLUSTER: &str = "warning spec.pluginConfig.providers[0].keys.remote.cluster";
-    let extension = json!({"apiVersion": "extensions.istio.io/v1alpha1", "kind": "TrafficExtension",
-                           "metadata": {"name": "t"}, "spec": {"phase": "AUTHN", "wasm": fine}});
-    let gateway = |fail_open: bool| {
-        json!({"apiVersion": "gateway.envoyproxy.io/v1alpha1", "kind": "EnvoyExtensionPolicy",
-        "metadata": {"name": "t"}, "spec": {"wasm": [{
-            "name": "tollgate", "failOpen": fail_open, "config": good(),
-            "code": {"type": "Image", "image": {"url": "r.test/tollgate", "sha256": digest}},
-        }]}})
-    };
-    let cases = [
-        (plugin(fine.clone()), 1, vec![]),
-        (extension, 1, vec![]),
-        (gateway(false), 1, vec![]),
-        (gateway(true), 1, vec!["warning spec.wasm[0].failOpen"]),
-        (with("phase", json!("STATS")), 1, vec!["warning spec.phase"]),
-        (with("failStrategy", json!("FAIL_OPEN")), 1, vec!["warning spec.failStrategy"]),
-        (with("url", json!("oci://r.test/tollgate:1")), 1, vec!["warning spec.sha256"]),
-        (with("sha256", json!("0".repeat(64))), 1, vec!["warning spec.sha256"]),
-        (with("sha256", json!("9d01…")), 1, vec!["problem spec.sha256"]),
-        (with("pluginConfig", from_cluster("outbound|443||idp.test")), 1, vec![]),
-        (with("pluginConfig", from_cluster("idp")), 1, vec![CLUSTER]),
-        (with("pluginConfig", from_cluster("outbound|idp.test")), 1, vec![CLUSTER]),
-        (with("pluginConfig", json!(null)), 1, vec!["problem spec.pluginConfig"]),
-        (with("pluginConfig", json!({"providers": 1})), 1, vec!["problem providers"]),
-        (keys_by_env(json!([{"name": "KEYS", "value": KEYS}])), 1, vec![]),
-        (
-            keys_by_env(json!([{"name": "OTHER", "valueFrom": "HOST"}])),
-            1,
-            vec!["problem providers[0].keys.env", "problem spec.vmConfig.env"],
-        ),
-        (plugin(json!({"pluginConfig": {"limits": []}})), 0, vec![]),
-        (json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}}), 0, vec![]),
-    ];
-    let text: Vec<String> = cases.iter().map(|(document, ..)| document.to_string()).collect();
-    let (exit, result) = check_text("manifests.yaml", &text.join("\n---\n"));
-    assert_eq!(exit, 1);
-    let wanted: Vec<String> = cases
-        .iter()
-        .enumerate()
-        .flat_map(|(at, (_, _, findings))| findings.iter().map(move |f| format!("{} {f}", at + 1)))
-        .collect();
-    let findings = result["findings"].as_array().unwrap();
-    let numbers = findings.iter().map(|finding| finding["document"].as_u64().unwrap());
-    let got: Vec<String> =
-        numbers.zip(found(&result)).map(|(at, finding)| format!("{at} {finding}")).collect();
-    assert_eq!(got, wanted, "{result:#}");
-    let configurations: u64 = cases.iter().map(|(_, count, _)| *count).sum();
-    assert_eq!(result["configurations"], configurations);
-}
-
-/// A configuration with a guard, with a member of the document set.
-fn guarding(hold_head: bool) -> Value {
-    let mut config = good();
-    config["rules"] = json!([{"name": "r", "payload": {"require_any": ["/data"]}}]);
-    config["hold_head"] = json!(hold_head);
-    config
-}
-
-#[test]
-fn a_guard_of_bodies_is_warned_of_where_no_head_waits_for_its_body() {
-    let envoy = |hold_head: bool, allowed: bool, buffered: bool| {
-        let mut document = bootstrap(&guarding(hold_head));
-        document.pointer_mut(PLUGIN).unwrap()["allow_on_headers_stop_iteration"] = json!(allowed);
-        let filters = PLUGIN.rsplit_once("/0/typed_config/config").unwrap().0;
-        let buffer = json!({"name": "buffer", "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer",
-            "max_request_bytes": 1 << 20,
-        }});
-        let list = document.pointer_mut(filters).unwrap().as_array_mut().unwrap();
-        // Before ours it holds no head back: its own has gone on.
-        list.insert(usize::from(buffered), buffer);
-        document
-    };
-    let warned = vec!["warning rules[0].payload".to_owned()];
-    let useless = vec!["problem hold_head".to_owned()];
-    for (hold_head, allowed, buffered, want) in [
-        (true, true, false, vec![]),
-        (false, false, true, vec![]),
-        (false, true, true, vec![]),
-        (false, false, false, warned.clone()),
-        (false, true, false, warned.clone()),
-        (true, false, false, useless.clone()),
-        (true, false, true, useless.clone()),
-    ] {
-        let document = envoy(hold_head, allowed, buffered);
-        let name = format!("heads {hold_head} {allowed} {buffered}.yaml");
-        let (_, result) = check_text(&name, &document.to_string());
-        assert_eq!(found(&result), want, "{name}: {result:#}");
-    }
-    let digest = "9d".repeat(32);
-    let istio = |hold_head| {
-        json!({"apiVersion": "extensions.istio.io/v1alpha1", "kind": "WasmPlugin",
-            "metadata": {"name": "tollgate"}, "spec": {
-                "url": "oci://r.test/tollgate", "sha256": digest, "phase": "AUTHN",
-                "failStrategy": "FAIL_RELOAD", "pluginConfig": guarding(hold_head)}})
-    };
-    let gateway = |hold_head| {
-        json!({"apiVersion": "gateway.envoyproxy.io/v1alpha1", "kind": "EnvoyExtensionPolicy",
-            "metadata": {"name": "t"}, "spec": {"wasm": [{
-                "name": "tollgate", "config": guarding(hold_head),
-                "code": {"type": "Image", "image": {"url": "r.test/t", "sha256": digest}}}]}})
-    };
-    let filter = json!({"apiVersion": "networking.istio.io/v1alpha3", "kind": "EnvoyFilter",
-        "metadata": {"name": "b"}, "spec": {"configPatches": [{"patch": {
-            "operation": "INSERT_BEFORE", "value": {"name": "envoy.filters.http.buffer",
-                "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.\
-                                           buffer.v3.Buffer"}}}}]}});
-    let policy = json!({"apiVersion": "gateway.envoyproxy.io/v1alpha1",
-        "kind": "BackendTrafficPolicy", "metadata": {"name": "b"},
-        "spec": {"requestBuffer": {"limit": "1Mi"}}});
-    for (name, documents, want) in [
-        ("istio", vec![istio(false)], &warned),
-        ("istio held", vec![istio(true), filter.clone()], &useless),
-        ("istio buffered", vec![istio(false), filter], &vec![]),
-        ("gateway", vec![gateway(false)], &warned),
-        ("gateway held", vec![gateway(true), policy.clone()], &useless),
-        ("gateway buffered", vec![gateway(false), policy], &vec![]),
-    ] {
-        let text: Vec<String> = documents.iter().map(Value::to_string).collect();
-        let (_, result) = check_text(&format!("heads {name}.yaml"), &text.join("\n---\n"));
-        assert_eq!(&found(&result), want, "{name}: {result:#}");
     }
 }
 
@@ -504,7 +219,7 @@ fn warnings_pass_unless_strict_and_usage_has_an_exit_code_of_its_own() {
     assert!(result["warnings"].as_u64() > Some(0), "{result:#}");
     assert_eq!(check(&["--strict", path]).0, 1);
     // A directory in which nothing is checked is a mistake in the command.
-    let empty = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli_check/empty");
+    let empty = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli/check/empty");
     std::fs::create_dir_all(&empty).unwrap();
     let _ = std::fs::remove_file(empty.join("values.yaml"));
     assert_eq!(check(&[empty.to_str().unwrap()]).0, 2);
@@ -518,11 +233,10 @@ fn warnings_pass_unless_strict_and_usage_has_an_exit_code_of_its_own() {
 }
 
 #[test]
-fn nothing_is_coloured_where_no_terminal_reads() {
+fn nothing_is_coloured_without_a_terminal() {
     let path = file("plain.json", "{}");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
-    let output = command.arg("check").arg(path).output().unwrap();
-    assert!(!output.stdout.contains(&0x1b), "{:?}", String::from_utf8_lossy(&output.stdout));
+    let (output, ..) = tollgate(&["check", path.to_str().unwrap()]);
+    assert!(!output.contains('\u{1b}'), "{output:?}");
 }
 
 #[test]

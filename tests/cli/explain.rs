@@ -1,72 +1,29 @@
-//! `tollgate explain` as it is run: its verdicts are the core's, token by token, its steps say why,
-//! and it keeps to itself what is secret.
+//! `tollgate explain`: its verdicts are those of the core, its steps give the reason, and it prints
+//! no secret.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::{Value, json};
 use support::attacks::{self, Attack, Expect, World};
 use support::mint;
-use tollgate::caller::principal::Principal;
-use tollgate::config::Environment;
+use tollgate::policy::Policy;
 use tollgate::verify::engine::ModuleEngine;
-use tollgate::verify::keyset::KeySet;
-use tollgate::verify::provider::KeysFrom;
-use tollgate::verify::{Keys, Verifier};
 
-struct NoVariables;
+use super::{policy, tollgate};
 
-impl Environment for NoVariables {
-    fn variable(&self, _: &str) -> Option<String> {
-        None
-    }
-}
-
-/// The core over a configuration.
-struct Core(tollgate::policy::Policy);
-
-impl Keys for Core {
-    fn keys(&self, provider: usize) -> Option<&KeySet> {
-        match &self.0.providers.get(provider)?.keys {
-            KeysFrom::Static(keys) => Some(keys),
-            KeysFrom::Remote(_) => None,
-        }
-    }
-}
-
-impl Core {
-    fn of(config: &Value) -> Self {
-        Self(tollgate::config::compile(config.to_string().as_bytes(), &NoVariables).unwrap().0)
-    }
-
-    fn reason(&self, token: &[u8], now: u64) -> &'static str {
-        let (providers, max_bytes) = (&self.0.providers, self.0.token.max_bytes);
-        let verifier = Verifier { providers, keys: self, engine: &ModuleEngine, max_bytes };
-        match verifier.verify(token, None, now * 1_000_000_000) {
-            Err(failure) => failure.error.reason().as_str(),
-            Ok(claims) => {
-                let provider = &providers[claims.provider()];
-                Principal::of(claims, provider)
-                    .map_or_else(|refused| refused.0.reason().as_str(), |_| "ok")
-            }
-        }
-    }
+fn word_of(policy: &Policy, token: &[u8], now: u64) -> &'static str {
+    policy::reason(policy, &ModuleEngine, token, now * 1_000_000_000)
 }
 
 fn file(name: &str, content: &[u8]) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli_explain").join(name);
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    std::fs::write(&path, content).unwrap();
-    path
+    super::file(&format!("explain/{name}"), content)
 }
 
-/// What is printed, and the exit code.
+/// Everything that is printed, and the exit code.
 fn explain(config: &Path, arguments: &[&str]) -> (String, i32) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
-    command.arg("explain").arg("--config").arg(config).args(arguments);
-    let output = command.output().unwrap();
-    let text = [output.stdout, output.stderr].concat();
-    (String::from_utf8(text).unwrap(), output.status.code().unwrap())
+    let config = ["explain", "--config", config.to_str().unwrap()];
+    let (output, errors, code) = tollgate(&[&config, arguments].concat());
+    (output + &errors, code)
 }
 
 /// The reason for each token.
@@ -86,21 +43,21 @@ fn compare(name: &str, providers: Value, corpus: &[Attack]) {
     let now = mint::now();
     // By one engine: the proxy may try one key more than the module.
     let config = json!({"providers": providers, "crypto": "module"});
-    let core = Core::of(&config);
+    let core = policy::compiled(&config);
     let corpus: Vec<&Attack> = corpus.iter().filter(|attack| attack.fits_a_header()).collect();
     let tokens: Vec<&[u8]> = corpus.iter().map(|attack| attack.token.as_slice()).collect();
     let reasons = batch(name, &config, &tokens, now);
     assert_eq!(reasons.len(), corpus.len());
     let mut wrong = Vec::new();
     for (attack, reason) in corpus.iter().zip(&reasons) {
-        // A list of credentials is two tokens before anybody verifies one.
+        // A list of credentials is refused as two tokens before one is verified.
         let listed = attack.token.contains(&b',') && reason == "token_multiple";
         let fits = match attack.expect {
             Expect::Refused(reasons) => listed || reasons.contains(&reason.as_str()),
             Expect::RefusedAny => reason != "ok",
             Expect::PassesSanitised => reason == "ok",
         };
-        let word = core.reason(&attack.token, now);
+        let word = word_of(&core, &attack.token, now);
         if !fits || !(listed || word == reason) {
             wrong.push(format!("{}: {}: {reason}, core {word}", attack.family, attack.name));
         }
@@ -194,10 +151,10 @@ fn the_verdict_on_every_published_vector_is_that_of_the_core() {
         "algorithms": ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384",
                        "EdDSA", "HS256", "HS384", "HS512"],
     }], "crypto": "module"});
-    let core = Core::of(&config);
+    let core = policy::compiled(&config);
     let tokens: Vec<&[u8]> = tokens.iter().map(String::as_bytes).collect();
     for now in [1_300_819_379, 1_300_819_380, 1_900_000_000] {
-        let expected: Vec<&str> = tokens.iter().map(|token| core.reason(token, now)).collect();
+        let expected: Vec<&str> = tokens.iter().map(|token| word_of(&core, token, now)).collect();
         assert_eq!(batch(&format!("vectors{now}"), &config, &tokens, now), expected);
         assert_eq!(expected[0], if now == 1_300_819_379 { "ok" } else { "expired" });
     }
@@ -222,7 +179,7 @@ fn scene() -> (World, Value) {
 }
 
 #[test]
-fn the_step_that_decides_is_named_and_nothing_is_told_after_it() {
+fn the_step_that_decides_is_the_last() {
     let (world, config) = scene();
     let path = file("steps.json", config.to_string().as_bytes());
     let mut scorer = mint::claims("someone");
@@ -300,7 +257,7 @@ fn the_step_that_decides_is_named_and_nothing_is_told_after_it() {
 }
 
 #[test]
-fn the_reason_for_which_a_key_was_skipped_is_told_of_its_tokens() {
+fn a_token_of_a_skipped_key_names_the_reason() {
     let (world, config) = scene();
     let path = file("skipped.json", config.to_string().as_bytes());
     let mut set = mint::jwks(&[&world.rsa, &world.p256]);
@@ -314,7 +271,7 @@ fn the_reason_for_which_a_key_was_skipped_is_told_of_its_tokens() {
 }
 
 #[test]
-fn nothing_secret_is_printed_and_redact_hides_what_is_personal() {
+fn nothing_secret_is_printed_and_redact_hides_personal_data() {
     let (world, config) = scene();
     let path = file("redact.json", config.to_string().as_bytes());
     let mut claims = mint::claims("very-personal");
@@ -335,7 +292,7 @@ fn nothing_secret_is_printed_and_redact_hides_what_is_personal() {
 }
 
 #[test]
-fn keys_that_would_be_fetched_are_given_by_hand_and_the_moment_is_chosen() {
+fn remote_keys_are_given_by_hand_and_the_moment_is_chosen() {
     let (world, mut config) = scene();
     config["providers"] = json!([{"name": "main", "issuers": [mint::ISSUER],
         "audiences": [mint::AUDIENCE],
@@ -360,7 +317,7 @@ fn keys_that_would_be_fetched_are_given_by_hand_and_the_moment_is_chosen() {
 }
 
 #[test]
-fn what_a_reason_leaves_open_is_named_by_the_claim_the_template_or_the_bound() {
+fn a_reason_is_followed_by_the_claim_the_template_or_the_bound() {
     let signers = ["a", "b", "c"].map(|kid| mint::Signer::new("ES256", kid));
     let main = json!({
         "name": "main", "issuers": [mint::ISSUER], "audiences": [mint::AUDIENCE],

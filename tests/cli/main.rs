@@ -5,3 +5,23 @@
 mod check;
 mod explain;
 mod mint;
+#[path = "../core/policy.rs"]
+mod policy;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Standard output, standard error and the exit code.
+fn tollgate(arguments: &[&str]) -> (String, String, i32) {
+    let output = Command::new(env!("CARGO_BIN_EXE_tollgate")).args(arguments).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (text(output.stdout), text(output.stderr), output.status.code().unwrap())
+}
+
+/// A new file with this content; `name` begins with the folder of its test.
+fn file(name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli").join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, content).unwrap();
+    path
+}

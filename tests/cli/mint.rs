@@ -1,5 +1,4 @@
-//! `tollgate mint` and `serve-jwks` as they are run: keys stay private, tokens verify with what is
-//! served.
+//! `tollgate mint` and `serve-jwks`: keys stay private, tokens verify with the served keys.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -9,17 +8,14 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
+use super::tollgate;
+
 /// An empty directory of this test.
 fn directory(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli_mint").join(name);
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli/mint").join(name);
     let _ = std::fs::remove_dir_all(&path);
     std::fs::create_dir_all(&path).unwrap();
     path
-}
-
-fn tollgate(arguments: &[&str]) -> (String, i32) {
-    let output = Command::new(env!("CARGO_BIN_EXE_tollgate")).args(arguments).output().unwrap();
-    (String::from_utf8(output.stdout).unwrap(), output.status.code().unwrap())
 }
 
 /// Ends the server with the test.
@@ -49,7 +45,7 @@ fn a_minted_token_of_each_algorithm_passes_with_the_keys_that_are_served() {
     let mint = |alg: &str, more: &[&str]| {
         let issuer = ["--issuer", "https://dev.test", "--audience", "a", "--claim", "n=[1]"];
         let arguments = [&["mint", "--dir", dir, "--alg", alg][..], &issuer, more].concat();
-        let (token, code) = tollgate(&arguments);
+        let (token, _, code) = tollgate(&arguments);
         assert_eq!(code, 0);
         token.trim().to_owned()
     };
@@ -88,7 +84,7 @@ fn a_minted_token_of_each_algorithm_passes_with_the_keys_that_are_served() {
     std::fs::write(&list, tokens.join("\n")).unwrap();
     let keys = format!("dev={}", file.display());
     let (config, list) = (config.to_str().unwrap(), list.to_str().unwrap());
-    let (told, code) =
+    let (told, _, code) =
         tollgate(&["explain", "--config", config, "--keys", &keys, "--tokens", list]);
     assert_eq!(code, 0);
     assert_eq!(
@@ -104,20 +100,20 @@ fn keys_are_used_again_and_the_server_stays_on_loopback() {
     let dir = folder.to_str().unwrap();
     let jwks = || tollgate(&["mint", "--dir", dir, "--jwks"]).0;
     assert_eq!(jwks(), jwks());
-    assert_eq!(tollgate(&["serve-jwks", "--dir", dir, "--listen", "0.0.0.0:0"]).1, 2);
+    assert_eq!(tollgate(&["serve-jwks", "--dir", dir, "--listen", "0.0.0.0:0"]).2, 2);
     let (none, path) = (directory("none"), "--dir");
-    assert_eq!(tollgate(&["serve-jwks", path, none.to_str().unwrap()]).1, 2);
-    let (help, _) = tollgate(&["mint", "--help"]);
+    assert_eq!(tollgate(&["serve-jwks", path, none.to_str().unwrap()]).2, 2);
+    let (help, ..) = tollgate(&["mint", "--help"]);
     assert!(help.contains("development") && help.contains("Not for production"), "{help}");
 }
 
 #[test]
 fn schema_and_completions_are_printed() {
-    let (schema, code) = tollgate(&["schema"]);
+    let (schema, _, code) = tollgate(&["schema"]);
     let schema: Value = serde_json::from_str(&schema).unwrap();
     assert_eq!((code, schema), (0, tollgate::config::json_schema()));
     for shell in ["bash", "zsh", "fish"] {
-        let (script, code) = tollgate(&["completions", shell]);
+        let (script, _, code) = tollgate(&["completions", shell]);
         assert!(code == 0 && script.contains("serve-jwks"), "{shell}");
     }
 }

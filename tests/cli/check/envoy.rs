@@ -1,0 +1,143 @@
+//! The manifest around a filter of Envoy: policy, clusters, TLS, variables, buffers.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+fn plugin(document: &mut Value) -> &mut Value {
+    document.pointer_mut(PLUGIN).unwrap()
+}
+
+fn configure(document: &mut Value, config: &Value) {
+    plugin(document)["configuration"]["value"] = json!(config.to_string());
+}
+
+/// A guard of large bodies, whose head waits for the verdict.
+fn guard(document: &mut Value) {
+    let mut config = guarding(true);
+    config["rules"][0]["payload"] = json!({"max_bytes": "2MiB"});
+    plugin(document)["allow_on_headers_stop_iteration"] = json!(true);
+    configure(document, &config);
+}
+
+/// Each case changes one thing in a bootstrap that is in order.
+#[test]
+fn a_mistake_around_a_filter_of_envoy_is_found_at_its_path() {
+    type Change = fn(&mut Value);
+    fn tls(value: &mut Value) -> &mut Value {
+        &mut value["static_resources"]["clusters"][0]["transport_socket"]["typed_config"]
+    }
+    let in_plugin = |level: &str, rest: &str| vec![format!("{level} {PLUGIN_PATH}.{rest}")];
+    let tls_path = "static_resources.clusters[0].transport_socket.typed_config";
+    let cluster_path = "configuration: providers[0].keys.remote.cluster";
+    let cases: Vec<(&str, Change, i32, Vec<String>)> = vec![
+        ("nothing", |_| {}, 0, vec![]),
+        (
+            "reload",
+            |v| drop(plugin(v).as_object_mut().unwrap().remove("failure_policy")),
+            0,
+            in_plugin("warning", "failure_policy"),
+        ),
+        ("open", |v| plugin(v)["fail_open"] = json!(true), 0, in_plugin("warning", "fail_open")),
+        (
+            "struct",
+            |v| {
+                plugin(v)["configuration"] =
+                    json!({"@type": "type.googleapis.com/google.protobuf.Struct", "value": good()});
+            },
+            1,
+            in_plugin("problem", "configuration"),
+        ),
+        (
+            "none",
+            |v| drop(plugin(v).as_object_mut().unwrap().remove("configuration")),
+            1,
+            in_plugin("problem", "configuration"),
+        ),
+        (
+            "cluster",
+            |v| v["static_resources"]["clusters"][0]["name"] = json!("other"),
+            1,
+            in_plugin("problem", cluster_path),
+        ),
+        (
+            "keys_cluster",
+            |v| {
+                let mut config = remote();
+                let keys = &mut config["providers"][0]["keys"]["remote"];
+                *keys = json!({
+                    "discovery": "https://issuer.test/", "cluster": "idp", "keys_cluster": "other",
+                });
+                configure(v, &config);
+            },
+            1,
+            in_plugin("problem", "configuration: providers[0].keys.remote.keys_cluster"),
+        ),
+        (
+            "discovered",
+            |v| {
+                v["static_resources"]["clusters"][0]["name"] = json!("other");
+                v["dynamic_resources"] = json!({"cds_config": {"ads": {}}});
+            },
+            0,
+            in_plugin("warning", cluster_path),
+        ),
+        (
+            "sni",
+            |v| drop(tls(v).as_object_mut().unwrap().remove("sni")),
+            0,
+            vec![format!("warning {tls_path}")],
+        ),
+        (
+            "ca",
+            |v| tls(v)["common_tls_context"] = json!({}),
+            0,
+            vec![format!("warning {tls_path}")],
+        ),
+        (
+            "plain",
+            |v| {
+                let cluster = v["static_resources"]["clusters"][0].as_object_mut().unwrap();
+                cluster.remove("transport_socket");
+            },
+            0,
+            vec!["warning static_resources.clusters[0]".to_owned()],
+        ),
+        (
+            "withheld",
+            |v| configure(v, &keys_by_env()),
+            1,
+            vec![
+                "problem providers[0].keys.env".to_owned(),
+                format!("problem {PLUGIN_PATH}.vm_config.environment_variables"),
+            ],
+        ),
+        (
+            "handed",
+            |v| {
+                configure(v, &keys_by_env());
+                plugin(v)["vm_config"]["environment_variables"] =
+                    json!({"key_values": {"KEYS": KEYS}});
+            },
+            0,
+            vec![],
+        ),
+        ("buffer", guard, 0, vec!["warning rules[0].payload.max_bytes".to_owned()]),
+        (
+            "large buffer",
+            |v| {
+                guard(v);
+                v["static_resources"]["listeners"][0]["perConnectionBufferLimitBytes"] =
+                    json!(4 << 20);
+            },
+            0,
+            vec![],
+        ),
+    ];
+    for (name, change, code, findings) in cases {
+        let mut document = bootstrap(&remote());
+        change(&mut document);
+        let (exit, result) = check_text(&format!("envoy {name}.yaml"), &document.to_string());
+        assert_eq!((exit, found(&result)), (code, findings), "{name}: {result:#}");
+    }
+}
