@@ -80,7 +80,7 @@ fn the_corpus_has_300_tokens_in_24_families_and_none_twice() {
 #[test]
 fn no_bit_of_a_good_token_can_be_flipped_and_no_byte_cut() {
     let world = World::new();
-    let core = core(world.providers());
+    let providers = world.providers();
     let mut claims = mint::claims("s");
     claims["iss"] = attacks::world::MACHINE.into();
     let mut tokens: Vec<String> =
@@ -90,8 +90,9 @@ fn no_bit_of_a_good_token_can_be_flipped_and_no_byte_cut() {
     // Some ten seconds of arithmetic, so each core of the machine takes its share.
     std::thread::scope(|scope| {
         for token in &tokens {
-            let core = &core;
-            scope.spawn(move || mutate(core, token.as_bytes()));
+            let providers = &providers;
+            // A policy belongs to one thread.
+            scope.spawn(move || mutate(&core(providers.clone()), token.as_bytes()));
         }
     });
 }

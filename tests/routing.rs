@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 use policy::PolicyKeys;
 use proptest::test_runner::{Config, TestRunner};
 use router::{Credential, HostOption, Probe, Upstream, World};
+use std::rc::Rc;
+
 use serde_json::json;
 use store::Memory;
 use support::mint::{self, Signer};
@@ -84,7 +86,11 @@ impl Scene {
             clock: &|| now,
         });
         match judgement.verdict {
-            Verdict::Allow(_) => Some(self.upstreams[judgement.rule.unwrap()]),
+            Verdict::Allow(_) => {
+                let rule = judgement.rule.unwrap();
+                let index = self.policy.rules.iter().position(|other| Rc::ptr_eq(other, &rule));
+                Some(self.upstreams[index.unwrap()])
+            }
             _ => None,
         }
     }

@@ -6,8 +6,7 @@ use super::{Gate, OWN_RETRY_AFTER, Request, RequestScope};
 use crate::caller::cache::{Known, Look};
 use crate::caller::principal::{Caller, Principal};
 use crate::gate::verdict::{Denial, Judgement};
-use crate::policy::rule::Auth;
-use crate::policy::rule::Rule;
+use crate::policy::rule::{Auth, Rule};
 use crate::reason::Reason;
 use crate::request::token_source::{self, Found};
 use crate::template::Template;
@@ -54,8 +53,8 @@ impl Gate<'_> {
         found: &mut Judgement,
     ) -> Result<Rc<Caller>, Denial> {
         let known = self.cache.is_on().then(|| {
-            let rule = found.rule.unwrap_or(usize::MAX);
-            self.cache.look(token, rule, &self.policy.providers, self.keys, request.now)
+            let class = rule.provider_class;
+            self.cache.look(token, class, &self.policy.providers, self.keys, request.now)
         });
         let place = match known {
             None => None,

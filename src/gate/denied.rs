@@ -11,8 +11,7 @@ impl Gate<'_> {
     /// dry run is not taken for the caller's.
     pub(super) fn name_refused(&self, request: &Request<'_>, found: &mut Judgement) {
         let (refused, unbound) = (found.refused.take(), found.unbound.take());
-        let rule = found.rule.and_then(|index| self.policy.rules.get(index));
-        let (Verdict::Deny(_), Some(rule)) = (&found.verdict, rule) else { return };
+        let (Verdict::Deny(_), Some(rule)) = (&found.verdict, &found.rule) else { return };
         let request = RequestScope { gate: self, request, rule, principal: None };
         let identity;
         let (claims, identity) = match (&refused, &unbound) {

@@ -7,6 +7,7 @@ mod scope;
 pub mod verdict;
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use crate::body::Refusal;
 use crate::caller::cache::TokenCache;
@@ -27,6 +28,7 @@ use crate::request::path;
 use crate::store::Store;
 use crate::verify::Keys;
 use crate::verify::engine::Engine;
+use quotas::charges;
 use scope::RequestScope;
 
 /// When a caller may come back after keys or store were not there: 1 s, in nanoseconds.
@@ -89,8 +91,7 @@ impl Gate<'_> {
 
     /// A dry run reports a refusal and does not carry it out.
     fn refusal(&self, denial: Denial, found: &Judgement) -> Verdict {
-        let rule = found.rule.and_then(|index| self.policy.rules.get(index));
-        match self.policy.dry_run || rule.is_some_and(|rule| rule.dry_run) {
+        match self.policy.dry_run || found.rule.as_ref().is_some_and(|rule| rule.dry_run) {
             true => Verdict::WouldDeny(denial),
             false => Verdict::Deny(denial),
         }
@@ -136,7 +137,7 @@ impl Gate<'_> {
         if rule.payload.is_some() && !request.bodyless {
             found.needs_body = Some(NeedsBody { plan });
         } else {
-            found.charges = self.charges(plan);
+            found.charges = charges(plan);
         }
         Ok(passed(found))
     }
@@ -150,7 +151,7 @@ impl Gate<'_> {
         clock: &dyn Fn() -> u64,
     ) {
         let Some(NeedsBody { mut plan }) = judgement.needs_body.take() else { return };
-        let outcome = match (body, judgement.rule.and_then(|index| self.policy.rules.get(index))) {
+        let outcome = match (body, judgement.rule.clone()) {
             (Err(refusal), _) => Err(refused(refusal, judgement)),
             (Ok(_), None) => Err(Reason::NoRule.into()),
             (Ok(rows), Some(rule)) => match rule.cost.of_rows(rows) {
@@ -163,7 +164,7 @@ impl Gate<'_> {
             },
         };
         if outcome.is_ok() {
-            judgement.charges = self.charges(plan);
+            judgement.charges = charges(plan);
         }
         judgement.verdict = match outcome {
             Err(denial) => self.refusal(denial, judgement),
@@ -194,12 +195,12 @@ impl Gate<'_> {
         authority: Option<Authority<'_>>,
         path: Option<&[u8]>,
         found: &mut Judgement,
-    ) -> Result<&Rule, Denial> {
+    ) -> Result<&Rc<Rule>, Denial> {
         let method = headers.value(":method").unwrap_or_default();
         let line = RequestLine { authority, path, method, headers };
         match choose(&self.policy.rules, &line, self.policy.reject_ambiguous_paths) {
-            Choice::One(index, rule) => {
-                found.rule = Some(index);
+            Choice::One(rule) => {
+                found.rule = Some(Rc::clone(rule));
                 match rule.admits_method(method) {
                     true => Ok(rule),
                     false => Err(Reason::MethodNotAllowed.into()),

@@ -1,10 +1,11 @@
 //! The part of a judgement that counts: a place in flight first, then tokens.
 
+use std::rc::Rc;
+
 use super::{Gate, OWN_RETRY_AFTER, Request, RequestScope};
 use crate::caller::principal::{Caller, Principal};
 use crate::gate::verdict::{Denial, Judgement, LimitReport};
 use crate::limit::concurrency::Lease;
-use crate::limit::plan::Limit;
 use crate::limit::plan::Planned;
 use crate::limit::table::Region;
 use crate::limit::{self, Answer, Counters, Mode, Ruling, Standing, TakeError};
@@ -21,7 +22,7 @@ impl Gate<'_> {
     /// What a request that was judged takes from the limits of its rule, for those who explain it;
     /// the rows of its body are not in it.
     pub fn plan(&self, request: &Request<'_>, judgement: &Judgement) -> Vec<Planned> {
-        let rule = judgement.rule.and_then(|index| self.policy.rules.get(index));
+        let rule = judgement.rule.as_deref();
         let principal = judgement.caller.as_deref().map(Caller::principal);
         let cost = judgement.cost.unwrap_or(1);
         let plan = |rule| RequestScope { gate: self, request, rule, principal }.plan(cost);
@@ -85,14 +86,6 @@ impl Gate<'_> {
         taken
     }
 
-    /// What to charge when the response to a request with this plan ends.
-    pub(super) fn charges(&self, plan: Vec<Planned>) -> Vec<Planned> {
-        let by_response = |planned: &Planned| {
-            self.limit_of(planned).is_some_and(|limit| limit.response_cost.is_some())
-        };
-        plan.into_iter().filter(by_response).collect()
-    }
-
     fn take_as(
         &self,
         plan: &[Planned],
@@ -112,8 +105,7 @@ impl Gate<'_> {
             ) => standings.as_slice(),
             Err(_) => &[],
         };
-        found.limits =
-            plan.iter().zip(standings).filter_map(|pair| self.limit_report(pair)).collect();
+        found.limits = plan.iter().zip(standings).map(report).collect();
         match answer {
             Ok(Answer::Allowed(_)) => Ok(()),
             Ok(Answer::Denied { retry_after_ns, .. }) => {
@@ -124,37 +116,22 @@ impl Gate<'_> {
         }
     }
 
-    fn take_all(
+    fn take_all<'p>(
         &self,
-        plan: &[Planned],
+        plan: &'p [Planned],
         mode: impl Fn(Mode) -> Mode,
         clock: &dyn Fn() -> u64,
         counters: &mut Counters,
     ) -> Result<Answer, TakeError> {
-        let request = |planned| {
-            let request = Planned::request(planned, self.limit_of(planned)?);
-            Some(limit::Request { mode: mode(request.mode), ..request })
+        let request = |planned: &'p Planned| {
+            let request = planned.request();
+            limit::Request { mode: mode(request.mode), ..request }
         };
-        let takes: Vec<limit::Request<'_>> = plan.iter().filter_map(request).collect();
+        let takes: Vec<limit::Request<'_>> = plan.iter().map(request).collect();
         match self.table {
             Some(table) => limit::take_all(table, self.store, clock, &takes, counters),
             None => Err(TakeError::Store(StoreError::Damaged)),
         }
-    }
-
-    fn limit_of(&self, planned: &Planned) -> Option<&Limit> {
-        self.policy.limits.get(planned.limit)
-    }
-
-    fn limit_report(&self, (planned, standing): (&Planned, &Standing)) -> Option<LimitReport> {
-        Some(LimitReport {
-            limit: planned.limit,
-            quota: planned.quota,
-            remaining: standing.remaining,
-            reset: standing.reset_ns,
-            ruling: standing.ruling,
-            dry_run: self.limit_of(planned)?.dry_run,
-        })
     }
 
     /// `failure_mode`.
@@ -164,6 +141,21 @@ impl Gate<'_> {
             FailureMode::Deny => Err(Denial::for_now(Reason::StoreUnavailable, OWN_RETRY_AFTER)),
         }
     }
+}
+
+fn report((planned, standing): (&Planned, &Standing)) -> LimitReport {
+    LimitReport {
+        limit: Rc::clone(&planned.limit),
+        quota: planned.quota,
+        remaining: standing.remaining,
+        reset: standing.reset_ns,
+        ruling: standing.ruling,
+    }
+}
+
+/// What to charge when the response to a request with this plan ends.
+pub(super) fn charges(plan: Vec<Planned>) -> Vec<Planned> {
+    plan.into_iter().filter(|planned| planned.limit.response_cost.is_some()).collect()
 }
 
 /// What the limits that are dry runs would have answered to a request that passes.
@@ -183,11 +175,8 @@ impl RequestScope<'_> {
             return Vec::new();
         }
         let claims = self.principal.map(Principal::claims);
-        let plan = |index: &usize| {
-            let limit = self.gate.policy.limits.get(*index)?;
-            Some(Planned::new((*index, limit), self.owner(Some(&limit.key)), claims, cost))
-        };
-        self.rule.limits.iter().filter_map(plan).collect()
+        let plan = |limit| Planned::new(limit, self.owner(Some(&limit.key)), claims, cost);
+        self.rule.limits.iter().map(plan).collect()
     }
 
     /// Whose bucket or place a request takes: what the template says, by default the identity. No two

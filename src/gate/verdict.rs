@@ -8,9 +8,10 @@ use crate::caller::cache::Look;
 use crate::caller::grant::Unmet;
 use crate::caller::principal::Caller;
 use crate::limit::concurrency::Lease;
-use crate::limit::plan::Planned;
+use crate::limit::plan::{Limit, Planned};
 use crate::limit::quota::Quota;
 use crate::limit::{Counters, Ruling};
+use crate::policy::rule::Rule;
 use crate::reason::Reason;
 use crate::verify::{Attempt, RefusedClaims, Stage, VerifyError};
 
@@ -96,20 +97,18 @@ impl From<Unmet> for Denial {
 }
 
 /// What one limit said of a request, and what is left of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct LimitReport {
-    /// Index into `Policy::limits`.
-    pub limit: usize,
+    /// The limit.
+    pub limit: Rc<Limit>,
     /// What the bucket grants: the limit's own quota, or that of a tier or of the token.
     pub quota: Quota,
     /// How many more requests of cost 1 would pass now.
     pub remaining: u64,
     /// When the bucket is full again, nanoseconds from now.
     pub reset: u64,
-    /// What it said.
+    /// What it said. The caller does not learn of a limit that is a dry run.
     pub ruling: Ruling,
-    /// Whether the limit is a dry run: the caller does not learn of it.
-    pub dry_run: bool,
 }
 
 /// Everything the shell has to carry out for one request.
@@ -117,8 +116,8 @@ pub struct LimitReport {
 pub struct Judgement {
     /// The decision.
     pub verdict: Verdict,
-    /// Index of the rule that matched.
-    pub rule: Option<usize>,
+    /// The rule that matched.
+    pub rule: Option<Rc<Rule>>,
     /// Index of the provider that the token was judged by.
     pub provider: Option<usize>,
     /// Who sent a verified request, with the tags that follow from the token.
@@ -190,9 +189,9 @@ impl From<Verdict> for Judgement {
 }
 
 impl Judgement {
-    /// Index of the limit that refused the request, or would have: the first of the rule that did.
+    /// The limit that refused the request, or would have: the first of the rule that did.
     /// `None` for `concurrency_limited`, which is the rule's own.
-    pub fn limited_by(&self) -> Option<usize> {
+    pub fn limited_by(&self) -> Option<&Limit> {
         let ruling = match self.verdict.denial()?.reason {
             Reason::RateLimited => Ruling::NotYet,
             Reason::CostExceedsBurst => Ruling::Never,
@@ -202,7 +201,7 @@ impl Judgement {
         let mut refusing = self.limits.iter().filter(refused);
         // A limit that is a dry run refuses nobody; it is named only where no other would have.
         let first = refusing.clone().next()?;
-        Some(refusing.find(|report| !report.dry_run).unwrap_or(first).limit)
+        Some(&refusing.find(|report| !report.limit.dry_run).unwrap_or(first).limit)
     }
 
     /// Whether keys were tried on the token and none of them signed it.

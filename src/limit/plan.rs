@@ -10,6 +10,8 @@
 //! not two tiers, not two filters that have a limit of one name, and not the quotas before and after a
 //! push, which begins with full buckets where it changes a rate or a burst.
 
+use std::rc::Rc;
+
 use super::quota::Quota;
 use super::rate_claim::RateClaim;
 use super::table::Region;
@@ -57,10 +59,10 @@ pub struct Tier {
 }
 
 /// One limit of a rule as it applies to one request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Planned {
-    /// Index into `Policy::limits`.
-    pub limit: usize,
+    /// The limit.
+    pub limit: Rc<Limit>,
     /// The bucket's owner.
     pub owner: String,
     /// Whether the owner is a verified caller.
@@ -76,13 +78,13 @@ pub struct Planned {
 impl Planned {
     /// Applies a limit to a caller; `claims` are those of an authenticated one.
     pub fn new(
-        (index, limit): (usize, &Limit),
+        limit: &Rc<Limit>,
         (region, owner): (Region, String),
         claims: Option<&Claims>,
         cost: u64,
     ) -> Self {
         let (bucket, quota) = select(limit, claims);
-        Self { limit: index, owner, region, quota, cost, bucket }
+        Self { limit: Rc::clone(limit), owner, region, quota, cost, bucket }
     }
 
     /// The bucket's name where it is not the limit's: of a tier, or of the token's own rate.
@@ -90,8 +92,9 @@ impl Planned {
         self.bucket.as_deref()
     }
 
-    /// What is asked of the bucket; `limit` is the one planned for.
-    pub fn request<'a>(&'a self, limit: &'a Limit) -> Request<'a> {
+    /// What is asked of the bucket.
+    pub fn request(&self) -> Request<'_> {
+        let limit = &*self.limit;
         Request {
             limit: self.bucket.as_ref().unwrap_or(&limit.name),
             identity: &self.owner,
@@ -105,10 +108,10 @@ impl Planned {
 
     /// What is charged when the response ends: the number found in it, else what the limit says of
     /// one without it, else the request's cost.
-    pub fn charge<'a>(&'a self, limit: &'a Limit, found: Option<u64>) -> Request<'a> {
-        let missing = limit.response_cost.as_ref().and_then(|cost| cost.missing);
+    pub fn charge(&self, found: Option<u64>) -> Request<'_> {
+        let missing = self.limit.response_cost.as_ref().and_then(|cost| cost.missing);
         let cost = found.or(missing).unwrap_or(self.cost);
-        Request { cost, ..self.request(limit) }
+        Request { cost, ..self.request() }
     }
 }
 

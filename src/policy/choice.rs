@@ -6,8 +6,10 @@
 //! none does, it is ambiguous. So what a rule opens is open in every reading.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use super::rule::Rule;
+use super::rules::Rules;
 use crate::reason::Reason;
 use crate::request::header_pattern::Fit;
 use crate::request::matcher::{Reading, RequestLine};
@@ -22,8 +24,8 @@ const AS_GET: usize = 3;
 pub enum Choice<'r> {
     /// No rule matches.
     None,
-    /// This one, and its index.
-    One(usize, &'r Rule),
+    /// This one.
+    One(&'r Rc<Rule>),
     /// The rule depends on how the request line is read.
     Ambiguous(Ambiguity),
 }
@@ -59,7 +61,7 @@ impl From<Ambiguity> for Reason {
 /// of them that asks for all that the others ask for. A port or a final dot must not decide at all
 /// whether a rule opens, nor, with `strict`, parameters of a path which rule applies
 /// (CVE-2026-73511).
-pub fn choose<'r>(rules: &'r [Rule], request: &RequestLine<'_>, strict: bool) -> Choice<'r> {
+pub fn choose<'r>(rules: &'r Rules, request: &RequestLine<'_>, strict: bool) -> Choice<'r> {
     let paths = Paths::of(request.path);
     let Some(methods) = methods(rules, request) else {
         return Choice::Ambiguous(Ambiguity::Method);
@@ -69,7 +71,7 @@ pub fn choose<'r>(rules: &'r [Rule], request: &RequestLine<'_>, strict: bool) ->
     for (index, method) in methods.iter().enumerate() {
         let Some(method) = method else { continue };
         // A rule for GET opens nothing for HEAD; it only closes what another rule would open.
-        if index == AS_GET && so_far == Some(None) {
+        if index == AS_GET && so_far.is_some_and(|so_far: Found<'_>| so_far.is_none()) {
             break;
         }
         let mut part = Ambiguity::Method;
@@ -79,14 +81,13 @@ pub fn choose<'r>(rules: &'r [Rule], request: &RequestLine<'_>, strict: bool) ->
             let Some(found) = first(rules, &given) else {
                 return Choice::Ambiguous(Ambiguity::Header);
             };
-            let opens = |index: Option<usize>| {
-                index.and_then(|index| rules.get(index)).is_some_and(|rule| !rule.closes())
-            };
+            let opens = |rule: Found<'_>| rule.is_some_and(|rule| !rule.closes());
             let before = *by_host.get_or_insert(found);
-            if before != found && (opens(before) || opens(found)) {
+            if !same(before, found) && (opens(before) || opens(found)) {
                 return Choice::Ambiguous(Ambiguity::Host);
             }
-            let Some(mut chosen) = so_far.map_or(Some(found), |c| stricter(rules, c, found)) else {
+            let Some(mut chosen) = so_far.map_or(Some(found), |so_far| stricter(so_far, found))
+            else {
                 return Choice::Ambiguous(part);
             };
             for other in &paths.others {
@@ -100,48 +101,56 @@ pub fn choose<'r>(rules: &'r [Rule], request: &RequestLine<'_>, strict: bool) ->
             part = Ambiguity::Host;
         }
     }
-    let chosen: Option<usize> = so_far.flatten();
-    let rule = chosen.and_then(|index| Some((index, rules.get(index)?)));
-    let admitted = rule.and_then(|(_, rule)| rule.matcher.encoded_slash).unwrap_or(!strict);
+    let rule = so_far.flatten();
+    let admitted = rule.and_then(|rule| rule.matcher.encoded_slash).unwrap_or(!strict);
     match rule {
         _ if paths.encoded_slash && !admitted => Choice::Ambiguous(Ambiguity::Path),
-        Some((index, rule)) => Choice::One(index, rule),
+        Some(rule) => Choice::One(rule),
         None => Choice::None,
     }
 }
 
+/// The rule of one reading; `None` where no rule matches.
+type Found<'r> = Option<&'r Rc<Rule>>;
+
+fn same(a: Found<'_>, b: Found<'_>) -> bool {
+    a.map(Rc::as_ptr) == b.map(Rc::as_ptr)
+}
+
 /// The first rule that matches; where that depends on how headers are read, the one of them that asks
 /// for all that the others ask for, and `None` where there is none.
-fn first(rules: &[Rule], reading: &Reading<'_>) -> Option<Option<usize>> {
+fn first<'r>(rules: &'r Rules, reading: &Reading<'_>) -> Option<Found<'r>> {
     let mut chosen = None;
-    for (index, rule) in rules.iter().enumerate() {
+    for rule in rules.iter() {
         let fit = rule.fit(reading);
         if fit == Fit::No {
             continue;
         }
-        chosen = Some(match chosen {
-            None => Some(index),
-            Some(chosen) => stricter(rules, chosen, Some(index))?,
-        });
+        chosen = match chosen {
+            None => Some(rule),
+            chosen => stricter(chosen, Some(rule))?,
+        };
         if fit == Fit::Surely {
-            return chosen;
+            return Some(chosen);
         }
     }
-    chosen.map_or(Some(None), |chosen| stricter(rules, chosen, None))
+    match chosen {
+        None => Some(None),
+        chosen => stricter(chosen, None),
+    }
 }
 
 /// Of the rules of two readings, the one that asks for all that the other asks for; `None` where
 /// neither does. A rule that asks for a token and lends no key asks for more than no rule: it opens
 /// nothing.
-fn stricter(rules: &[Rule], a: Option<usize>, b: Option<usize>) -> Option<Option<usize>> {
-    let rule = |index: Option<usize>| index.and_then(|index| rules.get(index));
-    let asks = |a: Option<usize>, b: Option<usize>| match (rule(a), rule(b)) {
+fn stricter<'r>(a: Found<'r>, b: Found<'r>) -> Option<Found<'r>> {
+    let asks = |a: Found<'_>, b: Found<'_>| match (a, b) {
         (Some(a), Some(b)) => a.asks_for_all_of(b),
         (Some(a), None) => a.closes() && a.upstream_authorization.is_none(),
         (None, _) => false,
     };
     match () {
-        () if a == b || asks(a, b) => Some(a),
+        () if same(a, b) || asks(a, b) => Some(a),
         () if asks(b, a) => Some(b),
         () => None,
     }
@@ -149,24 +158,21 @@ fn stricter(rules: &[Rule], a: Option<usize>, b: Option<usize>) -> Option<Option
 
 /// What a server compares with its hosts: the host alone, or the whole authority.
 fn hosts<'a>(
-    rules: &[Rule],
+    rules: &Rules,
     request: &RequestLine<'a>,
 ) -> impl Iterator<Item = Option<&'a [u8]>> + use<'a> {
     let host = request.authority.map(|authority| authority.host());
     let whole = request.authority.map(|authority| authority.whole());
-    let other = whole != host && rules.iter().any(|rule| rule.matcher.hosts.is_some());
+    let other = whole != host && rules.names_hosts;
     std::iter::once(host).chain(other.then_some(whole))
 }
 
 /// What a server may take for the method: as it is written, in upper case (methods of HTTP/2 may be
 /// lower case, and some servers fold them), as a header says, or `GET` for `HEAD`. `None` where
 /// headers say several things, or a method that servers echo.
-fn methods<'a>(rules: &[Rule], request: &RequestLine<'a>) -> Option<[Option<Cow<'a, [u8]>>; 4]> {
+fn methods<'a>(rules: &Rules, request: &RequestLine<'a>) -> Option<[Option<Cow<'a, [u8]>>; 4]> {
     let given = Cow::Borrowed(request.method);
-    // Nothing depends on the method where no rule names one and none lends what could be echoed.
-    let asks =
-        |rule: &Rule| rule.matcher.methods.is_some() || rule.upstream_authorization.is_some();
-    if !rules.iter().any(asks) {
+    if !rules.depends_on_method {
         return Some([Some(given), None, None, None]);
     }
     let upper = |method: &[u8]| Cow::<'a, [u8]>::Owned(method.to_ascii_uppercase());
@@ -244,22 +250,22 @@ impl<'a> Paths<'a> {
 impl OtherPath<'_> {
     /// The rule of a request that had `chosen` so far, and `found` where the path is read as usual;
     /// `None` where it is ambiguous.
-    fn judge(
+    fn judge<'r>(
         &self,
-        rules: &[Rule],
+        rules: &'r Rules,
         reading: &Reading<'_>,
-        found: Option<usize>,
-        chosen: Option<usize>,
+        found: Found<'r>,
+        chosen: Found<'r>,
         strict: bool,
-    ) -> Option<Option<usize>> {
+    ) -> Option<Found<'r>> {
         let other = match self.why {
             Why::Raw | Why::Parameters => first(rules, reading)?,
             // A rule that admits encoded slashes says that they are data. Only one that names the
             // path in which they are not contradicts it: one for any path always would.
             Why::Slashes => {
-                let named = rules.iter().position(|rule| {
-                    rule.fit(reading) != Fit::No && rule.matcher.names_path(reading)
-                });
+                let named = rules
+                    .iter()
+                    .find(|rule| rule.fit(reading) != Fit::No && rule.matcher.names_path(reading));
                 match named {
                     None => return Some(chosen),
                     named => named,
@@ -267,8 +273,8 @@ impl OtherPath<'_> {
             }
         };
         match self.why {
-            Why::Parameters if strict && other != found => None,
-            _ => stricter(rules, chosen, other),
+            Why::Parameters if strict && !same(other, found) => None,
+            _ => stricter(chosen, other),
         }
     }
 }

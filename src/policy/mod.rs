@@ -5,7 +5,10 @@ mod order;
 pub mod owned;
 pub mod responses;
 pub mod rule;
+pub mod rules;
 pub mod secret;
+
+use std::rc::Rc;
 
 use crate::caller::address::ClientAddress;
 use crate::caller::cache::{CacheSettings, TokenCache};
@@ -14,7 +17,7 @@ use crate::limit::plan::Limit;
 use crate::request::token_source::TokenRules;
 use crate::verify::provider::Provider;
 use responses::Responses;
-use rule::Rule;
+use rules::Rules;
 
 /// Everything the filter decides by.
 #[derive(Debug)]
@@ -24,9 +27,9 @@ pub struct Policy {
     /// Where tokens are looked for.
     pub token: TokenRules,
     /// First match wins.
-    pub rules: Vec<Rule>,
-    /// Buckets; rules name them by index.
-    pub limits: Vec<Limit>,
+    pub rules: Rules,
+    /// Buckets that rules take from.
+    pub limits: Vec<Rc<Limit>>,
     /// What a verified request is tagged with.
     pub tags: Vec<Tag>,
     /// How refusals look.
@@ -54,9 +57,9 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// An empty token cache for these rules; `seed` is any number that clients cannot know.
+    /// An empty token cache; `seed` is any number that clients cannot know.
     pub fn empty_cache(&self, seed: u64) -> TokenCache {
-        TokenCache::new(self.token_cache, self.rules.iter().map(|rule| &rule.providers), seed)
+        TokenCache::new(self.token_cache, seed)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Which of two rules asks for more.
 
+use std::rc::Rc;
+
 use super::rule::{Auth, Rule};
 use crate::caller::grant::Grant;
 use crate::limit::cost::Cost;
@@ -19,6 +21,7 @@ impl Rule {
             matcher: _,
             auth: _,
             providers,
+            provider_class: _,
             limits,
             cost,
             concurrency,
@@ -35,7 +38,7 @@ impl Rule {
         self.closes()
             && within(providers.as_deref(), other.providers.as_deref())
             && within::<Grant>(allow.as_deref(), other.allow.as_deref())
-            && other.limits.iter().all(|limit| limits.contains(limit))
+            && other.limits.iter().all(|limit| limits.iter().any(|own| Rc::ptr_eq(own, limit)))
             && (other.limits.is_empty() || costs_as_much(cost, &other.cost))
             && in_flight
             && (other.payload.is_none() || *payload == other.payload)

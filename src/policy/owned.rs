@@ -1,7 +1,7 @@
 //! The request headers that only the filter may write, and the fields that may not come late.
 
 use super::Policy;
-use super::rule::Rule;
+use super::rules::Rules;
 use super::secret::LENT_HEADER;
 use crate::limit::cost::Cost;
 use crate::request::headers::{Headers, fold, same_name};
@@ -49,7 +49,7 @@ struct LentKeys {
 }
 
 impl LentKeys {
-    fn of(rules: &[Rule]) -> Self {
+    fn of(rules: &Rules) -> Self {
         let keys = || rules.iter().filter_map(|rule| rule.upstream_authorization.as_ref());
         let digests = keys().map(|key| hmac_sha256::Hash::hash(key.expose().as_bytes()));
         let lengths = keys().map(|key| key.expose().len());

@@ -1,9 +1,12 @@
 //! One entry of `rules`: which requests it is for, and what it asks of them.
 
+use std::rc::Rc;
+
 use super::secret::HeaderSecret;
 use crate::body::Guard;
 use crate::caller::grant::Grant;
 use crate::limit::cost::Cost;
+use crate::limit::plan::Limit;
 use crate::request::header_pattern::Fit;
 use crate::request::matcher::{Matcher, Reading};
 use crate::request::method::echoes;
@@ -19,8 +22,10 @@ pub struct Rule {
     pub auth: Auth,
     /// Indexes into `Policy::providers`; `None`: all.
     pub providers: Option<Vec<usize>>,
-    /// Indexes into `Policy::limits`; all must have tokens.
-    pub limits: Vec<usize>,
+    /// The same number for rules of one policy that admit the same providers.
+    pub provider_class: u32,
+    /// All of these must have tokens.
+    pub limits: Vec<Rc<Limit>>,
     /// How many tokens a request takes.
     pub cost: Cost,
     /// How many requests of one identity may be in flight; `None`: any number.

@@ -1,9 +1,6 @@
 //! CORS on replies of our own (Fetch standard §3.2). What the upstream answers is the upstream's.
 
-use crate::policy::responses::Cors;
-use crate::policy::responses::OriginPattern;
-use crate::policy::responses::Origins;
-use crate::policy::responses::Responses;
+use crate::policy::responses::{Cors, OriginPattern, Origins, Responses};
 use crate::request::headers::Headers;
 use crate::template::is_token;
 

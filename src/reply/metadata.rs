@@ -1,7 +1,6 @@
 //! The metadata of protected resources (RFC 9728): which entry a request is about.
 
-use crate::policy::responses::ResourceMetadata;
-use crate::policy::responses::Responses;
+use crate::policy::responses::{ResourceMetadata, Responses};
 use crate::request::headers::Headers;
 use crate::request::host::Authority;
 use crate::request::matcher::RequestLine;

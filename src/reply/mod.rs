@@ -241,18 +241,15 @@ fn authenticate(
 /// `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10), one item for
 /// each limit, and `X-RateLimit-*` for the one with the least left.
 pub fn rate_limit_fields(reports: &[LimitReport], policy: &Policy) -> Vec<(&'static str, String)> {
-    let known = || {
-        let told = reports.iter().filter(|report| !report.dry_run);
-        told.filter_map(|report| Some((policy.limits.get(report.limit)?, report)))
-    };
+    let shown = || reports.iter().filter(|report| !report.limit.dry_run);
     let mut fields = Vec::new();
     // Of two with as little left, the one that takes longer to come back.
-    let scarcest = known().min_by_key(|(_, r)| (r.remaining, u64::MAX - r.reset));
-    let Some((_, least)) = scarcest else { return fields };
+    let scarcest = shown().min_by_key(|report| (report.remaining, u64::MAX - report.reset));
+    let Some(least) = scarcest else { return fields };
     if policy.responses.ratelimit_ietf {
         let (mut quotas, mut left) = (String::with_capacity(48), String::with_capacity(48));
-        for (limit, report) in known() {
-            let quota = &report.quota;
+        for report in shown() {
+            let (limit, quota) = (&report.limit, &report.quota);
             item(&mut quotas, limit, [("q", quota.burst()), ("w", quota.window_seconds())]);
             item(&mut left, limit, [("r", report.remaining), ("t", seconds_up(report.reset))]);
         }
@@ -291,6 +288,8 @@ const fn seconds_up(nanos: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
     use super::*;
     use crate::limit::Ruling;
 
@@ -375,9 +374,10 @@ mod tests {
         let denial = Denial::for_now(Reason::RateLimited, 1_000_000_001);
         let policy = policy();
         let quota = policy.limits[0].quota;
-        let (ruling, dry_run) = (Ruling::NotYet, false);
-        let shown = LimitReport { limit: 0, quota, remaining: 0, reset: 1, ruling, dry_run };
-        let hidden = LimitReport { dry_run: true, reset: 7, ..shown.clone() };
+        let limit = Rc::clone(&policy.limits[0]);
+        let watched = Rc::new(Limit { dry_run: true, ..(*limit).clone() });
+        let shown = LimitReport { limit, quota, remaining: 0, reset: 1, ruling: Ruling::NotYet };
+        let hidden = LimitReport { limit: watched, reset: 7, ..shown.clone() };
         let reply = compose(&denial, &[hidden, shown], &policy, Recipient::of(&Headers::default()));
         assert_eq!(header(&reply, "retry-after"), Some("2"));
         assert_eq!(header(&reply, "ratelimit-policy"), Some("\"per-caller\";q=20;w=2"));

@@ -45,16 +45,11 @@ impl Body {
         self.check.bytes() > 0
     }
 
-    fn guard<'a>(&self, state: &'a State) -> Option<&'a Guard> {
-        let rule = self.judgement.rule.and_then(|index| state.policy.rules.get(index));
-        rule.and_then(|rule| rule.payload.as_ref())
-    }
-
     /// Looks at what is new. `size` is what the host holds of the body, the new piece included: it
     /// keeps what a paused request has sent, and shows it all each time. Where it shows less,
     /// something would pass unseen.
-    fn feed(&mut self, state: &State, size: usize) -> Result<(), Refusal> {
-        let guard = self.guard(state).ok_or(Refusal::Unseen)?;
+    fn feed(&mut self, size: usize) -> Result<(), Refusal> {
+        let guard = guard(&self.judgement).ok_or(Refusal::Unseen)?;
         loop {
             let seen = usize::try_from(self.check.bytes()).unwrap_or(usize::MAX);
             let left = size.checked_sub(seen).ok_or(Refusal::Unseen)?;
@@ -70,9 +65,14 @@ impl Body {
     }
 
     /// The body is complete; its rows.
-    fn finish(&mut self, state: &State) -> Result<u64, Refusal> {
-        self.guard(state).map_or(Err(Refusal::Unseen), |guard| self.check.finish(guard))
+    fn finish(&mut self) -> Result<u64, Refusal> {
+        guard(&self.judgement).map_or(Err(Refusal::Unseen), |guard| self.check.finish(guard))
     }
+}
+
+/// The guard of the rule that matched.
+fn guard(judgement: &Judgement) -> Option<&Guard> {
+    judgement.rule.as_ref().and_then(|rule| rule.payload.as_ref())
 }
 
 impl State {
@@ -89,8 +89,7 @@ impl State {
         context: u32,
         stream: &Rc<RefCell<Stream>>,
     ) -> bool {
-        let rule = judgement.rule.and_then(|index| self.policy.rules.get(index));
-        let Some(guard) = rule.and_then(|rule| rule.payload.as_ref()) else { return false };
+        let Some(guard) = guard(&judgement) else { return false };
         let shown = stream.borrow_mut().shown.take();
         let holds_head = self.policy.hold_head || shown.is_some();
         // What is written to headers that went on goes nowhere.
@@ -114,7 +113,7 @@ impl State {
     /// More of a body came. Whether the request may go on.
     pub fn body_grew(&self, stream: &RefCell<Stream>, size: usize, end: bool) -> Action {
         self.note_shown(stream, Some(size), end);
-        self.look(stream, end, |body| body.feed(self, size))
+        self.look(stream, end, |body| body.feed(size))
     }
 
     /// Trailers came: the body ended before them.
@@ -148,7 +147,7 @@ impl State {
             match feed(&mut body) {
                 Ok(()) if !end => stream.borrow_mut().body = Some(body),
                 Ok(()) => {
-                    let rows = body.finish(self);
+                    let rows = body.finish();
                     self.conclude_body(stream, body, rows);
                 }
                 Err(refusal) => self.conclude_body(stream, body, Err(refusal)),

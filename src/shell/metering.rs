@@ -1,6 +1,7 @@
 //! What responses cost: read while they pass, charged when they end.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use super::body::PIECE;
 use super::http::Stream;
@@ -40,24 +41,13 @@ impl Bill {
 }
 
 impl State {
-    /// Whether responses to requests of a rule are charged.
-    fn charges_responses(&self, rule: &Rule) -> bool {
-        let mut limits = rule.limits.iter().filter_map(|index| self.policy.limits.get(*index));
-        limits.any(|limit| limit.response_cost.is_some())
-    }
-
-    fn response_pointers(&self, charge: &Planned) -> Option<&Pointers> {
-        let limit = self.policy.limits.get(charge.limit)?;
-        limit.response_cost.as_ref().map(|cost| &cost.pointers)
-    }
-
     /// Takes the caller's `accept-encoding` from a request whose response is charged: of a coded one
     /// the number cannot be read.
     ///
     /// # Errors
     /// The host's status.
     pub fn ask_for_identity(&self, rule: &Rule, headers: &Headers) -> Result<(), HostError> {
-        if !self.charges_responses(rule) {
+        if rule.limits.iter().all(|limit| limit.response_cost.is_none()) {
             return Ok(());
         }
         let mut spellings = headers.spellings("accept-encoding");
@@ -75,9 +65,7 @@ impl State {
             return;
         }
         let content_type = headers.value("content-type").unwrap_or_default();
-        let meter = |charge: &Planned| {
-            Some(ResponseMeter::new(self.response_pointers(charge)?, content_type))
-        };
+        let meter = |charge: &Planned| Some(ResponseMeter::new(pointers(charge)?, content_type));
         let meters = stream.borrow().bill.charges.iter().filter_map(meter).collect();
         stream.borrow_mut().bill.meters = meters;
     }
@@ -94,7 +82,7 @@ impl State {
             }
             seen += piece.len();
             for (charge, meter) in bill.charges.iter().zip(&mut bill.meters) {
-                if let Some(pointers) = self.response_pointers(charge) {
+                if let Some(pointers) = pointers(charge) {
                     meter.feed(pointers, &piece);
                 }
             }
@@ -111,11 +99,9 @@ impl State {
         let off = matches!(self.policy.filter_state, FilterState::Denied | FilterState::Off);
         let found = bill.found.iter().flatten().next().copied();
         let first = bill.charges.first().filter(|_| !off);
-        if let (Some(charge), Some(found)) = (first, found)
-            && let Some(limit) = self.policy.limits.get(charge.limit)
-        {
+        if let (Some(charge), Some(found)) = (first, found) {
             let mut digits = String::new();
-            decimal::push(&mut digits, charge.charge(limit, found).cost);
+            decimal::push(&mut digits, charge.charge(found).cost);
             write_state(b"tollgate.usage", &digits);
         }
     }
@@ -124,7 +110,7 @@ impl State {
     fn read(&self, bill: &mut Bill) {
         let meters = std::mem::take(&mut bill.meters);
         let read = |(charge, meter): (&Planned, ResponseMeter)| {
-            self.response_pointers(charge).and_then(|pointers| meter.finish(pointers))
+            pointers(charge).and_then(|pointers| meter.finish(pointers))
         };
         let mut found: Vec<_> = bill.charges.iter().zip(meters).map(read).collect();
         found.resize(bill.charges.len(), None);
@@ -137,8 +123,7 @@ impl State {
         self.read(&mut bill);
         let mut counters = Counters::default();
         for (charge, found) in bill.charges.iter().zip(bill.found.unwrap_or_default()) {
-            let Some(limit) = self.policy.limits.get(charge.limit) else { continue };
-            let request = charge.charge(limit, found);
+            let request = charge.charge(found);
             limit::charge(
                 &open.table,
                 &super::store::SharedData,
@@ -148,11 +133,16 @@ impl State {
             );
             if self.policy.metrics {
                 let result = if found.is_some() { "settled" } else { "missing" };
-                self.metrics.limit((charge.limit, result), || {
-                    format!("tollgate_usage.limit.{}.result.{result}", limit.name)
+                self.metrics.limit((Rc::as_ptr(&charge.limit), result), || {
+                    format!("tollgate_usage.limit.{}.result.{result}", charge.limit.name)
                 });
             }
         }
         self.count_store(&counters);
     }
+}
+
+/// Where the number of a charge may stand in a response.
+fn pointers(charge: &Planned) -> Option<&Pointers> {
+    charge.limit.response_cost.as_ref().map(|cost| &cost.pointers)
 }

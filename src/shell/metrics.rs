@@ -3,16 +3,20 @@
 use std::cell::RefCell;
 
 use crate::abi::{self, Metric};
+use crate::limit::plan::Limit;
 use crate::policy::Policy;
+use crate::policy::rule::Rule;
 use crate::reason::Reason;
 use crate::verify::provider::KeysFrom;
 
 /// The labels of one `tollgate_requests` counter: rule, provider, decision, reason. Each comes
 /// from the configuration or from a closed list, so the number of counters is bounded.
-type Labels = (Option<usize>, Option<usize>, &'static str, Reason);
+///
+/// Rules and limits are known by their address: a policy keeps them where they are.
+type Labels = (Option<*const Rule>, Option<usize>, &'static str, Reason);
 
 /// The labels of one `tollgate_limit` counter: limit, result.
-type LimitLabels = (usize, &'static str);
+type LimitLabels = (*const Limit, &'static str);
 
 /// The counters of one VM. There are few, and the busiest were met first: a walk finds them sooner
 /// than a hash.

@@ -22,10 +22,9 @@ use crate::gate::{Gate, Request};
 use crate::limit::Counters;
 use crate::limit::concurrency::Lease;
 use crate::limit::cost::Cost;
-use crate::policy::Crypto;
-use crate::policy::Policy;
 use crate::policy::owned::OwnedHeaders;
 use crate::policy::secret::LENT_HEADER;
+use crate::policy::{Crypto, Policy};
 use crate::request::headers::Headers;
 use crate::request::token_source;
 use crate::verify::host::Engines;
@@ -181,7 +180,7 @@ impl State {
                 write_header(&rewrite.name, &rewrite.values)?;
             }
         }
-        let rule = judgement.rule.and_then(|index| self.policy.rules.get(index));
+        let rule = judgement.rule.as_deref();
         if let Some(rule) = rule {
             self.ask_for_identity(rule, headers)?;
         }

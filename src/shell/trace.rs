@@ -1,5 +1,7 @@
 //! The trace of a decision: filter state, counters, the log.
 
+use std::rc::Rc;
+
 use super::logging::Cause;
 use super::state::State;
 use crate::abi;
@@ -13,7 +15,7 @@ use crate::reason::Reason;
 impl State {
     /// Leaves the trace of a decision: filter state and counters.
     pub fn report(&self, judgement: &Judgement) {
-        let rule = judgement.rule.and_then(|index| self.policy.rules.get(index));
+        let rule = judgement.rule.as_deref();
         let of_provider = judgement.provider.and_then(|index| self.policy.providers.get(index));
         let rule = rule.map_or("none", |rule| rule.name.as_str());
         let provider = of_provider.map_or("none", |provider| provider.name.as_str());
@@ -39,7 +41,7 @@ impl State {
             write_state(b"tollgate.reason", reason.as_str());
             write_state(b"tollgate.rule", rule);
             write_state(b"tollgate.provider", provider);
-            if let Some(limit) = judgement.limited_by().and_then(|i| self.policy.limits.get(i)) {
+            if let Some(limit) = judgement.limited_by() {
                 write_state(b"tollgate.limit", &limit.name);
             }
             if let Some(cost) = judgement.cost.filter(|_| self.tells_cost) {
@@ -67,7 +69,8 @@ impl State {
             }
             self.count_store(&judgement.store);
             self.count_limits(judgement);
-            let labels = (judgement.rule, judgement.provider, decision, reason);
+            let labels =
+                (judgement.rule.as_ref().map(Rc::as_ptr), judgement.provider, decision, reason);
             self.metrics.request(labels, || {
                 let reason = reason.as_str();
                 format!(
@@ -89,19 +92,17 @@ impl State {
     fn count_limits(&self, judgement: &Judgement) {
         let refuses = |report: &LimitReport| report.ruling != Ruling::Pass;
         // What had tokens was taken only if no other limit refused.
-        let taken = !judgement.limits.iter().any(|report| refuses(report) && !report.dry_run);
+        let taken = !judgement.limits.iter().any(|report| refuses(report) && !report.limit.dry_run);
         let carried_out = matches!(judgement.verdict, Verdict::Deny(_));
         for report in &judgement.limits {
             let result = match refuses(report) {
                 false if taken => "allowed",
                 false => continue,
-                true if carried_out && !report.dry_run => "denied",
+                true if carried_out && !report.limit.dry_run => "denied",
                 true => "would_deny",
             };
-            self.metrics.limit((report.limit, result), || {
-                let limit = self.policy.limits.get(report.limit);
-                let name = limit.map_or("none", |limit| limit.name.as_str());
-                format!("tollgate_limit.limit.{name}.result.{result}")
+            self.metrics.limit((Rc::as_ptr(&report.limit), result), || {
+                format!("tollgate_limit.limit.{}.result.{result}", report.limit.name)
             });
         }
     }

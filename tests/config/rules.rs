@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use tollgate::body::json::pointers::Pointers;
 use tollgate::limit::cost::Cost;
+use tollgate::policy::rule::Rule;
 
 use crate::document::*;
 
@@ -210,7 +211,7 @@ fn a_guard_has_the_pointers_of_the_cost_before_its_own() {
         let tokens: Vec<Vec<String>> = tokens.collect();
         Pointers::new(tokens.iter().map(Vec::as_slice))
     };
-    let rule = |document: &Value| load(document).rules[0].clone();
+    let rule = |document: &Value| Rule::clone(&load(document).rules[0]);
     assert_eq!(rule(&least()).payload, None);
     let mut document = with("/rules/0/payload", json!({}));
     let bare = rule(&document).payload.unwrap();

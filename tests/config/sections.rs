@@ -5,14 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tollgate::limit::cost::Cost;
-use tollgate::policy::Crypto;
-use tollgate::policy::FailureMode;
-use tollgate::policy::FilterState;
-use tollgate::policy::Policy;
-use tollgate::policy::responses::Cors;
-use tollgate::policy::responses::OriginPattern;
-use tollgate::policy::responses::Origins;
+use tollgate::policy::responses::{Cors, OriginPattern, Origins};
 use tollgate::policy::rule::Auth;
+use tollgate::policy::{Crypto, FailureMode, FilterState, Policy};
 use tollgate::request::matcher::Matcher;
 use tollgate::request::token_source::Place;
 use tollgate::template::Template;
@@ -46,7 +41,7 @@ fn absent_sections_have_the_defaults_of_the_contract() {
     let token = &policy.token;
     assert_eq!((&token.from[..], token.forward), (&[header("authorization", "Bearer ")][..], true));
     assert_eq!(token.max_bytes, 16 << 10);
-    let [rule] = policy.rules.as_slice() else { panic!("one rule") };
+    let [rule] = &*policy.rules else { panic!("one rule") };
     assert_eq!((rule.name.as_str(), rule.auth), ("default", Auth::Required));
     assert_eq!((&rule.cost, rule.concurrency), (&Cost::Fixed(1), None));
     assert_eq!((&rule.providers, rule.limits.len()), (&None, 0));
@@ -105,7 +100,7 @@ fn given_values_are_taken() {
     assert_eq!(policy.providers[0].max_lifetime, Some(86_400));
     assert_eq!((&policy.rules[0].cost, policy.rules[0].auth), (&Cost::Fixed(3), Auth::Optional));
     assert_eq!(policy.rules[0].providers, Some(vec![0]));
-    assert_eq!(policy.rules[0].limits, [0]);
+    assert_eq!(policy.rules[0].limits[0].name, policy.limits[0].name);
     assert_eq!(policy.token.from, [header("authorization", "jwt ")]);
     assert_eq!(policy.token.max_bytes, 65_536);
     assert_eq!(policy.tags[0].header.as_deref(), Some("x-a"));

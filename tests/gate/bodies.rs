@@ -150,7 +150,7 @@ fn a_response_that_cannot_be_charged_is_counted() {
         json!({"charge": "response", "response_cost": {"json": "/usage/n"}}),
     ));
     let judged = scene.ask("a", json!({}));
-    let request = judged.charges[0].charge(&scene.policy.limits[0], Some(3));
+    let request = judged.charges[0].charge(Some(3));
     let mut counters = Counters::default();
     let table = scene.table.as_ref().unwrap();
     for (store, uncharged) in [(&scene.memory as &dyn Store, 0), (&Broken, 1), (&Broken, 2)] {

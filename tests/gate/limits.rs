@@ -35,7 +35,7 @@ fn a_dry_limit_and_a_dry_rule_report_what_they_would_refuse() {
         let judged = [0, 1].map(|_| scene.ask("a", json!({})));
         assert_eq!(judged.each_ref().map(word), want, "{rule} {limit}");
         assert_eq!(judged[1].verdict.decision(), "would_deny", "{rule} {limit}");
-        assert_eq!(judged[1].limited_by(), Some(0), "{rule} {limit}");
+        assert_eq!(judged[1].limited_by().unwrap().name, "l", "{rule} {limit}");
     }
 }
 
@@ -99,7 +99,8 @@ fn the_plan_names_the_limit_and_the_bucket_of_a_request() {
     let judged = scene.ask("a", json!({"roles": ["Batch"]}));
     scene.at_gate("192.0.2.1", &[], |gate, request| {
         let plan = gate.plan(request, &judged);
-        let told: Vec<_> = plan.iter().map(|p| (p.limit, p.bucket(), p.cost)).collect();
-        assert_eq!(told, [(0, Some("l/tier0"), 1)]);
+        let told: Vec<_> =
+            plan.iter().map(|p| (p.limit.name.as_str(), p.bucket(), p.cost)).collect();
+        assert_eq!(told, [("l", Some("l/tier0"), 1)]);
     });
 }

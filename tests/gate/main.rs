@@ -150,7 +150,7 @@ impl Scene {
     /// Charges the limits of a judgement what the response says.
     fn charge(&self, judged: &Judgement, found: Option<u64>) {
         for planned in &judged.charges {
-            let request = planned.charge(&self.policy.limits[0], found);
+            let request = planned.charge(found);
             let table = self.table.as_ref().unwrap();
             let clock = || self.now;
             limit::charge(table, &self.memory, &clock, &request, &mut Counters::default());

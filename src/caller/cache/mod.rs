@@ -46,9 +46,6 @@ pub struct CacheSettings {
 pub struct TokenCache {
     seed: u64,
     max_age: u64,
-    /// Of each rule, the first with the same list of providers. Which provider judges a token can
-    /// depend on that list, so that verdicts are shared only where it is the same.
-    classes: Vec<u32>,
     verified: RefCell<Lru<Verified>>,
     refused: RefCell<Lru<Refused>>,
 }
@@ -109,21 +106,11 @@ pub enum Look {
 
 impl TokenCache {
     /// `seed`: anything that clients cannot know.
-    ///
-    /// `rules`: the providers that each rule admits, `None` for all.
-    pub fn new<'r>(
-        settings: CacheSettings,
-        rules: impl Iterator<Item = &'r Option<Vec<usize>>>,
-        seed: u64,
-    ) -> Self {
-        let rules: Vec<_> = rules.collect();
+    pub fn new(settings: CacheSettings, seed: u64) -> Self {
         let entries = usize::try_from(settings.entries).unwrap_or(usize::MAX);
-        let class = |list| rules.iter().position(|other| other == list).unwrap_or(0);
-        let class = |list| u32::try_from(class(list)).unwrap_or(u32::MAX);
         Self {
             seed,
             max_age: u64::try_from(settings.max_age.as_nanos()).unwrap_or(u64::MAX),
-            classes: rules.iter().map(class).collect(),
             verified: RefCell::new(Lru::new(entries, entries.saturating_mul(BYTES_PER_ENTRY))),
             refused: RefCell::new(Lru::new(entries.min(MOST_REFUSED), MOST_REFUSED_BYTES)),
         }
@@ -134,16 +121,16 @@ impl TokenCache {
         self.max_age > 0 && self.verified.borrow().has_room()
     }
 
-    /// What is known of a token under the rule with this index at `now`.
+    /// What is known of a token at `now`, where a rule of this `provider_class` matched. Which provider
+    /// judges a token depends on those that the rule admits, so verdicts are shared only within a class.
     pub fn look<'a>(
         &self,
         token: &'a [u8],
-        rule: usize,
+        class: u32,
         providers: &[Provider],
         keys: &dyn Keys,
         now: u64,
     ) -> Known<'a> {
-        let class = self.classes.get(rule).copied().unwrap_or(u32::MAX);
         let key = Key { hash: hash(self.seed ^ u64::from(class), token), class, token };
         let mut verified = self.verified.borrow_mut();
         if let Some(entry) = verified.get(key) {

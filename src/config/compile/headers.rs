@@ -6,8 +6,7 @@ use crate::config::schema::{RawConfig, RawCost};
 use crate::policy::owned::is_reserved;
 use crate::policy::secret::LENT_HEADER;
 use crate::request::headers::{fold, same_name};
-use crate::request::token_source::Place;
-use crate::request::token_source::TokenRules;
+use crate::request::token_source::{Place, TokenRules};
 use crate::template::{Part, Template};
 
 /// Headers that hold credentials, whatever the document says.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
+use std::rc::Rc;
 
 use super::{grant, payload, read};
 use crate::body::json::pointers::{MAX_POINTERS, Pointers};
@@ -10,9 +11,7 @@ use crate::config::schema::{
     Count, OneOrMore, RateText, RawCharge, RawConfig, RawLimit, RawRateClaim, RawTier,
 };
 use crate::config::units::{self, Rate};
-use crate::limit::plan::Limit;
-use crate::limit::plan::ResponseCost;
-use crate::limit::plan::Tier;
+use crate::limit::plan::{Limit, ResponseCost, Tier};
 use crate::limit::quota::Quota;
 use crate::limit::rate_claim::RateClaim;
 use crate::template::ClaimRef;
@@ -24,7 +23,7 @@ const BURST: RangeInclusive<u64> = 1..=u64::MAX;
 const MISSING: RangeInclusive<u64> = 0..=1_000_000_000;
 
 /// Compiles all limits; none by default.
-pub(super) fn limits(raw: &RawConfig, report: &mut Report) -> Option<Vec<Limit>> {
+pub(super) fn limits(raw: &RawConfig, report: &mut Report) -> Option<Vec<Rc<Limit>>> {
     let at = At::root().field("limits");
     let mut taken = BTreeSet::new();
     let list = raw.limits.as_deref().unwrap_or_default();
@@ -33,7 +32,7 @@ pub(super) fn limits(raw: &RawConfig, report: &mut Report) -> Option<Vec<Limit>>
         .enumerate()
         .map(|(index, raw)| limit(raw, &mut taken, &at.index(index), report))
         .collect();
-    compiled.into_iter().collect()
+    compiled.into_iter().map(|limit| limit.map(Rc::new)).collect()
 }
 
 fn limit<'a>(

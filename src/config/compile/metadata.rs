@@ -11,8 +11,7 @@ use crate::policy::responses::ResourceMetadata;
 use crate::policy::rule::Rule;
 use crate::request::matcher::Matcher;
 use crate::request::path;
-use crate::request::token_source::Place;
-use crate::request::token_source::TokenRules;
+use crate::request::token_source::{Place, TokenRules};
 use crate::uri::HttpUri;
 use crate::verify::provider::{Issuer, Provider, Tenants};
 

@@ -23,6 +23,7 @@ use super::Environment;
 use super::report::{At, Report};
 use super::schema::RawConfig;
 use crate::policy::Policy;
+use crate::policy::rules::Rules;
 
 /// Compiles every section; `None` only when a section could not be built, and then the report says
 /// why. Whoever calls must look at the report's problems, too.
@@ -36,7 +37,7 @@ pub(super) fn policy(
     let providers = provider::providers(raw, env, report);
     let token = token::token(raw.token.as_ref(), report);
     let limits = limit::limits(raw, report);
-    let rules = rule::rules(raw, env, report);
+    let rules = rule::rules(raw, limits.as_deref().unwrap_or_default(), env, report);
     let tags = tag::tags(raw, env, report);
     let mut responses = response::responses(raw.responses.as_ref(), report);
     let sources = metadata::Sources {
@@ -55,7 +56,7 @@ pub(super) fn policy(
     Some(Policy {
         providers: providers?,
         token,
-        rules: rules?,
+        rules: Rules::new(rules?),
         limits: limits?,
         tags: tags?,
         responses,

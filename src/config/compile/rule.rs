@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
+use std::rc::Rc;
 
 use super::{grant, matching, payload, read, settings};
 use crate::caller::grant::Grant;
 use crate::config::Environment;
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{Count, RawAuth, RawConfig, RawCost, RawCostFrom, RawRule};
-use crate::config::units;
 use crate::limit::cost::Cost;
-use crate::policy::rule::Auth;
-use crate::policy::rule::Rule;
+use crate::limit::plan::Limit;
+use crate::policy::rule::{Auth, Rule};
 use crate::policy::secret::HeaderSecret;
 use crate::request::matcher::Matcher;
 
@@ -24,21 +24,24 @@ const CONCURRENCY: RangeInclusive<u32> = 1..=1_000_000;
 /// What a rule may refer to, by position in the document.
 struct Known<'a> {
     providers: Vec<Option<&'a str>>,
-    limits: Vec<Option<&'a str>>,
+    limit_names: Vec<Option<&'a str>>,
+    /// Those that could be compiled: all, or none.
+    limits: &'a [Rc<Limit>],
     strict_paths: bool,
 }
 
 /// Compiles all rules; one that matches all and requires a token by default.
 pub(super) fn rules(
     raw: &RawConfig,
+    limits: &[Rc<Limit>],
     env: &dyn Environment,
     report: &mut Report,
 ) -> Option<Vec<Rule>> {
     let at = At::root().field("rules");
     let providers = raw.providers.iter().flatten().map(|p| p.name.as_deref()).collect();
-    let limits = raw.limits.iter().flatten().map(|l| l.name.as_deref()).collect();
+    let limit_names = raw.limits.iter().flatten().map(|l| l.name.as_deref()).collect();
     let strict_paths = settings::reject_ambiguous_paths(raw.ambiguous_paths);
-    let known = Known { providers, limits, strict_paths };
+    let known = Known { providers, limit_names, limits, strict_paths };
     let rules = match raw.rules.as_deref() {
         None => vec![default_rule()],
         Some([]) => {
@@ -56,7 +59,7 @@ pub(super) fn rules(
         }
     };
     warn_of_shadowed(&rules, &at, report);
-    warn_of_limits(&rules, raw, &at, report);
+    warn_of_limits(&rules, limits, &at, report);
     warn_of_late_verdicts(&rules, raw, &at, report);
     Some(rules)
 }
@@ -67,6 +70,7 @@ fn default_rule() -> Rule {
         matcher: Matcher::default(),
         auth: Auth::Required,
         providers: None,
+        provider_class: 0,
         limits: Vec::new(),
         cost: Cost::Fixed(1),
         concurrency: None,
@@ -101,7 +105,8 @@ fn rule<'a>(
         indexes(list, &known.providers, "provider", &at, report)
     });
     let limits = raw.limits.as_deref().unwrap_or_default();
-    let limits = indexes(limits, &known.limits, "limit", &at.field("limits"), report);
+    let limits = indexes(limits, &known.limit_names, "limit", &at.field("limits"), report);
+    let limits = limits.iter().filter_map(|index| known.limits.get(*index).cloned()).collect();
     for (member, given) in [("providers", raw.providers.is_some()), ("allow", raw.allow.is_some())]
     {
         if given && auth == Auth::None {
@@ -123,6 +128,7 @@ fn rule<'a>(
         matcher,
         auth,
         providers,
+        provider_class: 0,
         limits,
         cost: cost?,
         concurrency,
@@ -259,19 +265,17 @@ fn warn_of_late_verdicts(rules: &[Rule], raw: &RawConfig, at: &At, report: &mut 
 }
 
 /// Notes limits that no rule uses, and rules that cost more than a limit of theirs can hold.
-fn warn_of_limits(rules: &[Rule], raw: &RawConfig, at: &At, report: &mut Report) {
-    for (index, limit) in raw.limits.iter().flatten().enumerate() {
-        let at_limit = At::root().field("limits").index(index);
-        let name = quoted(limit.name.as_deref().unwrap_or_default());
-        if !rules.iter().any(|rule| rule.limits.contains(&index)) {
+fn warn_of_limits(rules: &[Rule], limits: &[Rc<Limit>], at: &At, report: &mut Report) {
+    for (index, limit) in limits.iter().enumerate() {
+        let name = quoted(&limit.name);
+        let uses = |rule: &Rule| rule.limits.iter().any(|other| Rc::ptr_eq(other, limit));
+        if !rules.iter().any(uses) {
+            let at_limit = At::root().field("limits").index(index);
             report.warning(&at_limit, format_args!("no rule uses the limit {name}"));
         }
-        let rate = limit.rate.as_ref().and_then(|rate| units::rate(&rate.0).ok());
-        let burst = limit.burst.map(|burst| burst.0).or(rate.map(|rate| rate.tokens));
-        let fixed = limit.tiers.is_none() && limit.rate_claim.is_none();
+        let fixed = limit.tiers.is_empty() && limit.rate_claim.is_none();
         for (position, rule) in rules.iter().enumerate().filter(|_| fixed) {
-            if rule.limits.contains(&index) && burst.is_some_and(|burst| burst < rule.cost.least())
-            {
+            if uses(rule) && limit.quota.burst() < rule.cost.least() {
                 report.warning(
                     &at.index(position).field("cost"),
                     format_args!("is more than the burst of {name}: every request is refused"),

@@ -12,9 +12,7 @@ use crate::config::schema::{
     Count, RawAmbiguousPaths, RawClientAddress, RawCrypto, RawFailureMode, RawFilterState,
     RawPrivacy, RawStore, RawTelemetry, RawTokenCache,
 };
-use crate::policy::Crypto;
-use crate::policy::FailureMode;
-use crate::policy::FilterState;
+use crate::policy::{Crypto, FailureMode, FilterState};
 
 /// `store.max_identities`: at least one slot of the table, at most some hundred MiB of it.
 const MAX_IDENTITIES: std::ops::RangeInclusive<u32> = 8..=16_777_216;

@@ -5,8 +5,7 @@ use std::ops::RangeInclusive;
 use super::{headers, read};
 use crate::config::report::{At, Report};
 use crate::config::schema::{RawFrom, RawToken};
-use crate::request::token_source::Place;
-use crate::request::token_source::TokenRules;
+use crate::request::token_source::{Place, TokenRules};
 use crate::template::is_token;
 
 /// `max_bytes`: hosts cap all headers of a request together at 60 KiB by default, so a longer token

@@ -1,20 +1,20 @@
 use super::*;
 use crate::caller::grant::{Demand, Grant};
+use crate::limit::plan::Limit;
+use crate::limit::quota::Quota;
 use crate::policy::rule::Auth;
 use crate::policy::rule::tests::rule;
 use crate::policy::secret::HeaderSecret;
 use crate::request::headers::Headers;
 use crate::request::matcher::Matcher;
 use crate::request::matcher::tests::{headers, hosts, methods, paths, request};
+use crate::template::Template;
 
 /// The name of the rule that a request falls under, or the word for why it falls under none.
 fn choice<'r>(rules: &'r [Rule], request: &RequestLine<'_>, strict: bool) -> &'r str {
-    match choose(rules, request, strict) {
+    match choose(&Rules::new(rules.to_vec()), request, strict) {
         Choice::None => "none",
-        Choice::One(index, rule) => {
-            assert_eq!(rules.get(index).map(|r| &r.name), Some(&rule.name));
-            &rule.name
-        }
+        Choice::One(rule) => &rules.iter().find(|other| other.name == rule.name).unwrap().name,
         Choice::Ambiguous(Ambiguity::Host) => "host",
         Choice::Ambiguous(Ambiguity::Path) => "path",
         Choice::Ambiguous(Ambiguity::Method) => "method",
@@ -28,6 +28,18 @@ fn for_host<'r>(rules: &'r [Rule], host: &str) -> &'r str {
 
 fn for_path<'r>(rules: &'r [Rule], path: &str, strict: bool) -> &'r str {
     choice(rules, &request(Some("h"), Some(path), "GET"), strict)
+}
+
+fn limit(name: &str) -> Rc<Limit> {
+    Rc::new(Limit {
+        name: name.into(),
+        key: Template::parse("{@identity}").unwrap(),
+        quota: Quota::new(1, 1_000_000_000, 1).unwrap(),
+        tiers: Vec::new(),
+        rate_claim: None,
+        response_cost: None,
+        dry_run: false,
+    })
 }
 
 /// The rule asks for one of these roles.
@@ -76,7 +88,11 @@ fn of_two_rules_that_a_port_decides_the_one_that_asks_for_all_of_the_other_appli
     let named = || rule("named", hosts(&["a"]), Auth::Required);
     let rest = || rule("rest", Matcher::default(), Auth::Required);
     let key = |value: &str| Some(HeaderSecret::new(value.into()));
-    let limited = |rule: Rule, limits: &[usize]| Rule { limits: limits.to_vec(), ..rule };
+    let known = [limit("a"), limit("b")];
+    let limited = |rule: Rule, limits: &[usize]| {
+        let limits = limits.iter().map(|index| Rc::clone(&known[*index])).collect();
+        Rule { limits, ..rule }
+    };
     for (named, rest, want) in [
         (named(), rest(), "named"),
         (with_role(named(), "Admin"), rest(), "named"),

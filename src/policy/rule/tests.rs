@@ -1,5 +1,6 @@
 use super::*;
 use crate::policy::choice::{Choice, choose};
+use crate::policy::rules::Rules;
 use crate::request::matcher::tests::{methods, request};
 
 /// A rule for these requests, by `auth`; the name is what a test asks for.
@@ -9,6 +10,7 @@ pub(crate) fn rule(name: &str, matcher: Matcher, auth: Auth) -> Rule {
         matcher,
         auth,
         providers: None,
+        provider_class: 0,
         limits: Vec::new(),
         cost: Cost::Fixed(1),
         concurrency: None,
@@ -30,9 +32,8 @@ fn only_a_request_with_a_host_and_a_path_gets_by_without_a_token() {
         (None, None, false),
     ] {
         for (auth, want) in [(Auth::Required, true), (Auth::Optional, whole), (Auth::None, whole)] {
-            let rules = [rule("all", Matcher::default(), auth)];
-            let got =
-                matches!(choose(&rules, &request(host, path, "GET"), true), Choice::One(0, _));
+            let rules = Rules::new(vec![rule("all", Matcher::default(), auth)]);
+            let got = matches!(choose(&rules, &request(host, path, "GET"), true), Choice::One(_));
             assert_eq!(got, want, "{host:?} {path:?} {auth:?}");
         }
     }

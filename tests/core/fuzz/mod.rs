@@ -14,7 +14,7 @@ mod requests;
 mod store;
 mod tokens;
 
-use std::sync::OnceLock;
+use std::cell::OnceCell;
 
 use serde_json::json;
 use tollgate::config;
@@ -108,8 +108,9 @@ pub fn bucket(data: &[u8]) {
 
 /// One provider with a secret, an Ed25519 and an EC key, rules of each kind, a limit and tags.
 fn policy() -> &'static Policy {
-    static POLICY: OnceLock<Policy> = OnceLock::new();
-    POLICY.get_or_init(|| {
+    // A policy belongs to one thread, as in a worker of a proxy.
+    thread_local!(static POLICY: OnceCell<&'static Policy> = const { OnceCell::new() });
+    let compile = || {
         let document = json!({
             "providers": [{
                 "name": "p",
@@ -154,7 +155,8 @@ fn policy() -> &'static Policy {
             "store": {"max_identities": 8},
         });
         policy::compiled(&document)
-    })
+    };
+    POLICY.with(|policy| *policy.get_or_init(|| Box::leak(Box::new(compile()))))
 }
 
 fn judge(headers: &Headers, look: impl FnOnce(&Judgement)) {

@@ -53,7 +53,7 @@ pub fn authority(data: &[u8]) {
         judge(&headers, |judgement| {
             let below = |suffix: &str| host.len() > suffix.len() && host.ends_with(suffix);
             let reason = judgement.verdict.reason();
-            let rule = judgement.rule.map(|index| policy().rules[index].name.as_str());
+            let rule = judgement.rule.as_ref().map(|rule| rule.name.as_str());
             if matches!(judgement.verdict, Verdict::Allow(_)) {
                 let open = host == "public.example.com" || below(".public.example.com");
                 assert!(open, "{option:?}: {text} opened as {host}");

@@ -6,8 +6,10 @@ mod shared;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use clap::Args;
+use tollgate::policy::rule::Rule;
 
 use crate::document::{self, Chosen, Content, Finding, Found, Level};
 use crate::environment::{Given, Variables};
@@ -182,7 +184,7 @@ fn findings(found: &Found, given: &Given, buffered: bool) -> (Vec<Finding>, Vec<
 /// A proxy that buffers less of a body than a rule admits answers 413 in the filter's place.
 fn buffers(policy: &tollgate::policy::Policy, found: &Found) -> Vec<Finding> {
     let Some(buffer) = found.buffer else { return Vec::new() };
-    let small = |(index, rule): (usize, &tollgate::policy::rule::Rule)| {
+    let small = |(index, rule): (usize, &Rc<Rule>)| {
         let most = rule.payload.as_ref()?.max_bytes;
         (most > buffer).then(|| {
             let why = format!(

@@ -1,5 +1,7 @@
 //! Whether filters that share a VM's data have limits of one name and different size.
 
+use std::rc::Rc;
+
 use tollgate::config::compile;
 use tollgate::limit::plan::Limit;
 use tollgate::limit::quota::Quota;
@@ -36,7 +38,7 @@ pub fn check(neighbours: &[Neighbour], document: usize, found: &Found) -> Vec<Fi
         .take_while(|one| one.at != found.at)
         .filter(|one| one.shared == own.shared)
         .collect();
-    let differs = |(index, limit): (usize, &Limit)| {
+    let differs = |(index, limit): (usize, &Rc<Limit>)| {
         let another = |one: &&&Neighbour| {
             let same = one.policy.limits.iter().find(|other| other.name == limit.name);
             same.is_some_and(|other| sizes(other) != sizes(limit))

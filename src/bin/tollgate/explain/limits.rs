@@ -1,5 +1,7 @@
 //! The steps behind the caller: the body guard, places in flight, buckets.
 
+use std::rc::Rc;
+
 use tollgate::limit::Ruling;
 use tollgate::limit::cost::Cost;
 use tollgate::limit::plan::ResponseCost;
@@ -7,12 +9,12 @@ use tollgate::limit::quota::Quota;
 use tollgate::policy::rule::Rule;
 
 use super::moment;
-use super::scene::{Outcome, Scene};
+use super::scene::Outcome;
 use super::steps::{Status, Step};
 use super::telling::shown;
 
 /// Adds a step for each.
-pub fn steps(scene: &Scene, rule: &Rule, outcome: &Outcome, redact: bool, steps: &mut Vec<Step>) {
+pub fn steps(rule: &Rule, outcome: &Outcome, redact: bool, steps: &mut Vec<Step>) {
     let judgement = &outcome.judgement;
     if let Some(guard) = &rule.payload {
         let step = match judgement.refusal {
@@ -34,8 +36,8 @@ pub fn steps(scene: &Scene, rule: &Rule, outcome: &Outcome, redact: bool, steps:
     }
     let by_rows = matches!(rule.cost, Cost::Rows { .. });
     for planned in &outcome.plan {
-        let Some(limit) = scene.policy.limits.get(planned.limit) else { continue };
-        let report = judgement.limits.iter().find(|report| report.limit == planned.limit);
+        let limit = &planned.limit;
+        let report = judgement.limits.iter().find(|report| Rc::ptr_eq(&report.limit, limit));
         let status = match report.map(|report| report.ruling) {
             Some(Ruling::Never | Ruling::NotYet) => Status::Failed,
             _ => Status::Ok,

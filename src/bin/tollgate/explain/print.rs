@@ -99,7 +99,7 @@ pub fn batch<'t>(
 /// What both forms say.
 fn verdict(scene: &Scene, outcome: &Outcome) -> Map<String, Value> {
     let judgement = &outcome.judgement;
-    let rule = judgement.rule.and_then(|index| scene.policy.rules.get(index));
+    let rule = judgement.rule.as_deref();
     let provider = judgement.provider.and_then(|index| scene.policy.providers.get(index));
     let status = match &judgement.verdict {
         Verdict::Deny(_) | Verdict::Answer(_) => {

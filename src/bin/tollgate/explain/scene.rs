@@ -1,7 +1,6 @@
 //! The filter without a proxy: the core's own gate over a configuration, keys and full buckets.
 
 use std::cell::RefCell;
-use std::iter;
 
 use tollgate::caller::cache::{CacheSettings, TokenCache};
 use tollgate::gate::verdict::Judgement;
@@ -13,10 +12,9 @@ use tollgate::policy::Policy;
 use tollgate::policy::owned::OwnedHeaders;
 use tollgate::request::headers::Headers;
 use tollgate::request::token_source::{self, Found, Place};
-use tollgate::verify::Keys;
-use tollgate::verify::base64url;
 use tollgate::verify::keyset::KeySet;
 use tollgate::verify::provider::KeysFrom;
+use tollgate::verify::{Keys, base64url};
 
 use super::engine::Engines;
 use super::store::Memory;
@@ -81,7 +79,7 @@ impl Scene {
             Concurrency::open(&store, "explain", table, 7).ok().map(RefCell::new)
         });
         let forgetful = CacheSettings { entries: 0, ..self.policy.token_cache };
-        let cache = TokenCache::new(forgetful, iter::empty(), 0);
+        let cache = TokenCache::new(forgetful, 0);
         let gate = Gate {
             policy: &self.policy,
             keys: self,

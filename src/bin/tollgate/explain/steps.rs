@@ -1,15 +1,13 @@
 //! The steps of a verdict in their order: what each looked at, and whether it held.
 
+use std::rc::Rc;
+
 use serde_json::{Value, json};
 use tollgate::gate::verdict::Verdict;
-use tollgate::policy::choice::Ambiguity;
-use tollgate::policy::choice::Choice;
-use tollgate::policy::rule::Auth;
-use tollgate::policy::rule::Rule;
+use tollgate::policy::choice::{Ambiguity, Choice};
+use tollgate::policy::rule::{Auth, Rule};
 use tollgate::request::host::Authority;
-use tollgate::request::matcher::Matcher;
-use tollgate::request::matcher::Reading;
-use tollgate::request::matcher::RequestLine;
+use tollgate::request::matcher::{Matcher, Reading, RequestLine};
 use tollgate::request::method::echoes;
 use tollgate::request::path;
 use tollgate::request::token_source::Found;
@@ -99,7 +97,7 @@ pub fn of(scene: &Scene, line: &Line, outcome: &Outcome, redact: bool) -> Vec<St
     }
     let over = steps.iter().any(|step| step.status == Status::Failed);
     if !over {
-        limits::steps(scene, rule, outcome, redact, &mut steps);
+        limits::steps(rule, outcome, redact, &mut steps);
     }
     if !matches!(judgement.verdict, Verdict::Deny(_)) {
         steps.push(upstream::step(scene, rule, outcome, redact));
@@ -108,7 +106,7 @@ pub fn of(scene: &Scene, line: &Line, outcome: &Outcome, redact: bool) -> Vec<St
 }
 
 /// Which rule, and why none before it.
-fn choose<'s>(scene: &'s Scene, outcome: &Outcome, steps: &mut Vec<Step>) -> Option<&'s Rule> {
+fn choose<'o>(scene: &Scene, outcome: &'o Outcome, steps: &mut Vec<Step>) -> Option<&'o Rule> {
     let headers = &outcome.headers;
     let line = RequestLine {
         authority: headers.value(":authority").and_then(Authority::parse),
@@ -117,10 +115,11 @@ fn choose<'s>(scene: &'s Scene, outcome: &Outcome, steps: &mut Vec<Step>) -> Opt
         headers,
     };
     let rules = &scene.policy.rules;
-    let chosen = outcome.judgement.rule;
-    let passed_over = rules.iter().take(chosen.unwrap_or(rules.len()));
+    let chosen = outcome.judgement.rule.as_ref();
+    let is_chosen = |rule: &&Rc<Rule>| chosen.is_some_and(|chosen| Rc::ptr_eq(chosen, rule));
+    let passed_over = rules.iter().take_while(|rule| !is_chosen(rule));
     let why_not: Vec<String> = passed_over.map(|rule| why_not(rule, &line.reading())).collect();
-    let Some(rule) = chosen.and_then(|index| rules.get(index)) else {
+    let Some(rule) = chosen else {
         let strict = scene.policy.reject_ambiguous_paths;
         let why = match tollgate::policy::choice::choose(rules, &line, strict) {
             Choice::Ambiguous(Ambiguity::Path) => {

@@ -1,0 +1,42 @@
+//! All rules of a policy, and what follows from all of them together.
+
+use std::ops::Deref;
+use std::rc::Rc;
+
+use super::rule::Rule;
+
+/// The rules in their order: the first that matches a request applies.
+#[derive(Debug, Default)]
+pub struct Rules {
+    list: Vec<Rc<Rule>>,
+    /// Whether a rule names hosts, so that the readings of an authority can differ.
+    pub(super) names_hosts: bool,
+    /// Whether a rule names methods, or lends a key that a method could echo.
+    pub(super) depends_on_method: bool,
+}
+
+impl Rules {
+    /// Takes the rules of a configuration.
+    pub fn new(mut rules: Vec<Rule>) -> Self {
+        let class = |rule: &Rule| rules.iter().position(|other| other.providers == rule.providers);
+        let classes: Vec<_> = rules.iter().map(class).collect();
+        for (rule, class) in rules.iter_mut().zip(classes) {
+            rule.provider_class =
+                class.and_then(|class| u32::try_from(class).ok()).unwrap_or(u32::MAX);
+        }
+        let lends = |rule: &Rule| rule.upstream_authorization.is_some();
+        Self {
+            names_hosts: rules.iter().any(|rule| rule.matcher.hosts.is_some()),
+            depends_on_method: rules.iter().any(|r| r.matcher.methods.is_some() || lends(r)),
+            list: rules.into_iter().map(Rc::new).collect(),
+        }
+    }
+}
+
+impl Deref for Rules {
+    type Target = [Rc<Rule>];
+
+    fn deref(&self) -> &[Rc<Rule>] {
+        &self.list
+    }
+}
