@@ -1,4 +1,4 @@
-//! What the presets and the sample of the contract become.
+//! The presets, the sample of the contract, and values that mean something else than was meant.
 
 use std::time::Duration;
 
@@ -8,12 +8,17 @@ use crate::uri::HttpUri;
 use crate::verify::algorithm::Algorithm;
 use crate::verify::provider::{Issuer, KeysFrom, Provider, RemoteSource, Tenants, TokenUse};
 
-struct NoVariables;
+pub(crate) struct NoVariables;
 
 impl Environment for NoVariables {
     fn variable(&self, _: &str) -> Option<String> {
         None
     }
+}
+
+/// The policy of a document that loads, for tests of other stages.
+pub(crate) fn compiled(document: &serde_json::Value) -> Policy {
+    super::compile(document.to_string().as_bytes(), &NoVariables).unwrap().0
 }
 
 fn policy(document: &str) -> Result<(Policy, Vec<Warning>), Vec<String>> {

@@ -48,14 +48,9 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::config::{self, tests::NoVariables};
 
     fn responses(metadata: Value) -> Responses {
-        struct NoVariables;
-        impl crate::config::Environment for NoVariables {
-            fn variable(&self, _: &str) -> Option<String> {
-                None
-            }
-        }
         let provider = |name: &str| {
             json!({
                 "name": name,
@@ -73,7 +68,7 @@ mod tests {
             "responses": {"resource_metadata": metadata},
         });
         let (policy, warnings) =
-            crate::config::compile(document.to_string().as_bytes(), &NoVariables).unwrap();
+            config::compile(document.to_string().as_bytes(), &NoVariables).unwrap();
         assert!(warnings.is_empty(), "{warnings:?}");
         policy.responses
     }

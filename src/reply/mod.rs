@@ -294,12 +294,6 @@ mod tests {
     use crate::limit::Ruling;
 
     fn policy() -> Policy {
-        struct NoVariables;
-        impl crate::config::Environment for NoVariables {
-            fn variable(&self, _: &str) -> Option<String> {
-                None
-            }
-        }
         let document = serde_json::json!({
             "providers": [{
                 "name": "p",
@@ -314,7 +308,7 @@ mod tests {
             "limits": [{"name": "per-caller", "rate": "10/s", "burst": 20}],
             "responses": {"realm": "ml", "ratelimit_headers": "both"},
         });
-        crate::config::compile(document.to_string().as_bytes(), &NoVariables).unwrap().0
+        crate::config::tests::compiled(&document)
     }
 
     fn header<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {

@@ -18,14 +18,6 @@ const SECOND: u64 = 1_000_000_000;
 const NOW: u64 = 1_800_000_000 * SECOND;
 const SETTINGS: CacheSettings = CacheSettings { entries: 100, max_age: Duration::from_secs(300) };
 
-struct NoVariables;
-
-impl crate::config::Environment for NoVariables {
-    fn variable(&self, _: &str) -> Option<String> {
-        None
-    }
-}
-
 /// Two rules with the same providers in different order, one like the first, one with all.
 fn policy() -> Policy {
     let provider = |name: &str, audience: &str| {
@@ -45,7 +37,7 @@ fn policy() -> Policy {
             {"name": "d"},
         ],
     });
-    crate::config::compile(document.to_string().as_bytes(), &NoVariables).unwrap().0
+    crate::config::tests::compiled(&document)
 }
 
 /// The policy's keys, under a version of the test's.

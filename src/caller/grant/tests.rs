@@ -4,21 +4,13 @@ use jwt_simple::algorithms::{HS256Key, MACLike};
 use serde_json::json;
 
 use super::*;
-use crate::config::{self, Environment};
+use crate::config::tests::compiled;
 use crate::policy::Policy;
 use crate::verify::engine::ModuleEngine;
 use crate::verify::keyset::KeySet;
 use crate::verify::{Keys, Verifier};
 
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
-
-struct NoVariables;
-
-impl Environment for NoVariables {
-    fn variable(&self, _: &str) -> Option<String> {
-        None
-    }
-}
 
 /// The keys of the document itself.
 struct OwnKeys<'a>(&'a Policy);
@@ -41,7 +33,7 @@ fn policy(allow: &Value) -> Policy {
         }],
         "rules": [{"name": "r", "allow": allow}],
     });
-    config::compile(document.to_string().as_bytes(), &NoVariables).unwrap().0
+    compiled(&document)
 }
 
 /// The verdict of `allow` on verified claims: the reason and the scopes asked for.
