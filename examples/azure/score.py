@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Calls a scoring endpoint behind tollgate as whoever this program runs as.
+"""Calls a scoring endpoint behind tollgate with the identity of this program.
 
 The token comes from `DefaultAzureCredential`: a managed or workload identity in Azure, the
-signed-in developer on a laptop. There is no secret here, and none is asked for.
+signed-in developer on a laptop. The program contains no secret and needs none.
 
     pip install -r requirements.txt
     ./score.py https://ml.example.com/score --app-id <application id of the API> --data '{"data": [[1, 2]]}'
 
-The answer goes to standard output. A refusal goes to standard error with its stable reason
-(`role_insufficient`, `rate_limited`, …: docs/runbook.md says what each means), exit code 1.
+The program prints the answer to standard output, and a refusal with its stable reason to standard
+error (`role_insufficient`, `rate_limited`, …: docs/runbook.md explains them), exit code 1.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from azure.identity import DefaultAzureCredential
 from requests.auth import AuthBase
 from requests.utils import parse_dict_header
 
-RETRIES = 3  # after the first attempt, for whatever cause
-LONGEST_WAIT = 60  # seconds: a caller that is told to wait for longer is told so, and ends
-TIMEOUT = (5, 120)  # seconds: to connect, and without a byte of the answer
+RETRIES = 3  # after the first attempt, for any cause
+LONGEST_WAIT = 60  # seconds: for a longer wait, the program reports it and ends
+TIMEOUT = (5, 120)  # seconds: to connect, and between bytes of the answer
 
 
 class Denied(Exception):
-    """The endpoint said no; `reason` is empty where the answer is not tollgate's."""
+    """The endpoint refused the request; `reason` is empty if the answer is not tollgate's."""
 
     def __init__(self, response: requests.Response) -> None:
         self.status = response.status_code
@@ -43,7 +43,7 @@ class Denied(Exception):
 
 
 class EntraToken(AuthBase):
-    """Puts the caller's token on a request, and the endpoint's own key where the caller has one.
+    """Adds the caller's token to a request, and the endpoint's own key if the caller has one.
 
     As an `auth` of requests it also keeps a `.netrc` from replacing the header.
     """
@@ -53,7 +53,7 @@ class EntraToken(AuthBase):
         self.credential = DefaultAzureCredential()
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        token = self.credential.get_token(self.scope).token  # from its cache, where that has one
+        token = self.credential.get_token(self.scope).token  # from its cache if possible
         if self.endpoint_key:
             request.headers["authorization"] = f"Bearer {self.endpoint_key}"
         bearer = self.header.lower() == "authorization"
@@ -61,16 +61,16 @@ class EntraToken(AuthBase):
         return request
 
     def renew(self) -> None:
-        """Forgets the token: the cache lives and ends with the credential."""
+        """Forgets the token: the cache belongs to the credential."""
         self.credential = DefaultAzureCredential()
 
 
 def score(url: str, body: str, auth: EntraToken, request_id: str) -> str:
-    """Posts `body` and returns the answer; waits and renews the token where that helps."""
+    """Posts `body` and returns the answer; waits and renews the token if that helps."""
     headers = {"content-type": "application/json", "x-ms-client-request-id": request_id}
     with requests.Session() as session:
         for attempt in range(RETRIES + 1):
-            # A redirect is not followed: the token is for this address alone.
+            # Redirects are not followed: the token is only for this address.
             response = session.post(
                 url, data=body.encode(), headers=headers, auth=auth,
                 timeout=TIMEOUT, allow_redirects=False,
@@ -104,13 +104,13 @@ def reason_of(response: requests.Response) -> str:
 
 
 def retry_after_of(response: requests.Response) -> int | None:
-    """`Retry-After` in seconds, the form that tollgate sends; without it waiting does not help."""
+    """`Retry-After` in seconds, as tollgate sends it; without it, waiting does not help."""
     value = response.headers.get("retry-after", "")
     return int(value) if value.isascii() and value.isdigit() else None
 
 
 def endpoint(url: str) -> str:
-    """An address that a token may be sent to: TLS, or this machine."""
+    """An address to which a token may be sent: TLS, or this machine."""
     parts = urlsplit(url)
     here = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
     if parts.scheme != "https" and not here:

@@ -1,7 +1,7 @@
-//! `make demo`: the filter in a real Envoy, a dozen requests, and what became of each.
+//! `make demo`: runs the filter in a real Envoy and prints the result of a dozen requests.
 //!
-//! It runs `envoy/envoy.yaml` as it is, apart from the ports. The issuer's key is made at start.
-//! `make demo KEEP=1` leaves all of it running and prints requests to try by hand.
+//! It runs `envoy/envoy.yaml` unchanged, apart from the ports. The issuer's key is created at start.
+//! `make demo KEEP=1` keeps Envoy running and prints requests to try by hand.
 
 #![allow(missing_docs)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use support::prelude::*;
 use support::scenario::claims_with;
 
-/// A request, what it shows, and the status it has to get.
+/// A request, its title, and the expected status.
 struct Scene {
     title: &'static str,
     request: Request,
@@ -34,19 +34,19 @@ fn scenes(signer: &Signer) -> Vec<Scene> {
     let past = json!({"iat": now - 900, "nbf": now - 900, "exp": now - 300});
     let spoofed = alice.clone().header("x-auth-subject", "admin").header("X_Auth_Subject", "root");
     let mut scenes = vec![
-        scene("good token of alice", alice.clone(), 200),
+        scene("valid token of alice", alice.clone(), 200),
         scene("no token", score(), 401),
         scene("expired 5 minutes ago", with(past), 401),
-        scene("meant for another API", with(json!({"aud": "api://billing"})), 401),
+        scene("token for another API", with(json!({"aud": "api://billing"})), 401),
         scene("forged: signed with another key", score().bearer(forged), 401),
         scene("unsigned: alg none", score().bearer(unsigned), 401),
-        scene("good token, spoofed x-auth-subject", spoofed, 200),
+        scene("valid token, spoofed x-auth-subject", spoofed, 200),
     ];
     let burst = ["bob 1", "bob 2", "bob 3", "bob 4", "bob 5", "bob 6", "bob 7"];
     for (number, title) in burst.into_iter().enumerate() {
         scenes.push(scene(title, bob.clone(), if number < 5 { 200 } else { 429 }));
     }
-    scenes.push(scene("alice meanwhile", alice, 200));
+    scenes.push(scene("alice again", alice, 200));
     let health = Request::get("/").header("x-auth-subject", "admin");
     scenes.push(scene("health probe, spoofed x-auth-subject", health, 200));
     scenes.push(scene("path without a rule", Request::get("/admin"), 403));
@@ -74,15 +74,15 @@ async fn main() -> ExitCode {
         .start_file(&configuration(&upstream))
         .await;
 
-    println!("\n{:38} {:6}  {:21}  the upstream saw", "request", "status", "reason");
+    println!("\n{:38} {:6}  {:21}  the upstream received", "request", "status", "reason");
     println!("{}", "─".repeat(110));
     let mut unexpected = 0;
     for scene in scenes(&signer) {
         unexpected += u32::from(!show(&envoy, &upstream, scene).await);
     }
     match unexpected {
-        0 => println!("\nEvery request got the status it should have."),
-        _ => println!("\n{unexpected} requests did not get the status they should have (!)."),
+        0 => println!("\nEvery request got the expected status."),
+        _ => println!("\n{unexpected} requests did not get the expected status (!)."),
     }
     look(&envoy).await;
     if std::env::var("KEEP").is_ok_and(|keep| !keep.is_empty() && keep != "0") {
@@ -91,7 +91,7 @@ async fn main() -> ExitCode {
     if unexpected == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Sends one request and prints its line; whether the status was the expected one.
+/// Sends one request and prints its line; returns whether the status was the expected one.
 async fn show(envoy: &Envoy, upstream: &Upstream, scene: Scene) -> bool {
     upstream.clear();
     let logged = envoy.access_log().len();
@@ -105,9 +105,9 @@ async fn show(envoy: &Envoy, upstream: &Upstream, scene: Scene) -> bool {
     good
 }
 
-/// What an operator sees of all this: a part of the scrape, and the audit line of one refusal.
+/// Prints the operator's view: a part of the scrape, and the audit line of one refusal.
 async fn look(envoy: &Envoy) {
-    println!("\nPrometheus reads, among others:");
+    println!("\nPrometheus reads these metrics, among others:");
     let scrape = support::scrape::of(envoy).await;
     let ours = scrape.text.lines().filter(|line| line.starts_with("tollgate_requests{"));
     for line in ours.take(5) {
@@ -119,7 +119,7 @@ async fn look(envoy: &Envoy) {
     }
 }
 
-/// The subject headers that reached the upstream, in whatever spelling.
+/// The subject headers that reached the upstream, in any spelling.
 fn saw(upstream: &Upstream, response: &Response) -> String {
     let Some(request) = upstream.last() else {
         return match response.header("retry-after") {
@@ -149,8 +149,8 @@ async fn keep_running(envoy: &Envoy, signer: &Signer) {
     let hour = json!({"exp": mint::now() + 3600});
     let alice = signer.sign(&claims_with("alice", hour.clone()));
     let carol = signer.sign(&claims_with("carol", hour));
-    println!("\nEnvoy runs at {url}, its admin page at http://{}.", envoy.admin_address());
-    println!("The tokens are good for an hour. Ctrl-C ends it.\n");
+    println!("\nEnvoy runs at {url}, its admin interface at http://{}.", envoy.admin_address());
+    println!("The tokens are valid for an hour. Ctrl-C stops Envoy.\n");
     println!("ALICE={alice}\n\nCAROL={carol}\n");
     println!(r#"curl -i -d '{{"data": [[1, 2]]}}' -H "authorization: Bearer $ALICE" {url}/score"#);
     println!(r#"curl -i -d '{{}}' -H "authorization: Bearer ${{ALICE}}x" {url}/score"#);
