@@ -1,45 +1,45 @@
-//! Which rule a request falls under, whatever a server reads from its request line.
+//! Finds the rule of a request, for every way in which a server may read its request line.
 //!
-//! Servers differ in what they take for the host, the path and the method of a request. Each way
-//! to read them is a [`Reading`], and each has a first rule that matches. Where these are not one
-//! rule, the request falls under the one that asks for everything that the others ask for; where
-//! none does, it is ambiguous. So what a rule opens is open in every reading.
+//! Servers disagree about the host, path and method of some requests. Each way to read them is a
+//! [`Reading`], and each reading has a first matching rule. If the readings lead to different rules,
+//! the strictest of them applies; if none of them requires everything that the others require, the
+//! request is ambiguous and refused. A request therefore passes only if it passes in every reading.
 
 use std::borrow::Cow;
 use std::rc::Rc;
 
+use super::path_readings::{Paths, Why};
 use super::rule::Rule;
 use super::rules::Rules;
 use crate::reason::Reason;
 use crate::request::header_pattern::Fit;
 use crate::request::matcher::{Reading, RequestLine};
 use crate::request::method::{METHOD_OVERRIDES, echoes};
-use crate::request::path;
 
-/// Where [`methods`] has `GET` for `HEAD`.
+/// The index in [`methods`] of `GET` as a reading of `HEAD`.
 const AS_GET: usize = 3;
 
-/// Which rule a request falls under.
+/// The rule of a request.
 #[derive(Debug)]
 pub enum Choice<'r> {
     /// No rule matches.
     None,
-    /// This one.
+    /// This rule applies.
     One(&'r Rc<Rule>),
-    /// The rule depends on how the request line is read.
+    /// The rule depends on how a server reads the request.
     Ambiguous(Ambiguity),
 }
 
-/// What part of a request line has readings that lead to different rules.
+/// The part of a request whose readings lead to different rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ambiguity {
-    /// Its port or final dot decides.
+    /// The port or final dot of its host.
     Host,
-    /// Its parameters (`/a;x/b`), encoded slashes or other encoded characters decide.
+    /// Parameters (`/a;x/b`), encoded slashes or other encoded characters of its path.
     Path,
-    /// Its letter case, or a header that names another one, decides.
+    /// The letter case of its method, or a header that replaces the method.
     Method,
-    /// A header decides that comes twice, or in a spelling that some servers take for another.
+    /// A repeated header, or one in a spelling that some servers treat as another name.
     Header,
 }
 
@@ -49,18 +49,16 @@ impl From<Ambiguity> for Reason {
             Ambiguity::Host => Reason::HostAmbiguous,
             Ambiguity::Path => Reason::PathAmbiguous,
             Ambiguity::Method => Reason::MethodNotAllowed,
-            // No rule matches in every reading.
+            // No rule matches in all readings.
             Ambiguity::Header => Reason::NoRule,
         }
     }
 }
 
-/// Finds the rule of a request: the first that matches.
+/// Finds the first rule that matches, or the strictest of those that the readings lead to.
 ///
-/// Where the readings of a request line lead to different rules, the request falls under the one
-/// of them that asks for all that the others ask for. A port or a final dot must not decide at all
-/// whether a rule opens, nor, with `strict`, parameters of a path which rule applies
-/// (CVE-2026-73511).
+/// A port or final dot never decides between a rule that passes requests without a token and another
+/// one. With `strict`, path parameters never decide which rule applies (CVE-2026-73511).
 pub fn choose<'r>(rules: &'r Rules, request: &RequestLine<'_>, strict: bool) -> Choice<'r> {
     let paths = Paths::of(request.path);
     let Some(methods) = methods(rules, request) else {
@@ -70,7 +68,7 @@ pub fn choose<'r>(rules: &'r Rules, request: &RequestLine<'_>, strict: bool) -> 
     let mut so_far = None;
     for (index, method) in methods.iter().enumerate() {
         let Some(method) = method else { continue };
-        // A rule for GET opens nothing for HEAD; it only closes what another rule would open.
+        // A rule for GET does not admit HEAD; it can only make the rule of a HEAD request stricter.
         if index == AS_GET && so_far.is_some_and(|so_far: Found<'_>| so_far.is_none()) {
             break;
         }
@@ -92,7 +90,7 @@ pub fn choose<'r>(rules: &'r Rules, request: &RequestLine<'_>, strict: bool) -> 
             };
             for other in &paths.others {
                 let reading = Reading { path: Some(&other.path), decoded: other.decoded, ..given };
-                chosen = match other.judge(rules, &reading, found, chosen, strict) {
+                chosen = match judge(other.why, rules, &reading, found, chosen, strict) {
                     Some(chosen) => chosen,
                     None => return Choice::Ambiguous(Ambiguity::Path),
                 };
@@ -110,15 +108,15 @@ pub fn choose<'r>(rules: &'r Rules, request: &RequestLine<'_>, strict: bool) -> 
     }
 }
 
-/// The rule of one reading; `None` where no rule matches.
+/// The rule of one reading; `None` if no rule matches.
 type Found<'r> = Option<&'r Rc<Rule>>;
 
 fn same(a: Found<'_>, b: Found<'_>) -> bool {
     a.map(Rc::as_ptr) == b.map(Rc::as_ptr)
 }
 
-/// The first rule that matches; where that depends on how headers are read, the one of them that asks
-/// for all that the others ask for, and `None` where there is none.
+/// The first rule that matches. If that depends on how headers are read, the strictest candidate, and
+/// `None` if no candidate is the strictest.
 fn first<'r>(rules: &'r Rules, reading: &Reading<'_>) -> Option<Found<'r>> {
     let mut chosen = None;
     for rule in rules.iter() {
@@ -140,9 +138,8 @@ fn first<'r>(rules: &'r Rules, reading: &Reading<'_>) -> Option<Found<'r>> {
     }
 }
 
-/// Of the rules of two readings, the one that asks for all that the other asks for; `None` where
-/// neither does. A rule that asks for a token and lends no key asks for more than no rule: it opens
-/// nothing.
+/// The stricter of two results; `None` if neither requires everything that the other requires. A rule
+/// that requires a token and lends no key counts as stricter than no rule.
 fn stricter<'r>(a: Found<'r>, b: Found<'r>) -> Option<Found<'r>> {
     let asks = |a: Found<'_>, b: Found<'_>| match (a, b) {
         (Some(a), Some(b)) => a.asks_for_all_of(b),
@@ -156,7 +153,7 @@ fn stricter<'r>(a: Found<'r>, b: Found<'r>) -> Option<Found<'r>> {
     }
 }
 
-/// What a server compares with its hosts: the host alone, or the whole authority.
+/// The readings of a host: without port and final dot, or the whole authority.
 fn hosts<'a>(
     rules: &Rules,
     request: &RequestLine<'a>,
@@ -167,9 +164,9 @@ fn hosts<'a>(
     std::iter::once(host).chain(other.then_some(whole))
 }
 
-/// What a server may take for the method: as it is written, in upper case (methods of HTTP/2 may be
-/// lower case, and some servers fold them), as a header says, or `GET` for `HEAD`. `None` where
-/// headers say several things, or a method that servers echo.
+/// The readings of a method: as written, in upper case (some servers fold the lower-case methods that
+/// HTTP/2 permits), from a header that replaces it, and `GET` for `HEAD`. `None` if several headers
+/// replace it, or one of them names a method that servers echo.
 fn methods<'a>(rules: &Rules, request: &RequestLine<'a>) -> Option<[Option<Cow<'a, [u8]>>; 4]> {
     let given = Cow::Borrowed(request.method);
     if !rules.depends_on_method {
@@ -179,103 +176,43 @@ fn methods<'a>(rules: &Rules, request: &RequestLine<'a>) -> Option<[Option<Cow<'
     let folded = request.method.iter().any(u8::is_ascii_lowercase);
     let (count, named) = request.headers.among(&METHOD_OVERRIDES);
     let named = named.map(<[u8]>::trim_ascii);
-    // Of a list (RFC 9110 §5.3) some servers take the first, and no rule can name the whole.
+    // Some servers read only the first item of a list (RFC 9110 §5.3), and no rule can name a list.
     let several = count > 1 || named.is_some_and(|named| named.contains(&b','));
     let echoed = named.is_some_and(echoes);
     (!several && !echoed).then(|| {
-        // Servers answer HEAD by what they have for GET (RFC 9110 §9.3.2).
+        // Servers answer HEAD with their handler for GET (RFC 9110 §9.3.2).
         let head = (request.method == b"HEAD").then_some(Cow::Borrowed(&b"GET"[..]));
         [Some(given), folded.then(|| upper(request.method)), named.map(upper), head]
     })
 }
 
-/// The readings of a path beside the usual one: few, whatever the path is.
-struct Paths<'a> {
-    others: Vec<OtherPath<'a>>,
-    encoded_slash: bool,
-}
-
-/// A path as some server reads it.
-struct OtherPath<'a> {
-    path: Cow<'a, [u8]>,
-    decoded: bool,
+/// The rule of a request after one more reading of its path; `None` if the request is ambiguous.
+/// `chosen` is the rule so far, `found` that of the usual reading.
+fn judge<'r>(
     why: Why,
-}
-
-/// Why a path is read so.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Why {
-    /// Escapes are compared as they are.
-    Raw,
-    /// Parameters are cut.
-    Parameters,
-    /// Encoded slashes are slashes.
-    Slashes,
-}
-
-impl<'a> Paths<'a> {
-    fn of(path: Option<&'a [u8]>) -> Self {
-        let mut paths = Self { others: Vec::new(), encoded_slash: false };
-        let Some(path) = path.filter(|path| path.iter().any(|byte| matches!(byte, b'%' | b';')))
-        else {
-            return paths;
-        };
-        if path.contains(&b'%') {
-            paths.add(Cow::Borrowed(path), false, Why::Raw);
-        }
-        paths.cut(path, Why::Parameters);
-        if let Some(read) = path::with_slashes(path) {
-            paths.encoded_slash = true;
-            paths.cut(&read, Why::Slashes);
-            paths.add(Cow::Owned(read), true, Why::Slashes);
-        }
-        paths
-    }
-
-    /// Adds the path without its parameters, cut from each segment or from the first on.
-    fn cut(&mut self, path: &[u8], why: Why) {
-        if let Some(bare) = path::without_parameters(path) {
-            self.add(Cow::Owned(bare), true, why);
-        }
-        if let Some(before) = path::before_parameters(path) {
-            self.add(Cow::Owned(before.to_vec()), true, why);
-        }
-    }
-
-    fn add(&mut self, path: Cow<'a, [u8]>, decoded: bool, why: Why) {
-        self.others.push(OtherPath { path, decoded, why });
-    }
-}
-
-impl OtherPath<'_> {
-    /// The rule of a request that had `chosen` so far, and `found` where the path is read as usual;
-    /// `None` where it is ambiguous.
-    fn judge<'r>(
-        &self,
-        rules: &'r Rules,
-        reading: &Reading<'_>,
-        found: Found<'r>,
-        chosen: Found<'r>,
-        strict: bool,
-    ) -> Option<Found<'r>> {
-        let other = match self.why {
-            Why::Raw | Why::Parameters => first(rules, reading)?,
-            // A rule that admits encoded slashes says that they are data. Only one that names the
-            // path in which they are not contradicts it: one for any path always would.
-            Why::Slashes => {
-                let named = rules
-                    .iter()
-                    .find(|rule| rule.fit(reading) != Fit::No && rule.matcher.names_path(reading));
-                match named {
-                    None => return Some(chosen),
-                    named => named,
-                }
+    rules: &'r Rules,
+    reading: &Reading<'_>,
+    found: Found<'r>,
+    chosen: Found<'r>,
+    strict: bool,
+) -> Option<Found<'r>> {
+    let other = match why {
+        Why::Raw | Why::Parameters => first(rules, reading)?,
+        // A rule that admits encoded slashes treats them as data. Only a rule that names the
+        // decoded path contradicts it; a rule for any path would always match.
+        Why::Slashes => {
+            let named = rules
+                .iter()
+                .find(|rule| rule.fit(reading) != Fit::No && rule.matcher.names_path(reading));
+            match named {
+                None => return Some(chosen),
+                named => named,
             }
-        };
-        match self.why {
-            Why::Parameters if strict && !same(other, found) => None,
-            _ => stricter(chosen, other),
         }
+    };
+    match why {
+        Why::Parameters if strict && !same(other, found) => None,
+        _ => stricter(chosen, other),
     }
 }
 

@@ -1,8 +1,14 @@
-//! The compiled configuration: after load there is nothing left to parse.
+//! The compiled configuration. After it has loaded, nothing is left to parse.
+//!
+//! - [`rule`] is one rule, [`rules`] all of them, [`choice`] finds the rule of a request, and
+//!   [`order`] compares two rules by what they ask for.
+//! - [`owned`] names the request headers that only the filter may write.
+//! - [`responses`] says what refusals look like; [`secret`] holds the key lent to an upstream.
 
 pub mod choice;
 mod order;
 pub mod owned;
+mod path_readings;
 pub mod responses;
 pub mod rule;
 pub mod rules;
@@ -19,45 +25,45 @@ use crate::verify::provider::Provider;
 use responses::Responses;
 use rules::Rules;
 
-/// Everything the filter decides by.
+/// Everything that a decision depends on, apart from keys and buckets.
 #[derive(Debug)]
 pub struct Policy {
-    /// Who may issue tokens.
+    /// The configured issuers and their keys.
     pub providers: Vec<Provider>,
     /// Where tokens are looked for.
     pub token: TokenRules,
-    /// First match wins.
+    /// The rules in order; the first that matches applies.
     pub rules: Rules,
-    /// Buckets that rules take from.
+    /// The limits that rules name.
     pub limits: Vec<Rc<Limit>>,
-    /// What a verified request is tagged with.
+    /// The tags that a verified request gets.
     pub tags: Vec<Tag>,
-    /// How refusals look.
+    /// The form of refusals.
     pub responses: Responses,
     /// Which decisions write `wasm.tollgate.*`.
     pub filter_state: FilterState,
-    /// Whether counters are kept.
+    /// Whether the filter keeps counters.
     pub metrics: bool,
-    /// Which engines may verify.
+    /// Which engines may verify signatures.
     pub crypto: Crypto,
-    /// How many verified tokens a worker remembers, and for how long.
+    /// How many verified tokens each worker caches, and for how long.
     pub token_cache: CacheSettings,
-    /// How many identities the store may hold at once.
+    /// The most identities that have buckets at once.
     pub max_identities: u32,
-    /// What happens when the store cannot answer.
+    /// What happens to a request when shared data fails.
     pub failure_mode: FailureMode,
-    /// How much of an address is one caller.
+    /// The prefix lengths by which addresses count as one caller.
     pub client_address: ClientAddress,
-    /// Whether the head of a guarded request waits for the verdict on its body.
+    /// Whether the headers of a guarded request wait for the verdict on its body.
     pub hold_head: bool,
     /// Whether paths with more than one reading are refused.
     pub reject_ambiguous_paths: bool,
-    /// Whether what would be refused passes, by any rule.
+    /// Whether every rule is a dry run: refusals are reported and not carried out.
     pub dry_run: bool,
 }
 
 impl Policy {
-    /// An empty token cache; `seed` is any number that clients cannot know.
+    /// An empty token cache. Clients must not be able to guess `seed`.
     pub fn empty_cache(&self, seed: u64) -> TokenCache {
         TokenCache::new(self.token_cache, seed)
     }
@@ -68,26 +74,26 @@ impl Policy {
 pub enum FilterState {
     /// Every decision.
     All,
-    /// Refusals alone.
+    /// Refusals only.
     Denied,
-    /// None.
+    /// No decision.
     Off,
 }
 
 /// `crypto`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Crypto {
-    /// The host's verifier where its self-test passes, else the module's.
+    /// The host's verifier for each algorithm whose self-test passes, otherwise the module's.
     Auto,
-    /// The module's alone.
+    /// Only the module's.
     Module,
 }
 
-/// `failure_mode`: what our own machinery's failure means for a request.
+/// `failure_mode`: what happens to a request when shared data fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureMode {
-    /// 503 `store_unavailable`.
+    /// It is refused with 503 `store_unavailable`.
     Deny,
-    /// The request passes unlimited.
+    /// It passes without a limit.
     Allow,
 }

@@ -1,4 +1,4 @@
-//! Which of two rules asks for more.
+//! Which of two rules is stricter.
 
 use std::rc::Rc;
 
@@ -7,15 +7,15 @@ use crate::caller::grant::Grant;
 use crate::limit::cost::Cost;
 
 impl Rule {
-    /// Whether nothing passes by the rule without a token.
+    /// Whether the rule passes no request without a token.
     pub(super) fn closes(&self) -> bool {
         self.auth == Auth::Required && !self.dry_run
     }
 
-    /// Whether every request that passes by this rule is one that `other` would surely let pass, and
-    /// gets nothing that `other` would not give it. `false` means "not surely".
+    /// Whether `other` would pass every request that this rule passes, and give it at least as much.
+    /// `false` means "not certain".
     pub(super) fn asks_for_all_of(&self, other: &Self) -> bool {
-        // Every member is named, so that a new one is not forgotten here.
+        // Every member is named, so that adding one is a compile error here.
         let Self {
             name: _,
             matcher: _,
@@ -47,7 +47,7 @@ impl Rule {
     }
 }
 
-/// Whether each alternative of the first list is one of the second; an absent list admits all.
+/// Whether each item of the first list is in the second; an absent list admits everything.
 fn within<T: PartialEq>(list: Option<&[T]>, wide: Option<&[T]>) -> bool {
     match (list, wide) {
         (_, None) => true,

@@ -1,4 +1,4 @@
-//! The request headers that only the filter may write, and the fields that may not come late.
+//! The request headers that only the filter may write, and the trailers that are removed.
 
 use super::Policy;
 use super::rules::Rules;
@@ -9,30 +9,30 @@ use crate::request::method::METHOD_OVERRIDES;
 use crate::request::token_source::Place;
 use crate::template::Part;
 
-/// Headers by which gunicorn, behind a proxy on its own host, takes another path than that of the
-/// request line (`forwarder_headers`). Nobody but a proxy has a use for them.
+/// Headers that replace the path in gunicorn when the proxy runs on the same host
+/// (`forwarder_headers`). Only a proxy has a use for them.
 const PATH_OVERRIDES: [&str; 2] = ["script-name", "path-info"];
 
-/// Headers that say how a body is read.
+/// Headers that decide how a body is parsed.
 const BODY_FORMS: [&str; 2] = ["content-encoding", "content-type"];
 
-/// Headers of this prefix are ours, whatever follows.
+/// All headers with this prefix belong to the filter.
 const RESERVED_PREFIX: &[u8] = b"x-tollgate-";
 
-/// Whether a header is one of `x-tollgate-*`, in any spelling that a server may take for it.
+/// Whether a header is one of `x-tollgate-*`, in any spelling that a server may treat as equal.
 pub(crate) fn is_reserved(name: &[u8]) -> bool {
     name.get(..RESERVED_PREFIX.len()).is_some_and(|prefix| same_name(prefix, RESERVED_PREFIX))
 }
 
-/// The request headers that only the filter may write, in all their spellings: see [`same_name`].
+/// The request headers that only the filter may write, in every spelling (see [`same_name`]).
 ///
-/// They are removed from every request. Of a request's trailers go besides the fields that a decision
-/// was made by: a server that adds trailers to the headers (RFC 9110 §6.5.1) would read what was not
-/// judged.
+/// They are removed from every request. From trailers, the filter also removes every field that a
+/// decision depends on: a server that merges trailers into headers (RFC 9110 §6.5.1) would otherwise
+/// read a value that was never checked.
 ///
-/// A request has none of the keys that rules lend to upstreams either: the proxy sends a request that
-/// it redirects internally through its filters again, with the headers that they wrote, and the
-/// second time it may be for another upstream.
+/// A value equal to a lent key is removed too. After an internal redirect, the proxy runs its filters
+/// again on a request that still carries the headers they wrote, and the new route may lead to
+/// another upstream.
 #[derive(Debug, Default)]
 pub struct OwnedHeaders {
     owned: Names,
@@ -40,8 +40,8 @@ pub struct OwnedHeaders {
     lent: LentKeys,
 }
 
-/// Digests of the keys that rules lend, and their lengths: most values are passed over by those. What
-/// a caller sends is never compared with a key itself, which would take longer the more of it is right.
+/// Digests and lengths of the lent keys. The length rules most values out. A value is compared by its
+/// digest, because the time to compare it with the key itself would depend on how much of it matches.
 #[derive(Debug, Default)]
 struct LentKeys {
     digests: Vec<[u8; 32]>,
@@ -63,8 +63,8 @@ impl LentKeys {
     }
 }
 
-/// The items in their order, each once. They are inserted one by one: each type that the standard
-/// library sorts adds 10 KB to the module, and these are few and sorted at load alone.
+/// The items in order, without duplicates. Inserted one by one, because each type that the standard
+/// library sorts adds 10 KB to the module, and these lists are short and built only at load.
 fn sorted<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
     let mut list = Vec::new();
     for item in items {
@@ -75,11 +75,11 @@ fn sorted<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
     list
 }
 
-/// Folded names, and which lengths they have: most headers of a request are passed over by that.
+/// Folded names and the set of their lengths, which rules most headers out.
 #[derive(Debug, Default)]
 struct Names {
     list: Vec<Vec<u8>>,
-    /// Bit `n` is set where a name has `n` bytes; the last bit stands for all longer ones.
+    /// Bit `n` is set if a name has `n` bytes; the last bit stands for all longer ones.
     lengths: u64,
 }
 
@@ -102,7 +102,7 @@ impl Names {
 }
 
 impl OwnedHeaders {
-    /// Those of a policy: the headers that tags name, and `x-tollgate-*`.
+    /// Collects the names that a policy writes and those that its decisions depend on.
     pub fn of(policy: &Policy) -> Self {
         let owned = policy.tags.iter().filter_map(|tag| tag.header.as_deref());
         let places = policy.token.from.iter().filter_map(Place::field);
@@ -127,25 +127,24 @@ impl OwnedHeaders {
         Self { owned, judged, lent: LentKeys::of(&policy.rules) }
     }
 
-    /// Whether a header of the request has one of our names in any spelling.
+    /// Whether only the filter may write this header.
     pub fn owns(&self, name: &[u8]) -> bool {
         is_reserved(name) || self.owned.have(name)
     }
 
-    /// The names, as received, of the headers that must go before anything else is written.
+    /// The names, as received, of the headers to remove before any other is written.
     pub fn to_strip<'a>(&'a self, headers: &'a Headers) -> impl Iterator<Item = &'a [u8]> {
         let goes = |(name, value): &(&[u8], &[u8])| self.owns(name) || self.lent.have(name, value);
         headers.iter().filter(goes).map(|(name, _)| name)
     }
 
-    /// The headers without those, as the upstream would get them: what it does not see is not there
-    /// for the judgement either.
+    /// The headers without those: decisions are made by the headers that the upstream gets.
     pub fn stripped(&self, headers: &Headers) -> Headers {
         let gone: Vec<&[u8]> = self.to_strip(headers).collect();
         headers.without(|name| gone.contains(&name))
     }
 
-    /// The names, as received, of the trailers that must go.
+    /// The names, as received, of the trailers to remove.
     pub fn to_strip_late<'a>(&'a self, trailers: &'a Headers) -> impl Iterator<Item = &'a [u8]> {
         let goes = |name: &&[u8]| self.owns(name) || self.judged.have(name);
         trailers.iter().map(|(name, _)| name).filter(goes)

@@ -1,4 +1,4 @@
-//! One entry of `rules`: which requests it is for, and what it asks of them.
+//! One entry of `rules`: which requests it matches, and what it requires of them.
 
 use std::rc::Rc;
 
@@ -16,45 +16,45 @@ use crate::request::method::echoes;
 pub struct Rule {
     /// The label in metrics, filter state and logs.
     pub name: String,
-    /// Which requests it is for.
+    /// Which requests it matches.
     pub matcher: Matcher,
-    /// Whether a token is needed.
+    /// Whether a token is required.
     pub auth: Auth,
-    /// Indexes into `Policy::providers`; `None`: all.
+    /// Indexes into `Policy::providers`; `None` admits all.
     pub providers: Option<Vec<usize>>,
-    /// The same number for rules of one policy that admit the same providers.
+    /// Equal for rules of one policy that admit the same providers; set by [`super::rules::Rules`].
     pub provider_class: u32,
-    /// All of these must have tokens.
+    /// The limits; the bucket of each must have tokens left.
     pub limits: Vec<Rc<Limit>>,
-    /// How many tokens a request takes.
+    /// How many bucket tokens a request takes.
     pub cost: Cost,
-    /// How many requests of one identity may be in flight; `None`: any number.
+    /// The most requests of one identity in flight; `None` is no bound.
     pub concurrency: Option<u32>,
-    /// What is asked of the body, and what counts its rows.
+    /// The requirements on the body, and where its rows are counted.
     pub payload: Option<Guard>,
-    /// What the claims must hold, any entry; `None`: any valid token.
+    /// Grants, one of which the claims must hold; `None` admits any valid token.
     pub allow: Option<Vec<Grant>>,
-    /// The authorization header that the upstream gets in place of the caller's.
+    /// The `authorization` that the upstream gets instead of the caller's.
     pub upstream_authorization: Option<HeaderSecret>,
-    /// Whether what it would refuse passes.
+    /// Whether refusals by this rule are reported and not carried out.
     pub dry_run: bool,
 }
 
 /// `auth`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Auth {
-    /// A valid token or a refusal.
+    /// A request without a valid token is refused.
     Required,
-    /// A valid token or none; a bad one is refused.
+    /// A request without a token passes; an invalid token is refused.
     Optional,
-    /// Tokens are not looked at.
+    /// Tokens are ignored.
     None,
 }
 
 impl Rule {
-    /// How the request fits. A rule that opens the way without a token asks for a request that names
-    /// a host and a path: `CONNECT`, `OPTIONS *` and HTTP/1.0 without a host pass no such rule, even
-    /// if it asks for neither.
+    /// How surely the rule matches. A rule that passes requests without a token matches only requests
+    /// that name a host and a path, so `CONNECT`, `OPTIONS *` and HTTP/1.0 without a host never pass
+    /// such a rule, even if it names neither.
     pub(super) fn fit(&self, request: &Reading<'_>) -> Fit {
         let whole =
             request.path.is_some_and(|path| path.starts_with(b"/")) && request.host.is_some();
@@ -64,8 +64,8 @@ impl Rule {
         }
     }
 
-    /// Whether a request may use this method by the rule. A rule must name a method that
-    /// [`echoes`], and lend no key.
+    /// Whether the rule admits this method. A method that [`echoes`] must be named by the rule, and
+    /// the rule must not lend a key.
     pub fn admits_method(&self, method: &[u8]) -> bool {
         let named = || self.matcher.names_method(method) && self.upstream_authorization.is_none();
         !echoes(method) || named()

@@ -1,22 +1,23 @@
-//! All rules of a policy, and what follows from all of them together.
+//! All rules of a policy, and the facts about them that are computed once at load.
 
 use std::ops::Deref;
 use std::rc::Rc;
 
 use super::rule::Rule;
 
-/// The rules in their order: the first that matches a request applies.
+/// The rules in order; the first that matches a request applies.
 #[derive(Debug, Default)]
 pub struct Rules {
     list: Vec<Rc<Rule>>,
-    /// Whether a rule names hosts, so that the readings of an authority can differ.
+    /// Whether any rule names hosts. If none does, all readings of an authority lead to one rule.
     pub(super) names_hosts: bool,
-    /// Whether a rule names methods, or lends a key that a method could echo.
+    /// Whether any rule names methods or lends a key, which `TRACE` would echo. If none does, the
+    /// method cannot change the rule.
     pub(super) depends_on_method: bool,
 }
 
 impl Rules {
-    /// Takes the rules of a configuration.
+    /// Compiles what follows from the whole list.
     pub fn new(mut rules: Vec<Rule>) -> Self {
         let class = |rule: &Rule| rules.iter().position(|other| other.providers == rule.providers);
         let classes: Vec<_> = rules.iter().map(class).collect();

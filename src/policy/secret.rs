@@ -1,19 +1,19 @@
-//! The key that a rule lends to its upstream.
+//! The credential that a rule lends to its upstream.
 
-/// The header of [`super::rule::Rule::upstream_authorization`].
+/// The header that carries [`super::rule::Rule::upstream_authorization`].
 pub const LENT_HEADER: &str = "authorization";
 
-/// The value of a header that nobody but the upstream may see; it does not print.
+/// A header value that only the upstream may see. `Debug` does not print it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct HeaderSecret(String);
 
 impl HeaderSecret {
-    /// Takes a value that a header can carry.
+    /// Wraps a value that is valid in a header.
     pub fn new(value: String) -> Self {
         Self(value)
     }
 
-    /// The value, for the header alone.
+    /// The value, to be written to the header and nowhere else.
     pub fn expose(&self) -> &str {
         &self.0
     }
