@@ -10,11 +10,11 @@
 //! - [`candidates`]: the keys that may have signed a token, and how many of them are tried
 //! - [`rsa`]: RSA in the module · [`host`]: the proxy's own arithmetic, after a self-test · `der`: what it reads
 //! - [`issuer`]: whose token it is, tenants, Entra ID's extra rules
-//! - `attempt`: the providers that share an issuer, one after the other
+//! - `outcome`: the providers that share an issuer, one after the other
 //! - [`claims`], [`date`]: what is judged after the signature · [`error`]: why a token is refused
 
 pub mod algorithm;
-mod attempt;
+mod outcome;
 pub mod base64url;
 pub mod candidates;
 pub mod claims;
@@ -35,8 +35,8 @@ pub mod token;
 
 use serde_json::{Map, Value};
 
-use self::attempt::Furthest;
-pub use self::attempt::{Accepted, Attempt};
+use self::outcome::Furthest;
+pub use self::outcome::{Accepted, Attempt};
 pub use self::candidates::Candidates;
 use self::candidates::Signer;
 use self::claims::Draft;
