@@ -15,9 +15,7 @@ use tollgate::caller::cache::Known;
 use tollgate::caller::principal::{Caller, Principal};
 use tollgate::policy::Policy;
 use tollgate::verify::algorithm::Algorithm;
-use tollgate::verify::candidates::Budget;
-use tollgate::verify::engine::{Engine, ModuleEngine};
-use tollgate::verify::jwk::Key;
+use tollgate::verify::engine::{Budget, Engine, ModuleEngine, Signed};
 use tollgate::verify::keyset::KeySet;
 use tollgate::verify::provider::KeysFrom;
 use tollgate::verify::{Accepted, Failure, Keys, Verifier};
@@ -30,19 +28,8 @@ impl Engine for AsProxy {
         ModuleEngine.supports(algorithm)
     }
 
-    fn verify(&self, key: &Key, algorithm: Algorithm, input: &[u8], signature: &[u8]) -> bool {
-        ModuleEngine.verify(key, algorithm, input, signature)
-    }
-
-    fn check(
-        &self,
-        _: &mut Budget,
-        key: &Key,
-        algorithm: Algorithm,
-        input: &[u8],
-        signature: &[u8],
-    ) -> Option<bool> {
-        Some(self.verify(key, algorithm, input, signature))
+    fn check(&self, _: &mut Budget, signed: Signed<'_>) -> Option<bool> {
+        ModuleEngine.check(&mut Budget::default(), signed)
     }
 }
 

@@ -10,7 +10,7 @@ use jwt_simple::prelude::*;
 use serde_json::{Value, json};
 use tollgate::verify::algorithm::{Algorithm, AlgorithmSet};
 use tollgate::verify::base64url::{decode, encode};
-use tollgate::verify::engine::{Engine, ModuleEngine};
+use tollgate::verify::engine::ModuleEngine;
 use tollgate::verify::keyset::{KeyError, KeySet, KeySetError, SecretKeys};
 use tollgate::verify::provider::{Audiences, Bind, Issuer, KeysFrom, Provider, Tenants, TokenUse};
 use tollgate::verify::{Claims, Keys, Verifier, VerifyError, json as strict};
@@ -40,7 +40,7 @@ fn key_set(mut jwk: Value) -> Result<KeySet, KeyError> {
 
 fn engine_says(keys: &KeySet, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
     let mut candidates = keys.iter().filter(|key| key.fits(algorithm));
-    candidates.any(|key| ModuleEngine.verify(key, algorithm, message, signature))
+    candidates.any(|key| key.verify(algorithm, message, signature))
 }
 
 /// The engine's word on a compact JWS whose payload need not be claims.

@@ -15,10 +15,8 @@ use support::mint::{self, Signer};
 use tollgate::config;
 use tollgate::policy::Policy;
 use tollgate::verify::algorithm::{Algorithm, Family};
-use tollgate::verify::candidates::Budget;
-use tollgate::verify::engine::{Engine, ModuleEngine};
+use tollgate::verify::engine::{Budget, Engine, ModuleEngine, Signed};
 use tollgate::verify::host::OFFERED;
-use tollgate::verify::jwk::Key;
 use tollgate::verify::{Claims, Failure};
 
 /// What the proxy says of each signature that it is asked about.
@@ -60,29 +58,20 @@ impl Engine for Counting {
         true
     }
 
-    fn verify(&self, _: &Key, algorithm: Algorithm, _: &[u8], _: &[u8]) -> bool {
-        let hash = algorithm.family() == Family::Secret;
-        let count = if hash { &self.hashes } else { &self.module };
-        count.set(count.get() + 1);
-        self.good
-    }
-
-    fn check(
-        &self,
-        budget: &mut Budget,
-        key: &Key,
-        algorithm: Algorithm,
-        input: &[u8],
-        signature: &[u8],
-    ) -> Option<bool> {
+    fn check(&self, budget: &mut Budget, signed: Signed<'_>) -> Option<bool> {
+        let algorithm = signed.algorithm;
         if self.proxy != Proxy::Absent && OFFERED.contains(&algorithm) {
             self.host.set(self.host.get() + 1);
             if self.proxy == Proxy::Answers {
                 return Some(self.good);
             }
         }
-        let may = budget.take_in_module(algorithm);
-        may.then(|| self.verify(key, algorithm, input, signature))
+        budget.take_in_module(algorithm).then(|| {
+            let hash = algorithm.family() == Family::Secret;
+            let count = if hash { &self.hashes } else { &self.module };
+            count.set(count.get() + 1);
+            self.good
+        })
     }
 }
 

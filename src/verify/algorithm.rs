@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A value of the `alg` header that this crate knows. `none` is not among them, in any spelling.
+/// A supported value of the `alg` header. `none` is not supported, in any spelling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Algorithm {
@@ -22,12 +22,11 @@ pub enum Algorithm {
     Es256,
     /// ECDSA on P-384 with SHA-384.
     Es384,
-    /// ECDSA on P-521 with SHA-512: in the host alone.
+    /// ECDSA on P-521 with SHA-512; only the host can verify it.
     Es512,
     /// ECDSA on secp256k1 with SHA-256 (RFC 8812 §3.2).
     Es256k,
-    /// Ed25519, under its names `EdDSA` (RFC 8037 §3.1) and `Ed25519` (RFC 9864 §2.2). Ed448 is not
-    /// supported.
+    /// Ed25519, named `EdDSA` (RFC 8037 §3.1) or `Ed25519` (RFC 9864 §2.2). Ed448 is not supported.
     EdDsa,
     /// HMAC with SHA-256.
     Hs256,
@@ -37,7 +36,7 @@ pub enum Algorithm {
     Hs512,
 }
 
-/// What kind of key an algorithm needs. It follows from `kty` and `crv`, never from a token.
+/// The kind of key that an algorithm needs. It follows from `kty` and `crv`, never from a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Family {
     /// `kty: RSA`.
@@ -83,8 +82,8 @@ impl Algorithm {
         Self::ALL.into_iter().find(|algorithm| algorithm.name().as_bytes() == name)
     }
 
-    /// The name in the IANA registry "JSON Web Signature and Encryption Algorithms"; of the two for
-    /// Ed25519 the older one.
+    /// The name in the IANA registry "JSON Web Signature and Encryption Algorithms"; for Ed25519 the
+    /// older of its two names.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Rs256 => "RS256",
@@ -104,7 +103,7 @@ impl Algorithm {
         }
     }
 
-    /// The kind of key that it needs.
+    /// The kind of key that the algorithm needs.
     pub const fn family(self) -> Family {
         match self {
             Self::Rs256 | Self::Rs384 | Self::Rs512 => Family::Rsa,
@@ -118,12 +117,13 @@ impl Algorithm {
         }
     }
 
-    /// Whether it is RSASSA-PSS (RFC 7518 §3.5).
+    /// Whether the algorithm is RSASSA-PSS (RFC 7518 §3.5).
     pub const fn is_pss(self) -> bool {
         matches!(self, Self::Ps256 | Self::Ps384 | Self::Ps512)
     }
 
-    /// The least length of a secret, bytes: that of the hash (RFC 7518 §3.2). Zero for the others.
+    /// The minimum length of a secret in bytes: the length of the hash (RFC 7518 §3.2). Zero for
+    /// algorithms without a secret.
     pub const fn least_secret(self) -> usize {
         match self {
             Self::Hs256 => 32,
@@ -149,25 +149,26 @@ impl fmt::Display for Algorithm {
 pub struct AlgorithmSet(u16);
 
 impl AlgorithmSet {
-    /// The set of none.
+    /// The empty set.
     pub const EMPTY: Self = Self(0);
 
-    /// All that verify with a public key: what a provider admits when it names none (PSS only for
-    /// keys that name it). HMAC is never admitted unasked, lest a public key serve as a secret (CVE-2017-11424).
+    /// All algorithms with a public key: the default of a provider (PSS only with keys that name
+    /// it). HMAC must be configured, so that a public key never serves as a secret
+    /// (CVE-2017-11424).
     pub const ASYMMETRIC: Self =
         Self(!(Algorithm::Hs256.bit() | Algorithm::Hs384.bit() | Algorithm::Hs512.bit()) & 0x3fff);
 
-    /// Adds one.
+    /// Adds an algorithm.
     pub const fn insert(&mut self, algorithm: Algorithm) {
         self.0 |= algorithm.bit();
     }
 
-    /// Whether it is in.
+    /// Whether the set contains the algorithm.
     pub const fn contains(self, algorithm: Algorithm) -> bool {
         self.0 & algorithm.bit() != 0
     }
 
-    /// Those that are in, in the order of the enum.
+    /// The algorithms of the set, in the order of the enum.
     pub fn iter(self) -> impl Iterator<Item = Algorithm> {
         Algorithm::ALL.into_iter().filter(move |algorithm| self.contains(*algorithm))
     }

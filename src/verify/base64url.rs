@@ -1,11 +1,11 @@
-//! base64url as RFC 7515 §2 has it: no padding, and exactly one spelling of each byte string.
+//! base64url as in RFC 7515 §2: no padding, and exactly one encoding of each byte string.
 
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-/// Refuses `=`, and refuses bits left over in the last character: a token with a second spelling
-/// would pass every check and slip past anything keyed by the first (RFC 4648 §3.5).
+/// Refuses `=`, and unused bits in the last character that are not zero (RFC 4648 §3.5). Otherwise
+/// a second encoding of a revoked token would pass every check and escape a list of tokens.
 const STRICT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::URL_SAFE,
     GeneralPurposeConfig::new()
@@ -14,13 +14,13 @@ const STRICT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::RequireNone),
 );
 
-/// The bytes that `text` spells, or `None` if it is not their one spelling. Allocates three
-/// quarters of the text's length: callers bound that first.
+/// Decodes `text`; `None` if it is not canonical. Allocates three quarters of the length of `text`,
+/// which the caller bounds first.
 pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
     STRICT.decode(text).ok()
 }
 
-/// The one spelling of `bytes`.
+/// Encodes `bytes`.
 pub fn encode(bytes: &[u8]) -> String {
     STRICT.encode(bytes)
 }

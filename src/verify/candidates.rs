@@ -1,60 +1,35 @@
-//! The keys that may have signed a token, and how many of them are tried on one request.
+//! The keys that may have signed a token, and how many of them one request tries.
 
-use super::VerifyError;
-use super::algorithm::{Algorithm, Family};
-use super::engine::Engine;
+use super::algorithm::Algorithm;
+use super::error::VerifyError;
 use super::header::Header;
 use super::issuer::{self, IssuerMatch};
 use super::jwk::Key;
 use super::keyset::KeySet;
-use super::token::Token;
-use crate::verify::provider::Provider;
+use super::provider::Provider;
 
-/// The most keys that are tried on one request, those of all its providers together: where more may
-/// have signed a token, none is.
+/// The maximum number of keys that one request tries, over all its providers. If more may have signed
+/// the token, none is tried.
 pub const MAX_KEYS: usize = 2;
 
-/// What the signatures of one request may still cost.
-///
-/// The proxy takes tens of microseconds for most signatures. The module takes up to 3 ms (ES384), so
-/// that one check alone stays below a hundred requests without a token.
-#[derive(Debug)]
-pub struct Budget {
-    module: bool,
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self { module: true }
-    }
-}
-
-impl Budget {
-    /// Whether the module may check one more signature of `algorithm`, which counts if it may. An
-    /// HMAC costs no more than the hash of the token and is not counted.
-    pub fn take_in_module(&mut self, algorithm: Algorithm) -> bool {
-        algorithm.family() == Family::Secret || std::mem::take(&mut self.module)
-    }
-}
-
-/// The keys of one or several sets that may have signed a token, each once.
+/// The keys of one or several sets that may have signed a token, without duplicates.
 #[derive(Default)]
 pub struct Candidates<'k> {
-    /// Those that the token names, at most one more than are tried.
+    /// The keys that the token names, at most one more than [`MAX_KEYS`].
     named: Vec<&'k Key>,
-    /// The others: those without a name, or all that fit where the token names none. At most one
-    /// more than are tried.
+    /// The others: keys without a name, or all keys that fit if the token names none; at most one
+    /// more than [`MAX_KEYS`].
     others: Vec<&'k Key>,
 }
 
 impl<'k> Candidates<'k> {
     /// The keys of a provider's set that may have signed a token with this header. A `kid` is a hint
-    /// (RFC 7515 §4.1.4), so that keys without one are candidates whatever the token says.
+    /// (RFC 7515 §4.1.4), so that keys without one are always candidates.
     ///
     /// # Errors
-    /// `KeyUnknown` where no key has the name or fits; `KeySkipped` where the one of that name is not
-    /// used; `AlgorithmNotAllowed` where it is for another algorithm; `IssuerNotAllowed` where it is
-    /// another issuer's.
+    /// `KeyUnknown` if no key has the name or fits; `KeySkipped` if the key of that name is not used;
+    /// `AlgorithmNotAllowed` if it is for another algorithm; `IssuerNotAllowed` if it is for another
+    /// issuer.
     pub fn of(
         keys: &'k KeySet,
         provider: &Provider,
@@ -102,24 +77,29 @@ impl<'k> Candidates<'k> {
         }
     }
 
-    /// How many they are; of more than are tried, not all.
+    /// The number of candidates; more than [`MAX_KEYS`] are not all counted.
     pub fn count(&self) -> usize {
         self.named.len().saturating_add(self.others.len())
     }
 
-    fn iter(&self) -> impl Iterator<Item = &'k Key> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &'k Key> {
         self.named.iter().chain(&self.others).copied()
     }
 
-    /// Adds those of another set.
-    fn extend(&mut self, other: &Self) {
+    /// The candidates that rank highest: the named ones, else the others.
+    pub(super) fn first(&self) -> &[&'k Key] {
+        if self.named.is_empty() { &self.others } else { &self.named }
+    }
+
+    /// Adds the candidates of another set.
+    pub(super) fn extend(&mut self, other: &Self) {
         other.named.iter().for_each(|key| self.push(key, true));
         other.others.iter().for_each(|key| self.push(key, false));
     }
 
-    /// Those that are tried, in their order. Where the token names a key, the others are tried only
-    /// as far as there is room for all.
-    fn tried(&self) -> impl Iterator<Item = &'k Key> {
+    /// The keys that are tried, in order. If the token names a key, the others are tried only if all
+    /// keys together are within the bound.
+    pub(super) fn tried(&self) -> impl Iterator<Item = &'k Key> {
         let named = if self.named.len() > MAX_KEYS { &[][..] } else { &self.named[..] };
         let room = match self.named.is_empty() {
             true => self.others.len() <= MAX_KEYS,
@@ -130,64 +110,10 @@ impl<'k> Candidates<'k> {
     }
 }
 
-/// PSS costs the module the most, and Envoy's verifier does not know it. So it is used with a key
-/// that says so, or where the configuration does.
+/// PSS is the most expensive algorithm in the module, and Envoy's verifier does not support it.
+/// Therefore the key or the configuration must name it.
 fn may_use(provider: &Provider, key: &Key, algorithm: Algorithm) -> bool {
     !algorithm.is_pss() || provider.algorithms.is_some() || key.names_algorithm()
-}
-
-/// Which key signed a token, and which ones did not.
-pub(super) struct Signer<'k> {
-    good: Option<&'k Key>,
-    bad: Vec<&'k Key>,
-}
-
-impl<'k> Signer<'k> {
-    /// Tries the candidates of all providers together: a key that two of them have is tried once.
-    pub(super) fn find<'c>(
-        all: impl Iterator<Item = &'c Candidates<'k>>,
-        engine: &dyn Engine,
-        algorithm: Algorithm,
-        token: &Token<'_>,
-        signature: &[u8],
-    ) -> Self
-    where
-        'k: 'c,
-    {
-        let mut candidates = Candidates::default();
-        all.for_each(|of_one| candidates.extend(of_one));
-        let mut budget = Budget::default();
-        let mut bad = Vec::new();
-        for key in candidates.tried() {
-            let signed = token.signing_input();
-            match engine.check(&mut budget, key, algorithm, signed, signature) {
-                Some(true) => return Self { good: Some(key), bad },
-                Some(false) => bad.push(key),
-                None => break,
-            }
-        }
-        Self { good: None, bad }
-    }
-
-    /// The key among a provider's candidates that signed the token.
-    ///
-    /// # Errors
-    /// `SignatureInvalid`; `TooManyKeys` where a key that is as good a candidate was not tried.
-    pub(super) fn among(&self, candidates: &Candidates<'k>) -> Result<&'k Key, VerifyError> {
-        if let Some(good) = self.good {
-            let own = candidates.iter().find(|key| key.is_same(good));
-            return own.ok_or(VerifyError::SignatureInvalid);
-        }
-        let first = match candidates.named.is_empty() {
-            true => &candidates.others,
-            false => &candidates.named,
-        };
-        let was_tried = |key: &&Key| self.bad.iter().any(|bad| bad.is_same(key));
-        match first.iter().all(was_tried) {
-            true => Err(VerifyError::SignatureInvalid),
-            false => Err(VerifyError::TooManyKeys),
-        }
-    }
 }
 
 #[cfg(test)]

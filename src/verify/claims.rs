@@ -1,17 +1,19 @@
-//! Claims whose signature was verified and whose content was judged.
+//! Claims whose signature was verified and whose content was checked.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::VerifyError;
+use super::checks;
 use super::date::{NumericDate, seconds};
+use super::error::VerifyError;
 use super::issuer::{self, IssuerMatch};
+use super::provider::Provider;
+use super::value::{is_exact, scalar, step};
 use crate::template::{ClaimRef, PartValue};
-use crate::verify::provider::{Audiences, Provider, TokenUse};
 
-/// The claims of a token that passed every check. There is no other way to get one, and no copy.
+/// The claims of a token that passed every check. Only the verifier creates them, and they cannot
+/// be cloned.
 pub struct Claims {
     provider: usize,
     kid: Option<String>,
@@ -19,9 +21,13 @@ pub struct Claims {
     dates: Dates,
 }
 
-/// The claims of a token whose signature verified and which was refused all the same. They name the
-/// caller in the telemetry of the denial; no principal is made of them.
+/// The claims of a refused token whose signature is good. They name the caller in the telemetry of
+/// the denial; a principal is never made from them.
 pub struct RefusedClaims(Claims);
+
+/// Claims of which only the signature is verified. The verifier turns them into [`Claims`], or back
+/// into a payload for the next provider of the issuer.
+pub(super) struct Draft(Claims);
 
 #[derive(Default)]
 struct Dates {
@@ -31,7 +37,7 @@ struct Dates {
 }
 
 impl Claims {
-    /// What a verified signature vouches for: a draft to be judged. Only the verifier calls it.
+    /// The payload of a token whose signature was verified. Only the verifier calls this.
     pub(super) fn signed(provider: usize, kid: Option<&str>, members: Map<String, Value>) -> Draft {
         let kid = kid.map(str::to_owned);
         Draft(Self { provider, kid, members, dates: Dates::default() })
@@ -47,8 +53,8 @@ impl Claims {
         self.kid.as_deref()
     }
 
-    /// The first moment, in nanoseconds since the Unix epoch, at which [`Self::check_times`] calls
-    /// them expired; `None` if they never are.
+    /// The first time, in nanoseconds since the Unix epoch, at which [`Self::check_times`] reports
+    /// them as expired; `None` if they never expire.
     pub fn expires(&self, provider: &Provider) -> Option<u64> {
         let end = self.dates.exp?.nanos().saturating_add(seconds(provider.clock_skew));
         Some(u64::try_from(end.max(0)).unwrap_or(u64::MAX))
@@ -70,9 +76,9 @@ impl Claims {
         }
     }
 
-    /// What a claim fills a template with: a string as it is, a number or boolean printed, an array
-    /// of those as a list. Objects, null and arrays with anything else in them have no value, and
-    /// neither has a number that a double no longer holds exactly.
+    /// The value of a claim in a template: a string as it is, a number or boolean as text, an array
+    /// of those as a list. Objects, null, other arrays and numbers that a double does not hold
+    /// exactly have no value.
     pub fn part(&self, claim: &ClaimRef) -> Option<PartValue<'_>> {
         match self.named(claim)? {
             Value::Array(items) => {
@@ -82,8 +88,8 @@ impl Claims {
         }
     }
 
-    /// What a claim fills an identity with: no list, and no number above 2^53, because parsers differ
-    /// on which of two such numbers they read (RFC 8259 §6).
+    /// The value of a claim in an identity: no lists, and no numbers above 2^53, because parsers
+    /// disagree on the value of such numbers (RFC 8259 §6).
     pub fn identity_part(&self, claim: &ClaimRef) -> Option<PartValue<'_>> {
         match self.named(claim)? {
             Value::Number(number) if !is_exact(number) => None,
@@ -91,7 +97,8 @@ impl Claims {
         }
     }
 
-    /// The value of a claim; of a refused token, a subject that is no string has none.
+    /// The value of a claim. A subject that is not a string, which only a refused token can have,
+    /// has no value.
     fn named(&self, claim: &ClaimRef) -> Option<&Value> {
         let is_subject = match claim {
             ClaimRef::Name(name) => name == "sub",
@@ -100,8 +107,11 @@ impl Claims {
         self.get(claim).filter(|value| !is_subject || value.is_string())
     }
 
-    /// Judges the times alone, `now` in nanoseconds since the Unix epoch. Called at each use of
-    /// remembered claims too: verified once does not mean valid now.
+    /// Checks the times alone, at `now` in nanoseconds since the Unix epoch. Cached claims are
+    /// checked again on every use, because a verified token expires.
+    ///
+    /// # Errors
+    /// `Expired`, `NotYetValid`, `IssuedInFuture`, `LifetimeTooLong`, `ClaimMissing`.
     pub fn check_times(&self, provider: &Provider, now: u64) -> Result<(), VerifyError> {
         let Dates { exp, nbf, iat } = &self.dates;
         let now = i128::from(now);
@@ -123,7 +133,7 @@ impl Claims {
         if let Some(most) = provider.max_lifetime {
             let exp = exp.ok_or(VerifyError::ClaimMissing("exp"))?;
             let iat = iat.ok_or(VerifyError::ClaimMissing("iat"))?;
-            // Before 1970 it says nothing of when the token was issued, so that the lifetime is open.
+            // An `iat` before 1970 was never set, so that the lifetime is unknown.
             let dated = iat.nanos() >= 0;
             if !dated || exp.nanos().saturating_sub(iat.nanos()) > seconds(most) {
                 return Err(VerifyError::LifetimeTooLong);
@@ -133,12 +143,8 @@ impl Claims {
     }
 }
 
-/// Claims of which the signature alone is verified. The verifier turns them into [`Claims`], or back
-/// into members for the next provider of the issuer.
-pub(super) struct Draft(Claims);
-
 impl Draft {
-    /// Judges what a good signature leaves open: tenant, audience, times, types, use.
+    /// Makes all checks that follow the signature: tenant, audience, times, types, use.
     pub(super) fn judge(
         mut self,
         provider: &Provider,
@@ -159,23 +165,23 @@ impl Draft {
     ) -> Result<(), VerifyError> {
         let Claims { members, dates, .. } = &mut self.0;
         issuer::check(provider, matched, members)?;
-        check_audience(provider, members)?;
+        checks::audience(provider, members)?;
         *dates = Dates {
             exp: NumericDate::claim(members, "exp")?,
             nbf: NumericDate::claim(members, "nbf")?,
             iat: NumericDate::claim(members, "iat")?,
         };
         self.0.check_times(provider, now)?;
-        check_names(&self.0.members)?;
-        check_use(provider, &self.0.members)
+        checks::names(&self.0.members)?;
+        checks::token_use(provider, &self.0.members)
     }
 
-    /// Claims that were judged and not taken after all.
+    /// Claims that passed the checks and were refused afterwards.
     pub(super) fn of(claims: Claims) -> Self {
         Self(claims)
     }
 
-    /// The payload, to be judged by another provider.
+    /// The payload, for the checks of another provider.
     pub(super) fn into_members(self) -> Map<String, Value> {
         self.0.members
     }
@@ -187,13 +193,13 @@ impl Draft {
 }
 
 impl RefusedClaims {
-    /// The claims, for what names the caller. Nothing that admits takes a reference.
+    /// The claims, to name the caller. Nothing that admits a caller accepts `RefusedClaims`.
     pub(crate) fn claims(&self) -> &Claims {
         &self.0
     }
 }
 
-/// Says nothing of the claims: they are personal data.
+/// Prints no claim: claims are personal data.
 impl fmt::Debug for Claims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Claims").field("provider", &self.provider).finish_non_exhaustive()
@@ -203,88 +209,5 @@ impl fmt::Debug for Claims {
 impl fmt::Debug for RefusedClaims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RefusedClaims").field("provider", &self.0.provider).finish_non_exhaustive()
-    }
-}
-
-/// RFC 6901 §4: a member of an object, or the item of an array by its index without leading zeros.
-fn step<'v>(value: &'v Value, token: &str) -> Option<&'v Value> {
-    match value {
-        Value::Object(members) => members.get(token),
-        Value::Array(items) => {
-            let digits = token.bytes().all(|byte| byte.is_ascii_digit());
-            let canonical = token == "0" || !token.starts_with('0');
-            if digits && canonical { items.get(token.parse::<usize>().ok()?) } else { None }
-        }
-        _ => None,
-    }
-}
-
-/// Whether a number is one that a double tells from its neighbours: up to 2^53 for whole numbers,
-/// below it for what was read as a double.
-fn is_exact(number: &serde_json::Number) -> bool {
-    const EXACT: u64 = 1 << 53;
-    let whole = number.as_u64().or_else(|| number.as_i64().map(i64::unsigned_abs));
-    let double = |n: f64| n.abs() < 9_007_199_254_740_992.0;
-    whole.map_or_else(|| number.as_f64().is_some_and(double), |n| n <= EXACT)
-}
-
-fn scalar(value: &Value) -> Option<Cow<'_, str>> {
-    match value {
-        Value::String(text) => Some(Cow::Borrowed(text)),
-        // Several numbers of the token were read as this one.
-        Value::Number(number) if number.is_f64() && !is_exact(number) => None,
-        Value::Number(number) => Some(Cow::Owned(number.to_string())),
-        Value::Bool(true) => Some(Cow::Borrowed("true")),
-        Value::Bool(false) => Some(Cow::Borrowed("false")),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-    }
-}
-
-/// RFC 7519 §4.1.3: `aud` is one string or an array of them, and one must be ours.
-fn check_audience(provider: &Provider, claims: &Map<String, Value>) -> Result<(), VerifyError> {
-    let Audiences::Only(ours) = &provider.audiences else { return Ok(()) };
-    let is_ours = |aud: &str| {
-        ours.iter().any(|own| match provider.entra {
-            true => issuer::same_application(own, aud),
-            false => own == aud,
-        })
-    };
-    let found = match claims.get("aud") {
-        None => return Err(VerifyError::ClaimMissing("aud")),
-        Some(Value::String(aud)) => is_ours(aud),
-        Some(Value::Array(items)) => {
-            let strings: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
-            let strings = strings.ok_or(VerifyError::ClaimMalformed("aud"))?;
-            strings.into_iter().any(is_ours)
-        }
-        Some(_) => return Err(VerifyError::ClaimMalformed("aud")),
-    };
-    if found { Ok(()) } else { Err(VerifyError::AudienceMismatch) }
-}
-
-/// The subject and the names of a token are strings (RFC 7519 §4.1.2, §4.1.7; `uti` is Entra ID's
-/// `jti`): another type must not become the same text, and a list of revoked tokens names them by it.
-fn check_names(claims: &Map<String, Value>) -> Result<(), VerifyError> {
-    for name in ["sub", "jti", "uti"] {
-        if claims.get(name).is_some_and(|value| !value.is_string()) {
-            return Err(VerifyError::ClaimMalformed(name));
-        }
-    }
-    Ok(())
-}
-
-/// An access token grants something: `scp`, `scope` or `roles` says what. An ID token does not.
-fn check_use(provider: &Provider, claims: &Map<String, Value>) -> Result<(), VerifyError> {
-    let grants = |name: &&str| match claims.get(*name) {
-        Some(Value::String(text)) => !text.trim().is_empty(),
-        Some(Value::Array(items)) => {
-            items.iter().any(|item| item.as_str().is_some_and(|text| !text.trim().is_empty()))
-        }
-        _ => false,
-    };
-    match provider.token_use {
-        TokenUse::Any => Ok(()),
-        TokenUse::Access if ["scp", "scope", "roles"].iter().any(grants) => Ok(()),
-        TokenUse::Access => Err(VerifyError::TokenUseMismatch),
     }
 }

@@ -2,22 +2,22 @@
 
 use serde_json::{Map, Number, Value};
 
-use super::VerifyError;
+use super::error::VerifyError;
 
-/// 9999-12-31T23:59:59Z. What lies beyond is milliseconds or an attempt at overflow, not a date.
+/// 9999-12-31T23:59:59Z. A later value is in milliseconds or an attempt at overflow.
 const LAST_SECOND: i64 = 253_402_300_799;
 
 const NANOS: i128 = 1_000_000_000;
 
-/// A moment, in nanoseconds since the Unix epoch. Wider than the clock's 64 bits, since a claim
-/// may lie far ahead, and signed, since it may lie before 1970: some libraries write the year 1 for
-/// a date that was never set.
+/// A time in nanoseconds since the Unix epoch. It is wider than the clock's 64 bits because a claim
+/// may be far in the future, and signed because a claim may be before 1970: some libraries write
+/// the year 1 for a date that was never set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NumericDate(i128);
 
 impl NumericDate {
-    /// The claim `name`, if it is there. A string is malformed, not absent (CVE-2026-25537). Dates
-    /// have no lower bound (RFC 7519 §2).
+    /// The claim `name`, if present. A string is malformed, not absent (CVE-2026-25537). Dates have
+    /// no lower bound (RFC 7519 §2).
     pub fn claim(
         claims: &Map<String, Value>,
         name: &'static str,
@@ -32,7 +32,7 @@ impl NumericDate {
         }
     }
 
-    /// `None` beyond the year 9999.
+    /// `None` after the year 9999.
     fn parse(number: &Number) -> Option<Self> {
         if let Some(seconds) = number.as_i64() {
             return (seconds <= LAST_SECOND)
@@ -42,7 +42,7 @@ impl NumericDate {
         if seconds >= (LAST_SECOND as f64) + 1.0 {
             return None;
         }
-        // Exact up to the precision of the number itself; what lies before all years saturates.
+        // As exact as the number itself; very early dates saturate.
         let whole = (seconds.trunc() as i128).saturating_mul(NANOS);
         Some(Self(whole.saturating_add((seconds.fract() * 1e9) as i128)))
     }
@@ -53,7 +53,7 @@ impl NumericDate {
     }
 }
 
-/// Whole seconds as nanoseconds.
+/// Converts whole seconds to nanoseconds.
 pub(super) fn seconds(seconds: u64) -> i128 {
     i128::from(seconds).saturating_mul(NANOS)
 }

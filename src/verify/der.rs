@@ -1,21 +1,10 @@
-//! The few DER structures (X.690) that Envoy's verifier reads: public keys and ECDSA signatures.
-//!
-//! A key is a SubjectPublicKeyInfo (RFC 5280 §4.1.2.7), for RSA as RFC 8017 appendix A.1 and for
-//! curves as RFC 5480 §2 fill it in; a signature is RFC 3279's `Ecdsa-Sig-Value`.
+//! The DER encoding (X.690) that Envoy's verifier reads: numbers, bit strings and ECDSA signatures.
 
 use super::algorithm::Family;
 
 const INTEGER: u8 = 0x02;
 const BIT_STRING: u8 = 0x03;
 const SEQUENCE: u8 = 0x30;
-
-/// `rsaEncryption` with its NULL (RFC 8017 appendix A.1).
-const RSA: &[u8] = b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
-/// `id-ecPublicKey` with a curve's name (RFC 5480 §2.1.1).
-const P256: &[u8] =
-    b"\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
-const P384: &[u8] = b"\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22";
-const P521: &[u8] = b"\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x23";
 
 /// The orders of the curves' groups (SEC 2 §2.4.2, §2.5.1, §2.6.1).
 const P256_ORDER: &[u8] = b"\xff\xff\xff\xff\x00\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff\
@@ -28,26 +17,8 @@ const P521_ORDER: &[u8] = b"\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff
     \xff\xfa\x51\x86\x87\x83\xbf\x2f\x96\x6b\x7f\xcc\x01\x48\xf7\x09\
     \xa5\xd0\x3b\xb5\xc9\xb8\x89\x9c\x47\xae\xbb\x6f\xb7\x1e\x91\x38\x64\x09";
 
-/// The public key with this modulus and exponent, big-endian.
-pub fn rsa_key(n: &[u8], e: &[u8]) -> Vec<u8> {
-    let numbers = [integer(n), integer(e)].concat();
-    key(RSA, &element(SEQUENCE, &numbers))
-}
-
-/// The public key at this point; `None` for a family that is no curve of Envoy's verifier.
-pub fn ec_key(family: Family, x: &[u8], y: &[u8]) -> Option<Vec<u8>> {
-    let curve = match family {
-        Family::P256 => P256,
-        Family::P384 => P384,
-        Family::P521 => P521,
-        _ => return None,
-    };
-    // SEC 1 §2.3.3: 4 announces both coordinates.
-    Some(key(curve, &[&[4], x, y].concat()))
-}
-
-/// `r‖s` (RFC 7518 §3.4) as DER; `None` if its length is not the curve's, or if a number is zero
-/// or not below the order (CVE-2022-21449).
+/// `r‖s` (RFC 7518 §3.4) as `Ecdsa-Sig-Value` (RFC 3279 §2.2.3); `None` if the length does not fit
+/// the curve, or if a number is zero or not below the order (CVE-2022-21449).
 pub fn ecdsa_signature(family: Family, signature: &[u8]) -> Option<Vec<u8>> {
     let order = match family {
         Family::P256 => P256_ORDER,
@@ -56,26 +27,31 @@ pub fn ecdsa_signature(family: Family, signature: &[u8]) -> Option<Vec<u8>> {
         _ => return None,
     };
     let (r, s) = signature.split_at_checked(order.len())?;
-    // Of two numbers of one length, the order of their bytes is the order of the numbers.
+    // Numbers of equal length compare like their bytes.
     let in_range = |number: &[u8]| {
         number.len() == order.len() && number < order && number.iter().any(|byte| *byte != 0)
     };
-    (in_range(r) && in_range(s)).then(|| element(SEQUENCE, &[integer(r), integer(s)].concat()))
+    (in_range(r) && in_range(s)).then(|| sequence(&[&integer(r), &integer(s)]))
 }
 
-fn key(algorithm: &[u8], bits: &[u8]) -> Vec<u8> {
-    // The first byte of a bit string counts the unused bits of its last.
-    let bits = element(BIT_STRING, &[&[0], bits].concat());
-    element(SEQUENCE, &[algorithm, &bits].concat())
+/// A sequence of elements.
+pub(super) fn sequence(elements: &[&[u8]]) -> Vec<u8> {
+    element(SEQUENCE, &elements.concat())
+}
+
+/// Whole bytes as a bit string.
+pub(super) fn bit_string(bytes: &[u8]) -> Vec<u8> {
+    // The first byte counts the unused bits of the last one.
+    element(BIT_STRING, &[&[0], bytes].concat())
 }
 
 /// A non-negative number in the fewest bytes (X.690 §8.3.2).
-fn integer(number: &[u8]) -> Vec<u8> {
+pub(super) fn integer(number: &[u8]) -> Vec<u8> {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     let digits = number.get(zeros..).unwrap_or_default();
     match digits.first() {
         Some(0..=0x7f) => element(INTEGER, digits),
-        // A set top bit would read as negative; no digits at all are the number zero.
+        // A first byte with its top bit set would be negative; an empty number is zero.
         _ => element(INTEGER, &[&[0], digits].concat()),
     }
 }
@@ -89,7 +65,7 @@ fn element(tag: u8, content: &[u8]) -> Vec<u8> {
     match length {
         [] => out.push(0),
         [short @ 0..=0x7f] => out.push(*short),
-        // X.690 §8.1.3.5: the number of bytes of the length goes first.
+        // X.690 §8.1.3.5: the number of length bytes comes first.
         long => {
             out.push(0x80 | u8::try_from(long.len()).unwrap_or(0x7f));
             out.extend_from_slice(long);
@@ -130,19 +106,6 @@ mod tests {
             let out = element(4, &vec![9; length]);
             assert_eq!((&out[..head.len()], out.len()), (head, head.len() + length));
         }
-    }
-
-    #[test]
-    fn a_key_reads_as_its_standard_writes_it() {
-        let key = ec_key(Family::P256, &[1; 32], &[2; 32]).unwrap();
-        assert_eq!(key.len(), 91);
-        assert_eq!(key[..5], [0x30, 89, 0x30, 0x13, 6]);
-        assert_eq!(key[23..28], [3, 66, 0, 4, 1]);
-        assert_eq!(ec_key(Family::P384, &[1; 48], &[2; 48]).unwrap().len(), 120);
-        assert_eq!(ec_key(Family::P521, &[1; 66], &[2; 66]).unwrap().len(), 158);
-        assert_eq!(ec_key(Family::K256, &[1; 32], &[2; 32]), None);
-        // 2048 bits: the usual 294 bytes.
-        assert_eq!(rsa_key(&[0xff; 256], &[1, 0, 1]).len(), 294);
     }
 
     #[test]

@@ -4,27 +4,28 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::jwk::KeyError;
+use super::provider::Provider;
+use super::stage::Stage;
 use crate::reason::Reason;
-use crate::verify::provider::Provider;
 
-/// Why a token was refused. Holds names of members, never their values.
+/// Why a token is refused. It holds the names of members, never their values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum VerifyError {
     /// Longer than `token.max_bytes`.
     TooLarge,
-    /// Not three parts, or an empty one (RFC 7515 §7.1).
+    /// Not three parts, or an empty part (RFC 7515 §7.1).
     Shape,
     /// A part is not canonical, unpadded base64url (RFC 7515 §2).
     Encoding,
     /// The header is not one JSON object with unique members.
     HeaderJson,
-    /// A header member is of the wrong type, or `alg` is absent.
+    /// A header member has the wrong type, or `alg` is absent.
     HeaderMember(&'static str),
-    /// The header has `enc`: a JWE.
+    /// The header has `enc`: the token is a JWE.
     Encrypted,
     /// The header has `zip`.
     Compressed,
-    /// The header has `cty: JWT`: a token in a token.
+    /// The header has `cty: JWT`: the payload is another token.
     Nested,
     /// The payload is not one JSON object with unique members.
     PayloadJson,
@@ -32,29 +33,29 @@ pub enum VerifyError {
     CritUnsupported,
     /// `typ` is not one of the provider's.
     TypeNotAllowed,
-    /// `alg` is unknown, not the provider's, not the key's, or beyond the engine.
+    /// The provider, the key or the engine does not allow `alg`, or it is unknown.
     AlgorithmNotAllowed,
-    /// `iss` is no provider's, not an admitted one's, or not the key's.
+    /// `iss` is not an issuer of an admitted provider, or not the issuer of the key.
     IssuerNotAllowed,
     /// The provider has no key set at the moment.
     KeysUnavailable,
-    /// The provider has a key set, and no key in it is named or fits.
+    /// No key of the provider's set has the token's `kid`, or fits the token.
     KeyUnknown,
-    /// The key that the token names is in the set and is not used, for this reason.
+    /// The key that the token names is in the set, but was skipped for this reason.
     KeySkipped(KeyError),
-    /// More keys may have signed the token than are tried on one request.
+    /// More keys may have signed the token than one request tries.
     TooManyKeys,
     /// No candidate key verifies the signature.
     SignatureInvalid,
-    /// The tenant is not one of the provider's, or `tid` is another than in `iss`.
+    /// The provider does not admit the tenant, or `tid` differs from the tenant in `iss`.
     TenantNotAllowed,
-    /// `aud` names none of the provider's audiences.
+    /// `aud` contains none of the provider's audiences.
     AudienceMismatch,
-    /// A claim that is required is absent.
+    /// A required claim is absent.
     ClaimMissing(&'static str),
-    /// A claim that is judged has the wrong type or shape.
+    /// A claim has the wrong type or form.
     ClaimMalformed(&'static str),
-    /// A date is beyond the year 9999: it may be in milliseconds.
+    /// A date is after the year 9999; it may be in milliseconds.
     DateTooFar(&'static str),
     /// `now >= exp + skew` (RFC 7519 §4.1.4).
     Expired,
@@ -66,15 +67,15 @@ pub enum VerifyError {
     LifetimeTooLong,
     /// Not an access token.
     TokenUseMismatch,
-    /// No template of the provider's `identity` has a value; or the one with this index, the first
-    /// that has one, has an empty part.
+    /// No template of the provider's `identity` has a value; or the first one that has a value, at
+    /// this index, has an empty part.
     Unidentified(Option<usize>),
     /// The token is bound to another client certificate (RFC 8705 §3).
     BindingMismatch,
 }
 
 impl VerifyError {
-    /// The word of the contract for it.
+    /// The reason that responses, logs and metrics use (CONFIG.md).
     pub const fn reason(self) -> Reason {
         match self {
             Self::TooLarge => Reason::TokenTooLarge,
@@ -134,13 +135,13 @@ impl VerifyError {
         }
     }
 
-    /// Whether a key set that is fetched anew may change the verdict.
+    /// Whether a new key set may change the verdict.
     pub const fn lacks_keys(self) -> bool {
         matches!(self, Self::KeysUnavailable | Self::KeyUnknown)
     }
 
-    /// What the error is about, where its reason does not say: the claim, the header's member, the
-    /// templates of the provider's `identity`, or why no key was tried.
+    /// Details that the reason leaves open: the claim, the header member, the templates of the
+    /// provider's `identity`, or why no key was tried.
     pub fn detail(self, provider: Option<&Provider>) -> Option<Cow<'static, str>> {
         match self {
             Self::HeaderMember(name) | Self::ClaimMissing(name) | Self::ClaimMalformed(name) => {
@@ -158,37 +159,6 @@ impl VerifyError {
             _ => None,
         }
     }
-}
-
-/// The checks of a token, in the order in which they are made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stage {
-    /// Its size and its three parts.
-    Token,
-    /// What its header says.
-    Header,
-    /// The shape of its payload.
-    Payload,
-    /// Whose token it claims to be.
-    Issuer,
-    /// Which keys may have signed it.
-    Keys,
-    /// Whether one of them did.
-    Signature,
-    /// The tenant.
-    Tenant,
-    /// Whom it is for.
-    Audience,
-    /// `exp`, `nbf`, `iat`.
-    Times,
-    /// Claims whose type is fixed.
-    Members,
-    /// Whether it is an access token.
-    Use,
-    /// Who the caller is.
-    Identity,
-    /// Whether the caller holds the certificate that it is bound to.
-    Binding,
 }
 
 impl fmt::Display for VerifyError {

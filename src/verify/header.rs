@@ -1,12 +1,13 @@
-//! The protected header of a token (RFC 7515 §4): what it may say, and what it may not.
+//! The protected header of a token (RFC 7515 §4).
 
 use serde_json::{Map, Value};
 
 use super::algorithm::Algorithm;
-use super::{VerifyError, base64url, json};
+use super::error::VerifyError;
+use super::{base64url, json};
 
-/// What of a header is used. `jwk`, `jku`, `x5u`, `x5c`, `x5t` and all else are read past: a token
-/// never brings or names its own key (CVE-2018-0114).
+/// The members of a header that are used. `jwk`, `jku`, `x5u`, `x5c`, `x5t` and all others are
+/// ignored, so that a token never brings or names its own key (CVE-2018-0114).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Header {
     /// `alg`.
@@ -18,13 +19,17 @@ pub struct Header {
 }
 
 impl Header {
-    /// Reads the base64url text of a header. A member that is null counts as absent, except for
-    /// those that would change what the token is: `alg`, `crit`, `b64`, `zip` and `enc`.
+    /// Reads the base64url text of a header. A member that is null counts as absent, except the
+    /// members that change the meaning of the token: `alg`, `crit`, `b64`, `zip` and `enc`.
+    ///
+    /// # Errors
+    /// `Encoding`, `HeaderJson`, `HeaderMember`, `Encrypted`, `Compressed`, `Nested`,
+    /// `CritUnsupported`, `AlgorithmNotAllowed`.
     pub fn parse(text: &[u8]) -> Result<Self, VerifyError> {
         let bytes = base64url::decode(text).ok_or(VerifyError::Encoding)?;
         let members = json::parse_object(&bytes).ok_or(VerifyError::HeaderJson)?;
         let alg = string(&members, "alg")?.ok_or(VerifyError::HeaderMember("alg"))?;
-        // A hint (RFC 7515 §4.1.4): an empty one names no key.
+        // A hint (RFC 7515 §4.1.4); an empty `kid` names no key.
         let kid = string(&members, "kid")?.filter(|kid| !kid.is_empty());
         let typ = string(&members, "typ")?;
         if members.contains_key("enc") {
@@ -33,12 +38,12 @@ impl Header {
         if members.contains_key("zip") {
             return Err(VerifyError::Compressed);
         }
-        // RFC 7519 §5.2: "JWT" says that the payload is another token.
+        // RFC 7519 §5.2: with "JWT" the payload is another token.
         if string(&members, "cty")?.is_some_and(|cty| same_media_type(cty, "JWT")) {
             return Err(VerifyError::Nested);
         }
-        // RFC 7515 §4.1.11: what is named in `crit` must be understood, and nothing is. RFC 7797 §6
-        // wants `b64` named there; a header that forgets to is no better understood.
+        // RFC 7515 §4.1.11: a verifier must understand each extension in `crit`; this one supports
+        // none. RFC 7797 §6 requires `b64` in `crit`; a header without it is refused as well.
         let plain = members.get("b64").is_none_or(|b64| b64 == &Value::Bool(true));
         if members.contains_key("crit") || !plain {
             return Err(VerifyError::CritUnsupported);
@@ -49,8 +54,8 @@ impl Header {
     }
 }
 
-/// Whether two media types are the same: without regard to ASCII case, and `application/` may be
-/// left out where no other `/` follows (RFC 7515 §4.1.9).
+/// Whether two media types are equal. ASCII case does not count, and `application/` may be absent
+/// if no other `/` follows (RFC 7515 §4.1.9).
 pub fn same_media_type(one: &str, other: &str) -> bool {
     short(one).eq_ignore_ascii_case(short(other))
 }

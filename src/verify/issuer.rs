@@ -1,29 +1,29 @@
-//! Whose token it is: issuers, tenants, and what Microsoft documents for multi-tenant keys.
+//! Matches `iss` to a provider and its tenants, with Microsoft's rules for multi-tenant keys.
 
 use serde_json::{Map, Value};
 
-use super::VerifyError;
+use super::error::VerifyError;
 use super::jwk::Key;
-use crate::verify::provider::{Issuer, Provider, Tenants};
+use super::provider::{Issuer, Provider, Tenants};
 
-/// The longest tenant of a `{tenantid}` issuer, bytes: a GUID has 36, a domain name at most 253.
+/// The maximum length of a tenant in bytes: a GUID has 36, a domain name at most 253.
 const MAX_TENANT: usize = 253;
 
-/// What an issuer's key or configuration writes for the tenant.
+/// The placeholder of the tenant in the issuer of a key.
 const PLACEHOLDER: &str = "{tenantid}";
 
-/// An `iss` that a provider issues as.
+/// An `iss` that matches an issuer of a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IssuerMatch<'a> {
     /// The claim itself.
     pub iss: &'a str,
-    /// The tenant part, where the issuer is a template.
+    /// The tenant, if the issuer is a template.
     pub tenant: Option<&'a str>,
-    /// Whether the provider's `tenants` hold it; true where there is none.
+    /// Whether the provider admits the tenant; true without a tenant.
     pub tenant_admitted: bool,
 }
 
-/// How `iss` matches one of the provider's issuers, if it does; an admitted tenant goes first.
+/// Matches `iss` to the provider's issuers; a match with an admitted tenant takes precedence.
 pub fn find<'a>(provider: &Provider, iss: &'a str) -> Option<IssuerMatch<'a>> {
     let mut second = None;
     for issuer in &provider.issuers {
@@ -45,12 +45,12 @@ pub fn find<'a>(provider: &Provider, iss: &'a str) -> Option<IssuerMatch<'a>> {
     second
 }
 
-/// Whether a key may sign for this issuer. Keys of Entra ID may say whose they are; such a key
-/// signs for no other tenant or cloud, whatever its `kid`.
+/// Whether a key may sign for this issuer. A key of Entra ID may name its issuer; such a key signs
+/// for no other tenant or cloud, whatever its `kid`.
 ///
-/// Microsoft's common key set names the v2.0 issuer alone, and its keys sign v1.0 tokens too. So
-/// the key's issuer, with the token's tenant in it, may also be the form that another of the
-/// provider's `issuers` has for that same tenant, as in Microsoft's own validator
+/// Microsoft's common key set names only the v2.0 issuer, but its keys also sign v1.0 tokens.
+/// Therefore the key's issuer, with the tenant of the token, may also equal another of the
+/// provider's `issuers` for the same tenant, as in Microsoft's own validator
 /// (`AadIssuerValidator`).
 pub fn signs_for(provider: &Provider, key: &Key, matched: &IssuerMatch<'_>) -> bool {
     let Some(issuer) = key.issuer().filter(|_| provider.entra) else { return true };
@@ -66,7 +66,10 @@ pub fn signs_for(provider: &Provider, key: &Key, matched: &IssuerMatch<'_>) -> b
         })
 }
 
-/// Judges the tenant of verified claims.
+/// Checks the tenant of verified claims.
+///
+/// # Errors
+/// `TenantNotAllowed`; `ClaimMissing` and `ClaimMalformed` for `tid`.
 pub fn check(
     provider: &Provider,
     matched: &IssuerMatch<'_>,
@@ -89,8 +92,8 @@ pub fn check(
     }
 }
 
-/// Whether Entra ID left the caller's groups out for their number; they are then to be asked for
-/// elsewhere, which the filter does not do (entra-docs, "Groups overage claim").
+/// Whether Entra ID omitted the caller's groups because there are too many. A client would fetch
+/// them from another service; the filter does not (entra-docs, "Groups overage claim").
 pub fn groups_left_out(claims: &Map<String, Value>) -> bool {
     let hinted = claims.get("hasgroups").is_some_and(|value| match value {
         Value::String(text) => text.eq_ignore_ascii_case("true"),
@@ -99,15 +102,15 @@ pub fn groups_left_out(claims: &Map<String, Value>) -> bool {
     hinted || claims.get("_claim_names").is_some_and(|names| names.get("groups").is_some())
 }
 
-/// Whether two audiences of Entra ID name the same application: equal, or one is the application's
-/// GUID and the other `api://` before it.
+/// Whether two audiences of Entra ID name the same application: they are equal, or both are the same
+/// GUID, with or without `api://`.
 pub fn same_application(configured: &str, aud: &str) -> bool {
     const SCHEME: &str = "api://";
     let bare = |audience| str::strip_prefix(audience, SCHEME).unwrap_or(audience);
     configured == aud || (bare(configured) == bare(aud) && is_guid(bare(aud)))
 }
 
-/// Whether `text` is a GUID in its usual form, 8-4-4-4-12 hexadecimal digits (RFC 9562 §4).
+/// Whether `text` is a GUID of the form 8-4-4-4-12 hexadecimal digits (RFC 9562 §4).
 pub fn is_guid(text: &str) -> bool {
     text.len() == 36
         && text.bytes().enumerate().all(|(index, byte)| match index {
@@ -116,17 +119,17 @@ pub fn is_guid(text: &str) -> bool {
         })
 }
 
-/// The tenant that an issuer speaks of: the template's part, or the GUID within an exact one.
+/// The tenant of an issuer: the part that the template leaves open, or the GUID in an exact issuer.
 fn tenant_part<'a>(matched: &IssuerMatch<'a>) -> Option<&'a str> {
     matched.tenant.or_else(|| guid_in(matched.iss))
 }
 
-/// The tenant within an issuer without a template.
+/// The GUID in an issuer without a template.
 fn guid_in(issuer: &str) -> Option<&str> {
     issuer.split('/').find(|segment| is_guid(segment))
 }
 
-/// What stands between `prefix` and `suffix`: one path segment, not empty.
+/// The text between `prefix` and `suffix`: one path segment, not empty.
 fn tenant<'a>(iss: &'a str, prefix: &str, suffix: &str) -> Option<&'a str> {
     let tenant = iss.strip_prefix(prefix)?.strip_suffix(suffix)?;
     (!tenant.is_empty() && tenant.len() <= MAX_TENANT && !tenant.contains('/')).then_some(tenant)

@@ -1,23 +1,28 @@
-//! A provider's keys (RFC 7517 §5): parsed once, bad ones set aside.
+//! A provider's key set (RFC 7517 §5). Bad keys are skipped, the others are used.
+
+mod error;
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-pub use self::error::{KeySetError, SkippedKey};
+pub use self::error::{KeySetError, MAX_BYTES, MAX_KEYS, SkippedKey};
 use super::json::{self, Unreadable, parts};
 pub use super::jwk::{Key, KeyError, Public, SecretKeys};
 
-/// The largest key set that is parsed, bytes: 2 KiB for each of the most keys.
-pub const MAX_BYTES: usize = 512 * 1024;
+/// The key sets of all providers.
+pub trait Keys {
+    /// The current key set of the provider with this index; `None` if there never was one, or if it
+    /// is older than `max_stale`.
+    fn keys(&self, provider: usize) -> Option<&KeySet>;
 
-/// The most entries of a set: a bound on the work of one parse, far above what rotation needs.
-pub const MAX_KEYS: usize = 256;
+    /// A number that changes with the key set of the provider; `None` if [`Self::keys`] is `None`.
+    fn version(&self, provider: usize) -> Option<u64> {
+        self.keys(provider).map(|_| 0)
+    }
+}
 
-/// The most skipped keys that one message names.
-const MAX_NAMED: usize = 8;
-
-/// The usable keys of a set, in its order, and the names of those that are skipped.
+/// The usable keys of a set, in its order, and the names of the skipped ones.
 #[derive(Debug)]
 pub struct KeySet {
     keys: Vec<Key>,
@@ -25,10 +30,13 @@ pub struct KeySet {
 }
 
 impl KeySet {
-    /// Parses a JWKS. Bad keys are skipped and reported; the rest is used. `secrets` says whether
-    /// `oct` keys are taken: only from the operator's own sets.
+    /// Parses a JWKS. Bad keys are skipped and reported.
     ///
-    /// A P-521 key is usable where the host's engine is: a set may hold nothing else.
+    /// A P-521 key counts as usable although only a host can use it: a set may contain nothing
+    /// else.
+    ///
+    /// # Errors
+    /// The reason for which no key of the set can be used.
     pub fn parse(json: &[u8], secrets: SecretKeys) -> Result<(Self, Vec<SkippedKey>), KeySetError> {
         if json.len() > MAX_BYTES {
             return Err(KeySetError::TooLarge);
@@ -54,12 +62,12 @@ impl KeySet {
         Ok((set, skipped))
     }
 
-    /// Why the key of this name is not used; `None` where the set has no such entry.
+    /// Why the key of this name is not used; `None` if the set has no such entry.
     pub fn skipped(&self, kid: &str) -> Option<KeyError> {
         self.skipped.iter().find(|(skipped, _)| skipped == kid).map(|(_, why)| *why)
     }
 
-    /// How many keys are used.
+    /// The number of usable keys.
     pub fn len(&self) -> usize {
         self.keys.len()
     }
@@ -69,14 +77,14 @@ impl KeySet {
         self.keys.is_empty()
     }
 
-    /// The keys, in the order of the set.
+    /// The usable keys, in the order of the set.
     pub fn iter(&self) -> impl Iterator<Item = &Key> {
         self.keys.iter()
     }
 }
 
-/// The texts of the entries of a set, one more than the most at most. All around them is read as
-/// strictly as tokens are; a bad entry harms no other (RFC 7517 §5).
+/// The texts of the entries of a set, at most one more than allowed. The rest of the document is
+/// read as strictly as a token; a bad entry does not affect the others (RFC 7517 §5).
 fn entries(json: &[u8]) -> Result<Vec<&[u8]>, KeySetError> {
     let members =
         parts::members(json).ok_or_else(|| KeySetError::Unreadable(Unreadable::of(json)))?;
@@ -91,7 +99,7 @@ fn entries(json: &[u8]) -> Result<Vec<&[u8]>, KeySetError> {
         .ok_or_else(|| KeySetError::of_members(&members))
 }
 
-/// The name of an entry, whatever else is wrong with it.
+/// The name of an entry that is not used.
 fn kid(entry: &[u8]) -> Option<String> {
     let members = parts::members(entry)?;
     let mut kids = members.iter().filter(|(name, _)| name == "kid");
@@ -101,8 +109,6 @@ fn kid(entry: &[u8]) -> Option<String> {
         _ => None,
     }
 }
-
-mod error;
 
 #[cfg(test)]
 mod tests;

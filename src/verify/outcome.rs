@@ -1,29 +1,51 @@
-//! What becomes of a token at each of the providers that share its issuer.
+//! What came of verifying a token at each of the providers that share its issuer.
 
 use serde_json::{Map, Value};
 
+use super::claims::{Claims, RefusedClaims};
+use super::error::VerifyError;
 use super::jwk::Key;
-use super::{Claims, Failure, Stage, VerifyError};
+use super::stage::Stage;
+
+/// A token was accepted.
+#[derive(Debug)]
+pub struct Accepted<T> {
+    /// The caller's value, made from the claims.
+    pub value: T,
+    /// The providers of the issuer that were tried before and refused the token.
+    pub attempts: Vec<Attempt>,
+}
+
+/// A token was refused.
+#[derive(Debug)]
+pub struct Failure {
+    /// The reason; if several providers share the issuer, the error of the one that got furthest.
+    pub error: VerifyError,
+    /// The provider whose issuer is the token's `iss`, if one matched. Not verified if `error`
+    /// belongs to a step up to the signature.
+    pub provider: Option<usize>,
+    /// The error of each provider of the issuer, in the order of the rule.
+    pub attempts: Vec<Attempt>,
+    /// The claims, if a key of the provider signed them.
+    pub claims: Option<Box<RefusedClaims>>,
+}
+
+impl From<VerifyError> for Failure {
+    fn from(error: VerifyError) -> Self {
+        Self { error, provider: None, attempts: Vec::new(), claims: None }
+    }
+}
 
 /// One provider of the issuer refused the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// Its index.
+    /// The index of the provider.
     pub provider: usize,
-    /// Why.
+    /// The reason.
     pub error: VerifyError,
 }
 
-/// A token was taken.
-#[derive(Debug)]
-pub struct Accepted<T> {
-    /// What was made of its claims.
-    pub value: T,
-    /// The providers of its issuer that were asked before and refused it.
-    pub attempts: Vec<Attempt>,
-}
-
-/// The attempt that came furthest, so far; of several that came as far, the first.
+/// The attempt that got furthest so far; the first one if several got equally far.
 #[derive(Default)]
 pub(super) struct Furthest<'k> {
     error: Option<VerifyError>,
@@ -49,8 +71,8 @@ impl<'k> Furthest<'k> {
     }
 }
 
-/// How far a token came. A provider whose keys could not be tried goes before one whose keys did not
-/// sign the token: it may be its own.
+/// How far a token got. A provider whose keys could not be tried ranks above one whose keys did not
+/// sign the token, because the missing key may be the right one.
 fn distance(error: VerifyError) -> (Stage, bool) {
     match error {
         VerifyError::KeysUnavailable | VerifyError::TooManyKeys => (Stage::Signature, true),

@@ -1,41 +1,42 @@
-//! A provider: who may issue tokens, compiled from one entry of `providers`.
+//! A provider: an issuer of tokens, compiled from one entry of `providers`.
 
 use std::time::Duration;
 
+use super::algorithm::AlgorithmSet;
+use super::keyset::KeySet;
 use crate::template::Template;
 use crate::uri::HttpUri;
-use crate::verify::algorithm::AlgorithmSet;
 
-/// A configured issuer, the rules its tokens must obey and where its keys come from.
+/// A configured issuer, the rules for its tokens and the source of its keys.
 #[derive(Debug)]
 pub struct Provider {
     /// The label in rules, metrics, filter state and logs: `[a-z0-9_-]{1,32}`.
     pub name: String,
     /// The exact `iss` values, or templates with `{tenantid}`.
     pub issuers: Vec<Issuer>,
-    /// The tenants that a `{tenantid}` issuer admits.
+    /// The admitted tenants of `{tenantid}` issuers.
     pub tenants: Tenants,
-    /// The `aud` values that are meant for us.
+    /// The accepted `aud` values.
     pub audiences: Audiences,
-    /// The algorithms named in the configuration; `None`: every asymmetric one that a key allows.
+    /// The configured algorithms; `None` accepts every asymmetric algorithm that a key allows.
     pub algorithms: Option<AlgorithmSet>,
-    /// Where the key set comes from.
+    /// The source of the key set.
     pub keys: KeysFrom,
-    /// Allowed clock difference, seconds.
+    /// The tolerated clock difference in seconds.
     pub clock_skew: u64,
     /// Whether a token without `exp` is refused.
     pub require_exp: bool,
-    /// The most that `exp - iat` may be, seconds.
+    /// The maximum of `exp - iat` in seconds.
     pub max_lifetime: Option<u64>,
-    /// The `typ` header values allowed; `None` allows all.
+    /// The accepted `typ` header values; `None` accepts all.
     pub typ: Option<Vec<String>>,
-    /// What kind of token is accepted.
+    /// The accepted kind of token.
     pub token_use: TokenUse,
-    /// What the token must be bound to.
+    /// The required binding of the token.
     pub bind: Bind,
-    /// The identity is the first of these that has a value.
+    /// The templates of the identity. The first one that has a value applies.
     pub identity: Vec<Template>,
-    /// The extra rules of `preset: entra` (per-key issuer, `tid`, audience forms).
+    /// Whether the extra rules of `preset: entra` apply (issuer of a key, `tid`, forms of `aud`).
     pub entra: bool,
 }
 
@@ -46,30 +47,30 @@ pub enum Issuer {
     Exact(String),
     /// `prefix` + tenant + `suffix`, from an entry with `{tenantid}`.
     Tenanted {
-        /// What stands before the tenant.
+        /// The text before the tenant.
         prefix: String,
-        /// What stands after the tenant.
+        /// The text after the tenant.
         suffix: String,
     },
 }
 
-/// Which tenants a `{tenantid}` issuer admits.
+/// The tenants that a `{tenantid}` issuer admits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tenants {
     /// No issuer has `{tenantid}`.
     None,
     /// The word `any`.
     Any,
-    /// These, compared without regard to ASCII case.
+    /// These; ASCII case does not count.
     Only(Vec<String>),
 }
 
-/// Which `aud` values are accepted.
+/// The accepted `aud` values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Audiences {
-    /// The word `any`: `aud` is not judged.
+    /// The word `any`: `aud` is not checked.
     Any,
-    /// At least one must be among the token's, byte for byte.
+    /// The token must contain at least one of these, byte for byte.
     Only(Vec<String>),
 }
 
@@ -78,7 +79,7 @@ pub enum Audiences {
 pub enum TokenUse {
     /// Any token of the issuer.
     Any,
-    /// Access tokens alone: one of `scp`, `scope`, `roles` must be there.
+    /// Only access tokens: one of `scp`, `scope`, `roles` must be present.
     Access,
 }
 
@@ -91,11 +92,11 @@ pub enum Bind {
     Mtls,
 }
 
-/// Where a provider's keys come from.
+/// The source of a provider's keys.
 #[derive(Debug)]
 pub enum KeysFrom {
-    /// A key set known at load: `inline`, or `env` already read.
-    Static(crate::verify::keyset::KeySet),
+    /// A key set of the configuration: `inline` or `env`.
+    Static(KeySet),
     /// Fetched through an Envoy cluster.
     Remote(Remote),
 }
@@ -103,20 +104,20 @@ pub enum KeysFrom {
 /// `keys.remote`.
 #[derive(Clone, Debug)]
 pub struct Remote {
-    /// What is fetched.
+    /// The document to fetch.
     pub source: RemoteSource,
-    /// The Envoy cluster that reaches it.
+    /// The Envoy cluster for the request.
     pub cluster: String,
-    /// The one that reaches a `jwks_uri` on another host than the discovery document; `None`: the
-    /// same.
+    /// The Envoy cluster for a `jwks_uri` on another host than the discovery document; `None`: the
+    /// same cluster.
     pub keys_cluster: Option<String>,
-    /// How long one fetch may take.
+    /// The timeout of one fetch.
     pub timeout: Duration,
-    /// The usual time between fetches; the provider may ask for less, never for more.
+    /// The time between fetches; the provider can shorten it, but not lengthen it.
     pub refresh_interval: Duration,
-    /// The mean time between fetches that unknown kids may cause.
+    /// The mean time between fetches that unknown `kid`s cause.
     pub unknown_kid_interval: Duration,
-    /// How long the last good keys serve while fetches fail.
+    /// How long the last good keys stay in use while fetches fail.
     pub max_stale: Duration,
 }
 
@@ -125,13 +126,13 @@ pub struct Remote {
 pub enum RemoteSource {
     /// The key set itself.
     Uri(HttpUri),
-    /// An OpenID Connect discovery document that names it.
+    /// An OpenID Connect discovery document that names the key set.
     Discovery(HttpUri),
 }
 
 impl Remote {
-    /// The cluster through which an address is fetched: the discovery document's host and the one
-    /// of its `jwks_uri` may be two (Google's are).
+    /// The cluster for a fetch of `uri`. The hosts of a discovery document and of its `jwks_uri` can
+    /// differ, as Google's do.
     pub fn cluster_of(&self, uri: &HttpUri) -> &str {
         let own = self.source.uri();
         let elsewhere = uri.authority_and_port() != own.authority_and_port();
@@ -140,7 +141,7 @@ impl Remote {
 }
 
 impl RemoteSource {
-    /// What is fetched first.
+    /// The address that is fetched first.
     pub fn uri(&self) -> &HttpUri {
         match self {
             Self::Uri(uri) | Self::Discovery(uri) => uri,
@@ -149,7 +150,7 @@ impl RemoteSource {
 }
 
 impl Issuer {
-    /// The issuer as it stands in the configuration.
+    /// The issuer as written in the configuration.
     pub fn text(&self) -> String {
         match self {
             Self::Exact(text) => text.clone(),

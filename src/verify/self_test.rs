@@ -1,23 +1,24 @@
-//! Signatures that are known to be good, to try a host's verifier with: public keys and signatures
-//! of Project Wycheproof (`rsa_signature_2048_*_test` no. 2, `ecdsa_*_p1363_test` no. 1).
+//! Tests the verifier of a host with signatures that are known to be good: public keys and
+//! signatures of Project Wycheproof (`rsa_signature_2048_*_test` no. 2, `ecdsa_*_p1363_test` no. 1).
 
 use serde_json::json;
 
 use super::algorithm::Algorithm;
 use super::base64url;
+use super::engine::Signed;
 use super::jwk::{Key, SecretKeys};
 
-/// A key, a text and a signature of it.
+/// A key, a text and its signature.
 struct Vector {
-    /// The numbers of the key, base64url: `n` alone, or `x` and `y`.
+    /// The numbers of the key in base64url: `n`, or `x` and `y`.
     key: &'static [&'static str],
     text: &'static [u8],
     signature: &'static str,
 }
 
-/// Whether `verify` says yes to the good signature of `algorithm`, and no to it over another text
-/// and to another signature of the same length.
-pub fn passes(algorithm: Algorithm, verify: impl Fn(&Key, &[u8], &[u8]) -> Option<bool>) -> bool {
+/// Whether `check` accepts a good signature of `algorithm`, and refuses it for another text as well as
+/// another signature of the same length.
+pub(super) fn passes(algorithm: Algorithm, check: impl Fn(Signed<'_>) -> Option<bool>) -> bool {
     let Some(vector) = vector(algorithm) else { return false };
     let jwk = match *vector.key {
         [n] => json!({"kty": "RSA", "n": n, "e": "AQAB"}),
@@ -37,9 +38,10 @@ pub fn passes(algorithm: Algorithm, verify: impl Fn(&Key, &[u8], &[u8]) -> Optio
     if let Some(last) = forged.last_mut() {
         *last ^= 1;
     }
-    verify(&key, vector.text, &signature) == Some(true)
-        && verify(&key, b"another text", &signature) == Some(false)
-        && verify(&key, vector.text, &forged) == Some(false)
+    let signed = Signed { key: &key, algorithm, input: vector.text, signature: &signature };
+    check(signed) == Some(true)
+        && check(Signed { input: b"another text", ..signed }) == Some(false)
+        && check(Signed { signature: &forged, ..signed }) == Some(false)
 }
 
 const fn vector(algorithm: Algorithm) -> Option<Vector> {

@@ -5,13 +5,13 @@ mod entra;
 mod values;
 
 use jwt_simple::algorithms::{HS256Key, MACLike};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::algorithm::{Algorithm, AlgorithmSet};
 use super::engine::ModuleEngine;
-use super::keyset::SecretKeys;
+use super::keyset::{KeySet, SecretKeys};
+use super::provider::{Audiences, Issuer, KeysFrom, Provider};
 use super::*;
-use crate::verify::provider::{Audiences, Issuer, KeysFrom};
 
 const SECOND: u64 = 1_000_000_000;
 const NOW: u64 = 1_700_000_000;

@@ -1,10 +1,10 @@
-//! A token as received: the shape of a compact JWS (RFC 7515 §7.1) and nothing of its content.
+//! A token as received: the three parts of a compact JWS (RFC 7515 §7.1), not decoded.
 
-use super::VerifyError;
+use super::error::VerifyError;
 
-/// The three parts of a compact JWS, still in base64url and not trusted in any way.
+/// The three parts of a compact JWS, in base64url and not trusted.
 ///
-/// It has no `Debug`: a token is a credential.
+/// It has no `Debug` because a token is a credential.
 #[derive(Clone, Copy)]
 pub struct Token<'a> {
     header: &'a [u8],
@@ -14,10 +14,13 @@ pub struct Token<'a> {
 }
 
 impl<'a> Token<'a> {
-    /// Splits `bytes` at its dots. The size is judged before anything is read, the dots are found
-    /// without allocating (CVE-2025-30204), and anything but three parts is refused: a JWE has five
-    /// (RFC 7516 §3.1). The third may be empty here, so that a token with `alg: none` is refused
-    /// for its algorithm and not for its shape.
+    /// Splits `bytes` at its dots. The size is checked first, and the dots are found without
+    /// allocation (CVE-2025-30204). A token must have three parts; a JWE has five (RFC 7516 §3.1).
+    /// The signature may be empty here, so that a token with `alg: none` is refused because of its
+    /// algorithm and not because of its shape.
+    ///
+    /// # Errors
+    /// `TooLarge`, `Shape`.
     pub fn split(bytes: &'a [u8], max_bytes: usize) -> Result<Self, VerifyError> {
         if bytes.len() > max_bytes {
             return Err(VerifyError::TooLarge);
@@ -50,7 +53,7 @@ impl<'a> Token<'a> {
         self.signature
     }
 
-    /// What the signature is over: header, dot and payload as received (RFC 7515 §5.2).
+    /// The signed bytes: header, dot and payload as received (RFC 7515 §5.2).
     pub fn signing_input(&self) -> &'a [u8] {
         self.signing_input
     }

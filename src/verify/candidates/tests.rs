@@ -2,7 +2,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::verify::algorithm::AlgorithmSet;
-use crate::verify::jwk::SecretKeys;
+use crate::verify::engine::{Budget, Engine, Signed};
+use crate::verify::jwk::{Public, SecretKeys};
 use crate::verify::provider::KeysFrom;
 use crate::verify::{Verifier, base64url};
 
@@ -130,16 +131,17 @@ fn pss_is_for_keys_that_name_it_or_providers_that_do() {
     }
 }
 
-/// Says yes to the keys with this number in their modulus, and counts.
-struct Signed(u8);
+/// Accepts the signatures of the key with this number in its modulus.
+struct SignedBy(u8);
 
-impl Engine for Signed {
+impl Engine for SignedBy {
     fn supports(&self, _: Algorithm) -> bool {
         true
     }
 
-    fn verify(&self, key: &Key, _: Algorithm, _: &[u8], _: &[u8]) -> bool {
-        matches!(key.public(), crate::verify::jwk::Public::Rsa { n, .. } if n[1] == self.0)
+    fn check(&self, budget: &mut Budget, signed: Signed<'_>) -> Option<bool> {
+        let good = matches!(signed.key.public(), Public::Rsa { n, .. } if n[1] == self.0);
+        budget.take_in_module(signed.algorithm).then_some(good)
     }
 }
 
@@ -158,7 +160,7 @@ fn where_the_module_tries_one_of_two_keys_the_other_is_not_called_a_forgery() {
         for (signed, error) in [(0, None), (1, Some("too many candidates"))] {
             let provider = provider(None);
             let keys = One(&keys);
-            let engine = Signed(signed);
+            let engine = SignedBy(signed);
             let verifier =
                 Verifier { providers: &[provider], keys: &keys, engine: &engine, max_bytes: 4096 };
             let token = token(kid.clone());
@@ -171,8 +173,9 @@ fn where_the_module_tries_one_of_two_keys_the_other_is_not_called_a_forgery() {
     // The key that the token names was tried: the others were not as good.
     let keys = set(&[named("RSA", 0, json!("a"), None), key("RSA", 1)]);
     let provider = provider(None);
+    let engine = SignedBy(9);
     let verifier =
-        Verifier { providers: &[provider], keys: &One(&keys), engine: &Signed(9), max_bytes: 4096 };
+        Verifier { providers: &[provider], keys: &One(&keys), engine: &engine, max_bytes: 4096 };
     let token = token(json!("a"));
     let error = verifier.verify(token.as_bytes(), None, 0).unwrap_err().error;
     assert_eq!(error, VerifyError::SignatureInvalid);

@@ -4,8 +4,8 @@ use p521::ecdsa::signature::Verifier;
 use serde_json::json;
 
 use super::*;
-use crate::verify::jwk::SecretKeys;
-use crate::verify::{base64url, der};
+use crate::verify::base64url;
+use crate::verify::jwk::{Key, SecretKeys};
 
 /// From the verdict to the bytes of a result.
 type Answer = fn(bool) -> Option<Vec<u8>>;
@@ -42,6 +42,18 @@ impl Host for Fake {
         };
         count.set(count.get() + 1);
     }
+}
+
+/// The verdict of the engines.
+fn verify_by(
+    engines: &Engines<Fake>,
+    key: &Key,
+    algorithm: Algorithm,
+    input: &[u8],
+    signature: &[u8],
+) -> bool {
+    let signed = Signed { key, algorithm, input, signature };
+    engines.check(&mut Budget::default(), signed).unwrap_or(false)
 }
 
 /// The fields of an argument by their number, less one.
@@ -92,7 +104,7 @@ fn verify([hash, key, signature, text]: &[Vec<u8>; 4]) -> Option<bool> {
         _ => raw_numbers(signature, 66),
     };
     let (Family::P521, Public::Ec { x, y }) = (key.family(), key.public()) else {
-        return Some(ModuleEngine.verify(&key, algorithm, text, &raw));
+        return Some(key.verify(algorithm, text, &raw));
     };
     let point = [&[4], x.as_slice(), y].concat();
     let point = p521::ecdsa::VerifyingKey::from_sec1_bytes(&point).ok()?;
@@ -155,7 +167,7 @@ fn where_a_proven_host_gives_no_answer_the_module_does() {
     let signature = base64url::decode(signature.as_bytes()).unwrap();
     let mut engines = Engines::tested(Fake::new(like_envoy));
     let good = |engines: &Engines<Fake>, signature: &[u8]| {
-        engines.verify(&key, Algorithm::Es256, input.as_bytes(), signature)
+        verify_by(engines, &key, Algorithm::Es256, input.as_bytes(), signature)
     };
     assert!(good(&engines, &signature));
     assert_eq!((engines.host.host.get(), engines.host.module.get()), (1, 0));
@@ -168,8 +180,8 @@ fn where_a_proven_host_gives_no_answer_the_module_does() {
         assert!(!good(&engines, &vec![1; length]));
     }
     assert!(!good(&engines, &[0; 64]));
-    assert!(!engines.verify(&key, Algorithm::Es384, input.as_bytes(), &[1; 96]));
-    assert!(!engines.verify(&key, Algorithm::Rs256, input.as_bytes(), &[1; 256]));
+    assert!(!verify_by(&engines, &key, Algorithm::Es384, input.as_bytes(), &[1; 96]));
+    assert!(!verify_by(&engines, &key, Algorithm::Rs256, input.as_bytes(), &[1; 256]));
 }
 
 #[test]
@@ -184,7 +196,9 @@ fn a_host_that_fails_leaves_the_module_one_check_for_a_request() {
         engines.host.answer = answer;
         let mut budget = Budget::default();
         for key in &keys {
-            let said = engines.check(&mut budget, key, Algorithm::Rs256, b"text", &[1; 256]);
+            let (input, signature) = (&b"text"[..], &[1; 256][..]);
+            let signed = Signed { key, algorithm: Algorithm::Rs256, input, signature };
+            let said = engines.check(&mut budget, signed);
             assert_ne!(said, Some(true));
         }
         assert_eq!((engines.host.host.get(), engines.host.module.get()), (host, module));
@@ -204,24 +218,7 @@ fn a_host_that_is_lenient_is_not_asked_about_an_rsa_signature_out_of_range() {
         (vec![1; 255], false),
         (vec![1; 257], false),
     ] {
-        let good = engines.verify(&key, Algorithm::Rs256, b"text", &signature);
+        let good = verify_by(&engines, &key, Algorithm::Rs256, b"text", &signature);
         assert_eq!(good, asked, "{} bytes of {:?}", signature.len(), signature.first());
     }
-}
-
-#[test]
-fn an_argument_names_hash_key_signature_and_text() {
-    let key = der::rsa_key(&[0xff; 256], &[1, 0, 1]);
-    let public = Public::Rsa { n: vec![0xff; 256], e: vec![1, 0, 1] };
-    let mut message = key_field(Family::Rsa, &public).unwrap();
-    assert_eq!(message[..3], [0x12, 0xa6, 0x02]);
-    push_field(&mut message, HASH, b"sha256");
-    let mut short = Vec::new();
-    push_field(&mut short, TEXT, &[9; 127]);
-    assert_eq!((short.len(), &short[..2]), (129, &[0x22, 127][..]));
-    push_field(&mut message, SIGNATURE, &[7; 127]);
-    push_field(&mut message, TEXT, &[8; 128]);
-    assert_eq!(fields(&message), [b"sha256".to_vec(), key, vec![7; 127], vec![8; 128]]);
-    assert_eq!(key_field(Family::K256, &Public::Ec { x: vec![1; 32], y: vec![1; 32] }), None);
-    assert_eq!(key_field(Family::Secret, &Public::Nothing), None);
 }

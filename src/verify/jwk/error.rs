@@ -1,18 +1,18 @@
-//! Why keys are refused.
+//! The reasons for which keys are not used.
 
 use std::fmt;
 
-/// Why a key of a set is not used.
+/// The reason for which a key of a set is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyError {
     /// The entry is not a JSON object.
     NotAnObject,
-    /// The entry is an object that has more than one reading, or none: a member twice, a number
-    /// beyond `f64`, a lone surrogate, more than 32 levels.
+    /// The entry is an object that parsers read in different ways or not at all: a duplicate member,
+    /// a number outside of `f64`, a lone surrogate, more than 32 levels.
     Ambiguous,
-    /// A member that this type of key needs is absent; a key with `x5c` alone lacks `n`.
+    /// A required member is absent; a key with `x5c` alone lacks `n`.
     MemberMissing(&'static str),
-    /// A member has the wrong type, length or encoding.
+    /// A member has a wrong type, length or encoding.
     MemberMalformed(&'static str),
     /// `kty` is not RSA, EC, OKP or oct.
     TypeUnsupported,
@@ -22,13 +22,13 @@ pub enum KeyError {
     NotForSignatures,
     /// `key_ops` does not contain `verify` (RFC 7517 §4.3).
     NotForVerification,
-    /// `alg` is not an algorithm that this crate knows.
+    /// `alg` is not a supported algorithm.
     AlgorithmUnsupported,
     /// `alg` needs a key of another type or curve.
     AlgorithmMismatch,
-    /// The key carries its private half, which has no place in a key set and is now in the open.
+    /// The key contains its private half, which is now public and must be replaced.
     PrivateKey,
-    /// An `oct` key in a set that may not bring secrets.
+    /// An `oct` key in a set that must not contain secrets.
     SecretRefused,
     /// A secret of less than 32 bytes, or shorter than the hash of its `alg` (RFC 7518 §3.2).
     SecretTooShort,
@@ -38,7 +38,7 @@ pub enum KeyError {
     RsaTooLong,
     /// An RSA exponent other than 65537.
     RsaExponent,
-    /// The numbers are not a valid key: an even modulus, a point off its curve, a weak point.
+    /// The numbers are not a valid key: an even modulus, a point that is not on the curve or weak.
     Invalid,
 }
 

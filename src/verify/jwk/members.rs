@@ -1,24 +1,24 @@
-//! The members of a JWK (RFC 7517 §4, RFC 7518 §6). One that is null counts as absent.
+//! The members of a JWK (RFC 7517 §4, RFC 7518 §6). A member that is null counts as absent.
 
 use serde_json::{Map, Value};
 
 use super::super::base64url;
-use super::KeyError;
+use super::error::KeyError;
 
-/// The longest base64url text of one key member that is decoded: a 4096-bit RSA modulus takes 683
-/// characters, and no secret needs 1536 bytes.
+/// The maximum length of a base64url member in characters: a 4096-bit RSA modulus has 683, and no
+/// secret needs 1536 bytes.
 const MAX_MEMBER: usize = 2048;
 
-/// Members that hold a private key (RFC 7518 §6.2.2, §6.3.2, RFC 8037 §2).
+/// The members of a private key (RFC 7518 §6.2.2, §6.3.2, RFC 8037 §2).
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
-/// Whether a key has some of its private half.
+/// Whether the private half of a key is present.
 pub(super) fn holds_private(jwk: &Map<String, Value>) -> bool {
     PRIVATE.iter().any(|member| jwk.get(*member).is_some_and(holds))
 }
 
-/// Whether a private member holds something. Serialisers write members that are not set as null or
-/// empty, and such a key has not leaked.
+/// Whether a private member has a value. Serialisers write absent members as null or empty; such a
+/// key has not leaked.
 fn holds(value: &Value) -> bool {
     match value {
         Value::Null => false,
@@ -28,7 +28,7 @@ fn holds(value: &Value) -> bool {
     }
 }
 
-/// Whether `key_ops`, if there is one, has `verify` (RFC 7517 §4.3).
+/// Whether `key_ops`, if present, contains `verify` (RFC 7517 §4.3).
 pub(super) fn check_operations(jwk: &Map<String, Value>) -> Result<(), KeyError> {
     let Some(operations) = jwk.get("key_ops").filter(|value| !value.is_null()) else {
         return Ok(());
@@ -45,7 +45,7 @@ pub(super) fn check_operations(jwk: &Map<String, Value>) -> Result<(), KeyError>
     }
 }
 
-/// A text member.
+/// A member of type string.
 pub(super) fn string<'a>(
     jwk: &'a Map<String, Value>,
     name: &'static str,
@@ -57,7 +57,7 @@ pub(super) fn string<'a>(
     }
 }
 
-/// A member of base64url, which must be there.
+/// A required member in base64url.
 pub(super) fn bytes(jwk: &Map<String, Value>, name: &'static str) -> Result<Vec<u8>, KeyError> {
     let text = string(jwk, name)?.ok_or(KeyError::MemberMissing(name))?;
     if text.len() > MAX_MEMBER {
@@ -66,7 +66,7 @@ pub(super) fn bytes(jwk: &Map<String, Value>, name: &'static str) -> Result<Vec<
     base64url::decode(text.as_bytes()).ok_or(KeyError::MemberMalformed(name))
 }
 
-/// The same of exactly `length` bytes.
+/// A required member in base64url of exactly `length` bytes.
 pub(super) fn sized(
     jwk: &Map<String, Value>,
     name: &'static str,
@@ -76,7 +76,7 @@ pub(super) fn sized(
     if bytes.len() == length { Ok(bytes) } else { Err(KeyError::MemberMalformed(name)) }
 }
 
-/// A big-endian number without the leading zeros that some issuers add to a modulus although
+/// Removes the leading zeros of a big-endian number. Some issuers add them to a modulus although
 /// RFC 7518 §6.3.1.1 forbids it.
 pub(super) fn number(mut bytes: Vec<u8>) -> Vec<u8> {
     let zeros = bytes.iter().take_while(|byte| **byte == 0).count();

@@ -1,20 +1,30 @@
-//! Why keys of a set are skipped, and why whole sets are refused.
+//! The reasons for which keys are skipped and whole sets refused, and the bounds of a set.
 
 use std::fmt;
 
 use super::super::json::Unreadable;
-use super::{KeyError, MAX_BYTES, MAX_KEYS, MAX_NAMED};
+use super::super::jwk::KeyError;
+
+/// The maximum size of a key set in bytes: 2 KiB for each key.
+pub const MAX_BYTES: usize = 512 * 1024;
+
+/// The maximum number of entries. It bounds the work of one parse and is far above what rotation
+/// needs.
+pub const MAX_KEYS: usize = 256;
+
+/// The maximum number of skipped keys in one message.
+const MAX_NAMED: usize = 8;
 
 /// An entry of a set that is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SkippedKey {
-    /// Its place in `keys`, from zero.
+    /// Its position in `keys`, from zero.
     pub index: usize,
-    /// What is wrong with it.
+    /// The reason.
     pub why: KeyError,
 }
 
-/// Why a whole set is refused.
+/// The reason for which a set is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeySetError {
     /// More than 512 KiB.
@@ -23,7 +33,7 @@ pub enum KeySetError {
     Unreadable(Unreadable),
     /// An object without an array `keys`.
     NoKeys,
-    /// A JWK by itself.
+    /// A single JWK instead of a set.
     OneKey,
     /// A map of X.509 certificates, as Google and Firebase publish beside their key sets.
     Certificates,
@@ -31,12 +41,12 @@ pub enum KeySetError {
     Discovery,
     /// More than 256 entries.
     TooManyKeys,
-    /// No entry can verify anything; what is wrong with each.
+    /// No entry is usable; the reason of each.
     NoUsableKey(Vec<SkippedKey>),
 }
 
 impl KeySetError {
-    /// What an object without an array `keys` is instead.
+    /// The error for an object without an array `keys`.
     pub(super) fn of_members(members: &[(String, &[u8])]) -> Self {
         let has = |wanted: &str| members.iter().any(|(name, _)| name == wanted);
         let certificate = |(_, value): &(String, &[u8])| value.starts_with(b"\"-----BEGIN CERT");
@@ -78,7 +88,7 @@ impl fmt::Display for KeySetError {
             Self::NoUsableKey(skipped) => {
                 f.write_str("no usable key")?;
                 let mut separator = ": ";
-                // The set may hold 256; a log line need not.
+                // A set has up to 256 keys, too many for a log line.
                 for key in skipped.iter().take(MAX_NAMED) {
                     write!(f, "{separator}{key}")?;
                     separator = "; ";

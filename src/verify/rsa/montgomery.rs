@@ -1,28 +1,28 @@
-//! Arithmetic modulo an odd number, by Montgomery's method ("Modular Multiplication Without Trial
-//! Division", 1985): products are divided by a power of two instead of the modulus.
+//! Arithmetic modulo an odd number by Montgomery's method ("Modular Multiplication Without Trial
+//! Division", 1985), which divides products by a power of two instead of the modulus.
 
 use std::cmp::Ordering;
 
 /// An odd modulus. Numbers are digits of 32 bits, the lowest first, as many as the modulus has.
 pub(super) struct Modulus {
     digits: Vec<u32>,
-    /// What one digit is multiplied by to become the negative of the modulus' inverse.
+    /// The negative inverse of the modulus, modulo one digit.
     inverse: u32,
-    /// The square of the power of two that is divided by, reduced.
+    /// The square of that power of two, reduced.
     square: Vec<u32>,
-    /// Its length in bytes.
+    /// The length of the modulus in bytes.
     bytes: usize,
 }
 
 impl Modulus {
-    /// `number` is big-endian and has so many bits. `None` for an even one.
+    /// `number` is big-endian and has `bits` bits. `None` for an even number.
     pub(super) fn new(number: &[u8], bits: usize) -> Option<Self> {
         let digits = digits_of(number, number.len().div_ceil(4))?;
         let low = *digits.first()?;
         if low & 1 == 0 {
             return None;
         }
-        // Each step doubles the bits that are right; an odd number is its own inverse modulo 8.
+        // Each step doubles the number of correct bits; an odd number is its own inverse modulo 8.
         let step =
             |inverse: u32, _| inverse.wrapping_mul(2_u32.wrapping_sub(low.wrapping_mul(inverse)));
         let inverse = (0..4).fold(low, step).wrapping_neg();
@@ -51,8 +51,8 @@ impl Modulus {
         Some(power)
     }
 
-    /// The signature to the power of 65537, as many bytes as the modulus has. `None` where the
-    /// signature is not as long as the modulus or not below it (RFC 8017 §5.2.2, §8.2.2).
+    /// The signature to the power of 65537, as long as the modulus. `None` if the signature is not as
+    /// long as the modulus or not below it (RFC 8017 §5.2.2, §8.2.2).
     pub(super) fn power_of_65537(&self, signature: &[u8]) -> Option<Vec<u8>> {
         if signature.len() != self.bytes {
             return None;
@@ -65,9 +65,10 @@ impl Modulus {
         for _ in 0..16 {
             power = self.multiply(&power, &power);
         }
-        // The last product with the plain base also leaves Montgomery's form.
+        // The last product, with the plain base, also leaves Montgomery's form.
         let mut power = self.multiply(&power, &base);
-        // Products are below R, and R is below four times the modulus where they can be that large.
+        // Products are below R, and below twice the modulus if it is below R / 4. So the loop runs at
+        // most three times.
         while compare(&power, &self.digits) != Ordering::Less {
             subtract(&mut power, &self.digits);
         }
@@ -84,7 +85,7 @@ impl Modulus {
             let Some(rest) = product.get_mut(at..) else { continue };
             let Some((window, above)) = rest.split_at_mut_checked(length) else { continue };
             let first = add_product(window, x, *digit);
-            // What makes the lowest digit zero, so that the window may move on.
+            // Makes the lowest digit zero, so that the window can move by one digit.
             let low = window.first().copied().unwrap_or(0);
             let second = add_product(window, &self.digits, low.wrapping_mul(self.inverse));
             // At most 2 · (2^32 - 1) + 1.
@@ -128,7 +129,7 @@ fn add_product(sum: &mut [u32], x: &[u32], y: u32) -> u32 {
     carry as u32
 }
 
-/// `number -= other`, without what it borrows from above.
+/// `number -= other`, without the last borrow.
 fn subtract(number: &mut [u32], other: &[u32]) {
     let mut borrow = false;
     for (digit, other) in number.iter_mut().zip(other) {

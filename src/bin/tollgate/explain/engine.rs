@@ -1,11 +1,10 @@
-//! Who checks signatures: the module's engine, and for ES512 what the proxy has and it has not.
+//! Checks signatures as the filter in a proxy does; ES512, which the module lacks, by another library.
 
 use p521::ecdsa::signature::Verifier as _;
 use p521::ecdsa::{Signature, VerifyingKey};
 use tollgate::policy::Crypto;
 use tollgate::verify::algorithm::Algorithm;
-use tollgate::verify::candidates::Budget;
-use tollgate::verify::engine::{Engine, ModuleEngine};
+use tollgate::verify::engine::{Budget, Engine, ModuleEngine, Signed};
 use tollgate::verify::host::OFFERED;
 use tollgate::verify::jwk::{Key, Public};
 
@@ -27,24 +26,13 @@ impl Engine for Engines {
         self.host || ModuleEngine.supports(algorithm)
     }
 
-    fn verify(&self, key: &Key, algorithm: Algorithm, input: &[u8], signature: &[u8]) -> bool {
-        match algorithm {
-            Algorithm::Es512 => self.host && key.fits(algorithm) && es512(key, input, signature),
-            _ => ModuleEngine.verify(key, algorithm, input, signature),
-        }
-    }
-
-    fn check(
-        &self,
-        budget: &mut Budget,
-        key: &Key,
-        algorithm: Algorithm,
-        input: &[u8],
-        signature: &[u8],
-    ) -> Option<bool> {
+    fn check(&self, budget: &mut Budget, signed: Signed<'_>) -> Option<bool> {
+        let Signed { key, algorithm, input, signature } = signed;
         let by_host = self.host && OFFERED.contains(&algorithm);
-        let may = by_host || budget.take_in_module(algorithm);
-        may.then(|| self.verify(key, algorithm, input, signature))
+        (by_host || budget.take_in_module(algorithm)).then(|| match algorithm {
+            Algorithm::Es512 => self.host && key.fits(algorithm) && es512(key, input, signature),
+            _ => key.verify(algorithm, input, signature),
+        })
     }
 }
 
