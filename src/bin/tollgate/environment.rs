@@ -1,4 +1,4 @@
-//! Environment variables: what a configuration may ask of the VM that it is loaded into.
+//! The environment variables that a configuration can read from its VM.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,12 +7,12 @@ use tollgate::config::Environment;
 
 use crate::output::Failure;
 
-/// What `--env` gives.
+/// The values of `--env`.
 #[derive(Clone, Debug, Default)]
 pub struct Given(BTreeMap<String, String>);
 
 impl Given {
-    /// Reads `NAME=VALUE`, or `NAME` alone for a variable of this process.
+    /// Parses `NAME=VALUE`, or `NAME` for a variable of this process.
     pub fn parse(entries: &[String]) -> Result<Self, Failure> {
         let mut given = BTreeMap::new();
         for entry in entries {
@@ -35,30 +35,30 @@ impl Given {
     }
 }
 
-/// What a manifest hands to the VM.
+/// The variables that a manifest passes to the VM.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Handed {
-    /// Variables whose values stand in the manifest.
+    /// Variables with values in the manifest.
     pub values: BTreeMap<String, String>,
-    /// Variables of the proxy's own environment.
+    /// Variables taken from the proxy's environment.
     pub from_host: BTreeSet<String>,
 }
 
-/// What one configuration is compiled with.
+/// The environment that one configuration is compiled with.
 pub struct Variables<'a> {
     given: &'a Given,
-    /// `None`: nobody says what the VM gets, so that all that was given counts.
+    /// `None` if nothing says what the VM gets; then every given variable is visible.
     handed: Option<&'a Handed>,
     withheld: RefCell<BTreeSet<String>>,
 }
 
 impl<'a> Variables<'a> {
-    /// `handed`: what the manifest says, where there is one.
+    /// `handed` is what the manifest passes on, if there is a manifest.
     pub fn new(given: &'a Given, handed: Option<&'a Handed>) -> Self {
         Self { given, handed, withheld: RefCell::default() }
     }
 
-    /// The variables that were asked for and that the manifest does not hand on.
+    /// The variables that the configuration reads and the manifest does not pass on.
     pub fn withheld(self) -> BTreeSet<String> {
         self.withheld.into_inner()
     }
@@ -73,7 +73,7 @@ impl Environment for Variables<'_> {
         if !handed.from_host.contains(name) {
             self.withheld.borrow_mut().insert(name.to_owned());
         }
-        // One that is withheld is a problem of its own; with a value, the rest is checked, too.
+        // A variable that is not passed on is a problem of its own. A value lets the rest be checked.
         self.given.0.get(name).cloned()
     }
 }

@@ -1,5 +1,5 @@
-//! `tollgate`: is a configuration right, and why is a token refused? Asked on a desk, of the very
-//! code that runs in the proxy.
+//! The command `tollgate`: checks configurations and explains verdicts with the code that runs in
+//! the proxy.
 //!
 //! - [`document`]: finds configurations in files, manifests and bootstraps; [`environment`]: what
 //!   they are compiled with.
@@ -28,7 +28,7 @@ const STYLES: Styles = Styles::styled()
     .literal(AnsiColor::Cyan.on_default())
     .placeholder(Style::new().dimmed());
 
-/// Checks configurations of tollgate, explains its verdicts, plays an issuer for development.
+/// Checks configurations of tollgate, explains its verdicts, and acts as an issuer for development.
 #[derive(Parser)]
 #[command(name = "tollgate", version, styles = STYLES, max_term_width = 100)]
 struct Cli {
@@ -50,7 +50,7 @@ enum Command {
 /// Print a completion script for a shell.
 #[derive(Args)]
 struct Completions {
-    /// The shell that reads it.
+    /// The shell.
     shell: Shell,
 }
 

@@ -1,4 +1,4 @@
-//! How results are written: for people, coloured on a terminal alone, or as JSON.
+//! Writes results, either as text (in colour on a terminal only) or as JSON.
 
 use std::fmt::{self, Display};
 use std::io::{ErrorKind, Write};
@@ -7,29 +7,29 @@ use std::process::ExitCode;
 use clap::builder::styling::{AnsiColor, Style};
 use serde_json::Value;
 
-/// The exit code for what was found wrong.
+/// The exit code for findings.
 pub const WRONG: u8 = 1;
 
-/// The exit code for a command that makes no sense; clap's own.
+/// The exit code for wrong usage, the same as clap's.
 pub const USAGE: u8 = 2;
 
 /// Why a command ends early.
 #[derive(Debug)]
 pub enum Failure {
-    /// What was asked for cannot be done; the exit code is [`USAGE`].
+    /// The command cannot be carried out; the exit code is [`USAGE`].
     Usage(String),
-    /// Nobody reads the output any more (`| head`).
+    /// The reader of the output is gone (`| head`).
     Closed,
 }
 
 impl Failure {
-    /// A [`Failure::Usage`].
+    /// Builds a [`Failure::Usage`].
     pub fn usage(message: impl Display) -> Self {
         Self::Usage(message.to_string())
     }
 }
 
-/// Writes a text to standard output as it is; colours go where no terminal shows them.
+/// Writes a text to standard output and strips colours if it is not a terminal.
 pub fn text(text: &str) -> Result<ExitCode, Failure> {
     let mut out = anstream::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -59,12 +59,12 @@ pub fn good(text: impl Display) -> impl Display {
     Styled(AnsiColor::Green.on_default().bold(), text)
 }
 
-/// What is read second.
+/// Dimmed, for secondary text.
 pub fn faint(text: impl Display) -> impl Display {
     Styled(Style::new().dimmed(), text)
 }
 
-/// What is read first.
+/// Bold, for headings.
 pub fn strong(text: impl Display) -> impl Display {
     Styled(Style::new().bold(), text)
 }
@@ -78,11 +78,12 @@ impl<T: Display> Display for Styled<T> {
     }
 }
 
-/// A text from a file or a token, fit for one line of a terminal: control characters are escaped.
+/// Escapes control characters of a text from a file or a token, so that it fits on one line.
 pub fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        // U+2028 and U+2029 end a line for some, U+202A to U+202E and U+2066 to U+2069 turn it.
+        // U+2028 and U+2029 end lines in some terminals, U+202A to U+202E and U+2066 to U+2069 reverse
+        // the direction of text.
         let turns = matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         if c.is_control() || turns {
             out.extend(c.escape_default());

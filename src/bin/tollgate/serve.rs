@@ -1,4 +1,4 @@
-//! `tollgate serve-jwks`: discovery and keys of the development issuer, on loopback.
+//! `tollgate serve-jwks`: serves discovery and keys of the development issuer on loopback.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -21,18 +21,18 @@ use crate::output::{self, Failure};
 /// Serve the public keys of `tollgate mint` on loopback: discovery and JWKS, for development.
 #[derive(Args)]
 pub struct Arguments {
-    /// Where the keys are.
+    /// The directory with the keys.
     #[arg(long, value_name = "DIR", default_value = "tollgate-dev-keys")]
     dir: PathBuf,
-    /// The address to listen on: loopback alone; port 0 takes a free one.
+    /// The loopback address to listen on; port 0 picks a free port.
     #[arg(long, value_name = "127.0.0.1:PORT", default_value = "127.0.0.1:8087")]
     listen: SocketAddr,
-    /// What the discovery document calls the issuer; http:// and the address if absent.
+    /// The issuer in the discovery document; the default is http:// and the address.
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,
 }
 
-/// Serves until it is ended.
+/// Serves until the process is stopped.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if !arguments.listen.ip().is_loopback() {
         return Err(Failure::usage("--listen: allowed: an address of loopback"));
@@ -57,7 +57,7 @@ async fn serve(arguments: &Arguments) -> Result<ExitCode, Failure> {
             let reply = reply(request.uri().path(), &discovery, arguments);
             async move { Ok::<_, Infallible>(reply) }
         };
-        // One after the other: a proxy asks once in a while.
+        // One connection at a time is enough: proxies ask rarely.
         let _ = http1::Builder::new()
             .keep_alive(false)
             .serve_connection(TokioIo::new(stream), service_fn(answer))
@@ -65,7 +65,7 @@ async fn serve(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Keys are read for each answer, so that a new one is there at once.
+/// Reads the keys for each answer, so that a new key is served at once.
 fn reply(path: &str, discovery: &Value, arguments: &Arguments) -> Response<Full<Bytes>> {
     let document = match path {
         "/.well-known/openid-configuration" => Some(discovery.clone()),

@@ -1,11 +1,11 @@
-//! Whether the head of a request waits for the verdict on its body.
+//! Checks that the headers of guarded requests wait for the verdict on the body.
 
 use tollgate::policy::Policy;
 
 use crate::document::{Finding, Found, Host};
 
-/// What is wrong with the place of a configuration that guards bodies. `buffered`: a manifest beside
-/// it has bodies held back.
+/// Finds what lets headers of a guarded request pass first. `buffered` says whether another manifest
+/// makes the proxy buffer whole bodies.
 pub fn check(policy: &Policy, found: &Found, buffered: bool) -> Vec<Finding> {
     let guarding = policy.rules.iter().enumerate().filter(|(_, rule)| rule.payload.is_some());
     let guarding: Vec<usize> = guarding.map(|(index, _)| index).collect();

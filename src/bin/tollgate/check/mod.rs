@@ -1,4 +1,4 @@
-//! `tollgate check`: every problem of every configuration in some files, before anything loads it.
+//! `tollgate check`: finds the problems of every configuration in files, before a proxy loads it.
 
 mod heads;
 mod print;
@@ -16,20 +16,20 @@ use crate::environment::{Given, Variables};
 use crate::output::{Failure, WRONG};
 use shared::Neighbour;
 
-/// Check configurations: bare ones (JSON, YAML), those in an Envoy configuration, in an Istio
-/// WasmPlugin or TrafficExtension, in an EnvoyExtensionPolicy.
+/// Check configurations: bare (JSON, YAML), or within an Envoy configuration, an Istio WasmPlugin or
+/// TrafficExtension, or an EnvoyExtensionPolicy.
 ///
-/// Exit code: 0 nothing wrong, or warnings alone; 1 problems; 2 usage, or a directory without a
-/// configuration.
+/// Exit code: 0 for no problems (warnings are allowed), 1 for problems, 2 for wrong usage or a
+/// directory without a configuration.
 #[derive(Args)]
 pub struct Arguments {
-    /// Files, or directories whose *.yaml, *.yml and *.json are looked through.
+    /// Files, or directories, whose *.yaml, *.yml and *.json files are checked.
     #[arg(required = true, value_name = "FILE|DIR")]
     paths: Vec<PathBuf>,
-    /// An environment variable of the VM: NAME=VALUE, or NAME for one that is set here.
+    /// An environment variable of the VM: NAME=VALUE, or NAME to pass on one that is set here.
     #[arg(long, value_name = "NAME[=VALUE]")]
     env: Vec<String>,
-    /// Warnings fail, too.
+    /// Treat warnings as problems.
     #[arg(long)]
     strict: bool,
     /// Print one JSON document.
@@ -37,13 +37,13 @@ pub struct Arguments {
     json: bool,
 }
 
-/// What was found in one file.
+/// The findings of one file.
 struct Report {
     file: String,
     sections: Vec<Section>,
 }
 
-/// What was found in one configuration, or in the file itself.
+/// The findings of one configuration, or of the file itself.
 struct Section {
     document: usize,
     at: String,
@@ -75,7 +75,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             return Err(Failure::usage(why));
         }
     }
-    // What holds bodies back in a mesh stands in a manifest of its own.
+    // In a mesh, a manifest of its own makes the proxy buffer bodies.
     let buffered = contents.iter().any(|(_, content)| content.buffers);
     let reports: Vec<_> = contents
         .into_iter()
@@ -93,7 +93,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     Ok(if wrong { ExitCode::from(WRONG) } else { ExitCode::SUCCESS })
 }
 
-/// The files of a directory in the order of their names; links to directories are not followed.
+/// The files of a directory, sorted by name. Links to directories are not followed.
 fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     if !std::fs::metadata(path)?.is_dir() {
         files.push(path.to_owned());
@@ -115,7 +115,7 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     Ok(())
 }
 
-/// `buffered`: a manifest has bodies held back.
+/// `buffered` says whether a manifest makes the proxy buffer whole bodies.
 fn report(path: &Path, mut content: Content, given: &Given, buffered: bool) -> Report {
     let mut sections = Vec::new();
     let of_file = std::mem::take(&mut content.findings);
@@ -158,8 +158,8 @@ fn report(path: &Path, mut content: Content, given: &Given, buffered: bool) -> R
     Report { file: path.display().to_string(), sections }
 }
 
-/// What the filter would say of a configuration, and what its surroundings do to it: findings with
-/// paths in the file, and such with paths in the configuration.
+/// The findings of the filter itself and those about the document around a configuration. The first
+/// list has paths in the file, the second paths in the configuration.
 fn findings(found: &Found, given: &Given, buffered: bool) -> (Vec<Finding>, Vec<Finding>) {
     let (mut around, mut inside) = (Vec::new(), Vec::new());
     let Some(text) = &found.text else { return (around, inside) };
@@ -181,7 +181,7 @@ fn findings(found: &Found, given: &Given, buffered: bool) -> (Vec<Finding>, Vec<
     (around, inside)
 }
 
-/// A proxy that buffers less of a body than a rule admits answers 413 in the filter's place.
+/// Finds rules that admit larger bodies than the proxy buffers: it answers 413 before the filter can.
 fn buffers(policy: &tollgate::policy::Policy, found: &Found) -> Vec<Finding> {
     let Some(buffer) = found.buffer else { return Vec::new() };
     let small = |(index, rule): (usize, &Rc<Rule>)| {

@@ -1,4 +1,4 @@
-//! What `check` found, for people and for machines.
+//! Prints the findings of `check` as text or JSON.
 
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -9,7 +9,7 @@ use super::{Report, Section};
 use crate::document::Level;
 use crate::output::{self, Failure, bad, doubtful, faint, good, plain, strong};
 
-/// For people: a block for each configuration, and a line that sums up.
+/// As text: one block per configuration, and a summary line.
 pub fn people(reports: &[Report]) -> Result<ExitCode, Failure> {
     let mut out = String::new();
     for report in reports {
@@ -57,7 +57,7 @@ fn write_section(out: &mut String, file: &str, section: &Section) {
     }
 }
 
-/// For machines: every finding with its file, document and place, and the totals.
+/// As JSON: every finding with its file, document and path, and the totals.
 pub fn json(reports: &[Report]) -> Result<ExitCode, Failure> {
     let mut findings = Vec::new();
     for report in reports {
@@ -85,7 +85,7 @@ pub fn json(reports: &[Report]) -> Result<ExitCode, Failure> {
     }))
 }
 
-/// Configurations, problems, warnings.
+/// The numbers of configurations, problems and warnings.
 fn totals(reports: &[Report]) -> [usize; 3] {
     let sections = || reports.iter().flat_map(|report| &report.sections);
     let of = |level| {

@@ -1,4 +1,4 @@
-//! Whether filters that share a VM's data have limits of one name and different size.
+//! Finds filters that share data and have limits of the same name with different quotas.
 
 use std::rc::Rc;
 
@@ -10,18 +10,18 @@ use tollgate::policy::Policy;
 use crate::document::{Finding, Found};
 use crate::environment::{Given, Variables};
 
-/// One configuration among those of a file, as far as others share its data.
+/// One configuration of a file that may share data with others.
 pub struct Neighbour {
     /// The number of its document.
     document: usize,
-    /// The VM and the name that its data go by.
+    /// `vm_id` and `name`, under which its data are stored.
     shared: (String, String),
     at: String,
     policy: Policy,
 }
 
 impl Neighbour {
-    /// `None` where nobody shares, or nothing loads.
+    /// `None` if its data are not shared, or it does not load.
     pub fn new(document: usize, found: &Found, given: &Given) -> Option<Self> {
         let (shared, text) = (found.shared.clone()?, found.text.as_ref()?);
         let (policy, _) = compile(text, &Variables::new(given, found.handed.as_ref())).ok()?;
@@ -29,8 +29,7 @@ impl Neighbour {
     }
 }
 
-/// The limits of a configuration that another one of its document, named before it, has in another
-/// size.
+/// Finds the limits for which an earlier configuration of the same document has another quota.
 pub fn check(neighbours: &[Neighbour], document: usize, found: &Found) -> Vec<Finding> {
     let of_document = || neighbours.iter().filter(|one| one.document == document);
     let Some(own) = of_document().find(|one| one.at == found.at) else { return Vec::new() };

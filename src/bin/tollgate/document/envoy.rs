@@ -1,4 +1,4 @@
-//! Wasm filters in anything that Envoy reads: bootstraps, listeners, lists of HTTP filters, ECDS.
+//! Finds Wasm filters in Envoy configuration: bootstraps, listeners, HTTP filter lists, ECDS.
 
 mod cluster;
 mod plugin;
@@ -10,21 +10,21 @@ use serde_json::Value;
 use super::Found;
 use super::tree::{at, field, member};
 
-/// The buffer of a connection where the listener does not say, bytes.
+/// Envoy's default buffer per connection, bytes.
 const DEFAULT_BUFFER: u64 = 1 << 20;
 
-/// What the surroundings of a filter say of it.
+/// What the configuration around a filter says.
 #[derive(Clone, Copy, Default)]
 struct Around {
-    /// What the listener grants one connection, bytes.
+    /// The listener's buffer per connection, bytes.
     buffer: Option<u64>,
-    /// Envoy's buffer filter is behind it.
+    /// Whether Envoy's buffer filter follows it.
     is_buffered: bool,
 }
 
 const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
 
-/// Members of which one shows that a document is for Envoy, filter or not.
+/// Members that mark a document as Envoy configuration.
 const ENVOYS_OWN: [&str; 14] = [
     "static_resources",
     "dynamic_resources",
@@ -42,12 +42,12 @@ const ENVOYS_OWN: [&str; 14] = [
     "tracing",
 ];
 
-/// Whether a document is Envoy's at all.
+/// Whether a document is Envoy configuration.
 pub fn is_part_of_bootstrap(value: &Value) -> bool {
     ENVOYS_OWN.iter().any(|name| field(value, name).is_some())
 }
 
-/// Every Wasm filter of ours in a document.
+/// Every tollgate filter in a document.
 pub fn search(document: &Value) -> Vec<Found> {
     let mut walk = Walk { document, found: Vec::new() };
     walk.visit(document, String::new(), Around::default());
@@ -98,7 +98,7 @@ impl Walk<'_> {
     }
 }
 
-/// The plugin of a Wasm filter, named by its own type or by that of a `TypedStruct`.
+/// The plugin of a Wasm filter, given by its type or within a `TypedStruct`.
 fn plugin_config(value: &Value) -> Option<&Value> {
     let is_wasm = |kind: &str| value.get(kind).and_then(Value::as_str).is_some_and(names_wasm);
     if is_wasm("@type") {
@@ -110,7 +110,7 @@ fn plugin_config(value: &Value) -> Option<&Value> {
     None
 }
 
-/// Whether an entry of a list of filters holds a body back until it is whole.
+/// Whether an HTTP filter buffers whole bodies.
 pub fn is_buffer(filter: &Value) -> bool {
     let kind = at(filter, &["typed_config", "@type"]).and_then(Value::as_str).unwrap_or_default();
     kind.ends_with("envoy.extensions.filters.http.buffer.v3.Buffer")

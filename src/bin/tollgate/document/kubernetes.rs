@@ -1,5 +1,5 @@
 //! Manifests: Istio's WasmPlugin and TrafficExtension, Envoy Gateway's EnvoyExtensionPolicy, and
-//! the filters inside of others (EnvoyFilter, EnvoyPatchPolicy).
+//! Envoy filters within EnvoyFilter and EnvoyPatchPolicy.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use super::tree::{at, items, text};
 use super::{Finding, Found, Host};
 use crate::environment::Handed;
 
-/// Every filter of ours in a manifest.
+/// Every tollgate filter in a manifest.
 pub fn search(manifest: &Value) -> Vec<Found> {
     let name = text(manifest, &["metadata", "name"]);
     match text(manifest, &["kind"]) {
@@ -35,8 +35,8 @@ pub fn search(manifest: &Value) -> Vec<Found> {
     }
 }
 
-/// Whether a manifest has bodies held back until they are whole: an EnvoyFilter with Envoy's buffer
-/// filter, or a BackendTrafficPolicy.
+/// Whether a manifest makes the proxy buffer whole bodies: an EnvoyFilter with Envoy's buffer filter,
+/// or a BackendTrafficPolicy.
 pub fn buffers(manifest: &Value) -> bool {
     match text(manifest, &["kind"]) {
         Some("EnvoyFilter") => items(manifest, &["spec", "config_patches"])
@@ -60,7 +60,7 @@ fn istio(
     let url = plugin.get("url").and_then(Value::as_str);
     let plugin_name = plugin.get("pluginName").and_then(Value::as_str);
     let named = [name, url, plugin_name].into_iter().flatten().any(mentions_us);
-    // Without a module it is a patch of another manifest: what it is merged into is checked.
+    // Without a module it patches another manifest, which is checked itself.
     if url.is_none() || !(named || config.is_some_and(|c| c.get("providers").is_some())) {
         return None;
     }
@@ -103,7 +103,7 @@ fn istio(
     Some(found)
 }
 
-/// Clusters that Istio makes of services are `outbound|PORT|SUBSET|HOST`.
+/// The form of Istio's clusters for services: `outbound|PORT|SUBSET|HOST`.
 fn strange_clusters(config: &Value, at: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (index, provider) in items(config, &["providers"]).enumerate() {
@@ -164,7 +164,7 @@ fn gateway(wasm: &Value, path: &str, name: Option<&str>) -> Option<Found> {
     Some(found)
 }
 
-/// The object becomes the JSON text that the filter gets.
+/// Converts the object to the JSON text that the filter gets.
 fn found(config: Option<&Value>, at: String, name: Option<&str>) -> Found {
     let mut found = Found { name: name.map(str::to_owned), ..Found::default() };
     match config {
@@ -191,7 +191,7 @@ fn handed(plugin: &Value) -> Handed {
     handed
 }
 
-/// Moves what was found in an item of a list to its place in the list.
+/// Prefixes findings about an item of a list with its place in the list.
 fn below(item: &str, mut found: Found) -> Found {
     let place = |path: &str| format!("{item}.{path}");
     found.at = place(&found.at);

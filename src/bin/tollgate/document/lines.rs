@@ -1,4 +1,4 @@
-//! Where the values of a file stand: the line of each path, which parsed values do not keep.
+//! The line number of each path in a file, which parsed values do not keep.
 
 use std::collections::HashMap;
 
@@ -14,19 +14,19 @@ pub struct Lines {
 #[derive(Clone, Copy, Debug)]
 struct Place {
     line: usize,
-    /// A text whose own lines stand as they are in the file, from the next line on.
+    /// A block text, whose lines begin on the next line of the file.
     is_block: bool,
 }
 
 impl Lines {
-    /// Those of each document of a file, YAML or JSON; what follows an error has none.
+    /// The line numbers of each document of a YAML or JSON file, up to the first error.
     pub fn of(text: &str) -> Vec<Self> {
         let mut reader = Reader { documents: Vec::new(), open: Vec::new() };
         let _ = Parser::new_from_str(text).load(&mut reader, true);
         reader.documents
     }
 
-    /// The line of a path, or of the nearest that is around it.
+    /// The line of a path, or of its nearest known parent.
     pub fn find(&self, path: &str) -> Option<usize> {
         self.place(path).map(|place| place.line)
     }
@@ -49,7 +49,7 @@ impl Lines {
                 return Some(*place);
             }
             let around = path.rfind(['.', '[']).and_then(|end| path.get(..end));
-            // At last the document itself.
+            // Finally the document itself.
             path = around.or((!path.is_empty()).then_some(""))?;
         }
     }
@@ -70,7 +70,7 @@ enum Level {
 }
 
 impl Reader {
-    /// Notes a value that begins at a line; its path, or `None` for the name of a member.
+    /// Records a value that begins at a line. Returns its path, or `None` for the name of a member.
     fn begin(&mut self, name: Option<&str>, line: usize, is_block: bool) -> Option<String> {
         let (path, line) = match self.open.last_mut() {
             None => (String::new(), line),
@@ -81,7 +81,7 @@ impl Reader {
             Some(Level::Map(path, next)) => {
                 let (name, named) = next.take().unwrap_or_default();
                 let dot = if path.is_empty() { "" } else { "." };
-                // The mark of a block is at its first line, which may be empty.
+                // The event of a block scalar points at its indicator, one line above the text.
                 (format!("{path}{dot}{name}"), named)
             }
             Some(Level::List(path, at)) => {

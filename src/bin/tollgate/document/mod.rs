@@ -1,5 +1,5 @@
-//! Finds the configurations of the filter in files: bare, in an Envoy bootstrap or a part of one,
-//! in a manifest of Istio or of Envoy Gateway.
+//! Finds configurations of the filter in files: a bare configuration, any part of an Envoy
+//! configuration, or a manifest of Istio or Envoy Gateway.
 
 mod envoy;
 mod kubernetes;
@@ -14,17 +14,17 @@ use serde_json::Value;
 use crate::environment::Handed;
 use lines::Lines;
 
-/// How much a finding matters.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// The filter would refuse it, or would not work.
+    /// The filter would reject the configuration, or would not work.
     Problem,
-    /// A choice that should be looked at.
+    /// The configuration works and probably does not do what was intended.
     Warning,
 }
 
 impl Level {
-    /// The word in output.
+    /// The word used in output.
     pub fn word(self) -> &'static str {
         match self {
             Self::Problem => "problem",
@@ -33,67 +33,67 @@ impl Level {
     }
 }
 
-/// Something that was found, and where.
+/// One finding and its place.
 #[derive(Clone, Debug)]
 pub struct Finding {
-    /// How much it matters.
+    /// The severity.
     pub level: Level,
     /// The path within the document.
     pub path: String,
-    /// What was found and what is allowed.
+    /// What is wrong, and what is allowed.
     pub message: String,
-    /// The line of the file where it stands, from 1, where that is known.
+    /// The line in the file, from 1, if known.
     pub line: Option<usize>,
 }
 
 impl Finding {
-    /// A [`Level::Problem`].
+    /// Builds a [`Level::Problem`].
     pub fn problem(path: impl Into<String>, message: impl Into<String>) -> Self {
         Self { level: Level::Problem, path: path.into(), message: message.into(), line: None }
     }
 
-    /// A [`Level::Warning`].
+    /// Builds a [`Level::Warning`].
     pub fn warning(path: impl Into<String>, message: impl Into<String>) -> Self {
         Self { level: Level::Warning, path: path.into(), message: message.into(), line: None }
     }
 }
 
-/// One configuration of the filter, with what its surroundings say.
+/// One configuration of the filter and what the document around it says.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// Where its text stands: empty for a bare configuration.
+    /// The path of its text in the document; empty for a bare configuration.
     pub at: String,
-    /// What the manifest calls it.
+    /// Its name in the manifest.
     pub name: Option<String>,
-    /// The document; `None` where there is none that the filter could read.
+    /// The configuration; `None` if the filter could not read it.
     pub text: Option<Vec<u8>>,
-    /// What the VM gets of the environment; `None` where nobody says.
+    /// The environment of the VM; `None` if the document does not say.
     pub handed: Option<Handed>,
-    /// Where the manifest says so.
+    /// The path of that environment in the document.
     pub handed_at: String,
-    /// Whether that is a text in which the document stands, and not the document as an object.
+    /// Whether the configuration is embedded as text, not as an object.
     pub is_text: bool,
-    /// The proxy's buffer for one connection, bytes, where it is known.
+    /// The proxy's buffer per connection in bytes, if known.
     pub buffer: Option<u64>,
-    /// What runs it.
+    /// The proxy that loads it.
     pub host: Host,
-    /// Whether Envoy's buffer filter is behind it.
+    /// Whether Envoy's buffer filter follows it.
     pub is_buffered: bool,
-    /// The VM and the name by which it shares data, where both are known: `vm_id` and `name`.
+    /// `vm_id` and `name`, by which it shares data, if both are known.
     pub shared: Option<(String, String)>,
-    /// What is wrong around it.
+    /// Findings about the document around it.
     pub findings: Vec<Finding>,
 }
 
-/// What runs a configuration, as far as a document shows.
+/// The proxy that loads a configuration, as far as the document shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Host {
-    /// A bare configuration: anything.
+    /// Unknown: the configuration is bare.
     #[default]
     Unknown,
-    /// Envoy, with `allow_on_headers_stop_iteration` in the plugin's configuration or without.
+    /// Envoy, with or without `allow_on_headers_stop_iteration` in the plugin's configuration.
     Envoy {
-        /// Whether the head of a request may wait for its body.
+        /// Whether the field is set, so that headers can wait for the body.
         holds_heads: bool,
     },
     /// Istio, which has no such field.
@@ -102,16 +102,16 @@ pub enum Host {
     Gateway,
 }
 
-/// What a file holds.
+/// The content of a file.
 #[derive(Debug, Default)]
 pub struct Content {
-    /// The configurations, with the number of their document from 1.
+    /// The configurations, each with the number of its document from 1.
     pub found: Vec<(usize, Found)>,
-    /// What is wrong with the file itself.
+    /// Findings about the file itself.
     pub findings: Vec<Finding>,
-    /// Whether a manifest puts Envoy's buffer filter behind others.
+    /// Whether a manifest adds Envoy's buffer filter.
     pub buffers: bool,
-    /// Where the values of each document stand.
+    /// The line numbers of the values of each document.
     lines: Vec<Lines>,
 }
 
@@ -132,16 +132,16 @@ impl Content {
     }
 }
 
-/// Whether a file was named, or lies in a directory that was.
+/// How a file was chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Chosen {
-    /// Named: it must hold a configuration.
+    /// It was named, so it must hold a configuration.
     ByName,
-    /// Found: it may be anything.
+    /// It is in a directory that was named, so it may hold anything.
     ByDirectory,
 }
 
-/// Reads a file. One that cannot be read is a finding.
+/// Reads a file. A file that cannot be read is a finding.
 pub fn load(path: &Path, chosen: Chosen) -> Content {
     let mut content = Content::default();
     match std::fs::read(path) {
@@ -151,7 +151,7 @@ pub fn load(path: &Path, chosen: Chosen) -> Content {
     content
 }
 
-/// Finds the configurations in one document of a file; `raw` is its text where it is JSON.
+/// Finds the configurations in one document of a file; `raw` is its text if it is JSON.
 fn search(value: &Value, raw: Option<&[u8]>, chosen: Chosen, number: usize, content: &mut Content) {
     let is_manifest = value.get("apiVersion").is_some() && value.get("kind").is_some();
     content.buffers |= is_manifest && kubernetes::buffers(value);

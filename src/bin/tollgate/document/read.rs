@@ -1,4 +1,4 @@
-//! From the bytes of a file to its documents: JSON, or YAML of one or more.
+//! Reads the documents of a file: one JSON document, or any number of YAML documents.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ pub fn read(bytes: &[u8], path: &Path, chosen: Chosen, content: &mut Content) {
             content.lines = lines(bytes);
             search(&value, Some(bytes), chosen, 1, content);
         }
-        // The filter's own reader says best what is wrong with JSON.
+        // The filter's own reader gives the best errors for JSON.
         Err(_) if is_json && chosen == Chosen::ByName => {
             let found = Found { text: Some(bytes.to_vec()), ..Found::default() };
             content.found.push((1, found));
@@ -34,7 +34,7 @@ pub fn read(bytes: &[u8], path: &Path, chosen: Chosen, content: &mut Content) {
 fn read_yaml(bytes: &[u8], chosen: Chosen, content: &mut Content) {
     content.lines = lines(bytes);
     for (at, document) in serde_yaml_ng::Deserializer::from_slice(bytes).enumerate() {
-        // YAML's own values first: they refuse a key that comes twice.
+        // Parsed as YAML values first, which rejects duplicate keys.
         let value = serde_yaml_ng::Value::deserialize(document)
             .map_err(|error| error.to_string())
             .and_then(|value| serde_json::to_value(value).map_err(|error| error.to_string()));
@@ -42,7 +42,7 @@ fn read_yaml(bytes: &[u8], chosen: Chosen, content: &mut Content) {
             Ok(Value::Null) => {}
             Ok(value) => search(&value, None, chosen, at.saturating_add(1), content),
             Err(message) => {
-                // What lies in a directory may be a template of something else.
+                // A file in a directory may be a template of another tool.
                 let level = match chosen {
                     Chosen::ByName => Level::Problem,
                     Chosen::ByDirectory => Level::Warning,

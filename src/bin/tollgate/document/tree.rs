@@ -1,4 +1,4 @@
-//! Walks values of protobuf's JSON form, which spells each field in two ways.
+//! Walks values in protobuf's JSON form, which allows two spellings of each field.
 
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ pub fn text<'v>(value: &'v Value, names: &[&str]) -> Option<&'v str> {
     at(value, names)?.as_str()
 }
 
-/// The items of a list below fields; none where there is none.
+/// The items of a list below fields; empty if there is no list.
 pub fn items<'v>(value: &'v Value, names: &[&str]) -> impl Iterator<Item = &'v Value> + use<'v> {
     at(value, names).and_then(Value::as_array).into_iter().flatten()
 }

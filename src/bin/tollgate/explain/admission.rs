@@ -1,4 +1,4 @@
-//! The steps from claims to a caller who may: identity, binding, grants.
+//! The steps from claims to an authorised caller: identity, binding, grants.
 
 use tollgate::caller::grant::{Demand, Grant};
 use tollgate::caller::principal::Caller;
@@ -9,7 +9,7 @@ use super::scene::Outcome;
 use super::steps::{Status, Step};
 use super::telling::{Telling, shown};
 
-/// Identity, binding and grants of a token that verified.
+/// Adds identity, binding and grants of a verified token.
 pub fn admission(rule: &Rule, outcome: &Outcome, telling: &mut Telling<'_>) {
     let redact = telling.redact;
     let judgement = &outcome.judgement;
@@ -44,7 +44,7 @@ pub fn admission(rule: &Rule, outcome: &Outcome, telling: &mut Telling<'_>) {
     telling.steps.push(Step::new("grants", status, summary).with(details.collect()));
 }
 
-/// What an entry asks for and the claims do not hold, each asked alone.
+/// The demands of an entry that the claims do not meet, each checked alone.
 fn lacking(entry: &Grant, claims: &Claims) -> Vec<String> {
     let mut lacking = Vec::new();
     let of = |demand: Demand, scopes: bool| match scopes {

@@ -1,4 +1,4 @@
-//! The steps from a token to a caller: header, issuer, keys, signature; then what follows.
+//! The steps from a token to its caller: header, issuer, keys, signature, claims.
 
 use serde_json::{Map, Value};
 use tollgate::policy::rule::Rule;
@@ -15,7 +15,7 @@ use super::scene::{Line, Outcome, Scene};
 use super::steps::Step;
 use super::telling::{Telling, shown, told};
 
-/// A place in which tokens are looked for.
+/// The name of a place in which tokens are looked for.
 pub fn place(place: &Place) -> String {
     match place {
         Place::Header { name, prefix } if prefix.is_empty() => format!("header {name}"),
@@ -27,7 +27,7 @@ pub fn place(place: &Place) -> String {
     }
 }
 
-/// The steps of a token that was found.
+/// Adds the steps of a token that was found.
 pub fn steps(
     scene: &Scene,
     line: &Line,
@@ -135,7 +135,7 @@ fn tell_issuer(
             details.push(format!("{:?} issues as: {}", provider.name, issuers.join(", ")));
         }
     }
-    // Providers that share an issuer are tried in turn: what became of the others.
+    // Providers that share an issuer are tried in turn. These are the outcomes of the others.
     for attempt in &outcome.judgement.attempts {
         let other = scene.policy.providers.get(attempt.provider);
         let shown = Some(attempt.provider) != outcome.judgement.provider;

@@ -1,4 +1,4 @@
-//! The steps that judge the claims of a token whose signature holds: tenant, audience, times, use.
+//! The steps for the claims of a verified signature: tenant, audience, times, use.
 
 use serde_json::{Map, Value};
 use tollgate::verify::date::NumericDate;
@@ -9,7 +9,7 @@ use super::moment;
 use super::steps::{Status, Step};
 use super::telling::{Telling, shown};
 
-/// Tells them in the order in which they are judged, as far as the token gets.
+/// Adds the steps in the order of the checks, up to the first that fails.
 pub fn tell_claims(
     provider: &Provider,
     payload: &Map<String, Value>,

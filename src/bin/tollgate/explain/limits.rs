@@ -1,4 +1,4 @@
-//! The steps behind the caller: the body guard, places in flight, buckets.
+//! The steps after the caller is known: body guard, requests in flight, buckets.
 
 use std::rc::Rc;
 
@@ -13,7 +13,7 @@ use super::scene::Outcome;
 use super::steps::{Status, Step};
 use super::telling::shown;
 
-/// Adds a step for each.
+/// Adds one step for each of them.
 pub fn steps(rule: &Rule, outcome: &Outcome, redact: bool, steps: &mut Vec<Step>) {
     let judgement = &outcome.judgement;
     if let Some(guard) = &rule.payload {
@@ -74,7 +74,7 @@ fn quota(quota: &Quota) -> String {
     format!("{} per {period}, burst {}", quota.tokens(), quota.burst())
 }
 
-/// The first letter says what an owner is known by.
+/// The first letter is the kind of owner.
 fn owner(owner: &str, redact: bool) -> String {
     match owner.split_at_checked(1) {
         Some(("a", address)) => format!("the address {}", shown(address, redact)),

@@ -1,4 +1,4 @@
-//! `tollgate explain`: what would become of a request, step by step, and why.
+//! `tollgate explain`: judges one request and prints each step.
 
 mod admission;
 mod caller;
@@ -23,46 +23,46 @@ use clap::Args;
 use crate::output::Failure;
 use scene::Line;
 
-/// Explain what would become of a request: each step of the verdict, and why.
+/// Explain how the filter would judge a request: each step of the verdict, and why.
 ///
-/// The same code decides as in the proxy; every bucket is full, and keys are not fetched. The token,
-/// keys and signatures are never printed. Claims are; --redact hides them.
+/// The code is the same as in the proxy. All buckets are full, and no keys are fetched. Tokens, keys
+/// and signatures are never printed. Claims are printed unless --redact is given.
 #[derive(Args)]
 pub struct Arguments {
-    /// The configuration: whatever `tollgate check` takes.
+    /// The file with the configuration, in any form that `tollgate check` accepts.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// Which of several configurations in the file: its number from 1.
+    /// The number of the configuration in the file, from 1.
     #[arg(long, value_name = "N", default_value_t = 1)]
     number: usize,
-    /// The token; `-` reads it from standard input, out of sight of other processes.
+    /// The token; `-` reads it from standard input, which hides it from other processes.
     #[arg(long, value_name = "TOKEN|-", conflicts_with = "tokens")]
     token: Option<String>,
-    /// A file with a token on each line (`-`: standard input); each gets a line of its own.
+    /// A file with one token per line (`-` for standard input); prints one line per token.
     #[arg(long, value_name = "FILE|-")]
     tokens: Option<PathBuf>,
-    /// The keys of a provider, as a JWKS: for those that the filter would fetch.
+    /// A JWKS file for a provider whose keys the filter would fetch.
     #[arg(long, value_name = "PROVIDER=FILE")]
     keys: Vec<String>,
-    /// An environment variable of the VM: NAME=VALUE, or NAME for one that is set here.
+    /// An environment variable of the VM: NAME=VALUE, or NAME to pass on one that is set here.
     #[arg(long, value_name = "NAME[=VALUE]")]
     env: Vec<String>,
     /// The method of the request.
     #[arg(long, default_value = "GET")]
     method: String,
-    /// Its path, with a query if it has one.
+    /// The path, with a query if there is one.
     #[arg(long, default_value = "/")]
     path: String,
-    /// Its host.
+    /// The host.
     #[arg(long, default_value = "localhost")]
     host: String,
-    /// A header of the request.
+    /// A request header.
     #[arg(long, value_name = "NAME:VALUE")]
     header: Vec<String>,
-    /// When it arrives: RFC 3339, or seconds since 1970; now if absent.
+    /// The arrival time: RFC 3339, or seconds since 1970; the default is now.
     #[arg(long, value_name = "TIME", value_parser = moment::parse)]
     at: Option<u64>,
-    /// The address that it comes from.
+    /// The client address.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     client_address: String,
     /// The SHA-256 of the client's certificate in hexadecimal, for `bind: mtls`.
@@ -71,12 +71,12 @@ pub struct Arguments {
     /// Hide the values of claims and tags.
     #[arg(long)]
     redact: bool,
-    /// Print JSON: one document, or with --tokens one on each line.
+    /// Print JSON: one document, or with --tokens one document per line.
     #[arg(long)]
     json: bool,
 }
 
-/// Runs the command. The exit code says that an explanation was given, not what it is.
+/// Runs the command. The exit code is 0 for every explanation, whatever the verdict.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let scene = source::scene(arguments)?;
     let line = line(arguments)?;
@@ -86,7 +86,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             false => std::fs::read(path)
                 .map_err(|error| Failure::usage(format_args!("{}: {error}", path.display())))?,
         };
-        // The last line may end in a newline, and is no further token for it.
+        // A newline at the end does not begin another token.
         let tokens = tokens.strip_suffix(b"\n").unwrap_or(&tokens);
         return print::batch(&scene, &line, tokens.split(|byte| *byte == b'\n'), arguments.json);
     }

@@ -1,11 +1,11 @@
-//! Moments and spans as people write and read them.
+//! Parses and prints times and durations.
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 const SECOND: u64 = 1_000_000_000;
 
-/// The moment now, nanoseconds since the Unix epoch.
+/// The current time, nanoseconds since the Unix epoch.
 pub fn now() -> u64 {
     u64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos()).unwrap_or(0)
 }
@@ -30,7 +30,7 @@ pub fn rfc3339(nanos: i128) -> String {
     })
 }
 
-/// How far `nanos` is from `now`: `in 5m 3s`, `2h ago`.
+/// The distance of `nanos` from `now`: `in 5m 3s`, `2h ago`.
 pub fn distance(nanos: i128, now: u64) -> String {
     let now = i128::from(now);
     match nanos >= now {
@@ -39,7 +39,7 @@ pub fn distance(nanos: i128, now: u64) -> String {
     }
 }
 
-/// A span in its two largest units, rounded down.
+/// A duration in its two largest units, rounded down.
 pub fn span(nanos: u128) -> String {
     let seconds = nanos / u128::from(SECOND);
     if seconds == 0 {

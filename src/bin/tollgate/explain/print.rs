@@ -1,4 +1,4 @@
-//! An explanation, for people and for machines.
+//! Prints an explanation as text or JSON.
 
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -12,7 +12,7 @@ use super::telling::{shown, told};
 use super::upstream;
 use crate::output::{self, Failure, bad, doubtful, faint, good, plain, strong};
 
-/// For people: a line for each step, and the verdict.
+/// As text: one line per step, then the verdict.
 pub fn people(scene: &Scene, outcome: &Outcome, steps: &[Step]) -> Result<ExitCode, Failure> {
     let mut out = String::new();
     for step in steps {
@@ -54,7 +54,7 @@ pub fn people(scene: &Scene, outcome: &Outcome, steps: &[Step]) -> Result<ExitCo
     output::text(&out)
 }
 
-/// For machines: the verdict, the steps, the response.
+/// As JSON: the verdict, the steps and the response.
 pub fn json(
     scene: &Scene,
     outcome: &Outcome,
@@ -70,7 +70,7 @@ pub fn json(
     output::json(&Value::Object(value))
 }
 
-/// A line for each token, which is told by its number alone.
+/// One line per token, which is identified by its number only.
 pub fn batch<'t>(
     scene: &Scene,
     line: &Line,
@@ -96,7 +96,7 @@ pub fn batch<'t>(
     output::text(&out)
 }
 
-/// What both forms say.
+/// The part that both forms share.
 fn verdict(scene: &Scene, outcome: &Outcome) -> Map<String, Value> {
     let judgement = &outcome.judgement;
     let rule = judgement.rule.as_deref();
@@ -120,7 +120,7 @@ fn verdict(scene: &Scene, outcome: &Outcome) -> Map<String, Value> {
     .collect()
 }
 
-/// Why the token was refused, with what its reason does not say.
+/// Why the token was refused, including the detail that the reason omits.
 fn error(scene: &Scene, outcome: &Outcome) -> Option<String> {
     let provider = outcome.judgement.provider.and_then(|index| scene.policy.providers.get(index));
     outcome.judgement.error.map(|error| told(error, provider))

@@ -1,4 +1,4 @@
-//! The filter without a proxy: the core's own gate over a configuration, keys and full buckets.
+//! Runs the gate without a proxy, over a configuration, given keys and full buckets.
 
 use std::cell::RefCell;
 
@@ -19,20 +19,20 @@ use tollgate::verify::{Keys, base64url};
 use super::engine::Engines;
 use super::store::Memory;
 
-/// A table of the smallest size: it serves one request.
+/// The smallest table; it serves one request.
 const IDENTITIES: u32 = 8;
 
-/// What requests are judged by.
+/// Everything that decides a request.
 pub struct Scene {
     /// The compiled configuration.
     pub policy: Policy,
     /// Key sets from `--keys`, by provider.
     pub given: Vec<Option<KeySet>>,
-    /// Who checks signatures.
+    /// The engines that verify signatures.
     pub engines: Engines,
 }
 
-/// What all requests of one run have in common.
+/// The parts that all requests of one run share.
 pub struct Line {
     /// Pseudo-headers and headers, without the token.
     pub headers: Vec<(String, Vec<u8>)>,
@@ -44,15 +44,15 @@ pub struct Line {
     pub now: u64,
 }
 
-/// One request and what became of it.
+/// One request and its outcome.
 pub struct Outcome {
-    /// As they came.
+    /// The headers as received.
     pub received: Headers,
-    /// As the filter judged them: without what only it may write.
+    /// The headers without those that only the filter may write; decisions are made by these.
     pub headers: Headers,
-    /// The verdict and what it rests on.
+    /// The verdict and its grounds.
     pub judgement: Judgement,
-    /// What the rule's limits were asked.
+    /// What the request takes from the rule's limits.
     pub plan: Vec<Planned>,
 }
 
@@ -67,7 +67,7 @@ impl Keys for Scene {
 }
 
 impl Scene {
-    /// Judges a request with this token; `None`: without one.
+    /// Judges a request with this token, or without one.
     pub fn judge(&self, line: &Line, token: Option<&[u8]>) -> Outcome {
         let received = self.headers(line, token);
         let owned = OwnedHeaders::of(&self.policy);
@@ -103,12 +103,12 @@ impl Scene {
         Outcome { judgement, plan, received, headers }
     }
 
-    /// The token that the filter finds in a request.
+    /// The token that the filter finds in the request.
     pub fn find<'h>(&self, headers: &'h Headers) -> Found<'h> {
         token_source::find(headers, &self.policy.token)
     }
 
-    /// The request with the token in the first place that the configuration names.
+    /// The request with the token in the first place that `token.from` names.
     fn headers(&self, line: &Line, token: Option<&[u8]>) -> Headers {
         let mut pairs = line.headers.clone();
         if let (Some(token), Some(place)) = (token, self.policy.token.from.first()) {

@@ -1,4 +1,4 @@
-//! What `explain` judges by: a configuration out of a file, and keys.
+//! Loads the configuration and the keys that `explain` uses.
 
 use tollgate::verify::keyset::{KeySet, SecretKeys};
 use tollgate::verify::provider::KeysFrom;
@@ -10,7 +10,7 @@ use crate::document::{self, Chosen};
 use crate::environment::{Given, Variables};
 use crate::output::Failure;
 
-/// Reads everything; a configuration that the filter would refuse explains nothing.
+/// Loads everything; a configuration that the filter would reject is an error.
 pub fn scene(arguments: &Arguments) -> Result<Scene, Failure> {
     let file = arguments.config.display();
     let given = Given::parse(&arguments.env)?;
@@ -53,7 +53,7 @@ fn add_keys(scene: &mut Scene, entry: &str) -> Result<(), Failure> {
     };
     let bytes = std::fs::read(file)
         .map_err(|error| Failure::usage(format_args!("--keys: {file}: {error}")))?;
-    // As in the filter: a secret that can be fetched is none.
+    // As in the filter: fetched key sets must not hold symmetric keys.
     let secrets = match provider.keys {
         KeysFrom::Static(_) => SecretKeys::Admit,
         KeysFrom::Remote(_) => SecretKeys::Refuse,

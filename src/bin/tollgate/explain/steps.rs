@@ -1,4 +1,4 @@
-//! The steps of a verdict in their order: what each looked at, and whether it held.
+//! The steps of a verdict in order: what each checked, and how it ended.
 
 use std::rc::Rc;
 
@@ -20,24 +20,24 @@ use super::upstream;
 /// How a step ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// It held.
+    /// The check passed.
     Ok,
-    /// It is why the request is refused, or would be.
+    /// The check refuses the request, or would in a dry run.
     Failed,
-    /// It only tells.
+    /// The step is information only.
     Told,
 }
 
 /// One step.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// What is looked at.
+    /// The name of the check.
     pub name: &'static str,
     /// How it ended.
     pub status: Status,
-    /// In a line.
+    /// The outcome on one line.
     pub summary: String,
-    /// More of it, a line each.
+    /// Details, one line each.
     pub details: Vec<String>,
 }
 
@@ -52,7 +52,7 @@ impl Step {
         Self { details, ..self }
     }
 
-    /// For machines.
+    /// The step as JSON.
     pub fn json(&self) -> Value {
         let status = match self.status {
             Status::Ok => "ok",
@@ -105,7 +105,7 @@ pub fn of(scene: &Scene, line: &Line, outcome: &Outcome, redact: bool) -> Vec<St
     steps
 }
 
-/// Which rule, and why none before it.
+/// The step of the rule, with the reasons why earlier rules do not match.
 fn choose<'o>(scene: &Scene, outcome: &'o Outcome, steps: &mut Vec<Step>) -> Option<&'o Rule> {
     let headers = &outcome.headers;
     let line = RequestLine {
@@ -161,7 +161,7 @@ fn choose<'o>(scene: &Scene, outcome: &'o Outcome, steps: &mut Vec<Step>) -> Opt
     Some(rule)
 }
 
-/// The parts of `match` that do not hold, each asked alone.
+/// The parts of `match` that do not fit, each checked alone.
 fn why_not(rule: &Rule, line: &Reading<'_>) -> String {
     let whole = rule.matcher.clone();
     let Matcher { hosts, methods, headers, .. } = rule.matcher.clone();
@@ -179,7 +179,7 @@ fn why_not(rule: &Rule, line: &Reading<'_>) -> String {
     }
 }
 
-/// From the token to the grants; `None` where no token is looked at.
+/// The steps from token to grants; `None` if the rule ignores tokens.
 fn authenticate(
     scene: &Scene,
     line: &Line,

@@ -1,4 +1,4 @@
-//! Shared data of a proxy that has just started: every bucket is full.
+//! Shared data of a proxy that has just started, in which every bucket is full.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! What is being told of one token: which check failed, and the steps so far.
+//! The explanation of one token so far: the check that failed, and the steps before it.
 
 use tollgate::verify::provider::Provider;
 use tollgate::verify::{Stage, VerifyError};
@@ -6,38 +6,38 @@ use tollgate::verify::{Stage, VerifyError};
 use super::scene::Line;
 use super::steps::{Status, Step};
 
-/// An error in a line: its reason, and what it is about.
+/// An error on one line: its reason and its detail.
 pub fn told(error: VerifyError, provider: Option<&Provider>) -> String {
     let reason = error.reason().as_str();
     error.detail(provider).map_or(reason.to_owned(), |detail| format!("{reason} ({detail})"))
 }
 
-/// What is shown of a value of the caller's.
+/// The printed form of a value from the caller.
 pub fn shown(value: impl ToString, redact: bool) -> String {
     if redact { "(hidden)".to_owned() } else { value.to_string() }
 }
 
-/// The steps of one token, told until its verdict is reached.
+/// The steps of one token, up to its verdict.
 pub struct Telling<'a> {
-    /// What the token failed by; none if it verified.
+    /// The error of the token; `None` if it verified.
     pub failed: Option<VerifyError>,
-    /// What was told so far.
+    /// The steps so far.
     pub steps: Vec<Step>,
-    /// Whether values of the caller's are hidden.
+    /// Whether values from the caller are hidden.
     pub redact: bool,
-    /// The provider that the token was judged by in the end.
+    /// The provider that decided.
     pub provider: Option<&'a Provider>,
-    /// The request, for its moment.
+    /// The request, for its arrival time.
     pub line: &'a Line,
 }
 
 impl Telling<'_> {
-    /// Whether the token failed by this check.
+    /// Whether the token failed this check.
     pub fn fails(&self, check: Stage) -> bool {
         self.failed.is_some_and(|error| error.stage() == check)
     }
 
-    /// Adds the step of a check; false where the telling ends with it.
+    /// Adds the step of a check. Returns `false` if it is the last one.
     pub fn tell(
         &mut self,
         check: Stage,

@@ -1,4 +1,4 @@
-//! What the upstream would see, and what the caller would get.
+//! The changes to the request, and the response that the caller would get.
 
 use serde_json::{Value, json};
 use tollgate::gate::verdict::Verdict;
@@ -11,7 +11,7 @@ use super::scene::{Outcome, Scene};
 use super::steps::{Status, Step};
 use super::telling::shown;
 
-/// The headers that are removed and written.
+/// The step for headers that are removed and written.
 pub fn step(scene: &Scene, rule: &Rule, outcome: &Outcome, redact: bool) -> Step {
     let policy = &scene.policy;
     let mut details = Vec::new();
@@ -47,7 +47,7 @@ pub fn step(scene: &Scene, rule: &Rule, outcome: &Outcome, redact: bool) -> Step
     Step::new("upstream", Status::Told, summary).with(details)
 }
 
-/// The reply of a refusal, or the fields that a response gets: status, headers, body.
+/// The reply to a refused request, or the fields added to the response of one that passes.
 pub fn response(scene: &Scene, outcome: &Outcome) -> Value {
     let judgement = &outcome.judgement;
     let recipient = Recipient::of(&outcome.headers);

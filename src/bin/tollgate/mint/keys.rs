@@ -1,4 +1,4 @@
-//! The keys of a development issuer: one PEM file for each algorithm, and their public part.
+//! The keys of a development issuer: one PEM file per algorithm, and their public part.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -18,7 +18,7 @@ use tollgate::verify::base64url::encode;
 
 use crate::output::Failure;
 
-/// What tokens are signed with.
+/// The signing algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "verbatim")]
 pub enum Algorithm {
@@ -63,7 +63,7 @@ impl Algorithm {
 }
 
 impl Issuer {
-    /// The directory's key for an algorithm; made where there is none.
+    /// The key for an algorithm in a directory; it is generated if absent.
     pub fn open(directory: &Path, algorithm: Algorithm) -> Result<Self, Failure> {
         let failed = |error: &dyn std::fmt::Display| {
             Failure::usage(format_args!("{}: {error}", directory.display()))
@@ -76,7 +76,7 @@ impl Issuer {
                 .ok_or_else(|| failed(&format_args!("{} holds no key", path.display())));
         }
         let pem = generate(algorithm).ok_or_else(|| failed(&"no key could be made"))?;
-        // Never readable by others, not even for a moment; never in the place of another file.
+        // Created readable by the owner only, and never over an existing file.
         let mut options = OpenOptions::new();
         let file = options.write(true).create_new(true).mode(0o600).open(&path);
         let written = file.and_then(|mut file| file.write_all(pem.as_bytes()));
@@ -100,12 +100,12 @@ impl Issuer {
         })
     }
 
-    /// A token with exactly these claims.
+    /// Signs a token with exactly these claims.
     pub fn sign(&self, claims: &Map<String, Value>, typ: &str) -> Result<String, Failure> {
         let options = HeaderOptions { signature_type: Some(typ.to_owned()), ..Default::default() };
         let mut all: JWTClaims<Map<String, Value>> =
             Claims::with_custom_claims(claims.clone(), Duration::from_secs(1));
-        // Its own times would come beside those given.
+        // The library would add times of its own.
         (all.issued_at, all.expires_at, all.invalid_before) = (None, None, None);
         let signed = match self {
             Self::Rsa(key) => key.sign_with_options(all, &options),

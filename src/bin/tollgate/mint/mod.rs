@@ -1,4 +1,4 @@
-//! `tollgate mint`: an issuer for development, with its keys in a directory.
+//! `tollgate mint`: signs tokens as an issuer for development, with keys in a directory.
 
 pub mod keys;
 
@@ -11,38 +11,38 @@ use serde_json::{Map, Value, json};
 use crate::output::{self, Failure};
 use keys::{Algorithm, Issuer};
 
-/// Sign a token for development: anybody who can read the directory can sign as this issuer.
+/// Sign a token for development. Everyone who can read the directory can sign as this issuer.
 ///
-/// Keys are made at the first use, one for each algorithm, readable by their owner alone. Not for
-/// production: nothing protects, rotates or revokes them.
+/// Keys are generated at the first use, one per algorithm, readable by their owner only. Do not use
+/// them in production: they are not protected, rotated or revoked.
 #[derive(Args)]
 pub struct Arguments {
-    /// Where the keys are, or are to be.
+    /// The directory with the keys; keys that are missing are generated.
     #[arg(long, value_name = "DIR", default_value = "tollgate-dev-keys")]
     dir: PathBuf,
-    /// What the token is signed with.
+    /// The signing algorithm.
     #[arg(long, value_enum, default_value_t = Algorithm::Es256)]
     alg: Algorithm,
-    /// The issuer; `serve-jwks` must be told the same.
+    /// The issuer; give `serve-jwks` the same one.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8087")]
     issuer: String,
-    /// Who the token is for.
+    /// The audience.
     #[arg(long, value_name = "AUD", default_value = "api://scoring")]
     audience: String,
-    /// Whose token it is.
+    /// The subject.
     #[arg(long, value_name = "SUB", default_value = "developer")]
     subject: String,
-    /// A further claim, in place of one of those above if it has its name. JSON where it can be
-    /// read as such, else text; `NAME=` leaves a claim out.
+    /// Another claim, or a replacement for one of those above. Parsed as JSON if possible, otherwise
+    /// text; `NAME=` omits a claim.
     #[arg(long, value_name = "NAME=VALUE")]
     claim: Vec<String>,
-    /// How long the token is valid, seconds; below zero it has expired.
+    /// The lifetime in seconds; a negative one makes an expired token.
     #[arg(long, value_name = "SECONDS", default_value_t = 3600, allow_negative_numbers = true)]
     expires_in: i64,
-    /// The type in the token's header.
+    /// The `typ` of the header.
     #[arg(long, default_value = "JWT")]
     typ: String,
-    /// Print the public keys (JWKS) in place of a token.
+    /// Print the public keys (JWKS) instead of a token.
     #[arg(long)]
     jwks: bool,
     /// Print the token, its claims and the public keys as one JSON document.

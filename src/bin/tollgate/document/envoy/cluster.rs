@@ -1,11 +1,11 @@
-//! The clusters that keys are fetched through: whether they are there, and whom they believe.
+//! Checks that the clusters for fetching keys exist and verify their peers.
 
 use serde_json::Value;
 
 use super::super::tree::{at, field, items, text};
 use super::super::{Finding, Found};
 
-/// Looks at the cluster of each provider whose keys are remote, where the document is a bootstrap.
+/// Checks the cluster of each provider with remote keys, if the document is a bootstrap.
 pub fn check(document: &Value, found: &mut Found) {
     if at(document, &["static_resources"]).is_none() {
         return;
@@ -34,7 +34,7 @@ pub fn check(document: &Value, found: &mut Found) {
     }
 }
 
-/// A cluster that nobody can add later is an error; one that is discovered may come too late.
+/// A missing cluster is an error if it cannot be discovered, otherwise a warning: it may come too late.
 fn missing(document: &Value, name: &str, path: String) -> Finding {
     let why = format!("names the cluster {name:?}, which is not among static_resources.clusters");
     match at(document, &["dynamic_resources"]).is_some() {
@@ -46,13 +46,13 @@ fn missing(document: &Value, name: &str, path: String) -> Finding {
     }
 }
 
-/// Only `http://` needs no TLS; a preset's address is https.
+/// Whether the address needs TLS. Only `http://` does not; a preset's address is https.
 fn is_https(remote: &Value) -> bool {
     let address = ["uri", "discovery"].iter().find_map(|name| remote.get(name)?.as_str());
     !address.is_some_and(|address| address.starts_with("http://"))
 }
 
-/// What lets somebody on the way hand out keys of his own.
+/// Flaws of the TLS settings that let an attacker on the path serve keys of their own.
 fn unproven(cluster: &Value, path: &str) -> Option<Finding> {
     let tls = at(cluster, &["transport_socket", "typed_config"]).filter(|socket| {
         let kind = text(socket, &["@type"]).unwrap_or_default();
@@ -73,7 +73,7 @@ fn unproven(cluster: &Value, path: &str) -> Option<Finding> {
     let sni = text(tls, &["sni"]).is_some_and(|sni| !sni.is_empty())
         || automatic(["auto_sni", "auto_host_sni"]);
     let common = at(tls, &["common_tls_context"]).unwrap_or(&Value::Null);
-    // A context that is discovered (SDS) is not here to be judged.
+    // A context from SDS is not part of the document.
     if field(common, "validation_context_sds_secret_config").is_some() {
         return (!sni)
             .then(|| Finding::warning(path, "has no sni: the host is not asked for by name"));

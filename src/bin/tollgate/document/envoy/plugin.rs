@@ -1,4 +1,4 @@
-//! One `PluginConfig` of Envoy: whose it is, what it holds, what is risky about it.
+//! Reads one `PluginConfig` of Envoy and finds its risks.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use super::super::tree::{at, field, items, member, text};
 use super::super::{Finding, Found, Host};
 use crate::environment::Handed;
 
-/// Reads a plugin; `None` where it is not ours.
+/// Reads a plugin; `None` if it is another filter.
 pub fn read(config: &Value, path: &str) -> Option<Found> {
     let configuration = field(config, "configuration");
     let value = configuration.and_then(|c| c.get("value")).and_then(Value::as_str);
@@ -46,7 +46,7 @@ pub fn read(config: &Value, path: &str) -> Option<Found> {
     Some(found)
 }
 
-/// The text as it reaches the filter: a `StringValue` arrives as its text, all else in binary.
+/// The text that the filter gets: a `StringValue` arrives as text, every other type in binary.
 fn text_of(configuration: &Value) -> Result<Vec<u8>, String> {
     const ALLOWED: &str = "allowed: google.protobuf.StringValue with the JSON text as its value";
     let kind = configuration.get("@type").and_then(Value::as_str).unwrap_or_default();
@@ -62,7 +62,7 @@ fn text_of(configuration: &Value) -> Result<Vec<u8>, String> {
     }
 }
 
-/// What is loaded, and under which name: the module's file or address, and its labels.
+/// The file or address of the module, and the labels of the plugin.
 fn names_us(config: &Value) -> bool {
     let code = ["local", "remote"].map(|source| at(config, &["vm_config", "code", source]));
     let told = [
@@ -74,7 +74,7 @@ fn names_us(config: &Value) -> bool {
         || code.into_iter().flatten().any(|source| mentions_us(&source.to_string()))
 }
 
-/// What is wrong with the digest of a module.
+/// Finds flaws in the digest of a module.
 pub fn digest(text: &str, path: String) -> Option<Finding> {
     let hexadecimal = text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
     match text.bytes().all(|b| b == b'0') {
@@ -91,7 +91,7 @@ pub fn digest(text: &str, path: String) -> Option<Finding> {
     }
 }
 
-/// Whether a name or an address has our name in it.
+/// Whether a name or an address contains the name of this filter.
 pub fn mentions_us(text: &str) -> bool {
     text.to_ascii_lowercase().contains("tollgate")
 }
