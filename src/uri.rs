@@ -1,11 +1,11 @@
-//! The address of a fetch.
+//! `http` and `https` URIs in parts.
 
-/// An `http` or `https` URI taken apart for the `:scheme`, `:authority` and `:path` of a fetch.
+/// A URI in the parts that a request carries as `:scheme`, `:authority` and `:path`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpUri {
     /// `http` or `https`.
     pub scheme: String,
-    /// Host and optional port.
+    /// Host and optional port, in lower case.
     pub authority: String,
     /// Path and query, beginning with `/`.
     pub path: String,
@@ -18,19 +18,28 @@ impl std::fmt::Display for HttpUri {
 }
 
 impl HttpUri {
-    /// The authority without the port where that is the scheme's own, and the port where it is not
-    /// named (RFC 9110 §4.2): equal for two addresses of one server.
+    /// The host and the port, which is the default port of the scheme if the URI has none
+    /// (RFC 9110 §4.2). Two URIs of one server have equal pairs.
     pub fn authority_and_port(&self) -> (&str, &str) {
-        let own = if self.scheme == "https" { "443" } else { "80" };
+        let default = if self.scheme == "https" { "443" } else { "80" };
         let literal = self.authority.rfind(']').unwrap_or(0);
         match self.authority.rsplit_once(':') {
             Some((host, port)) if host.len() >= literal => (host, port),
-            _ => (&self.authority, own),
+            _ => (&self.authority, default),
         }
     }
 
-    /// Takes a URI apart; `None` where it is not one of the two schemes, has user information or a
-    /// fragment, or holds bytes that a URI may not (RFC 3986 §3, RFC 9110 §4.2).
+    /// Whether a request with this `:authority` is for the URI's server; either may omit the default
+    /// port (RFC 9110 §4.2.3).
+    pub fn has_authority(&self, authority: &[u8]) -> bool {
+        let port: &[u8] = if self.scheme == "https" { b":443" } else { b":80" };
+        let [own, other] = [self.authority.as_bytes(), authority]
+            .map(|authority| authority.strip_suffix(port).unwrap_or(authority));
+        own.eq_ignore_ascii_case(other)
+    }
+
+    /// Parses a URI; `None` if it has another scheme, user information, a fragment, or a byte that
+    /// is not allowed in URIs (RFC 3986 §3, RFC 9110 §4.2).
     pub fn parse(text: &str) -> Option<Self> {
         let (scheme, rest) = text.split_once("://")?;
         let scheme = scheme.to_ascii_lowercase();
@@ -48,7 +57,7 @@ impl HttpUri {
     }
 }
 
-/// Whether a text is a host with an optional port; user information is refused.
+/// Whether a text is a host with an optional port, without user information (RFC 3986 §3.2).
 fn is_authority(text: &str) -> bool {
     let (host, port) = match text.strip_prefix('[') {
         Some(literal) => match literal.split_once(']') {
@@ -58,18 +67,18 @@ fn is_authority(text: &str) -> bool {
         None => text.split_at_checked(text.find(':').unwrap_or(text.len())).unwrap_or_default(),
     };
     let host_byte = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
-    let host_fits = match text.starts_with('[') {
+    let host_is_valid = match text.starts_with('[') {
         true => host.parse::<std::net::Ipv6Addr>().is_ok(),
         false => !host.is_empty() && host.bytes().all(host_byte),
     };
-    let port_fits = match port.strip_prefix(':') {
+    let port_is_valid = match port.strip_prefix(':') {
         Some(digits) => {
             digits.bytes().all(|b| b.is_ascii_digit())
                 && digits.parse::<u16>().is_ok_and(|port| port > 0)
         }
         None => port.is_empty(),
     };
-    host_fits && port_fits
+    host_is_valid && port_is_valid
 }
 
 #[cfg(test)]
@@ -77,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_of_one_server_are_equal_with_and_without_the_port() {
+    fn uris_of_one_server_are_equal_with_and_without_the_default_port() {
         for (text, want) in [
             ("https://a.example/x", ("a.example", "443")),
             ("https://A.example:443/y", ("a.example", "443")),
@@ -91,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn uris_are_taken_apart_or_refused() {
+    fn uris_are_parsed_or_refused() {
         for (text, want) in [
             ("https://a.example/keys", Some(("https", "a.example", "/keys"))),
             ("HTTP://A.example:8080", Some(("http", "a.example:8080", "/"))),

@@ -6,6 +6,7 @@
 //! - [`responses`] says what refusals look like; [`secret`] holds the key lent to an upstream.
 
 pub mod choice;
+pub mod cors;
 mod order;
 pub mod owned;
 mod path_readings;

@@ -1,6 +1,10 @@
-//! `responses`: how refusals look, and what is answered in place of the upstream.
+//! `responses`: the look of refusals, and the documents that the filter serves itself.
 
-use crate::request::matcher::Matcher;
+use super::cors::Cors;
+use crate::request::headers::Headers;
+use crate::request::host::Authority;
+use crate::request::matcher::{Matcher, RequestLine};
+use crate::request::path;
 use crate::uri::HttpUri;
 
 /// `responses`.
@@ -14,54 +18,49 @@ pub struct Responses {
     pub ratelimit_ietf: bool,
     /// Whether the `X-RateLimit-*` fields are written.
     pub ratelimit_x: bool,
-    /// The metadata of each protected resource; a challenge names the first that fits.
+    /// The metadata of each protected resource; a challenge names the first that matches.
     pub resource_metadata: Vec<ResourceMetadata>,
-    /// Which web pages may read our replies.
+    /// The web pages that may read replies of the filter.
     pub cors: Option<Cors>,
 }
 
-/// One entry of `responses.resource_metadata`, compiled to what is answered (RFC 9728).
+/// One entry of `responses.resource_metadata` (RFC 9728), compiled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourceMetadata {
-    /// Its URL, for challenges.
+    /// The URL that challenges name.
     pub url: String,
-    /// The URL taken apart: its path is answered by us.
+    /// The same URL in parts; the filter serves the document at its path.
     pub uri: HttpUri,
-    /// The requests whose challenges name it: by host and path alone.
+    /// The requests whose challenges name it; only hosts and paths are compared.
     pub requests: Matcher,
     /// The JSON document.
     pub document: String,
 }
 
-/// `responses.cors`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cors {
-    /// Which origins may read.
-    pub origins: Origins,
-    /// Whether a page may send cookies along.
-    pub credentials: bool,
+impl Responses {
+    /// The entry that the challenge to a request names: the first that matches its host and path.
+    pub fn challenge_metadata(&self, headers: &Headers) -> Option<&ResourceMetadata> {
+        let line = RequestLine {
+            authority: headers.value(":authority").and_then(Authority::parse),
+            path: headers.value(":path").map(path::without_query),
+            method: headers.value(":method").unwrap_or_default(),
+            headers,
+        };
+        self.resource_metadata.iter().find(|metadata| metadata.requests.matches(&line.reading()))
+    }
+
+    /// The index of the entry whose document a request asks for: the entry at this path or, if
+    /// several share the path, the one at the request's host.
+    pub fn metadata_at(&self, headers: &Headers, path: &[u8]) -> Option<usize> {
+        let entries = self.resource_metadata.iter().enumerate();
+        let mut here = entries.filter(|(_, entry)| entry.uri.path.as_bytes() == path);
+        let first = here.next()?;
+        let Some(second) = here.next() else { return Some(first.0) };
+        let authority = headers.value(":authority")?;
+        let mut here = [first, second].into_iter().chain(here);
+        here.find(|(_, entry)| entry.uri.has_authority(authority)).map(|(at, _)| at)
+    }
 }
 
-/// `responses.cors.allow_origins`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origins {
-    /// `*`.
-    Any,
-    /// These.
-    Only(Vec<OriginPattern>),
-}
-
-/// An entry of `allow_origins`, as browsers write origins (Fetch standard §3.1): lower case, the
-/// default port left out, IPv6 addresses in their short form.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OriginPattern {
-    /// This origin, byte for byte.
-    Exact(String),
-    /// `https://*.example.com`: one or more labels between these two.
-    Subdomains {
-        /// `https://`.
-        scheme: String,
-        /// `.example.com`, with the port where it is not the default one.
-        suffix: String,
-    },
-}
+#[cfg(test)]
+mod tests;

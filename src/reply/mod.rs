@@ -1,7 +1,6 @@
 //! From a denial to what the caller sees: the only place that knows statuses and challenges.
 
 mod cors;
-mod metadata;
 
 use crate::decimal;
 use crate::gate::verdict::{Denial, LimitReport, OwnAnswer};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tollgate::limit::cost::Cost;
-use tollgate::policy::responses::{Cors, OriginPattern, Origins};
+use tollgate::policy::cors::{Cors, OriginPattern, Origins};
 use tollgate::policy::rule::Auth;
 use tollgate::policy::{Crypto, FailureMode, FilterState, Policy};
 use tollgate::request::matcher::Matcher;

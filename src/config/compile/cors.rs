@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use super::read;
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::RawCors;
-use crate::policy::responses::{Cors, OriginPattern, Origins};
+use crate::policy::cors::{Cors, OriginPattern, Origins};
 use crate::uri::HttpUri;
 
 /// Compiles `cors`: origins as browsers send them, or `*`, which the Fetch standard forbids beside
