@@ -1,0 +1,56 @@
+//! The header fields that show a caller the state of its limits.
+
+use crate::decimal;
+use crate::gate::verdict::LimitReport;
+use crate::limit::plan::Limit;
+use crate::policy::Policy;
+
+const NANOS_PER_SECOND: u64 = 1_000_000_000;
+
+/// `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10) with one item per
+/// limit, and `X-RateLimit-*` for the limit with the least left. Dry runs are not shown.
+pub fn rate_limit_fields(reports: &[LimitReport], policy: &Policy) -> Vec<(&'static str, String)> {
+    let shown = || reports.iter().filter(|report| !report.limit.dry_run);
+    let mut fields = Vec::new();
+    // Of two limits with equally little left, the one that takes longer to refill.
+    let scarcest = shown().min_by_key(|report| (report.remaining, u64::MAX - report.reset));
+    let Some(least) = scarcest else { return fields };
+    if policy.responses.ratelimit_ietf {
+        let (mut quotas, mut left) = (String::with_capacity(48), String::with_capacity(48));
+        for report in shown() {
+            let (limit, quota) = (&report.limit, &report.quota);
+            push_item(&mut quotas, limit, [("q", quota.burst()), ("w", quota.window_seconds())]);
+            push_item(&mut left, limit, [("r", report.remaining), ("t", seconds_up(report.reset))]);
+        }
+        fields.push(("ratelimit-policy", quotas));
+        fields.push(("ratelimit", left));
+    }
+    if policy.responses.ratelimit_x {
+        fields.push(("x-ratelimit-limit", least.quota.burst().to_string()));
+        fields.push(("x-ratelimit-remaining", least.remaining.to_string()));
+        fields.push(("x-ratelimit-reset", seconds_up(least.reset).to_string()));
+    }
+    fields
+}
+
+/// Appends an item of a structured list (RFC 9651 §3.1): `"name";a=1;b=2`. It does without
+/// `format!`, which would cost every limited request more than the limit itself.
+fn push_item(list: &mut String, limit: &Limit, parameters: [(&str, u64); 2]) {
+    if !list.is_empty() {
+        list.push_str(", ");
+    }
+    list.push('"');
+    list.push_str(&limit.name);
+    list.push('"');
+    for (name, value) in parameters {
+        list.push(';');
+        list.push_str(name);
+        list.push('=');
+        decimal::push(list, value);
+    }
+}
+
+/// Whole seconds, rounded up: a caller that waits so long is never early.
+pub(super) const fn seconds_up(nanos: u64) -> u64 {
+    nanos.div_ceil(NANOS_PER_SECOND)
+}
