@@ -4,6 +4,10 @@
 .DEFAULT_GOAL := help
 .PHONY: help wasm envoy test soak chaos fuzz amplification providers coverage mutants lint msrv audit cli demo servers bench image push matrix release
 
+SHELL := bash
+DIST = dist
+IMAGE_VERSION ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+
 help: ## Shows this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
 
@@ -62,14 +66,23 @@ demo: wasm ## Shows the filter at work in a real Envoy; KEEP=1 leaves it running
 bench: wasm ## Measures the cost per request against Envoy's own filters
 	@binary=$$(scripts/install/envoy) && ENVOY_BIN=$$binary cargo bench --bench proxy
 
-image: wasm ## Puts the module into OCI images under dist/image, and writes its SBOM
-	@scripts/image
+image: wasm ## Puts the module into OCI images under dist/image, and writes its bill of materials
+	@cargo xtask image $(DIST)
 
+# PLAIN_HTTP=1 for a registry without TLS.
 push: image ## Copies the images to a registry: make push REGISTRY=ghcr.io/you
-	@REGISTRY='$(REGISTRY)' scripts/push
+	@[[ -n "$(REGISTRY)" ]] || { echo "error: no registry: make push REGISTRY=ghcr.io/you" >&2; exit 1; }
+	@command -v skopeo >/dev/null || scripts/install/apt skopeo
+	@for image in compat artifact; do \
+		tag=$(REGISTRY:/=)/tollgate:$(IMAGE_VERSION); [[ $$image == compat ]] || tag+=-$$image; \
+		printf 'oci://%s@' $$tag; \
+		skopeo copy --quiet --preserve-digests --digestfile /dev/stdout \
+			$(if $(PLAIN_HTTP),--dest-tls-verify=false) oci:$(DIST)/image:$$image docker://$$tag; \
+		echo; \
+	done
 
 matrix: wasm ## Runs the end-to-end suites on each supported Envoy (half an hour): target/matrix.md
 	@scripts/matrix $(VERSIONS)
 
-release: image ## Collects everything that is published under dist/release: see docs/release.md
-	@scripts/release
+release: wasm ## Collects the files of a release under dist/release: docs/release.md
+	@cargo xtask release $(DIST)

@@ -1,4 +1,4 @@
-//! The OCI images in a real registry: pushed by `scripts/push`, fetched as Istio, Envoy Gateway and
+//! The OCI images in a real registry: pushed by `make push`, fetched as Istio, Envoy Gateway and
 //! Envoy do, and run.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -96,20 +96,24 @@ fn sha256(bytes: &[u8]) -> String {
     hmac_sha256::Hash::hash(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Runs a script of the repository with fixed labels, and its output.
-fn script(name: &str, dist: &Path, variables: &[(&str, &str)]) -> String {
-    let output = Command::new(support::root().join("scripts").join(name))
+/// Runs a program in the root of the repository with fixed labels, and returns its output.
+fn run(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program)
+        .args(arguments)
         .current_dir(support::root())
-        .env("IMAGE_DIST", dist)
         .env("IMAGE_VERSION", "1.2.3")
         .env("IMAGE_REVISION", "0123456789abcdef")
         .env("SOURCE_DATE_EPOCH", "1767323045")
-        .envs(variables.iter().copied())
         .output()
         .unwrap();
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{name}: {errors}");
+    assert!(output.status.success(), "{program} {arguments:?}: {errors}");
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// Runs a command of `xtask` that writes into `dist`, and returns its output.
+fn xtask(command: &str, dist: &Path) -> String {
+    run("cargo", &["xtask", command, dist.to_str().unwrap()])
 }
 
 /// What the fetchers of Istio (`pkg/wasm/imagefetcher.go`) and of Envoy Gateway, which has the same,
@@ -150,15 +154,19 @@ async fn what_is_pushed_is_pulled_by_tag_and_digest_and_runs() {
     let Some(registry) = Registry::start(name).await else { return };
     let module = std::fs::read(support::root().join("dist/tollgate.wasm")).unwrap();
 
-    let built = script("image", &registry.directory, &[]);
-    let again = script("image", &registry.directory.join("again"), &[]);
+    let built = xtask("image", &registry.directory);
+    let again = xtask("image", &registry.directory.join("again"));
     assert_eq!(built, again, "two builds, one digest");
     let sbom = |dist: &str| std::fs::read(registry.directory.join(dist)).unwrap();
     assert_eq!(sbom("tollgate.cdx.json"), sbom("again/tollgate.cdx.json"));
     assert!(built.contains(&format!("sha256:{}", sha256(&module))), "{built}");
 
     let place = format!("{}/team", registry.address);
-    let pushed = script("push", &registry.directory, &[("REGISTRY", &place), ("PLAIN_HTTP", "1")]);
+    let dist = format!("DIST={}", registry.directory.display());
+    let registry_at = format!("REGISTRY={place}");
+    // The images are built already, so the target `image` is skipped.
+    let push = ["--no-print-directory", "--old-file=image", "push", "PLAIN_HTTP=1"];
+    let pushed = run("make", &[&push[..], &[&dist, &registry_at]].concat());
     let pushed: Vec<_> = pushed.lines().collect();
     assert_eq!(pushed.len(), 2, "{pushed:?}");
     for (line, tag) in pushed.iter().zip(["1.2.3", "1.2.3-artifact"]) {
@@ -236,7 +244,7 @@ fn the_bill_names_each_crate_that_is_compiled_into_the_module_and_no_other() {
         let name = "the_bill_names_each_crate_that_is_compiled_into_the_module_and_no_other";
         return absent(name, "dist/tollgate.wasm is absent: run `make wasm`");
     }
-    script("image", &dist, &[]);
+    xtask("image", &dist);
     let bill = std::fs::read_to_string(dist.join("tollgate.cdx.json")).unwrap();
     std::fs::remove_dir_all(dist).unwrap();
     let bill: Value = serde_json::from_str(&bill).unwrap();
@@ -269,8 +277,7 @@ fn a_release_is_the_same_twice_and_its_examples_name_its_digests() {
     let sums = ["one", "two"].map(|time| {
         let dist =
             support::root().join(format!("target/e2e/release-{}/{time}", std::process::id()));
-        script("image", &dist, &[]);
-        script("release", &dist, &[]);
+        xtask("release", &dist);
         dist.join("release")
     });
     let read = |folder: &Path, file: &str| std::fs::read_to_string(folder.join(file)).unwrap();
@@ -282,7 +289,7 @@ fn a_release_is_the_same_twice_and_its_examples_name_its_digests() {
         .output()
         .unwrap();
     assert!(check.status.success(), "{check:?}");
-    for file in ["wasm", "cdx.json", "examples.tar.gz", "oci.tar"] {
+    for file in ["wasm", "cdx.json", "schema.json", "examples.tar.gz", "oci.tar"] {
         let file = if file.contains("tar") { format!("-{file}") } else { format!(".{file}") };
         assert!(folder.join(format!("tollgate-1.2.3{file}")).is_file(), "{file}");
     }

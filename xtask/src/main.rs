@@ -1,18 +1,44 @@
-//! The build steps that need more than a few commands: `cargo run --package xtask -- COMMAND`.
+//! The build steps that need more than a few commands: `cargo xtask COMMAND`.
 //!
-//! - `prune IN OUT`: removes backtraces from the module and checks that it cannot sign ([`prune`]).
+//! - `prune IN OUT`: removes backtraces from the module and checks that it cannot sign.
+//! - `image DIST`: writes the OCI layout and the bill of materials.
+//! - `release DIST`: collects all files of a release.
+//!
+//! The working directory is the root of the repository.
 
+#[cfg(feature = "publish")]
+mod archive;
+#[cfg(feature = "publish")]
+mod image;
+#[cfg(feature = "publish")]
+mod labels;
+#[cfg(feature = "publish")]
+mod layout;
 mod prune;
+#[cfg(feature = "publish")]
+mod release;
+#[cfg(feature = "publish")]
+mod sbom;
 
 use std::env;
 use std::error::Error;
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
+
+const USAGE: &str = "usage: cargo xtask prune IN OUT | image DIST | release DIST";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match run(&arguments) {
+    let done = match arguments.as_slice() {
+        ["prune", input, output] => prune::run(Path::new(input), Path::new(output)),
+        #[cfg(feature = "publish")]
+        ["image", dist] => image::run(Path::new(dist)),
+        #[cfg(feature = "publish")]
+        ["release", dist] => release::run(Path::new(dist)),
+        _ => Err(USAGE.into()),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("xtask: {error}");
@@ -21,9 +47,11 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &[&str]) -> Result<(), Box<dyn Error>> {
-    match arguments {
-        ["prune", input, output] => prune::run(Path::new(input), Path::new(output)),
-        _ => Err("usage: xtask prune IN OUT".into()),
+/// The standard output of a program. Its error output goes to ours.
+fn output(program: &str, arguments: &[&str]) -> Result<String, Box<dyn Error>> {
+    let output = Command::new(program).args(arguments).stderr(Stdio::inherit()).output()?;
+    if !output.status.success() {
+        return Err(format!("{program} {}: {}", arguments.join(" "), output.status).into());
     }
+    Ok(String::from_utf8(output.stdout)?)
 }

@@ -58,7 +58,13 @@ pub fn run(input: &Path, output: &Path) -> Result<(), Box<dyn Error>> {
     if !private.is_empty() {
         return Err(format!("the module must not reach {private:#?}").into());
     }
-    fs::write(output, module.emit_wasm())?;
+    let module = module.emit_wasm();
+    fs::create_dir_all(output.parent().unwrap_or(Path::new(".")))?;
+    // An unchanged module keeps its time stamp.
+    if fs::read(output).ok().as_deref() != Some(&module) {
+        fs::write(output, &module)?;
+    }
+    eprintln!("{}: {} bytes", output.display(), module.len());
     Ok(())
 }
 

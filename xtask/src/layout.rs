@@ -2,14 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::fmt::Write as _;
-use std::fs;
-use std::io::Write as _;
-use std::path::Path;
 
-use flate2::{Compression, GzBuilder};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+
+use crate::archive::{Files, gzip, sha256, tar};
+use crate::labels::Labels;
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -24,38 +21,7 @@ const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 /// The name of the module inside the compat image; Istio looks for no other.
 const PLUGIN: &str = "plugin.wasm";
 
-/// What the images say of themselves.
-#[derive(Debug)]
-pub struct Labels {
-    /// The release.
-    pub version: String,
-    /// The commit.
-    pub revision: String,
-    /// When, RFC 3339.
-    pub created: String,
-    /// Where the source is.
-    pub source: String,
-}
-
-impl Labels {
-    /// The predefined annotations of the image specification.
-    fn annotations(&self) -> BTreeMap<String, String> {
-        [
-            ("title", "tollgate"),
-            ("description", "Verifies JWTs, limits callers and tags requests inside Envoy"),
-            ("licenses", "Apache-2.0"),
-            ("version", &self.version),
-            ("revision", &self.revision),
-            ("created", &self.created),
-            ("source", &self.source),
-            ("documentation", &format!("{}/blob/main/README.md", self.source)),
-        ]
-        .map(|(name, value)| (format!("org.opencontainers.image.{name}"), value.to_owned()))
-        .into()
-    }
-}
-
-/// The files of a layout.
+/// The blobs of a layout and its index.
 #[derive(Debug, Default)]
 pub struct Layout {
     /// By their SHA-256 in hexadecimal.
@@ -66,33 +32,35 @@ pub struct Layout {
 
 impl Layout {
     /// The layout with both images of a module.
-    ///
-    /// # Errors
-    /// When the module is none, or something cannot be written as JSON, tar or gzip.
     pub fn of(module: &[u8], labels: &Labels) -> Result<Self, Box<dyn Error>> {
         if !module.starts_with(b"\0asm\x01\0\0\0") {
-            return Err("this is no WebAssembly module".into());
+            return Err("this is not a WebAssembly module".into());
         }
         let mut layout = Self::default();
-        layout.compat(module, labels)?;
-        layout.artifact(module, labels)?;
+        let created = labels.created()?;
+        let annotations = annotations(labels, &created);
+        layout.compat(module, annotations.clone(), &created)?;
+        layout.artifact(module, &annotations)?;
         Ok(layout)
     }
 
     /// An ordinary image of one layer.
-    fn compat(&mut self, module: &[u8], labels: &Labels) -> Result<(), Box<dyn Error>> {
-        let mut annotations = labels.annotations();
-        let tar = tar_of(PLUGIN, module)?;
+    fn compat(
+        &mut self,
+        module: &[u8],
+        mut annotations: Annotations,
+        created: &str,
+    ) -> Result<(), Box<dyn Error>> {
+        let tar = tar(&Files::from([(PLUGIN.to_owned(), module.to_vec())]), 0o444, 0)?;
         let layer = gzip(&tar)?;
         let config = json!({
-            // There is no platform: nothing of it runs outside of a proxy. Tools that look for one
-            // want these fields all the same.
+            // The module has no platform, because it runs inside a proxy. Tools demand the fields.
             "architecture": "wasm",
             "os": "wasip1",
-            "created": labels.created,
+            "created": created,
             "config": {"Labels": annotations},
-            "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", hex(&tar))]},
-            "history": [{"created": labels.created, "created_by": "tools/image"}],
+            "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", sha256(&tar))]},
+            "history": [{"created": created, "created_by": "cargo xtask image"}],
         });
         let config = self.add_json(IMAGE_CONFIG, &config)?;
         let layer = self.add(TAR_GZIP, layer);
@@ -100,8 +68,8 @@ impl Layout {
         self.add_image("compat", config, vec![layer], &annotations)
     }
 
-    /// The bare module and what it is written for.
-    fn artifact(&mut self, module: &[u8], labels: &Labels) -> Result<(), Box<dyn Error>> {
+    /// The bare module, and the configuration of its runtime.
+    fn artifact(&mut self, module: &[u8], annotations: &Annotations) -> Result<(), Box<dyn Error>> {
         let runtime = json!({"type": "envoy_proxy", "abiVersions": ["0.2.1"], "config": {}});
         let mut module = self.add(WASM_LAYER, module.to_vec());
         let mut runtime = self.add_json(WASM_CONFIG, &runtime)?;
@@ -110,7 +78,7 @@ impl Layout {
         }
         let config = self.add_json(EMPTY, &json!({}))?;
         // Envoy's own fetcher takes the first layer, Istio's the one of this type of exactly two.
-        self.add_image("artifact", config, vec![module, runtime], &labels.annotations())
+        self.add_image("artifact", config, vec![module, runtime], annotations)
     }
 
     fn add_image(
@@ -118,7 +86,7 @@ impl Layout {
         name: &str,
         config: Value,
         layers: Vec<Value>,
-        annotations: &BTreeMap<String, String>,
+        annotations: &Annotations,
     ) -> Result<(), Box<dyn Error>> {
         let mut manifest = json!({
             "schemaVersion": 2,
@@ -141,9 +109,9 @@ impl Layout {
         Ok(self.add(kind, serde_json::to_vec(value)?))
     }
 
-    /// Adds a blob; its descriptor.
+    /// Adds a blob and returns its descriptor.
     fn add(&mut self, kind: &str, blob: Vec<u8>) -> Value {
-        let (digest, size) = (hex(&blob), blob.len());
+        let (digest, size) = (sha256(&blob), blob.len());
         self.blobs.insert(digest.clone(), blob);
         json!({"mediaType": kind, "digest": format!("sha256:{digest}"), "size": size})
     }
@@ -156,21 +124,34 @@ impl Layout {
         })
     }
 
-    /// Writes the layout into a directory that does not exist.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn write(&self, directory: &Path) -> Result<(), Box<dyn Error>> {
-        let blobs = directory.join("blobs/sha256");
-        fs::create_dir_all(&blobs)?;
-        for (digest, blob) in &self.blobs {
-            fs::write(blobs.join(digest), blob)?;
-        }
-        fs::write(directory.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#)?;
+    /// The files of the layout, by their paths in its directory.
+    pub fn files(&self) -> Result<Files, Box<dyn Error>> {
         let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": self.images});
-        fs::write(directory.join("index.json"), serde_json::to_vec_pretty(&index)?)?;
-        Ok(())
+        let blob =
+            |(digest, blob): (&String, &Vec<u8>)| (format!("blobs/sha256/{digest}"), blob.clone());
+        let mut files: Files = self.blobs.iter().map(blob).collect();
+        files.insert("index.json".into(), serde_json::to_vec_pretty(&index)?);
+        files.insert("oci-layout".into(), br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec());
+        Ok(files)
     }
+}
+
+type Annotations = BTreeMap<String, String>;
+
+/// The predefined annotations of the image specification.
+fn annotations(labels: &Labels, created: &str) -> Annotations {
+    [
+        ("title", "tollgate"),
+        ("description", "Verifies JWTs, limits callers and tags requests inside Envoy"),
+        ("licenses", "Apache-2.0"),
+        ("version", &labels.version),
+        ("revision", &labels.revision),
+        ("created", created),
+        ("source", &labels.source),
+        ("documentation", &format!("{}/blob/main/README.md", labels.source)),
+    ]
+    .map(|(name, value)| (format!("org.opencontainers.image.{name}"), value.to_owned()))
+    .into()
 }
 
 /// Sets a member of an object.
@@ -178,35 +159,6 @@ fn set(object: &mut Value, name: &str, value: Value) {
     if let Some(fields) = object.as_object_mut() {
         fields.insert(name.to_owned(), value);
     }
-}
-
-/// The SHA-256 of bytes in hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// An archive of one file that anybody may read, without owner and time.
-fn tar_of(name: &str, content: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
-    let mut header = tar::Header::new_ustar();
-    header.set_size(u64::try_from(content.len())?);
-    header.set_mode(0o444);
-    header.set_mtime(0);
-    header.set_uid(0);
-    header.set_gid(0);
-    let mut archive = tar::Builder::new(Vec::new());
-    archive.append_data(&mut header, name, content)?;
-    Ok(archive.into_inner()?)
-}
-
-fn gzip(bytes: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
-    // 255: an unknown operating system, so that the header is the same on all.
-    let builder = GzBuilder::new().mtime(0).operating_system(255);
-    let mut encoder = builder.write(Vec::new(), Compression::best());
-    encoder.write_all(bytes)?;
-    Ok(encoder.finish()?)
 }
 
 #[cfg(test)]
