@@ -3,6 +3,7 @@
 //! - `prune IN OUT`: removes backtraces from the module and checks that it cannot sign.
 //! - `image DIST`: writes the OCI layout and the bill of materials.
 //! - `release DIST`: collects all files of a release.
+//! - `matrix VERSION...`: runs the end-to-end suites on several versions of Envoy.
 //!
 //! The working directory is the root of the repository.
 
@@ -14,6 +15,7 @@ mod image;
 mod labels;
 #[cfg(feature = "publish")]
 mod layout;
+mod matrix;
 mod prune;
 #[cfg(feature = "publish")]
 mod release;
@@ -25,7 +27,8 @@ use std::error::Error;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
-const USAGE: &str = "usage: cargo xtask prune IN OUT | image DIST | release DIST";
+const USAGE: &str =
+    "usage: cargo xtask prune IN OUT | image DIST | release DIST | matrix VERSION...";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
         ["image", dist] => image::run(Path::new(dist)),
         #[cfg(feature = "publish")]
         ["release", dist] => release::run(Path::new(dist)),
+        ["matrix", versions @ ..] if !versions.is_empty() => matrix::run(versions),
         _ => Err(USAGE.into()),
     };
     match done {
