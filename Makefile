@@ -1,81 +1,135 @@
-# Everything is installed by the targets that need it; a second run installs nothing.
-# Needed by hand: make, gcc, python3 and Rust (rustup).
-
-.DEFAULT_GOAL := help
-.PHONY: help wasm envoy test soak chaos fuzz amplification providers coverage mutants lint msrv audit cli demo servers bench image push matrix release
+# Each target installs what it needs; a second run installs nothing.
+# Needed beforehand: make, bash, gcc, python3 and Rust (rustup).
 
 SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.SILENT:
+.PHONY: help wasm envoy cli demo test servers providers matrix soak chaos fuzz bench amplification \
+	lint audit msrv coverage mutants image push release toolchain
+
 DIST = dist
+WASM_TARGET = wasm32-wasip1
+BUILT = $(or $(CARGO_TARGET_DIR),target)
+OLDEST_RUST = $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 IMAGE_VERSION ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 # The soak tests measure the load that our own code stands, so they need only one version of Envoy.
 SUITES ?= $(filter-out %soak,$(basename $(notdir $(wildcard tests/e2e_*.rs))))
+# Runs the command that follows with the path of an Envoy.
+WITH_ENVOY = binary=$$(scripts/install/envoy) && ENVOY_BIN=$$binary
+# $(call need,NAME): fails if cargo has no command of that name.
+need = cargo $(1) --version >/dev/null 2>&1 || \
+	{ echo "cargo-$(1) is absent: cargo install --locked cargo-$(1)" >&2; exit 1; }
 
 help: ## Shows this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
+	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
 
-wasm: ## Builds dist/tollgate.wasm
-	@scripts/wasm
+# rustup does this by itself unless RUSTUP_AUTO_INSTALL is 0; see rust-toolchain.toml.
+toolchain:
+	! command -v rustup >/dev/null || rustup --quiet target add $(WASM_TARGET)
 
-envoy: ## Installs the pinned Envoy under target/ and prints its path (ENVOY_BIN wins over it)
-	@scripts/install/envoy
+# The module contains no path of this machine, so that its bytes are the same wherever it is built.
+wasm: toolchain ## Builds dist/tollgate.wasm
+	flags="--remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=/cargo --remap-path-prefix=$$PWD=/tollgate"; \
+		CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="$$flags $${CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS:-}" \
+		cargo build --release --lib --target $(WASM_TARGET)
+	cargo run --quiet --package xtask --no-default-features -- \
+		prune $(BUILT)/$(WASM_TARGET)/release/tollgate.wasm dist/tollgate.wasm
 
-test: wasm ## Runs every test, the end-to-end ones in a real Envoy
-	@scripts/test
+envoy: ## Installs the pinned Envoy under target/ and prints its path (ENVOY_BIN takes precedence)
+	scripts/install/envoy
 
-servers: wasm ## Runs hostile requests to a dozen real servers with every option of Envoy for paths and hosts (half an hour)
-	@scripts/install/servers && binary=$$(scripts/install/envoy) && ENVOY_BIN=$$binary TOLLGATE_SERVERS=all \
-		cargo test --features cli --test e2e_real_servers
-
-soak: wasm ## Runs the limits and one VM under long load (about 45 minutes): see scripts/soak
-	@scripts/soak
-
-chaos: wasm ## Runs a storm of faults and hostile traffic for DURATION seconds (1800): docs/proof.md
-	@DURATION='$(DURATION)' scripts/chaos
-
-fuzz: ## Runs each fuzz target for DURATION seconds (60), or those of TARGETS: see scripts/fuzz
-	@scripts/fuzz
-
-amplification: wasm ## Measures what each family of attacks costs beside a cheap request: docs/proof.md
-	@binary=$$(scripts/install/envoy) && ENVOY_BIN=$$binary cargo bench --bench amplification
-
-providers: wasm ## Judges new tokens of sixteen JWT libraries and two key servers: docs/proof.md
-	@scripts/install/providers python node go java rust keycloak
-	@binary=$$(scripts/install/envoy) && ENVOY_BIN=$$binary cargo test --features cli \
-		--test providers --test e2e_key_servers -- --include-ignored --nocapture
-
-coverage: ## Lines of the core that the native tests run: target/coverage.txt
-	@scripts/coverage
-
-mutants: ## Changes the core in a thousand ways and lists what no test notices: docs/proof.md
-	@scripts/mutants
-
-lint: ## Checks the format, and clippy on the native and the wasm target
-	@scripts/lint
-
-cli: ## Builds target/release/tollgate: checks configurations, explains verdicts (docs/cli.md)
-	@CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+cli: ## Builds target/release/tollgate, which checks configurations and explains verdicts: docs/cli.md
+	CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
 		cargo build --release --features cli --bin tollgate
 
-msrv: ## Compiles what is published with the oldest Rust that Cargo.toml states
-	@scripts/msrv
+demo: wasm ## Shows the filter at work in a real Envoy; KEEP=1 leaves it running
+	$(WITH_ENVOY) KEEP=$(KEEP) cargo run --quiet --example demo
 
-audit: ## Checks licences, advisories and sources of every dependency by deny.toml
-	@scripts/audit
+test: wasm ## Runs all tests, with a real Envoy, and lists the skipped ones
+	scripts/install/servers
+	rm -rf target/skipped.txt target/e2e
+	cargo build --package ratelimit || echo "continuing without the rate limit service" >&2
+	status=0; $(WITH_ENVOY) cargo test --all --exclude ratelimit --features tollgate/cli || status=$$?; \
+		[[ ! -s target/skipped.txt ]] || { echo "Skipped:"; sort -u target/skipped.txt; }; exit $$status
 
-demo: wasm ## Shows the filter at work in a real Envoy; KEEP=1 leaves it running to try by hand
-	@binary=$$(scripts/install/envoy) && ENVOY_BIN=$$binary KEEP=$(KEEP) cargo run --quiet --example demo
+servers: wasm ## Sends hostile requests to a dozen real servers with all path options of Envoy (30 min)
+	scripts/install/servers
+	$(WITH_ENVOY) TOLLGATE_SERVERS=all cargo test --features cli --test e2e_real_servers
 
-bench: wasm ## Measures the cost per request against Envoy's own filters
-	@binary=$$(scripts/install/envoy) && ENVOY_BIN=$$binary cargo bench --bench proxy
+providers: wasm ## Verifies new tokens of sixteen JWT libraries and two key servers: docs/proof.md
+	scripts/install/providers python node go java rust keycloak
+	$(WITH_ENVOY) cargo test --features cli \
+		--test providers --test e2e_key_servers -- --include-ignored --nocapture
+
+matrix: wasm ## Runs the end-to-end suites on each supported Envoy, or on VERSIONS (30 min): target/matrix.md
+	scripts/install/servers
+	source scripts/install/versions; \
+		SUITES='$(SUITES)' cargo xtask matrix $(or $(VERSIONS),$$ENVOY_VERSIONS)
+
+soak: export TOLLGATE_IDENTITIES ?= 10000000
+soak: export TOLLGATE_REQUESTS ?= 10000000
+soak: export TOLLGATE_SOAK ?= 60
+soak: export TOLLGATE_LIVE_IDENTITIES ?= 1000000
+soak: export TOLLGATE_PUSHES ?= 1000
+soak: wasm ## Runs the limits and one VM under long load (45 min): docs/limits.md
+	$(WITH_ENVOY) cargo test --profile bench --test limit_soak --test e2e_soak -- --nocapture
+	$(WITH_ENVOY) cargo test --features cli --test e2e_limit_soak -- --nocapture
+	$(WITH_ENVOY) cargo test --features cli --test e2e_limit -- --nocapture fresh_identities
+	$(WITH_ENVOY) cargo test --features cli --test e2e_limit -- --nocapture pushes_under_load
+
+chaos: wasm ## Runs a storm of faults and hostile traffic for DURATION seconds (1800): docs/proof.md
+	$(WITH_ENVOY) TOLLGATE_CHAOS=$(or $(DURATION),1800) \
+		cargo test --features cli --test e2e_chaos -- --nocapture
+
+fuzz: ## Runs each fuzz target, or TARGETS, for DURATION seconds (60): scripts/fuzz
+	scripts/fuzz
+
+bench: wasm ## Measures the cost per request beside Envoy's own filters
+	$(WITH_ENVOY) cargo bench --bench proxy
+
+amplification: wasm ## Measures the cost of each kind of attack beside a cheap request: docs/proof.md
+	$(WITH_ENVOY) cargo bench --bench amplification
+
+lint: toolchain ## Checks the format, and runs clippy for the native and the wasm target
+	cargo fmt --all -- --check
+	cargo clippy --workspace --exclude ratelimit --all-targets --features tollgate/cli -- -D warnings
+	cargo clippy --lib --target $(WASM_TARGET) -- -D warnings
+
+# The bans bind what is shipped; the other checks also bind tools, tests and fuzz targets.
+audit: ## Checks licences, advisories and sources of all dependencies against deny.toml
+	$(call need,deny)
+	cargo deny --locked check bans
+	for manifest in Cargo.toml fuzz/Cargo.toml; do \
+		cargo deny --locked --workspace --manifest-path $$manifest --config deny.toml \
+			check advisories licenses sources; \
+	done
+
+# Tests and tools may need a newer Rust.
+msrv: ## Checks the module and the companion with the oldest supported Rust
+	rustup toolchain install $(OLDEST_RUST) --profile minimal --target $(WASM_TARGET) >&2
+	export CARGO_TARGET_DIR=$(BUILT)/msrv; \
+		cargo +$(OLDEST_RUST) check --locked --lib --target $(WASM_TARGET); \
+		cargo +$(OLDEST_RUST) check --locked --features cli --bin tollgate
+
+# Code that only a proxy reaches (much of the shell) is covered by the end-to-end tests, which are not counted.
+coverage: ## Measures the lines of the core that native tests run: target/coverage.txt
+	$(call need,llvm-cov)
+	cargo llvm-cov --lib $(addprefix --test=,attacks vectors config gate limit_properties json_suite fuzz_smoke \
+		routing differential) --summary-only \
+		--ignore-filename-regex '(tests?|fake_host)\.rs|/tests/|src/bin' | tee target/coverage.txt
+
+mutants: ## Lists changes of the core that no test detects (hours): scripts/mutants, docs/proof.md
+	scripts/mutants
 
 image: wasm ## Puts the module into OCI images under dist/image, and writes its bill of materials
-	@cargo xtask image $(DIST)
+	cargo xtask image $(DIST)
 
 # PLAIN_HTTP=1 for a registry without TLS.
 push: image ## Copies the images to a registry: make push REGISTRY=ghcr.io/you
-	@[[ -n "$(REGISTRY)" ]] || { echo "error: no registry: make push REGISTRY=ghcr.io/you" >&2; exit 1; }
-	@command -v skopeo >/dev/null || scripts/install/apt skopeo
-	@for image in compat artifact; do \
+	[[ -n "$(REGISTRY)" ]] || { echo "error: no registry: make push REGISTRY=ghcr.io/you" >&2; exit 1; }
+	command -v skopeo >/dev/null || scripts/install/apt skopeo
+	for image in compat artifact; do \
 		tag=$(REGISTRY:/=)/tollgate:$(IMAGE_VERSION); [[ $$image == compat ]] || tag+=-$$image; \
 		printf 'oci://%s@' $$tag; \
 		skopeo copy --quiet --preserve-digests --digestfile /dev/stdout \
@@ -83,10 +137,5 @@ push: image ## Copies the images to a registry: make push REGISTRY=ghcr.io/you
 		echo; \
 	done
 
-matrix: wasm ## Runs the end-to-end suites on each supported Envoy, or on VERSIONS (30 min): target/matrix.md
-	@scripts/install/servers
-	@source scripts/install/versions; \
-		SUITES='$(SUITES)' cargo xtask matrix $(or $(VERSIONS),$$ENVOY_VERSIONS)
-
 release: wasm ## Collects the files of a release under dist/release: docs/release.md
-	@cargo xtask release $(DIST)
+	cargo xtask release $(DIST)
