@@ -1,27 +1,25 @@
-//! Judging what a provider answered, before any of it is believed.
+//! Checks the answer of a provider before it is used.
 
-pub use self::error::FetchError;
+mod error;
+
+use serde_json::Value;
+
+pub use self::error::{FetchError, MAX_BODY};
 use crate::request::headers::Headers;
 use crate::uri::HttpUri;
 use crate::verify::issuer;
 use crate::verify::json::{self, Unreadable};
 use crate::verify::keyset::{KeySet, SecretKeys, SkippedKey};
 use crate::verify::provider::{Issuer, Provider};
-use serde_json::Value;
 
-mod error;
-
-/// The largest body that is looked at, bytes. The key sets of large providers are below 20 KiB.
-pub const MAX_BODY: usize = 512 * 1024;
-
-/// The longest `jwks_uri` that is fetched, bytes.
+/// The maximum length of a `jwks_uri` in bytes.
 const MAX_URI: usize = 2048;
 
-/// The most that a log line repeats of one text of an answer, bytes.
+/// The maximum length of one text of an answer in a log line, in bytes.
 const MAX_SHOWN: usize = 256;
 
-/// Checks that an answer is complete, small, not coded and 200 before its body is fetched from the
-/// host. An answer that never came has no headers.
+/// Checks that an answer is complete, small, without content coding and 200, before its body is read
+/// from the host. An answer that never arrived has no headers.
 ///
 /// # Errors
 /// `Unreachable`, `Status`, `Redirect`, `Coded`, `TooLarge`.
@@ -48,12 +46,12 @@ fn is_identity(coding: &[u8]) -> bool {
     coding.is_empty() || coding.eq_ignore_ascii_case(b"identity")
 }
 
-/// Host and path of a `location`, without the user information, the query and the fragment that may
-/// hold a secret.
+/// Host and path of a `location`. User information, query and fragment are left out because they may
+/// contain a secret.
 fn place(location: &[u8]) -> String {
     let end = location.iter().position(|byte| matches!(byte, b'?' | b'#'));
     let location = location.get(..end.unwrap_or(location.len())).unwrap_or_default();
-    // `//` before any other slash: an authority follows.
+    // `//` before any other slash begins an authority.
     let slash = location.iter().position(|byte| *byte == b'/').unwrap_or(location.len());
     let from_slash = location.get(slash..).unwrap_or_default();
     let Some(rest) = from_slash.strip_prefix(b"//") else { return shown(location, MAX_SHOWN) };
@@ -63,7 +61,7 @@ fn place(location: &[u8]) -> String {
     shown(&[host, path].concat(), MAX_SHOWN)
 }
 
-/// A text of an answer, made safe and short for a log line.
+/// A text of an answer, safe and short enough for a log line.
 fn shown(text: &[u8], most: usize) -> String {
     let safe = |byte: &u8| if matches!(byte, 0x20..0x7f) { char::from(*byte) } else { '?' };
     let mut shown: String = text.iter().take(most).map(safe).collect();
@@ -73,23 +71,24 @@ fn shown(text: &[u8], most: usize) -> String {
     shown
 }
 
-/// How Envoy begins what it says in place of an answer that did not come; the status is 503 or 504
-/// then, as if the provider had sent it (`source/common/router/router.cc`).
+/// The beginnings of Envoy's own replies when the provider does not answer. Their status is 503 or
+/// 504, as if the provider had sent it (`source/common/router/router.cc`).
 const PROXY_SAYS: [&[u8]; 4] =
     [b"upstream connect error", b"upstream request timeout", b"no healthy upstream", b"no cluster"];
 
-/// What of the proxy's words is logged: they end with the reason of a failed TLS handshake.
+/// The maximum length of such a reply in a log line, in bytes. It ends with the reason of a failed TLS
+/// handshake.
 const MAX_WORDS: usize = 320;
 
-/// The proxy's own words about an answer that did not come, made safe for a log line; `None` where
-/// the provider sent the body.
+/// The proxy's own reply when the provider did not answer, safe for a log line; `None` if the provider
+/// sent the body.
 pub fn words_of_proxy(status: u16, body: &[u8]) -> Option<String> {
     let own = matches!(status, 503 | 504) && PROXY_SAYS.iter().any(|words| body.starts_with(words));
     let body = body.get(..MAX_WORDS).unwrap_or(body);
     own.then(|| shown(body, MAX_WORDS))
 }
 
-/// Parses a fetched key set. `oct` keys are never taken from the network.
+/// Parses a fetched key set. `oct` keys from the network are never accepted.
 ///
 /// # Errors
 /// `KeySet`.
@@ -97,12 +96,12 @@ pub fn key_set(body: &[u8]) -> Result<(KeySet, Vec<SkippedKey>), FetchError> {
     KeySet::parse(body, SecretKeys::Refuse).map_err(FetchError::KeySet)
 }
 
-/// Finds the key set's address in a discovery document, which is read as strictly as a token. It
-/// must be the provider's: of an issuer as it stands in the configuration (Microsoft's common
-/// document has `{tenantid}` too), or of one whose tokens are accepted.
+/// Finds the address of the key set in a discovery document, which is read as strictly as a token.
+/// The document must name an issuer of the provider: as written in the configuration (Microsoft's
+/// common document also contains `{tenantid}`), or one whose tokens are accepted.
 ///
 /// # Errors
-/// `Document`, `Lacks`, `IssuerMismatch`, `KeysAddress`.
+/// `Document`, `KeysForDocument`, `Lacks`, `IssuerMismatch`, `KeysAddress`.
 pub fn jwks_uri(body: &[u8], provider: &Provider) -> Result<HttpUri, FetchError> {
     let document =
         json::parse_object(body).ok_or_else(|| FetchError::Document(Unreadable::of(body)))?;

@@ -1,25 +1,25 @@
-//! What one worker holds of a remote key set: its own parsed copy of what all share.
+//! The parsed keys of one worker. The errors of all functions are those of the store.
 
-use super::record::Record;
-use super::{Cause, SharedKeys};
-use crate::keys::answer;
+use super::answer;
+use super::record::{Cause, Record};
+use super::shared::SharedKeys;
 use crate::store::{Store, StoreError};
 use crate::verify::keyset::{Key, KeySet};
 use crate::verify::provider::Remote;
 
-/// One worker's view of one provider's keys.
+/// The keys of one provider in one worker.
 #[derive(Debug)]
 pub struct LocalKeys {
     shared: SharedKeys,
     record: Record,
-    /// The version of `set`; 0 while there is none.
+    /// The version of `set`; 0 if there is none.
     version: u64,
     set: Option<KeySet>,
-    /// When a request last found that it needs a fetch for a kid that is unknown.
+    /// The time of the last request that needs a fetch for its unknown `kid`.
     unknown_kid_since: Option<u64>,
 }
 
-/// What a request lacks.
+/// The keys that a request lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lack {
     /// The key that its token names.
@@ -28,28 +28,28 @@ pub enum Lack {
     AllKeys,
 }
 
-/// How long a request waits, nanoseconds since the Unix epoch.
+/// The wait of a request, in nanoseconds since the Unix epoch.
 #[derive(Clone, Copy, Debug)]
 pub struct Wait {
-    /// When it came.
+    /// The arrival of the request.
     pub since: u64,
-    /// When it is judged with the keys there are.
+    /// The time at which the request is decided with the keys at hand.
     pub until: u64,
 }
 
-/// What a request that lacks a key should do.
+/// The next step of a request that lacks a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missing {
-    /// Newer keys have just been adopted: judge again.
+    /// Newer keys are there: decide again.
     Judge,
-    /// A fetch is under way or about to start: wait for it.
+    /// A fetch runs or is about to start: wait for it.
     Wait,
-    /// Nothing that could change the verdict is coming.
+    /// No fetch can change the verdict: decide now.
     Final,
 }
 
 impl LocalKeys {
-    /// The view of a worker that has just loaded its configuration.
+    /// The state of a worker that has just loaded its configuration.
     pub fn new(plugin: &str, provider: &str, remote: &Remote) -> Self {
         Self {
             shared: SharedKeys::new(plugin, provider, remote),
@@ -60,30 +60,27 @@ impl LocalKeys {
         }
     }
 
-    /// What all workers share.
+    /// The state that all workers share.
     pub fn shared(&self) -> &SharedKeys {
         &self.shared
     }
 
-    /// The record as this worker saw it last.
+    /// The record that this worker read last.
     pub fn record(&self) -> &Record {
         &self.record
     }
 
-    /// The keys to verify with; `None` before the first set and once the last is too old.
+    /// The current keys; `None` before the first set, and if the last set is too old.
     pub fn current(&self, now: u64) -> Option<&KeySet> {
         self.set.as_ref().filter(|_| self.record.usable(self.shared.timing(), now))
     }
 
-    /// The version of the adopted set; it grows with each.
+    /// The version of the current set; it grows with each new set.
     pub fn version(&self) -> u64 {
         self.version
     }
 
-    /// Reads the record and adopts a newer set; true when the set changed.
-    ///
-    /// # Errors
-    /// The store's.
+    /// Reads the record and adopts a newer set; returns whether the set changed.
     pub fn refresh(&mut self, store: &dyn Store) -> Result<bool, StoreError> {
         self.record = self.shared.record(store)?;
         if self.record.version == self.version {
@@ -93,7 +90,7 @@ impl LocalKeys {
         if version == self.version {
             return Ok(false);
         }
-        // Whoever stored the set had parsed it, so that this fails for damaged data alone; the
+        // The worker that stored the set has parsed it, so that this fails only for damaged data; the
         // keys in use stay.
         let Ok((set, _)) = answer::key_set(&set) else { return Ok(false) };
         self.set = Some(set);
@@ -101,7 +98,7 @@ impl LocalKeys {
         Ok(true)
     }
 
-    /// Why a fetch is to be started now, if it is.
+    /// The reason to start a fetch now; `None` if there is none.
     pub fn wants_fetch(&self, now: u64) -> Option<Cause> {
         if self.record.leased(now) {
             None
@@ -114,37 +111,36 @@ impl LocalKeys {
         }
     }
 
-    /// Tries to become the fetching worker for `cause`; see [`SharedKeys::lease`].
-    ///
-    /// # Errors
-    /// The store's.
+    /// Tries to acquire the lease to fetch; see [`SharedKeys::lease`].
     pub fn lease(&mut self, store: &dyn Store, cause: Cause, now: u64) -> Result<bool, StoreError> {
         self.unknown_kid_since = None;
         let leased = self.shared.lease(store, cause, now)?;
         Ok(self.note(leased))
     }
 
-    /// Stores a set that this worker fetched and adopts it; false where the store would not take
-    /// it. `keys` is what was read from `set`, `refresh` the time to the next fetch.
-    ///
-    /// # Errors
-    /// The store's.
+    /// Stores and adopts a set that this worker fetched; false if the store did not accept it. `keys`
+    /// are the parsed keys of `set`, `refresh` is the time to the next fetch.
     pub fn succeed(
         &mut self,
         store: &dyn Store,
         set: &[u8],
-        keys: &KeySet,
+        keys: KeySet,
         refresh: u64,
         now: u64,
     ) -> Result<bool, StoreError> {
-        let new_keys = self.lacks_some_of(keys);
-        let stored = self.shared.succeed(store, set, new_keys, refresh, now)?;
-        self.refresh(store)?;
-        Ok(stored.is_some())
+        let new_keys = self.lacks_some_of(&keys);
+        let Some(record) = self.shared.succeed(store, set, new_keys, refresh, now)? else {
+            self.refresh(store)?;
+            return Ok(false);
+        };
+        self.record = record;
+        self.version = record.version;
+        self.set = Some(keys);
+        Ok(true)
     }
 
-    /// Whether a set has keys that the one in use has not. One whose keys only changed their order,
-    /// or that says something else beside them, has none.
+    /// Whether a set has keys that the current one has not. Their order and other members do not
+    /// count.
     fn lacks_some_of(&self, set: &KeySet) -> bool {
         let same =
             |one: &Key, other: &Key| one.kid() == other.kid() && one.public() == other.public();
@@ -152,10 +148,7 @@ impl LocalKeys {
         !set.iter().all(known)
     }
 
-    /// Notes that this worker's fetch failed; see [`SharedKeys::fail`].
-    ///
-    /// # Errors
-    /// The store's.
+    /// Records that this worker's fetch failed; see [`SharedKeys::fail`].
     pub fn fail(&mut self, store: &dyn Store, jitter: f64, now: u64) -> Result<bool, StoreError> {
         let failed = self.shared.fail(store, jitter, now)?;
         Ok(self.note(failed))
@@ -166,12 +159,9 @@ impl LocalKeys {
         written.is_some()
     }
 
-    /// What a request that lacks a key should do. Known kids never come here, so that unknown ones
-    /// cannot slow them. For an unknown one a request causes one fetch at most: one that began after
-    /// it came answers it.
-    ///
-    /// # Errors
-    /// The store's.
+    /// The next step of a request that lacks a key. Requests with a known `kid` never get here, so that
+    /// unknown ones cannot slow them down. A request causes at most one fetch: a fetch that began
+    /// after its arrival answers it.
     pub fn on_missing(
         &mut self,
         store: &dyn Store,

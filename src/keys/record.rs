@@ -1,67 +1,74 @@
-//! The few numbers that all workers share about one remote key set.
+//! The numbers that all workers share about one remote key set.
 
-use super::{Cause, Timing};
+use super::timing::{SECOND, Timing, jittered};
 
-const SECOND: u64 = 1_000_000_000;
-
-/// What is added to a lease beyond the fetch's own timeout, so that a slow answer is not fetched
-/// twice: discovery and key set may take one timeout each.
+/// The time that a lease lasts beyond two timeouts, one for the discovery document and one for the
+/// key set, so that a slow answer is not fetched twice.
 const LEASE_GRACE: u64 = SECOND;
 
-/// The longest pause between tries while the last good keys serve.
+/// The maximum pause between attempts while the last good keys are in use.
 const MAX_BACKOFF: u64 = 60 * SECOND;
 
-/// The longest pause while there are no keys to serve with: a provider that comes back is used
-/// within 5 s,
-/// pause, tick and fetch together.
+/// The maximum pause while there are no keys. With it, a provider that recovers is used within 5 s,
+/// including tick and fetch.
 const MAX_BACKOFF_WITHOUT_KEYS: u64 = 3 * SECOND;
 
-/// How far ahead of our clock another worker's time stamp may be before it counts as one of a
-/// clock that has since stepped back: all workers read the same clock.
+/// A time stamp that is more than this ahead means that the clock was set back, because all workers
+/// read the same clock.
 const STEP: u64 = 5 * SECOND;
 
-/// The least time to a refresh that the provider's `Cache-Control: max-age` can ask for.
-const MIN_MAX_AGE: u64 = 60 * SECOND;
-
-/// How many fetches unknown kids may cause at once; after them one per interval.
+/// The number of fetches that unknown `kid`s may cause at once; then one per interval.
 pub const BURST: u64 = 3;
 
-/// The layout of a record and of what is stored beside it: part of their names, so that an older and
-/// a newer module in one process never read each other's. To be raised with every change of either.
+/// The layout of the record and of the stored set. It is part of their names, so that an older and a
+/// newer module in one process never read each other's data. Increase it with every change of either.
 pub const LAYOUT: u8 = 2;
 
-/// How old a set must be that new keys replace for free. An issuer whose servers disagree, so that
-/// each fetch brings keys that the last one did not, would else be asked without end.
+/// The minimum age of a set before new keys count as a rotation, which does not use up the allowance
+/// for unknown `kid`s. Without it, an issuer whose servers return different keys would be fetched
+/// without end.
 const SETTLED: u64 = SECOND;
+
+/// The reason for a fetch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A refresh is due.
+    Due,
+    /// A token names a key that is not in the set.
+    UnknownKid {
+        /// The time of that request; a fetch that begins later answers it.
+        since: u64,
+    },
+}
 
 /// All times are nanoseconds since the Unix epoch; 0 means never.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Record {
-    /// Grows with each new set; 0: there is none.
+    /// Grows with each new set; 0 if there is none.
     pub version: u64,
-    /// Grows with each finished fetch, good or bad.
+    /// The number of finished fetches, good or bad.
     pub attempts: u64,
-    /// When the stored set was fetched.
+    /// The time of the last good fetch.
     pub good_at: u64,
-    /// When the next fetch is due.
+    /// The time of the next fetch.
     pub next_at: u64,
-    /// Until when somebody fetches.
+    /// The end of the lease of the worker that fetches.
     pub lease_until: u64,
-    /// When the allowance of fetches for unknown kids is whole again: one interval ahead for each
-    /// that is spent.
+    /// The time at which the allowance for unknown `kid`s is complete again: one interval for each
+    /// fetch that it paid for.
     pub unknown_until: u64,
-    /// When the last fetch began or ended.
+    /// The time at which the last fetch began or ended.
     pub tried_at: u64,
-    /// Fetches that were due and failed since the last good one.
+    /// The number of due fetches that failed since the last good one.
     pub failures: u64,
-    /// When the last fetch began.
+    /// The time at which the last fetch began.
     pub began_at: u64,
-    /// 1 while a fetch is under way that an unknown kid caused.
+    /// 1 during a fetch that an unknown `kid` caused.
     pub unknown_leased: u64,
 }
 
 impl Record {
-    /// The record as bytes: ten little-endian words.
+    /// Encodes the record: ten little-endian words.
     pub fn encode(&self) -> Vec<u8> {
         [
             self.version,
@@ -80,7 +87,7 @@ impl Record {
         .collect()
     }
 
-    /// Reads a record; bytes that are missing read as 0, which is a record that wants a fetch.
+    /// Decodes a record. Missing bytes count as 0, and a record of zeros is due for a fetch.
     pub fn decode(bytes: &[u8]) -> Self {
         let word = |index: usize| {
             let word = bytes.chunks_exact(8).nth(index).and_then(|word| word.try_into().ok());
@@ -105,8 +112,8 @@ impl Record {
         now >= self.next_try(timing, now)
     }
 
-    /// When the next fetch is due. A long pause ends early when the keys grow too old during it,
-    /// and at once when the clock has stepped back, which would stretch it by the step.
+    /// The time of the next fetch. A long pause ends early if the keys become too old meanwhile, and at
+    /// once if the clock was set back, which would lengthen the pause.
     pub fn next_try(&self, timing: &Timing, now: u64) -> u64 {
         if self.stepped_back(now) {
             now
@@ -117,7 +124,7 @@ impl Record {
         }
     }
 
-    /// Whether somebody is fetching.
+    /// Whether a worker is fetching.
     pub fn leased(&self, now: u64) -> bool {
         now < self.lease_until && !self.stepped_back(now)
     }
@@ -126,26 +133,26 @@ impl Record {
         self.tried_at > now.saturating_add(STEP)
     }
 
-    /// Whether a request that lacks a key since `since` may cause a fetch: one has not begun after
-    /// that already, and the allowance of all requests is not spent, whatever the set holds.
+    /// Whether a request of the time `since` may cause a fetch for its unknown `kid`: no fetch has begun
+    /// since, and the allowance of all requests is not used up.
     pub fn admits_unknown_kid(&self, timing: &Timing, since: u64, now: u64) -> bool {
         let spent = self.unknown_spent(timing, now);
         self.began_at <= since && spent <= timing.unknown_kid.saturating_mul(BURST - 1)
     }
 
-    /// How long it takes until the allowance for unknown kids is whole again. More than a whole
-    /// allowance cannot be spent: the clock has stepped back, or the interval was a longer one.
+    /// The time until the allowance for unknown `kid`s is complete again. A larger value than a whole
+    /// allowance means that the clock was set back or the interval was longer, and counts as 0.
     fn unknown_spent(&self, timing: &Timing, now: u64) -> u64 {
         let spent = self.unknown_until.saturating_sub(now);
         if spent > timing.unknown_kid.saturating_mul(BURST) { 0 } else { spent }
     }
 
-    /// Whether the stored set may still serve.
+    /// Whether the stored set may still be used.
     pub fn usable(&self, timing: &Timing, now: u64) -> bool {
         self.version > 0 && now.saturating_sub(self.good_at) <= timing.max_stale
     }
 
-    /// The record while somebody fetches.
+    /// The record during a fetch.
     #[must_use]
     pub fn fetching(&self, timing: &Timing, cause: Cause, now: u64) -> Self {
         let longest = timing.timeout.saturating_mul(2).saturating_add(LEASE_GRACE);
@@ -160,8 +167,8 @@ impl Record {
         }
     }
 
-    /// The record after a good fetch, whose set is stored as `version`. `new_keys`: it has keys that
-    /// the set before it had not, so that it does not count against unknown kids.
+    /// The record after a good fetch, whose set is stored as `version`. `new_keys`: whether the set has
+    /// keys that the previous one had not; then the fetch does not count against unknown `kid`s.
     #[must_use]
     pub fn succeeded(
         &self,
@@ -171,7 +178,7 @@ impl Record {
         now: u64,
         refresh: u64,
     ) -> Self {
-        // A version is the time at which its set was stored.
+        // A version is the time at which the set was stored.
         let settled = now.saturating_sub(self.version) >= SETTLED;
         let free = self.unknown_leased == 1 && new_keys && settled;
         let refund = if free { timing.unknown_kid } else { 0 };
@@ -189,8 +196,8 @@ impl Record {
         }
     }
 
-    /// The record after a failed fetch: tries follow after 1 s, 2 s, 4 s and so on, and a refresh
-    /// that was not due yet (an unknown kid had caused it) stays where it was.
+    /// The record after a failed fetch. The next attempts follow after 1 s, 2 s, 4 s and so on. If an
+    /// unknown `kid` caused the fetch, the next refresh keeps its time.
     #[must_use]
     pub fn failed(&self, timing: &Timing, jitter: f64, now: u64) -> Self {
         let most = if self.usable(timing, now) { MAX_BACKOFF } else { MAX_BACKOFF_WITHOUT_KEYS };
@@ -208,21 +215,4 @@ impl Record {
             ..*self
         }
     }
-}
-
-/// The time to the next fetch: the configured interval, or less where the provider asks for that by
-/// `max-age`, down to a minute; never more, because a key that was withdrawn is trusted as long.
-/// ± 10 % by `jitter` in -1 … 1, and always before the keys are too old.
-pub fn refresh_after(timing: &Timing, max_age: Option<u64>, jitter: f64) -> u64 {
-    let asked = max_age.map_or(u64::MAX, |seconds| seconds.saturating_mul(SECOND));
-    let base = timing.refresh.min(asked.max(MIN_MAX_AGE));
-    jittered(base, jitter).min(timing.max_stale - timing.max_stale / 10)
-}
-
-fn jittered(time: u64, jitter: f64) -> u64 {
-    let tenth = time / 10;
-    // Saturating by definition of `as`; a tenth of a day in ns is far below 2⁵³.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
-    let shift = (tenth as f64 * jitter.abs().min(1.0)) as u64;
-    if jitter < 0.0 { time.saturating_sub(shift) } else { time.saturating_add(shift) }
 }

@@ -11,10 +11,13 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::local::{Lack, LocalKeys, Missing, Wait};
-use super::record::{Record, refresh_after};
+use super::record::{Cause, Record};
+use super::shared::SharedKeys;
+use super::timing::Timing;
 use super::*;
+use crate::store::{Store, StoreError, Swap};
 use crate::uri::HttpUri;
-use crate::verify::provider::RemoteSource;
+use crate::verify::provider::{Remote, RemoteSource};
 
 const SECOND: u64 = 1_000_000_000;
 const MINUTE: u64 = 60 * SECOND;
@@ -91,7 +94,7 @@ fn fetched(worker: &mut LocalKeys, store: &Memory, kid: &str, now: u64) -> bool 
 
 fn fetched_set(worker: &mut LocalKeys, store: &Memory, set: &[u8], now: u64) -> bool {
     let (keys, _) = answer::key_set(set).unwrap();
-    worker.succeed(store, set, &keys, HOUR, now).unwrap()
+    worker.succeed(store, set, keys, HOUR, now).unwrap()
 }
 
 /// The wait of a request that came at `since`.
@@ -209,14 +212,14 @@ fn max_age_only_shortens_a_refresh_and_to_a_minute_at_least() {
         (5 * SECOND, Some(3_600), 5 * SECOND),
     ] {
         let timing = Timing { refresh, ..timing };
-        assert_eq!(refresh_after(&timing, max_age, 0.0), base, "{refresh} {max_age:?}");
-        assert_eq!(refresh_after(&timing, max_age, 1.0), base + base / 10);
-        assert_eq!(refresh_after(&timing, max_age, -1.0), base - base / 10);
-        assert_eq!(refresh_after(&timing, max_age, 99.0), base + base / 10);
+        assert_eq!(timing.refresh_after(max_age, 0.0), base, "{refresh} {max_age:?}");
+        assert_eq!(timing.refresh_after(max_age, 1.0), base + base / 10);
+        assert_eq!(timing.refresh_after(max_age, -1.0), base - base / 10);
+        assert_eq!(timing.refresh_after(max_age, 99.0), base + base / 10);
     }
     // Keys are fetched again before they are too old.
     let short = Timing { max_stale: HOUR, ..timing };
-    assert_eq!(refresh_after(&short, Some(86_400), 1.0), HOUR - HOUR / 10);
+    assert_eq!(short.refresh_after(Some(86_400), 1.0), HOUR - HOUR / 10);
 }
 
 #[test]
@@ -262,6 +265,14 @@ fn failures_never_replace_keys_and_the_keys_serve_until_max_stale() {
     }
     assert!(worker.current(end + 1).is_none());
     assert_eq!(worker.record().attempts, 4);
+}
+
+#[test]
+fn the_worker_that_fetched_a_set_does_not_read_it_back() {
+    let store = Memory::default();
+    let worker = good(&store, "k", NOW);
+    assert_eq!(store.sets_read.get(), 1, "for the version of the set before it");
+    assert_eq!(kids(&worker, NOW), ["k"]);
 }
 
 #[test]

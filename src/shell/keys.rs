@@ -14,7 +14,6 @@ use super::store::SharedData;
 use crate::abi::{self, Map};
 use crate::keys::answer::{self, FetchError};
 use crate::keys::local::{Lack, LocalKeys, Missing, Wait};
-use crate::keys::record::refresh_after;
 use crate::policy::Policy;
 use crate::request::headers::Headers;
 use crate::verify::Keys;
@@ -175,16 +174,16 @@ impl RemoteKeys {
         }
         fetch.counted("key_skipped", as_u64(skipped.len()));
         fetch.counted("ok", 1);
+        let count = keys.len();
         let stored = self.with(fetch.index, |local| {
-            let refresh =
-                refresh_after(local.shared().timing(), answer::max_age(headers), jitter());
-            let stored = local.succeed(&SharedData, set, &keys, refresh, abi::now());
+            let max_age = answer::max_age(headers);
+            let refresh = local.shared().timing().refresh_after(max_age, jitter());
+            let stored = local.succeed(&SharedData, set, keys, refresh, abi::now());
             stored.ok().filter(|stored| *stored).map(|_| refresh)
         });
         match stored {
             Some(refresh) => info!(
-                "tollgate: provider {name}: fetched {} key(s) from {asked}; next fetch in {}s",
-                keys.len(),
+                "tollgate: provider {name}: fetched {count} key(s) from {asked}; next fetch in {}s",
                 refresh / 1_000_000_000
             ),
             None => error!("tollgate: provider {name}: keys from {asked} could not be shared"),

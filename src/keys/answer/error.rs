@@ -1,49 +1,51 @@
-//! Why fetches bring nothing.
+//! The reasons for which a fetch fails.
 
 use std::fmt;
 
-use super::MAX_BODY;
 use crate::verify::json::Unreadable;
 use crate::verify::keyset::KeySetError;
 
-/// Why a fetch brought nothing; [`FetchError::label`] is its word in metrics. The texts in it come
-/// from the answer and are safe and short.
+/// The maximum size of a body in bytes. The key sets of large providers are below 20 KiB.
+pub const MAX_BODY: usize = 512 * 1024;
+
+/// Why a fetch failed; [`FetchError::label`] is its label in metrics. Its texts come from the answer and
+/// are safe and short enough for a log line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FetchError {
-    /// The proxy refused the call as such: no such cluster, as a rule.
+    /// The proxy refused the call, usually because the cluster does not exist.
     Dispatch,
     /// No answer: timeout, reset, refused connection, failed TLS handshake, no healthy host.
     Unreachable,
-    /// Another status than 200.
+    /// A status other than 200.
     Status(u16),
-    /// A redirect, which is not followed.
+    /// A redirect; redirects are not followed.
     Redirect {
         /// The status.
         status: u16,
         /// Host and path of `location`.
         to: String,
     },
-    /// A body under a content coding, although none was asked for; its name.
+    /// A body with this content coding, although the request asked for none.
     Coded(String),
-    /// A body over [`MAX_BODY`].
+    /// A body larger than [`MAX_BODY`].
     TooLarge,
-    /// A body that is no key set to verify with.
+    /// A body that is not a usable key set.
     KeySet(KeySetError),
-    /// A body that is no discovery document, because it is no JSON object.
+    /// A body that is not a discovery document because it is not a JSON object.
     Document(Unreadable),
-    /// A key set where a discovery document was asked for.
+    /// A key set instead of a discovery document.
     KeysForDocument,
-    /// A discovery document without this text member.
+    /// A discovery document without this member of type string.
     Lacks(&'static str),
-    /// A discovery document of another issuer (OpenID Connect Discovery 1.0 §4.3).
+    /// The discovery document of another issuer (OpenID Connect Discovery 1.0 §4.3).
     IssuerMismatch {
         /// The issuer that it names.
         found: String,
         /// The issuers of the provider.
         known: String,
     },
-    /// A discovery document whose `jwks_uri` cannot be fetched: it is relative, of another scheme, or
-    /// has user information, a fragment or a host beyond ASCII.
+    /// A discovery document whose `jwks_uri` cannot be fetched: it is relative, has another scheme, user
+    /// information or a fragment, or its host is not ASCII.
     KeysAddress,
 }
 
