@@ -1,6 +1,6 @@
-//! What is published of the declarations: the schema, and the reference of the configuration.
+//! The published schema and configuration reference are up to date.
 //!
-//! `TOLLGATE_UPDATE=1 cargo test --lib published` writes both anew.
+//! `TOLLGATE_UPDATE=1 cargo test --lib published` regenerates both.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::json::{self, ORDER, ROOT};
 
-/// Where the reference is generated; what stands above is written by hand.
+/// The start of the generated part; the text above it is written by hand.
 const MARK: &str = "<!-- From here on generated from src/config/schema: see its tests.rs. -->\n";
 
 #[test]
@@ -28,7 +28,7 @@ fn the_published_reference_is_current() {
     });
 }
 
-/// Asserts that a file is what it should be, or makes it so.
+/// Asserts that a file has the wanted content, or writes it with `TOLLGATE_UPDATE`.
 fn current(name: &str, wanted: impl FnOnce(&str) -> String) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     let found = std::fs::read_to_string(&path).unwrap_or_default();
@@ -39,7 +39,7 @@ fn current(name: &str, wanted: impl FnOnce(&str) -> String) {
         return;
     }
     let update = "TOLLGATE_UPDATE=1 cargo test --lib published";
-    assert!(found == wanted, "{name} is not what the declarations say; update it: {update}");
+    assert!(found == wanted, "{name} is out of date; update it: {update}");
 }
 
 /// A section for each object, in the order of the document.
@@ -89,7 +89,7 @@ fn section(
     }
 }
 
-/// The path of a member, with `[]` where it is a list.
+/// The path of a member, with `[]` for a list.
 fn below(path: &str, member: &str, schema: &Value) -> String {
     let dot = if path.is_empty() { "" } else { "." };
     let choices = schema["oneOf"].as_array().into_iter().flatten();
@@ -103,7 +103,7 @@ fn referred(schema: &Value) -> Option<&str> {
     schema["$ref"].as_str()?.strip_prefix("#/$defs/")
 }
 
-/// The object that a member is, holds entries of, or may be.
+/// The object type of a member, of its entries, or of one of its alternatives.
 fn object_of<'a>(schema: &'a Value, definitions: &Map<String, Value>) -> Option<&'a str> {
     let choices = schema["oneOf"].as_array().into_iter().flatten();
     let mut schemas = choices.chain([schema]).flat_map(|schema| [schema, &schema["items"]]);
@@ -111,7 +111,7 @@ fn object_of<'a>(schema: &'a Value, definitions: &Map<String, Value>) -> Option<
     definitions[name].get(ORDER).map(|_| name)
 }
 
-/// What a member is, in words.
+/// The type of a member in words.
 fn kind(schema: &Value, definitions: &Map<String, Value>) -> String {
     if let Some(words) = schema["enum"].as_array() {
         let words: Vec<_> = words.iter().map(|w| format!("`{}`", w.as_str().unwrap())).collect();
@@ -132,21 +132,23 @@ fn kind(schema: &Value, definitions: &Map<String, Value>) -> String {
     }
     match &schema["type"] {
         Value::String(name) => match name.as_str() {
-            "string" => "text".into(),
-            "array" => format!("list: {}", kind(&schema["items"], definitions)),
-            "integer" => match (schema["minimum"].as_u64(), schema["maximum"].as_u64()) {
-                (Some(low), Some(high)) => format!("whole number, {low} to {high}"),
-                (Some(low), None) => format!("whole number, at least {low}"),
-                _ => "whole number".into(),
+            "array" => match kind(&schema["items"], definitions) {
+                items if items == "string" => "list of strings".into(),
+                items => format!("list of {}", items.replace("[object]", "[objects]")),
             },
-            "object" if schema["additionalProperties"].is_object() => "object of texts".into(),
+            "integer" => match (schema["minimum"].as_u64(), schema["maximum"].as_u64()) {
+                (Some(low), Some(high)) => format!("integer, {low} to {high}"),
+                (Some(low), None) => format!("integer, at least {low}"),
+                _ => "integer".into(),
+            },
+            "object" if schema["additionalProperties"].is_object() => "object of strings".into(),
             other => other.into(),
         },
-        _ => "text, number or boolean".into(),
+        _ => "string, number or boolean".into(),
     }
 }
 
-/// The path under which an object is described: the first that leads to it.
+/// The path under which an object is described: the first path to it.
 fn first_path(wanted: &str, definitions: &Map<String, Value>) -> String {
     fn walk(
         name: &str,
@@ -167,12 +169,12 @@ fn first_path(wanted: &str, definitions: &Map<String, Value>) -> String {
     walk(ROOT, "", wanted, definitions).unwrap()
 }
 
-/// The anchor that a heading gets on the usual hosts of Markdown.
+/// The anchor of a heading, as Markdown hosts generate it.
 fn anchor(heading: &str) -> String {
     heading.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
 }
 
-/// A text inside a table.
+/// Text escaped for a table cell.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|")
 }
