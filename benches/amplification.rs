@@ -33,7 +33,7 @@ const RULES: usize = 20;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Some(binary) = support::envoy_binary("amplification") else { return ExitCode::FAILURE };
+    let Some(binary) = support::skip::envoy_binary() else { return ExitCode::FAILURE };
     let world = World::new();
     let many = many_keys();
     let mut families = families(&world);

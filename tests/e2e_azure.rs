@@ -10,15 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use support::docs;
+use support::entra::{self, OBJECT as CALLER, TENANT};
 use support::idp::{Idp, Scheme};
 use support::prelude::*;
-use support::scenario::claims_with;
+use support::{docs, skip};
 
 const GUIDE: &str = "docs/azure-ml.md";
-const TENANT: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
 const APP: &str = "aaaaaaaa-2222-3333-4444-555555555555";
-const CALLER: &str = "cccccccc-2222-3333-4444-555555555555";
 /// The application of the caller itself.
 const CLIENT: &str = "bbbbbbbb-2222-3333-4444-555555555555";
 const ENDPOINT_KEY: &str = "the-key-of-the-endpoint";
@@ -27,51 +25,41 @@ const IDENTITY_HEADER: &str = "only-this-program-knows";
 
 /// The claims of an app-only v2.0 token, as a managed identity gets it, with some changed.
 fn claims(changes: Value) -> Value {
-    let mut entra = json!({
-        "iss": format!("https://login.microsoftonline.com/{TENANT}/v2.0"), "tid": TENANT,
-        "aud": APP, "ver": "2.0", "oid": CALLER, "azp": CLIENT, "idtyp": "app",
-        "roles": ["Model.Score"],
+    let app = json!({
+        "aud": APP, "azp": CLIENT, "idtyp": "app", "roles": ["Model.Score"], "scp": null,
     });
-    entra.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
-    claims_with(CALLER, entra)
+    entra::claims(TENANT, merged(app, changes))
 }
 
 /// An Entra key set, an endpoint, and Envoy with a configuration of the guide between them.
 struct World {
-    signer: Signer,
-    upstream: Upstream,
+    fixture: Fixture,
     envoy: Envoy,
     python: PathBuf,
     _idp: Idp,
 }
 
 impl World {
-    /// `None` when the machine lacks something, and that was noted.
-    async fn start(test: &str, config: Value) -> Option<Self> {
-        let binary = support::envoy_binary(test)?;
+    /// `None` after [`skip::absent`].
+    async fn start(config: Value) -> Option<Self> {
+        let fixture = Fixture::new("RS256").await?;
         let python = support::root().join("target/python/bin/python3");
         if !python.is_file() {
-            support::skip::absent(test, "azure-identity is absent: run scripts/install/python");
+            skip::absent("azure-identity is absent: run scripts/install/python");
             return None;
         }
-        let signer = Signer::new("RS256", "common");
-        let mut jwk = signer.jwk();
-        jwk["issuer"] = json!("https://login.microsoftonline.com/{tenantid}/v2.0");
-        let idp = Idp::start(Scheme::Http);
-        idp.set_keys(json!({"keys": [jwk]}));
-        let upstream = Upstream::start().await;
-        let envoy = Envoy::builder(binary)
-            .upstream(upstream.address())
+        let idp = Idp::serving(Scheme::Http, entra::keys(&fixture.signer));
+        let envoy = fixture
+            .envoy(config)
             .cluster("outbound|443||login.microsoftonline.com", idp.address())
             .variable("AML_ENDPOINT_KEY", ENDPOINT_KEY)
-            .plugin_config(config)
             .start()
             .await;
-        Some(Self { signer, upstream, envoy, python, _idp: idp })
+        Some(Self { fixture, envoy, python, _idp: idp })
     }
 
     fn token(&self, changes: Value) -> String {
-        self.signer.sign(&claims(changes))
+        self.fixture.signer.sign(&claims(changes))
     }
 
     /// Runs the client, whose platform hands out these tokens in turn, the last one from then on.
@@ -99,7 +87,7 @@ impl World {
             .arg(format!("http://{}{path}", self.envoy.address()))
             // Nothing of the machine's own identities, proxies or configuration.
             .env_clear()
-            .env("IDENTITY_ENDPOINT", format!("http://{}/msi/token", platform.address()))
+            .env("IDENTITY_ENDPOINT", platform.url("/msi/token"))
             .env("IDENTITY_HEADER", IDENTITY_HEADER)
             .env("TOLLGATE_APP_ID", APP)
             .stdin(Stdio::piped())
@@ -144,15 +132,13 @@ fn kubernetes(per_caller: Value) -> Value {
     let mut config = docs::configuration(GUIDE, "tollgate holds the endpoint's key");
     let limit = config["limits"].as_array_mut().unwrap();
     let limit = limit.iter_mut().find(|limit| limit["name"] == "per-caller").unwrap();
-    *limit = json!({"name": "per-caller", "key": "{@identity}"});
-    limit.as_object_mut().unwrap().extend(per_caller.as_object().unwrap().clone());
+    *limit = merged(json!({"name": "per-caller", "key": "{@identity}"}), per_caller);
     config
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_client_calls_with_its_identity_and_says_why_it_was_refused() {
-    let name = "the_client_calls_with_its_identity_and_says_why_it_was_refused";
-    let Some(mut world) = World::start(name, kubernetes(json!({"rate": "9/d"}))).await else {
+    let Some(mut world) = World::start(kubernetes(json!({"rate": "9/d"}))).await else {
         return;
     };
     let called = world.call(vec![world.token(json!({}))], "/score", &[]).await;
@@ -162,7 +148,7 @@ async fn the_client_calls_with_its_identity_and_says_why_it_was_refused() {
     // What `api://<app>/.default` is to a managed identity.
     let ask = called.ask.unwrap().path;
     assert_eq!(ask, format!("/msi/token?api-version=2019-08-01&resource=api://{APP}"));
-    let seen = world.upstream.last().unwrap();
+    let seen = world.fixture.upstream.last().unwrap();
     assert_eq!(seen.header("authorization"), Some(format!("Bearer {ENDPOINT_KEY}").as_str()));
     assert_eq!(seen.header("x-auth-identity"), Some(format!("{TENANT}/{CALLER}").as_str()));
     let id = seen.header("x-ms-client-request-id").unwrap();
@@ -173,7 +159,7 @@ async fn the_client_calls_with_its_identity_and_says_why_it_was_refused() {
     assert_eq!((renewed.code, renewed.asked), (Some(0), 2), "{}", renewed.errors);
 
     // What no new token and no waiting cures: asked once, told once.
-    let served = world.upstream.count();
+    let served = world.fixture.upstream.count();
     for (tokens, path, asked, error) in [
         (vec![world.token(json!({"roles": ["Other"]}))], "/score", 1, "403 role_insufficient"),
         (vec![world.token(json!({"roles": null}))], "/score", 1, "401 token_use_mismatch"),
@@ -187,7 +173,7 @@ async fn the_client_calls_with_its_identity_and_says_why_it_was_refused() {
         assert!(told.starts_with(&format!("denied: {error} (request ")), "{}", denied.errors);
         assert_eq!(denied.answer, "");
     }
-    assert_eq!(world.upstream.count(), served);
+    assert_eq!(world.fixture.upstream.count(), served);
 
     // With `body: empty` the reason is in the challenge alone; a wait of hours is not waited for.
     let mut terse = kubernetes(json!({"rate": "1/d"}));
@@ -207,11 +193,10 @@ async fn the_client_calls_with_its_identity_and_says_why_it_was_refused() {
 /// been refused once; so the client is refused, whatever the speed of the machine.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_client_waits_as_long_as_it_is_told_and_is_then_served() {
-    let name = "the_client_waits_as_long_as_it_is_told_and_is_then_served";
     let mut config = kubernetes(json!({"rate": "1/s"}));
     let drain = json!({"name": "drain", "match": {"paths": ["/drain"]}, "limits": ["per-caller"]});
     config["rules"].as_array_mut().unwrap().push(drain);
-    let Some(world) = World::start(name, config).await else { return };
+    let Some(world) = World::start(config).await else { return };
     let token = world.token(json!({}));
     let pump = async {
         let request = Request::get("/drain").bearer(&token);
@@ -226,18 +211,17 @@ async fn the_client_waits_as_long_as_it_is_told_and_is_then_served() {
     assert_eq!(called.code, Some(0), "{}", called.errors);
     assert!(called.errors.starts_with("429 rate_limited: waiting 1 s\n"), "{}", called.errors);
     assert_eq!(called.asked, 1, "waiting needs no new token");
-    assert_eq!(world.upstream.last().unwrap().path, "/score");
+    assert_eq!(world.fixture.upstream.last().unwrap().path, "/score");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_with_a_key_of_its_own_sends_the_token_beside_it() {
-    let name = "a_caller_with_a_key_of_its_own_sends_the_token_beside_it";
     let config = docs::configuration(GUIDE, "The caller holds the endpoint's key");
-    let Some(world) = World::start(name, config).await else { return };
+    let Some(world) = World::start(config).await else { return };
     let own = [("AML_ENDPOINT_KEY", "a-key-of-its-own"), ("--token-header", "x-user-token")];
     let called = world.call(vec![world.token(json!({}))], "/score", &own).await;
     assert_eq!(called.code, Some(0), "{} {:#?}", called.errors, world.envoy.filter_log());
-    let seen = world.upstream.last().unwrap();
+    let seen = world.fixture.upstream.last().unwrap();
     assert_eq!(seen.header("authorization"), Some("Bearer a-key-of-its-own"));
     assert_eq!(seen.header("x-user-token"), None, "the endpoint never sees the token");
     // The key alone is no identity.

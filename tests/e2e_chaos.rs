@@ -35,8 +35,7 @@ fn asked_for() -> Option<Duration> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn in_a_storm_no_good_request_is_lost_no_bad_one_admitted_and_no_memory_kept() {
-    let name = "in_a_storm_no_good_request_is_lost_no_bad_one_admitted_and_no_memory_kept";
-    let Some(binary) = support::envoy_binary(name) else { return };
+    let Some(binary) = support::skip::envoy_binary() else { return };
     let mut figures: Vec<Figures> = Vec::new();
     match asked_for() {
         None => {

@@ -5,31 +5,26 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use support::graft::{self, Fault};
+use support::graft::Fault;
 use support::prelude::*;
-use support::scenario::provider;
 use tokio::io::AsyncWriteExt;
 
-fn config(signer: &Signer, most: u32) -> Value {
-    json!({
-        "providers": [provider(&[signer], &["HS256"])],
-        "rules": [{"name": "all", "concurrency": most}],
-    })
+fn config(most: u32) -> Value {
+    json!({"rules": [{"name": "all", "concurrency": most}]})
 }
 
-/// An upstream that answers `/hang-up` by hanging up and everything after the delay it is told.
-async fn slow() -> Upstream {
-    Upstream::answering(|request| {
+/// A fixture whose upstream closes the connection of `/hang-up` and answers after `x-delay`.
+async fn slow() -> Option<Fixture> {
+    let answer = |request: &Recorded| {
         let delay = request.header("x-delay").and_then(|ms| ms.parse().ok()).unwrap_or(0);
         let hang_up = request.path == "/hang-up";
         Reply { delay: Duration::from_millis(delay), hang_up, ..Reply::new(200, "done") }
-    })
-    .await
+    };
+    Fixture::answering("HS256", answer).await
 }
 
-fn delayed(signer: &Signer, subject: &str, path: &str, millis: u64) -> Request {
-    let token = signer.sign(&mint::claims(subject));
-    Request::get(path).bearer(token).header("x-delay", millis.to_string())
+fn delayed(fixture: &Fixture, subject: &str, path: &str, millis: u64) -> Request {
+    fixture.get(path, subject).header("x-delay", millis.to_string())
 }
 
 /// How many of a burst of slow requests pass.
@@ -39,7 +34,7 @@ async fn places(envoy: &Envoy, request: &Request) -> usize {
         assert_eq!((response.status, response.reason().as_str()), (429, "concurrency_limited"));
         assert_eq!(response.header("retry-after"), Some("1"));
     }
-    responses.iter().filter(|response| response.status == 200).count()
+    client::passed(&responses)
 }
 
 /// Waits until as many places are free as there are.
@@ -54,53 +49,36 @@ async fn all_free(envoy: &Envoy, request: &Request, most: usize, after: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_hundred_slow_requests_on_four_workers_exactly_as_many_as_allowed_are_in_flight() {
-    let name = "of_two_hundred_slow_requests_on_four_workers_exactly_as_many_as_allowed";
-    let Some(binary) = support::envoy_binary(name) else { return };
-    let signer = Signer::new("HS256", "key-1");
-    let upstream = slow().await;
-    let envoy = Envoy::builder(binary)
-        .workers(4)
-        .upstream(upstream.address())
-        .plugin_config(config(&signer, 17))
-        .start()
-        .await;
+    let Some(fixture) = slow().await else { return };
+    let envoy = fixture.envoy(config(17)).workers(4).start().await;
     for subject in ["alice", "bob", "alice"] {
-        upstream.clear();
-        let requests = vec![delayed(&signer, subject, "/", 1_500); 200];
+        fixture.upstream.clear();
+        let requests = vec![delayed(&fixture, subject, "/", 1_500); 200];
         let responses = client::send_at_once(envoy.address(), requests).await;
-        let passed = responses.iter().filter(|response| response.status == 200).count();
-        assert_eq!((upstream.count(), passed), (17, 17), "{subject}");
+        let passed = client::passed(&responses);
+        assert_eq!((fixture.upstream.count(), passed), (17, 17), "{subject}");
         let limited = responses.iter().filter(|r| r.reason() == "concurrency_limited");
         assert_eq!(limited.count(), 183, "{subject}");
     }
-    assert_eq!(envoy.vm_failures().await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn under_steady_load_the_places_are_used_and_never_overbooked() {
-    let name = "under_steady_load_the_places_are_used_and_never_overbooked";
-    let Some(binary) = support::envoy_binary(name) else { return };
     const DELAY: Duration = Duration::from_millis(20);
-    let signer = Signer::new("HS256", "key-1");
     let starts: Arc<Mutex<Vec<Instant>>> = Arc::default();
     let noted = Arc::clone(&starts);
-    let upstream = Upstream::answering(move |_| {
+    let answer = move |_: &Recorded| {
         noted.lock().unwrap().push(Instant::now());
         Reply { delay: DELAY, ..Reply::new(200, "done") }
-    })
-    .await;
-    let envoy = Envoy::builder(binary)
-        .workers(4)
-        .upstream(upstream.address())
-        .plugin_config(config(&signer, 5))
-        .start()
-        .await;
-    let requests = vec![delayed(&signer, "alice", "/", 0); 4_000];
+    };
+    let Some(fixture) = Fixture::answering("HS256", answer).await else { return };
+    let envoy = fixture.envoy(config(5)).workers(4).start().await;
+    let requests = vec![delayed(&fixture, "alice", "/", 0); 4_000];
     let began = Instant::now();
     let responses = client::send_spread(envoy.address(), 40, requests).await;
     let elapsed = began.elapsed();
-    let passed = responses.iter().filter(|response| response.status == 200).count();
-    assert_eq!(passed, upstream.count());
+    let passed = client::passed(&responses);
+    assert_eq!(passed, fixture.upstream.count());
     // A request occupies its place from before its start until after its delay.
     let starts = starts.lock().unwrap().clone();
     for (index, start) in starts.iter().enumerate() {
@@ -110,18 +88,14 @@ async fn under_steady_load_the_places_are_used_and_never_overbooked() {
     // Each place serves about 40 a second on an idle machine; half of that on a busy one.
     let most = elapsed.as_secs_f64() * 5.0 / DELAY.as_secs_f64();
     assert!(passed as f64 > most / 4.0, "{passed} of {most}");
-    assert_eq!(envoy.vm_failures().await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn however_a_stream_ends_its_place_is_free_again() {
-    let name = "however_a_stream_ends_its_place_is_free_again";
-    let Some(binary) = support::envoy_binary(name) else { return };
-    let signer = Signer::new("HS256", "key-1");
-    let upstream = slow().await;
-    let envoy = Envoy::builder(binary)
+    let Some(fixture) = slow().await else { return };
+    let envoy = fixture
+        .envoy(config(4))
         .workers(4)
-        .upstream(upstream.address())
         .cluster("closed", ([127, 0, 0, 1], 1).into())
         .routes(json!([
             {"match": {"prefix": "/short"},
@@ -129,10 +103,9 @@ async fn however_a_stream_ends_its_place_is_free_again() {
             {"match": {"prefix": "/nowhere"}, "route": {"cluster": "closed"}},
             {"match": {"prefix": "/"}, "route": {"cluster": "upstream"}},
         ]))
-        .plugin_config(config(&signer, 4))
         .start()
         .await;
-    let probe = delayed(&signer, "alice", "/", 150);
+    let probe = delayed(&fixture, "alice", "/", 150);
     assert_eq!(places(&envoy, &probe).await, 4);
 
     for (path, millis, status, after) in [
@@ -141,7 +114,7 @@ async fn however_a_stream_ends_its_place_is_free_again() {
         ("/nowhere", 0, 503, "there was no upstream"),
     ] {
         for round in 0..3 {
-            let requests = vec![delayed(&signer, "alice", path, millis); 4];
+            let requests = vec![delayed(&fixture, "alice", path, millis); 4];
             for response in client::send_at_once(envoy.address(), requests).await {
                 assert_eq!(response.status, status, "{after}, round {round}");
             }
@@ -151,18 +124,17 @@ async fn however_a_stream_ends_its_place_is_free_again() {
 
     // Clients that go away, after their request arrived upstream and before.
     for round in 0..5 {
-        upstream.clear();
+        fixture.upstream.clear();
         let mut open = Vec::new();
         for _ in 0..4 {
             let mut stream = tokio::net::TcpStream::connect(envoy.address()).await.unwrap();
-            let request = delayed(&signer, "alice", "/", 60_000);
+            let request = delayed(&fixture, "alice", "/", 60_000);
             stream.write_all(&request.to_bytes()).await.unwrap();
             open.push(stream);
         }
         if round > 0 {
-            let arrived = async || (upstream.count() >= 4).then_some(());
-            assert!(support::poll(Duration::from_secs(5), arrived).await.is_some());
-            let refused = client::send(envoy.address(), &delayed(&signer, "alice", "/", 0)).await;
+            fixture.upstream.arrived(4).await;
+            let refused = envoy.send(&delayed(&fixture, "alice", "/", 0)).await;
             assert_eq!(refused.reason(), "concurrency_limited");
         }
         for stream in &open {
@@ -178,7 +150,7 @@ async fn however_a_stream_ends_its_place_is_free_again() {
     // Requests that never end: a body that is announced and does not come.
     let mut open = Vec::new();
     for _ in 0..4 {
-        let token = signer.sign(&mint::claims("alice"));
+        let token = fixture.token("alice");
         let request = Request::new("POST", "/").bearer(token).header("content-length", "10");
         let mut stream = tokio::net::TcpStream::connect(envoy.address()).await.unwrap();
         stream.write_all(&request.to_bytes()).await.unwrap();
@@ -190,40 +162,33 @@ async fn however_a_stream_ends_its_place_is_free_again() {
     assert!(support::poll(Duration::from_secs(5), none_left).await.is_some());
     drop(open);
     all_free(&envoy, &probe, 4, "the clients broke off their bodies").await;
-    assert_eq!(envoy.vm_failures().await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_that_outlive_a_push_and_a_lease_keep_their_places() {
-    let name = "streams_that_outlive_a_push_and_a_lease_keep_their_places";
-    let Some(binary) = support::envoy_binary(name) else { return };
-    let signer = Signer::new("HS256", "key-1");
-    let upstream = slow().await;
-    let mut envoy = Envoy::builder(binary)
-        .workers(2)
-        .upstream(upstream.address())
+    let Some(fixture) = slow().await else { return };
+    let mut envoy = fixture
+        .envoy(config(3))
         .drain_time(60)
         // By default Envoy gives up on a response after 15 s, the length of a lease.
         .routes(json!([{
             "match": {"prefix": "/"}, "route": {"cluster": "upstream", "timeout": "60s"},
         }]))
-        .plugin_config(config(&signer, 3))
         .start()
         .await;
     let address = envoy.address();
     let held: Vec<_> = (0..2)
         .map(|_| {
-            let request = delayed(&signer, "alice", "/", 18_500);
+            let request = delayed(&fixture, "alice", "/", 18_500);
             tokio::spawn(async move { client::send(address, &request).await })
         })
         .collect();
-    let arrived = async || (upstream.count() >= 2).then_some(());
-    assert!(support::poll(Duration::from_secs(5), arrived).await.is_some());
+    fixture.upstream.arrived(2).await;
     let began = Instant::now();
-    let mut changed = config(&signer, 3);
+    let mut changed = fixture.config(config(3));
     changed["responses"] = json!({"realm": "changed"});
     assert_eq!(envoy.reload(changed).await, Push::Accepted);
-    let probe = delayed(&signer, "alice", "/", 150);
+    let probe = delayed(&fixture, "alice", "/", 150);
     // A lease is 15 s: the host goes on ticking the old configuration while it has streams, and
     // each tick renews the places of its own.
     while began.elapsed() < Duration::from_secs(17) {
@@ -234,51 +199,42 @@ async fn streams_that_outlive_a_push_and_a_lease_keep_their_places() {
         assert_eq!(response.await.unwrap().status, 200);
     }
     all_free(&envoy, &probe, 3, "the old configuration's streams ended").await;
-    assert_eq!(envoy.vm_failures().await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn when_a_vm_dies_its_places_expire_and_the_buckets_stay_as_they_were() {
-    let name = "when_a_vm_dies_its_places_expire_and_the_buckets_stay_as_they_were";
-    let Some(binary) = support::envoy_binary(name) else { return };
-    let signer = Signer::new("HS256", "key-1");
-    let upstream = slow().await;
-    let module = graft::module(Fault::Trap);
-    let envoy = Envoy::builder(binary)
-        .workers(1)
-        .module(&module)
-        .upstream(upstream.address())
-        .hcm(json!({"http_protocol_options": {"enable_trailers": true}}))
-        .routes(json!([{
-            "match": {"prefix": "/"}, "route": {"cluster": "upstream", "timeout": "60s"},
-        }]))
-        .plugin_config(json!({
-            "providers": [provider(&[&signer], &["HS256"])],
+    let Some(fixture) = slow().await else { return };
+    let envoy = fixture
+        .envoy(json!({
             "rules": [
                 {"name": "held", "match": {"paths": ["/held"]}, "concurrency": 3},
                 {"name": "counted", "match": {"paths": ["/counted"]}, "limits": ["calls"]},
             ],
             "limits": [{"name": "calls", "rate": "1/h", "burst": 10}],
         }))
+        .workers(1)
+        .fault(Fault::Trap)
+        .hcm(json!({"http_protocol_options": {"enable_trailers": true}}))
+        .routes(json!([{
+            "match": {"prefix": "/"}, "route": {"cluster": "upstream", "timeout": "60s"},
+        }]))
         .start()
         .await;
-    std::fs::remove_file(module).unwrap();
-    let (address, token) = (envoy.address(), signer.sign(&mint::claims("alice")));
+    let (address, token) = (envoy.address(), fixture.token("alice"));
     let counted = Request::get("/counted").bearer(&token);
     let passes = async |count: usize| {
         let responses = client::send_at_once(address, vec![counted.clone(); count]).await;
-        responses.iter().filter(|response| response.status == 200).count()
+        client::passed(&responses)
     };
     assert_eq!(passes(6).await, 6);
-    upstream.clear();
+    fixture.upstream.clear();
     let held: Vec<_> = (0..2)
         .map(|_| {
-            let request = delayed(&signer, "alice", "/held", 1_500);
+            let request = delayed(&fixture, "alice", "/held", 1_500);
             tokio::spawn(async move { client::try_send(address, &request).await })
         })
         .collect();
-    let arrived = async || (upstream.count() >= 2).then_some(());
-    assert!(support::poll(Duration::from_secs(5), arrived).await.is_some());
+    fixture.upstream.arrived(2).await;
     let fatal = Request::new("POST", "/counted").header("transfer-encoding", "chunked");
     let fatal = fatal.bearer(&token).to_bytes();
     let fatal = [&fatal, &b"0\r\nx-last: 1\r\n\r\n"[..]].concat();
@@ -292,7 +248,7 @@ async fn when_a_vm_dies_its_places_expire_and_the_buckets_stay_as_they_were() {
     assert_eq!(passes(12).await, 3);
     assert_eq!(envoy.stats("vm_reload_success").await.values().sum::<u64>(), 1);
     // Nobody gave the two places back, so they stay taken until their lease has run out.
-    let probe = delayed(&signer, "alice", "/held", 150);
+    let probe = delayed(&fixture, "alice", "/held", 150);
     assert_eq!(places(&envoy, &probe).await, 1);
     let expired = async || (places(&envoy, &probe).await == 3).then_some(());
     assert!(support::poll(Duration::from_secs(17), expired).await.is_some(), "places are lost");

@@ -3,11 +3,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::process::{Child, Command, Stdio};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use support::daemon::{Daemon, free_address};
 use support::example::{Example, Folder, adapt};
 use support::prelude::*;
 use support::skip::{absent, program};
@@ -38,6 +40,17 @@ impl Kind {
         }
     }
 
+    /// `None` after [`absent`].
+    fn program(self) -> Option<PathBuf> {
+        let name = format!("{self:?}").to_lowercase();
+        let system = || Some(PathBuf::from("/usr/sbin").join(&name)).filter(|path| path.is_file());
+        let found = program(&name).or_else(system);
+        if found.is_none() {
+            absent(&format!("{self:?} is absent: run scripts/install/servers"));
+        }
+        found
+    }
+
     fn envoy(self) -> &'static str {
         match self {
             Nginx => "envoy/nginx/envoy.yaml",
@@ -48,16 +61,8 @@ impl Kind {
 
 /// A running NGINX or HAProxy.
 struct Proxy {
-    child: Child,
     address: SocketAddr,
-    folder: Folder,
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+    _daemon: Daemon,
 }
 
 impl Proxy {
@@ -71,11 +76,10 @@ impl Proxy {
     ) -> Self {
         let folder = Folder::new();
         let (certificate, key) = authority.server_pem();
-        // The port is free until the proxy takes it; nobody else on this machine asks for it by number.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let address = free_address();
         let envoy = envoy.to_string();
-        let child = match kind {
+        let mut command = Command::new(kind.program().unwrap());
+        match kind {
             Nginx => {
                 let text = std::fs::read_to_string(root().join("envoy/nginx/nginx.conf")).unwrap();
                 // Folders that a caller who is not root may write.
@@ -93,14 +97,11 @@ impl Proxy {
                     ],
                 );
                 folder.file("nginx.conf", adapt(text, changes));
-                Command::new(nginx_program().unwrap())
+                command
                     .arg("-p")
                     .arg(folder.path())
                     .args(["-c", "nginx.conf", "-e", "stderr"])
-                    .args(["-g", "daemon off; master_process off; pid nginx.pid;"])
-                    .stdin(Stdio::null())
-                    .stderr(folder_log(&folder))
-                    .spawn()
+                    .args(["-g", "daemon off; master_process off; pid nginx.pid;"]);
             }
             Haproxy => {
                 let text =
@@ -112,96 +113,49 @@ impl Proxy {
                         ("bind :8443 ", &format!("bind {address} ")),
                         ("server envoy 127.0.0.1:10000", &format!("server envoy {envoy}")),
                         ("/etc/tollgate/tls/tls.pem", &pem),
-                        // Whoever runs the test.
+                        // The user that runs the test.
                         ("  user haproxy\n", ""),
                         ("  group haproxy\n", ""),
                         ("maxconn 4000", "maxconn 100"),
                     ],
                 );
                 let file = folder.file("haproxy.cfg", adapt(text, changes));
-                Command::new(haproxy_program().unwrap())
-                    .args(["-db", "-f", &file])
-                    .stdin(Stdio::null())
-                    .stdout(folder_log(&folder))
-                    .stderr(folder_log(&folder))
-                    .spawn()
+                command.args(["-db", "-f", &file]);
             }
-        };
-        let mut proxy = Self { child: child.unwrap(), address, folder };
-        let listens = async || connect_from(caller(1), address).await.ok();
-        if poll(Duration::from_secs(20), listens).await.is_none() {
-            panic!("{kind:?} does not listen: {:?}\n{}", proxy.child.try_wait(), proxy.log());
         }
-        proxy
+        let ready = async || connect_from(caller(1), address).await.ok().map(drop);
+        Self { address, _daemon: Daemon::start(command, folder, ready).await }
     }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("proxy.txt")).unwrap_or_default()
-    }
-}
-
-fn folder_log(folder: &Folder) -> std::fs::File {
-    let path = folder.path().join("proxy.txt");
-    std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap()
-}
-
-fn nginx_program() -> Option<std::path::PathBuf> {
-    program("nginx").or_else(|| Some("/usr/sbin/nginx".into())).filter(|path| path.is_file())
-}
-
-fn haproxy_program() -> Option<std::path::PathBuf> {
-    program("haproxy").or_else(|| Some("/usr/sbin/haproxy".into())).filter(|path| path.is_file())
 }
 
 /// Everything from the caller to the endpoint.
 struct Chain {
     kind: Kind,
     authority: Authority,
-    signer: Signer,
-    upstream: Upstream,
+    fixture: Fixture,
     envoy: Envoy,
     proxy: Proxy,
 }
 
 impl Chain {
-    /// `None`, after a note, when Envoy or the proxy is absent.
-    async fn start(test: &str, kind: Kind) -> Option<Self> {
-        let upstream = Upstream::start().await;
-        let address = upstream.address();
-        Self::start_with(test, kind, upstream, address).await
-    }
-
-    async fn start_with(
-        test: &str,
-        kind: Kind,
-        upstream: Upstream,
-        endpoint: SocketAddr,
-    ) -> Option<Self> {
-        let binary = support::envoy_binary(test)?;
-        let found = match kind {
-            Nginx => nginx_program(),
-            Haproxy => haproxy_program(),
-        };
-        if found.is_none() {
-            absent(test, &format!("{kind:?} is absent: run scripts/install/servers"));
-            return None;
-        }
-        let signer = Signer::new("ES256", "key-1");
+    /// `None` after [`absent`] without Envoy or the proxy. The endpoint is the fixture's upstream
+    /// unless another is given.
+    async fn start(kind: Kind, endpoint: Option<SocketAddr>) -> Option<Self> {
+        let fixture = Fixture::new("ES256").await?;
+        kind.program()?;
         // Buckets that nothing refills while a test runs.
         let yaml = std::fs::read_to_string(root().join(kind.envoy())).unwrap();
         let yaml = yaml.replace(r#""rate": "10/m""#, r#""rate": "10/d""#);
+        let endpoint = endpoint.unwrap_or(fixture.upstream.address());
         let example = Example::parse(&yaml).cluster("upstream", endpoint);
-        let envoy = Envoy::builder(binary)
-            .environment("TOLLGATE_JWKS", mint::jwks(&[&signer]).to_string())
-            .start_file(&example.text())
-            .await;
+        let envoy = fixture.proxy().start_file(&example.text()).await;
         let authority = Authority::new();
         let proxy = Proxy::start(kind, &authority, envoy.address(), &[]).await;
-        Some(Self { kind, authority, signer, upstream, envoy, proxy })
+        Some(Self { kind, authority, fixture, envoy, proxy })
     }
 
     fn score(&self, subject: &str) -> Request {
-        Request::post("/score", "{}").bearer(self.signer.sign(&mint::claims(subject)))
+        Request::post("/score", "{}").bearer(self.fixture.token(subject))
     }
 
     async fn send(&self, from: u8, request: &Request) -> Response {
@@ -216,11 +170,11 @@ impl Chain {
 
     /// The endpoint's view of a request that passed.
     async fn seen(&self, from: u8, request: &Request) -> Recorded {
-        let before = self.upstream.count();
+        let before = self.fixture.upstream.count();
         let response = self.send(from, request).await;
         assert_eq!(response.status, 200, "{:?} {}", self.kind, response.body.escape_ascii());
-        assert_eq!(self.upstream.count(), before + 1);
-        self.upstream.last().unwrap()
+        assert_eq!(self.fixture.upstream.count(), before + 1);
+        self.fixture.upstream.last().unwrap()
     }
 }
 
@@ -271,7 +225,7 @@ async fn odd_headers_have_the_documented_outcome(chain: &Chain) {
     // A token of 15 KiB passes whole: the buffers of the shipped files hold it.
     let mut claims = mint::claims("bob");
     claims["groups"] = json!("g".repeat(11_000));
-    let token = chain.signer.sign(&claims);
+    let token = chain.fixture.signer.sign(&claims);
     assert!(token.len() > 14_500 && token.len() < 16_384, "{}", token.len());
     let seen = chain.seen(9, &Request::post("/score", "{}").bearer(&token)).await;
     assert_eq!(seen.header("authorization"), Some(format!("Bearer {token}").as_str()));
@@ -284,8 +238,8 @@ async fn odd_headers_have_the_documented_outcome(chain: &Chain) {
     assert_eq!(values, b"2,3");
 
     // Two tokens, a head beyond all buffers, a path with two readings.
-    let count = chain.upstream.count();
-    let other = chain.signer.sign(&mint::claims("carol"));
+    let count = chain.fixture.upstream.count();
+    let other = chain.fixture.signer.sign(&mint::claims("carol"));
     let two = chain.send(9, &chain.score("bob").bearer(other)).await;
     // NGINX itself refuses a second `authorization`, in its own words.
     let reason = if chain.kind == Nginx { "" } else { "token_multiple" };
@@ -295,14 +249,14 @@ async fn odd_headers_have_the_documented_outcome(chain: &Chain) {
     let mut encoded = chain.score("bob");
     encoded.target = b"/a%2F..%2Fscore".to_vec();
     assert_eq!(chain.send(9, &encoded).await.status, 400, "the proxy hands it on undecoded");
-    assert_eq!(chain.upstream.count(), count);
+    assert_eq!(chain.fixture.upstream.count(), count);
 }
 
 async fn refusals_come_back_unchanged(chain: &Chain) {
     // From the hop that Envoy trusts the same request is refused in the same words.
     let bad = Request::post("/score", "{}").bearer("a.b.c");
     for request in [Request::post("/score", "{}"), bad] {
-        let direct = client::send(chain.envoy.address(), &request).await;
+        let direct = chain.envoy.send(&request).await;
         let through = chain.send(9, &request).await;
         assert_eq!(through.status, 401);
         assert!(through.header("www-authenticate").is_some_and(|v| v.starts_with("Bearer realm=")));
@@ -359,7 +313,7 @@ async fn without_the_address_line_all_are_lumped_together(chain: &Chain) {
     let proxy = Proxy::start(chain.kind, &chain.authority, envoy, &nothing).await;
     let request = chain.score("erin").header("x-forwarded-for", "203.0.113.9");
     chain.authority.send_from(caller(25), proxy.address, &request).await;
-    let seen = chain.upstream.last().unwrap();
+    let seen = chain.fixture.upstream.last().unwrap();
     assert_eq!(seen.header("x-auth-client-address"), Some("203.0.113.9"));
 }
 
@@ -376,22 +330,19 @@ async fn nobody_else_is_believed(chain: &Chain) {
 /// The other way to say the caller's address, as the comments of both files tell it.
 #[tokio::test(flavor = "multi_thread")]
 async fn haproxy_can_say_the_address_with_the_proxy_protocol_instead() {
-    let test = "haproxy_can_say_the_address_with_the_proxy_protocol_instead";
-    let Some(binary) = support::envoy_binary(test) else { return };
-    if haproxy_program().is_none() {
-        return absent(test, "HAProxy is absent: run scripts/install/servers");
+    let Some(fixture) = Fixture::new("ES256").await else { return };
+    if Haproxy.program().is_none() {
+        return;
     }
-    let signer = Signer::new("ES256", "key-1");
-    let upstream = Upstream::start().await;
     let yaml = std::fs::read_to_string(root().join(Haproxy.envoy())).unwrap();
     let mut yaml = adapt(yaml, &[("          xff_num_trusted_hops: 1\n", "")]);
     let (before, commented) = yaml.split_once("    # listener_filters:\n").unwrap();
     let (commented, after) = commented.split_once("    filter_chains:\n").unwrap();
     let uncommented = commented.replace("    # ", "    ");
     yaml = format!("{before}    listener_filters:\n{uncommented}    filter_chains:\n{after}");
-    let envoy = Envoy::builder(binary)
-        .environment("TOLLGATE_JWKS", mint::jwks(&[&signer]).to_string())
-        .start_file(&Example::parse(&yaml).cluster("upstream", upstream.address()).text())
+    let envoy = fixture
+        .proxy()
+        .start_file(&Example::parse(&yaml).cluster("upstream", fixture.upstream.address()).text())
         .await;
     let authority = Authority::new();
     let server = format!("server envoy {}", envoy.address());
@@ -402,11 +353,11 @@ async fn haproxy_can_say_the_address_with_the_proxy_protocol_instead() {
     // Two callers in turn, so that neither rides on the other's connection to Envoy.
     for from in [31, 32, 31] {
         let request = Request::post("/score", "{}")
-            .bearer(signer.sign(&mint::claims("alice")))
+            .bearer(fixture.token("alice"))
             .header("x-forwarded-for", "203.0.113.9");
         let response = authority.send_from(caller(from), proxy.address, &request).await;
         assert_eq!(response.status, 200, "{}", response.reason());
-        let seen = upstream.last().unwrap();
+        let seen = fixture.upstream.last().unwrap();
         assert_eq!(seen.header("x-auth-client-address"), Some(&*caller(from).to_string()));
     }
     // Forgotten in haproxy.cfg, nothing passes at all: no trap as with the header.
@@ -416,8 +367,8 @@ async fn haproxy_can_say_the_address_with_the_proxy_protocol_instead() {
     assert_eq!(response.status, 502);
 }
 
-async fn behind(test: &str, kind: Kind) {
-    let Some(chain) = Chain::start(test, kind).await else { return };
+async fn behind(kind: Kind) {
+    let Some(chain) = Chain::start(kind, None).await else { return };
     caller_and_token_arrive_and_spoofs_do_not(&chain).await;
     odd_headers_have_the_documented_outcome(&chain).await;
     refusals_come_back_unchanged(&chain).await;
@@ -428,12 +379,12 @@ async fn behind(test: &str, kind: Kind) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn behind_nginx_callers_keep_their_address_and_token_and_no_spoof_passes() {
-    behind("behind_nginx", Nginx).await;
+    behind(Nginx).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn behind_haproxy_callers_keep_their_address_and_token_and_no_spoof_passes() {
-    behind("behind_haproxy", Haproxy).await;
+    behind(Haproxy).await;
 }
 
 /// An endpoint that sends a first piece, and the second only when it is told to.
@@ -461,11 +412,10 @@ async fn piecemeal(go_on: Arc<Notify>) -> SocketAddr {
     address
 }
 
-async fn streams(test: &str, kind: Kind) {
+async fn streams(kind: Kind) {
     let go_on = Arc::new(Notify::new());
     let endpoint = piecemeal(Arc::clone(&go_on)).await;
-    let upstream = Upstream::start().await;
-    let Some(chain) = Chain::start_with(test, kind, upstream, endpoint).await else { return };
+    let Some(chain) = Chain::start(kind, Some(endpoint)).await else { return };
     let mut stream = chain.authority.connect(caller(9), chain.proxy.address, None).await.unwrap();
     stream.write_all(&chain.score("alice").to_bytes()).await.unwrap();
     let mut answer = Vec::new();
@@ -485,10 +435,10 @@ async fn streams(test: &str, kind: Kind) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reply_streams_through_nginx() {
-    streams("a_reply_streams_through_nginx", Nginx).await;
+    streams(Nginx).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reply_streams_through_haproxy() {
-    streams("a_reply_streams_through_haproxy", Haproxy).await;
+    streams(Haproxy).await;
 }

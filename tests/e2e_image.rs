@@ -4,63 +4,49 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
-use support::poll;
+use support::daemon::{Daemon, answers, free_address};
+use support::example::Folder;
 use support::prelude::*;
 use support::sample::Sample;
-use support::scenario::provider;
-use support::skip::{absent, program};
+use support::skip::{self, absent, program};
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const TAR_GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 const WASM: &str = "application/vnd.module.wasm.content.layer.v1+wasm";
 
-/// A registry on loopback; it ends when dropped.
+/// A registry on loopback.
 struct Registry {
-    child: Child,
+    daemon: Daemon,
     address: SocketAddr,
-    directory: PathBuf,
 }
 
 impl Registry {
-    /// `None` after a note when a program is absent.
-    async fn start(test: &str) -> Option<Self> {
+    /// `None` after [`absent`].
+    async fn start() -> Option<Self> {
         let needed = ["docker-registry", "skopeo"];
         if let Some(name) = needed.into_iter().find(|name| program(name).is_none()) {
-            absent(test, &format!("{name} is absent: install the package of that name"));
+            absent(&format!("{name} is absent: install the package of that name"));
             return None;
         }
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let directory = support::root().join(format!("target/e2e/registry-{port}"));
-        std::fs::create_dir_all(&directory).unwrap();
+        let (folder, address) = (Folder::new(), free_address());
         let config = json!({
             "version": 0.1,
             "log": {"level": "warn"},
-            "storage": {"filesystem": {"rootdirectory": directory.join("data")}},
+            "storage": {"filesystem": {"rootdirectory": folder.path().join("data")}},
             "http": {"addr": address.to_string()},
         });
-        std::fs::write(directory.join("config.yml"), config.to_string()).unwrap();
-        let log = std::fs::File::create(directory.join("log")).unwrap();
-        let child = Command::new(program("docker-registry").unwrap())
-            .arg("serve")
-            .arg(directory.join("config.yml"))
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let registry = Self { child, address, directory };
-        let ready = async || {
-            let answer = client::try_send(address, &Request::get("/v2/")).await;
-            answer.ok().filter(|response| response.status == 200).map(drop)
-        };
-        poll(Duration::from_secs(30), ready).await.expect("the registry is ready");
-        Some(registry)
+        let mut command = Command::new(program("docker-registry").unwrap());
+        command.arg("serve").arg(folder.file("config.yml", config.to_string()));
+        let daemon = Daemon::start(command, folder, async || answers(address, "/v2/").await).await;
+        Some(Self { daemon, address })
+    }
+
+    fn directory(&self) -> &Path {
+        self.daemon.folder.path()
     }
 
     async fn get(&self, path: &str, accept: &str) -> Response {
@@ -81,14 +67,6 @@ impl Registry {
         let blob = self.get(&format!("blobs/{digest}"), "*/*").await.body;
         assert_eq!(format!("sha256:{}", sha256(&blob)), digest);
         blob
-    }
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = std::fs::remove_dir_all(&self.directory);
     }
 }
 
@@ -149,20 +127,19 @@ fn unpack(archive: &[u8], name: &str) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_pushed_is_pulled_by_tag_and_digest_and_runs() {
-    let name = "what_is_pushed_is_pulled_by_tag_and_digest_and_runs";
-    let Some(binary) = support::envoy_binary(name) else { return };
-    let Some(registry) = Registry::start(name).await else { return };
+    let Some(fixture) = Fixture::new("ES256").await else { return };
+    let Some(registry) = Registry::start().await else { return };
     let module = std::fs::read(support::root().join("dist/tollgate.wasm")).unwrap();
 
-    let built = xtask("image", &registry.directory);
-    let again = xtask("image", &registry.directory.join("again"));
+    let built = xtask("image", registry.directory());
+    let again = xtask("image", &registry.directory().join("again"));
     assert_eq!(built, again, "two builds, one digest");
-    let sbom = |dist: &str| std::fs::read(registry.directory.join(dist)).unwrap();
+    let sbom = |dist: &str| std::fs::read(registry.directory().join(dist)).unwrap();
     assert_eq!(sbom("tollgate.cdx.json"), sbom("again/tollgate.cdx.json"));
     assert!(built.contains(&format!("sha256:{}", sha256(&module))), "{built}");
 
     let place = format!("{}/team", registry.address);
-    let dist = format!("DIST={}", registry.directory.display());
+    let dist = format!("DIST={}", registry.directory().display());
     let registry_at = format!("REGISTRY={place}");
     // The images are built already, so the target `image` is skipped.
     let push = ["--no-print-directory", "--old-file=image", "push", "PLAIN_HTTP=1"];
@@ -181,53 +158,41 @@ async fn what_is_pushed_is_pulled_by_tag_and_digest_and_runs() {
     }
 
     let (manifest, _) = registry.manifest("1.2.3").await;
-    let pulled = registry.directory.join("pulled.wasm");
+    let pulled = registry.directory().join("pulled.wasm");
     std::fs::write(&pulled, fetch_as_istio(&registry, &manifest).await).unwrap();
-    let signer = Signer::new("ES256", "key-1");
-    let upstream = Upstream::start().await;
-    let envoy = Envoy::builder(binary.clone())
-        .module(&pulled)
-        .upstream(upstream.address())
-        .plugin_config(json!({"providers": [provider(&[&signer], &["ES256"])]}))
-        .start()
-        .await;
-    judges(&envoy, &signer).await;
+    let envoy = fixture.envoy(json!({})).module(&pulled).start().await;
+    judges(&envoy, &fixture).await;
     drop(envoy);
 
     // Envoy's own fetcher takes the first layer of the artifact as the module.
     let (manifest, _) = registry.manifest("1.2.3-artifact").await;
     let digest = manifest["layers"][0]["digest"].as_str().unwrap();
     let uri = format!("http://{}/v2/team/tollgate/blobs/{digest}", registry.address);
-    let mut sample = Sample::load(upstream.address()).cluster("registry", registry.address);
+    let mut sample = Sample::load(fixture.upstream.address()).cluster("registry", registry.address);
     *sample.at(CODE) = json!({"remote": {
         "http_uri": {"uri": uri, "cluster": "registry", "timeout": "10s"},
         "sha256": digest.strip_prefix("sha256:").unwrap(),
     }});
-    let envoy = Envoy::builder(binary)
-        .environment("TOLLGATE_JWKS", mint::jwks(&[&signer]).to_string())
-        .start_file(&sample.text())
-        .await;
-    judges(&envoy, &signer).await;
+    let envoy = fixture.proxy().start_file(&sample.text()).await;
+    judges(&envoy, &fixture).await;
 }
 
 const CODE: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/\
                     http_filters/0/typed_config/config/vm_config/code";
 
 /// The module in it lets a good token pass and refuses none at all.
-async fn judges(envoy: &Envoy, signer: &Signer) {
+async fn judges(envoy: &Envoy, fixture: &Fixture) {
     let score = || Request::post("/score", "{}");
-    let good = score().bearer(signer.sign(&mint::claims("alice")));
-    assert_eq!(client::send(envoy.address(), &good).await.status, 200);
-    let refused = client::send(envoy.address(), &score()).await;
+    let good = score().bearer(fixture.token("alice"));
+    assert_eq!(envoy.send(&good).await.status, 200);
+    let refused = envoy.send(&score()).await;
     assert_eq!((refused.status, refused.reason().as_str()), (401, "token_missing"));
 }
 
 #[test]
 fn the_module_names_no_folder_of_the_machine_that_built_it() {
-    let Ok(module) = std::fs::read(support::root().join("dist/tollgate.wasm")) else {
-        let name = "the_module_names_no_folder_of_the_machine_that_built_it";
-        return absent(name, "dist/tollgate.wasm is absent: run `make wasm`");
-    };
+    let Some(module) = skip::module() else { return };
+    let module = std::fs::read(module).unwrap();
     let home = || std::env::var("HOME").unwrap() + "/.cargo";
     let cargo = std::env::var("CARGO_HOME").unwrap_or_else(|_| home());
     for folder in [&cargo, "/.cargo/registry", support::root().to_str().unwrap()] {
@@ -240,9 +205,8 @@ fn the_module_names_no_folder_of_the_machine_that_built_it() {
 #[test]
 fn the_bill_names_each_crate_that_is_compiled_into_the_module_and_no_other() {
     let dist = support::root().join(format!("target/e2e/sbom-{}", std::process::id()));
-    if !support::root().join("dist/tollgate.wasm").is_file() {
-        let name = "the_bill_names_each_crate_that_is_compiled_into_the_module_and_no_other";
-        return absent(name, "dist/tollgate.wasm is absent: run `make wasm`");
+    if skip::module().is_none() {
+        return;
     }
     xtask("image", &dist);
     let bill = std::fs::read_to_string(dist.join("tollgate.cdx.json")).unwrap();
@@ -270,9 +234,8 @@ fn the_bill_names_each_crate_that_is_compiled_into_the_module_and_no_other() {
 
 #[test]
 fn a_release_is_the_same_twice_and_its_examples_name_its_digests() {
-    let name = "a_release_is_the_same_twice_and_its_examples_name_its_digests";
-    if !support::root().join("dist/tollgate.wasm").is_file() {
-        return absent(name, "dist/tollgate.wasm is absent: run `make wasm`");
+    if skip::module().is_none() {
+        return;
     }
     let sums = ["one", "two"].map(|time| {
         let dist =

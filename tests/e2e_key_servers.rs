@@ -4,12 +4,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use support::daemon::{answers, free_address};
 use support::poll;
 use support::prelude::*;
 use support::skip::{absent, program};
@@ -64,12 +65,10 @@ async fn token(issuer: &str, client: (&str, &str), more: &str) -> String {
 }
 
 /// An Envoy that takes tokens of an issuer for some audiences and fetches its keys by discovery.
-async fn envoy(binary: PathBuf, issuer: &str, audiences: Value, upstream: &Upstream) -> Envoy {
+async fn start(fixture: &Fixture, issuer: &str, audiences: Value) -> Envoy {
     let discovery = format!("{issuer}/.well-known/openid-configuration");
-    Envoy::builder(binary)
-        .upstream(upstream.address())
-        .cluster("idp", address(issuer))
-        .plugin_config(json!({
+    fixture
+        .envoy(json!({
             "providers": [{
                 "name": "idp",
                 "issuers": [issuer],
@@ -77,32 +76,16 @@ async fn envoy(binary: PathBuf, issuer: &str, audiences: Value, upstream: &Upstr
                 "keys": {"remote": {"discovery": discovery, "cluster": "idp"}},
             }],
         }))
+        .cluster("idp", address(issuer))
         .start()
         .await
 }
 
-async fn ask(envoy: &Envoy, token: &str) -> (u16, String) {
-    let response = client::send(envoy.address(), &Request::get("/score").bearer(token)).await;
-    (response.status, response.reason())
-}
-
-/// Another first byte of the signature.
-fn tampered(token: &str) -> String {
-    let (signed, signature) = token.rsplit_once('.').unwrap();
-    let other = if signature.starts_with('A') { "B" } else { "A" };
-    format!("{signed}.{other}{}", &signature[1..])
-}
-
-fn refused(reason: &str) -> (u16, String) {
-    (401, reason.to_owned())
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_of_oidc_provider_pass_by_each_algorithm_for_their_audience_alone() {
-    let name = "tokens_of_oidc_provider_pass_by_each_algorithm_for_their_audience_alone";
-    let Some(binary) = support::envoy_binary(name) else { return };
+    let Some(fixture) = Fixture::new("ES256").await else { return };
     let (Some(node), Some(script)) = (program("node"), installed("node/idp.mjs")) else {
-        return absent(name, "oidc-provider is absent: run scripts/install/providers node");
+        return absent("oidc-provider is absent: run scripts/install/providers node");
     };
     let mut command = Command::new(node);
     command.arg(&script).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -112,22 +95,21 @@ async fn tokens_of_oidc_provider_pass_by_each_algorithm_for_their_audience_alone
     let idp: Value = serde_json::from_str(&line).expect("oidc-provider listens");
     let text = |name: &str| idp[name].as_str().unwrap().to_owned();
     let (issuer, client, secret) = (text("issuer"), text("client"), text("secret"));
-    let upstream = Upstream::start().await;
     let algorithms: Vec<_> =
         idp["algorithms"].as_array().unwrap().iter().map(|a| a.as_str().unwrap()).collect();
     assert!(algorithms.len() >= 4, "{algorithms:?}");
     let audience = |algorithm: &&str| format!("urn:api:{algorithm}");
     let audiences: Vec<_> = algorithms.iter().map(audience).collect();
-    let envoy = envoy(binary, &issuer, json!(audiences), &upstream).await;
+    let envoy = start(&fixture, &issuer, json!(audiences)).await;
     for (at, algorithm) in algorithms.iter().enumerate() {
         let for_resource = |resource: String| format!("&scope=score.invoke&resource={resource}");
         let client = (client.as_str(), secret.as_str());
         let good = token(&issuer, client, &for_resource(audience(algorithm))).await;
         let other = token(&issuer, client, &for_resource(format!("urn:other:{algorithm}"))).await;
-        assert_eq!(ask(&envoy, &good).await, (200, String::new()), "{algorithm}");
-        assert_eq!(ask(&envoy, &other).await, refused("audience_mismatch"), "{algorithm}");
-        assert_eq!(ask(&envoy, &tampered(&good)).await, refused("signature_invalid"));
-        assert_eq!(upstream.count(), at + 1);
+        assert_eq!(envoy.judge(&good).await, (200, String::new()), "{algorithm}");
+        assert_eq!(envoy.judge(&other).await, refused("audience_mismatch"), "{algorithm}");
+        assert_eq!(envoy.judge(&mint::tampered(&good)).await, refused("signature_invalid"));
+        assert_eq!(fixture.upstream.count(), at + 1);
     }
 }
 
@@ -160,16 +142,15 @@ fn realm(secret: &str) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "make providers: Keycloak takes most of a minute to start"]
 async fn tokens_of_keycloak_pass_for_their_audience_alone() {
-    let name = "tokens_of_keycloak_pass_for_their_audience_alone";
-    let Some(binary) = support::envoy_binary(name) else { return };
+    let Some(fixture) = Fixture::new("ES256").await else { return };
     let Some(script) = installed("keycloak/bin/kc.sh") else {
-        return absent(name, "Keycloak is absent: run scripts/install/providers keycloak");
+        return absent("Keycloak is absent: run scripts/install/providers keycloak");
     };
     let home = script.ancestors().nth(2).unwrap();
     let secret = mint::b64(&mint::now().to_be_bytes());
     std::fs::create_dir_all(home.join("data/import")).unwrap();
     std::fs::write(home.join("data/import/realm.json"), realm(&secret).to_string()).unwrap();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_address().port();
     let log = std::fs::File::create(home.join("log")).unwrap();
     let mut command = Command::new("bash");
     command
@@ -180,18 +161,14 @@ async fn tokens_of_keycloak_pass_for_their_audience_alone() {
         .stderr(log);
     let _server = Server::start(&mut command);
     let issuer = format!("http://127.0.0.1:{port}/realms/models");
-    let ready = async || {
-        let request = Request::get("/realms/models/.well-known/openid-configuration");
-        let answer = client::try_send(address(&issuer), &request).await;
-        answer.ok().filter(|answer| answer.status == 200).map(drop)
-    };
+    let discovery = "/realms/models/.well-known/openid-configuration";
+    let ready = async || answers(address(&issuer), discovery).await;
     poll(Duration::from_secs(240), ready).await.expect("Keycloak is ready: see its log");
     let good = token(&issuer, ("caller", &secret), "").await;
     let other = token(&issuer, ("elsewhere", &secret), "").await;
-    let upstream = Upstream::start().await;
-    let envoy = envoy(binary, &issuer, json!(["api"]), &upstream).await;
-    assert_eq!(ask(&envoy, &good).await, (200, String::new()));
-    assert_eq!(ask(&envoy, &other).await, refused("audience_mismatch"));
-    assert_eq!(ask(&envoy, &tampered(&good)).await, refused("signature_invalid"));
-    assert_eq!(upstream.count(), 1);
+    let envoy = start(&fixture, &issuer, json!(["api"])).await;
+    assert_eq!(envoy.judge(&good).await, (200, String::new()));
+    assert_eq!(envoy.judge(&other).await, refused("audience_mismatch"));
+    assert_eq!(envoy.judge(&mint::tampered(&good)).await, refused("signature_invalid"));
+    assert_eq!(fixture.upstream.count(), 1);
 }

@@ -9,7 +9,6 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use support::prelude::*;
-use support::scenario::{claims_with, provider};
 
 /// The clock of one Envoy: a library that is loaded into it, and the file that it reads.
 struct Clock {
@@ -56,32 +55,26 @@ impl Drop for Clock {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clock_steps_of_an_hour_grant_no_more_than_a_burst_and_lock_nobody_out() {
-    let name = "clock_steps_of_an_hour_grant_no_more_than_a_burst_and_lock_nobody_out";
-    let Some(binary) = support::envoy_binary(name) else { return };
+    let Some(fixture) = Fixture::new("HS256").await else { return };
     let Some(clock) = Clock::new() else {
-        return support::skip::absent(name, "there is no C compiler");
+        return support::skip::absent("there is no C compiler");
     };
     const BURST: u64 = 4;
     // One token in two seconds: a full refill is eight.
     const REFILL: Duration = Duration::from_secs(8);
-    let signer = Signer::new("HS256", "key-1");
-    let upstream = Upstream::start().await;
-    let envoy = Envoy::builder(binary)
-        .workers(2)
-        .environment("LD_PRELOAD", clock.library().display().to_string())
-        .environment("CLOCK_OFFSET", clock.offset().display().to_string())
-        .upstream(upstream.address())
-        .log_field("second", "%START_TIME(%s)%")
-        .plugin_config(json!({
-            "providers": [provider(&[&signer], &["HS256"])],
+    let envoy = fixture
+        .envoy(json!({
             "rules": [{"name": "all", "limits": ["calls"]}],
             "limits": [{"name": "calls", "rate": "1/2s", "burst": BURST}],
         }))
+        .environment("LD_PRELOAD", clock.library().display().to_string())
+        .environment("CLOCK_OFFSET", clock.offset().display().to_string())
+        .log_field("second", "%START_TIME(%s)%")
         .start()
         .await;
     let now = mint::now();
     let times = json!({"iat": now - 14_400, "nbf": now - 14_400, "exp": now + 14_400});
-    let request = Request::get("/").bearer(signer.sign(&claims_with("alice", times)));
+    let request = Request::get("/").bearer(fixture.token_with("alice", times));
     let mut number = 0;
     for (step, refilled) in [(0, true), (3_600, true), (0, false), (-3_600, false), (0, true)] {
         clock.set(step);
@@ -89,19 +82,19 @@ async fn clock_steps_of_an_hour_grant_no_more_than_a_burst_and_lock_nobody_out()
         number += 1;
         let case = format!("step-{number}");
         let probe = Request::get("/").case(&case).header("host", "probe");
-        client::send(envoy.address(), &probe).await;
+        envoy.send(&probe).await;
         let entry = envoy.access(&case).await;
         let second: i64 = entry["second"].as_str().unwrap().parse().unwrap();
         let off = second - i64::try_from(mint::now()).unwrap() - step;
         assert!(off.abs() <= 5, "the clock of the proxy is {off} s beside {step}");
 
-        upstream.clear();
+        fixture.upstream.clear();
         let began = Instant::now();
         let responses = client::send_at_once(envoy.address(), vec![request.clone(); 40]).await;
         let most = BURST + began.elapsed().as_secs() / 2 + 1;
-        let passed = responses.iter().filter(|response| response.status == 200).count() as u64;
+        let passed = client::passed(&responses) as u64;
         assert!(passed <= most, "{passed} of {most} after a step to {step}");
-        assert_eq!(passed, upstream.count() as u64);
+        assert_eq!(passed, fixture.upstream.count() as u64);
         // A step forward is a long time without a request.
         assert!(!refilled || passed >= BURST, "{passed} after a step to {step}");
         let waits = responses.iter().filter_map(|r| r.header("retry-after")?.parse::<u64>().ok());
@@ -109,10 +102,8 @@ async fn clock_steps_of_an_hour_grant_no_more_than_a_burst_and_lock_nobody_out()
         assert!(longest.is_none_or(|wait| wait <= REFILL.as_secs()), "{longest:?}");
         // Not locked out: a token comes, and no later than a full refill.
         let waiting = Instant::now();
-        let again =
-            async || (client::send(envoy.address(), &request).await.status == 200).then_some(());
+        let again = async || (envoy.send(&request).await.status == 200).then_some(());
         assert!(support::poll(REFILL, again).await.is_some(), "locked out after {step}");
         println!("step to {step}: {passed} passed, the next after {:.1?}", waiting.elapsed());
     }
-    assert_eq!(envoy.vm_failures().await, 0);
 }

@@ -4,34 +4,18 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use support::entra::{self, OBJECT, TENANT as HOME};
 use support::example::{self, Folder};
 use support::idp::{ENTRA_JWKS, Idp, Scheme};
 use support::manifests::{self, PLUGIN, named, one, read, text};
 use support::prelude::*;
-use support::scenario::claims_with;
 
-const HOME: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
 const PARTNER: &str = "11111111-2222-3333-4444-555555555555";
 const STRANGER: &str = "99999999-2222-3333-4444-555555555555";
-const OBJECT: &str = "cccccccc-2222-3333-4444-555555555555";
 
-/// A v2.0 access token that somebody of a tenant got, for the audience of the manifests.
-fn token(signer: &Signer, tenant: &str, changes: Value) -> String {
-    let mut entra = json!({
-        "iss": format!("https://login.microsoftonline.com/{tenant}/v2.0"), "tid": tenant,
-        "oid": OBJECT, "ver": "2.0", "scp": "score.invoke",
-    });
-    entra.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
-    signer.sign(&claims_with("pairwise", entra))
-}
-
-/// Entra ID with one key for all tenants, behind TLS.
-fn entra(signer: &Signer) -> Idp {
-    let idp = Idp::start(Scheme::Https);
-    let mut jwk = signer.jwk();
-    jwk["issuer"] = json!("https://login.microsoftonline.com/{tenantid}/v2.0");
-    idp.set_keys(json!({"keys": [jwk]}));
-    idp
+/// A token that a user of a tenant got, for the audience of the manifests.
+fn token(fixture: &Fixture, tenant: &str, changes: Value) -> String {
+    fixture.signer.sign(&entra::claims(tenant, changes))
 }
 
 /// The cluster `outbound|PORT||HOST` as the mesh makes it of the shipped ServiceEntry and
@@ -111,24 +95,20 @@ fn score() -> Request {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn istio_lets_pass_whom_both_admit_and_decides_by_no_header_of_the_caller() {
-    let name = "istio_lets_pass_whom_both_admit_and_decides_by_no_header_of_the_caller";
-    let Some(binary) = support::envoy_binary(name) else { return };
-    let signer = Signer::new("RS256", "common");
-    let (idp, folder) = (entra(&signer), Folder::new());
-    let upstream = Upstream::start().await;
+    let Some(fixture) = Fixture::new("RS256").await else { return };
+    let (idp, folder) = (Idp::serving(Scheme::Https, entra::keys(&fixture.signer)), Folder::new());
     let plugin = read(PLUGIN).remove(0);
-    let envoy = Envoy::builder(binary)
-        .upstream(upstream.address())
+    let envoy = fixture
+        .envoy(plugin["spec"]["pluginConfig"].clone())
         .raw_cluster(outbound(&idp, &folder))
-        .plugin_config(plugin["spec"]["pluginConfig"].clone())
         .filter_after(authorization())
         .start()
         .await;
     let spoofed =
         |request: Request| request.header("x-auth-tenant", HOME).header("x_auth_identity", "root");
-    let good = |tenant| score().bearer(token(&signer, tenant, json!({})));
-    let expired = token(&signer, HOME, json!({"exp": mint::now() - 300}));
-    let roles = token(&signer, HOME, json!({"roles": ["Model.Score", "Reader"]}));
+    let good = |tenant| score().bearer(token(&fixture, tenant, json!({})));
+    let expired = token(&fixture, HOME, json!({"exp": mint::now() - 300}));
+    let roles = token(&fixture, HOME, json!({"roles": ["Model.Score", "Reader"]}));
     for (case, request, status, reason) in [
         ("home", good(HOME), 200, ""),
         ("roles", score().bearer(roles), 200, ""),
@@ -142,7 +122,7 @@ async fn istio_lets_pass_whom_both_admit_and_decides_by_no_header_of_the_caller(
         ("stranger", good(STRANGER), 401, "tenant_not_allowed"),
         ("no rule", Request::get("/admin"), 403, "no_rule"),
     ] {
-        let response = client::send(envoy.address(), &request.case(case)).await;
+        let response = envoy.send(&request.case(case)).await;
         assert_eq!(response.status, status, "{case}: {:#?}", envoy.filter_log());
         // A refusal of Istio's is text, not a problem document.
         let ours = status == 200 || !reason.is_empty();
@@ -152,45 +132,38 @@ async fn istio_lets_pass_whom_both_admit_and_decides_by_no_header_of_the_caller(
             false => assert_eq!(response.body, b"RBAC: access denied", "{case}"),
         }
     }
-    let seen = upstream.case("home").unwrap();
+    let seen = fixture.upstream.case("home").unwrap();
     assert_eq!(seen.header("x-auth-identity"), Some(format!("{HOME}/{OBJECT}").as_str()));
     assert_eq!(seen.header("x-auth-tenant"), Some(HOME));
-    assert_eq!(upstream.case("roles").unwrap().header("x-auth-roles"), Some("Model.Score,Reader"));
-    let probe = upstream.case("probe with our headers").unwrap();
+    assert_eq!(
+        fixture.upstream.case("roles").unwrap().header("x-auth-roles"),
+        Some("Model.Score,Reader")
+    );
+    let probe = fixture.upstream.case("probe with our headers").unwrap();
     assert_eq!((probe.header("x-auth-tenant"), probe.header("x_auth_identity")), (None, None));
-    assert_eq!(upstream.count(), 4);
+    assert_eq!(fixture.upstream.count(), 4);
     // The line of a request that Istio refused says both: who it was, and who refused it.
     let line = envoy.access("partner as home").await;
     assert_eq!(line["identity"], format!("{PARTNER}/{OBJECT}"));
     assert!(line["details"].as_str().unwrap().starts_with("rbac_access_denied"), "{line}");
     assert_eq!(idp.visits()[0].path, ENTRA_JWKS);
-    assert_eq!(envoy.vm_failures().await, 0);
 }
 
 /// Why the policy selects the proxies of the plugin and no others.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_plugin_the_policy_believes_whoever_writes_the_header() {
-    let name = "without_the_plugin_the_policy_believes_whoever_writes_the_header";
-    let Some(binary) = support::envoy_binary(name) else { return };
-    let upstream = Upstream::start().await;
-    let envoy = Envoy::builder(binary)
-        .upstream(upstream.address())
-        .filter_after(authorization())
-        .start()
-        .await;
-    let bare = client::send(envoy.address(), &score()).await;
+    let Some(fixture) = Fixture::new("ES256").await else { return };
+    let envoy = fixture.proxy().filter_after(authorization()).start().await;
+    let bare = envoy.send(&score()).await;
     assert_eq!(bare.status, 403);
     let forged = score().header("x-auth-tenant", HOME).header("x-auth-identity", "root");
-    assert_eq!(client::send(envoy.address(), &forged).await.status, 200);
+    assert_eq!(envoy.send(&forged).await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn envoy_gateways_policy_finds_its_keys_in_the_cluster_of_the_bootstrap() {
-    let name = "envoy_gateways_policy_finds_its_keys_in_the_cluster_of_the_bootstrap";
-    let Some(binary) = support::envoy_binary(name) else { return };
-    let signer = Signer::new("RS256", "common");
-    let (idp, folder) = (entra(&signer), Folder::new());
-    let upstream = Upstream::start().await;
+    let Some(fixture) = Fixture::new("RS256").await else { return };
+    let (idp, folder) = (Idp::serving(Scheme::Https, entra::keys(&fixture.signer)), Folder::new());
     let proxy = read("examples/envoy-gateway/proxy.yaml").remove(0);
     let authority = folder.file("ca.crt", idp.ca_pem());
     let bootstrap = example::adapt(
@@ -205,18 +178,17 @@ async fn envoy_gateways_policy_finds_its_keys_in_the_cluster_of_the_bootstrap() 
     );
     let cluster = manifests::documents(&bootstrap)[0]["static_resources"]["clusters"][0].clone();
     let policy = read("examples/envoy-gateway/policy.yaml").remove(0);
-    let envoy = Envoy::builder(binary)
-        .upstream(upstream.address())
+    let envoy = fixture
+        .envoy(policy["spec"]["wasm"][0]["config"].clone())
         .raw_cluster(cluster)
-        .plugin_config(policy["spec"]["wasm"][0]["config"].clone())
         .start()
         .await;
-    let good = score().bearer(token(&signer, HOME, json!({}))).header("x-auth-tenant", PARTNER);
-    let response = client::send(envoy.address(), &good).await;
+    let good = score().bearer(token(&fixture, HOME, json!({}))).header("x-auth-tenant", PARTNER);
+    let response = envoy.send(&good).await;
     assert_eq!(response.status, 200, "{} {:#?}", response.reason(), envoy.filter_log());
-    assert_eq!(upstream.last().unwrap().header("x-auth-tenant"), Some(HOME));
-    let partner = score().bearer(token(&signer, PARTNER, json!({})));
-    assert_eq!(client::send(envoy.address(), &partner).await.reason(), "tenant_not_allowed");
-    assert_eq!(client::send(envoy.address(), &score()).await.reason(), "token_missing");
+    assert_eq!(fixture.upstream.last().unwrap().header("x-auth-tenant"), Some(HOME));
+    let partner = score().bearer(token(&fixture, PARTNER, json!({})));
+    assert_eq!(envoy.send(&partner).await.reason(), "tenant_not_allowed");
+    assert_eq!(envoy.send(&score()).await.reason(), "token_missing");
     assert_eq!(idp.fetches(), 1);
 }

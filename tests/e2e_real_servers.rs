@@ -62,10 +62,7 @@ async fn run(world: &World, least: usize, table: impl Fn(Kind) -> Vec<row::Row>)
 /// The attacks are real, and the judge sees them.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_filter_every_program_reads_the_spoofs() {
-    let name = "without_the_filter_every_program_reads_the_spoofs";
-    let Some(servers) = world::servers(name).await else { return };
-    let world = World::start(name, &servers, Options::default(), Guard::NoFilter).await;
-    let Some(world) = world else { return };
+    let Some(world) = World::start(Options::default(), Guard::NoFilter).await else { return };
     let spoofed = world.send(headers::spoofs).await;
     let served = world.send(paths::rows).await;
     for server in world.servers.iter() {
@@ -78,67 +75,48 @@ async fn without_the_filter_every_program_reads_the_spoofs() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_token_no_program_serves_what_is_protected() {
-    let name = "without_a_token_no_program_serves_what_is_protected";
-    let Some(servers) = world::servers(name).await else { return };
+    // One start of the servers for all that follows.
+    let Some(_servers) = world::servers().await else { return };
     let whole = std::env::var("TOLLGATE_SERVERS").as_deref() == Ok("all");
     for options in if whole { Options::product() } else { Options::sample() } {
-        let world = World::start(name, &servers, options, Guard::Buffer).await;
-        let Some(world) = world else { return };
+        let Some(world) = World::start(options, Guard::Buffer).await else { return };
         run(&world, 1, |kind| [paths::rows(kind), hosts::rows(kind)].concat()).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_program_reads_a_spoofed_header_or_trailer_in_any_spelling() {
-    let name = "no_program_reads_a_spoofed_header_or_trailer_in_any_spelling";
-    let Some(servers) = world::servers(name).await else { return };
-    let world = World::start(name, &servers, Options::default(), Guard::Buffer).await;
-    let Some(world) = world else { return };
+    let Some(world) = World::start(Options::default(), Guard::Buffer).await else { return };
     run(&world, 10, headers::spoofs).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_program_reads_a_token_that_must_not_go_on() {
-    let name = "no_program_reads_a_token_that_must_not_go_on";
-    let Some(servers) = world::servers(name).await else { return };
-    let world = World::start(name, &servers, Options::default(), Guard::Buffer).await;
-    let Some(world) = world else { return };
+    let Some(world) = World::start(Options::default(), Guard::Buffer).await else { return };
     run(&world, 0, headers::tokens).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_program_reads_a_larger_number_than_was_charged() {
-    let name = "no_program_reads_a_larger_number_than_was_charged";
-    let Some(servers) = world::servers(name).await else { return };
-    let world = World::start(name, &servers, Options::default(), Guard::Buffer).await;
-    let Some(world) = world else { return };
+    let Some(world) = World::start(Options::default(), Guard::Buffer).await else { return };
     run(&world, 0, headers::batches).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_server_answers_any_method_with_the_lent_key() {
-    let name = "no_server_answers_any_method_with_the_lent_key";
-    let Some(servers) = world::servers(name).await else { return };
-    let world = World::start(name, &servers, Options::default(), Guard::Buffer).await;
-    let Some(world) = world else { return };
+    let Some(world) = World::start(Options::default(), Guard::Buffer).await else { return };
     run(&world, 0, headers::methods).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_program_reads_more_rows_than_were_charged() {
-    let name = "no_program_reads_more_rows_than_were_charged";
-    let Some(servers) = world::servers(name).await else { return };
-    let world = World::start(name, &servers, Options::default(), Guard::Buffer).await;
-    let Some(world) = world else { return };
+    let Some(world) = World::start(Options::default(), Guard::Buffer).await else { return };
     run(&world, 4, bodies::rows).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_request_hides_in_another_one() {
-    let name = "no_request_hides_in_another_one";
-    let Some(servers) = world::servers(name).await else { return };
-    let world = World::start(name, &servers, Options::default(), Guard::Buffer).await;
-    let Some(world) = world else { return };
+    let Some(world) = World::start(Options::default(), Guard::Buffer).await else { return };
     run(&world, 2, frames::rows).await;
     for server in world.servers.iter() {
         let hidden = server.case(&format!("{}-{}", judge::HIDDEN, server.name()));
@@ -148,11 +126,10 @@ async fn no_request_hides_in_another_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_is_called_for_none_of_the_requests_that_are_refused() {
-    let name = "a_program_is_called_for_none_of_the_requests_that_are_refused";
-    let Some(servers) = world::servers(name).await else { return };
+    // One start of the servers for all that follows.
+    let Some(_servers) = world::servers().await else { return };
     for guard in [Guard::Buffer, Guard::Hold, Guard::Neither] {
-        let world = World::start(name, &servers, Options::default(), guard).await;
-        let Some(world) = world else { return };
+        let Some(world) = World::start(Options::default(), guard).await else { return };
         // What a body decides is refused before the call only where something holds the head.
         let bodies = guard != Guard::Neither;
         run(&world, 3, |kind| frames::refused(kind, bodies)).await;

@@ -4,26 +4,18 @@
 
 use std::time::{Duration, Instant};
 
-use support::graft::{self, Fault};
+use support::graft::Fault;
 use support::prelude::*;
-use support::scenario::provider;
 
 /// An Envoy with one worker, so with one VM for requests, in whose module trailers are fatal.
-async fn start(binary: std::path::PathBuf, fault: Fault, signer: &Signer, to: &Upstream) -> Envoy {
-    let module = graft::module(fault);
-    let envoy = Envoy::builder(binary)
+async fn start(fixture: &Fixture, fault: Fault) -> Envoy {
+    fixture
+        .envoy(json!({"rules": [{"name": "all"}]}))
         .workers(1)
-        .module(&module)
-        .upstream(to.address())
+        .fault(fault)
         .hcm(json!({"http_protocol_options": {"enable_trailers": true}}))
-        .plugin_config(json!({
-            "providers": [provider(&[signer], &["HS256"])],
-            "rules": [{"name": "all"}],
-        }))
         .start()
-        .await;
-    std::fs::remove_file(module).unwrap();
-    envoy
+        .await
 }
 
 fn with_trailers(token: &str) -> Vec<u8> {
@@ -48,18 +40,15 @@ async fn until_served(envoy: &Envoy, token: &str) -> Duration {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_under_way_when_a_vm_dies_end_and_the_next_one_is_served() {
-    let name = "requests_under_way_when_a_vm_dies_end_and_the_next_one_is_served";
-    let Some(binary) = support::envoy_binary(name) else { return };
-    let signer = Signer::new("HS256", "key-1");
-    let slow = Upstream::answering(|recorded| {
-        let delay = if recorded.path == "/slow" { 700 } else { 0 };
+    let answer = |request: &Recorded| {
+        let delay = if request.path == "/slow" { 700 } else { 0 };
         Reply { delay: Duration::from_millis(delay), ..Reply::new(200, "") }
-    })
-    .await;
-    let envoy = start(binary, Fault::Trap, &signer, &slow).await;
-    let token = signer.sign(&mint::claims("alice"));
+    };
+    let Some(fixture) = Fixture::answering("HS256", answer).await else { return };
+    let envoy = start(&fixture, Fault::Trap).await;
+    let token = fixture.token("alice");
     for death in 1..=3 {
-        slow.clear();
+        fixture.upstream.clear();
         let under_way: Vec<_> = (0..8)
             .map(|_| {
                 let request = Request::get("/slow").bearer(&token);
@@ -67,8 +56,7 @@ async fn requests_under_way_when_a_vm_dies_end_and_the_next_one_is_served() {
                 tokio::spawn(async move { client::try_send(address, &request).await })
             })
             .collect();
-        let arrived = async || (slow.count() >= 8).then_some(());
-        assert!(support::poll(Duration::from_secs(5), arrived).await.is_some());
+        fixture.upstream.arrived(8).await;
         let began = Instant::now();
         let died = Connection::open(envoy.address()).await.try_send(&with_trailers(&token)).await;
         assert!(died.as_ref().is_ok_and(|response| response.status >= 500), "{died:?}");
@@ -80,17 +68,14 @@ async fn requests_under_way_when_a_vm_dies_end_and_the_next_one_is_served() {
         assert_eq!(reloads(&envoy).await, death);
     }
     // No token, no way through, in the new VM as in the old one.
-    assert_eq!(client::send(envoy.address(), &Request::get("/")).await.status, 401);
+    assert_eq!(envoy.send(&Request::get("/")).await.status, 401);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vm_whose_memory_is_full_is_replaced_without_a_restart() {
-    let name = "a_vm_whose_memory_is_full_is_replaced_without_a_restart";
-    let Some(binary) = support::envoy_binary(name) else { return };
-    let signer = Signer::new("HS256", "key-1");
-    let upstream = Upstream::answering(|_| Reply::new(200, "")).await;
-    let envoy = start(binary, Fault::Memory, &signer, &upstream).await;
-    let token = signer.sign(&mint::claims("alice"));
+    let Some(fixture) = Fixture::new("HS256").await else { return };
+    let envoy = start(&fixture, Fault::Memory).await;
+    let token = fixture.token("alice");
     let filled = Connection::open(envoy.address()).await.try_send(&with_trailers(&token)).await;
     println!("the request that fills it: {:?}", filled.map(|response| response.status));
     // What is still free inside the module's heap goes with the next large requests; the one that
@@ -103,7 +88,7 @@ async fn a_vm_whose_memory_is_full_is_replaced_without_a_restart() {
     assert!(support::poll(Duration::from_secs(20), dead).await.is_some(), "it still lives");
     let took = until_served(&envoy, &token).await;
     println!("served again after {took:.0?}");
-    assert_eq!(client::send(envoy.address(), &Request::get("/")).await.status, 401);
+    assert_eq!(envoy.send(&Request::get("/")).await.status, 401);
 }
 
 /// What the alert asks for, by the names in Envoy's own exposition.
@@ -131,15 +116,12 @@ async fn exposed(envoy: &Envoy) -> std::collections::BTreeMap<String, u64> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_alert_asks_for_every_counter_that_moves_when_a_vm_dies_and_is_not_replaced() {
-    let name = "the_alert_asks_for_every_counter_that_moves_when_a_vm_dies_and_is_not_replaced";
-    let Some(binary) = support::envoy_binary(name) else { return };
-    let signer = Signer::new("HS256", "key-1");
-    let upstream = Upstream::answering(|_| Reply::new(200, "")).await;
-    let envoy = start(binary, Fault::TrapForGood, &signer, &upstream).await;
+    let Some(fixture) = Fixture::new("HS256").await else { return };
+    let envoy = start(&fixture, Fault::TrapForGood).await;
     let mut alerted = alerted();
     alerted.sort();
     assert_eq!(exposed(&envoy).await.into_keys().collect::<Vec<_>>(), alerted);
-    let token = signer.sign(&mint::claims("alice"));
+    let token = fixture.token("alice");
     let _ = Connection::open(envoy.address()).await.try_send(&with_trailers(&token)).await;
     let good = Request::get("/").bearer(&token);
     let failed = async || {

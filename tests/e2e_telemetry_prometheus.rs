@@ -3,25 +3,24 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
+use support::daemon::{Daemon, answers, free_address};
+use support::example::Folder;
 use support::idp::{self, Idp, Scheme};
-use support::poll;
 use support::prelude::*;
 use support::sample::Sample;
-use support::scenario::claims_with;
 use support::skip::{absent, program};
 
 const FOLDER: &str = "envoy/prometheus";
 
 #[test]
 fn rules_and_alerts_are_valid_and_fire_when_they_should() {
-    let name = "rules_and_alerts_are_valid_and_fire_when_they_should";
     let Some(promtool) = program("promtool") else {
-        return absent(name, "promtool is absent: install the package prometheus");
+        return absent("promtool is absent: install the package prometheus");
     };
     for arguments in [
         &["check", "rules", "rules.yaml", "alerts.yaml"][..],
@@ -70,43 +69,28 @@ fn every_alert_has_a_test_and_a_section_in_the_runbook() {
     }
 }
 
-/// A Prometheus that scrapes one Envoy every second; it ends when dropped.
+/// A Prometheus that scrapes one Envoy every second.
 struct Prometheus {
-    child: Child,
     address: SocketAddr,
-    directory: PathBuf,
+    _daemon: Daemon,
 }
 
 impl Prometheus {
     async fn start(binary: &Path, envoy: &Envoy) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let directory = support::root().join(format!("target/e2e/prometheus-{port}"));
-        std::fs::create_dir_all(&directory).unwrap();
+        let (folder, address) = (Folder::new(), free_address());
         let mut config = support::sample::read("envoy/prometheus/prometheus.yml");
         config["global"] = json!({"scrape_interval": "1s", "evaluation_interval": "1s"});
-        let folder = support::root().join(FOLDER);
-        config["rule_files"] = json!([folder.join("rules.yaml"), folder.join("alerts.yaml")]);
+        let rules = support::root().join(FOLDER);
+        config["rule_files"] = json!([rules.join("rules.yaml"), rules.join("alerts.yaml")]);
         let target = &mut config["scrape_configs"][0]["static_configs"][0]["targets"];
         *target = json!([envoy.admin_address().to_string()]);
-        std::fs::write(directory.join("prometheus.yml"), config.to_string()).unwrap();
-        let log = std::fs::File::create(directory.join("log")).unwrap();
-        let child = Command::new(binary)
-            .arg(format!("--config.file={}", directory.join("prometheus.yml").display()))
-            .arg(format!("--storage.tsdb.path={}", directory.join("data").display()))
-            .arg(format!("--web.listen-address={address}"))
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let prometheus = Self { child, address, directory };
-        let ready = async || {
-            let answer = client::try_send(address, &Request::get("/-/ready")).await;
-            answer.ok().filter(|response| response.status == 200).map(drop)
-        };
-        poll(Duration::from_secs(30), ready).await.expect("Prometheus is ready");
-        prometheus
+        let mut command = Command::new(binary);
+        command
+            .arg(format!("--config.file={}", folder.file("prometheus.yml", config.to_string())))
+            .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
+            .arg(format!("--web.listen-address={address}"));
+        let ready = async || answers(address, "/-/ready").await;
+        Self { address, _daemon: Daemon::start(command, folder, ready).await }
     }
 
     /// The samples of an instant query.
@@ -119,36 +103,21 @@ impl Prometheus {
     }
 }
 
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = std::fs::remove_dir_all(&self.directory);
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn every_query_of_the_dashboard_and_every_rule_returns_data() {
-    let name = "every_query_of_the_dashboard_and_every_rule_returns_data";
-    let Some(binary) = support::envoy_binary(name) else { return };
+    let Some(fixture) = Fixture::answering("ES256", |_| Reply::new(200, "")).await else { return };
     let Some(prometheus) = program("prometheus") else {
-        return absent(name, "Prometheus is absent: install the package prometheus");
+        return absent("Prometheus is absent: install the package prometheus");
     };
-    let signer = Signer::new("ES256", "key-1");
-    let upstream = Upstream::answering(|_| Reply::new(200, "")).await;
-    upstream.record(false);
-    let idp = Idp::start(Scheme::Http);
-    idp.set_keys(mint::jwks(&[&signer]));
-    let sample = Sample::load(upstream.address()).cluster("idp", idp.address());
+    fixture.upstream.record(false);
+    let idp = fixture.idp(Scheme::Http);
+    let sample = Sample::load(fixture.upstream.address()).cluster("idp", idp.address());
     let config = config(&sample, &idp);
-    let envoy = Envoy::builder(binary)
-        .environment("TOLLGATE_JWKS", mint::jwks(&[&signer]).to_string())
-        .start_file(&sample.plugin(&config).text())
-        .await;
+    let envoy = fixture.proxy().start_file(&sample.plugin(&config).text()).await;
     let prometheus = Prometheus::start(&prometheus, &envoy).await;
     // The refused share and the rates need a few scrapes under load.
     for _ in 0..24 {
-        load(&envoy, &signer).await;
+        load(&envoy, &fixture.signer).await;
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     let dashboard = std::fs::read_to_string(support::root().join(FOLDER).join("dashboard.json"));

@@ -54,8 +54,7 @@ fn every_envoy_that_guards_bodies_holds_heads_on_both_sides() {
 
 #[test]
 fn every_overlay_that_guards_bodies_has_the_buffer_filter_behind_on_the_same_proxies() {
-    let name = "every_overlay_that_guards_bodies_has_the_buffer_filter_behind";
-    let Some(kustomize) = Kustomize::find(name) else { return };
+    let Some(kustomize) = Kustomize::find() else { return };
     let mut guarding = 0;
     for overlay in ["sidecar", "gateway", "waypoint", "azure-ml", "azure-ml-mtls"] {
         let objects = kustomize.build(&format!("istio/overlays/{overlay}"));

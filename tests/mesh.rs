@@ -17,6 +17,7 @@ use kcr_extensions_istio_io::v1alpha1::wasmplugins::{
 use serde_json::{Value, json};
 use support::manifests::{self, Kustomize, PLUGIN, files, named, one, read, text};
 use support::root;
+use support::scenario::merge;
 use tollgate::config::{Environment, compile};
 use tollgate::policy::Policy;
 use tollgate::verify::provider::KeysFrom;
@@ -58,9 +59,9 @@ fn tag_headers(policy: &Policy) -> BTreeSet<&str> {
 }
 
 /// Every overlay and what it builds; all tests share one run of Kustomize.
-fn built(test: &str) -> Option<&'static [(String, Vec<Value>)]> {
+fn built() -> Option<&'static [(String, Vec<Value>)]> {
     static BUILT: OnceLock<Vec<(String, Vec<Value>)>> = OnceLock::new();
-    let kustomize = Kustomize::find(test)?;
+    let kustomize = Kustomize::find()?;
     let folders = OVERLAYS.map(|overlay| format!("istio/overlays/{overlay}"));
     let build = || folders.map(|folder| (folder.clone(), kustomize.build(&folder))).into();
     Some(BUILT.get_or_init(build))
@@ -140,7 +141,7 @@ fn what_a_definition_does_not_know_is_noticed() {
 
 #[test]
 fn each_overlay_builds_and_fits_the_definitions() {
-    let Some(overlays) = built("each_overlay_builds_and_fits_the_definitions") else { return };
+    let Some(overlays) = built() else { return };
     let definitions = Definitions::load();
     for (folder, objects) in overlays {
         let names: BTreeSet<_> =
@@ -168,7 +169,7 @@ fn each_overlay_builds_and_fits_the_definitions() {
 /// DestinationRule says whom to expect there.
 #[test]
 fn the_cluster_of_the_keys_exists_and_knows_whom_to_trust() {
-    let Some(overlays) = built("the_cluster_of_the_keys_exists") else { return };
+    let Some(overlays) = built() else { return };
     for (folder, objects) in overlays {
         let policy = compiled(&one(objects, "WasmPlugin")["spec"]["pluginConfig"]);
         let parts: Vec<_> = key_cluster(&policy).split('|').collect();
@@ -210,7 +211,7 @@ fn originates_tls(objects: &[Value], host: &str, port: u64) {
 
 #[test]
 fn the_endpoint_outside_gets_tls_and_its_own_key() {
-    let Some(overlays) = built("the_endpoint_outside_gets_tls_and_its_own_key") else { return };
+    let Some(overlays) = built() else { return };
     for (folder, objects) in overlays.iter().filter(|(folder, _)| folder.contains("azure-ml")) {
         let service = one(objects, "VirtualService");
         let route = service.pointer("/spec/http/0").unwrap();
@@ -236,8 +237,7 @@ fn the_endpoint_outside_gets_tls_and_its_own_key() {
 
 #[test]
 fn istio_decides_by_headers_that_the_filter_writes_on_the_same_proxies() {
-    let name = "istio_decides_by_headers_that_the_filter_writes_on_the_same_proxies";
-    let Some(overlays) = built(name) else { return };
+    let Some(overlays) = built() else { return };
     let mesh = read("istio/telemetry.yaml").remove(0);
     let providers = mesh.pointer("/meshConfig/extensionProviders").unwrap().as_array().unwrap();
     let provided: BTreeSet<_> = providers.iter().map(|provider| text(provider, "/name")).collect();
@@ -300,10 +300,7 @@ fn the_audit_line_of_the_mesh_names_filter_state_and_nothing_secret() {
 
 #[test]
 fn a_traffic_extension_says_what_the_wasm_plugin_said() {
-    let Some(kustomize) = Kustomize::find("a_traffic_extension_says_what_the_wasm_plugin_said")
-    else {
-        return;
-    };
+    let Some(kustomize) = Kustomize::find() else { return };
     let definitions = Definitions::load();
     for name in EXTENSIONS {
         let plugin = kustomize.build(&format!("istio/overlays/{name}"));
@@ -313,7 +310,7 @@ fn a_traffic_extension_says_what_the_wasm_plugin_said() {
         fits(definitions.as_ref(), extension);
         let mut spec = extension["spec"].clone();
         let wasm = spec.as_object_mut().unwrap().remove("wasm").unwrap();
-        spec.as_object_mut().unwrap().extend(wasm.as_object().unwrap().clone());
+        merge(&mut spec, wasm.clone());
         assert_eq!(spec, one(&plugin, "WasmPlugin")["spec"], "{name}");
         assert!(extension["spec"]["phase"] == "AUTHN" && wasm["failStrategy"] == "FAIL_RELOAD");
     }
@@ -321,9 +318,7 @@ fn a_traffic_extension_says_what_the_wasm_plugin_said() {
 
 #[test]
 fn the_plugin_config_of_the_overlays_is_the_shipped_one() {
-    let Some(overlays) = built("the_plugin_config_of_the_overlays_is_the_shipped_one") else {
-        return;
-    };
+    let Some(overlays) = built() else { return };
     let shipped = read(PLUGIN).remove(0)["spec"]["pluginConfig"].take();
     for (folder, objects) in overlays.iter().filter(|(folder, _)| !folder.contains("azure-ml")) {
         assert_eq!(one(objects, "WasmPlugin")["spec"]["pluginConfig"], shipped, "{folder}");

@@ -293,13 +293,12 @@ fn every_difference_is_still_one() {
 #[test]
 #[ignore = "make providers: the libraries must have been installed"]
 fn new_tokens_of_every_library_have_their_verdicts() {
-    let test = "new_tokens_of_every_library_have_their_verdicts";
     let mut entries: Vec<Value> = Vec::new();
     for language in LANGUAGES {
         let path = support::root().join(format!("target/providers/{language}.json"));
         match std::fs::read(&path) {
             Ok(text) => entries.extend(serde_json::from_slice::<Vec<Value>>(&text).unwrap()),
-            Err(_) => absent(test, &format!("the libraries of {language} are absent")),
+            Err(_) => absent(&format!("the libraries of {language} are absent")),
         }
     }
     if entries.is_empty() {

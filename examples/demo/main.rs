@@ -66,7 +66,7 @@ fn configuration(upstream: &Upstream) -> String {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Some(binary) = support::envoy_binary("demo") else { return ExitCode::FAILURE };
+    let Some(binary) = support::skip::envoy_binary() else { return ExitCode::FAILURE };
     let signer = Signer::new("ES256", "demo-key");
     let upstream = Upstream::start().await;
     let envoy = Envoy::builder(binary)

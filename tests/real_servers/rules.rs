@@ -1,7 +1,6 @@
 //! Hosts, clusters and the rules of the filter.
 
 use support::prelude::*;
-use support::scenario::provider;
 use support::servers::{Kind, Server};
 
 use super::options::Options;

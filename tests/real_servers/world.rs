@@ -27,15 +27,15 @@ pub enum Guard {
 }
 
 /// All servers that are installed. Tests that run at the same time share them; they end with the
-/// last of these. `None`: not even one, which was noted as skipped.
-pub async fn servers(test: &str) -> Option<Arc<Vec<Server>>> {
+/// last of these. `None` after [`support::skip::absent`] when there is not even one.
+pub async fn servers() -> Option<Arc<Vec<Server>>> {
     static SHARED: Mutex<Weak<Vec<Server>>> = Mutex::const_new(Weak::new());
-    support::envoy_binary(test)?;
+    support::skip::envoy_binary()?;
     let mut shared = SHARED.lock().await;
     if let Some(servers) = shared.upgrade() {
         return Some(servers);
     }
-    let servers = Arc::new(Server::start_all(test, &Kind::ALL).await);
+    let servers = Arc::new(Server::start_all(&Kind::ALL).await);
     *shared = Arc::downgrade(&servers);
     (!servers.is_empty()).then_some(servers)
 }
@@ -67,18 +67,15 @@ impl Outcome {
 }
 
 impl World {
-    pub async fn start(
-        test: &str,
-        servers: &Arc<Vec<Server>>,
-        options: Options,
-        guard: Guard,
-    ) -> Option<Self> {
+    /// `None` after [`support::skip::absent`].
+    pub async fn start(options: Options, guard: Guard) -> Option<Self> {
+        let servers = servers().await?;
         let signer = Signer::new("ES256", "key-1");
-        let mut builder = Envoy::builder(support::envoy_binary(test)?)
+        let mut builder = Envoy::builder(support::skip::envoy_binary()?)
             .variable("KEY", LENT_KEY)
             .log_field("cost", "%FILTER_STATE(wasm.tollgate.cost:PLAIN)%")
             .hcm(options.hcm())
-            .hcm(json!({"route_config": routes(servers, &options)}));
+            .hcm(json!({"route_config": routes(&servers, &options)}));
         for server in servers.iter() {
             builder = builder.raw_cluster(cluster(server));
         }
@@ -92,7 +89,7 @@ impl World {
             builder = builder.buffer_filter();
         }
         let token = signer.sign(&mint::claims("alice"));
-        Some(Self { servers: Arc::clone(servers), envoy: builder.start().await, options, token })
+        Some(Self { servers, envoy: builder.start().await, options, token })
     }
 
     /// Sends to each server the rows of its table, to all servers at the same time.

@@ -50,6 +50,27 @@ impl Request {
         self
     }
 
+    /// Its body in chunks of so many bytes.
+    pub fn chunked(mut self, size: usize) -> Self {
+        self.headers.retain(|(name, _)| name != b"content-length");
+        let chunk =
+            |piece: &[u8]| [format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat();
+        let pieces: Vec<_> = self.body.chunks(size).map(chunk).collect();
+        self.body = [&pieces.concat()[..], b"0\r\n\r\n"].concat();
+        self.header("transfer-encoding", "chunked")
+    }
+
+    /// The same request for an HTTP/2 connection.
+    pub fn h2(&self) -> hyper::Request<Full<Bytes>> {
+        let target = String::from_utf8_lossy(&self.target);
+        let builder = hyper::Request::builder()
+            .method(&self.method[..])
+            .uri(format!("http://ml.example.com{target}"));
+        let headers = self.headers.iter().filter(|(name, _)| name != b"host");
+        let builder = headers.fold(builder, |b, (name, value)| b.header(&name[..], &value[..]));
+        builder.body(Full::new(Bytes::from(self.body.clone()))).unwrap()
+    }
+
     /// `authorization: Bearer <token>`.
     pub fn bearer(self, token: impl AsRef<[u8]>) -> Self {
         self.header("authorization", [b"Bearer ", token.as_ref()].concat())
@@ -297,6 +318,11 @@ where
     let response = tokio::time::timeout(DEADLINE, exchange).await.expect("no HTTP/2 response");
     driver.abort();
     response
+}
+
+/// How many were answered with 200.
+pub fn passed(responses: &[Response]) -> usize {
+    responses.iter().filter(|response| response.status == 200).count()
 }
 
 async fn join<T: Send + 'static>(tasks: Vec<tokio::task::JoinHandle<T>>) -> Vec<T> {

@@ -15,12 +15,15 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::client::{self, Request};
+use super::client::{self, Request, Response};
 use super::poll;
 pub use builder::{Builder, cluster};
 
 /// Start, push and shutdown of Envoy on a busy machine with two cores.
 const DEADLINE: Duration = Duration::from_secs(60);
+
+/// How often Envoy writes its logs to their files.
+const FLUSH: Duration = Duration::from_millis(20);
 
 /// How a push ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +67,17 @@ impl Envoy {
     /// The process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The response to one request on a connection of its own.
+    pub async fn send(&self, request: &Request) -> Response {
+        client::send(self.address, request).await
+    }
+
+    /// Status and reason of a `GET /score` with this token.
+    pub async fn judge(&self, token: &str) -> (u16, String) {
+        let response = self.send(&Request::get("/score").bearer(token)).await;
+        (response.status, response.reason())
     }
 
     /// Pushes a new filter configuration and waits until Envoy took or refused it.
@@ -115,11 +129,10 @@ impl Envoy {
         self.stats(name).await.get(name).copied().unwrap_or_default()
     }
 
-    /// How often a VM died: a trap was reloaded, or could not be. 0 is what every test expects.
+    /// How often a VM died: a trap was reloaded, or could not be. An Envoy without
+    /// [`Builder::fault`] panics at its end when this is not 0.
     pub async fn vm_failures(&self) -> u64 {
-        let stats = self.stats("wasm").await;
-        let reloads: u64 =
-            stats.iter().filter(|(n, _)| n.contains("vm_reload")).map(|(_, v)| v).sum();
+        let reloads: u64 = self.stats("vm_reload").await.values().sum();
         let log = self.log();
         let crashes = log
             .lines()
@@ -244,6 +257,23 @@ impl Envoy {
         (port != 0 && all).then(|| SocketAddr::from(([127, 0, 0, 1], port)))
     }
 
+    /// Why this Envoy did not live to its end with all its VMs. One that was told to end, such as by
+    /// an interrupt of the whole group, has.
+    fn died(&mut self) -> Option<String> {
+        match self.child.try_wait().unwrap() {
+            Some(status) => (!status.success()).then(|| format!("Envoy ended with {status}")),
+            None if self.builder.faulty() => None,
+            None => {
+                let count = block_on(async {
+                    // What the last request caused is in the log then.
+                    tokio::time::sleep(2 * FLUSH).await;
+                    self.vm_failures().await
+                });
+                (count > 0).then(|| format!("{count} VM failure(s):\n{}", self.log_end()))
+            }
+        }
+    }
+
     fn log_end(&self) -> String {
         let log = self.log();
         let lines: Vec<_> = log.lines().collect();
@@ -252,18 +282,32 @@ impl Envoy {
 }
 
 impl Drop for Envoy {
+    /// Ends the process, and panics when a VM died or the promise is broken, unless the thread
+    /// panics already.
     fn drop(&mut self) {
+        let failed = std::thread::panicking();
+        let died = if failed { None } else { self.died() };
         let _ = self.child.kill();
         let _ = self.child.wait();
-        if std::thread::panicking() {
+        if failed {
             eprintln!("the files of Envoy are kept in {}", self.directory.display());
             return;
         }
-        if let Some(broken) = self.builder.promise().broken(&self.access_log()) {
-            panic!("{broken}; the files of Envoy are kept in {}", self.directory.display());
+        let broken = || self.builder.promise().broken(&self.access_log());
+        if let Some(why) = died.or_else(broken) {
+            panic!("{why}; the files of Envoy are kept in {}", self.directory.display());
         }
         let _ = std::fs::remove_dir_all(&self.directory);
     }
+}
+
+/// Waits where nothing can be awaited: a thread has a runtime of its own.
+fn block_on<T: Send>(future: impl Future<Output = T> + Send) -> T {
+    let run = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(future)
+    };
+    std::thread::scope(|scope| scope.spawn(run).join().unwrap())
 }
 
 /// CPU time that the living threads of a process have had, nanoseconds.

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 
+use super::fixture::Fixture;
+use super::mint::jwks;
 use super::{module, root};
 
 /// A directory that goes with its test; it stays when the test fails.
@@ -109,16 +111,16 @@ impl Example {
         &self.0.pointer(hcm).unwrap()["http_filters"][0]["typed_config"]["config"]
     }
 
-    /// What `envoy --mode validate` says of it.
+    /// Runs `envoy --mode validate` on it, with the signer's key in the environment.
     ///
     /// # Panics
     /// When it is refused.
-    pub fn validate(&self, envoy: &Path, folder: &Folder, jwks: &str) {
+    pub fn validate(&self, fixture: &Fixture, folder: &Folder) {
         let file = folder.file("validate.yaml", self.text());
-        let done = Command::new(envoy)
+        let done = Command::new(&fixture.binary)
             .args(["--mode", "validate", "--config-path", &file, "--use-dynamic-base-id"])
             .args(["--concurrency", "1"])
-            .env("TOLLGATE_JWKS", jwks)
+            .env("TOLLGATE_JWKS", jwks(&[&fixture.signer]).to_string())
             .current_dir(root())
             .stdin(Stdio::null())
             .output()

@@ -1,7 +1,7 @@
 //! Copies of the module with a fault in them: what is left of a proxy when a VM dies; and one that
 //! lays its shared data out in another way.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use walrus::ir::{
     BinaryOp, Call, ExtendedLoad, LoadKind, MemArg, StoreKind, UnaryOp, VisitorMut,
@@ -26,8 +26,8 @@ pub enum Fault {
     TrapForGood,
 }
 
-/// Writes a copy of the module with a fault; its path. It may be deleted once Envoy has started.
-pub fn module(fault: Fault) -> PathBuf {
+/// Writes a copy of the module with a fault.
+pub fn module(fault: Fault, path: &Path) {
     let mut module = Module::from_file(super::module()).unwrap();
     let memory = module.memories.iter().next().unwrap().id();
     let mut callback = FunctionBuilder::new(&mut module.types, &[ValType::I32; 2], &[ValType::I32]);
@@ -62,10 +62,7 @@ pub fn module(fault: Fault) -> PathBuf {
     if let Fault::TrapForGood = fault {
         refuse_after_mark(&mut module);
     }
-    let path = root().join(format!("target/e2e/{fault:?}-{}.wasm", std::process::id()));
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    module.emit_wasm_file(&path).unwrap();
-    path
+    module.emit_wasm_file(path).unwrap();
 }
 
 /// Writes a copy of the module that another release might be; its path. What it shares it lays out

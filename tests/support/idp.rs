@@ -157,6 +157,13 @@ impl Idp {
         idp
     }
 
+    /// The same with a key set.
+    pub fn serving(scheme: Scheme, keys: Value) -> Self {
+        let idp = Self::start(scheme);
+        idp.set_keys(keys);
+        idp
+    }
+
     /// The address that it listens on, or did before [`Idp::down`].
     pub fn address(&self) -> SocketAddr {
         self.inner.address

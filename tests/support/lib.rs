@@ -6,24 +6,21 @@
 //!
 //! #[tokio::test(flavor = "multi_thread")]
 //! async fn good_token_passes() {
-//!     let Some(binary) = support::envoy_binary("good_token_passes") else { return };
-//!     let upstream = Upstream::start().await;
-//!     let envoy = Envoy::builder(binary)
-//!         .upstream(upstream.address())
-//!         .plugin_config(json!({ /* CONFIG.md */ }))
-//!         .start()
-//!         .await;
-//!     let response = client::send(envoy.address(), &Request::get("/score").bearer(&token)).await;
-//!     assert_eq!(response.status, 200);
+//!     let Some(fixture) = Fixture::new("ES256").await else { return };
+//!     let envoy = fixture.envoy(json!({"rules": [/* CONFIG.md */]})).start().await;
+//!     assert_eq!(envoy.send(&fixture.get("/score", "alice")).await.status, 200);
 //! }
 //! ```
 //!
+//! - [`fixture`]: an upstream, a signer, and Envoys between them.
 //! - [`envoy`]: renders a bootstrap on free ports, starts Envoy, waits until it listens, ends it on
 //!   drop. Listener configuration comes from a file, so [`envoy::Envoy::reload`] is a real push.
 //!   Statistics, log and access log are read from it.
 //! - [`upstream`]: an HTTP/1.1 server that keeps each request exactly as it came over the wire.
 //! - [`client`]: an HTTP/1.1 client in which each byte of a request can be chosen, and an h2c one.
+//! - [`daemon`]: a program that serves on loopback for the length of a test.
 //! - [`docs`]: the code blocks of the documentation.
+//! - [`entra`]: claims and keys of Microsoft Entra ID.
 //! - [`graft`]: copies of the module with a fault in them.
 //! - [`grpc`]: a receiver for access logs and spans.
 //! - [`manifests`]: those for Istio and Envoy Gateway, and Kustomize.
@@ -35,7 +32,7 @@
 //! - [`scrape`]: the Prometheus text of an Envoy, parsed.
 //! - [`servers`]: nginx, Apache, Flask, Express and more, with programs that note what they read.
 //! - [`json_suite`]: JSONTestSuite and what the body guard makes of it.
-//! - [`skip`]: what happens when a server that a test needs is not on the machine.
+//! - [`skip`]: what happens when a test needs what is not on the machine.
 //!
 //! Every wait has a deadline and fails with the end of Envoy's log. The files of one Envoy lie in
 //! `target/e2e/<process>-<number>` and stay there when its test fails.
@@ -47,9 +44,12 @@
 
 pub mod attacks;
 pub mod client;
+pub mod daemon;
 pub mod docs;
+pub mod entra;
 pub mod envoy;
 pub mod example;
+pub mod fixture;
 pub mod graft;
 pub mod grpc;
 pub mod idp;
@@ -66,13 +66,18 @@ pub mod skip;
 pub mod tls;
 pub mod upstream;
 
-pub use skip::envoy_binary;
+/// Until each test takes its [`fixture`].
+pub fn envoy_binary(_: &str) -> Option<PathBuf> {
+    skip::envoy_binary()
+}
 
 /// What nearly every end-to-end test uses.
 pub mod prelude {
     pub use super::client::{self, Connection, Request, Response};
-    pub use super::envoy::{Envoy, Push};
+    pub use super::envoy::{Builder, Envoy, Push};
+    pub use super::fixture::Fixture;
     pub use super::mint::{self, Signer};
+    pub use super::scenario::{claims_with, good, merged, provider, refused};
     pub use super::upstream::{Recorded, Reply, Upstream};
     pub use serde_json::{Value, json};
 }

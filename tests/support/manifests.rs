@@ -67,7 +67,7 @@ pub fn named<'v>(objects: &'v [Value], kind: &str, name: &str) -> &'v Value {
 pub struct Kustomize(Vec<PathBuf>);
 
 impl Kustomize {
-    pub fn find(test: &str) -> Option<Self> {
+    pub fn find() -> Option<Self> {
         // Where scripts/install/kubectl leaves one if that of the machine is too old.
         let fetched = root().join("target/kubectl/usr/bin/kubectl");
         let mut kubectls = program("kubectl").into_iter().chain([fetched]);
@@ -77,7 +77,7 @@ impl Kustomize {
         if let Some(command) = within.or_else(alone) {
             return Some(Self(command));
         }
-        absent(test, "there is neither kubectl 1.27 nor kustomize 5: run scripts/install/kubectl");
+        absent("there is neither kubectl 1.27 nor kustomize 5: run scripts/install/kubectl");
         None
     }
 

@@ -175,6 +175,13 @@ pub fn jwks(signers: &[&Signer]) -> Value {
     json!({"keys": signers.iter().map(|signer| signer.jwk()).collect::<Vec<_>>()})
 }
 
+/// The token with another first byte in its signature.
+pub fn tampered(token: &str) -> String {
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    let other = if signature.starts_with('A') { 'B' } else { 'A' };
+    format!("{signed}.{other}{}", &signature[1..])
+}
+
 /// Claims that a provider for [`ISSUER`] and [`AUDIENCE`] accepts for the next ten minutes.
 pub fn claims(subject: &str) -> Value {
     let now = now();

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::daemon::free_address;
 use super::{poll, root, skip};
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -21,16 +22,16 @@ pub struct Programs {
 }
 
 /// Finds Redis and the service that was built beside the tests.
-pub fn programs(test: &str) -> Option<Programs> {
+pub fn programs() -> Option<Programs> {
     let Some(redis) = skip::program("redis-server") else {
-        skip::absent(test, "redis-server is absent: run scripts/install/servers");
+        skip::absent("redis-server is absent: run scripts/install/servers");
         return None;
     };
     // target/<profile>/deps/<test>
     let test_binary = std::env::current_exe().unwrap();
     let service = test_binary.parent()?.parent()?.join("ratelimit");
     if !service.is_file() {
-        skip::absent(test, "the Rate Limit Service is absent: run cargo build -p ratelimit");
+        skip::absent("the Rate Limit Service is absent: run cargo build -p ratelimit");
         return None;
     }
     Some(Programs { redis, service })
@@ -44,7 +45,7 @@ pub struct Redis {
 
 impl Redis {
     pub async fn start(programs: &Programs) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_address().port();
         let child = Command::new(&programs.redis)
             .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
             .args(["--save", "", "--appendonly", "no"])

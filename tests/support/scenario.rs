@@ -17,15 +17,31 @@ pub fn provider(signers: &[&Signer], algorithms: &[&str]) -> Value {
 
 /// Good claims with some changed; `null` removes a claim.
 pub fn claims_with(subject: &str, changes: Value) -> Value {
-    let mut claims = claims(subject);
-    let (Value::Object(claims_map), Value::Object(changes)) = (&mut claims, changes) else {
-        panic!("claims are objects");
-    };
-    for (name, value) in changes {
-        match value {
-            Value::Null => claims_map.remove(&name),
-            value => claims_map.insert(name, value),
-        };
-    }
+    let mut claims = merged(claims(subject), changes);
+    claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());
     claims
+}
+
+/// What [`Envoy::judge`](super::envoy::Envoy::judge) answers for a token that passes.
+pub fn good() -> (u16, String) {
+    (200, String::new())
+}
+
+/// What it answers for a token that is refused for this reason.
+pub fn refused(reason: &str) -> (u16, String) {
+    (401, reason.to_owned())
+}
+
+/// The members of both objects; those of the second replace those of the first.
+pub fn merged(mut one: Value, other: Value) -> Value {
+    merge(&mut one, other);
+    one
+}
+
+/// Adds the members of another object, which replace those of the same names.
+pub fn merge(into: &mut Value, from: Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => into.extend(from),
+        (into, from) => panic!("objects are merged, not {into} and {from}"),
+    }
 }

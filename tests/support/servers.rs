@@ -108,18 +108,18 @@ impl Server {
     ///
     /// # Panics
     /// When it does not answer within a minute; with the end of its output.
-    pub async fn start(test: &str, kind: Kind) -> Option<Self> {
-        Self::start_all(test, &[kind]).await.pop()
+    pub async fn start(kind: Kind) -> Option<Self> {
+        Self::start_all(&[kind]).await.pop()
     }
 
     /// Starts all of these at the same time, without those that are absent.
-    pub async fn start_all(test: &str, kinds: &[Kind]) -> Vec<Self> {
+    pub async fn start_all(kinds: &[Kind]) -> Vec<Self> {
         let mut started = Vec::new();
         for kind in kinds {
             match launch::missing(*kind) {
                 Some(what) => {
-                    let what = format!("{what}, for {}, is absent", kind.name());
-                    absent(test, &format!("{what}: run scripts/install/servers"));
+                    let name = kind.name();
+                    absent(&format!("{what}, for {name}, is absent: run scripts/install/servers"));
                 }
                 None => started.push(Self::spawn(*kind)),
             }

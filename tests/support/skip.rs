@@ -1,4 +1,5 @@
-//! Servers that may be absent: a test says so and is skipped, except in continuous integration.
+//! What a test needs and a machine may lack. Such a test logs what is absent and is skipped; with
+//! `CI=true` it fails.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -7,28 +8,63 @@ use super::root;
 
 /// Envoy's binary: `ENVOY_BIN`, or the one that `make envoy` installed.
 ///
-/// `None` after [`absent`] when there is none, or no module to load into it.
-pub fn envoy_binary(test: &str) -> Option<PathBuf> {
+/// `None` after [`absent`] without it or without a module to load into it.
+pub fn envoy_binary() -> Option<PathBuf> {
     let Some(binary) = find_envoy() else {
-        absent(test, "Envoy is absent: run `make envoy`, or set ENVOY_BIN");
+        absent("Envoy is absent: run `make envoy`, or set ENVOY_BIN");
         return None;
     };
-    if !super::module().is_file() {
-        absent(test, "dist/tollgate.wasm is absent: run `make wasm`");
-        return None;
-    }
-    Some(binary)
+    module().map(|_| binary)
 }
 
-/// Notes that `test` cannot run here. `make test` prints the notes after the results.
+/// The module that `make wasm` built; `None` after [`absent`] without it.
+pub fn module() -> Option<PathBuf> {
+    let module = super::module();
+    if !module.is_file() {
+        absent(&format!("{} is absent: run `make wasm`", module.display()));
+        return None;
+    }
+    Some(module)
+}
+
+/// A file or folder of `../shared`, which lies beside the checkout; `TOLLGATE_SHARED` names another
+/// folder. `None` after [`absent`] without it.
+pub fn shared(name: &str) -> Option<PathBuf> {
+    let folder = match std::env::var_os("TOLLGATE_SHARED") {
+        Some(folder) => PathBuf::from(folder),
+        None => root().join("../shared"),
+    };
+    let path = folder.join(name);
+    if !path.exists() {
+        absent(&format!("{} is absent", path.display()));
+        return None;
+    }
+    Some(path)
+}
+
+/// Notes that the running test cannot run here. `make test` prints the notes after the results.
 ///
-/// With `CI=true` it fails instead: there nothing may be left out.
-pub fn absent(test: &str, why: &str) {
+/// # Panics
+/// With `CI=true`: there no test may be skipped.
+pub fn absent(why: &str) {
+    let test = test();
     assert!(std::env::var("CI").as_deref() != Ok("true"), "{test}: {why}");
     eprintln!("SKIPPED {test}: {why}");
     let list = root().join("target/skipped.txt");
     if let Ok(mut file) = std::fs::OpenOptions::new().create(true).append(true).open(list) {
         let _ = writeln!(file, "SKIPPED {test}: {why}");
+    }
+}
+
+/// The running test as `file::function`: libtest names each thread after its test. On any other
+/// thread, the program alone.
+fn test() -> String {
+    let program = std::env::current_exe().unwrap();
+    let program = program.file_stem().unwrap().to_string_lossy();
+    let program = program.rsplit_once('-').map_or(&*program, |(name, _hash)| name);
+    match std::thread::current().name() {
+        Some(test) if test != "main" && !test.starts_with("tokio") => format!("{program}::{test}"),
+        _ => program.to_owned(),
     }
 }
 

@@ -15,6 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use super::client::decode_chunks;
+use super::poll;
 
 /// One request as it came over the wire.
 #[derive(Clone, Debug)]
@@ -188,9 +189,23 @@ impl Upstream {
         self.address
     }
 
+    /// The absolute URL of a path, which starts with `/`.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
     /// How many requests came since the start, or since [`Upstream::clear`].
     pub fn count(&self) -> usize {
         self.shared.count.load(Ordering::SeqCst)
+    }
+
+    /// Waits for so many requests.
+    ///
+    /// # Panics
+    /// When they do not come within 10 s.
+    pub async fn arrived(&self, count: usize) {
+        let arrived = async || (self.count() >= count).then_some(());
+        poll(Duration::from_secs(10), arrived).await.expect("requests at the upstream");
     }
 
     /// The requests kept, oldest first.

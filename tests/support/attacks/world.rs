@@ -8,7 +8,7 @@ use super::super::mint::{self, Signer};
 pub const MAX_BYTES: usize = 16 * 1024;
 
 /// The one tenant that the provider `entra` admits.
-pub const TENANT: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
+pub use super::super::entra::TENANT;
 
 /// The signers of each provider; what they have signed rightly is accepted.
 pub struct World {

@@ -8,10 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 
+use super::super::graft::{self, Fault};
 use super::super::poll;
+use super::super::scenario::merge;
 use super::super::upstream::Witness;
 use super::promise::Promise;
-use super::{DEADLINE, Envoy, REJECTED, write_atomically};
+use super::{DEADLINE, Envoy, FLUSH, REJECTED, write_atomically};
 
 /// What an [`Envoy`] is made of.
 #[derive(Clone, Debug)]
@@ -19,6 +21,7 @@ pub struct Builder {
     binary: PathBuf,
     pub(super) workers: u32,
     module: PathBuf,
+    fault: Option<Fault>,
     plugin: Option<Value>,
     variables: BTreeMap<String, String>,
     environment: BTreeMap<String, String>,
@@ -44,6 +47,7 @@ impl Builder {
             binary,
             workers: 2,
             module: super::super::module(),
+            fault: None,
             plugin: None,
             variables: BTreeMap::new(),
             environment: BTreeMap::new(),
@@ -80,6 +84,16 @@ impl Builder {
     pub fn module(mut self, path: impl Into<PathBuf>) -> Self {
         self.module = path.into();
         self
+    }
+
+    /// The module with a fault in it, so that VMs may die.
+    pub fn fault(mut self, fault: Fault) -> Self {
+        self.fault = Some(fault);
+        self
+    }
+
+    pub(super) fn faulty(&self) -> bool {
+        self.fault.is_some()
     }
 
     /// An environment variable of the VM.
@@ -235,8 +249,12 @@ impl Builder {
         self.launch(directory).await.listening().await
     }
 
-    async fn spawn(self) -> Envoy {
+    async fn spawn(mut self) -> Envoy {
         let directory = fresh_directory();
+        if let Some(fault) = self.fault {
+            self.module = directory.join("faulty.wasm");
+            graft::module(fault, &self.module);
+        }
         write_atomically(&directory, "lds.json", &self.lds(&directory, self.plugin.as_ref(), 0));
         let bootstrap = self.bootstrap(&directory).to_string();
         std::fs::write(directory.join("bootstrap.yaml"), bootstrap).unwrap();
@@ -255,7 +273,8 @@ impl Builder {
             .arg("--log-path")
             .arg(directory.join("envoy.log"))
             .args(["--use-dynamic-base-id", "--concurrency", &self.workers.to_string()])
-            .args(["--log-level", &self.log_level, "--file-flush-interval-msec", "20"])
+            .args(["--log-level", &self.log_level])
+            .args(["--file-flush-interval-msec", &FLUSH.as_millis().to_string()])
             .args(["--drain-time-s", &self.drain_time.to_string()])
             .args(["--parent-shutdown-time-s", &(self.drain_time + 1).to_string()])
             .envs(&self.environment)
@@ -410,11 +429,4 @@ fn socket_address(address: SocketAddr) -> Value {
 
 fn type_url(name: &str) -> String {
     format!("type.googleapis.com/{name}")
-}
-
-fn merge(into: &mut Value, from: Value) {
-    match (into, from) {
-        (Value::Object(into), Value::Object(from)) => into.extend(from),
-        (into, from) => panic!("objects are merged, not {into} and {from}"),
-    }
 }

@@ -1,0 +1,54 @@
+//! A program that serves on loopback for the length of a test.
+
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use super::client::{self, Request};
+use super::example::Folder;
+use super::poll;
+
+/// A running program and its folder; both end when this is dropped.
+pub struct Daemon {
+    child: Child,
+    pub folder: Folder,
+}
+
+impl Daemon {
+    /// Runs a program whose output goes into `log.txt` of its folder, and waits until it is ready.
+    ///
+    /// # Panics
+    /// When it is not ready within 30 s; with its output.
+    pub async fn start(
+        mut command: Command,
+        folder: Folder,
+        ready: impl AsyncFnMut() -> Option<()>,
+    ) -> Self {
+        let log = std::fs::File::create(folder.path().join("log.txt")).unwrap();
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        let mut daemon = Self { child: command.spawn().unwrap(), folder };
+        if poll(Duration::from_secs(30), ready).await.is_none() {
+            let log = std::fs::read_to_string(daemon.folder.path().join("log.txt")).unwrap();
+            panic!("{command:?} is not ready: {:?}\n{log}", daemon.child.try_wait());
+        }
+        daemon
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An address of loopback at which no program listens.
+pub fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// `Some` once a `GET` of this path is answered with 200.
+pub async fn answers(address: SocketAddr, path: &str) -> Option<()> {
+    let answer = client::try_send(address, &Request::get(path)).await;
+    answer.ok().filter(|response| response.status == 200).map(drop)
+}
