@@ -3,31 +3,23 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use support::prelude::*;
-use support::scenario::provider;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_requests_of_one_identity_never_exceed_the_burst() {
-    let name = "concurrent_requests_of_one_identity_never_exceed_the_burst";
-    let Some(binary) = support::envoy_binary(name) else { return };
-    let signer = Signer::new("HS256", "key-1");
-    let upstream = Upstream::start().await;
-    let envoy = Envoy::builder(binary)
-        .workers(2)
-        .upstream(upstream.address())
-        .plugin_config(json!({
-            "providers": [provider(&[&signer], &["HS256"])],
+    let Some(fixture) = Fixture::new("HS256").await else { return };
+    let envoy = fixture
+        .envoy(json!({
             "rules": [{"name": "all", "limits": ["per-caller"]}],
             "limits": [{"name": "per-caller", "rate": "1/m", "burst": 10}],
         }))
         .start()
         .await;
     for subject in ["alice", "bob", "carol", "dave", "erin"] {
-        upstream.clear();
-        let token = signer.sign(&mint::claims(subject));
-        let requests = vec![Request::get("/score").bearer(&token); 100];
+        fixture.upstream.clear();
+        let requests = vec![fixture.get("/score", subject); 100];
         let responses = client::send_at_once(envoy.address(), requests).await;
-        assert_eq!(upstream.count(), 10, "{subject}");
-        let passed = responses.iter().filter(|response| response.status == 200).count();
+        assert_eq!(fixture.upstream.count(), 10, "{subject}");
+        let passed = client::passed(&responses);
         assert_eq!(passed, 10, "{subject}");
         for response in responses.iter().filter(|response| response.status != 200) {
             assert_eq!((response.status, response.reason().as_str()), (429, "rate_limited"));
@@ -39,19 +31,13 @@ async fn concurrent_requests_of_one_identity_never_exceed_the_burst() {
             assert!(state.contains("\"per-caller\"") && state.contains("r=0"), "{state}");
         }
     }
-    assert_eq!(envoy.vm_failures().await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_caller_out_of_tokens_does_not_harm_another() {
-    let name = "one_caller_out_of_tokens_does_not_harm_another";
-    let Some(binary) = support::envoy_binary(name) else { return };
-    let signer = Signer::new("HS256", "key-1");
-    let upstream = Upstream::start().await;
-    let envoy = Envoy::builder(binary)
-        .upstream(upstream.address())
-        .plugin_config(json!({
-            "providers": [provider(&[&signer], &["HS256"])],
+    let Some(fixture) = Fixture::new("HS256").await else { return };
+    let envoy = fixture
+        .envoy(json!({
             "rules": [{"name": "all", "limits": ["first", "second"]}],
             "limits": [
                 {"name": "first", "rate": "1/h", "burst": 3},
@@ -60,10 +46,7 @@ async fn one_caller_out_of_tokens_does_not_harm_another() {
         }))
         .start()
         .await;
-    let status = async |subject: &str| {
-        let token = signer.sign(&mint::claims(subject));
-        client::send(envoy.address(), &Request::get("/score").bearer(token)).await.status
-    };
+    let status = async |subject: &str| envoy.send(&fixture.get("/score", subject)).await.status;
     let greedy = [status("alice").await, status("alice").await, status("alice").await];
     assert_eq!(greedy, [200, 200, 429]);
     assert_eq!(status("bob").await, 200);
@@ -71,21 +54,15 @@ async fn one_caller_out_of_tokens_does_not_harm_another() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fresh_identities_all_pass_and_memory_stays_inside_the_table() {
-    let name = "fresh_identities_all_pass_and_memory_stays_inside_the_table";
-    let Some(binary) = support::envoy_binary(name) else { return };
-    let signer = Signer::new("HS256", "key-1");
-    let upstream = Upstream::answering(|_| Reply::new(200, "")).await;
-    upstream.record(false);
+    let Some(fixture) = Fixture::answering("HS256", |_| Reply::new(200, "")).await else { return };
+    fixture.upstream.record(false);
     // 30,000 in `make test`; `make soak` sends a million. A table far smaller than the crowd: what
     // grows with identities shows.
     let identities: usize =
         std::env::var("TOLLGATE_LIVE_IDENTITIES").map_or(30_000, |n| n.parse().unwrap());
     let slots = if identities > 100_000 { 131_072 } else { 2_048 };
-    let envoy = Envoy::builder(binary)
-        .workers(2)
-        .upstream(upstream.address())
-        .plugin_config(json!({
-            "providers": [provider(&[&signer], &["HS256"])],
+    let envoy = fixture
+        .envoy(json!({
             "rules": [{"name": "all", "limits": ["per-caller"]}],
             "limits": [{"name": "per-caller", "rate": "1/h", "burst": 1}],
             "store": {"max_identities": slots},
@@ -97,8 +74,8 @@ async fn fresh_identities_all_pass_and_memory_stays_inside_the_table() {
     let mut memory = vec![(envoy.allocated().await, envoy.resident())];
     let mut longest = std::time::Duration::ZERO;
     for round in 0..identities / ROUND {
-        upstream.clear();
-        let signer = signer.clone();
+        fixture.upstream.clear();
+        let signer = fixture.signer.clone();
         let requests = tokio::task::spawn_blocking(move || {
             let token = |n| signer.sign(&mint::claims(&format!("user-{round}-{n}")));
             (0..ROUND).map(|n| Request::get("/score").bearer(token(n))).collect::<Vec<_>>()
@@ -126,7 +103,7 @@ async fn fresh_identities_all_pass_and_memory_stays_inside_the_table() {
             passed += of_task;
             longest = longest.max(slowest);
         }
-        assert_eq!((passed, upstream.count()), (ROUND, ROUND), "round {round}");
+        assert_eq!((passed, fixture.upstream.count()), (ROUND, ROUND), "round {round}");
         memory.push((envoy.allocated().await, envoy.resident()));
     }
     let evictions = envoy.stat("wasmcustom.tollgate_store_evictions").await;
@@ -147,15 +124,12 @@ async fn fresh_identities_all_pass_and_memory_stays_inside_the_table() {
     let identities = identities as u64;
     let least = identities.saturating_sub(slots).saturating_sub(identities / 20);
     assert!((least..identities).contains(&evictions), "{evictions}");
-    assert_eq!(envoy.vm_failures().await, 0);
 }
 
-/// One provider, one rule for everything, and these limits.
-fn limited(signer: &Signer, rule: Value, limits: Value) -> Value {
-    let mut all = json!({"name": "all"});
-    all.as_object_mut().unwrap().extend(rule.as_object().unwrap().clone());
+/// One rule for everything, and these limits.
+fn limited(rule: Value, limits: Value) -> Value {
     json!({
-        "providers": [provider(&[signer], &["HS256"])], "rules": [all], "limits": limits,
+        "rules": [merged(json!({"name": "all"}), rule)], "limits": limits,
         "responses": {"ratelimit_headers": "both"},
     })
 }
@@ -164,19 +138,14 @@ fn limited(signer: &Signer, rule: Value, limits: Value) -> Value {
 async fn passes(envoy: &Envoy, request: &Request) -> (usize, String) {
     let responses = client::send_at_once(envoy.address(), vec![request.clone(); 12]).await;
     let policy = responses[0].header("ratelimit-policy").unwrap_or_default().to_owned();
-    (responses.iter().filter(|response| response.status == 200).count(), policy)
+    (client::passed(&responses), policy)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tiers_and_rates_of_the_token_decide_how_much_a_caller_has() {
-    let name = "tiers_and_rates_of_the_token_decide_how_much_a_caller_has";
-    let Some(binary) = support::envoy_binary(name) else { return };
-    let signer = Signer::new("HS256", "key-1");
-    let upstream = Upstream::start().await;
-    let envoy = Envoy::builder(binary)
-        .upstream(upstream.address())
-        .plugin_config(limited(
-            &signer,
+    let Some(fixture) = Fixture::new("HS256").await else { return };
+    let envoy = fixture
+        .envoy(limited(
             json!({"limits": ["calls"]}),
             json!([{
                 "name": "calls", "rate": "2/h",
@@ -207,44 +176,37 @@ async fn tiers_and_rates_of_the_token_decide_how_much_a_caller_has() {
         (json!({"quota": {"rph": null}, "roles": ["Batch"]}), 5),
         (json!({"quota": [3]}), 2),
     ] {
-        upstream.clear();
+        fixture.upstream.clear();
         let subject = claims.to_string();
-        let token = signer.sign(&support::scenario::claims_with(&subject, claims));
+        let token = fixture.token_with(&subject, claims);
         let request = Request::get("/score").bearer(token);
         let (passed, policy) = passes(&envoy, &request).await;
-        assert_eq!((passed, upstream.count()), (burst, burst), "{subject}");
+        assert_eq!((passed, fixture.upstream.count()), (burst, burst), "{subject}");
         assert!(policy.starts_with(&format!("\"calls\";q={burst};w=")), "{subject}: {policy}");
     }
     // One caller in two tiers at a time has a bucket in each.
-    let token = |claims| signer.sign(&support::scenario::claims_with("both", claims));
+    let token = |claims| fixture.token_with("both", claims);
     for (claims, burst) in [(json!({}), 2), (json!({"roles": ["Batch"]}), 5), (json!({}), 0)] {
         let request = Request::get("/score").bearer(token(claims));
         assert_eq!(passes(&envoy, &request).await.0, burst);
     }
-    assert_eq!(envoy.vm_failures().await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_header_says_what_a_request_costs_and_too_much_is_refused_for_good() {
-    let name = "a_header_says_what_a_request_costs_and_too_much_is_refused_for_good";
-    let Some(binary) = support::envoy_binary(name) else { return };
-    let signer = Signer::new("HS256", "key-1");
-    let upstream = Upstream::start().await;
-    let envoy = Envoy::builder(binary)
-        .upstream(upstream.address())
-        .plugin_config(limited(
-            &signer,
+    let Some(fixture) = Fixture::new("HS256").await else { return };
+    let envoy = fixture
+        .envoy(limited(
             json!({"limits": ["calls"], "cost": {"header": "X-Batch", "max": 20}}),
             json!([{"name": "calls", "rate": "1/h", "burst": 10}]),
         ))
         .start()
         .await;
     let send = async |subject: &str, batch: &[&str]| {
-        let token = signer.sign(&mint::claims(subject));
-        let request = batch.iter().fold(Request::get("/score").bearer(token), |request, value| {
+        let request = batch.iter().fold(fixture.get("/score", subject), |request, value| {
             request.header("x-batch", value)
         });
-        let response = client::send(envoy.address(), &request).await;
+        let response = envoy.send(&request).await;
         let left = response.header("x-ratelimit-remaining").unwrap().parse::<u64>().unwrap();
         let waits = response.header("retry-after").is_some();
         (response.status, response.reason(), left, waits)
@@ -260,34 +222,29 @@ async fn a_header_says_what_a_request_costs_and_too_much_is_refused_for_good() {
         assert_eq!(send("bob", nonsense).await, never(10), "{nonsense:?}");
     }
     assert_eq!(send("bob", &["10"]).await, passed(0));
-    assert_eq!(upstream.count(), 4);
+    assert_eq!(fixture.upstream.count(), 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_limit_that_runs_dry_reports_and_lets_pass() {
-    let name = "a_limit_that_runs_dry_reports_and_lets_pass";
-    let Some(binary) = support::envoy_binary(name) else { return };
-    let signer = Signer::new("HS256", "key-1");
-    let upstream = Upstream::start().await;
-    let envoy = Envoy::builder(binary)
-        .workers(1)
-        .upstream(upstream.address())
-        .plugin_config(limited(
-            &signer,
+    let Some(fixture) = Fixture::new("HS256").await else { return };
+    let envoy = fixture
+        .envoy(limited(
             json!({"limits": ["dry", "real"]}),
             json!([
                 {"name": "dry", "rate": "1/h", "burst": 2, "dry_run": true},
                 {"name": "real", "rate": "1/h", "burst": 5},
             ]),
         ))
+        .workers(1)
         .start()
         .await;
-    let token = signer.sign(&mint::claims("alice"));
+    let token = fixture.token("alice");
     let mut seen = Vec::new();
     for number in 0..6 {
         let case = format!("dry-{number}");
         let request = Request::get("/score").bearer(&token).case(&case);
-        let response = client::send(envoy.address(), &request).await;
+        let response = envoy.send(&request).await;
         // Nothing tells the caller of the limit that runs dry.
         let policy = response.header("ratelimit-policy").unwrap();
         assert!(policy.contains("\"real\"") && !policy.contains("dry"), "{policy}");
@@ -317,15 +274,11 @@ async fn a_limit_that_runs_dry_reports_and_lets_pass() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_limit_is_shown_in_the_fields_that_are_configured() {
-    let name = "every_limit_is_shown_in_the_fields_that_are_configured";
-    let Some(binary) = support::envoy_binary(name) else { return };
-    let signer = Signer::new("HS256", "key-1");
-    let upstream = Upstream::start().await;
+    let Some(fixture) = Fixture::new("HS256").await else { return };
     for (configured, ietf, x) in
         [("ietf", true, false), ("x", false, true), ("both", true, true), ("off", false, false)]
     {
         let mut config = limited(
-            &signer,
             json!({"limits": ["wide", "narrow"]}),
             json!([
                 {"name": "wide", "rate": "10/h", "burst": 30},
@@ -333,16 +286,11 @@ async fn every_limit_is_shown_in_the_fields_that_are_configured() {
             ]),
         );
         config["responses"]["ratelimit_headers"] = json!(configured);
-        let envoy = Envoy::builder(binary.clone())
-            .workers(1)
-            .upstream(upstream.address())
-            .plugin_config(config)
-            .start()
-            .await;
-        let token = signer.sign(&mint::claims("alice"));
+        let envoy = fixture.envoy(config).workers(1).start().await;
+        let token = fixture.token("alice");
         for (status, wide, narrow) in [(200, 29, 1), (200, 28, 0), (429, 28, 0), (429, 28, 0)] {
             let request = Request::get("/score").bearer(&token);
-            let response = client::send(envoy.address(), &request).await;
+            let response = envoy.send(&request).await;
             assert_eq!(response.status, status, "{configured}");
             let field = |name: &str| response.header(name);
             let policy = "\"wide\";q=30;w=10800, \"narrow\";q=2;w=3600";
@@ -362,14 +310,9 @@ async fn every_limit_is_shown_in_the_fields_that_are_configured() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn retry_after_is_the_first_second_at_which_the_same_request_passes() {
-    let name = "retry_after_is_the_first_second_at_which_the_same_request_passes";
-    let Some(binary) = support::envoy_binary(name) else { return };
-    let signer = Signer::new("HS256", "key-1");
-    let upstream = Upstream::start().await;
-    let envoy = Envoy::builder(binary)
-        .upstream(upstream.address())
-        .plugin_config(limited(
-            &signer,
+    let Some(fixture) = Fixture::new("HS256").await else { return };
+    let envoy = fixture
+        .envoy(limited(
             json!({"limits": ["fast", "slow"]}),
             json!([
                 {"name": "fast", "rate": "1/s", "burst": 1},
@@ -378,9 +321,9 @@ async fn retry_after_is_the_first_second_at_which_the_same_request_passes() {
         ))
         .start()
         .await;
-    let request = Request::get("/score").bearer(signer.sign(&mint::claims("alice")));
+    let request = fixture.get("/score", "alice");
     let send = async || {
-        let response = client::send(envoy.address(), &request).await;
+        let response = envoy.send(&request).await;
         (response.status, response.header("retry-after").map(str::to_owned))
     };
     assert_eq!(send().await.0, 200);
@@ -394,10 +337,7 @@ async fn retry_after_is_the_first_second_at_which_the_same_request_passes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn anonymous_callers_are_limited_by_the_address_that_the_proxy_trusts() {
-    let name = "anonymous_callers_are_limited_by_the_address_that_the_proxy_trusts";
-    let Some(binary) = support::envoy_binary(name) else { return };
-    let signer = Signer::new("HS256", "key-1");
-    let upstream = Upstream::start().await;
+    let Some(fixture) = Fixture::new("HS256").await else { return };
     // Forwarded addresses in the order of the requests, and how many have a bucket of their own.
     let forwarded = [
         "203.0.113.1",
@@ -419,21 +359,15 @@ async fn anonymous_callers_are_limited_by_the_address_that_the_proxy_trusts() {
         (json!({"use_remote_address": false}), 5),
     ] {
         let mut config = limited(
-            &signer,
             json!({"auth": "none", "limits": ["calls"]}),
             json!([{"name": "calls", "rate": "1/h", "burst": 1}]),
         );
         config["limits"][0]["key"] = json!("{@identity}");
-        let envoy = Envoy::builder(binary.clone())
-            .upstream(upstream.address())
-            .hcm(hcm.clone())
-            .plugin_config(config)
-            .start()
-            .await;
+        let envoy = fixture.envoy(config).hcm(hcm.clone()).start().await;
         let mut passed = 0;
         for address in forwarded {
             let request = Request::get("/").header("x-forwarded-for", address);
-            let response = client::send(envoy.address(), &request).await;
+            let response = envoy.send(&request).await;
             passed += usize::from(response.status == 200);
         }
         assert_eq!(passed, callers, "{hcm}");
@@ -442,14 +376,10 @@ async fn anonymous_callers_are_limited_by_the_address_that_the_proxy_trusts() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pushes_under_load_lose_no_request_and_neither_refill_nor_lose_a_bucket() {
-    let name = "pushes_under_load_lose_no_request_and_neither_refill_nor_lose_a_bucket";
-    let Some(binary) = support::envoy_binary(name) else { return };
+    let Some(fixture) = Fixture::answering("HS256", |_| Reply::new(200, "")).await else { return };
     let pushes: u64 = std::env::var("TOLLGATE_PUSHES").map_or(50, |n| n.parse().unwrap());
-    let signer = Signer::new("HS256", "key-1");
-    let upstream = Upstream::answering(|_| Reply::new(200, "")).await;
     let config = |push: u64| {
         let mut config = limited(
-            &signer,
             json!({"limits": ["calls", "day", "changing"]}),
             json!([
                 {"name": "calls", "rate": "1/h", "burst": 20},
@@ -463,10 +393,9 @@ async fn pushes_under_load_lose_no_request_and_neither_refill_nor_lose_a_bucket(
         }
         config
     };
-    let mut envoy =
-        Envoy::builder(binary).upstream(upstream.address()).plugin_config(config(0)).start().await;
+    let mut envoy = fixture.envoy(config(0)).start().await;
     let address = envoy.address();
-    let token = |subject: &str| Request::get("/").bearer(signer.sign(&mint::claims(subject)));
+    let token = |subject: &str| fixture.get("/", subject);
     let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let load: Vec<_> = (0..4)
         .map(|_| {
@@ -489,7 +418,7 @@ async fn pushes_under_load_lose_no_request_and_neither_refill_nor_lose_a_bucket(
     let mut spent = 0;
     for push in 1..=pushes {
         let expected = if push % 10 == 9 { Push::Rejected } else { Push::Accepted };
-        assert_eq!(envoy.reload(config(push)).await, expected, "push {push}");
+        assert_eq!(envoy.reload(fixture.config(config(push))).await, expected, "push {push}");
         let response = client::send(address, &thrifty).await;
         assert_eq!(response.status == 200, push <= 20, "push {push}");
         spent += u64::from(response.status == 200);
@@ -505,53 +434,41 @@ async fn pushes_under_load_lose_no_request_and_neither_refill_nor_lose_a_bucket(
     assert_eq!(seen.keys().map(String::as_str).collect::<Vec<_>>(), ["200 ", "429 rate_limited"]);
     // Twenty tokens, and what an hourly rate has brought since: none.
     assert_eq!((seen["200 "], spent), (20, pushes.min(20)), "{seen:?}");
-    assert_eq!(envoy.vm_failures().await, 0);
 }
 
 /// A quota of other numbers has other buckets: nothing of the old one is in them.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_that_changes_a_quota_begins_with_full_buckets_once() {
-    let name = "a_push_that_changes_a_quota_begins_with_full_buckets_once";
-    let Some(binary) = support::envoy_binary(name) else { return };
-    let signer = Signer::new("HS256", "key-1");
-    let upstream = Upstream::answering(|_| Reply::new(200, "")).await;
+    let Some(fixture) = Fixture::new("HS256").await else { return };
     let config = |rate: &str, burst: u64| {
         let limits = json!([{"name": "calls", "rate": rate, "burst": burst}]);
-        limited(&signer, json!({"limits": ["calls"]}), limits)
+        limited(json!({"limits": ["calls"]}), limits)
     };
-    let mut envoy = Envoy::builder(binary)
-        .upstream(upstream.address())
-        .plugin_config(config("1/h", 3))
-        .start()
-        .await;
-    let request = Request::get("/").bearer(signer.sign(&mint::claims("ann")));
+    let mut envoy = fixture.envoy(config("1/h", 3)).start().await;
+    let request = fixture.get("/", "ann");
     let passes = async |envoy: &Envoy| {
         let mut passed = 0;
         for _ in 0..8 {
-            passed += u64::from(client::send(envoy.address(), &request).await.status == 200);
+            passed += u64::from(envoy.send(&request).await.status == 200);
         }
         passed
     };
     assert_eq!(passes(&envoy).await, 3);
     for (rate, burst, want) in [("1/h", 3, 0), ("2/h", 3, 3), ("1/h", 5, 5), ("1/h", 3, 0)] {
-        envoy.reload(config(rate, burst)).await;
+        envoy.reload(fixture.config(config(rate, burst))).await;
         assert_eq!(passes(&envoy).await, want, "{rate} {burst}");
     }
-    assert_eq!(envoy.vm_failures().await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_response_says_it_cost_is_charged_when_it_ends_and_delays_the_next_request() {
-    let name = "what_a_response_says_it_cost_is_charged_when_it_ends";
-    let Some(binary) = support::envoy_binary(name) else { return };
-    let signer = Signer::new("HS256", "key-1");
     let padding = "x".repeat(1 << 20);
     let long = format!(r#"{{"text":"{padding}","usage":{{"total_tokens":100}}}}"#);
     let event = |usage: &str| format!("data: {{\"delta\":\"{padding}\"{usage}}}\n\n");
     let events = [event(""), event(",\"usage\":{\"total_tokens\":60}"), "data: [DONE]\n\n".into()];
     let bodies = [long, events.concat(), r#"{"usage":{}}"#.to_owned()];
     let served = bodies.clone();
-    let upstream = Upstream::answering(move |request| {
+    let answer = move |request: &Recorded| {
         let json = |body: &str| Reply::new(200, body).header("content-type", "application/json");
         match request.path.as_str() {
             "/json" => json(&served[0]),
@@ -560,13 +477,10 @@ async fn what_a_response_says_it_cost_is_charged_when_it_ends_and_delays_the_nex
             "/reset" => Reply { hang_up: true, ..Reply::new(200, "") },
             _ => json(&served[2]),
         }
-    })
-    .await;
-    let envoy = Envoy::builder(binary)
-        .workers(2)
-        .upstream(upstream.address())
-        .plugin_config(limited(
-            &signer,
+    };
+    let Some(fixture) = Fixture::answering("HS256", answer).await else { return };
+    let envoy = fixture
+        .envoy(limited(
             json!({"limits": ["chat"], "cost": 7}),
             json!([{
                 "name": "chat", "rate": "60/m", "burst": 50,
@@ -575,10 +489,7 @@ async fn what_a_response_says_it_cost_is_charged_when_it_ends_and_delays_the_nex
         ))
         .start()
         .await;
-    let send = async |subject: &str, path: &str| {
-        let request = Request::get(path).bearer(signer.sign(&mint::claims(subject)));
-        client::send(envoy.address(), &request).await
-    };
+    let send = async |subject: &str, path: &str| envoy.send(&fixture.get(path, subject)).await;
     // The end of a stream comes a moment after its last byte.
     let settled = async || tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     for (path, body, cost) in
@@ -606,5 +517,4 @@ async fn what_a_response_says_it_cost_is_charged_when_it_ends_and_delays_the_nex
     let next = send("reset", "/none").await;
     let left: i64 = next.header("x-ratelimit-remaining").unwrap().parse().unwrap();
     assert!((43..=44).contains(&left), "{left}");
-    assert_eq!(envoy.vm_failures().await, 0);
 }

@@ -7,7 +7,6 @@
 use std::time::{Duration, Instant};
 
 use support::prelude::*;
-use support::scenario::provider;
 
 fn seconds() -> u64 {
     std::env::var("TOLLGATE_SOAK").map_or(3, |text| text.parse().unwrap())
@@ -23,36 +22,28 @@ struct Limit {
 
 /// Sends as much as two cores allow for each of `keys` identities in turn.
 async fn run(name: &str, workers: u32, limits: &[Limit], keys: usize) {
-    let Some(binary) = support::envoy_binary(name) else { return };
-    let signer = Signer::new("HS256", "key-1");
-    let upstream = Upstream::answering(|_| Reply::new(200, "")).await;
-    upstream.record(false);
+    let Some(fixture) = Fixture::answering("HS256", |_| Reply::new(200, "")).await else { return };
+    fixture.upstream.record(false);
     let names: Vec<_> = (0..limits.len()).map(|number| format!("limit-{number}")).collect();
     let documents: Vec<_> = names
         .iter()
         .zip(limits)
         .map(|(name, limit)| json!({"name": name, "rate": limit.rate, "burst": limit.burst as u64}))
         .collect();
-    let envoy = Envoy::builder(binary)
-        .workers(workers)
-        .upstream(upstream.address())
-        .plugin_config(json!({
-            "providers": [provider(&[&signer], &["HS256"])],
+    let envoy = fixture
+        .envoy(json!({
             "rules": [{"name": "all", "limits": names}],
             "limits": documents,
             "responses": {"body": "empty", "ratelimit_headers": "off"},
         }))
+        .workers(workers)
         .start()
         .await;
     let requests: Vec<_> = (0..keys)
         .map(|key| {
-            let claims = mint::claims(&format!("key-{key}"));
-            let claims = support::scenario::claims_with("", {
-                let mut changes = claims;
-                changes["exp"] = json!(mint::now() + 3_600);
-                changes
-            });
-            Request::get("/").bearer(signer.sign(&claims))
+            let hour = json!({"exp": mint::now() + 3_600});
+            let token = fixture.token_with(&format!("key-{key}"), hour);
+            Request::get("/").bearer(token)
         })
         .collect();
     let requests = std::sync::Arc::new(requests);
@@ -95,7 +86,7 @@ async fn run(name: &str, workers: u32, limits: &[Limit], keys: usize) {
     }
     let elapsed = began.elapsed().as_secs_f64();
     let total: u64 = passed.iter().sum();
-    assert_eq!(total, upstream.count() as u64, "the upstream saw what the clients did");
+    assert_eq!(total, fixture.upstream.count() as u64, "the upstream saw what the clients did");
     let granted = |limit: &Limit, time: f64| limit.burst + limit.per_second * time;
     let most =
         |time: f64| limits.iter().map(|limit| granted(limit, time)).fold(f64::INFINITY, f64::min);
@@ -117,7 +108,6 @@ async fn run(name: &str, workers: u32, limits: &[Limit], keys: usize) {
     assert!(highest <= most(elapsed), "{highest} above {}", most(elapsed));
     assert!(sent as f64 > 1.2 * most(elapsed) * keys as f64, "the load was below the limit");
     assert!(under <= 1.0, "{under} % below");
-    assert_eq!(envoy.vm_failures().await, 0);
 }
 
 const HOT: Limit = Limit { rate: "300/s", per_second: 300.0, burst: 100.0 };

@@ -9,7 +9,6 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioIo;
 use support::prelude::*;
-use support::scenario::provider;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -65,9 +64,7 @@ fn cut(reply: &[u8]) -> Vec<Vec<u8>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_streamed_reply_each_piece_passes_before_the_next_one_is_there_and_unchanged() {
-    let name = "of_a_streamed_reply_each_piece_passes_before_the_next_one_is_there";
-    let Some(binary) = support::envoy_binary(name) else { return };
-    let signer = Signer::new("HS256", "key-1");
+    let Some(fixture) = Fixture::new("HS256").await else { return };
     let words: String = (0..8_192).map(|n| format!("word {n} \\u00e9 \\\" }} ")).collect();
     let delta = format!("data: {{\"delta\":\"{words}\"}}\r\n\r\n");
     let events = delta.repeat((1 << 20) / delta.len() + 1)
@@ -78,20 +75,19 @@ async fn of_a_streamed_reply_each_piece_passes_before_the_next_one_is_there_and_
         let reply = reply.into_bytes();
         assert!(reply.len() > 1 << 20);
         let (address, go) = upstream(content_type, cut(&reply)).await;
-        let envoy = Envoy::builder(binary.clone())
-            .workers(1)
-            .upstream(address)
-            .plugin_config(json!({
-                "providers": [provider(&[&signer], &["HS256"])],
+        let envoy = fixture
+            .envoy(json!({
                 "rules": [{"name": "all", "limits": ["chat"]}],
                 "limits": [{
                     "name": "chat", "rate": "1/h", "burst": 50,
                     "charge": "response", "response_cost": {"json": "/usage/total_tokens"},
                 }],
             }))
+            .workers(1)
+            .upstream(address)
             .start()
             .await;
-        let token = signer.sign(&mint::claims("alice"));
+        let token = fixture.token("alice");
         let request = hyper::Request::get("/chat")
             .header("host", "ml.example.com")
             .header("authorization", format!("Bearer {token}"))
@@ -116,7 +112,7 @@ async fn of_a_streamed_reply_each_piece_passes_before_the_next_one_is_there_and_
         assert!(received == reply, "{content_type}: the reply was changed");
         // Nothing is charged before the reply ended, and then its own number.
         let debt = async || {
-            let refused = client::send(envoy.address(), &Request::get("/").bearer(&token)).await;
+            let refused = envoy.send(&Request::get("/").bearer(&token)).await;
             (refused.reason() == "rate_limited").then_some(())
         };
         go.send(()).await.unwrap();
@@ -124,33 +120,13 @@ async fn of_a_streamed_reply_each_piece_passes_before_the_next_one_is_there_and_
             assert!(frame.unwrap().into_data().is_ok_and(|data| data.is_empty()));
         }
         assert!(support::poll(DEADLINE, debt).await.is_some(), "{content_type}: not charged");
-        assert_eq!(envoy.vm_failures().await, 0);
     }
 }
 
-/// An Envoy in front of `upstream` with one bucket of 50 for each caller, and a token for callers.
-async fn metered(name: &str, upstream: SocketAddr, cost: Value) -> Option<(Envoy, Signer)> {
-    metered_behind(name, upstream, cost, |builder| builder).await
-}
-
-async fn metered_behind(
-    name: &str,
-    upstream: SocketAddr,
-    cost: Value,
-    change: impl FnOnce(support::envoy::Builder) -> support::envoy::Builder,
-) -> Option<(Envoy, Signer)> {
-    let binary = support::envoy_binary(name)?;
-    let signer = Signer::new("HS256", "key-1");
-    let envoy = change(Envoy::builder(binary))
-        .workers(1)
-        .upstream(upstream)
-        .log_field("usage", "%FILTER_STATE(wasm.tollgate.usage:PLAIN)%")
-        .routes(json!([
-            {"match": {"path": "/probe"}, "direct_response": {"status": 200}},
-            {"match": {"prefix": "/"}, "route": {"cluster": "upstream", "timeout": "0s"}},
-        ]))
-        .plugin_config(json!({
-            "providers": [provider(&[&signer], &["HS256"])],
+/// An Envoy with one bucket of 50 for each caller.
+fn metered(fixture: &Fixture, cost: Value) -> Builder {
+    fixture
+        .envoy(json!({
             "rules": [
                 {"name": "free", "match": {"paths": ["/free"]}},
                 {"name": "all", "limits": ["chat"]},
@@ -161,15 +137,18 @@ async fn metered_behind(
             }],
             "responses": {"ratelimit_headers": "x"},
         }))
-        .start()
-        .await;
-    Some((envoy, signer))
+        .workers(1)
+        .log_field("usage", "%FILTER_STATE(wasm.tollgate.usage:PLAIN)%")
+        .routes(json!([
+            {"match": {"path": "/probe"}, "direct_response": {"status": 200}},
+            {"match": {"prefix": "/"}, "route": {"cluster": "upstream", "timeout": "0s"}},
+        ]))
 }
 
 /// What is left of a caller's bucket, once something was charged to it.
 async fn left(envoy: &Envoy, request: &Request) -> i64 {
     let look = async || {
-        let response = client::send(envoy.address(), request).await;
+        let response = envoy.send(request).await;
         let left: i64 = response.header("x-ratelimit-remaining")?.parse().ok()?;
         (left < 50 || response.status == 429).then_some(left)
     };
@@ -183,9 +162,8 @@ async fn counted(envoy: &Envoy, result: &str) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_coded_reply_and_every_reply_without_the_number_costs_what_is_missing_and_is_counted() {
-    let name = "a_coded_reply_and_every_reply_without_the_number_costs_what_is_missing";
     let usage = |text: &str| format!("{{\"usage\":{{\"total_tokens\":{text}}}}}");
-    let upstream = Upstream::answering(move |request| {
+    let answer = move |request: &Recorded| {
         let path = request.path.as_str();
         let coded = request.header("accept-encoding").is_some();
         let json = |body: String| Reply::new(200, body).header("content-type", "application/json");
@@ -210,10 +188,10 @@ async fn a_coded_reply_and_every_reply_without_the_number_costs_what_is_missing_
             _ => Reply::new(200, format!("{}\n{}\n", usage("3"), usage("7")))
                 .header("content-type", "application/x-ndjson"),
         }
-    })
-    .await;
+    };
+    let Some(fixture) = Fixture::answering("HS256", answer).await else { return };
     let cost = json!({"json": ["/usage/total_tokens", "/n"], "missing": 20});
-    let Some((envoy, signer)) = metered(name, upstream.address(), cost).await else { return };
+    let envoy = metered(&fixture, cost).start().await;
     let (mut settled, mut missing) = (0, 0);
     for (path, cost) in [
         ("/asked", Some(7)),
@@ -232,13 +210,13 @@ async fn a_coded_reply_and_every_reply_without_the_number_costs_what_is_missing_
         ("/second", Some(7)),
         ("/lines", Some(7)),
     ] {
-        let token = signer.sign(&mint::claims(path));
+        let token = fixture.token(path);
         let request = Request::get(path)
             .bearer(&token)
             .header("accept-encoding", "gzip, deflate, br, zstd")
             .header("accept~encoding", "gzip")
             .case(&path[1..]);
-        client::send(envoy.address(), &request).await;
+        envoy.send(&request).await;
         let probe = Request::get("/negative").bearer(&token);
         assert_eq!(left(&envoy, &probe).await, 50 - cost.unwrap_or(20), "{path}");
         if let Some(cost) = cost {
@@ -247,7 +225,7 @@ async fn a_coded_reply_and_every_reply_without_the_number_costs_what_is_missing_
         } else {
             missing += 1;
         }
-        let seen = upstream.case(&path[1..]).unwrap();
+        let seen = fixture.upstream.case(&path[1..]).unwrap();
         assert_eq!(seen.header("accept-encoding"), None, "{path}");
         assert_eq!(seen.header("accept~encoding"), None, "{path}");
     }
@@ -255,18 +233,17 @@ async fn a_coded_reply_and_every_reply_without_the_number_costs_what_is_missing_
     // The probes are settled, too: what is negative costs nothing.
     assert!(counted(&envoy, "settled").await >= settled);
     // Nothing is asked for where no response is charged.
-    let token = signer.sign(&mint::claims("free"));
+    let token = fixture.token("free");
     let request = Request::get("/free").bearer(&token).header("accept-encoding", "gzip").case("f");
-    client::send(envoy.address(), &request).await;
-    assert_eq!(upstream.case("f").unwrap().header("accept-encoding"), Some("gzip"));
-    assert_eq!(envoy.vm_failures().await, 0);
+    envoy.send(&request).await;
+    assert_eq!(fixture.upstream.case("f").unwrap().header("accept-encoding"), Some("gzip"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_compressor_before_the_filter_codes_replies_that_were_read() {
-    let name = "a_compressor_before_the_filter_codes_replies_that_were_read";
     let reply = json!({"text": "word ".repeat(100), "usage": {"total_tokens": 7}});
-    let upstream = Upstream::answering(move |_| Reply::json(&reply)).await;
+    let answer = move |_: &Recorded| Reply::json(&reply);
+    let Some(fixture) = Fixture::answering("HS256", answer).await else { return };
     let kind = |name: &str| format!("type.googleapis.com/envoy.extensions.{name}");
     let compressor = json!({"name": "envoy.filters.http.compressor", "typed_config": {
         "@type": kind("filters.http.compressor.v3.Compressor"),
@@ -275,37 +252,27 @@ async fn a_compressor_before_the_filter_codes_replies_that_were_read() {
         }},
     }});
     let cost = json!({"json": "/usage/total_tokens", "missing": 20});
-    let change = |builder: support::envoy::Builder| builder.filter_before(compressor);
-    let Some((envoy, signer)) = metered_behind(name, upstream.address(), cost, change).await else {
-        return;
-    };
-    let request = Request::get("/chat")
-        .bearer(signer.sign(&mint::claims("alice")))
-        .header("accept-encoding", "gzip")
-        .case("coded");
-    let response = client::send(envoy.address(), &request).await;
+    let envoy = metered(&fixture, cost).filter_before(compressor).start().await;
+    let request = fixture.get("/chat", "alice").header("accept-encoding", "gzip").case("coded");
+    let response = envoy.send(&request).await;
     assert_eq!(response.header("content-encoding"), Some("gzip"));
     assert_eq!(envoy.access("coded").await["usage"], "7");
-    assert_eq!(upstream.case("coded").unwrap().header("accept-encoding"), None);
-    assert_eq!(envoy.vm_failures().await, 0);
+    assert_eq!(fixture.upstream.case("coded").unwrap().header("accept-encoding"), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_that_hangs_up_before_the_number_pays_what_is_missing() {
-    let name = "a_caller_that_hangs_up_before_the_number_pays_what_is_missing";
+    let Some(fixture) = Fixture::new("HS256").await else { return };
     let delta = b"data: {\"delta\":\"the last word\"}\n\n".to_vec();
     let usage = b"data: {\"usage\":{\"total_tokens\":40}}\n\n".to_vec();
     for (heard, left_over) in [(0, 30), (1, 30), (2, 10)] {
         let pieces = vec![delta.clone(), usage.clone(), b"data: [DONE]\n\n".to_vec()];
         let (address, go) = upstream("text/event-stream", pieces.clone()).await;
         let cost = json!({"json": "/usage/total_tokens", "missing": 20});
-        let Some((envoy, signer)) = metered(name, address, cost).await else { return };
-        let token = signer.sign(&mint::claims("alice"));
+        let envoy = metered(&fixture, cost).upstream(address).start().await;
+        let token = fixture.token("alice");
         let mut stream = TcpStream::connect(envoy.address()).await.unwrap();
-        let head = format!(
-            "GET /chat HTTP/1.1\r\nhost: ml.example.com\r\nauthorization: Bearer {token}\r\n\r\n"
-        );
-        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(&Request::get("/chat").bearer(&token).to_bytes()).await.unwrap();
         let mut received = Vec::new();
         let head = &b"\r\n\r\n"[..];
         for end in [head].into_iter().chain(pieces.iter().map(Vec::as_slice)).take(heard + 1) {
@@ -323,9 +290,8 @@ async fn a_caller_that_hangs_up_before_the_number_pays_what_is_missing() {
         assert!(support::poll(DEADLINE, charged).await.is_some(), "{heard}");
         // What stands is told before this one is charged.
         let probe = Request::get("/probe").bearer(&token);
-        let response = client::send(envoy.address(), &probe).await;
+        let response = envoy.send(&probe).await;
         let left: i64 = response.header("x-ratelimit-remaining").unwrap().parse().unwrap();
         assert_eq!(left, left_over, "{heard}");
-        assert_eq!(envoy.vm_failures().await, 0);
     }
 }
