@@ -2,11 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use support::entra::{self, OBJECT, TENANT, issuer as v2};
+use support::example::{Folder, adapt};
 use support::idp::{ENTRA_JWKS, Idp, Scheme};
 use support::prelude::*;
-use support::scenario::claims_with;
 
-const TENANT: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
 const OTHER: &str = "11111111-2222-3333-4444-555555555555";
 const STRANGER: &str = "99999999-2222-3333-4444-555555555555";
 const CLIENT: &str = "aaaaaaaa-2222-3333-4444-555555555555";
@@ -15,26 +15,18 @@ fn v1(tenant: &str) -> String {
     format!("https://sts.windows.net/{tenant}/")
 }
 
-fn v2(tenant: &str) -> String {
-    format!("https://login.microsoftonline.com/{tenant}/v2.0")
-}
-
 /// The claims of a v2.0 access token that a user of [`TENANT`] got, with some changed.
 fn claims(changes: Value) -> Value {
-    let mut entra = json!({
-        "iss": v2(TENANT), "tid": TENANT, "aud": CLIENT, "ver": "2.0",
-        "oid": "cccccccc-2222-3333-4444-555555555555", "azp": CLIENT, "scp": "score.invoke",
-    });
-    entra.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
-    claims_with("pairwise", entra)
+    entra::claims(TENANT, merged(json!({"aud": CLIENT, "azp": CLIENT}), changes))
 }
 
 /// The same as a v1.0 token.
 fn v1_claims(changes: Value) -> Value {
-    let mut entra = json!({"iss": v1(TENANT), "aud": format!("api://{CLIENT}"), "ver": "1.0",
-        "azp": null, "appid": CLIENT});
-    entra.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
-    claims(entra)
+    let v1 = json!({
+        "iss": v1(TENANT), "aud": format!("api://{CLIENT}"), "ver": "1.0", "azp": null,
+        "appid": CLIENT,
+    });
+    claims(merged(v1, changes))
 }
 
 /// The common key set: one key for all tenants, one that says it is [`OTHER`]'s alone, one of
@@ -59,15 +51,10 @@ impl Keys {
     }
 
     fn jwks(&self) -> Value {
-        let with = |signer: &Signer, issuer: &str| {
-            let mut jwk = signer.jwk();
-            jwk["issuer"] = json!(issuer);
-            jwk
-        };
         json!({"keys": [
-            with(&self.common, "https://login.microsoftonline.com/{tenantid}/v2.0"),
-            with(&self.others, &v2(OTHER)),
-            with(&self.cloud, "https://login.microsoftonline.us/{tenantid}/v2.0"),
+            entra::jwk(&self.common, &v2("{tenantid}")),
+            entra::jwk(&self.others, &v2(OTHER)),
+            entra::jwk(&self.cloud, "https://login.microsoftonline.us/{tenantid}/v2.0"),
             self.bare.jwk(),
         ]})
     }
@@ -83,18 +70,14 @@ fn provider(name: &str, idp: &Idp, tenants: Value) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn entra_tokens_are_judged_by_version_tenant_and_key_issuer() {
-    let Some(binary) = support::envoy_binary("entra_tokens_are_judged") else { return };
+    let Some(fixture) = Fixture::new("ES256").await else { return };
     let keys = Keys::new();
-    let idp = Idp::start(Scheme::Http);
-    idp.set_keys(keys.jwks());
-    let upstream = Upstream::start().await;
+    let idp = Idp::serving(Scheme::Http, keys.jwks());
     let rules = ["single", "several", "any"].map(
         |name| json!({"name": name, "match": {"paths": [format!("/{name}")]}, "providers": [name]}),
     );
-    let envoy = Envoy::builder(binary)
-        .upstream(upstream.address())
-        .cluster("entra", idp.address())
-        .plugin_config(json!({
+    let envoy = fixture
+        .envoy(json!({
             "providers": [
                 provider("single", &idp, json!([TENANT])),
                 provider("several", &idp, json!([OTHER, TENANT.to_uppercase()])),
@@ -102,6 +85,7 @@ async fn entra_tokens_are_judged_by_version_tenant_and_key_issuer() {
             ],
             "rules": rules,
         }))
+        .cluster("entra", idp.address())
         .start()
         .await;
     let of = |tenant: &str| claims(json!({"iss": v2(tenant), "tid": tenant}));
@@ -136,59 +120,54 @@ async fn entra_tokens_are_judged_by_version_tenant_and_key_issuer() {
         ("issuer", "/any", common, claims(json!({"iss": "https://i"})), "issuer_not_allowed"),
     ] {
         let request = Request::get(path).bearer(signer.sign(&claims)).case(case);
-        let response = client::send(envoy.address(), &request).await;
+        let response = envoy.send(&request).await;
         let status = if reason.is_empty() { 200 } else { 401 };
         assert_eq!((response.status, response.reason().as_str()), (status, reason), "{case}");
     }
     // The identity is tenant and object, and without an object tenant and client.
-    let identity =
-        |case: &str| upstream.case(case).unwrap().header("x-auth-identity").unwrap().to_owned();
-    assert_eq!(identity("v2"), format!("{TENANT}/cccccccc-2222-3333-4444-555555555555"));
+    let identity = |case: &str| {
+        fixture.upstream.case(case).unwrap().header("x-auth-identity").unwrap().to_owned()
+    };
+    assert_eq!(identity("v2"), format!("{TENANT}/{OBJECT}"));
     for (case, claims) in
         [("azp", claims(json!({"oid": null}))), ("appid", v1_claims(json!({"oid": null})))]
     {
         let request = Request::get("/single").bearer(keys.common.sign(&claims)).case(case);
-        assert_eq!(client::send(envoy.address(), &request).await.status, 200, "{case}");
+        assert_eq!(envoy.send(&request).await.status, 200, "{case}");
         assert_eq!(identity(case), format!("{TENANT}/{CLIENT}"), "{case}");
     }
     // Three providers of one address through one cluster: three states, three fetches.
     assert_eq!(idp.fetches(), 3);
-    assert_eq!(envoy.vm_failures().await, 0);
 }
 
 /// The shipped file with the addresses of this test in it: the name that it sends, the name that
 /// it checks and the authority that it trusts are judged by a real handshake.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_example_with_remote_keys_verifies_an_entra_token() {
-    let Some(binary) = support::envoy_binary("the_example_with_remote_keys") else { return };
+    let Some(fixture) = Fixture::new("ES256").await else { return };
     let keys = Keys::new();
-    let idp = Idp::start(Scheme::Https);
-    idp.set_keys(keys.jwks());
-    let upstream = Upstream::start().await;
-    let authority = support::root().join(format!("target/e2e-ca-{}.pem", std::process::id()));
-    std::fs::write(&authority, idp.ca_pem()).unwrap();
-    let mut yaml = std::fs::read_to_string(support::root().join("envoy/remote-keys.yaml")).unwrap();
+    let idp = Idp::serving(Scheme::Https, keys.jwks());
+    let folder = Folder::new();
     let entra = format!("address: 127.0.0.1, port_value: {}", idp.address().port());
-    let model = format!("port_value: {}", upstream.address().port());
-    for (shipped, here) in [
-        ("address: login.microsoftonline.com, port_value: 443", entra.as_str()),
-        ("port_value: 8080", model.as_str()),
-        ("port_value: 9901", "port_value: 0"),
-        ("port_value: 10000", "port_value: 0"),
-        ("/etc/ssl/certs/ca-certificates.crt", authority.to_str().unwrap()),
-        ("dist/tollgate.wasm", support::module().to_str().unwrap()),
-    ] {
-        assert_eq!(yaml.matches(shipped).count(), 1, "{shipped}");
-        yaml = yaml.replace(shipped, here);
-    }
-    let envoy = Envoy::builder(binary).start_file(&yaml).await;
+    let model = format!("port_value: {}", fixture.upstream.address().port());
+    let yaml = adapt(
+        std::fs::read_to_string(support::root().join("envoy/remote-keys.yaml")).unwrap(),
+        &[
+            ("address: login.microsoftonline.com, port_value: 443", &entra),
+            ("port_value: 8080", &model),
+            ("port_value: 9901", "port_value: 0"),
+            ("port_value: 10000", "port_value: 0"),
+            ("/etc/ssl/certs/ca-certificates.crt", &folder.file("ca.pem", idp.ca_pem())),
+            ("dist/tollgate.wasm", support::module().to_str().unwrap()),
+        ],
+    );
+    let envoy = fixture.proxy().start_file(&yaml).await;
     let claims = v1_claims(json!({"aud": "api://scoring"}));
     let request = Request::post("/score", "{}").bearer(keys.common.sign(&claims));
-    let response = client::send(envoy.address(), &request).await;
+    let response = envoy.send(&request).await;
     assert_eq!(response.status, 200, "{} {:#?}", response.reason(), envoy.filter_log());
     let stranger = self::claims(json!({"iss": v2(OTHER), "tid": OTHER, "aud": "api://scoring"}));
     let request = Request::post("/score", "{}").bearer(keys.common.sign(&stranger));
-    assert_eq!(client::send(envoy.address(), &request).await.reason(), "tenant_not_allowed");
+    assert_eq!(envoy.send(&request).await.reason(), "tenant_not_allowed");
     assert_eq!(idp.visits()[0].path, ENTRA_JWKS);
-    let _ = std::fs::remove_file(authority);
 }

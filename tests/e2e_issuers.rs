@@ -4,20 +4,6 @@
 
 use support::idp::{Idp, JWKS, Scheme};
 use support::prelude::*;
-use support::scenario::{claims_with, provider};
-
-async fn status(envoy: &Envoy, token: &str) -> (u16, String) {
-    let response = client::send(envoy.address(), &Request::get("/score").bearer(token)).await;
-    (response.status, response.reason())
-}
-
-fn good() -> (u16, String) {
-    (200, String::new())
-}
-
-fn refused(reason: &str) -> (u16, String) {
-    (401, reason.to_owned())
-}
 
 /// Signatures that were checked by an engine.
 async fn checked(envoy: &Envoy, engine: &str) -> u64 {
@@ -27,14 +13,9 @@ async fn checked(envoy: &Envoy, engine: &str) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_clusters_of_one_issuer_verify_their_own_tokens_through_rotations() {
-    let test = "two_clusters_of_one_issuer_verify_their_own_tokens_through_rotations";
-    let Some(binary) = support::envoy_binary(test) else { return };
+    let Some(fixture) = Fixture::new("ES256").await else { return };
     let [one, two, next] = ["one", "two", "next"].map(|kid| Signer::new("ES256", kid));
-    let clusters = [&one, &two].map(|signer| {
-        let idp = Idp::start(Scheme::Http);
-        idp.set_keys(mint::jwks(&[signer]));
-        idp
-    });
+    let clusters = [&one, &two].map(|signer| Idp::serving(Scheme::Http, mint::jwks(&[signer])));
     let provider = |name: &str, idp: &Idp| {
         json!({
             "name": name, "issuers": ["https://kubernetes.default.svc"],
@@ -42,82 +23,72 @@ async fn two_clusters_of_one_issuer_verify_their_own_tokens_through_rotations() 
             "keys": {"remote": {"uri": idp.url(JWKS), "cluster": name, "refresh_interval": "1h"}},
         })
     };
-    let upstream = Upstream::start().await;
-    let envoy = Envoy::builder(binary)
-        .upstream(upstream.address())
-        .cluster("c1", clusters[0].address())
-        .cluster("c2", clusters[1].address())
-        .plugin_config(json!({
+    let envoy = fixture
+        .envoy(json!({
             "providers": [provider("c1", &clusters[0]), provider("c2", &clusters[1])],
             "tags": [{"name": "cluster", "value": "{@provider}", "header": "x-auth-cluster"}],
         }))
+        .cluster("c1", clusters[0].address())
+        .cluster("c2", clusters[1].address())
         .start()
         .await;
     let token = |signer: &Signer| {
         signer.sign(&claims_with("sa", json!({"iss": "https://kubernetes.default.svc"})))
     };
     for signer in [&one, &two, &one, &two] {
-        assert_eq!(status(&envoy, &token(signer)).await, good());
+        assert_eq!(envoy.judge(&token(signer)).await, good());
     }
     // The second cluster has a new key. Its first token waits for the fetch that brings it.
     clusters[1].set_keys(mint::jwks(&[&two, &next]));
-    assert_eq!(status(&envoy, &token(&next)).await, good());
-    let requests = upstream.requests();
+    assert_eq!(envoy.judge(&token(&next)).await, good());
+    let requests = fixture.upstream.requests();
     let providers = requests.iter().map(|request| request.header("x-auth-cluster").unwrap());
     assert_eq!(providers.collect::<Vec<_>>(), ["c1", "c2", "c1", "c2", "c2"]);
     // Nobody's key, and the key of one cluster under the name of the other's.
     let stranger = Signer::new("ES256", "stranger");
-    assert_eq!(status(&envoy, &token(&stranger)).await, refused("key_unknown"));
+    assert_eq!(envoy.judge(&token(&stranger)).await, refused("key_unknown"));
     let forged = token(&stranger.with_kid("next"));
-    assert_eq!(status(&envoy, &forged).await, refused("signature_invalid"));
-    assert_eq!(envoy.vm_failures().await, 0);
+    assert_eq!(envoy.judge(&forged).await, refused("signature_invalid"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn id_and_access_tokens_of_one_pool_pass_each_by_its_own_provider() {
-    let test = "id_and_access_tokens_of_one_pool_pass_each_by_its_own_provider";
-    let Some(binary) = support::envoy_binary(test) else { return };
-    let signer = Signer::new("RS256", "pool");
-    let upstream = Upstream::start().await;
-    let mut id = provider(&[&signer], &["RS256"]);
+    let Some(fixture) = Fixture::new("RS256").await else { return };
+    let mut id = provider(&[&fixture.signer], &["RS256"]);
     id["name"] = json!("id");
     id["audiences"] = json!(["client"]);
-    let mut access = provider(&[&signer], &["RS256"]);
+    let mut access = provider(&[&fixture.signer], &["RS256"]);
     access["name"] = json!("access");
     access["audiences"] = json!("any");
     access["token_use"] = json!("access");
     for crypto in ["auto", "module"] {
-        let envoy = Envoy::builder(binary.clone())
-            .workers(1)
-            .upstream(upstream.address())
-            .plugin_config(json!({
+        let envoy = fixture
+            .envoy(json!({
                 "providers": [id, access], "crypto": crypto,
                 "rules": [{"name": "ids", "match": {"paths": ["/me"]}, "providers": ["id"]},
                           {"name": "all"}],
             }))
+            .workers(1)
             .start()
             .await;
-        let id = signer.sign(&claims_with("u", json!({"aud": "client"})));
-        let access = signer.sign(&claims_with("u", json!({"aud": null, "scope": "read"})));
-        let neither = signer.sign(&claims_with("u", json!({"aud": "other"})));
-        assert_eq!(status(&envoy, &id).await, good());
-        assert_eq!(status(&envoy, &access).await, good());
-        assert_eq!(status(&envoy, &neither).await, refused("token_use_mismatch"));
+        let id = fixture.token_with("u", json!({"aud": "client"}));
+        let access = fixture.token_with("u", json!({"aud": null, "scope": "read"}));
+        let neither = fixture.token_with("u", json!({"aud": "other"}));
+        assert_eq!(envoy.judge(&id).await, good());
+        assert_eq!(envoy.judge(&access).await, good());
+        assert_eq!(envoy.judge(&neither).await, refused("token_use_mismatch"));
         let me = Request::get("/me").bearer(&access);
-        let response = client::send(envoy.address(), &me).await;
+        let response = envoy.send(&me).await;
         assert_eq!((response.status, response.reason().as_str()), (401, "claim_missing"));
         // One key, whichever provider took it: one check for each token under each list of providers.
         let engine = if crypto == "auto" { "host" } else { "module" };
         assert_eq!(checked(&envoy, engine).await, 4, "{crypto}");
-        assert_eq!(envoy.vm_failures().await, 0);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_that_a_token_does_not_name_are_tried_as_far_as_the_bound_goes() {
-    let test = "keys_that_a_token_does_not_name_are_tried_as_far_as_the_bound_goes";
-    let Some(binary) = support::envoy_binary(test) else { return };
-    let upstream = Upstream::start().await;
+    let Some(fixture) = Fixture::new("ES256").await else { return };
     for (algorithm, crypto, engine, both) in [
         ("ES256", "auto", "host", true),
         ("ES256", "module", "module", false),
@@ -134,10 +105,9 @@ async fn keys_that_a_token_does_not_name_are_tried_as_far_as_the_bound_goes() {
             let mut provider = provider(&[], &[algorithm]);
             let keys: Vec<Value> = (0..count).map(nameless).collect();
             provider["keys"] = json!({"inline": {"keys": keys}});
-            Envoy::builder(binary.clone())
+            fixture
+                .envoy(json!({"providers": [provider], "crypto": crypto}))
                 .workers(1)
-                .upstream(upstream.address())
-                .plugin_config(json!({"providers": [provider], "crypto": crypto}))
                 .start()
                 .await
         };
@@ -149,20 +119,19 @@ async fn keys_that_a_token_does_not_name_are_tried_as_far_as_the_bound_goes() {
                 let subject = format!("{number} {kid}");
                 let token = signer.sign_with(header(kid.clone()), &mint::claims(&subject));
                 let want = if number == 0 || both { good() } else { refused("key_unknown") };
-                assert_eq!(status(&envoy, &token).await, want, "{algorithm} {crypto} {kid}");
+                assert_eq!(envoy.judge(&token).await, want, "{algorithm} {crypto} {kid}");
             }
         }
         let before = checked(&envoy, engine).await;
         let forged = signers[2].sign_with(header(json!("any")), &mint::claims("eve"));
-        assert_eq!(status(&envoy, &forged).await.0, 401);
+        assert_eq!(envoy.judge(&forged).await.0, 401);
         assert_eq!(checked(&envoy, engine).await - before, if both { 2 } else { 1 });
         // Of three none is tried, and the log says why.
         let envoy = start(3).await;
-        assert_eq!(status(&envoy, &forged).await, refused("key_unknown"));
+        assert_eq!(envoy.judge(&forged).await, refused("key_unknown"));
         assert_eq!(checked(&envoy, engine).await, 0);
         envoy
             .wait_for_log("reason=key_unknown rule=default provider=main count=1: too many cand")
             .await;
-        assert_eq!(envoy.vm_failures().await, 0);
     }
 }

@@ -99,22 +99,14 @@ async fn a_bad_key_helps_nobody_and_harms_no_key_beside_it() {
     assert_same(&natively(&attacks, &policy), &want);
     explained(&attacks, &document);
 
-    let test = "a_bad_key_helps_nobody_and_harms_no_key_beside_it";
-    let Some(binary) = support::envoy_binary(test) else { return };
+    let Some(fixture) = Fixture::new("ES256").await else { return };
     let documents: Vec<_> = attacks.iter().map(|attack| attack.document.clone()).collect();
     let keys = Upstream::answering(move |request| {
         let number: usize = request.path[1..].parse().unwrap();
         Reply::new(200, documents[number].clone()).header("content-type", "application/json")
     })
     .await;
-    let upstream = Upstream::start().await;
-    let envoy = Envoy::builder(binary)
-        .workers(1)
-        .upstream(upstream.address())
-        .cluster("keys", keys.address())
-        .plugin_config(document)
-        .start()
-        .await;
+    let envoy = fixture.envoy(document).workers(1).cluster("keys", keys.address()).start().await;
     // Each on a connection of its own: who finds no keys is held until a fetch has ended.
     let mut asked = Vec::new();
     for attack in &attacks {
@@ -131,8 +123,7 @@ async fn a_bad_key_helps_nobody_and_harms_no_key_beside_it() {
     }
     let mut answers = answers.into_iter();
     assert_same(&lines(&attacks, |_, _| answers.next().unwrap()), &want);
-    assert_eq!(upstream.count(), want.iter().filter(|line| line.ends_with(": ok")).count());
-    assert_eq!(envoy.vm_failures().await, 0);
+    assert_eq!(fixture.upstream.count(), want.iter().filter(|line| line.ends_with(": ok")).count());
 }
 
 /// Compares `tollgate explain`, where it was built: its verdict on every probe under a set that is
