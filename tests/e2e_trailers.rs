@@ -12,8 +12,8 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use support::envoy::cluster;
 use support::prelude::*;
-use support::scenario::provider;
 
 /// What must not arrive: headers of tags, reserved ones, and those that rules, costs, tokens and the
 /// lent key are about, in any spelling.
@@ -41,30 +41,16 @@ const BODY: &str = "{\"data\":[1]}";
 const PATHS: [&str; 4] = ["/open", "/maybe", "/guarded", "/score"];
 
 /// An Envoy with the filter before a cluster that speaks as given.
-async fn start(test: &str, upstream: SocketAddr, protocol: Value) -> Option<(Envoy, String)> {
-    let binary = support::envoy_binary(test)?;
-    let signer = Signer::new("ES256", "key-1");
-    let cluster = json!({
-        "name": "late", "type": "STATIC", "connect_timeout": "5s",
-        "load_assignment": {"cluster_name": "late", "endpoints": [{"lb_endpoints": [
-            {"endpoint": {"address": {"socket_address": {
-                "address": "127.0.0.1", "port_value": upstream.port(),
-            }}}},
-        ]}]},
-        "typed_extension_protocol_options": {
-            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-                "@type":
-                    "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-                "explicit_http_config": protocol,
-            },
+async fn start(fixture: &Fixture, upstream: SocketAddr, protocol: Value) -> Envoy {
+    let mut cluster = cluster("late", upstream);
+    cluster["typed_extension_protocol_options"] = json!({
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+            "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+            "explicit_http_config": protocol,
         },
     });
-    let envoy = Envoy::builder(binary)
-        .raw_cluster(cluster)
-        .routes(json!([{"match": {"prefix": "/"}, "route": {"cluster": "late"}}]))
-        .hcm(json!({"http_protocol_options": {"enable_trailers": true}}))
-        .plugin_config(json!({
-            "providers": [provider(&[&signer], &["ES256"])],
+    fixture
+        .envoy(json!({
             "token": {"from": [{"header": "x-user-token"}]},
             "rules": [
                 {"name": "free", "match": {"headers": {"x-plan": "free"}}, "auth": "none"},
@@ -82,21 +68,23 @@ async fn start(test: &str, upstream: SocketAddr, protocol: Value) -> Option<(Env
             "limits": [{"name": "calls", "rate": "100/s"}],
             "tags": [{"name": "subject", "value": "{sub}", "header": "x-auth-subject"}],
         }))
+        .raw_cluster(cluster)
+        .routes(json!([{"match": {"prefix": "/"}, "route": {"cluster": "late"}}]))
+        .hcm(json!({"http_protocol_options": {"enable_trailers": true}}))
         .variable("KEY", "the-upstreams-own-key")
         .start()
-        .await;
-    Some((envoy, signer.sign(&mint::claims("alice"))))
+        .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn trailers_of_http1_bring_nothing_that_only_the_filter_writes() {
-    let name = "trailers_of_http1_bring_nothing_that_only_the_filter_writes";
-    let upstream = Upstream::start().await;
+    let Some(fixture) = Fixture::new("ES256").await else { return };
     let protocol = json!({"http_protocol_options": {"enable_trailers": true}});
-    let Some((envoy, token)) = start(name, upstream.address(), protocol).await else { return };
+    let envoy = start(&fixture, fixture.upstream.address(), protocol).await;
+    let token = fixture.token("alice");
     for path in PATHS {
         for pieces in [1, 2] {
-            upstream.clear();
+            fixture.upstream.clear();
             let mut body = String::new();
             let at = if pieces == 1 { BODY.len() } else { 4 };
             for piece in [&BODY[..at], &BODY[at..]].into_iter().filter(|piece| !piece.is_empty()) {
@@ -113,16 +101,15 @@ async fn trailers_of_http1_bring_nothing_that_only_the_filter_writes() {
                 .header("transfer-encoding", "chunked");
             request.method = b"POST".to_vec();
             request.body = body.into_bytes();
-            let response = client::send(envoy.address(), &request).await;
+            let response = envoy.send(&request).await;
             assert_eq!(response.status, 200, "{path}: {}", response.reason());
-            let [seen] = &upstream.requests()[..] else { panic!("one request") };
+            let [seen] = &fixture.upstream.requests()[..] else { panic!("one request") };
             assert_eq!(seen.body, BODY.as_bytes(), "{path}");
             let names: Vec<_> =
                 seen.trailers.iter().map(|(name, _)| String::from_utf8_lossy(name)).collect();
             assert_eq!(names, KEPT, "{path}");
         }
     }
-    assert_eq!(envoy.vm_failures().await, 0);
 }
 
 /// The trailers of each request to an HTTP/2 server.
@@ -154,10 +141,11 @@ async fn collector() -> (SocketAddr, Late) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn trailers_of_http2_bring_nothing_that_only_the_filter_writes() {
-    let name = "trailers_of_http2_bring_nothing_that_only_the_filter_writes";
+    let Some(fixture) = Fixture::new("ES256").await else { return };
     let (upstream, late) = collector().await;
     let protocol = json!({"http2_protocol_options": {}});
-    let Some((envoy, token)) = start(name, upstream, protocol).await else { return };
+    let envoy = start(&fixture, upstream, protocol).await;
+    let token = fixture.token("alice");
     for path in PATHS {
         late.lock().unwrap().clear();
         let trailers: HeaderMap = GONE
@@ -183,5 +171,4 @@ async fn trailers_of_http2_bring_nothing_that_only_the_filter_writes() {
         kept.sort_unstable();
         assert_eq!(names, kept, "{path}");
     }
-    assert_eq!(envoy.vm_failures().await, 0);
 }
