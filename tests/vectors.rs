@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use jwt_simple::prelude as jwt;
 use jwt_simple::prelude::*;
@@ -528,28 +527,17 @@ mod mutation {
     }
 }
 
-/// Vectors that lie beside the checkout, or where `TOLLGATE_VECTORS` says.
+/// Vectors in the folder `vectors` of [`support::skip::shared`].
 mod shared {
     use super::*;
-
-    fn directory(name: &str) -> Option<PathBuf> {
-        let root = match std::env::var_os("TOLLGATE_VECTORS") {
-            Some(path) => PathBuf::from(path),
-            None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/vectors"),
-        };
-        let directory = root.join(name);
-        if directory.is_dir() {
-            return Some(directory);
-        }
-        println!("skipped: no {}", directory.display());
-        None
-    }
+    use support::json_suite;
+    use support::skip;
 
     #[test]
     fn the_jose_cookbook_is_decided_as_stated() {
-        let Some(directory) = directory("ietf-jose-cookbook") else { return };
+        let Some(folder) = skip::shared("vectors/ietf-jose-cookbook") else { return };
         let read = |name: &str| -> Value {
-            serde_json::from_slice(&std::fs::read(directory.join(name)).unwrap()).unwrap()
+            serde_json::from_slice(&std::fs::read(folder.join(name)).unwrap()).unwrap()
         };
         for (name, algorithm) in [
             ("jws/4_1.rsa_v15_signature.json", Algorithm::Rs256),
@@ -610,13 +598,10 @@ mod shared {
     /// Each file as the value of a member, since the reader takes objects alone.
     #[test]
     fn json_test_suite_is_decided_as_stated() {
-        let Some(directory) = directory("JSONTestSuite/test_parsing") else { return };
+        let Some(files) = json_suite::files() else { return };
         let mut counted = BTreeMap::new();
         let mut wrong = Vec::new();
-        for entry in std::fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-            let text = std::fs::read(&path).unwrap();
+        for (name, text) in files {
             let wrapped = [&b"{\"a\":"[..], &text, b"}"].concat();
             let parsed = strict::parse_object(&wrapped).is_some();
             let kind = name[..1].to_owned();

@@ -124,14 +124,9 @@ fn the_verdict_on_every_published_vector_is_that_of_the_core() {
     });
     let (mut tokens, mut keys) = (Vec::new(), Vec::new());
     collect(&own, &mut tokens, &mut keys);
-    let root = std::env::var_os("TOLLGATE_VECTORS").map(PathBuf::from);
-    let root =
-        root.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/vectors"));
-    let cookbook = root.join("ietf-jose-cookbook");
     let mut paths = Vec::new();
-    match cookbook.is_dir() {
-        true => documents(&cookbook, &mut paths),
-        false => println!("skipped: no {}", cookbook.display()),
+    if let Some(cookbook) = support::skip::shared("vectors/ietf-jose-cookbook") {
+        documents(&cookbook, &mut paths);
     }
     for path in &paths {
         if let Ok(value) = serde_json::from_slice(&std::fs::read(path).unwrap()) {

@@ -1,28 +1,20 @@
 //! Definitions of Kubernetes' custom resources, and what they say of an object.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use support::manifests::{documents, text};
-use support::root;
+use support::skip;
 
-/// The definitions that lie beside the checkout, or where `TOLLGATE_CRDS` says.
+/// The definitions in the folder `crds` of [`skip::shared`].
 pub struct Definitions(BTreeMap<(String, String), jsonschema::Validator>);
 
 impl Definitions {
-    /// `None` after a message when they are not here.
+    /// `None` after [`skip::absent`] without them.
     pub fn load() -> Option<Self> {
-        let folder = match std::env::var_os("TOLLGATE_CRDS") {
-            Some(path) => PathBuf::from(path),
-            None => root().join("../shared/crds"),
-        };
-        let Ok(entries) = std::fs::read_dir(&folder) else {
-            println!("skipped: no {}", folder.display());
-            return None;
-        };
+        let folder = skip::shared("crds")?;
         let mut kinds = BTreeMap::new();
-        for entry in entries {
+        for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_none_or(|extension| extension != "yaml") {
                 continue;

@@ -1,6 +1,6 @@
 //! JSONTestSuite: its files, and what the body guard makes of each.
 
-use std::path::PathBuf;
+use super::skip;
 
 /// The files whose outcome RFC 8259 leaves open and that the guard lets pass: numbers outside the
 /// range of a double, which are well-formed, and nesting below the configured depth. All other
@@ -19,19 +19,11 @@ const OPEN_AND_PASSED: [&str; 11] = [
     "i_structure_500_nested_arrays.json",
 ];
 
-/// Name and content of each file, or nothing after a message where the suite is absent. It lies
-/// beside the checkout, or where `TOLLGATE_VECTORS` says.
-pub fn files() -> Vec<(String, Vec<u8>)> {
-    let root = match std::env::var_os("TOLLGATE_VECTORS") {
-        Some(path) => PathBuf::from(path),
-        None => super::root().join("../shared/vectors"),
-    };
-    let directory = root.join("JSONTestSuite/test_parsing");
-    let Ok(entries) = std::fs::read_dir(&directory) else {
-        println!("skipped: no {}", directory.display());
-        return Vec::new();
-    };
-    let mut files: Vec<_> = entries
+/// Name and content of each file; `None` after [`skip::absent`] without the suite.
+pub fn files() -> Option<Vec<(String, Vec<u8>)>> {
+    let folder = skip::shared("vectors/JSONTestSuite/test_parsing")?;
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
         .map(|entry| {
             let entry = entry.unwrap();
             let name = entry.file_name().into_string().unwrap();
@@ -39,7 +31,7 @@ pub fn files() -> Vec<(String, Vec<u8>)> {
         })
         .collect();
     files.sort();
-    files
+    Some(files)
 }
 
 /// Whether the guard lets a file pass, at a depth of 512 or more.
