@@ -8,8 +8,8 @@
 
 #![allow(unsafe_code)] // The names must reach the host unmangled.
 
-use crate::abi::{self, Action};
 use crate::shell::contexts;
+use crate::shell::host::{self, Action};
 
 /// Tells the host which ABI this is; nothing calls it.
 #[unsafe(no_mangle)]
@@ -27,10 +27,10 @@ extern "C" fn _initialize() {
     crate::shell::start();
 }
 
-/// The host needs room for what it returns; see [`abi::allocate`].
+/// The host needs room for what it returns; see [`host::allocate`].
 #[unsafe(no_mangle)]
 pub extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
-    abi::allocate(size)
+    host::allocate(size)
 }
 
 /// A configuration is about to be tried (`root` is 0), or a stream begins.

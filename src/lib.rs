@@ -20,13 +20,13 @@
 //! - [`config`]: the document that is loaded, its JSON Schema, and its compilation to a policy.
 //! - [`reason`], [`template`], [`uri`], [`store`]: words that all stages share.
 //! - `entry`: the callbacks by their names; `shell`: what they do, the only code that knows the
-//!   proxy; `abi`: the host calls and, but for the names in `entry`, the only `unsafe`.
+//!   proxy; `shell::host`: the host calls and, but for the names in `entry`, the only `unsafe`.
 //! - `src/bin/tollgate`: the companion on the command line, which asks the same core.
 //!
 //! # Invariants
 //!
-//! - Nothing outside `shell` and `entry` names `abi`; nothing in the core reads a clock, logs, or
-//!   holds a global. Time is an argument: nanoseconds since the Unix epoch.
+//! - Nothing outside `shell` and `entry` names `shell::host`; nothing in the core reads a clock,
+//!   logs, or holds a global. Time is an argument: nanoseconds since the Unix epoch.
 //! - `Claims` exist only if a signature was verified, a `Principal` only if `Claims` did.
 //! - Every header that the filter writes is first removed from the request, on every path.
 //! - After `on_configure` returned true there is nothing left to parse.
@@ -49,8 +49,6 @@ pub mod template;
 pub mod uri;
 pub mod verify;
 
-#[cfg(any(target_family = "wasm", test))]
-mod abi;
 #[cfg(any(target_family = "wasm", test))]
 mod entry;
 #[cfg(any(target_family = "wasm", test))]

@@ -3,9 +3,9 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use super::host::{self, Action};
 use super::http::Stream;
 use super::state::State;
-use crate::abi::{self, Action};
 use crate::body::{Check, Guard, Refusal};
 use crate::gate::verdict::{Judgement, Verdict};
 use crate::reply::Recipient;
@@ -56,7 +56,7 @@ impl Body {
             if left == 0 {
                 return Ok(());
             }
-            let piece = abi::buffer(abi::Buffer::Request, seen, left.min(PIECE));
+            let piece = host::buffer(host::Buffer::Request, seen, left.min(PIECE));
             if piece.is_empty() {
                 return Err(Refusal::Unseen);
             }
@@ -163,7 +163,7 @@ impl State {
         if stream.borrow().body.is_none() {
             return;
         }
-        let details = abi::property(b"response\0code_details").unwrap_or_default();
+        let details = host::property(b"response\0code_details").unwrap_or_default();
         let refusal = match details.as_slice() {
             b"via_upstream" => Refusal::Unfinished,
             b"request_payload_too_large" => Refusal::Unbuffered,

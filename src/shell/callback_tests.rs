@@ -7,9 +7,9 @@ use serde_json::json;
 
 use super::fake_host::host;
 use super::held_tests::{MILLISECOND, answer, answer_call, close, jwks, open, start, tick};
+use super::host::Action;
 use super::host_tests::CALLS;
 use super::tests::{CONTINUE, PAUSE, begin, configure, guarded, send};
-use crate::abi::Action;
 use crate::entry::*;
 
 /// What may come after the headers of a request, in any order and number; whether it passes.

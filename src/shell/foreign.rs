@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
+use super::host;
 use super::metrics::Metrics;
-use crate::abi;
 use crate::verify::host::{By, Host, Outcome};
 
 /// Envoy's `verify_signature`.
@@ -21,7 +21,7 @@ impl Foreign {
 
 impl Host for Foreign {
     fn verify_signature(&self, arguments: &[u8]) -> Option<Vec<u8>> {
-        abi::call_foreign("verify_signature", arguments).ok()
+        host::call_foreign("verify_signature", arguments).ok()
     }
 
     fn checked(&self, by: By, outcome: Outcome) {

@@ -6,8 +6,8 @@ use ed25519_compact::{KeyPair, Seed};
 use serde_json::{Value, json};
 
 use super::fake_host::host;
+use super::host::Action;
 use super::tests::{CONTINUE, NOW_SECONDS, PAUSE, configure, state, upstream_header};
-use crate::abi::Action;
 use crate::entry::*;
 
 pub(super) const MILLISECOND: u64 = 1_000_000;

@@ -8,9 +8,9 @@
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
+use super::host;
 use super::http::Stream;
 use super::state::State;
-use crate::abi;
 use crate::body::Refusal;
 
 /// How long a head waits at least before the host is suspected, nanoseconds: 5 s. A filter before
@@ -66,18 +66,18 @@ impl State {
         }
         if watched.len() < MAX_WATCHED {
             let stream = Rc::downgrade(stream);
-            watched.push(Watched { context, stream, since: abi::now(), received });
+            watched.push(Watched { context, stream, since: host::now(), received });
         }
     }
 
     /// Refuses the requests whose body the host has received in part and shows nothing of.
     pub fn refuse_withheld(&self) {
-        let now = abi::now();
+        let now = host::now();
         let watched = self.holding.watched.take();
         for held in watched {
             let Some(stream) = held.stream.upgrade() else { continue };
             let waits = stream.borrow().body.as_ref().is_some_and(|body| !body.seen());
-            if !waits || abi::enter(held.context).is_err() {
+            if !waits || host::enter(held.context).is_err() {
                 continue;
             }
             let long = now.saturating_sub(held.since) >= SUSPECT_AFTER;
@@ -89,7 +89,7 @@ impl State {
             let Some(body) = body else { continue };
             self.conclude_body(&stream, body, Err(Refusal::Withheld));
             if stream.borrow().allowed {
-                abi::resume_request();
+                host::resume_request();
             }
         }
     }
@@ -97,6 +97,6 @@ impl State {
 
 /// What the host has received of the request, its headers included, bytes.
 fn received() -> Option<u64> {
-    let bytes = abi::property(b"request\0total_size")?;
+    let bytes = host::property(b"request\0total_size")?;
     Some(u64::from_le_bytes(*bytes.first_chunk()?))
 }

@@ -2,7 +2,7 @@
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
-use crate::abi;
+use super::host;
 
 /// The level of the ABI that stands above all of `log`'s.
 const CRITICAL: u32 = 5;
@@ -19,7 +19,7 @@ impl Log for HostLog {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            abi::log(level(record.level()), &record.args().to_string());
+            host::log(level(record.level()), &record.args().to_string());
         }
     }
 
@@ -40,6 +40,6 @@ const fn level(level: Level) -> u32 {
 pub fn install() {
     if log::set_logger(&HostLog).is_ok() {
         log::set_max_level(FINEST);
-        std::panic::set_hook(Box::new(|panic| abi::log(CRITICAL, &panic.to_string())));
+        std::panic::set_hook(Box::new(|panic| host::log(CRITICAL, &panic.to_string())));
     }
 }

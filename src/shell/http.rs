@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::body::{Body, Shown};
+use super::host::{self, Action, Map};
 use super::metering::Bill;
 use super::state::State;
 use super::waiting::Lacking;
-use crate::abi::{self, Action, Map};
 use crate::gate::OWN_RETRY_AFTER;
 use crate::gate::verdict::{Denial, Judgement, Verdict};
 use crate::keys::local::Wait;
@@ -67,12 +67,12 @@ impl Http {
     /// Judges the request, unless it must wait. `end`: it has no body.
     pub fn on_request_headers(&self, end: bool) -> Action {
         self.stream.borrow_mut().bodyless = end;
-        let headers = Headers::from_buffer(abi::header_pairs(Map::Request));
+        let headers = Headers::from_buffer(host::header_pairs(Map::Request));
         let owned = &self.state.owned;
         let seen = headers.iter().next().is_some();
         let mut spoofed = owned.to_strip(&headers).peekable();
         let any = spoofed.peek().is_some();
-        if !seen || !spoofed.all(|name| abi::header_remove(Map::Request, name).is_ok()) {
+        if !seen || !spoofed.all(|name| host::header_remove(Map::Request, name).is_ok()) {
             self.state.refuse_unwritable(&headers);
         } else if any {
             let stripped = owned.stripped(&headers);
@@ -91,10 +91,10 @@ impl Http {
     /// Removes the trailers that may not come late, and judges the body, which ended before them.
     /// `count`: how many the host has. Where it does not show or remove them, nothing passes.
     pub fn on_request_trailers(&self, count: usize) -> Action {
-        let trailers = Headers::from_buffer(abi::header_pairs(Map::RequestTrailers));
+        let trailers = Headers::from_buffer(host::header_pairs(Map::RequestTrailers));
         let seen = count == 0 || trailers.iter().next().is_some();
         let mut late = self.state.owned.to_strip_late(&trailers);
-        if !seen || !late.all(|name| abi::header_remove(Map::RequestTrailers, name).is_ok()) {
+        if !seen || !late.all(|name| host::header_remove(Map::RequestTrailers, name).is_ok()) {
             self.state.spoil(&self.stream);
         }
         self.state.body_ended(&self.stream)
@@ -105,7 +105,7 @@ impl Http {
         self.state.answered_early(&self.stream);
         let fields = std::mem::take(&mut self.stream.borrow_mut().response_fields);
         for (name, value) in fields {
-            let _ = abi::header_replace(Map::Response, name.as_bytes(), value.as_bytes());
+            let _ = host::header_replace(Map::Response, name.as_bytes(), value.as_bytes());
         }
         self.state.begin_metering(&self.stream);
     }
@@ -138,7 +138,7 @@ impl State {
         stream: &Rc<RefCell<Stream>>,
         waited: Option<Wait>,
     ) -> bool {
-        let headers = Headers::from_buffer(abi::header_pairs(Map::Request));
+        let headers = Headers::from_buffer(host::header_pairs(Map::Request));
         if stream.borrow().spoiled {
             self.refuse_unwritable(&headers);
             return false;
@@ -210,7 +210,7 @@ impl State {
             std::mem::take(&mut stream.allowed) || judged
         };
         if passing {
-            self.refuse_unwritable(&Headers::from_buffer(abi::header_pairs(Map::Request)));
+            self.refuse_unwritable(&Headers::from_buffer(host::header_pairs(Map::Request)));
         }
     }
 
@@ -231,7 +231,7 @@ impl State {
 
 /// Answers the request ourselves. A host that cannot leaves it paused: it does not pass.
 fn send(reply: &Reply, reason: Reason) {
-    let _ = abi::send_reply(
+    let _ = host::send_reply(
         reply.status,
         format!("tollgate_{}", reason.as_str()).as_bytes(),
         Headers::from_pairs(&reply.headers).as_bytes(),

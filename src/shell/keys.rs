@@ -8,10 +8,10 @@ use std::collections::HashMap;
 use log::{error, info, warn};
 
 use self::asked::Asked;
+use super::host::{self, Map};
 use super::metrics::Metrics;
 use super::random::jitter;
 use super::store::SharedData;
-use crate::abi::{self, Map};
 use crate::keys::answer::{self, FetchError};
 use crate::keys::local::{Lack, LocalKeys, Missing, Wait};
 use crate::policy::Policy;
@@ -97,7 +97,7 @@ impl RemoteKeys {
     /// Starts the fetches that are due.
     pub fn fetch(&self, policy: &Policy, metrics: &Metrics) {
         for fetch in Fetch::all(policy, metrics) {
-            let now = abi::now();
+            let now = host::now();
             let leased = self.with(fetch.index, |keys| {
                 let cause = keys.wants_fetch(now)?;
                 keys.lease(&SharedData, cause, now).ok()
@@ -120,7 +120,7 @@ impl RemoteKeys {
     }
 
     fn measure(&self, fetch: &Fetch<'_>) {
-        let (name, now) = (fetch.name(), abi::now());
+        let (name, now) = (fetch.name(), host::now());
         let keys = format!("tollgate_jwks_keys.provider.{name}");
         fetch.metrics.set(&keys, as_u64(self.count(fetch.index, now)));
         let good_at = self.with(fetch.index, |keys| Some(keys.record().good_at)).unwrap_or(0);
@@ -147,7 +147,7 @@ impl RemoteKeys {
         let call = self.calls.borrow_mut().remove(&number);
         let Some(asked) = call else { return };
         let Some(fetch) = Fetch::of(asked.provider, policy, metrics) else { return };
-        let headers = Headers::from_buffer(abi::header_pairs(Map::CallResponse));
+        let headers = Headers::from_buffer(host::header_pairs(Map::CallResponse));
         match answer::check_head(&headers, size) {
             Ok(()) if asked.discovery => match answer::jwks_uri(&body(size), fetch.provider) {
                 Ok(uri) => self.dispatch(&fetch, Asked::keys(&fetch, uri)),
@@ -178,7 +178,7 @@ impl RemoteKeys {
         let stored = self.with(fetch.index, |local| {
             let max_age = answer::max_age(headers);
             let refresh = local.shared().timing().refresh_after(max_age, jitter());
-            let stored = local.succeed(&SharedData, set, keys, refresh, abi::now());
+            let stored = local.succeed(&SharedData, set, keys, refresh, host::now());
             stored.ok().filter(|stored| *stored).map(|_| refresh)
         });
         match stored {
@@ -194,7 +194,7 @@ impl RemoteKeys {
     /// `words`: what the proxy says about it, if anything.
     fn failed(&self, fetch: &Fetch<'_>, asked: &Asked, error: &FetchError, words: &str) {
         fetch.counted(error.label(), 1);
-        let now = abi::now();
+        let now = host::now();
         let wait = self.with(fetch.index, |keys| {
             let _ = keys.fail(&SharedData, jitter(), now);
             Some(keys.record().next_try(keys.shared().timing(), now).saturating_sub(now))
@@ -248,7 +248,7 @@ impl<'a> Fetch<'a> {
 /// The body of the answer, no more of it than may be looked at.
 fn body(size: usize) -> Vec<u8> {
     let most = size.min(answer::MAX_BODY);
-    abi::buffer(abi::Buffer::CallResponse, 0, most)
+    host::buffer(host::Buffer::CallResponse, 0, most)
 }
 
 fn as_u64(count: usize) -> u64 {

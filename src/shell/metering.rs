@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::body::PIECE;
+use super::host::{self, HostError, Map};
 use super::http::Stream;
 use super::state::State;
 use super::trace::write_state;
-use crate::abi::{self, HostError, Map};
 use crate::body;
 use crate::body::json::pointers::Pointers;
 use crate::body::meter::ResponseMeter;
@@ -51,7 +51,7 @@ impl State {
             return Ok(());
         }
         let mut spellings = headers.spellings("accept-encoding");
-        spellings.try_for_each(|(name, _)| abi::header_remove(Map::Request, name))
+        spellings.try_for_each(|(name, _)| host::header_remove(Map::Request, name))
     }
 
     /// Prepares to read what the response to a request costs that is charged by it.
@@ -60,7 +60,7 @@ impl State {
         if !unread(&stream.borrow().bill) {
             return;
         }
-        let headers = Headers::from_buffer(abi::header_pairs(Map::Response));
+        let headers = Headers::from_buffer(host::header_pairs(Map::Response));
         if body::coded(&headers) {
             return;
         }
@@ -76,7 +76,7 @@ impl State {
         let mut bill = std::mem::take(&mut stream.borrow_mut().bill);
         let mut seen = if bill.meters.is_empty() { size } else { 0 };
         while seen < size {
-            let piece = abi::buffer(abi::Buffer::Response, seen, (size - seen).min(PIECE));
+            let piece = host::buffer(host::Buffer::Response, seen, (size - seen).min(PIECE));
             if piece.is_empty() {
                 break;
             }
@@ -127,7 +127,7 @@ impl State {
             limit::charge(
                 &open.table,
                 &super::store::SharedData,
-                &abi::now,
+                &host::now,
                 &request,
                 &mut counters,
             );

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use crate::abi::{self, Metric};
+use super::host::{self, Metric};
 use crate::limit::plan::Limit;
 use crate::policy::Policy;
 use crate::policy::rule::Rule;
@@ -66,22 +66,22 @@ impl Metrics {
             return;
         }
         if let Some(id) = self.named(Metric::Counter, name) {
-            abi::increment_metric(id, by);
+            host::increment_metric(id, by);
         }
     }
 
     /// Sets a gauge by its whole name, labels included.
     pub fn set(&self, name: &str, value: u64) {
         if let Some(id) = self.named(Metric::Gauge, name) {
-            abi::record_metric(id, value);
+            host::record_metric(id, value);
         }
     }
 
     /// Which version this is. Its dots separate nothing, so that the name is spelled here.
     fn build_info(&self) {
         let name = concat!("version=.=", env!("CARGO_PKG_VERSION"), ";.;tollgate_build_info");
-        if let Ok(id) = abi::define_metric(Metric::Gauge, name) {
-            abi::record_metric(id, 1);
+        if let Ok(id) = host::define_metric(Metric::Gauge, name) {
+            host::record_metric(id, 1);
         }
     }
 
@@ -110,12 +110,12 @@ fn count<L: Copy + PartialEq>(
         id
     });
     if let Some(id) = id {
-        abi::increment_metric(id, 1);
+        host::increment_metric(id, 1);
     }
 }
 
 fn define(kind: Metric, name: &str) -> Option<u32> {
-    abi::define_metric(kind, &host_name(name)).ok()
+    host::define_metric(kind, &host_name(name)).ok()
 }
 
 /// Spells `metric.label.value…` so that the host finds the labels in it:

@@ -7,6 +7,7 @@ mod foreign;
 mod holding;
 #[cfg(test)]
 mod holding_tests;
+pub mod host;
 mod host_log;
 mod http;
 mod keys;

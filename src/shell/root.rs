@@ -5,10 +5,10 @@ use std::rc::Rc;
 
 use log::{error, info, warn};
 
+use super::host::{self, Buffer};
 use super::http::Http;
 use super::metrics::Metrics;
 use super::state::State;
-use crate::abi::{self, Buffer};
 use crate::config::{self, Environment};
 
 /// The VM's environment variables.
@@ -51,7 +51,7 @@ impl Root {
     /// Refusing here makes the host keep the configuration that already serves. The answer
     /// depends on the document and the environment alone, so that every worker gives the same.
     pub fn on_configure(&self, size: usize) -> bool {
-        let document = abi::buffer(Buffer::Configuration, 0, size);
+        let document = host::buffer(Buffer::Configuration, 0, size);
         let metrics = Metrics::default();
         match config::compile(&document, &VmEnvironment) {
             Ok((policy, warnings)) => {
@@ -67,7 +67,7 @@ impl Root {
                     // a VM that it then throws away, and whose fetch would never end.
                     state.waiting.start_ticks();
                 } else if state.counts_concurrency() || state.holds_heads() {
-                    abi::set_tick(super::waiting::TICK);
+                    host::set_tick(super::waiting::TICK);
                 }
                 self.state.replace(Some(state));
                 true

@@ -7,13 +7,13 @@ use log::info;
 use super::counts::{self, Counts, Open};
 use super::foreign::Foreign;
 use super::holding::Holding;
+use super::host::{self, HostError, Map};
 use super::keys::RemoteKeys;
 use super::logging::RefusalLog;
 use super::metrics::Metrics;
 use super::random;
 use super::store::SharedData;
 use super::waiting::Waiting;
-use crate::abi::{self, HostError, Map};
 use crate::body::Refusal;
 use crate::caller::cache::TokenCache;
 use crate::caller::tags::Tag;
@@ -58,7 +58,7 @@ impl State {
     /// Takes over a compiled policy; the bucket table is made now, before traffic.
     pub fn new(policy: Policy, metrics: Metrics) -> Self {
         let owned = OwnedHeaders::of(&policy);
-        let plugin = abi::property(b"plugin_name")
+        let plugin = host::property(b"plugin_name")
             .and_then(|name| String::from_utf8(name).ok())
             .unwrap_or_default();
         let keys = RemoteKeys::new(&plugin, &policy);
@@ -73,7 +73,7 @@ impl State {
         let seed = random::seed().first_chunk().map_or(0, |half| u64::from_le_bytes(*half));
         let cache = policy.empty_cache(seed);
         let path = |tag: &Tag| tag.filter_state.then(|| format!("tollgate.{}", tag.name).into());
-        let counts = Counts::new(plugin, &policy, abi::now());
+        let counts = Counts::new(plugin, &policy, host::now());
         Self {
             owned,
             keys,
@@ -92,7 +92,7 @@ impl State {
 
     /// Judges a request by its headers. `bodyless`: it ended with them.
     pub fn judge(&self, headers: &Headers, bodyless: bool) -> Judgement {
-        let now = abi::now();
+        let now = host::now();
         self.with_gate(now, |gate| {
             gate.judge(&Request {
                 headers,
@@ -100,14 +100,14 @@ impl State {
                 client_address: &client_address,
                 peer_certificate: &peer_certificate,
                 now,
-                clock: &abi::now,
+                clock: &host::now,
             })
         })
     }
 
     /// Judges a request whose body was judged.
     pub fn conclude(&self, judgement: &mut Judgement, body: Result<u64, Refusal>) {
-        self.with_gate(abi::now(), |gate| gate.conclude(judgement, body, &abi::now));
+        self.with_gate(host::now(), |gate| gate.conclude(judgement, body, &host::now));
     }
 
     fn with_gate<T>(&self, now: u64, run: impl FnOnce(&Gate<'_>) -> T) -> T {
@@ -129,7 +129,7 @@ impl State {
         let concurrency = self.counts.opened().and_then(|open| open.concurrency.as_ref());
         if let Some(concurrency) = concurrency {
             let mut counters = Counters::default();
-            concurrency.borrow_mut().release(&SharedData, &abi::now, lease, &mut counters);
+            concurrency.borrow_mut().release(&SharedData, &host::now, lease, &mut counters);
             self.count_store(&counters);
         }
     }
@@ -149,7 +149,7 @@ impl State {
         let concurrency = self.counts.opened().and_then(|open| open.concurrency.as_ref());
         if let Some(concurrency) = concurrency {
             let mut counters = Counters::default();
-            concurrency.borrow_mut().tick(&SharedData, &abi::now, &mut counters);
+            concurrency.borrow_mut().tick(&SharedData, &host::now, &mut counters);
             self.count_store(&counters);
         }
     }
@@ -166,14 +166,14 @@ impl State {
             if let Some(header) = header {
                 // Ours alone and stripped before, so there is none to replace. The first search in
                 // a map would have the host build an index of it: 1 µs.
-                abi::header_add(Map::Request, header.as_bytes(), value.as_bytes())?;
+                host::header_add(Map::Request, header.as_bytes(), value.as_bytes())?;
             }
         }
         // What it names is removed by the next hop (RFC 9110 §7.6.1), and could be ours. A proxy leaves
         // it in requests to upgrade alone.
         let connection = headers.value("connection");
         if connection.is_some_and(|options| !options.eq_ignore_ascii_case(UPGRADE)) {
-            abi::header_replace(Map::Request, b"connection", UPGRADE)?;
+            host::header_replace(Map::Request, b"connection", UPGRADE)?;
         }
         if !self.policy.token.forward {
             for rewrite in token_source::removal(headers, &self.policy.token) {
@@ -195,7 +195,7 @@ impl State {
             let name = LENT_HEADER.as_bytes();
             // What the caller sent in another spelling would be read beside ours.
             for (given, _) in headers.spellings(LENT_HEADER).filter(|(given, _)| *given != name) {
-                abi::header_remove(Map::Request, given)?;
+                host::header_remove(Map::Request, given)?;
             }
             write_header(name, &[value.expose().as_bytes().to_vec()])?;
         }
@@ -209,23 +209,23 @@ const UPGRADE: &[u8] = b"upgrade";
 /// Puts these lines in place of every line of a header.
 fn write_header(name: &[u8], values: &[Vec<u8>]) -> Result<(), HostError> {
     match values {
-        [value] => abi::header_replace(Map::Request, name, value),
+        [value] => host::header_replace(Map::Request, name, value),
         values => {
-            abi::header_remove(Map::Request, name)?;
-            values.iter().try_for_each(|value| abi::header_add(Map::Request, name, value))
+            host::header_remove(Map::Request, name)?;
+            values.iter().try_for_each(|value| host::header_add(Map::Request, name, value))
         }
     }
 }
 
 /// The address that the proxy holds for the caller, without its port (`1.2.3.4:5`, `[::1]:5`).
 fn client_address() -> Option<String> {
-    let address = String::from_utf8(abi::property(b"source\0address")?).ok()?;
+    let address = String::from_utf8(host::property(b"source\0address")?).ok()?;
     let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host);
     Some(host.trim_matches(['[', ']']).to_owned())
 }
 
 /// The SHA-256 of the client's certificate in hexadecimal; none outside of mutual TLS.
 fn peer_certificate() -> Option<Vec<u8>> {
-    let mutual = abi::property(b"connection\0mtls")? == [1];
-    mutual.then(|| abi::property(b"connection\0sha256_peer_certificate_digest"))?
+    let mutual = host::property(b"connection\0mtls")? == [1];
+    mutual.then(|| host::property(b"connection\0sha256_peer_certificate_digest"))?
 }

@@ -1,6 +1,6 @@
 //! The store of the core on the host's shared data.
 
-use crate::abi::{self, HostError};
+use super::host::{self, HostError};
 use crate::store::{Store, StoreError, Swap};
 
 /// Shared data: one map for all workers of the process, keyed within our `vm_id`.
@@ -9,11 +9,11 @@ pub struct SharedData;
 
 impl Store for SharedData {
     fn load(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreError> {
-        abi::shared_get(key.as_bytes()).map_err(|HostError(status)| StoreError::Host(status))
+        host::shared_get(key.as_bytes()).map_err(|HostError(status)| StoreError::Host(status))
     }
 
     fn swap(&self, key: &str, value: &[u8], cas: u32) -> Result<Swap, StoreError> {
-        match abi::shared_set(key.as_bytes(), value, cas) {
+        match host::shared_set(key.as_bytes(), value, cas) {
             Ok(true) => Ok(Swap::Done),
             Ok(false) => Ok(Swap::Lost),
             Err(HostError(status)) => Err(StoreError::Host(status)),

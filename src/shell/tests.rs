@@ -6,7 +6,7 @@ use jwt_simple::algorithms::{HS256Key, MACLike};
 use serde_json::{Value, json};
 
 use super::fake_host::host;
-use crate::abi::Action;
+use super::host::Action;
 use crate::entry::*;
 
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";

@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
+use super::host;
 use super::logging::Cause;
 use super::state::State;
-use crate::abi;
 use crate::caller::cache::Look;
 use crate::decimal;
 use crate::gate::verdict::{Judgement, LimitReport, Verdict};
@@ -29,7 +29,7 @@ impl State {
                 error: judgement.error,
                 body: judgement.refusal.as_ref(),
             };
-            self.refusals.note(cause, rule, provider, detail.as_deref(), abi::now());
+            self.refusals.note(cause, rule, provider, detail.as_deref(), host::now());
         }
         let write = match self.policy.filter_state {
             FilterState::All => true,
@@ -117,5 +117,5 @@ const fn look_counter(look: Look) -> &'static str {
 }
 
 pub(super) fn write_state(path: &[u8], value: &str) {
-    let _ = abi::set_property(path, value.as_bytes());
+    let _ = host::set_property(path, value.as_bytes());
 }

@@ -4,9 +4,9 @@ use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
+use super::host;
 use super::http::Stream;
 use super::state::State;
-use crate::abi;
 use crate::gate::verdict::Judgement;
 use crate::keys::local::{Lack, Missing, Wait};
 use crate::verify::VerifyError;
@@ -69,14 +69,14 @@ impl Waiting {
     /// Asks for ticks: the first one soon, because there is something to fetch.
     pub fn start_ticks(&self) {
         self.hurried.set(true);
-        abi::set_tick(TICK_WHILE_WAITING);
+        host::set_tick(TICK_WHILE_WAITING);
     }
 
     /// Sets the pace of ticks by whether anybody waits.
     fn pace(&self) {
         let hurry = !self.requests.borrow().is_empty();
         if self.hurried.replace(hurry) != hurry {
-            abi::set_tick(if hurry { TICK_WHILE_WAITING } else { TICK });
+            host::set_tick(if hurry { TICK_WHILE_WAITING } else { TICK });
         }
     }
 }
@@ -99,7 +99,7 @@ impl State {
         // Keys that did not sign the token are tried once on a request: it does not wait for others to
         // be tried again with them. The fetch is asked for all the same.
         let in_vain = judgement.tried_in_vain();
-        let now = abi::now();
+        let now = host::now();
         let mut providers = Vec::new();
         let since = waited.map_or(now, |waited| waited.since);
         let mut last = 0;
@@ -143,7 +143,7 @@ impl State {
 
     /// Judges the waiting requests again whose fetch has ended or whose time is up.
     pub fn resume_waiting(&self) {
-        let now = abi::now();
+        let now = host::now();
         let ready: Vec<Waiter> = {
             let mut requests = self.waiting.requests.borrow_mut();
             let (ready, waiting) = requests.drain(..).partition(|waiter| {
@@ -158,11 +158,11 @@ impl State {
         for waiter in ready {
             let Some(stream) = waiter.stream.upgrade() else { continue };
             // The calls that follow are about the waiting request, not about this tick.
-            if abi::enter(waiter.context).is_err() {
+            if host::enter(waiter.context).is_err() {
                 continue;
             }
             if self.proceed(waiter.context, &stream, Some(waiter.wait)) {
-                abi::resume_request();
+                host::resume_request();
             }
         }
         self.waiting.pace();

@@ -4,9 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 use super::Fetch;
-use crate::abi::{self, HostError};
 use crate::keys::answer::FetchError;
 use crate::request::headers::Headers;
+use crate::shell::host::{self, HostError};
 use crate::uri::HttpUri;
 use crate::verify::provider::{Remote, RemoteSource};
 
@@ -58,7 +58,7 @@ impl Asked {
             ("accept-encoding", "identity"),
             ("user-agent", USER_AGENT),
         ]);
-        abi::http_call(&self.cluster, headers.as_bytes(), timeout).map_err(|error| match error {
+        host::http_call(&self.cluster, headers.as_bytes(), timeout).map_err(|error| match error {
             HostError::BAD_ARGUMENT => FetchError::Dispatch,
             // The call failed before it left: no healthy host, or an open circuit breaker.
             _ => FetchError::Unreachable,
