@@ -2,7 +2,6 @@
 //! much that a flood of bad tokens becomes a flood of lines.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::mem::{Discriminant, discriminant};
 
 use log::{Level, log};
@@ -22,7 +21,8 @@ const INTERVAL: u64 = 60_000_000_000;
 /// itself is in it: who called is told by the access log.
 #[derive(Debug, Default)]
 pub struct RefusalLog {
-    causes: RefCell<HashMap<Kind, Told>>,
+    /// There are few, and a walk finds them as soon as a hash.
+    causes: RefCell<Vec<(Kind, Told)>>,
 }
 
 /// Why a request was refused, or would have been.
@@ -40,7 +40,7 @@ pub struct Cause<'a> {
 
 /// What makes two causes one: decision, reason, the token's error, and what kind of flaw a body had.
 /// All from closed lists, so that their number is bounded.
-type Kind = (&'static str, Reason, Option<VerifyError>, Option<FlawKind>);
+type Kind = (Reason, Option<VerifyError>, Option<FlawKind>, &'static str);
 
 type FlawKind = (Discriminant<Refusal>, Option<Discriminant<Flaw>>);
 
@@ -64,7 +64,7 @@ impl RefusalLog {
         now: u64,
     ) {
         let Cause { decision, reason, error, body } = cause;
-        let kind = (decision, reason, error, body.map(kind));
+        let kind = (reason, error, body.map(kind), decision);
         let Some(count) = self.count(kind, now) else { return };
         let (level, advice) = match body {
             Some(Refusal::Withheld) => (Level::Warn, "set both for this plugin, or neither"),
@@ -86,17 +86,16 @@ impl RefusalLog {
     /// How many refusals to tell of; `None` while the cause has been told.
     fn count(&self, cause: Kind, now: u64) -> Option<u64> {
         let mut causes = self.causes.borrow_mut();
-        match causes.get_mut(&cause) {
-            Some(told) if now.abs_diff(told.at) < INTERVAL => {
-                told.since = told.since.saturating_add(1);
-                None
-            }
-            told => {
-                let since = told.map_or(0, |told| told.since);
-                causes.insert(cause, Told { at: now, since: 0 });
-                Some(since.saturating_add(1))
-            }
+        let Some((_, told)) = causes.iter_mut().find(|(kind, _)| *kind == cause) else {
+            causes.push((cause, Told { at: now, since: 0 }));
+            return Some(1);
+        };
+        told.since = told.since.saturating_add(1);
+        if now.abs_diff(told.at) < INTERVAL {
+            return None;
         }
+        told.at = now;
+        Some(std::mem::take(&mut told.since))
     }
 }
 
@@ -158,7 +157,7 @@ mod tests {
     #[test]
     fn a_flood_of_one_reason_is_told_once_a_minute_with_its_count() {
         let log = RefusalLog::default();
-        let count = |reason, now| log.count(("deny", reason, None, None), now);
+        let count = |reason, now| log.count((reason, None, None, "deny"), now);
         assert_eq!(count(Reason::Expired, START), Some(1));
         for step in 1..=1000 {
             assert_eq!(count(Reason::Expired, START + step), None);
@@ -182,7 +181,7 @@ mod tests {
             (Refusal::Rows(7), Some(1)),
             (Refusal::Rows(8), None),
         ] {
-            let cause = ("deny", refusal.reason(), None, Some(kind(&refusal)));
+            let cause = (refusal.reason(), None, Some(kind(&refusal)), "deny");
             assert_eq!(log.count(cause, START), told, "{refusal}");
         }
     }
