@@ -19,14 +19,14 @@
 //! - [`reply`]: the response that a refused caller sees.
 //! - [`config`]: the document that is loaded, its JSON Schema, and its compilation to a policy.
 //! - [`reason`], [`template`], [`uri`], [`store`]: words that all stages share.
-//! - `entry`: the callbacks by their names; `shell`: what they do, the only code that knows the
-//!   proxy; `shell::host`: the host calls and, but for the names in `entry`, the only `unsafe`.
+//! - `shell`: the callbacks and the only code that names `proxy_wasm`; `shell::host`: the host calls
+//!   and the only `unsafe`.
 //! - `src/bin/tollgate`: the companion on the command line, which asks the same core.
 //!
 //! # Invariants
 //!
-//! - Nothing outside `shell` and `entry` names `shell::host`; nothing in the core reads a clock,
-//!   logs, or holds a global. Time is an argument: nanoseconds since the Unix epoch.
+//! - Only `shell` names `proxy_wasm`. The core reads no clock, writes no log and has no global state.
+//!   Time is an argument: nanoseconds since the Unix epoch.
 //! - `Claims` exist only if a signature was verified, a `Principal` only if `Claims` did.
 //! - Every header that the filter writes is first removed from the request, on every path.
 //! - After `on_configure` returned true there is nothing left to parse.
@@ -50,6 +50,10 @@ pub mod uri;
 pub mod verify;
 
 #[cfg(any(target_family = "wasm", test))]
-mod entry;
-#[cfg(any(target_family = "wasm", test))]
 mod shell;
+
+#[cfg(target_family = "wasm")]
+#[allow(unsafe_code)] // The entry point's name must reach the host unmangled.
+mod entry {
+    proxy_wasm::main! {{ crate::shell::start() }}
+}

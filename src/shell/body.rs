@@ -3,7 +3,9 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::host::{self, Action};
+use proxy_wasm::types::{Action, BufferType};
+
+use super::host;
 use super::http::Stream;
 use super::state::State;
 use crate::body::{Check, Guard, Refusal};
@@ -56,7 +58,7 @@ impl Body {
             if left == 0 {
                 return Ok(());
             }
-            let piece = host::buffer(host::Buffer::Request, seen, left.min(PIECE));
+            let piece = host::buffer(BufferType::HttpRequestBody, seen, left.min(PIECE));
             if piece.is_empty() {
                 return Err(Refusal::Unseen);
             }

@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::slice;
 
+use super::exports::proxy_on_memory_allocate;
 use crate::request::headers::Headers;
 
 const OK: u32 = 0;
@@ -15,7 +16,6 @@ const CAS_MISMATCH: u32 = 8;
 const INTERNAL_FAILURE: u32 = 10;
 
 type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
-type Nested = Box<dyn Fn()>;
 
 /// A reply that the filter sent.
 #[derive(Clone, Debug)]
@@ -64,8 +64,6 @@ pub struct FakeHost {
     pub failing_call: Option<(&'static str, u32)>,
     /// The calls that were made.
     pub used: BTreeSet<&'static str>,
-    /// What happens inside of this one call, once.
-    pub during: Option<(&'static str, Nested)>,
     /// Whether shared data answers with an internal failure.
     pub shared_data_fails: bool,
 }
@@ -81,9 +79,6 @@ pub fn host<T>(with: impl FnOnce(&mut FakeHost) -> T) -> T {
 
 /// Runs a call unless the host is told to fail.
 fn answer(name: &'static str, call: impl FnOnce(&mut FakeHost) -> u32) -> u32 {
-    if let Some((_, nested)) = host(|host| host.during.take_if(|(call, _)| *call == name)) {
-        nested();
-    }
     host(|host| {
         host.used.insert(name);
         match (host.failing, host.failing_call) {
@@ -102,10 +97,10 @@ fn bytes(data: *const u8, size: usize) -> Vec<u8> {
 }
 
 fn give(value: Vec<u8>, data: *mut *mut u8, size: *mut usize) -> u32 {
-    let boxed = value.into_boxed_slice();
     unsafe {
-        *size = boxed.len();
-        *data = Box::into_raw(boxed).cast();
+        *size = value.len();
+        *data = proxy_on_memory_allocate(value.len());
+        (*data).copy_from_nonoverlapping(value.as_ptr(), value.len());
     }
     OK
 }
@@ -398,4 +393,23 @@ extern "C" fn proxy_call_foreign_function(
     _: *mut usize,
 ) -> u32 {
     answer("proxy_call_foreign_function", |_| NOT_FOUND)
+}
+
+/// The calls that the SDK links but the filter never makes.
+macro_rules! unused {
+    ($($name:ident)*) => {
+        $(#[unsafe(no_mangle)]
+        extern "C" fn $name() -> u32 {
+            panic!(concat!("the filter does not call ", stringify!($name)))
+        })*
+    };
+}
+
+unused! {
+    proxy_get_log_level proxy_set_buffer_bytes
+    proxy_set_header_map_pairs proxy_get_header_map_value
+    proxy_register_shared_queue proxy_resolve_shared_queue proxy_dequeue_shared_queue
+    proxy_enqueue_shared_queue proxy_close_stream
+    proxy_grpc_call proxy_grpc_stream proxy_grpc_send proxy_grpc_cancel proxy_grpc_close
+    proxy_get_status proxy_done proxy_get_metric
 }

@@ -3,12 +3,12 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_compact::{KeyPair, Seed};
+use proxy_wasm::types::Action;
 use serde_json::{Value, json};
 
+use super::exports::*;
 use super::fake_host::host;
-use super::host::Action;
 use super::tests::{CONTINUE, NOW_SECONDS, PAUSE, configure, state, upstream_header};
-use crate::entry::*;
 
 pub(super) const MILLISECOND: u64 = 1_000_000;
 const TIMEOUT: u64 = 5_000 * MILLISECOND;
@@ -78,7 +78,7 @@ fn open_with(root: u32, number: u32, token: &str) -> (u32, Action) {
         host.trailers = pairs(&[("x-checksum", "1")]);
     });
     proxy_on_context_create(stream, root);
-    (stream, proxy_on_request_headers(stream, 4, 0))
+    (stream, proxy_on_request_headers(stream, 4, false))
 }
 
 pub(super) fn close(stream: u32) {
@@ -131,7 +131,7 @@ fn a_request_before_the_first_keys_is_held_and_goes_on_when_they_come() {
     assert_eq!(calls(), 0, "a configuration that is only tried fetches nothing");
     let (stream, action) = open(root, 1, "k");
     assert_eq!(action, PAUSE);
-    assert_eq!(proxy_on_request_body(stream, 9, 1), PAUSE);
+    assert_eq!(proxy_on_request_body(stream, 9, true), PAUSE);
     assert_eq!(proxy_on_request_trailers(stream, 1), PAUSE);
     tick(root, 20 * MILLISECOND);
     assert_eq!(host(|host| host.calls.clone()), ["idp"]);
@@ -141,7 +141,7 @@ fn a_request_before_the_first_keys_is_held_and_goes_on_when_they_come() {
     assert_eq!((host(|host| host.resumed), replies().len()), (1, 0));
     assert_eq!(upstream_header("x-auth-subject").as_deref(), Some("alice"));
     assert_eq!(state("reason"), "ok");
-    assert_eq!(proxy_on_request_body(stream, 9, 1), CONTINUE);
+    assert_eq!(proxy_on_request_body(stream, 9, true), CONTINUE);
     assert_eq!(proxy_on_request_trailers(stream, 1), CONTINUE);
     // The next one need not wait.
     assert_eq!(open(root, 2, "k").1, CONTINUE);
@@ -186,7 +186,7 @@ fn a_request_whose_keys_never_come_is_refused_once() {
     assert_eq!((refused_at, calls() >= 3), (Some(4), true));
     assert_eq!(replies(), [(503, "keys_unavailable".to_owned())]);
     assert_eq!(host(|host| host.resumed), 0);
-    assert_eq!(proxy_on_request_body(stream, 9, 1), PAUSE);
+    assert_eq!(proxy_on_request_body(stream, 9, true), PAUSE);
     // A fetch without an answer holds nobody past the deadline either.
     tick(root, TIMEOUT);
     open(root, 2, "k");

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::exports::*;
 use super::fake_host::host;
 use super::held_tests::{MILLISECOND, answer, jwks, open, remote, tick};
 use super::tests::{CONTINUE, PAUSE, begin, configure, guarded, send, state, upstream_header};
-use crate::entry::*;
 
 const RECEIVED: &[u8] = b"request\0total_size";
 
@@ -123,7 +123,7 @@ fn a_host_that_holds_the_body_back_with_the_head_is_found_out_and_the_request_re
     received(210);
     tick(root, 1_000 * MILLISECOND);
     assert_eq!((state("reason").as_str(), replies()), ("store_unavailable", vec![503]));
-    assert_eq!(proxy_on_request_body(stream, 0, 1), PAUSE);
+    assert_eq!(proxy_on_request_body(stream, 0, true), PAUSE);
     let log = host(|host| host.log.clone());
     let lines = log.iter().filter(|line| line.contains("allow_on_headers_stop_iteration"));
     assert_eq!(lines.count(), 1, "{log:?}");

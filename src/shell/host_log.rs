@@ -1,15 +1,15 @@
-//! What `log` writes goes to the host's log, and so does the last word of a panic.
+//! Routes `log` and the message of a panic to the host's log.
+//!
+//! The SDK's own logger panics where the host refuses a line.
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
+use proxy_wasm::types::LogLevel;
 
 use super::host;
 
-/// The level of the ABI that stands above all of `log`'s.
-const CRITICAL: u32 = 5;
-
 struct HostLog;
 
-/// From `info` on: what is finer, nothing here writes.
+/// The filter writes nothing below `info`.
 const FINEST: LevelFilter = LevelFilter::Info;
 
 impl Log for HostLog {
@@ -26,20 +26,22 @@ impl Log for HostLog {
     fn flush(&self) {}
 }
 
-const fn level(level: Level) -> u32 {
+const fn level(level: Level) -> LogLevel {
     match level {
-        Level::Trace => 0,
-        Level::Debug => 1,
-        Level::Info => 2,
-        Level::Warn => 3,
-        Level::Error => 4,
+        Level::Trace => LogLevel::Trace,
+        Level::Debug => LogLevel::Debug,
+        Level::Info => LogLevel::Info,
+        Level::Warn => LogLevel::Warn,
+        Level::Error => LogLevel::Error,
     }
 }
 
-/// Routes both from now on. A second call changes nothing.
+/// Installs logger and panic hook. A second call has no effect.
 pub fn install() {
     if log::set_logger(&HostLog).is_ok() {
         log::set_max_level(FINEST);
-        std::panic::set_hook(Box::new(|panic| host::log(CRITICAL, &panic.to_string())));
+        std::panic::set_hook(Box::new(|panic| {
+            host::log(LogLevel::Critical, &panic.to_string());
+        }));
     }
 }

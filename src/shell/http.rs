@@ -3,8 +3,11 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::{Action, MapType};
+
 use super::body::{Body, Shown};
-use super::host::{self, Action, Map};
+use super::host;
 use super::metering::Bill;
 use super::state::State;
 use super::waiting::Lacking;
@@ -45,7 +48,7 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Nothing of a request goes on before it passed, whatever the host calls first.
+    /// Holds the request until it is allowed, in whatever order the host calls back.
     pub fn gate(&self) -> Action {
         if self.allowed { Action::Continue } else { Action::Pause }
     }
@@ -63,16 +66,22 @@ impl Http {
     pub fn new(context: u32, state: Rc<State>) -> Self {
         Self { context, state, stream: Rc::default() }
     }
+}
 
+impl Context for Http {}
+
+impl HttpContext for Http {
     /// Judges the request, unless it must wait. `end`: it has no body.
-    pub fn on_request_headers(&self, end: bool) -> Action {
+    fn on_http_request_headers(&mut self, _: usize, end: bool) -> Action {
         self.stream.borrow_mut().bodyless = end;
-        let headers = Headers::from_buffer(host::header_pairs(Map::Request));
+        let headers = Headers::from_buffer(host::header_pairs(MapType::HttpRequestHeaders));
         let owned = &self.state.owned;
         let seen = headers.iter().next().is_some();
         let mut spoofed = owned.to_strip(&headers).peekable();
         let any = spoofed.peek().is_some();
-        if !seen || !spoofed.all(|name| host::header_remove(Map::Request, name).is_ok()) {
+        if !seen
+            || !spoofed.all(|name| host::header_remove(MapType::HttpRequestHeaders, name).is_ok())
+        {
             self.state.refuse_unwritable(&headers);
         } else if any {
             let stripped = owned.stripped(&headers);
@@ -84,35 +93,43 @@ impl Http {
     }
 
     /// Judges the body where a rule asks for it. `size`: what the host holds of it.
-    pub fn on_request_body(&self, size: usize, end: bool) -> Action {
+    fn on_http_request_body(&mut self, size: usize, end: bool) -> Action {
         self.state.body_grew(&self.stream, size, end)
     }
 
     /// Removes the trailers that may not come late, and judges the body, which ended before them.
     /// `count`: how many the host has. Where it does not show or remove them, nothing passes.
-    pub fn on_request_trailers(&self, count: usize) -> Action {
-        let trailers = Headers::from_buffer(host::header_pairs(Map::RequestTrailers));
+    fn on_http_request_trailers(&mut self, count: usize) -> Action {
+        let trailers = Headers::from_buffer(host::header_pairs(MapType::HttpRequestTrailers));
         let seen = count == 0 || trailers.iter().next().is_some();
         let mut late = self.state.owned.to_strip_late(&trailers);
-        if !seen || !late.all(|name| host::header_remove(Map::RequestTrailers, name).is_ok()) {
+        if !seen
+            || !late.all(|name| host::header_remove(MapType::HttpRequestTrailers, name).is_ok())
+        {
             self.state.spoil(&self.stream);
         }
         self.state.body_ended(&self.stream)
     }
 
     /// Adds the fields of the limits to the response of a request that passed.
-    pub fn on_response_headers(&self) {
+    fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
         self.state.answered_early(&self.stream);
         let fields = std::mem::take(&mut self.stream.borrow_mut().response_fields);
         for (name, value) in fields {
-            let _ = host::header_replace(Map::Response, name.as_bytes(), value.as_bytes());
+            let _ = host::header_replace(
+                MapType::HttpResponseHeaders,
+                name.as_bytes(),
+                value.as_bytes(),
+            );
         }
         self.state.begin_metering(&self.stream);
+        Action::Continue
     }
 
     /// Reads what a response costs that is charged for. `size`: what the host holds of its body.
-    pub fn on_response_body(&self, size: usize, end: bool) {
+    fn on_http_response_body(&mut self, size: usize, end: bool) -> Action {
         self.state.meter(&self.stream, size, end);
+        Action::Continue
     }
 }
 
@@ -138,7 +155,7 @@ impl State {
         stream: &Rc<RefCell<Stream>>,
         waited: Option<Wait>,
     ) -> bool {
-        let headers = Headers::from_buffer(host::header_pairs(Map::Request));
+        let headers = Headers::from_buffer(host::header_pairs(MapType::HttpRequestHeaders));
         if stream.borrow().spoiled {
             self.refuse_unwritable(&headers);
             return false;
@@ -210,7 +227,9 @@ impl State {
             std::mem::take(&mut stream.allowed) || judged
         };
         if passing {
-            self.refuse_unwritable(&Headers::from_buffer(host::header_pairs(Map::Request)));
+            self.refuse_unwritable(&Headers::from_buffer(host::header_pairs(
+                MapType::HttpRequestHeaders,
+            )));
         }
     }
 

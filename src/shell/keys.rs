@@ -3,12 +3,12 @@
 mod asked;
 
 use std::cell::{Ref, RefCell};
-use std::collections::HashMap;
 
 use log::{error, info, warn};
+use proxy_wasm::types::{BufferType, MapType};
 
 use self::asked::Asked;
-use super::host::{self, Map};
+use super::host;
 use super::metrics::Metrics;
 use super::random::jitter;
 use super::store::SharedData;
@@ -25,8 +25,8 @@ use crate::verify::provider::{KeysFrom, Provider, Remote};
 pub struct RemoteKeys {
     /// By the provider's index; `None` for static keys.
     local: RefCell<Vec<Option<LocalKeys>>>,
-    /// By the call's number.
-    calls: RefCell<HashMap<u32, Asked>>,
+    /// By the call's number: at most one for each provider.
+    calls: RefCell<Vec<(u32, Asked)>>,
 }
 
 /// The key sets at one moment.
@@ -108,9 +108,9 @@ impl RemoteKeys {
         }
     }
 
-    /// Gives back the leases of the calls under way, whose answers nobody will take.
+    /// Gives back the leases of the calls under way, whose answers will not come.
     pub fn release(&self) {
-        for (_, call) in self.calls.borrow_mut().drain() {
+        for (_, call) in self.calls.borrow_mut().drain(..) {
             self.with(call.provider, |keys| keys.shared().release(&SharedData).ok());
         }
     }
@@ -137,17 +137,18 @@ impl RemoteKeys {
 
     fn dispatch(&self, fetch: &Fetch<'_>, asked: Asked) {
         match asked.send(fetch.remote.timeout) {
-            Ok(number) => drop(self.calls.borrow_mut().insert(number, asked)),
+            Ok(number) => self.calls.borrow_mut().push((number, asked)),
             Err(error) => self.failed(fetch, &asked, &error, ""),
         }
     }
 
     /// Takes the answer to a call of ours; `size` is that of the body, as the host announces it.
     pub fn on_answer(&self, number: u32, size: usize, policy: &Policy, metrics: &Metrics) {
-        let call = self.calls.borrow_mut().remove(&number);
-        let Some(asked) = call else { return };
+        let place = self.calls.borrow().iter().position(|(call, _)| *call == number);
+        let Some(place) = place else { return };
+        let (_, asked) = self.calls.borrow_mut().swap_remove(place);
         let Some(fetch) = Fetch::of(asked.provider, policy, metrics) else { return };
-        let headers = Headers::from_buffer(host::header_pairs(Map::CallResponse));
+        let headers = Headers::from_buffer(host::header_pairs(MapType::HttpCallResponseHeaders));
         match answer::check_head(&headers, size) {
             Ok(()) if asked.discovery => match answer::jwks_uri(&body(size), fetch.provider) {
                 Ok(uri) => self.dispatch(&fetch, Asked::keys(&fetch, uri)),
@@ -248,7 +249,7 @@ impl<'a> Fetch<'a> {
 /// The body of the answer, no more of it than may be looked at.
 fn body(size: usize) -> Vec<u8> {
     let most = size.min(answer::MAX_BODY);
-    host::buffer(host::Buffer::CallResponse, 0, most)
+    host::buffer(BufferType::HttpCallResponseBody, 0, most)
 }
 
 fn as_u64(count: usize) -> u64 {

@@ -3,8 +3,10 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use proxy_wasm::types::{BufferType, MapType};
+
 use super::body::PIECE;
-use super::host::{self, HostError, Map};
+use super::host::{self, HostError};
 use super::http::Stream;
 use super::state::State;
 use super::trace::write_state;
@@ -51,7 +53,7 @@ impl State {
             return Ok(());
         }
         let mut spellings = headers.spellings("accept-encoding");
-        spellings.try_for_each(|(name, _)| host::header_remove(Map::Request, name))
+        spellings.try_for_each(|(name, _)| host::header_remove(MapType::HttpRequestHeaders, name))
     }
 
     /// Prepares to read what the response to a request costs that is charged by it.
@@ -60,7 +62,7 @@ impl State {
         if !unread(&stream.borrow().bill) {
             return;
         }
-        let headers = Headers::from_buffer(host::header_pairs(Map::Response));
+        let headers = Headers::from_buffer(host::header_pairs(MapType::HttpResponseHeaders));
         if body::coded(&headers) {
             return;
         }
@@ -76,7 +78,7 @@ impl State {
         let mut bill = std::mem::take(&mut stream.borrow_mut().bill);
         let mut seen = if bill.meters.is_empty() { size } else { 0 };
         while seen < size {
-            let piece = host::buffer(host::Buffer::Response, seen, (size - seen).min(PIECE));
+            let piece = host::buffer(BufferType::HttpResponseBody, seen, (size - seen).min(PIECE));
             if piece.is_empty() {
                 break;
             }

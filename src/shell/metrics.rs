@@ -2,7 +2,9 @@
 
 use std::cell::RefCell;
 
-use super::host::{self, Metric};
+use proxy_wasm::types::MetricType;
+
+use super::host;
 use crate::limit::plan::Limit;
 use crate::policy::Policy;
 use crate::policy::rule::Rule;
@@ -49,12 +51,12 @@ impl Metrics {
         for name in
             ["tollgate_config.result.refused", "tollgate_store_retries", "tollgate_store_evictions"]
         {
-            self.named(Metric::Counter, name);
+            self.named(MetricType::Counter, name);
         }
         for provider in &policy.providers {
             if matches!(provider.keys, KeysFrom::Remote(_)) {
                 let name = format!("tollgate_jwks_fetch.provider.{}.result.ok", provider.name);
-                self.named(Metric::Counter, &name);
+                self.named(MetricType::Counter, &name);
             }
         }
     }
@@ -65,14 +67,14 @@ impl Metrics {
         if by == 0 {
             return;
         }
-        if let Some(id) = self.named(Metric::Counter, name) {
+        if let Some(id) = self.named(MetricType::Counter, name) {
             host::increment_metric(id, by);
         }
     }
 
     /// Sets a gauge by its whole name, labels included.
     pub fn set(&self, name: &str, value: u64) {
-        if let Some(id) = self.named(Metric::Gauge, name) {
+        if let Some(id) = self.named(MetricType::Gauge, name) {
             host::record_metric(id, value);
         }
     }
@@ -80,12 +82,12 @@ impl Metrics {
     /// Which version this is. Its dots separate nothing, so that the name is spelled here.
     fn build_info(&self) {
         let name = concat!("version=.=", env!("CARGO_PKG_VERSION"), ";.;tollgate_build_info");
-        if let Ok(id) = host::define_metric(Metric::Gauge, name) {
+        if let Ok(id) = host::define_metric(MetricType::Gauge, name) {
             host::record_metric(id, 1);
         }
     }
 
-    fn named(&self, kind: Metric, name: &str) -> Option<u32> {
+    fn named(&self, kind: MetricType, name: &str) -> Option<u32> {
         let find = |(other, id): &(String, _)| (other == name).then_some(*id);
         let known = self.named.borrow().iter().find_map(find);
         known.unwrap_or_else(|| {
@@ -105,7 +107,7 @@ fn count<L: Copy + PartialEq>(
     let find = |(other, id): &(L, _)| (*other == labels).then_some(*id);
     let found = known.borrow().iter().find_map(find);
     let id = found.unwrap_or_else(|| {
-        let id = define(Metric::Counter, &name());
+        let id = define(MetricType::Counter, &name());
         known.borrow_mut().push((labels, id));
         id
     });
@@ -114,7 +116,7 @@ fn count<L: Copy + PartialEq>(
     }
 }
 
-fn define(kind: Metric, name: &str) -> Option<u32> {
+fn define(kind: MetricType, name: &str) -> Option<u32> {
     host::define_metric(kind, &host_name(name)).ok()
 }
 

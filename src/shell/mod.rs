@@ -1,13 +1,12 @@
 //! The thin shell: the only code that knows the proxy. Callbacks gather, decide, apply.
 
 mod body;
-pub mod contexts;
 mod counts;
 mod foreign;
 mod holding;
 #[cfg(test)]
 mod holding_tests;
-pub mod host;
+mod host;
 mod host_log;
 mod http;
 mod keys;
@@ -19,10 +18,13 @@ mod root;
 mod state;
 mod store;
 mod trace;
+mod unconfigured;
 mod waiting;
 
 #[cfg(test)]
 mod callback_tests;
+#[cfg(test)]
+mod exports;
 #[cfg(test)]
 mod fake_host;
 #[cfg(test)]
@@ -32,7 +34,8 @@ mod host_tests;
 #[cfg(test)]
 mod tests;
 
-/// Called once for each VM, before anything else.
+/// Registers the filter with the SDK. Called once for each VM, before anything else.
 pub fn start() {
     host_log::install();
+    proxy_wasm::set_root_context(|_| Box::new(root::Root::default()));
 }

@@ -1,14 +1,16 @@
 //! One per worker and configuration: loads the policy, makes the contexts of the streams.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 
 use log::{error, info, warn};
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::{BufferType, ContextType};
 
-use super::host::{self, Buffer};
+use super::host;
 use super::http::Http;
 use super::metrics::Metrics;
 use super::state::State;
+use super::unconfigured::Unconfigured;
 use crate::config::{self, Environment};
 
 /// The VM's environment variables.
@@ -23,23 +25,14 @@ impl Environment for VmEnvironment {
 /// The root context.
 #[derive(Default)]
 pub struct Root {
-    state: RefCell<Option<Rc<State>>>,
+    /// `None` before a configuration was accepted.
+    state: Option<Rc<State>>,
 }
 
 impl Root {
-    /// What the configuration came to; `None` before one was accepted.
-    fn state(&self) -> Option<Rc<State>> {
-        self.state.borrow().clone()
-    }
-
-    /// The context of a new stream; `None` before a configuration was accepted.
-    pub fn open(&self, context: u32) -> Option<Http> {
-        self.state().map(|state| Http::new(context, state))
-    }
-
     /// Adopts and fetches keys, then lets the requests go on that waited for them.
     fn tend_keys(&self) {
-        let Some(state) = self.state() else { return };
+        let Some(state) = &self.state else { return };
         if !state.keys.any() {
             return;
         }
@@ -47,11 +40,22 @@ impl Root {
         state.keys.fetch(&state.policy, &state.metrics);
         state.resume_waiting();
     }
+}
 
+impl Context for Root {
+    /// Takes the answer to a fetch. `body`: its size as the host announces it.
+    fn on_http_call_response(&mut self, call: u32, _: usize, body: usize, _: usize) {
+        let Some(state) = &self.state else { return };
+        state.keys.on_answer(call, body, &state.policy, &state.metrics);
+        state.resume_waiting();
+    }
+}
+
+impl RootContext for Root {
     /// Refusing here makes the host keep the configuration that already serves. The answer
     /// depends on the document and the environment alone, so that every worker gives the same.
-    pub fn on_configure(&self, size: usize) -> bool {
-        let document = host::buffer(Buffer::Configuration, 0, size);
+    fn on_configure(&mut self, size: usize) -> bool {
+        let document = host::buffer(BufferType::PluginConfiguration, 0, size);
         let metrics = Metrics::default();
         match config::compile(&document, &VmEnvironment) {
             Ok((policy, warnings)) => {
@@ -69,7 +73,7 @@ impl Root {
                 } else if state.counts_concurrency() || state.holds_heads() {
                     host::set_tick(super::waiting::TICK);
                 }
-                self.state.replace(Some(state));
+                self.state = Some(state);
                 true
             }
             Err(problems) => {
@@ -83,28 +87,32 @@ impl Root {
     }
 
     /// Fetches what is due, and renews places in flight.
-    pub fn on_tick(&self) {
+    fn on_tick(&mut self) {
         self.tend_keys();
         // The host ticks a replaced configuration for as long as it has streams.
-        if let Some(state) = self.state() {
+        if let Some(state) = &self.state {
             state.tend_concurrency();
             state.refuse_withheld();
         }
     }
 
-    /// Takes the answer to a call of ours; `body` is its size as the host announces it.
-    pub fn on_answer(&self, call: u32, body: usize) {
-        let Some(state) = self.state() else { return };
-        state.keys.on_answer(call, body, &state.policy, &state.metrics);
-        state.resume_waiting();
+    fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
+        Some(match &self.state {
+            Some(state) => Box::new(Http::new(context, Rc::clone(state))),
+            None => Box::new(Unconfigured),
+        })
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
     }
 }
 
-/// Another configuration has taken over and no stream of this one is left. `on_done` would be told
-/// that as well, but a module that has it is asked at the end of each stream, too.
+/// The host deletes a root context once another configuration is in effect and the last stream of this
+/// one has ended. `on_done` would learn that, too, but a host calls it at the end of each stream as well.
 impl Drop for Root {
     fn drop(&mut self) {
-        if let Some(state) = self.state.get_mut() {
+        if let Some(state) = &self.state {
             state.keys.release();
         }
     }

@@ -3,11 +3,12 @@
 use std::rc::Rc;
 
 use log::info;
+use proxy_wasm::types::MapType;
 
 use super::counts::{self, Counts, Open};
 use super::foreign::Foreign;
 use super::holding::Holding;
-use super::host::{self, HostError, Map};
+use super::host::{self, HostError};
 use super::keys::RemoteKeys;
 use super::logging::RefusalLog;
 use super::metrics::Metrics;
@@ -166,14 +167,14 @@ impl State {
             if let Some(header) = header {
                 // Ours alone and stripped before, so there is none to replace. The first search in
                 // a map would have the host build an index of it: 1 µs.
-                host::header_add(Map::Request, header.as_bytes(), value.as_bytes())?;
+                host::header_add(MapType::HttpRequestHeaders, header.as_bytes(), value.as_bytes())?;
             }
         }
         // What it names is removed by the next hop (RFC 9110 §7.6.1), and could be ours. A proxy leaves
         // it in requests to upgrade alone.
         let connection = headers.value("connection");
         if connection.is_some_and(|options| !options.eq_ignore_ascii_case(UPGRADE)) {
-            host::header_replace(Map::Request, b"connection", UPGRADE)?;
+            host::header_replace(MapType::HttpRequestHeaders, b"connection", UPGRADE)?;
         }
         if !self.policy.token.forward {
             for rewrite in token_source::removal(headers, &self.policy.token) {
@@ -195,7 +196,7 @@ impl State {
             let name = LENT_HEADER.as_bytes();
             // What the caller sent in another spelling would be read beside ours.
             for (given, _) in headers.spellings(LENT_HEADER).filter(|(given, _)| *given != name) {
-                host::header_remove(Map::Request, given)?;
+                host::header_remove(MapType::HttpRequestHeaders, given)?;
             }
             write_header(name, &[value.expose().as_bytes().to_vec()])?;
         }
@@ -209,10 +210,12 @@ const UPGRADE: &[u8] = b"upgrade";
 /// Puts these lines in place of every line of a header.
 fn write_header(name: &[u8], values: &[Vec<u8>]) -> Result<(), HostError> {
     match values {
-        [value] => host::header_replace(Map::Request, name, value),
+        [value] => host::header_replace(MapType::HttpRequestHeaders, name, value),
         values => {
-            host::header_remove(Map::Request, name)?;
-            values.iter().try_for_each(|value| host::header_add(Map::Request, name, value))
+            host::header_remove(MapType::HttpRequestHeaders, name)?;
+            values
+                .iter()
+                .try_for_each(|value| host::header_add(MapType::HttpRequestHeaders, name, value))
         }
     }
 }

@@ -3,13 +3,15 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_simple::algorithms::{HS256Key, MACLike};
+use proxy_wasm::types::Action;
 use serde_json::{Value, json};
 
+use super::exports::*;
 use super::fake_host::host;
-use super::host::Action;
-use crate::entry::*;
 
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
+/// Each root context has numbers for this many streams.
+const STREAMS: u32 = 10_000;
 pub(super) const NOW_SECONDS: u64 = 1_800_000_000;
 pub(super) const CONTINUE: Action = Action::Continue;
 pub(super) const PAUSE: Action = Action::Pause;
@@ -51,7 +53,7 @@ pub(super) fn configure(document: &Value) -> bool {
     let document = document.to_string().into_bytes();
     let size = document.len();
     let root = host(|host| {
-        host.root = host.root / 100 * 100 + 100;
+        host.root = host.root / STREAMS * STREAMS + STREAMS;
         host.now = NOW_SECONDS * 1_000_000_000;
         host.configuration = document;
         host.properties.insert(b"plugin_name".to_vec(), b"tollgate".to_vec());
@@ -78,8 +80,8 @@ pub(super) fn request(path: &str, more: &[(&str, &[u8])]) -> Action {
     });
     let stream = root + 1;
     proxy_on_context_create(stream, root);
-    let action = proxy_on_request_headers(stream, 0, 1);
-    proxy_on_response_headers(stream, 0, 1);
+    let action = proxy_on_request_headers(stream, 0, true);
+    proxy_on_response_headers(stream, 0, true);
     proxy_on_delete(stream);
     action
 }
@@ -239,11 +241,11 @@ pub(super) fn begin() -> (u32, Action) {
         host.request =
             pairs.map(|(name, value)| (name.as_bytes().to_vec(), value.to_vec())).to_vec();
         host.root += 1;
-        host.root / 100 * 100
+        host.root / STREAMS * STREAMS
     });
     let stream = host(|host| host.root);
     proxy_on_context_create(stream, root);
-    (stream, proxy_on_request_headers(stream, 0, 0))
+    (stream, proxy_on_request_headers(stream, 0, false))
 }
 
 pub(super) fn send(stream: u32, piece: &[u8], end: bool) -> Action {
@@ -251,7 +253,7 @@ pub(super) fn send(stream: u32, piece: &[u8], end: bool) -> Action {
         host.body.extend_from_slice(piece);
         host.body.len()
     });
-    proxy_on_request_body(stream, size, end.into())
+    proxy_on_request_body(stream, size, end)
 }
 
 #[test]
@@ -288,7 +290,7 @@ fn a_refused_body_costs_what_its_head_took_and_callbacks_after_the_reply_change_
             assert_eq!(send(stream, b"more", false), PAUSE);
         }
         assert_eq!(proxy_on_request_trailers(stream, 0), PAUSE);
-        proxy_on_response_headers(stream, 0, 1);
+        proxy_on_response_headers(stream, 0, true);
         proxy_on_delete(stream);
         host(|host| {
             assert_eq!(host.replies.len(), 1);
@@ -315,7 +317,7 @@ fn an_answer_before_the_body_was_judged_becomes_a_refusal() {
         host(|host| host.properties.insert(b"response\0code_details".to_vec(), details.to_vec()));
         let (stream, _) = begin();
         send(stream, b"{", false);
-        proxy_on_response_headers(stream, 0, 1);
+        proxy_on_response_headers(stream, 0, true);
         assert_eq!((host(|host| host.replies.len()), state("reason").as_str()), (replies, reason));
         assert_eq!(send(stream, b"}", true), PAUSE);
     }
@@ -328,11 +330,11 @@ fn a_body_that_the_host_does_not_show_whole_never_passes() {
     assert!(configure(&document));
     let (stream, _) = begin();
     assert_eq!(send(stream, b"{\"data\":1}", false), PAUSE);
-    assert_eq!(proxy_on_request_body(stream, 40, 1), PAUSE);
+    assert_eq!(proxy_on_request_body(stream, 40, true), PAUSE);
     let (stream, _) = begin();
     assert_eq!(send(stream, b"{\"data\":1}", false), PAUSE);
     // A host that shows new pieces alone.
-    assert_eq!(proxy_on_request_body(stream, 3, 1), PAUSE);
+    assert_eq!(proxy_on_request_body(stream, 3, true), PAUSE);
     assert_eq!(state("reason"), "payload_malformed");
     let (stream, _) = begin();
     host(|host| host.failing = Some(2));
@@ -415,7 +417,7 @@ fn what_is_stripped_is_not_there_for_the_judgement_either() {
         host.root
     });
     proxy_on_context_create(root + 1, root);
-    assert_eq!(proxy_on_request_headers(root + 1, 5, 1), PAUSE);
+    assert_eq!(proxy_on_request_headers(root + 1, 5, true), PAUSE);
     proxy_on_delete(root + 1);
     assert_eq!(state("reason"), "token_missing");
 }

@@ -4,30 +4,17 @@
 
 use std::ptr::null_mut;
 
-use super::imports::*;
-use super::memory::owned;
-use super::{HostError, OK, check};
+use proxy_wasm::types::MapType;
 
-/// Which header map.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-pub enum Map {
-    /// The request's headers.
-    Request = 0,
-    /// The request's trailers.
-    RequestTrailers = 1,
-    /// The response's headers.
-    Response = 2,
-    /// The headers of the answer to a call of ours.
-    CallResponse = 6,
-}
+use super::imports::*;
+use super::{HostError, OK, check, owned};
 
 /// A whole header map in the host's serialisation; empty where there is none.
-pub fn header_pairs(map: Map) -> Vec<u8> {
+pub fn header_pairs(map: MapType) -> Vec<u8> {
     let (mut data, mut size) = (null_mut(), 0);
     // SAFETY: both out-pointers outlive the call; the buffer is ours (see the module).
     unsafe {
-        match proxy_get_header_map_pairs(map as u32, &mut data, &mut size) {
+        match proxy_get_header_map_pairs(map, &mut data, &mut size) {
             OK => owned(data, size),
             _ => Vec::new(),
         }
@@ -38,25 +25,19 @@ pub fn header_pairs(map: Map) -> Vec<u8> {
 ///
 /// # Errors
 /// The host's status.
-pub fn header_remove(map: Map, name: &[u8]) -> Result<(), HostError> {
+pub fn header_remove(map: MapType, name: &[u8]) -> Result<(), HostError> {
     // SAFETY: the slice outlives the call.
-    check(unsafe { proxy_remove_header_map_value(map as u32, name.as_ptr(), name.len()) })
+    check(unsafe { proxy_remove_header_map_value(map, name.as_ptr(), name.len()) })
 }
 
 /// Sets a header, in place of every one of that name.
 ///
 /// # Errors
 /// The host's status.
-pub fn header_replace(map: Map, name: &[u8], value: &[u8]) -> Result<(), HostError> {
+pub fn header_replace(map: MapType, name: &[u8], value: &[u8]) -> Result<(), HostError> {
     // SAFETY: the slices outlive the call.
     check(unsafe {
-        proxy_replace_header_map_value(
-            map as u32,
-            name.as_ptr(),
-            name.len(),
-            value.as_ptr(),
-            value.len(),
-        )
+        proxy_replace_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len())
     })
 }
 
@@ -64,15 +45,9 @@ pub fn header_replace(map: Map, name: &[u8], value: &[u8]) -> Result<(), HostErr
 ///
 /// # Errors
 /// The host's status.
-pub fn header_add(map: Map, name: &[u8], value: &[u8]) -> Result<(), HostError> {
+pub fn header_add(map: MapType, name: &[u8], value: &[u8]) -> Result<(), HostError> {
     // SAFETY: the slices outlive the call.
     check(unsafe {
-        proxy_add_header_map_value(
-            map as u32,
-            name.as_ptr(),
-            name.len(),
-            value.as_ptr(),
-            value.len(),
-        )
+        proxy_add_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len())
     })
 }

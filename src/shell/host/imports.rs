@@ -2,27 +2,29 @@
 
 #![allow(unsafe_code)]
 
+use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType, StreamType};
+
 #[cfg_attr(target_family = "wasm", link(wasm_import_module = "env"))]
 unsafe extern "C" {
     pub fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
     pub fn proxy_get_buffer_bytes(
-        kind: u32,
+        kind: BufferType,
         start: usize,
         length: usize,
         data: *mut *mut u8,
         size: *mut usize,
     ) -> u32;
-    pub fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
-    pub fn proxy_remove_header_map_value(map: u32, key: *const u8, key_size: usize) -> u32;
+    pub fn proxy_get_header_map_pairs(map: MapType, data: *mut *mut u8, size: *mut usize) -> u32;
+    pub fn proxy_remove_header_map_value(map: MapType, key: *const u8, key_size: usize) -> u32;
     pub fn proxy_replace_header_map_value(
-        map: u32,
+        map: MapType,
         key: *const u8,
         key_size: usize,
         value: *const u8,
         value_size: usize,
     ) -> u32;
     pub fn proxy_add_header_map_value(
-        map: u32,
+        map: MapType,
         key: *const u8,
         key_size: usize,
         value: *const u8,
@@ -64,18 +66,6 @@ unsafe extern "C" {
         headers_size: usize,
         grpc_status: i32,
     ) -> u32;
-    pub fn proxy_http_call(
-        cluster: *const u8,
-        cluster_size: usize,
-        headers: *const u8,
-        headers_size: usize,
-        body: *const u8,
-        body_size: usize,
-        trailers: *const u8,
-        trailers_size: usize,
-        timeout: u32,
-        number: *mut u32,
-    ) -> u32;
     pub fn proxy_call_foreign_function(
         name: *const u8,
         name_size: usize,
@@ -84,11 +74,16 @@ unsafe extern "C" {
         data: *mut *mut u8,
         size: *mut usize,
     ) -> u32;
-    pub fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
+    pub fn proxy_define_metric(
+        kind: MetricType,
+        name: *const u8,
+        name_size: usize,
+        id: *mut u32,
+    ) -> u32;
     pub fn proxy_increment_metric(id: u32, offset: i64) -> u32;
     pub fn proxy_record_metric(id: u32, value: u64) -> u32;
-    pub fn proxy_log(level: u32, message: *const u8, message_size: usize) -> u32;
+    pub fn proxy_log(level: LogLevel, message: *const u8, message_size: usize) -> u32;
     pub fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
     pub fn proxy_set_effective_context(context: u32) -> u32;
-    pub fn proxy_continue_stream(kind: u32) -> u32;
+    pub fn proxy_continue_stream(kind: StreamType) -> u32;
 }

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::Status;
+
 use super::Fetch;
 use crate::keys::answer::FetchError;
-use crate::request::headers::Headers;
-use crate::shell::host::{self, HostError};
 use crate::uri::HttpUri;
 use crate::verify::provider::{Remote, RemoteSource};
 
@@ -43,12 +44,12 @@ impl Asked {
         Self { provider: fetch.index, discovery: false, uri, cluster }
     }
 
-    /// Starts the call and returns its number.
+    /// Starts the call and returns its number. The SDK routes the answer to the root context.
     ///
     /// # Errors
     /// `Dispatch`, `Unreachable`.
     pub fn send(&self, timeout: Duration) -> Result<u32, FetchError> {
-        let headers = Headers::from_pairs(&[
+        let headers = vec![
             (":method", "GET"),
             (":scheme", self.uri.scheme.as_str()),
             (":authority", self.uri.authority.as_str()),
@@ -57,12 +58,14 @@ impl Asked {
             // Without it a server may choose any coding (RFC 9110 §12.5.3).
             ("accept-encoding", "identity"),
             ("user-agent", USER_AGENT),
-        ]);
-        host::http_call(&self.cluster, headers.as_bytes(), timeout).map_err(|error| match error {
-            HostError::BAD_ARGUMENT => FetchError::Dispatch,
-            // The call failed before it left: no healthy host, or an open circuit breaker.
-            _ => FetchError::Unreachable,
-        })
+        ];
+        hostcalls::dispatch_http_call(&self.cluster, headers, None, vec![], timeout).map_err(
+            |status| match status {
+                Status::BadArgument => FetchError::Dispatch,
+                // The call failed before it left: no healthy host, or an open circuit breaker.
+                _ => FetchError::Unreachable,
+            },
+        )
     }
 
     /// What to look at after a failure; empty where the error says it all.
