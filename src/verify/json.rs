@@ -1,21 +1,24 @@
-//! JSON objects, read strictly: a document has one meaning or it is refused.
+//! JSON, read strictly: a document has one meaning or is refused.
 //!
-//! `serde_json` keeps the last of two members with one name, other parsers the first. RFC 7515
-//! §5.2 and RFC 7519 §4 let a verifier refuse such documents, and this one does, at any depth.
-
-use std::fmt;
-
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+//! `serde_json` keeps the last of two members with one name, other parsers keep the first. RFC 7515
+//! §5.2 and RFC 7519 §4 allow a verifier to refuse such documents, and this reader refuses them at any
+//! depth.
 
 pub mod parts;
+pub mod reader;
+mod unreadable;
 
-/// How deep objects and arrays may nest. `serde_json` itself stops at 128; headers, claims and key
-/// sets are shallow, and each level is a stack frame in a wasm stack of 1 MiB.
+use serde_json::{Map, Value};
+
+use self::reader::{Observer, Place};
+pub use self::unreadable::Unreadable;
+
+/// The maximum nesting depth of objects and arrays. `serde_json` itself stops at 128; headers, claims
+/// and key sets are shallow, and each level is a stack frame in a wasm stack of 1 MiB.
 const MAX_DEPTH: u8 = 32;
 
-/// The object that `text` is, or `None` if it is not exactly one JSON object with unique member
-/// names, numbers within `f64` and at most 32 levels.
+/// Parses `text`, which must be one JSON object with unique member names, numbers within `f64` and at
+/// most 32 levels; otherwise `None`.
 pub fn parse_object(text: &[u8]) -> Option<Map<String, Value>> {
     match parse(text)? {
         Value::Object(members) => Some(members),
@@ -23,127 +26,20 @@ pub fn parse_object(text: &[u8]) -> Option<Map<String, Value>> {
     }
 }
 
-/// The value that `text` is, under the same rules.
+/// Parses `text` into any value, by the same rules.
 pub fn parse(text: &[u8]) -> Option<Value> {
-    let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let value = Strict { depth: MAX_DEPTH }.deserialize(&mut deserializer).ok()?;
-    deserializer.end().ok()?;
-    Some(value)
+    reader::read(text, MAX_DEPTH, &mut Refuse).ok()
 }
 
-/// Why a document is no JSON object, as far as its first bytes show it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unreadable {
-    /// It is coded by gzip (RFC 1952 §2.3.1).
-    Gzip,
-    /// A byte order mark stands before it (RFC 8259 §8.1).
-    ByteOrderMark,
-    /// It is a page.
-    Markup,
-    /// It is no JSON, another value than an object, or has a member twice.
-    NotAnObject,
-}
+/// Refuses duplicate members.
+struct Refuse;
 
-impl Unreadable {
-    /// Looks at a document that [`parse_object`] did not read.
-    pub fn of(text: &[u8]) -> Self {
-        if text.starts_with(b"\x1f\x8b") {
-            Self::Gzip
-        } else if text.starts_with(b"\xef\xbb\xbf") {
-            Self::ByteOrderMark
-        } else if text.trim_ascii_start().starts_with(b"<") {
-            Self::Markup
-        } else {
-            Self::NotAnObject
-        }
-    }
-}
-
-impl fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Gzip => "coded by gzip",
-            Self::ByteOrderMark => "a byte order mark before the JSON",
-            Self::Markup => "a page of HTML or XML",
-            Self::NotAnObject => "not a JSON object with unique members",
-        })
-    }
-}
-
-/// Reads one value that may nest `depth` levels more.
-#[derive(Clone, Copy)]
-struct Strict {
-    depth: u8,
-}
-
-impl Strict {
-    fn deeper<E: Error>(self) -> Result<Self, E> {
-        match self.depth.checked_sub(1) {
-            Some(depth) => Ok(Self { depth }),
-            None => Err(E::custom("nested too deep")),
-        }
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Strict {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Strict {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
+impl Observer for Refuse {
+    fn duplicate(&mut self, _: &Place<'_>, _: &str) -> bool {
+        false
     }
 
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
-    }
-
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("not a finite number"))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::String(value.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let seed = self.deeper()?;
-        let mut array = Vec::new();
-        while let Some(item) = items.next_element_seed(seed)? {
-            array.push(item);
-        }
-        Ok(Value::Array(array))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
-        let seed = self.deeper()?;
-        let mut object = Map::new();
-        while let Some(name) = members.next_key::<String>()? {
-            let value = members.next_value_seed(seed)?;
-            if object.insert(name, value).is_some() {
-                return Err(A::Error::custom("a member twice"));
-            }
-        }
-        Ok(Value::Object(object))
-    }
+    fn failed(&mut self, _: &Place<'_>) {}
 }
 
 #[cfg(test)]

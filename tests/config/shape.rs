@@ -70,7 +70,6 @@ fn all_errors_of_shape_are_reported_at_once() {
         problems(&twice),
         [
             "(document): the member `crypto` is given twice",
-            "limits[0].rate: null is not a value here; leave the member out to have its default",
             "provider: unknown field `provider` (is `providers` meant?), expected one of \
              `providers`, `token`, `rules`, `limits`, `tags`, `responses`, `telemetry`, `privacy`, \
              `crypto`, `token_cache`, `store`, `client_address`, `hold_head`, `failure_mode`, `ambiguous_paths`, `dry_run`",
@@ -85,6 +84,7 @@ fn all_errors_of_shape_are_reported_at_once() {
             "rules[0].match.hosts[0]: is 1, expected a text",
             "rules[0].match.hosts[2]: is an object, expected a text",
             "rules[0].cost: is -1, expected a whole number, or an object with header or json_rows",
+            "limits[0].rate: null is not a value here; leave the member out to have its default",
             "crypto: is \"host\", expected `auto` or `module`",
         ]
     );

@@ -188,8 +188,11 @@ pub(super) fn list<'v>(
 #[cold]
 pub(super) fn wrong(value: &Value, expected: &str, at: &At, report: &mut Report) {
     let found = match value {
-        // Noted by the first reading.
-        Value::Null => return,
+        // A section whose content is commented out must not silently become its default.
+        Value::Null => {
+            let message = "null is not a value here; leave the member out to have its default";
+            return report.problem(at, message);
+        }
         Value::Bool(true) => "true".to_owned(),
         Value::Bool(false) => "false".to_owned(),
         Value::Number(number) => number.to_string(),
