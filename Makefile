@@ -14,7 +14,7 @@ BUILT = $(or $(CARGO_TARGET_DIR),target)
 OLDEST_RUST = $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 IMAGE_VERSION ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 # The soak tests measure the load that our own code stands, so they need only one version of Envoy.
-SUITES ?= $(filter-out %soak,$(basename $(notdir $(wildcard tests/e2e_*.rs))))
+SUITES ?= $(filter-out %soak,$(basename $(notdir $(wildcard tests/e2e_*))))
 # Runs the command that follows with the path of an Envoy.
 WITH_ENVOY = binary=$$(scripts/install/envoy) && ENVOY_BIN=$$binary
 # $(call need,NAME): fails if cargo has no command of that name.
