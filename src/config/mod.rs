@@ -79,7 +79,7 @@ fn parse(text: &[u8], report: &mut Report) -> Option<RawConfig> {
 /// document asks of another, [`compile`] alone knows.
 #[cfg(any(feature = "cli", test))]
 pub fn json_schema() -> serde_json::Value {
-    schema::json::document()
+    schema::document::document()
 }
 
 #[cfg(test)]

@@ -1,45 +1,15 @@
-//! The JSON Schema (2020-12) of the configuration, from the declarations beside this file.
+//! Builds the JSON Schema (2020-12) of an object from its declaration.
 
 use serde_json::{Map, Value, json};
 
-use super::{RawConfig, Read};
-
-/// A member: its name, its description, the schema of its type, and what else is said of it.
+/// A member: its name, its description, the schema of its type, and further keywords.
 pub(super) type Member = (&'static str, &'static [&'static str], Value, Value);
 
-/// The names of the members in their order, which a JSON object does not keep: for readers of the
-/// definitions, and left out of the document.
+/// The names of the members in their order, which a JSON object does not keep. The generated reference
+/// uses it; the published schema does not contain it.
 pub(super) const ORDER: &str = "x-order";
 
-/// The schema of the whole document.
-pub(in crate::config) fn document() -> Value {
-    let mut definitions = definitions();
-    for definition in definitions.values_mut().filter_map(Value::as_object_mut) {
-        definition.remove(ORDER);
-    }
-    let mut root = json!({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "tollgate",
-    });
-    let config = definitions.remove(ROOT);
-    if let (Some(root), Some(Value::Object(config))) = (root.as_object_mut(), config) {
-        root.extend(config);
-        root.insert("$defs".into(), Value::Object(definitions));
-    }
-    root
-}
-
-/// The name of the definition of the whole document.
-pub(super) const ROOT: &str = "config";
-
-/// All definitions by name.
-pub(super) fn definitions() -> Map<String, Value> {
-    let mut definitions = Map::new();
-    RawConfig::schema(&mut definitions);
-    definitions
-}
-
-/// Defines an object and refers to it.
+/// Adds the definition of an object and refers to it.
 pub(super) fn object(
     name: &str,
     about: &[&str],
@@ -81,7 +51,7 @@ pub(super) fn object(
     self::definition(&key(name), Value::Object(definition), definitions)
 }
 
-/// Defines a type under a name and refers to it.
+/// Adds the definition of a type and refers to it.
 pub(super) fn definition(name: &str, schema: Value, definitions: &mut Map<String, Value>) -> Value {
     definitions.insert(name.to_owned(), schema);
     json!({ "$ref": format!("#/$defs/{name}") })

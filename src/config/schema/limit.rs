@@ -1,7 +1,9 @@
 //! `limits` as written.
 
-use super::record::record;
-use super::{Count, OneOrMore, RateText, RawCharge, RawGrant};
+use super::grant::RawGrant;
+use super::record::{record, words};
+use super::unions::OneOrMore;
+use super::units::{Count, RateText};
 
 record! {
     /// A limit: one token bucket for each value of its key.
@@ -62,4 +64,9 @@ record! {
         /// one that the caller abandons. Default: the cost of the rule.
         missing: Count { "minimum": 0, "maximum": 1_000_000_000 },
     ]
+}
+
+words! {
+    /// `limits[].charge`.
+    RawCharge { Request = "request", Response = "response" }
 }

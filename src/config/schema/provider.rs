@@ -1,7 +1,8 @@
 //! `providers` as written.
 
-use super::record::record;
-use super::{AnyOr, DurationText, RawBind, RawPreset, RawTokenUse, Secret};
+use super::record::{record, words};
+use super::unions::{AnyOr, Secret};
+use super::units::DurationText;
 
 record! {
     /// A token issuer and its keys.
@@ -84,4 +85,19 @@ record! {
         /// How long the last good keys stay in use while fetches fail; at least `refresh_interval`.
         max_stale: DurationText { "default": "24h", "bounds": "1s to 720h" },
     ]
+}
+
+words! {
+    /// `providers[].preset`.
+    RawPreset { Entra = "entra" }
+}
+
+words! {
+    /// `providers[].token_use`.
+    RawTokenUse { Any = "any", Access = "access" }
+}
+
+words! {
+    /// `providers[].bind`.
+    RawBind { None = "none", Mtls = "mtls" }
 }

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::record::record;
-use super::{Count, RawAmbiguousPaths, RawAuth, RawCost, RawTrailingSlash, Scalar, Size};
+use super::cost::RawCost;
+use super::grant::RawGrant;
+use super::record::{record, words};
+use super::settings::RawAmbiguousPaths;
+use super::units::{Count, Size};
 
 record! {
     /// What a rule requires of matching requests.
@@ -36,6 +39,11 @@ record! {
     ]
 }
 
+words! {
+    /// `rules[].auth`.
+    RawAuth { Required = "required", Optional = "optional", None = "none" }
+}
+
 record! {
     /// The requests that a rule applies to. Every given member must match.
     RawMatch [
@@ -59,56 +67,9 @@ record! {
     ]
 }
 
-record! {
-    /// Grants of a caller. All members must hold.
-    RawGrant { "minProperties": 1 } [
-        /// At least one of these roles.
-        roles_any: Vec<String> { "minItems": 1 },
-        /// All of these roles.
-        roles_all: Vec<String> { "minItems": 1 },
-        /// At least one of these scopes.
-        scopes_any: Vec<String> { "minItems": 1 },
-        /// All of these scopes.
-        scopes_all: Vec<String> { "minItems": 1 },
-        /// Member of at least one of these groups.
-        groups_any: Vec<String> { "minItems": 1 },
-        /// One of these clients (`azp`, `appid` or `client_id`).
-        clients: Vec<String> { "minItems": 1 },
-        /// Tests of single claims.
-        claims: Vec<RawClaimTest> { "minItems": 1 },
-    ]
-}
-
-record! {
-    /// A claim and exactly one test.
-    RawClaimTest { "minProperties": 2, "maxProperties": 2 } [
-        /// The claim: a name, or a JSON Pointer if it starts with `/`.
-        claim: String { "required": true, "minLength": 1 },
-        /// The claim equals one of these values, or is a list that contains one of them.
-        any_of: Vec<Scalar> { "minItems": 1 },
-        /// The claim equals this value.
-        equals: Scalar,
-        /// The claim is a list that contains this value.
-        contains: Scalar,
-        /// Whether the claim must be present or absent.
-        exists: bool,
-    ]
-}
-
-record! {
-    /// The source of the cost: exactly one of `header` and `json_rows`.
-    RawCostFrom { "minProperties": 2, "maxProperties": 2 } [
-        /// The name of a request header that holds a number.
-        header: String,
-        /// JSON Pointers into the body. The filter counts the rows at each pointer and uses the
-        /// largest count. An array counts its length, an object of arrays or objects its longest
-        /// member, V2 tensors the largest first dimension of their `shape`; any other value except
-        /// `null` is refused (`payload_malformed`). A body that is an array counts its length, a
-        /// `text/csv` body its records without the header, and a body without rows costs `max`.
-        json_rows: Vec<String> { "minItems": 1 },
-        /// The maximum cost of one request.
-        max: Count { "required": true, "minimum": 1, "maximum": 1_000_000_000 },
-    ]
+words! {
+    /// `rules[].match.trailing_slash`.
+    RawTrailingSlash { Strict = "strict", Ignore = "ignore" }
 }
 
 record! {

@@ -8,14 +8,15 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::json::{self, ORDER, ROOT};
+use super::document::{self, ROOT};
+use super::json::ORDER;
 
 /// The start of the generated part; the text above it is written by hand.
 const MARK: &str = "<!-- From here on generated from src/config/schema: see its tests.rs. -->\n";
 
 #[test]
 fn the_published_schema_is_current() {
-    let mut text = serde_json::to_string_pretty(&json::document()).unwrap();
+    let mut text = serde_json::to_string_pretty(&document::document()).unwrap();
     text.push('\n');
     current("docs/tollgate.schema.json", |_| text);
 }
@@ -44,7 +45,7 @@ fn current(name: &str, wanted: impl FnOnce(&str) -> String) {
 
 /// A section for each object, in the order of the document.
 fn reference() -> String {
-    let definitions = json::definitions();
+    let definitions = document::definitions();
     let mut page = String::new();
     let mut seen = HashSet::new();
     section(ROOT, "", &definitions, &mut seen, &mut page);

@@ -1,0 +1,64 @@
+//! The sections of one or two members, and the words of single settings, as written.
+
+use super::record::{record, words};
+use super::units::{Count, DurationText};
+
+record! {
+    /// How decisions are reported to logs and metrics.
+    RawTelemetry [
+        /// Which decisions are written to filter state `wasm.tollgate.*`.
+        filter_state: RawFilterState { "default": "all" },
+        /// Whether the filter emits metrics.
+        metrics: bool { "default": true },
+    ]
+}
+
+words! {
+    /// `telemetry.filter_state`.
+    RawFilterState { All = "all", Denied = "denied", Off = "off" }
+}
+
+record! {
+    /// The cache of verified tokens; each worker has its own.
+    RawTokenCache [
+        /// The maximum number of cached tokens; 0 disables the cache.
+        entries: Count { "default": 10_000, "maximum": 1_000_000 },
+        /// The maximum time that a token stays in the cache.
+        max_age: DurationText { "default": "5m", "bounds": "1s to 24h" },
+    ]
+}
+
+record! {
+    /// The table of buckets, shared by all workers.
+    RawStore [
+        /// The number of buckets for verified callers in the table.
+        max_identities: Count { "default": 131_072, "minimum": 8, "maximum": 16_777_216 },
+    ]
+}
+
+record! {
+    /// How client addresses are grouped into callers.
+    RawClientAddress [
+        /// The prefix length for IPv4 addresses. An IPv4-mapped IPv6 address (`::ffff:192.0.2.1`)
+        /// counts as IPv4.
+        ipv4_prefix: Count { "default": 32, "minimum": 1, "maximum": 32 },
+        /// The prefix length for IPv6 addresses. The default is /64 because a host can use any
+        /// address of its /64.
+        ipv6_prefix: Count { "default": 64, "minimum": 1, "maximum": 128 },
+    ]
+}
+
+words! {
+    /// `crypto`.
+    RawCrypto { Auto = "auto", Module = "module" }
+}
+
+words! {
+    /// `failure_mode`.
+    RawFailureMode { Deny = "deny", Allow = "allow" }
+}
+
+words! {
+    /// `ambiguous_paths`.
+    RawAmbiguousPaths { Reject = "reject", Allow = "allow" }
+}

@@ -1,0 +1,42 @@
+//! `token` as written.
+
+use super::record::record;
+use super::units::Size;
+
+record! {
+    /// Where the filter looks for tokens.
+    RawToken [
+        /// The locations of a token. A request with two different tokens is refused
+        /// (`token_multiple`). Default: the authorization header with the prefix `Bearer `.
+        from: Vec<RawFrom> { "minItems": 1 },
+        /// Whether the token is forwarded to the upstream. If false, it is removed from every
+        /// location where it was found.
+        forward: bool { "default": true },
+        /// The maximum length of a token; longer tokens are refused (`token_too_large`).
+        max_bytes: Size { "default": "16KiB", "bounds": "256 to 65536" },
+    ]
+}
+
+record! {
+    /// One location of a token: exactly one of `header`, `cookie`, `query`, `websocket_protocol`
+    /// and `websocket_protocol_after`.
+    RawFrom { "oneOf": [
+        { "required": ["header"] }, { "required": ["cookie"] }, { "required": ["query"] },
+        { "required": ["websocket_protocol"] }, { "required": ["websocket_protocol_after"] },
+    ], "dependentRequired": { "prefix": ["header"] } } [
+        /// The name of a request header.
+        header: String,
+        /// The text before the token in the header; compared without regard to case.
+        prefix: String { "default": "" },
+        /// The name of a cookie.
+        cookie: String,
+        /// The name of a query parameter.
+        query: String,
+        /// The prefix of a WebSocket subprotocol whose remainder is the token. With a prefix that
+        /// starts with `base64url.` the remainder is base64url-encoded.
+        websocket_protocol: String,
+        /// The WebSocket subprotocol, such as `bearer`, whose next list entry is the token.
+        /// `forward: false` removes both entries.
+        websocket_protocol_after: String,
+    ]
+}
