@@ -6,6 +6,7 @@ mod policy;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::hint::black_box;
+use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use policy::{NoVariables, PolicyKeys};
@@ -20,13 +21,16 @@ use tollgate::limit::{self, Counters, Mode, Request};
 use tollgate::policy::Policy;
 use tollgate::request::headers::Headers;
 use tollgate::store::{CREATE, Store, StoreError, Swap};
+use tollgate::time::Moment;
 use tollgate::verify::algorithm::Algorithm;
 use tollgate::verify::base64url::encode;
 use tollgate::verify::engine::{Budget, Engine, Signed};
 use tollgate::verify::keyset::{KeySet, SecretKeys};
 use tollgate::verify::{Claims, Verifier};
 
-const NOW: u64 = 1_800_000_000_000_000_000;
+/// Seconds since the Unix epoch.
+const NOW_SECONDS: u64 = 1_800_000_000;
+const NOW: Moment = Moment::from_secs(NOW_SECONDS);
 
 /// Every signature is good: what is left is the parsing and judging around it.
 struct Yes;
@@ -74,7 +78,7 @@ fn token(subject: &str) -> Vec<u8> {
     let header = json!({"alg": "EdDSA", "typ": "JWT", "kid": "k"});
     let claims = json!({
         "iss": "https://issuer.test", "aud": "api://scoring", "sub": subject,
-        "exp": NOW / 1_000_000_000 + 600, "iat": NOW / 1_000_000_000, "jti": "x".repeat(36),
+        "exp": NOW_SECONDS + 600, "iat": NOW_SECONDS, "jti": "x".repeat(36),
         "name": "Someone With A Name", "email": "someone@example.com", "scp": "score.invoke read",
         "roles": ["Model.Score", "Model.Read", "Batch"], "groups": ["a".repeat(36), "b".repeat(36)],
         "tid": "t".repeat(36), "oid": "o".repeat(36), "azp": "c".repeat(36), "ver": "2.0",
@@ -177,7 +181,7 @@ fn core(criterion: &mut Criterion) {
         };
         let now = Cell::new(NOW);
         let clock = || {
-            now.set(now.get() + 1000);
+            now.set(now.get() + Duration::from_micros(1));
             now.get()
         };
         bench.iter(|| {

@@ -18,7 +18,7 @@
 //! - [`gate`]: runs the stages above for one request and returns a verdict.
 //! - [`reply`]: the response that a refused caller sees.
 //! - [`config`]: the document that is loaded, its JSON Schema, and its compilation to a policy.
-//! - [`reason`], [`template`], [`uri`], [`store`]: words that all stages share.
+//! - [`reason`], [`template`], [`uri`], [`store`], [`time`]: words that all stages share.
 //! - `shell`: the callbacks and the only code that names `proxy_wasm`; `shell::host`: the host calls
 //!   and the only `unsafe`.
 //! - `src/bin/tollgate`: the companion on the command line, which asks the same core.
@@ -26,7 +26,7 @@
 //! # Invariants
 //!
 //! - Only `shell` names `proxy_wasm`. The core reads no clock, writes no log and has no global state.
-//!   Time is an argument: nanoseconds since the Unix epoch.
+//!   Time is an argument: a [`time::Moment`].
 //! - `Claims` exist only if a signature was verified, a `Principal` only if `Claims` did.
 //! - Every header that the filter writes is first removed from the request, on every path.
 //! - After `on_configure` returned true there is nothing left to parse.
@@ -46,6 +46,7 @@ pub mod reply;
 pub mod request;
 pub mod store;
 pub mod template;
+pub mod time;
 pub mod uri;
 pub mod verify;
 

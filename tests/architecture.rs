@@ -8,21 +8,25 @@ use std::path::{Path, PathBuf};
 
 /// Each stage and the stages that it may use. A stage stands below all that it uses, so that the
 /// table itself has neither a circle nor an upward arrow.
-const ALLOWED: [(&str, &[&str]); 14] = [
+const ALLOWED: [(&str, &[&str]); 15] = [
     ("reason", &[]),
     ("store", &[]),
+    ("time", &[]),
     ("template", &[]),
     ("uri", &[]),
     ("request", &["template"]),
-    ("verify", &["reason", "template", "uri"]),
+    ("verify", &["reason", "template", "time", "uri"]),
     ("body", &["reason", "request"]),
-    ("keys", &["request", "store", "uri", "verify"]),
-    ("caller", &["reason", "template", "verify"]),
-    ("limit", &["body", "caller", "request", "store", "template", "verify"]),
+    ("keys", &["request", "store", "time", "uri", "verify"]),
+    ("caller", &["reason", "template", "time", "verify"]),
+    ("limit", &["body", "caller", "request", "store", "template", "time", "verify"]),
     ("policy", &["body", "caller", "limit", "reason", "request", "template", "uri", "verify"]),
     (
         "gate",
-        &["body", "caller", "limit", "policy", "reason", "request", "store", "template", "verify"],
+        &[
+            "body", "caller", "limit", "policy", "reason", "request", "store", "template", "time",
+            "verify",
+        ],
     ),
     ("reply", &["gate", "policy", "reason", "request", "template", "uri"]),
     ("config", &["body", "caller", "limit", "policy", "request", "template", "uri", "verify"]),

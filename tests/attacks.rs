@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use support::attacks::{self, Attack, Expect, IDENTITY, World};
 use support::mint;
 use tollgate::policy::Policy;
+use tollgate::time::Moment;
 use tollgate::verify::engine::ModuleEngine;
 
 fn core(providers: Value) -> Policy {
@@ -17,7 +18,7 @@ fn core(providers: Value) -> Policy {
 }
 
 fn judge(core: &Policy, token: &[u8]) -> &'static str {
-    policy::reason(core, &ModuleEngine, token, mint::now() * 1_000_000_000)
+    policy::reason(core, &ModuleEngine, token, Moment::from_secs(mint::now()))
 }
 
 fn run(core: &Policy, corpus: &[Attack]) {

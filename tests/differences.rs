@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use support::mint::{self, Signer, b64};
 use support::root;
 use tollgate::policy::Policy;
+use tollgate::time::Moment;
 use tollgate::verify::engine::ModuleEngine;
 use tollgate::verify::keyset::{KeySet, KeySetError, SecretKeys};
 
@@ -48,7 +49,7 @@ fn policy() -> Policy {
 
 /// The reason for which a token is refused; `ok` if it is not.
 fn token(policy: &Policy, token: &str) -> String {
-    let now = mint::now() * 1_000_000_000;
+    let now = Moment::from_secs(mint::now());
     policy::reason(policy, &ModuleEngine, token.as_bytes(), now).to_owned()
 }
 

@@ -14,6 +14,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Value, json};
 use support::attacks::{self, Attack, World};
 use tollgate::policy::Policy;
+use tollgate::time::Moment;
 use tollgate::verify::engine::ModuleEngine;
 
 /// Families of tokens that we refuse and the other verifier takes, and why we are right.
@@ -51,7 +52,7 @@ fn policy(providers: Value) -> Policy {
 }
 
 fn we_take(policy: &Policy, token: &[u8]) -> bool {
-    policy::verify(policy, &ModuleEngine, token, mint::now() * 1_000_000_000).is_ok()
+    policy::verify(policy, &ModuleEngine, token, Moment::from_secs(mint::now())).is_ok()
 }
 
 /// What a careful user of the library writes: the provider by `iss`, the key by `kid`, the

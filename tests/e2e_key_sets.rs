@@ -14,6 +14,7 @@ use support::attacks::key_sets::{self, KeySetAttack, UNUSABLE};
 use support::prelude::*;
 use tollgate::config;
 use tollgate::policy::Policy;
+use tollgate::time::Moment;
 use tollgate::verify::engine::ModuleEngine;
 use tollgate::verify::keyset::{KeySet, SecretKeys};
 use tollgate::verify::{Keys, Verifier};
@@ -52,7 +53,8 @@ fn natively(attacks: &[KeySetAttack], policy: &Policy) -> Vec<String> {
         max_bytes: policy.token.max_bytes,
     };
     let reason =
-        |token: &str| match verifier.verify(token.as_bytes(), None, mint::now() * 1_000_000_000) {
+        |token: &str| match verifier.verify(token.as_bytes(), None, Moment::from_secs(mint::now()))
+        {
             Ok(_) => "ok",
             Err(failure) => failure.error.reason().as_str(),
         };

@@ -16,6 +16,7 @@ use tollgate::limit::quota::Quota;
 use tollgate::limit::table::{Region, Table};
 use tollgate::limit::{Answer, Counters, Mode, Request, take_all};
 use tollgate::store::{Store, StoreError, Swap};
+use tollgate::time::Moment;
 
 /// Notes the longest call.
 struct Timed<'a> {
@@ -57,7 +58,7 @@ fn any_number_of_identities_stays_inside_the_table_and_each_live_eviction_is_cou
     let memory = Memory::default();
     let table = Table::open(&memory, "p", 131_072, [7; 16]).unwrap();
     let store = Timed { inner: &memory, longest: Cell::default() };
-    let quota = Quota::new(1, 3_600_000_000_000, 10).unwrap();
+    let quota = Quota::new(1, Duration::from_secs(3_600), 10).unwrap();
     let (before, keys) = (resident(), memory.dump().len());
     let mut counters = Counters::default();
     let began = Instant::now();
@@ -72,7 +73,7 @@ fn any_number_of_identities_stays_inside_the_table_and_each_live_eviction_is_cou
             region: Region::Verified,
             dry_run: false,
         };
-        let now = 1_700_000_000_000_000_000 + number;
+        let now = Moment::from_nanos(1_700_000_000_000_000_000 + number);
         let answer = take_all(&table, &store, &|| now, &[request], &mut counters).unwrap();
         assert!(matches!(answer, Answer::Allowed(_)));
     }

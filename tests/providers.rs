@@ -28,6 +28,7 @@ use tollgate::config;
 use tollgate::gate::{Gate, Request};
 use tollgate::policy::Policy;
 use tollgate::request::headers::Headers;
+use tollgate::time::Moment;
 
 /// What is right for each form. All are signed well, and differ from the form `default` in one thing.
 const FORMS: &[(&str, &str)] = &[
@@ -149,7 +150,7 @@ fn judge(policy: Option<&Policy>, token: &str, now: u64) -> (&'static str, Optio
         (":authority", "h"),
         ("authorization", &authorization),
     ]);
-    let now = now * 1_000_000_000;
+    let now = Moment::from_secs(now);
     let gate = Gate {
         policy,
         keys: &PolicyKeys(policy),

@@ -28,6 +28,7 @@ use tollgate::gate::verdict::Verdict;
 use tollgate::gate::{Gate, Request};
 use tollgate::policy::Policy;
 use tollgate::request::headers::Headers;
+use tollgate::time::Moment;
 use tollgate::verify::engine::ModuleEngine;
 
 const LISTENER: u16 = 10_000;
@@ -67,7 +68,7 @@ impl Scene {
         let bearer = token.map(|token| format!("Bearer {token}"));
         let mut headers = vec![(":method", "GET"), (":authority", authority), (":path", path)];
         headers.extend(bearer.as_deref().map(|bearer| ("authorization", bearer)));
-        let now = mint::now() * 1_000_000_000;
+        let now = Moment::from_secs(mint::now());
         let gate = Gate {
             policy: &self.policy,
             keys: &PolicyKeys(&self.policy),

@@ -14,6 +14,7 @@ use support::scenario::claims_with;
 use tollgate::caller::cache::Known;
 use tollgate::caller::principal::{Caller, Principal};
 use tollgate::policy::Policy;
+use tollgate::time::Moment;
 use tollgate::verify::algorithm::Algorithm;
 use tollgate::verify::engine::{Budget, Engine, ModuleEngine, Signed};
 use tollgate::verify::keyset::KeySet;
@@ -81,7 +82,7 @@ impl World {
             engine: &AsProxy,
             max_bytes: self.policy.token.max_bytes,
         };
-        let now = mint::now() * 1_000_000_000;
+        let now = Moment::from_secs(mint::now());
         verifier.verify_as(token.as_bytes(), admitted, now, Principal::of)
     }
 
@@ -201,7 +202,7 @@ fn what_is_remembered_of_a_token_ends_with_the_keys_of_every_provider_that_was_a
     let mut world =
         World::new(&[provider("c1", &[&one], json!({})), provider("c2", &[&two], json!({}))]);
     let token = two.sign(&mint::claims("s"));
-    let now = mint::now() * 1_000_000_000;
+    let now = Moment::from_secs(mint::now());
     let cache = world.policy.empty_cache(42);
     let accepted = world.judge(&token, None).unwrap();
     let caller = Rc::new(Caller::new(accepted.value, Vec::new()));
@@ -232,7 +233,7 @@ fn a_token_that_another_provider_may_take_later_is_not_remembered() {
     assert_eq!(world.name(accepted.value.claims().provider()), "b");
     let caller = Rc::new(Caller::new(accepted.value, Vec::new()));
     let cache = world.policy.empty_cache(42);
-    let now = mint::now() * 1_000_000_000;
+    let now = Moment::from_secs(mint::now());
     let providers = &world.policy.providers;
     let Known::Nothing(place) = cache.look(token.as_bytes(), 0, providers, &world, now) else {
         panic!("known already")

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use jwt_simple::prelude as jwt;
 use jwt_simple::prelude::*;
 use serde_json::{Value, json};
+use tollgate::time::Moment;
 use tollgate::verify::algorithm::{Algorithm, AlgorithmSet};
 use tollgate::verify::base64url::{decode, encode};
 use tollgate::verify::engine::ModuleEngine;
@@ -79,7 +80,7 @@ fn judge(
     now: u64,
 ) -> Result<Claims, VerifyError> {
     let verifier = Verifier { providers, keys, engine: &ModuleEngine, max_bytes: 16 * 1024 };
-    verifier.verify(token, None, now * 1_000_000_000).map_err(|failure| failure.error)
+    verifier.verify(token, None, Moment::from_secs(now)).map_err(|failure| failure.error)
 }
 
 mod rfc {

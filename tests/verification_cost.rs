@@ -14,6 +14,7 @@ use support::attacks::many_keys::many_keys;
 use support::mint::{self, Signer};
 use tollgate::config;
 use tollgate::policy::Policy;
+use tollgate::time::Moment;
 use tollgate::verify::algorithm::{Algorithm, Family};
 use tollgate::verify::engine::{Budget, Engine, ModuleEngine, Signed};
 use tollgate::verify::host::OFFERED;
@@ -80,7 +81,7 @@ fn policy_of(providers: &[Value]) -> Policy {
 }
 
 fn verify(policy: &Policy, engine: &dyn Engine, token: &str) -> Result<Claims, Failure> {
-    policy::verify(policy, engine, token.as_bytes(), mint::now() * 1_000_000_000)
+    policy::verify(policy, engine, token.as_bytes(), Moment::from_secs(mint::now()))
 }
 
 #[test]

@@ -8,6 +8,7 @@ pub mod verdict;
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::body::Refusal;
 use crate::caller::cache::TokenCache;
@@ -26,13 +27,14 @@ use crate::request::matcher::RequestLine;
 use crate::request::method::echoes;
 use crate::request::path;
 use crate::store::Store;
+use crate::time::Moment;
 use crate::verify::Keys;
 use crate::verify::engine::Engine;
 use quotas::charges;
 use scope::RequestScope;
 
-/// When a caller may come back after keys or store were not there: 1 s, in nanoseconds.
-pub const OWN_RETRY_AFTER: u64 = 1_000_000_000;
+/// When a caller may come back after keys or store were not there: 1 s.
+pub const OWN_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What decisions are made with: the policy and the few things the host lends.
 pub struct Gate<'a> {
@@ -61,14 +63,13 @@ pub struct Request<'a> {
     pub bodyless: bool,
     /// The downstream address without its port; asked only where something needs it.
     pub client_address: &'a dyn Fn() -> Option<String>,
-    /// When it arrived, nanoseconds since the Unix epoch.
-    pub now: u64,
+    /// When it arrived.
+    pub now: Moment,
     /// The SHA-256 of the client's certificate in hexadecimal, where it proved to hold one in a
     /// mutual TLS handshake.
     pub peer_certificate: &'a dyn Fn() -> Option<Vec<u8>>,
-    /// The host's clock, nanoseconds since the Unix epoch: buckets are judged by a moment after
-    /// they were read.
-    pub clock: &'a dyn Fn() -> u64,
+    /// The host's clock: buckets are judged by a moment after they were read.
+    pub clock: &'a dyn Fn() -> Moment,
 }
 
 impl Gate<'_> {
@@ -148,7 +149,7 @@ impl Gate<'_> {
         &self,
         judgement: &mut Judgement,
         body: Result<u64, Refusal>,
-        clock: &dyn Fn() -> u64,
+        clock: &dyn Fn() -> Moment,
     ) {
         let Some(NeedsBody { mut plan }) = judgement.needs_body.take() else { return };
         let outcome = match (body, judgement.rule.clone()) {

@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use std::time::Duration;
+
 use super::{Gate, OWN_RETRY_AFTER, Request, RequestScope};
 use crate::caller::principal::{Caller, Principal};
 use crate::gate::verdict::{Denial, Judgement, LimitReport};
@@ -13,10 +15,11 @@ use crate::policy::FailureMode;
 use crate::reason::Reason;
 use crate::store::StoreError;
 use crate::template::Template;
+use crate::time::Moment;
 
-/// When a caller may come back that has too many requests in flight: 1 s, in nanoseconds. Nobody
-/// knows when one of them ends.
-const CONCURRENCY_RETRY_AFTER: u64 = 1_000_000_000;
+/// When a caller may come back that has too many requests in flight: 1 s. The moment at which one
+/// of them ends is unknown.
+const CONCURRENCY_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl Gate<'_> {
     /// What a request that was judged takes from the limits of its rule, for those who explain it;
@@ -50,7 +53,7 @@ impl Gate<'_> {
     }
 
     /// Gives back the place of a request that is refused after all.
-    pub(super) fn vacate(&self, clock: &dyn Fn() -> u64, found: &mut Judgement) {
+    pub(super) fn vacate(&self, clock: &dyn Fn() -> Moment, found: &mut Judgement) {
         if let (Some(lease), Some(concurrency)) = (found.lease.take(), self.concurrency) {
             concurrency.borrow_mut().release(self.store, clock, lease, &mut found.store);
         }
@@ -60,7 +63,7 @@ impl Gate<'_> {
     pub(super) fn take(
         &self,
         plan: &[Planned],
-        clock: &dyn Fn() -> u64,
+        clock: &dyn Fn() -> Moment,
         found: &mut Judgement,
     ) -> Result<(), Denial> {
         self.take_as(plan, |mode| mode, clock, found)
@@ -71,7 +74,7 @@ impl Gate<'_> {
     pub(super) fn take_rest(
         &self,
         plan: &[Planned],
-        clock: &dyn Fn() -> u64,
+        clock: &dyn Fn() -> Moment,
         found: &mut Judgement,
     ) -> Result<(), Denial> {
         let before = std::mem::take(&mut found.limits);
@@ -90,7 +93,7 @@ impl Gate<'_> {
         &self,
         plan: &[Planned],
         mode: impl Fn(Mode) -> Mode,
-        clock: &dyn Fn() -> u64,
+        clock: &dyn Fn() -> Moment,
         found: &mut Judgement,
     ) -> Result<(), Denial> {
         if plan.is_empty() {
@@ -108,8 +111,8 @@ impl Gate<'_> {
         found.limits = plan.iter().zip(standings).map(report).collect();
         match answer {
             Ok(Answer::Allowed(_)) => Ok(()),
-            Ok(Answer::Denied { retry_after_ns, .. }) => {
-                Err(Denial::for_now(Reason::RateLimited, retry_after_ns))
+            Ok(Answer::Denied { retry_after, .. }) => {
+                Err(Denial::for_now(Reason::RateLimited, retry_after))
             }
             Ok(Answer::Never { .. }) => Err(Reason::CostExceedsBurst.into()),
             Err(_) => self.store_failed(),
@@ -120,7 +123,7 @@ impl Gate<'_> {
         &self,
         plan: &'p [Planned],
         mode: impl Fn(Mode) -> Mode,
-        clock: &dyn Fn() -> u64,
+        clock: &dyn Fn() -> Moment,
         counters: &mut Counters,
     ) -> Result<Answer, TakeError> {
         let request = |planned: &'p Planned| {
@@ -148,7 +151,7 @@ fn report((planned, standing): (&Planned, &Standing)) -> LimitReport {
         limit: Rc::clone(&planned.limit),
         quota: planned.quota,
         remaining: standing.remaining,
-        reset: standing.reset_ns,
+        reset: standing.reset,
         ruling: standing.ruling,
     }
 }

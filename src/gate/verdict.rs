@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::body::Refusal;
 use crate::caller::cache::Look;
@@ -71,15 +72,15 @@ impl Verdict {
 pub struct Denial {
     /// The word of the contract.
     pub reason: Reason,
-    /// When the same request would pass, nanoseconds from now; only where waiting helps.
-    pub retry_after: Option<u64>,
+    /// The time until the same request would pass; only where waiting helps.
+    pub retry_after: Option<Duration>,
     /// The scopes that were asked for, where a grant lacks (RFC 6750 §3).
     pub scope: Option<Arc<str>>,
 }
 
 impl Denial {
     /// A denial that waiting cures.
-    pub fn for_now(reason: Reason, retry_after: u64) -> Self {
+    pub fn for_now(reason: Reason, retry_after: Duration) -> Self {
         Self { reason, retry_after: Some(retry_after), scope: None }
     }
 }
@@ -105,8 +106,8 @@ pub struct LimitReport {
     pub quota: Quota,
     /// How many more requests of cost 1 would pass now.
     pub remaining: u64,
-    /// When the bucket is full again, nanoseconds from now.
-    pub reset: u64,
+    /// The time until the bucket is full again.
+    pub reset: Duration,
     /// What it said. The caller does not learn of a limit that is a dry run.
     pub ruling: Ruling,
 }

@@ -2,6 +2,8 @@
 
 mod error;
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 pub use self::error::{FetchError, MAX_BODY};
@@ -122,13 +124,13 @@ pub fn jwks_uri(body: &[u8], provider: &Provider) -> Result<HttpUri, FetchError>
     uri.and_then(HttpUri::parse).ok_or(FetchError::KeysAddress)
 }
 
-/// The seconds of `Cache-Control: max-age` (RFC 9111 §5.2.2.1).
-pub fn max_age(headers: &Headers) -> Option<u64> {
+/// `Cache-Control: max-age` (RFC 9111 §5.2.2.1).
+pub fn max_age(headers: &Headers) -> Option<Duration> {
     headers.all("cache-control").find_map(|value| {
         std::str::from_utf8(value).ok()?.split(',').find_map(|directive| {
             let (name, seconds) = directive.trim().split_once('=')?;
             let seconds = seconds.trim_matches('"').parse().ok()?;
-            name.eq_ignore_ascii_case("max-age").then_some(seconds)
+            name.eq_ignore_ascii_case("max-age").then_some(Duration::from_secs(seconds))
         })
     })
 }

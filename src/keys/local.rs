@@ -1,9 +1,12 @@
 //! The parsed keys of one worker. The errors of all functions are those of the store.
 
+use std::time::Duration;
+
 use super::answer;
 use super::record::{Cause, Record};
 use super::shared::SharedKeys;
 use crate::store::{Store, StoreError};
+use crate::time::Moment;
 use crate::verify::keyset::{Key, KeySet};
 use crate::verify::provider::Remote;
 
@@ -16,7 +19,7 @@ pub struct LocalKeys {
     version: u64,
     set: Option<KeySet>,
     /// The time of the last request that needs a fetch for its unknown `kid`.
-    unknown_kid_since: Option<u64>,
+    unknown_kid_since: Option<Moment>,
 }
 
 /// The keys that a request lacks.
@@ -32,9 +35,9 @@ pub enum Lack {
 #[derive(Clone, Copy, Debug)]
 pub struct Wait {
     /// The arrival of the request.
-    pub since: u64,
+    pub since: Moment,
     /// The time at which the request is decided with the keys at hand.
-    pub until: u64,
+    pub until: Moment,
 }
 
 /// The next step of a request that lacks a key.
@@ -71,7 +74,7 @@ impl LocalKeys {
     }
 
     /// The current keys; `None` before the first set, and if the last set is too old.
-    pub fn current(&self, now: u64) -> Option<&KeySet> {
+    pub fn current(&self, now: Moment) -> Option<&KeySet> {
         self.set.as_ref().filter(|_| self.record.usable(self.shared.timing(), now))
     }
 
@@ -99,7 +102,7 @@ impl LocalKeys {
     }
 
     /// The reason to start a fetch now; `None` if there is none.
-    pub fn wants_fetch(&self, now: u64) -> Option<Cause> {
+    pub fn wants_fetch(&self, now: Moment) -> Option<Cause> {
         if self.record.leased(now) {
             None
         } else if self.record.due(self.shared.timing(), now) {
@@ -112,7 +115,12 @@ impl LocalKeys {
     }
 
     /// Tries to acquire the lease to fetch; see [`SharedKeys::lease`].
-    pub fn lease(&mut self, store: &dyn Store, cause: Cause, now: u64) -> Result<bool, StoreError> {
+    pub fn lease(
+        &mut self,
+        store: &dyn Store,
+        cause: Cause,
+        now: Moment,
+    ) -> Result<bool, StoreError> {
         self.unknown_kid_since = None;
         let leased = self.shared.lease(store, cause, now)?;
         Ok(self.note(leased))
@@ -125,8 +133,8 @@ impl LocalKeys {
         store: &dyn Store,
         set: &[u8],
         keys: KeySet,
-        refresh: u64,
-        now: u64,
+        refresh: Duration,
+        now: Moment,
     ) -> Result<bool, StoreError> {
         let new_keys = self.lacks_some_of(&keys);
         let Some(record) = self.shared.succeed(store, set, new_keys, refresh, now)? else {
@@ -149,7 +157,12 @@ impl LocalKeys {
     }
 
     /// Records that this worker's fetch failed; see [`SharedKeys::fail`].
-    pub fn fail(&mut self, store: &dyn Store, jitter: f64, now: u64) -> Result<bool, StoreError> {
+    pub fn fail(
+        &mut self,
+        store: &dyn Store,
+        jitter: f64,
+        now: Moment,
+    ) -> Result<bool, StoreError> {
         let failed = self.shared.fail(store, jitter, now)?;
         Ok(self.note(failed))
     }
@@ -166,7 +179,7 @@ impl LocalKeys {
         &mut self,
         store: &dyn Store,
         lack: Lack,
-        now: u64,
+        now: Moment,
         wait: Wait,
     ) -> Result<Missing, StoreError> {
         if self.refresh(store)? {

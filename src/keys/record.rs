@@ -1,24 +1,29 @@
 //! The numbers that all workers share about one remote key set.
 
-use super::timing::{SECOND, Timing, jittered};
+use std::time::Duration;
+
+use super::timing::{Timing, jittered};
+use crate::time::Moment;
+
+const SECOND: Duration = Duration::from_secs(1);
 
 /// The time that a lease lasts beyond two timeouts, one for the discovery document and one for the
 /// key set, so that a slow answer is not fetched twice.
-const LEASE_GRACE: u64 = SECOND;
+const LEASE_GRACE: Duration = SECOND;
 
 /// The maximum pause between attempts while the last good keys are in use.
-const MAX_BACKOFF: u64 = 60 * SECOND;
+const MAX_BACKOFF: Duration = Duration::from_secs(60);
 
 /// The maximum pause while there are no keys. With it, a provider that recovers is used within 5 s,
 /// including tick and fetch.
-const MAX_BACKOFF_WITHOUT_KEYS: u64 = 3 * SECOND;
+const MAX_BACKOFF_WITHOUT_KEYS: Duration = Duration::from_secs(3);
 
 /// A time stamp that is more than this ahead means that the clock was set back, because all workers
 /// read the same clock.
-const STEP: u64 = 5 * SECOND;
+const STEP: Duration = Duration::from_secs(5);
 
 /// The number of fetches that unknown `kid`s may cause at once; then one per interval.
-pub const BURST: u64 = 3;
+pub const BURST: u32 = 3;
 
 /// The layout of the record and of the stored set. It is part of their names, so that an older and a
 /// newer module in one process never read each other's data. Increase it with every change of either.
@@ -27,7 +32,7 @@ pub const LAYOUT: u8 = 2;
 /// The minimum age of a set before new keys count as a rotation, which does not use up the allowance
 /// for unknown `kid`s. Without it, an issuer whose servers return different keys would be fetched
 /// without end.
-const SETTLED: u64 = SECOND;
+const SETTLED: Duration = SECOND;
 
 /// The reason for a fetch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,11 +42,11 @@ pub enum Cause {
     /// A token names a key that is not in the set.
     UnknownKid {
         /// The time of that request; a fetch that begins later answers it.
-        since: u64,
+        since: Moment,
     },
 }
 
-/// All times are nanoseconds since the Unix epoch; 0 means never.
+/// A time of [`Moment::EPOCH`] means never.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Record {
     /// Grows with each new set; 0 if there is none.
@@ -49,20 +54,20 @@ pub struct Record {
     /// The number of finished fetches, good or bad.
     pub attempts: u64,
     /// The time of the last good fetch.
-    pub good_at: u64,
+    pub good_at: Moment,
     /// The time of the next fetch.
-    pub next_at: u64,
+    pub next_at: Moment,
     /// The end of the lease of the worker that fetches.
-    pub lease_until: u64,
+    pub lease_until: Moment,
     /// The time at which the allowance for unknown `kid`s is complete again: one interval for each
     /// fetch that it paid for.
-    pub unknown_until: u64,
+    pub unknown_until: Moment,
     /// The time at which the last fetch began or ended.
-    pub tried_at: u64,
+    pub tried_at: Moment,
     /// The number of due fetches that failed since the last good one.
     pub failures: u64,
     /// The time at which the last fetch began.
-    pub began_at: u64,
+    pub began_at: Moment,
     /// 1 during a fetch that an unknown `kid` caused.
     pub unknown_leased: u64,
 }
@@ -73,13 +78,13 @@ impl Record {
         [
             self.version,
             self.attempts,
-            self.good_at,
-            self.next_at,
-            self.lease_until,
-            self.unknown_until,
-            self.tried_at,
+            self.good_at.as_nanos(),
+            self.next_at.as_nanos(),
+            self.lease_until.as_nanos(),
+            self.unknown_until.as_nanos(),
+            self.tried_at.as_nanos(),
             self.failures,
-            self.began_at,
+            self.began_at.as_nanos(),
             self.unknown_leased,
         ]
         .iter()
@@ -93,76 +98,77 @@ impl Record {
             let word = bytes.chunks_exact(8).nth(index).and_then(|word| word.try_into().ok());
             word.map_or(0, u64::from_le_bytes)
         };
+        let moment = |index| Moment::from_nanos(word(index));
         Self {
             version: word(0),
             attempts: word(1),
-            good_at: word(2),
-            next_at: word(3),
-            lease_until: word(4),
-            unknown_until: word(5),
-            tried_at: word(6),
+            good_at: moment(2),
+            next_at: moment(3),
+            lease_until: moment(4),
+            unknown_until: moment(5),
+            tried_at: moment(6),
             failures: word(7),
-            began_at: word(8),
+            began_at: moment(8),
             unknown_leased: word(9),
         }
     }
 
     /// Whether a fetch is due.
-    pub fn due(&self, timing: &Timing, now: u64) -> bool {
+    pub fn due(&self, timing: &Timing, now: Moment) -> bool {
         now >= self.next_try(timing, now)
     }
 
     /// The time of the next fetch. A long pause ends early if the keys become too old meanwhile, and at
     /// once if the clock was set back, which would lengthen the pause.
-    pub fn next_try(&self, timing: &Timing, now: u64) -> u64 {
+    pub fn next_try(&self, timing: &Timing, now: Moment) -> Moment {
         if self.stepped_back(now) {
             now
         } else if self.usable(timing, now) {
             self.next_at
         } else {
-            self.next_at.min(self.tried_at.saturating_add(MAX_BACKOFF_WITHOUT_KEYS))
+            self.next_at.min(self.tried_at + MAX_BACKOFF_WITHOUT_KEYS)
         }
     }
 
     /// Whether a worker is fetching.
-    pub fn leased(&self, now: u64) -> bool {
+    pub fn leased(&self, now: Moment) -> bool {
         now < self.lease_until && !self.stepped_back(now)
     }
 
-    fn stepped_back(&self, now: u64) -> bool {
-        self.tried_at > now.saturating_add(STEP)
+    fn stepped_back(&self, now: Moment) -> bool {
+        self.tried_at > now + STEP
     }
 
     /// Whether a request of the time `since` may cause a fetch for its unknown `kid`: no fetch has begun
     /// since, and the allowance of all requests is not used up.
-    pub fn admits_unknown_kid(&self, timing: &Timing, since: u64, now: u64) -> bool {
+    pub fn admits_unknown_kid(&self, timing: &Timing, since: Moment, now: Moment) -> bool {
         let spent = self.unknown_spent(timing, now);
         self.began_at <= since && spent <= timing.unknown_kid.saturating_mul(BURST - 1)
     }
 
     /// The time until the allowance for unknown `kid`s is complete again. A larger value than a whole
     /// allowance means that the clock was set back or the interval was longer, and counts as 0.
-    fn unknown_spent(&self, timing: &Timing, now: u64) -> u64 {
-        let spent = self.unknown_until.saturating_sub(now);
-        if spent > timing.unknown_kid.saturating_mul(BURST) { 0 } else { spent }
+    fn unknown_spent(&self, timing: &Timing, now: Moment) -> Duration {
+        let spent = self.unknown_until.since(now);
+        if spent > timing.unknown_kid.saturating_mul(BURST) { Duration::ZERO } else { spent }
     }
 
     /// Whether the stored set may still be used.
-    pub fn usable(&self, timing: &Timing, now: u64) -> bool {
-        self.version > 0 && now.saturating_sub(self.good_at) <= timing.max_stale
+    pub fn usable(&self, timing: &Timing, now: Moment) -> bool {
+        self.version > 0 && now.since(self.good_at) <= timing.max_stale
     }
 
     /// The record during a fetch.
     #[must_use]
-    pub fn fetching(&self, timing: &Timing, cause: Cause, now: u64) -> Self {
+    pub fn fetching(&self, timing: &Timing, cause: Cause, now: Moment) -> Self {
         let longest = timing.timeout.saturating_mul(2).saturating_add(LEASE_GRACE);
-        let lease_until = now.saturating_add(longest);
+        let lease_until = now + longest;
         let began = Self { lease_until, tried_at: now, began_at: now, ..*self };
         match cause {
             Cause::Due => Self { next_at: self.next_at.min(now), unknown_leased: 0, ..began },
             Cause::UnknownKid { .. } => {
                 let spent = self.unknown_spent(timing, now).saturating_add(timing.unknown_kid);
-                Self { unknown_until: now.saturating_add(spent), unknown_leased: 1, ..began }
+                Self { unknown_until: now + spent, unknown_leased: 1, ..began }
             }
         }
     }
@@ -175,20 +181,20 @@ impl Record {
         timing: &Timing,
         version: u64,
         new_keys: bool,
-        now: u64,
-        refresh: u64,
+        now: Moment,
+        refresh: Duration,
     ) -> Self {
         // A version is the time at which the set was stored.
-        let settled = now.saturating_sub(self.version) >= SETTLED;
+        let settled = now.since(Moment::from_nanos(self.version)) >= SETTLED;
         let free = self.unknown_leased == 1 && new_keys && settled;
-        let refund = if free { timing.unknown_kid } else { 0 };
+        let refund = if free { timing.unknown_kid } else { Duration::ZERO };
         Self {
             version,
             attempts: self.attempts.saturating_add(1),
             good_at: now,
-            next_at: now.saturating_add(refresh),
-            lease_until: 0,
-            unknown_until: self.unknown_until.saturating_sub(refund),
+            next_at: now + refresh,
+            lease_until: Moment::EPOCH,
+            unknown_until: self.unknown_until - refund,
             tried_at: now,
             failures: 0,
             began_at: self.began_at,
@@ -199,16 +205,16 @@ impl Record {
     /// The record after a failed fetch. The next attempts follow after 1 s, 2 s, 4 s and so on. If an
     /// unknown `kid` caused the fetch, the next refresh keeps its time.
     #[must_use]
-    pub fn failed(&self, timing: &Timing, jitter: f64, now: u64) -> Self {
+    pub fn failed(&self, timing: &Timing, jitter: f64, now: Moment) -> Self {
         let most = if self.usable(timing, now) { MAX_BACKOFF } else { MAX_BACKOFF_WITHOUT_KEYS };
         let doublings = u32::try_from(self.failures.min(16)).unwrap_or(16);
         let pause = SECOND.saturating_mul(1 << doublings).min(most);
-        let retry = now.saturating_add(jittered(pause, -jitter.abs()));
+        let retry = now + jittered(pause, -jitter.abs());
         let due = self.due(timing, now);
         Self {
             attempts: self.attempts.saturating_add(1),
             next_at: if due { retry } else { self.next_at },
-            lease_until: 0,
+            lease_until: Moment::EPOCH,
             tried_at: now,
             failures: self.failures.saturating_add(u64::from(due)),
             unknown_leased: 0,

@@ -1,9 +1,12 @@
 //! The state of a remote key set that all workers share: a record and the set itself. The errors of
 //! all functions are those of the store.
 
+use std::time::Duration;
+
 use super::record::{Cause, LAYOUT, Record};
 use super::timing::Timing;
 use crate::store::{self, CREATE, Store, StoreError, Swap};
+use crate::time::Moment;
 use crate::verify::provider::{Remote, RemoteSource};
 
 /// How often an update is retried after a lost race; then it waits for the next tick.
@@ -80,7 +83,7 @@ impl SharedKeys {
         &self,
         store: &dyn Store,
         cause: Cause,
-        now: u64,
+        now: Moment,
     ) -> Result<Option<Record>, StoreError> {
         self.update(store, |record| {
             let wanted = match cause {
@@ -94,7 +97,7 @@ impl SharedKeys {
     /// Returns the lease of a fetch that will never end, so that the other workers need not wait for it
     /// to expire.
     pub fn release(&self, store: &dyn Store) -> Result<Option<Record>, StoreError> {
-        self.update(store, |record| Some(Record { lease_until: 0, ..*record }))
+        self.update(store, |record| Some(Record { lease_until: Moment::EPOCH, ..*record }))
     }
 
     /// Stores a usable set. An unchanged set keeps its version, so that no worker parses it again.
@@ -105,8 +108,8 @@ impl SharedKeys {
         store: &dyn Store,
         set: &[u8],
         new_keys: bool,
-        refresh: u64,
-        now: u64,
+        refresh: Duration,
+        now: Moment,
     ) -> Result<Option<Record>, StoreError> {
         for _ in 0..TRIES {
             let (record, cas) = self.load(store)?;
@@ -126,7 +129,7 @@ impl SharedKeys {
         store: &dyn Store,
         record: &Record,
         set: &[u8],
-        now: u64,
+        now: Moment,
     ) -> Result<Option<u64>, StoreError> {
         let stored = store::load(store, &self.set_key)?;
         let cas = stored.as_ref().map_or(CREATE, |(_, cas)| *cas);
@@ -137,7 +140,7 @@ impl SharedKeys {
         };
         // A version is a time, so that no version is used twice: not by two workers that fetch at the
         // same time, and not after a loss of the shared data.
-        let version = version.saturating_add(1).max(now);
+        let version = version.saturating_add(1).max(now.as_nanos());
         let value = [&version.to_le_bytes(), set].concat();
         let swap = store.swap(&self.set_key, &value, cas)?;
         Ok((swap == Swap::Done).then_some(version))
@@ -148,7 +151,7 @@ impl SharedKeys {
         &self,
         store: &dyn Store,
         jitter: f64,
-        now: u64,
+        now: Moment,
     ) -> Result<Option<Record>, StoreError> {
         self.update(store, |record| Some(record.failed(&self.timing, jitter, now)))
     }

@@ -16,13 +16,15 @@ use super::shared::SharedKeys;
 use super::timing::Timing;
 use super::*;
 use crate::store::{Store, StoreError, Swap};
+use crate::time::Moment;
 use crate::uri::HttpUri;
 use crate::verify::provider::{Remote, RemoteSource};
 
-const SECOND: u64 = 1_000_000_000;
-const MINUTE: u64 = 60 * SECOND;
-const HOUR: u64 = 60 * MINUTE;
-const NOW: u64 = 1_800_000_000 * SECOND;
+const NANO: Duration = Duration::from_nanos(1);
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
+const NOW: Moment = Moment::from_secs(1_800_000_000);
 
 /// Shared data; `lose` makes that many writes lose their race.
 #[derive(Default)]
@@ -80,7 +82,7 @@ fn set(kid: &str) -> Vec<u8> {
     json!({"keys": [key]}).to_string().into_bytes()
 }
 
-fn kids(worker: &LocalKeys, now: u64) -> Vec<String> {
+fn kids(worker: &LocalKeys, now: Moment) -> Vec<String> {
     let kids = |set: &crate::verify::keyset::KeySet| {
         set.iter().map(|key| key.kid().unwrap_or_default().to_owned()).collect()
     };
@@ -88,22 +90,22 @@ fn kids(worker: &LocalKeys, now: u64) -> Vec<String> {
 }
 
 /// This worker fetches a set that has `kid`; true where the store took it.
-fn fetched(worker: &mut LocalKeys, store: &Memory, kid: &str, now: u64) -> bool {
+fn fetched(worker: &mut LocalKeys, store: &Memory, kid: &str, now: Moment) -> bool {
     fetched_set(worker, store, &set(kid), now)
 }
 
-fn fetched_set(worker: &mut LocalKeys, store: &Memory, set: &[u8], now: u64) -> bool {
+fn fetched_set(worker: &mut LocalKeys, store: &Memory, set: &[u8], now: Moment) -> bool {
     let (keys, _) = answer::key_set(set).unwrap();
     worker.succeed(store, set, keys, HOUR, now).unwrap()
 }
 
 /// The wait of a request that came at `since`.
-fn until(since: u64, until: u64) -> Wait {
+fn until(since: Moment, until: Moment) -> Wait {
     Wait { since, until }
 }
 
 /// A worker that has fetched `kid`, an hour's refresh ahead of it.
-fn good(store: &Memory, kid: &str, now: u64) -> LocalKeys {
+fn good(store: &Memory, kid: &str, now: Moment) -> LocalKeys {
     let mut worker = worker();
     worker.lease(store, Cause::Due, now).unwrap();
     assert!(fetched(&mut worker, store, kid, now));
@@ -141,8 +143,8 @@ fn a_lease_excludes_the_others_until_it_expires_or_is_released() {
     let [mut first, mut second] = [worker(), worker()];
     assert!(first.lease(&store, Cause::Due, NOW).unwrap());
     let end = NOW + 11 * SECOND;
-    for (now, got) in [(NOW, false), (end - 1, false), (end, true)] {
-        assert_eq!(second.lease(&store, Cause::Due, now).unwrap(), got, "{}", now - NOW);
+    for (now, got) in [(NOW, false), (end - NANO, false), (end, true)] {
+        assert_eq!(second.lease(&store, Cause::Due, now).unwrap(), got, "{:?}", now.since(NOW));
     }
     assert!(!first.lease(&store, Cause::Due, end).unwrap());
     second.shared().release(&store).unwrap();
@@ -156,10 +158,10 @@ fn a_lease_excludes_the_others_until_it_expires_or_is_released() {
 
 #[test]
 fn pauses_double_from_a_second_to_a_minute_with_keys_and_stay_short_without() {
-    let fail = |record: Record, jitter: f64, now: u64| {
+    let fail = |record: Record, jitter: f64, now: Moment| {
         let timing = *worker().shared().timing();
         let next = record.failed(&timing, jitter, now);
-        (next, next.next_try(&timing, now) - now)
+        (next, next.next_try(&timing, now).since(now))
     };
     let usable = Record { version: 1, good_at: NOW, next_at: NOW, ..Record::default() };
     for (start, expected) in
@@ -170,7 +172,7 @@ fn pauses_double_from_a_second_to_a_minute_with_keys_and_stay_short_without() {
             for jitter in [-1.0, -0.3, 0.7, 1.0] {
                 let (_, pause) = fail(record, jitter, now);
                 let most = seconds * SECOND;
-                assert!((most - most / 10..=most).contains(&pause), "{seconds}: {pause}");
+                assert!((most - most / 10..=most).contains(&pause), "{seconds}: {pause:?}");
             }
             let (next, pause) = fail(record, 0.0, now);
             assert_eq!(pause, seconds * SECOND);
@@ -191,7 +193,7 @@ fn a_pause_ends_early_when_the_keys_grow_too_old_in_it() {
         ..Record::default()
     };
     assert!(!record.due(&timing, NOW + MINUTE));
-    assert!(record.due(&timing, NOW + MINUTE + 1));
+    assert!(record.due(&timing, NOW + MINUTE + NANO));
 }
 
 #[test]
@@ -212,14 +214,15 @@ fn max_age_only_shortens_a_refresh_and_to_a_minute_at_least() {
         (5 * SECOND, Some(3_600), 5 * SECOND),
     ] {
         let timing = Timing { refresh, ..timing };
-        assert_eq!(timing.refresh_after(max_age, 0.0), base, "{refresh} {max_age:?}");
+        let max_age = max_age.map(Duration::from_secs);
+        assert_eq!(timing.refresh_after(max_age, 0.0), base, "{refresh:?} {max_age:?}");
         assert_eq!(timing.refresh_after(max_age, 1.0), base + base / 10);
         assert_eq!(timing.refresh_after(max_age, -1.0), base - base / 10);
         assert_eq!(timing.refresh_after(max_age, 99.0), base + base / 10);
     }
     // Keys are fetched again before they are too old.
     let short = Timing { max_stale: HOUR, ..timing };
-    assert_eq!(short.refresh_after(Some(86_400), 1.0), HOUR - HOUR / 10);
+    assert_eq!(short.refresh_after(Some(24 * HOUR), 1.0), HOUR - HOUR / 10);
 }
 
 #[test]
@@ -263,7 +266,7 @@ fn failures_never_replace_keys_and_the_keys_serve_until_max_stale() {
         worker.refresh(&store).unwrap();
         assert_eq!(kids(&worker, now), ["k"]);
     }
-    assert!(worker.current(end + 1).is_none());
+    assert!(worker.current(end + NANO).is_none());
     assert_eq!(worker.record().attempts, 4);
 }
 
@@ -285,7 +288,7 @@ fn an_unchanged_set_is_not_read_again_but_counts_as_fresh() {
     let before = store.sets_read.get();
     assert!(!other.refresh(&store).unwrap());
     assert_eq!(store.sets_read.get(), before);
-    assert_eq!((other.record().good_at, other.record().version), (NOW + HOUR, NOW));
+    assert_eq!((other.record().good_at, other.record().version), (NOW + HOUR, NOW.as_nanos()));
     fetched(&mut worker, &store, "l", NOW + HOUR);
     assert!(other.refresh(&store).unwrap());
     assert_eq!(kids(&other, NOW + HOUR), ["l"]);
@@ -303,11 +306,14 @@ fn lost_races_lose_nothing_and_a_version_never_stands_for_two_sets() {
     // A writer that died between set and record leaves a set that the record does not name.
     let store = Memory::default();
     let mut worker = good(&store, "k", NOW);
-    let orphan = [&(NOW + 1).to_le_bytes()[..], &set("orphan")].concat();
+    let orphan = [&(NOW.as_nanos() + 1).to_le_bytes()[..], &set("orphan")].concat();
     let (_, cas) = store.load(&worker.shared().set_key).unwrap().unwrap();
     store.swap(&worker.shared().set_key, &orphan, cas).unwrap();
     fetched(&mut worker, &store, "l", NOW);
-    assert_eq!((worker.record().version, kids(&worker, NOW)), (NOW + 2, vec!["l".to_owned()]));
+    assert_eq!(
+        (worker.record().version, kids(&worker, NOW)),
+        (NOW.as_nanos() + 2, vec!["l".to_owned()])
+    );
 }
 
 #[test]
@@ -324,8 +330,8 @@ fn damaged_data_is_tolerated_and_replaced() {
         }
         let cause = worker.wants_fetch(NOW).expect("a damaged record wants a fetch");
         assert!(worker.lease(&store, cause, NOW).unwrap());
-        fetched(&mut worker, &store, "l", NOW + 1);
-        assert_eq!(kids(&worker, NOW + 1), ["l"], "{damage:?}");
+        fetched(&mut worker, &store, "l", NOW + NANO);
+        assert_eq!(kids(&worker, NOW + NANO), ["l"], "{damage:?}");
     }
     let record = Record { version: 1, attempts: 2, failures: 8, ..Record::default() };
     assert_eq!(Record::decode(&record.encode()), record);

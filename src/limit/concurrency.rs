@@ -8,7 +8,7 @@
 //!
 //! A share is written as a whole, never added to, so that a write that failed is mended by the next
 //! one ([`Concurrency::tick`]) and nothing can drift. A stream gives its place back when it ends,
-//! however it ends. A worker whose VM dies gives nothing back: its shares expire [`LEASE_NS`] after
+//! however it ends. A worker whose VM dies gives nothing back: its shares expire [`LEASE`] after
 //! they were last renewed. Until then they count, so that a crash can refuse for a while and never
 //! admits more.
 //!
@@ -18,18 +18,20 @@
 mod slot;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use crate::limit::table::{Place, Region, Table, key_of};
 use crate::limit::{Counters, TRIES, TakeError};
 use crate::store::{self, CREATE, Store, StoreError, Swap};
+use crate::time::Moment;
 use slot::{Share, Slot};
 
-/// How long a share counts after it was last written, nanoseconds: 15 s. Long beside a worker's
+/// How long a share counts after it was last written: 15 s. Long beside a worker's
 /// longest stall, short for those who wait for a dead one.
-pub const LEASE_NS: u64 = 15_000_000_000;
+pub const LEASE: Duration = Duration::from_secs(15);
 
 /// A share that has stood this long is renewed by the next tick: two ticks may be late.
-const RENEW_NS: u64 = LEASE_NS / 3;
+const RENEW: Duration = Duration::from_secs(5);
 
 /// Slots that verified callers have at least and at most; a quarter as many are for the others. Each
 /// holds up to [`slot::MAX_SHARES`] shares of 32 bytes: 10 MiB at the very most, and a few KiB while
@@ -60,7 +62,7 @@ struct Held {
     /// Open streams.
     count: u32,
     /// When the share was last written.
-    written: u64,
+    written: Moment,
     /// The share in the store may say something else.
     dirty: bool,
 }
@@ -101,7 +103,7 @@ impl Concurrency {
     /// Takes a place for `identity` under the rule `rule`, of which there are `most`. `None`: all
     /// are taken. Callers without a token crowd only each other out, see [`Region`].
     ///
-    /// `clock` gives nanoseconds since the Unix epoch and is asked after each load, as in
+    /// `clock` is asked after each load, as in
     /// [`crate::limit::take_all`].
     ///
     /// # Errors
@@ -109,7 +111,7 @@ impl Concurrency {
     pub fn acquire(
         &mut self,
         store: &dyn Store,
-        clock: &dyn Fn() -> u64,
+        clock: &dyn Fn() -> Moment,
         (region, rule, identity): (Region, &str, &str),
         most: u32,
         counters: &mut Counters,
@@ -119,7 +121,7 @@ impl Concurrency {
         let outcome = retry(counters, || {
             let (mut slot, version) = self.load(store, place.slot)?;
             let now = clock();
-            let changed = slot.expire(now, LEASE_NS);
+            let changed = slot.expire(now, LEASE);
             if slot.others(place.fingerprint, self.holder).saturating_add(mine) >= most {
                 // A clock that stepped back left expiries too far ahead: unsaved, they would not
                 // come nearer.
@@ -146,7 +148,7 @@ impl Concurrency {
                 if let Some(held) = self.held.get_mut(&place) {
                     held.dirty = true;
                 } else {
-                    self.held.insert(place, Held { count: 0, written: 0, dirty: true });
+                    self.held.insert(place, Held { count: 0, written: Moment::EPOCH, dirty: true });
                 }
                 Err(error)
             }
@@ -157,7 +159,7 @@ impl Concurrency {
     pub fn release(
         &mut self,
         store: &dyn Store,
-        clock: &dyn Fn() -> u64,
+        clock: &dyn Fn() -> Moment,
         lease: Lease,
         counters: &mut Counters,
     ) {
@@ -170,12 +172,12 @@ impl Concurrency {
 
     /// Renews the shares of open streams and repeats writes that failed. To be called once a second
     /// or so, and to be called late rather than never.
-    pub fn tick(&mut self, store: &dyn Store, clock: &dyn Fn() -> u64, counters: &mut Counters) {
+    pub fn tick(&mut self, store: &dyn Store, clock: &dyn Fn() -> Moment, counters: &mut Counters) {
         let now = clock();
         let due: Vec<Place> = self
             .held
             .iter()
-            .filter(|(_, held)| held.dirty || now.abs_diff(held.written) >= RENEW_NS)
+            .filter(|(_, held)| held.dirty || now.abs_diff(held.written) >= RENEW)
             .map(|(place, _)| *place)
             .collect();
         for place in due {
@@ -193,7 +195,7 @@ impl Concurrency {
     fn write(
         &mut self,
         store: &dyn Store,
-        clock: &dyn Fn() -> u64,
+        clock: &dyn Fn() -> Moment,
         place: Place,
         counters: &mut Counters,
     ) {
@@ -201,7 +203,7 @@ impl Concurrency {
         let written = retry(counters, || {
             let (mut slot, version) = self.load(store, place.slot)?;
             let now = clock();
-            let changed = slot.expire(now, LEASE_NS);
+            let changed = slot.expire(now, LEASE);
             if !slot.put(self.share(place, count, now)) {
                 return self.crowded(store, place.slot, &slot, version, changed);
             }
@@ -215,13 +217,13 @@ impl Concurrency {
                 self.held.insert(place, Held { count, written: now, dirty: false });
             }
             (Err(_), _) => {
-                self.held.insert(place, Held { count, written: 0, dirty: true });
+                self.held.insert(place, Held { count, written: Moment::EPOCH, dirty: true });
             }
         }
     }
 
-    fn share(&self, place: Place, count: u32, now: u64) -> Share {
-        let expiry = now.saturating_add(LEASE_NS);
+    fn share(&self, place: Place, count: u32, now: Moment) -> Share {
+        let expiry = now + LEASE;
         Share { fingerprint: place.fingerprint, holder: self.holder, expiry, count }
     }
 

@@ -5,14 +5,17 @@
 //! included. Everything here is a pure function of (bucket, quota, now); the caller runs it inside
 //! compare-and-swap, as often as races ask for.
 
+use std::time::Duration;
+
 use super::quota::Quota;
+use crate::time::{Moment, nanos};
 
 /// The state of one bucket: full when its TAT is not after now. The default is always full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bucket {
-    /// The TAT's whole nanoseconds since the Unix epoch.
-    pub tat_ns: u64,
-    /// What is beyond them, in units of `1/N` ns of the bucket's quota.
+    /// The TAT, rounded down to a nanosecond.
+    pub tat: Moment,
+    /// What is beyond it, in units of `1/N` ns of the bucket's quota.
     pub frac: u32,
 }
 
@@ -23,13 +26,13 @@ pub enum Outcome {
     Allowed {
         /// Whole tokens left.
         remaining: u64,
-        /// Nanoseconds until the bucket is full, rounded up.
-        reset_ns: u64,
+        /// Time until the bucket is full, rounded up to a nanosecond.
+        reset: Duration,
     },
     /// Not yet: nothing is taken.
     Denied {
-        /// Nanoseconds until the same take passes, to the nanosecond. Never zero.
-        retry_after_ns: u64,
+        /// Time until the same take passes, to the nanosecond. Never zero.
+        retry_after: Duration,
     },
     /// Not ever: the cost is above the burst, and waiting cannot cure that.
     Never,
@@ -45,7 +48,7 @@ pub struct Taken {
     pub outcome: Outcome,
 }
 
-/// Takes `cost` tokens at `now` (ns), or says when that will pass. A cost of 0 changes nothing.
+/// Takes `cost` tokens at `now`, or says when that will pass. A cost of 0 changes nothing.
 ///
 /// A TAT further ahead than the quota lets a bucket owe (one full burst, or [`DEBT_BURSTS`] more
 /// where replies are charged) can only come from a clock that has stepped back since. It is clamped
@@ -55,7 +58,7 @@ pub struct Taken {
 ///
 /// [`DEBT_BURSTS`]: super::quota::DEBT_BURSTS
 #[must_use]
-pub fn take(bucket: Bucket, quota: &Quota, now: u64, cost: u64) -> Taken {
+pub fn take(bucket: Bucket, quota: &Quota, now: Moment, cost: u64) -> Taken {
     if cost > quota.burst() {
         return Taken { bucket, outcome: Outcome::Never };
     }
@@ -63,16 +66,16 @@ pub fn take(bucket: Bucket, quota: &Quota, now: u64, cost: u64) -> Taken {
     let ceiling = quota.ceiling_units();
     let stored = debt(bucket, quota, now);
     let used = stored.min(ceiling);
-    let after = used + u128::from(cost) * u128::from(quota.period_ns());
+    let after = used + u128::from(cost) * quota.token_units();
     let tokens = u128::from(quota.tokens());
     if after > capacity && cost > 0 {
         let bucket = if stored > ceiling { owing(ceiling, quota, now) } else { bucket };
-        let retry_after_ns = narrow((after - capacity).div_ceil(tokens));
-        return Taken { bucket, outcome: Outcome::Denied { retry_after_ns } };
+        let retry_after = Duration::from_nanos(narrow((after - capacity).div_ceil(tokens)));
+        return Taken { bucket, outcome: Outcome::Denied { retry_after } };
     }
     let outcome = Outcome::Allowed {
-        remaining: narrow(capacity.saturating_sub(after) / u128::from(quota.period_ns())),
-        reset_ns: narrow(after.div_ceil(tokens)),
+        remaining: narrow(capacity.saturating_sub(after) / quota.token_units()),
+        reset: Duration::from_nanos(narrow(after.div_ceil(tokens))),
     };
     Taken { bucket: if cost == 0 { bucket } else { owing(after, quota, now) }, outcome }
 }
@@ -80,45 +83,48 @@ pub fn take(bucket: Bucket, quota: &Quota, now: u64, cost: u64) -> Taken {
 /// Charges `cost` tokens after the fact: whatever is not there becomes a debt, up to the quota's
 /// bound, and later takes wait until it is repaid.
 #[must_use]
-pub fn charge(bucket: Bucket, quota: &Quota, now: u64, cost: u64) -> Bucket {
-    let units = u128::from(cost).saturating_mul(u128::from(quota.period_ns()));
+pub fn charge(bucket: Bucket, quota: &Quota, now: Moment, cost: u64) -> Bucket {
+    let units = u128::from(cost).saturating_mul(quota.token_units());
     let owed = debt(bucket, quota, now).saturating_add(units);
     if cost == 0 { bucket } else { owing(owed.min(quota.ceiling_units()), quota, now) }
 }
 
-/// Undoes a take of `cost` tokens that `elapsed_ns` may have partly undone already.
+/// Undoes a take of `cost` tokens that `elapsed` may have partly undone already.
 ///
 /// While a bucket stands full, refill is wasted, and a take that time has repaid must not be repaid
 /// again: that would forgive someone else's. At most the elapsed time can have been wasted since,
 /// so that much is held back. 0 is exact when nobody wrote the bucket in between.
 #[must_use]
-pub fn give_back(bucket: Bucket, quota: &Quota, cost: u64, elapsed_ns: u64) -> Bucket {
+pub fn give_back(bucket: Bucket, quota: &Quota, cost: u64, elapsed: Duration) -> Bucket {
     let tokens = u128::from(quota.tokens());
     let amount = u128::from(cost)
-        .saturating_mul(u128::from(quota.period_ns()))
-        .saturating_sub(u128::from(elapsed_ns) * tokens);
-    let units = u128::from(bucket.tat_ns) * tokens + u128::from(bucket.frac);
+        .saturating_mul(quota.token_units())
+        .saturating_sub(u128::from(nanos(elapsed)) * tokens);
+    let units = u128::from(bucket.tat.as_nanos()) * tokens + u128::from(bucket.frac);
     from_units(units.saturating_sub(amount), quota)
 }
 
 /// How far the TAT is ahead of `now`, in units of `1/N` ns.
-fn debt(bucket: Bucket, quota: &Quota, now: u64) -> u128 {
+fn debt(bucket: Bucket, quota: &Quota, now: Moment) -> u128 {
     let tokens = u128::from(quota.tokens());
-    let tat = u128::from(bucket.tat_ns) * tokens + u128::from(bucket.frac);
-    tat.saturating_sub(u128::from(now) * tokens)
+    let tat = u128::from(bucket.tat.as_nanos()) * tokens + u128::from(bucket.frac);
+    tat.saturating_sub(u128::from(now.as_nanos()) * tokens)
 }
 
 /// The bucket that owes `units` at `now`.
-fn owing(units: u128, quota: &Quota, now: u64) -> Bucket {
+fn owing(units: u128, quota: &Quota, now: Moment) -> Bucket {
     // At most 2⁹⁶ + 2⁹¹.
-    from_units((u128::from(now) * u128::from(quota.tokens())).saturating_add(units), quota)
+    from_units(
+        (u128::from(now.as_nanos()) * u128::from(quota.tokens())).saturating_add(units),
+        quota,
+    )
 }
 
 fn from_units(units: u128, quota: &Quota) -> Bucket {
     let tokens = u128::from(quota.tokens());
     // A remainder by a u32 fits one. Whole nanoseconds saturate in the year 2554.
     let frac = u32::try_from(units % tokens).unwrap_or(u32::MAX);
-    Bucket { tat_ns: narrow(units / tokens), frac }
+    Bucket { tat: Moment::from_nanos(narrow(units / tokens)), frac }
 }
 
 fn narrow(wide: u128) -> u64 {
@@ -127,11 +133,12 @@ fn narrow(wide: u128) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::quota::MAX_REFILL_NS;
     use super::*;
+    use crate::limit::quota::MAX_REFILL;
 
-    const SECOND: u64 = 1_000_000_000;
-    const NOW: u64 = 1_700_000_000 * SECOND;
+    const NANO: Duration = Duration::from_nanos(1);
+    const SECOND: Duration = Duration::from_secs(1);
+    const NOW: Moment = Moment::from_secs(1_700_000_000);
 
     fn allowed(taken: Taken) -> bool {
         matches!(taken.outcome, Outcome::Allowed { .. })
@@ -149,7 +156,10 @@ mod tests {
             bucket = taken.bucket;
         }
         let taken = take(bucket, &quota, NOW, 1);
-        assert_eq!(taken.outcome, Outcome::Denied { retry_after_ns: 333_333_334 });
+        assert_eq!(
+            taken.outcome,
+            Outcome::Denied { retry_after: Duration::from_nanos(333_333_334) }
+        );
         assert_eq!(taken.bucket, bucket);
     }
 
@@ -160,7 +170,7 @@ mod tests {
         assert_eq!(take(empty, &quota, NOW, 3), Taken { bucket: empty, outcome: Outcome::Never });
         let free = take(empty, &quota, NOW, 0);
         assert_eq!(free.bucket, empty);
-        assert_eq!(free.outcome, Outcome::Allowed { remaining: 0, reset_ns: 2 * SECOND });
+        assert_eq!(free.outcome, Outcome::Allowed { remaining: 0, reset: 2 * SECOND });
         // After a step back as well, when the debt is above what the bucket holds, or after a charge.
         assert!(allowed(take(empty, &quota, NOW - 3600 * SECOND, 0)));
         let indebted = quota.with_debt();
@@ -175,8 +185,8 @@ mod tests {
         let bucket = take(Bucket::default(), &quota, NOW, 4).bucket;
         let back = NOW - 3600 * SECOND;
         let denied = take(bucket, &quota, back, 1);
-        assert_eq!(denied.outcome, Outcome::Denied { retry_after_ns: SECOND });
-        assert!(!allowed(take(denied.bucket, &quota, back + SECOND - 1, 1)));
+        assert_eq!(denied.outcome, Outcome::Denied { retry_after: SECOND });
+        assert!(!allowed(take(denied.bucket, &quota, back + SECOND - NANO, 1)));
         assert!(allowed(take(denied.bucket, &quota, back + SECOND, 1)));
     }
 
@@ -185,17 +195,17 @@ mod tests {
         let quota = Quota::new(7, 60 * SECOND, 10).unwrap();
         let before = take(Bucket::default(), &quota, NOW, 3).bucket;
         let after = take(before, &quota, NOW, 2).bucket;
-        assert_eq!(give_back(after, &quota, 2, 0), before);
+        assert_eq!(give_back(after, &quota, 2, Duration::ZERO), before);
         assert_eq!(give_back(after, &quota, 2, 60 * SECOND), after);
-        let part = give_back(after, &quota, 2, 1);
-        assert_eq!((part.tat_ns, part.frac), (before.tat_ns + 1, before.frac));
+        let part = give_back(after, &quota, 2, NANO);
+        assert_eq!((part.tat, part.frac), (before.tat + NANO, before.frac));
     }
 
     #[test]
     fn a_charge_beyond_the_bucket_is_a_debt_that_delays_takes_and_is_bounded() {
         let quota = Quota::new(1, SECOND, 10).unwrap().with_debt();
         let owing = charge(Bucket::default(), &quota, NOW, 35);
-        let denied = |wait| Outcome::Denied { retry_after_ns: wait };
+        let denied = |wait| Outcome::Denied { retry_after: wait };
         assert_eq!(take(owing, &quota, NOW, 1).outcome, denied(26 * SECOND));
         assert!(allowed(take(owing, &quota, NOW + 26 * SECOND, 1)));
         // A second charge adds to the first, whether or not time has passed.
@@ -211,13 +221,13 @@ mod tests {
 
     #[test]
     fn the_ends_of_time_do_not_overflow() {
-        let quota = Quota::new(u64::from(u32::MAX), 1, MAX_REFILL_NS).unwrap();
-        for now in [0, u64::MAX] {
-            for tat_ns in [0, u64::MAX] {
-                let bucket = Bucket { tat_ns, frac: u32::MAX };
-                let taken = take(bucket, &quota, now, MAX_REFILL_NS);
+        let quota = Quota::new(u64::from(u32::MAX), NANO, nanos(MAX_REFILL)).unwrap();
+        for now in [Moment::EPOCH, Moment::MAX] {
+            for tat in [Moment::EPOCH, Moment::MAX] {
+                let bucket = Bucket { tat, frac: u32::MAX };
+                let taken = take(bucket, &quota, now, nanos(MAX_REFILL));
                 let _ = charge(bucket, &quota.with_debt(), now, u64::MAX);
-                let _ = give_back(taken.bucket, &quota, u64::MAX, 0);
+                let _ = give_back(taken.bucket, &quota, u64::MAX, Duration::ZERO);
             }
         }
     }

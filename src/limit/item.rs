@@ -1,9 +1,12 @@
 //! One limit of a request: where its bucket is, how it was last read, what a take would do.
 
+use std::time::Duration;
+
 use super::gcra::{self, Bucket, Outcome, Taken};
 use super::slot::Slot;
 use super::table::{Place, Table};
 use super::{Mode, Request, Ruling, Standing};
+use crate::time::Moment;
 
 /// One limit of a request.
 pub(super) struct Item<'a> {
@@ -14,7 +17,7 @@ pub(super) struct Item<'a> {
     pub(super) judged: Option<Judged>,
     pub(super) standing: Standing,
     /// When it was taken, and the bucket as written then.
-    pub(super) receipt: Option<(u64, Bucket)>,
+    pub(super) receipt: Option<(Moment, Bucket)>,
 }
 
 /// A slot, and what a take from it at that moment comes to.
@@ -22,7 +25,7 @@ pub(super) struct Item<'a> {
 pub(super) struct Judged {
     pub(super) loaded: Loaded,
     pub(super) taken: Taken,
-    pub(super) now: u64,
+    pub(super) now: Moment,
 }
 
 #[derive(Clone, Copy)]
@@ -43,14 +46,14 @@ impl<'a> Item<'a> {
                 request.identity,
             ),
             judged: None,
-            standing: Standing { remaining: 0, reset_ns: 0, ruling: Ruling::Pass },
+            standing: Standing { remaining: 0, reset: Duration::ZERO, ruling: Ruling::Pass },
             receipt: None,
         }
     }
 
     /// The take on the bucket in `slot`, and whether what is stored there reads differently now.
     /// Notes where the bucket stands after it.
-    pub(super) fn spend(&mut self, slot: &Slot, now: u64) -> (Taken, bool) {
+    pub(super) fn spend(&mut self, slot: &Slot, now: Moment) -> (Taken, bool) {
         let mode = self.request.mode;
         let stored = slot.find(self.place.fingerprint);
         let bucket = self.bucket(slot);
@@ -61,8 +64,8 @@ impl<'a> Item<'a> {
             Outcome::Never => Ruling::Never,
         };
         match (taken.outcome, mode) {
-            (Outcome::Allowed { remaining, reset_ns }, Mode::Take | Mode::Rest) => {
-                self.standing = Standing { remaining, reset_ns, ruling: Ruling::Pass };
+            (Outcome::Allowed { remaining, reset }, Mode::Take | Mode::Rest) => {
+                self.standing = Standing { remaining, reset, ruling: Ruling::Pass };
             }
             _ => self.note(bucket, now),
         }
@@ -70,7 +73,7 @@ impl<'a> Item<'a> {
         (taken, outdated)
     }
 
-    fn judge(&self, bucket: Bucket, now: u64) -> Taken {
+    fn judge(&self, bucket: Bucket, now: Moment) -> Taken {
         let Request { quota, mode, cost, .. } = self.request;
         match mode {
             Mode::Take => gcra::take(bucket, quota, now, cost),
@@ -94,16 +97,16 @@ impl<'a> Item<'a> {
     }
 
     /// Notes where the bucket stands with nothing taken.
-    pub(super) fn look(&mut self, now: u64) {
+    pub(super) fn look(&mut self, now: Moment) {
         if let Some(Judged { loaded, .. }) = self.judged {
             self.note(self.bucket(&loaded.slot), now);
         }
     }
 
-    fn note(&mut self, bucket: Bucket, now: u64) {
+    fn note(&mut self, bucket: Bucket, now: Moment) {
         let looked = gcra::take(bucket, self.request.quota, now, 0).outcome;
-        if let Outcome::Allowed { remaining, reset_ns } = looked {
-            self.standing = Standing { remaining, reset_ns, ..self.standing };
+        if let Outcome::Allowed { remaining, reset } = looked {
+            self.standing = Standing { remaining, reset, ..self.standing };
         }
     }
 

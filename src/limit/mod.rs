@@ -31,6 +31,9 @@ pub mod slot;
 pub mod table;
 
 use crate::store::{Store, StoreError};
+use crate::time::Moment;
+use std::time::Duration;
+
 use quota::Quota;
 use table::{Region, Table};
 
@@ -79,8 +82,8 @@ pub enum Mode {
 pub struct Standing {
     /// Whole tokens left.
     pub remaining: u64,
-    /// Nanoseconds until the bucket is full, rounded up.
-    pub reset_ns: u64,
+    /// Time until the bucket is full, rounded up to a nanosecond.
+    pub reset: Duration,
     /// Whether this limit alone would let the request pass.
     pub ruling: Ruling,
 }
@@ -106,8 +109,8 @@ pub enum Answer {
     Denied {
         /// The limit that has to be waited for longest.
         index: usize,
-        /// Nanoseconds until the same request passes. Never zero.
-        retry_after_ns: u64,
+        /// Time until the same request passes. Never zero.
+        retry_after: Duration,
         /// Where each bucket stands.
         standings: Vec<Standing>,
     },
@@ -166,7 +169,7 @@ pub struct Counters {
 
 /// Takes from all limits or from none.
 ///
-/// `clock` gives nanoseconds since the Unix epoch. It is asked after each load and not once per
+/// `clock` is asked after each load and not once per
 /// request: a moment older than another worker's write would look like a clock that stepped back,
 /// and the clamp for that would forgive debt.
 ///
@@ -175,7 +178,7 @@ pub struct Counters {
 pub fn take_all(
     table: &Table,
     store: &dyn Store,
-    clock: &dyn Fn() -> u64,
+    clock: &dyn Fn() -> Moment,
     requests: &[Request<'_>],
     counters: &mut Counters,
 ) -> Result<Answer, TakeError> {
@@ -189,7 +192,7 @@ pub fn take_all(
 pub fn charge(
     table: &Table,
     store: &dyn Store,
-    clock: &dyn Fn() -> u64,
+    clock: &dyn Fn() -> Moment,
     request: &Request<'_>,
     counters: &mut Counters,
 ) {

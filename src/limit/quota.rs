@@ -1,10 +1,14 @@
 //! What a limit grants: a rate, exact to the nanosecond and beyond, and a burst.
 
-/// The longest time an empty bucket may take to fill: ten years of 365 days, in nanoseconds.
+use std::time::Duration;
+
+use crate::time::nanos;
+
+/// The longest time an empty bucket may take to fill: ten years of 365 days.
 ///
 /// Far above any quota that means something, and low enough that `burst · period` stays below
-/// 2⁹¹, so that the limiter's `u128` products cannot overflow.
-pub const MAX_REFILL_NS: u64 = 10 * 365 * 24 * 3_600 * 1_000_000_000;
+/// 2⁹¹ in nanoseconds, so that the limiter's `u128` products cannot overflow.
+pub const MAX_REFILL: Duration = Duration::from_secs(10 * 365 * 24 * 3_600);
 
 /// How many bursts a bucket that is charged afterwards may owe beyond being empty.
 ///
@@ -30,7 +34,7 @@ pub enum QuotaError {
     Zero,
     /// In lowest terms, more than `u32::MAX` tokens per period.
     RateTooFine,
-    /// An empty bucket would take longer than [`MAX_REFILL_NS`] to fill.
+    /// An empty bucket would take longer than [`MAX_REFILL`] to fill.
     RefillTooLong,
 }
 
@@ -47,11 +51,12 @@ impl std::fmt::Display for QuotaError {
 impl std::error::Error for QuotaError {}
 
 impl Quota {
-    /// `tokens` per `period_ns` nanoseconds into a bucket of `burst` tokens.
+    /// `tokens` per `period` into a bucket of `burst` tokens.
     ///
     /// # Errors
     /// See [`QuotaError`].
-    pub fn new(tokens: u64, period_ns: u64, burst: u64) -> Result<Self, QuotaError> {
+    pub fn new(tokens: u64, period: Duration, burst: u64) -> Result<Self, QuotaError> {
+        let period_ns = nanos(period);
         if tokens == 0 || period_ns == 0 || burst == 0 {
             return Err(QuotaError::Zero);
         }
@@ -59,31 +64,29 @@ impl Quota {
         let period_ns = period_ns / divisor;
         let tokens = u32::try_from(tokens / divisor).map_err(|_| QuotaError::RateTooFine)?;
         // Both products are exact: each factor is at most 64 bits wide.
-        if u128::from(burst) * u128::from(period_ns)
-            > u128::from(MAX_REFILL_NS) * u128::from(tokens)
-        {
+        if u128::from(burst) * u128::from(period_ns) > MAX_REFILL.as_nanos() * u128::from(tokens) {
             return Err(QuotaError::RefillTooLong);
         }
         Ok(Self { tokens, period_ns, burst, debt_bursts: 0 })
     }
 
     /// The same quota for a bucket that is charged after the fact: it may owe [`DEBT_BURSTS`] bursts
-    /// beyond being empty, though never more than [`MAX_REFILL_NS`] repays.
+    /// beyond being empty, though never more than [`MAX_REFILL`] repays.
     #[must_use]
     pub fn with_debt(self) -> Self {
         Self { debt_bursts: DEBT_BURSTS, ..self }
     }
 
-    /// Tokens per [`Quota::period_ns`], in lowest terms.
+    /// Tokens per [`Quota::period`], in lowest terms.
     #[must_use]
     pub fn tokens(&self) -> u32 {
         self.tokens
     }
 
-    /// The period in nanoseconds, in lowest terms.
+    /// The period, in lowest terms.
     #[must_use]
-    pub fn period_ns(&self) -> u64 {
-        self.period_ns
+    pub fn period(&self) -> Duration {
+        Duration::from_nanos(self.period_ns)
     }
 
     /// The size of the bucket in tokens; also the `q` of `RateLimit-Policy`.
@@ -99,10 +102,11 @@ impl Quota {
         u64::try_from(self.burst_units().div_ceil(second)).unwrap_or(u64::MAX)
     }
 
-    /// Time from empty to full, in nanoseconds, rounded up.
+    /// Time from empty to full, rounded up to a nanosecond.
     #[must_use]
-    pub fn refill_ns(&self) -> u64 {
-        u64::try_from(self.burst_units().div_ceil(u128::from(self.tokens))).unwrap_or(u64::MAX)
+    pub fn refill(&self) -> Duration {
+        let nanos = self.burst_units().div_ceil(u128::from(self.tokens));
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
     /// All that tells it from another, for the place of its buckets.
@@ -111,15 +115,20 @@ impl Quota {
         [small, self.period_ns, self.burst].map(u64::to_le_bytes)
     }
 
-    /// Time from empty to full in units of `1/tokens` ns. One token is `period_ns` such units.
+    /// One token in units of `1/tokens` ns.
+    pub(super) fn token_units(&self) -> u128 {
+        u128::from(self.period_ns)
+    }
+
+    /// Time from empty to full in units of `1/tokens` ns.
     pub(super) fn burst_units(&self) -> u128 {
-        u128::from(self.burst) * u128::from(self.period_ns)
+        u128::from(self.burst) * self.token_units()
     }
 
     /// The most that a bucket can be short of full, in units of `1/tokens` ns. Beyond it, a TAT does
     /// not come from takes and charges.
     pub(super) fn ceiling_units(&self) -> u128 {
-        let most = u128::from(MAX_REFILL_NS) * u128::from(self.tokens);
+        let most = MAX_REFILL.as_nanos() * u128::from(self.tokens);
         (self.burst_units() * (u128::from(self.debt_bursts) + 1)).min(most)
     }
 }
@@ -136,32 +145,37 @@ fn gcd(mut a: u64, mut b: u64) -> u64 {
 mod tests {
     use super::*;
 
-    const SECOND: u64 = 1_000_000_000;
+    const NANO: Duration = Duration::from_nanos(1);
+    const SECOND: Duration = Duration::from_secs(1);
+    const MINUTE: Duration = Duration::from_secs(60);
 
     #[test]
     fn zero_in_any_place_is_refused() {
         for (n, p, b) in [(0, 1, 1), (1, 0, 1), (1, 1, 0)] {
-            assert_eq!(Quota::new(n, p, b), Err(QuotaError::Zero));
+            assert_eq!(Quota::new(n, p * NANO, b), Err(QuotaError::Zero));
         }
     }
 
     #[test]
     fn rates_are_kept_in_lowest_terms() {
-        let quota = Quota::new(60, 60 * SECOND, 5).unwrap();
-        assert_eq!((quota.tokens(), quota.period_ns()), (1, SECOND));
+        let quota = Quota::new(60, MINUTE, 5).unwrap();
+        assert_eq!((quota.tokens(), quota.period()), (1, SECOND));
         assert_eq!(quota, Quota::new(1, SECOND, 5).unwrap());
     }
 
     #[test]
     fn numbers_that_would_overflow_are_refused() {
         let max = u64::MAX;
-        assert_eq!(Quota::new(1 << 32, 1, 1), Err(QuotaError::RateTooFine));
-        assert!(Quota::new((1 << 32) - 1, 1, 1).is_ok());
-        assert_eq!(Quota::new(1, MAX_REFILL_NS + 1, 1), Err(QuotaError::RefillTooLong));
-        assert!(Quota::new(1, MAX_REFILL_NS, 1).is_ok());
+        assert_eq!(Quota::new(1 << 32, NANO, 1), Err(QuotaError::RateTooFine));
+        assert!(Quota::new((1 << 32) - 1, NANO, 1).is_ok());
+        assert_eq!(Quota::new(1, MAX_REFILL + NANO, 1), Err(QuotaError::RefillTooLong));
+        assert!(Quota::new(1, MAX_REFILL, 1).is_ok());
         assert_eq!(Quota::new(1, SECOND, max), Err(QuotaError::RefillTooLong));
-        assert_eq!(Quota::new(max, max - 1, max), Err(QuotaError::RateTooFine));
-        assert!(Quota::new((1 << 32) - 1, 1, MAX_REFILL_NS).is_ok());
+        assert_eq!(
+            Quota::new(max, Duration::from_nanos(max - 1), max),
+            Err(QuotaError::RateTooFine)
+        );
+        assert!(Quota::new((1 << 32) - 1, NANO, nanos(MAX_REFILL)).is_ok());
     }
 
     #[test]
@@ -169,9 +183,9 @@ mod tests {
         for (n, p, b, seconds) in [
             (10, SECOND, 20, 2),
             (3, SECOND, 10, 4),
-            (1, 60 * SECOND, 10, 600),
+            (1, MINUTE, 10, 600),
             (1000, SECOND, 1, 1),
-            (7, 60 * SECOND, 7, 60),
+            (7, MINUTE, 7, 60),
         ] {
             assert_eq!(Quota::new(n, p, b).unwrap().window_seconds(), seconds);
         }
@@ -179,15 +193,15 @@ mod tests {
 
     #[test]
     fn a_bucket_fills_in_time_and_owes_ten_bursts_more_where_replies_are_charged() {
-        assert_eq!(MAX_REFILL_NS, 315_360_000 * SECOND);
+        assert_eq!(MAX_REFILL, 315_360_000 * SECOND);
         for (n, p, b, refill) in [
             (10, SECOND, 20, 2 * SECOND),
-            (3, SECOND, 10, 3_333_333_334),
-            (1, MAX_REFILL_NS, 1, MAX_REFILL_NS),
+            (3, SECOND, 10, Duration::from_nanos(3_333_333_334)),
+            (1, MAX_REFILL, 1, MAX_REFILL),
         ] {
             let quota = Quota::new(n, p, b).unwrap();
-            assert_eq!(quota.refill_ns(), refill);
-            let most = u128::from(MAX_REFILL_NS) * u128::from(quota.tokens());
+            assert_eq!(quota.refill(), refill);
+            let most = MAX_REFILL.as_nanos() * u128::from(quota.tokens());
             assert_eq!(quota.ceiling_units(), quota.burst_units());
             let indebted = quota.with_debt().ceiling_units();
             assert_eq!(indebted, (11 * quota.burst_units()).min(most));

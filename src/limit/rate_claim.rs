@@ -1,5 +1,7 @@
 //! The rate that a token itself carries.
 
+use std::time::Duration;
+
 use super::cost::digits;
 use super::quota::Quota;
 use crate::template::ClaimRef;
@@ -12,8 +14,8 @@ pub struct RateClaim {
     pub claim: ClaimRef,
     /// The largest number that counts; larger ones count as this.
     pub most: u64,
-    /// The period that the number is for, that of `max`, nanoseconds.
-    pub period_ns: u64,
+    /// The period that the number is for, that of `max`.
+    pub period: Duration,
     /// The bucket's size; `None`: the number itself.
     pub burst: Option<u64>,
     /// Whether the bucket may owe, see [`Quota::with_debt`].
@@ -35,7 +37,7 @@ impl RateClaim {
 
     /// The quota of a number; `None` when it makes none, which the configuration rules out.
     pub fn quota(&self, number: u64) -> Option<Quota> {
-        let quota = Quota::new(number, self.period_ns, self.burst.unwrap_or(number)).ok()?;
+        let quota = Quota::new(number, self.period, self.burst.unwrap_or(number)).ok()?;
         Some(if self.debt { quota.with_debt() } else { quota })
     }
 }

@@ -1,24 +1,27 @@
 //! One request on its way through its limits: judge, take, give back.
 
+use std::time::Duration;
+
 use super::gcra::{self, Bucket, Outcome, Taken};
 use super::item::{Item, Judged, Loaded};
 use super::slot::{Evicted, SLOT_BYTES, Slot, Way};
 use super::table::Table;
 use super::{Answer, Counters, Request, TRIES, TakeError};
 use crate::store::{self, CREATE, Store, StoreError, Swap};
+use crate::time::Moment;
 
 /// What the steps of one request share.
 struct Session<'a> {
     table: &'a Table,
     store: &'a dyn Store,
-    clock: &'a dyn Fn() -> u64,
+    clock: &'a dyn Fn() -> Moment,
     counters: &'a mut Counters,
     /// The request's own fingerprints: evicted last.
     keep: Vec<u64>,
     /// The key of the slot last touched; kept for its storage.
     key: String,
     /// The clock's reading after the last load.
-    now: u64,
+    now: Moment,
     tries: u32,
 }
 
@@ -26,7 +29,7 @@ struct Session<'a> {
 pub(super) fn run(
     table: &Table,
     store: &dyn Store,
-    clock: &dyn Fn() -> u64,
+    clock: &dyn Fn() -> Moment,
     requests: &[Request<'_>],
     counters: &mut Counters,
 ) -> Result<Answer, TakeError> {
@@ -55,8 +58,8 @@ pub(super) fn run(
     let standings = items.iter().map(|item| item.standing).collect();
     Ok(match denied {
         None => Answer::Allowed(standings),
-        Some(Denied::Later { index, retry_after_ns }) => {
-            Answer::Denied { index, retry_after_ns, standings }
+        Some(Denied::Later { index, retry_after }) => {
+            Answer::Denied { index, retry_after, standings }
         }
         Some(Denied::Never { index }) => Answer::Never { index, standings },
     })
@@ -66,7 +69,7 @@ pub(super) fn run(
 pub(super) fn charge(
     table: &Table,
     store: &dyn Store,
-    clock: &dyn Fn() -> u64,
+    clock: &dyn Fn() -> Moment,
     request: &Request<'_>,
     counters: &mut Counters,
 ) {
@@ -80,7 +83,7 @@ pub(super) fn charge(
 
 /// Why step 1 denies.
 enum Denied {
-    Later { index: usize, retry_after_ns: u64 },
+    Later { index: usize, retry_after: Duration },
     Never { index: usize },
 }
 
@@ -88,13 +91,13 @@ impl<'a> Session<'a> {
     fn new(
         table: &'a Table,
         store: &'a dyn Store,
-        clock: &'a dyn Fn() -> u64,
+        clock: &'a dyn Fn() -> Moment,
         items: &[Item<'_>],
         counters: &'a mut Counters,
     ) -> Self {
         let keep = items.iter().map(|item| item.place.fingerprint).collect();
         let key = String::new();
-        Self { table, store, clock, counters, keep, key, now: 0, tries: TRIES }
+        Self { table, store, clock, counters, keep, key, now: Moment::EPOCH, tries: TRIES }
     }
 
     /// Step 1: judges every limit on fresh values. None when all would pass.
@@ -103,15 +106,15 @@ impl<'a> Session<'a> {
             for item in items.iter_mut() {
                 let loaded = self.load(item.place.slot)?;
                 let taken = Taken { bucket: Bucket::default(), outcome: Outcome::Never };
-                item.judged = Some(Judged { loaded, taken, now: 0 });
+                item.judged = Some(Judged { loaded, taken, now: Moment::EPOCH });
             }
             self.now = (self.clock)();
-            let (mut never, mut longest): (Option<usize>, Option<(u64, usize)>) = (None, None);
+            let (mut never, mut longest): (Option<usize>, Option<(Duration, usize)>) = (None, None);
             for item in items.iter_mut() {
                 let Some(Judged { loaded, .. }) = item.judged else { continue };
                 let (taken, outdated) = item.spend(&loaded.slot, self.now);
                 item.judged = Some(Judged { loaded, taken, now: self.now });
-                let retry_after_ns = match taken.outcome {
+                let retry_after = match taken.outcome {
                     Outcome::Allowed { .. } => continue,
                     Outcome::Never => {
                         if !item.request.dry_run {
@@ -119,7 +122,7 @@ impl<'a> Session<'a> {
                         }
                         continue;
                     }
-                    Outcome::Denied { retry_after_ns } => retry_after_ns,
+                    Outcome::Denied { retry_after } => retry_after,
                 };
                 // A clock that stepped back changes the bucket even so. Unsaved, it would be read
                 // anew at the announced moment, and deny again.
@@ -128,13 +131,13 @@ impl<'a> Session<'a> {
                     continue 'fresh;
                 }
                 let earlier = longest.is_some_and(|(wait, index)| {
-                    wait > retry_after_ns || (wait == retry_after_ns && index < item.index)
+                    wait > retry_after || (wait == retry_after && index < item.index)
                 });
                 if !earlier && !item.request.dry_run {
-                    longest = Some((retry_after_ns, item.index));
+                    longest = Some((retry_after, item.index));
                 }
             }
-            let later = |(retry_after_ns, index)| Denied::Later { index, retry_after_ns };
+            let later = |(retry_after, index)| Denied::Later { index, retry_after };
             let denied = never.map(|index| Denied::Never { index }).or(longest.map(later));
             if denied.is_some() {
                 items.iter_mut().for_each(|item| item.look(self.now));
@@ -213,17 +216,19 @@ impl<'a> Session<'a> {
     fn give_back_one(
         &mut self,
         item: &Item<'_>,
-        taken_at: u64,
+        taken_at: Moment,
         written: Bucket,
     ) -> Result<bool, StoreError> {
         let loaded = self.load_and_read_clock(item.place.slot)?;
         let Some(way) = loaded.slot.find(item.place.fingerprint) else { return Ok(true) };
         let quota = item.request.quota;
         let elapsed = if way.bucket == written {
-            0
+            Duration::ZERO
+        } else if self.now < taken_at {
+            // A clock that stepped back meanwhile says nothing about the time that passed.
+            Duration::MAX
         } else {
-            // A clock that went back meanwhile says nothing about the time that passed.
-            self.now.checked_sub(taken_at).unwrap_or(u64::MAX)
+            self.now.since(taken_at)
         };
         self.write(item, loaded, gcra::give_back(way.bucket, quota, item.amount(), elapsed))
     }

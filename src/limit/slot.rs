@@ -8,7 +8,8 @@
 //! one refill.
 
 use super::gcra::Bucket;
-use super::quota::MAX_REFILL_NS;
+use super::quota::MAX_REFILL;
+use crate::time::Moment;
 
 /// Buckets per slot.
 pub const WAYS: usize = 8;
@@ -77,18 +78,18 @@ impl Slot {
     ///
     /// The buckets in `keep` go last: a request with several limits in one slot must not drop the
     /// bucket it has just taken from.
-    pub fn place(&mut self, way: Way, now: u64, keep: &[u64]) -> Evicted {
+    pub fn place(&mut self, way: Way, now: Moment, keep: &[u64]) -> Evicted {
         let rank = |other: &Way| {
             if other.fingerprint == way.fingerprint {
-                (0, 0)
+                (0, Moment::EPOCH)
             } else if other.fingerprint == 0 {
-                (1, 0)
+                (1, Moment::EPOCH)
             } else if other.is_spent(now) {
-                (2, 0)
+                (2, Moment::EPOCH)
             } else if keep.contains(&other.fingerprint) {
-                (4, other.bucket.tat_ns)
+                (4, other.bucket.tat)
             } else {
-                (3, other.bucket.tat_ns)
+                (3, other.bucket.tat)
             }
         };
         let Some(place) = self.ways.iter_mut().min_by_key(|other| rank(other)) else {
@@ -107,10 +108,10 @@ impl Slot {
 impl Way {
     /// Full, or so far ahead that no quota can have written it: kept, that would occupy the way
     /// for good.
-    fn is_spent(&self, now: u64) -> bool {
-        let Bucket { tat_ns, frac } = self.bucket;
-        let full = tat_ns < now || (tat_ns == now && frac == 0);
-        full || tat_ns - now > MAX_REFILL_NS
+    fn is_spent(&self, now: Moment) -> bool {
+        let Bucket { tat, frac } = self.bucket;
+        let full = tat < now || (tat == now && frac == 0);
+        full || tat > now + MAX_REFILL
     }
 
     fn decode(bytes: &[u8; WAY_BYTES]) -> Self {
@@ -121,12 +122,15 @@ impl Way {
         };
         Self {
             fingerprint: long(f0, f1),
-            bucket: Bucket { tat_ns: long(t0, t1), frac: u32::from_le_bytes(frac) },
+            bucket: Bucket {
+                tat: Moment::from_nanos(long(t0, t1)),
+                frac: u32::from_le_bytes(frac),
+            },
         }
     }
 
     fn encode(&self, bytes: &mut [u8; WAY_BYTES]) {
-        let words = [self.fingerprint.to_le_bytes(), self.bucket.tat_ns.to_le_bytes()];
+        let words = [self.fingerprint.to_le_bytes(), self.bucket.tat.as_nanos().to_le_bytes()];
         let parts = words.as_flattened().iter().copied().chain(self.bucket.frac.to_le_bytes());
         for (byte, part) in bytes.iter_mut().zip(parts) {
             *byte = part;
@@ -138,16 +142,16 @@ impl Way {
 mod tests {
     use super::*;
 
-    const NOW: u64 = 1_000;
+    const NOW: Moment = Moment::from_nanos(1_000);
 
-    fn way(fingerprint: u64, tat_ns: u64) -> Way {
-        Way { fingerprint, bucket: Bucket { tat_ns, frac: 0 } }
+    fn way(fingerprint: u64, tat: u64) -> Way {
+        Way { fingerprint, bucket: Bucket { tat: Moment::from_nanos(tat), frac: 0 } }
     }
 
     fn full_of(tats: [u64; WAYS]) -> Slot {
         let mut slot = Slot::default();
         for (fingerprint, tat) in (1..).zip(tats) {
-            assert_eq!(slot.place(way(fingerprint, tat), 0, &[]), Evicted::Nothing);
+            assert_eq!(slot.place(way(fingerprint, tat), Moment::EPOCH, &[]), Evicted::Nothing);
         }
         slot
     }
@@ -157,9 +161,9 @@ mod tests {
         let mut slot = Slot::default();
         let written = Way {
             fingerprint: 0x0807_0605_0403_0201,
-            bucket: Bucket { tat_ns: 0x100f_0e0d_0c0b_0a09, frac: 0x1413_1211 },
+            bucket: Bucket { tat: Moment::from_nanos(0x100f_0e0d_0c0b_0a09), frac: 0x1413_1211 },
         };
-        slot.place(written, 0, &[]);
+        slot.place(written, Moment::EPOCH, &[]);
         let bytes = slot.encode();
         let expected: Vec<u8> = (1..=20).collect();
         assert_eq!(bytes[..20], expected[..]);
@@ -189,10 +193,10 @@ mod tests {
 
     #[test]
     fn eviction_takes_the_way_that_loses_least() {
-        let far = NOW + MAX_REFILL_NS + 1;
+        let far = (NOW + MAX_REFILL).as_nanos() + 1;
         let live = [1_010, 1_020, 1_030, 1_040, 1_050, 1_060, 1_070, 1_080];
         let mut one_full = live;
-        one_full[5] = NOW;
+        one_full[5] = NOW.as_nanos();
         let mut one_nonsense = live;
         one_nonsense[6] = far;
         for (tats, keep, gone, evicted) in [
@@ -211,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_bucket_is_written_over_its_own_earlier_state() {
-        let mut slot = full_of([NOW; WAYS]);
+        let mut slot = full_of([NOW.as_nanos(); WAYS]);
         assert_eq!(slot.place(way(5, 2_000), NOW, &[]), Evicted::Nothing);
         assert_eq!(slot.find(5), Some(way(5, 2_000)));
         assert!((1..=8).all(|fingerprint| slot.find(fingerprint).is_some()));

@@ -220,6 +220,8 @@ fn decode(record: &[u8]) -> Option<(u32, [u8; 16])> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn table(slots: u32, seed: u8) -> Table {
@@ -252,7 +254,7 @@ mod tests {
     }
 
     fn quota(tokens: u64, burst: u64) -> Quota {
-        Quota::new(tokens, 3_600_000_000_000, burst).unwrap()
+        Quota::new(tokens, Duration::from_secs(3_600), burst).unwrap()
     }
 
     #[test]
@@ -278,7 +280,7 @@ mod tests {
             assert_ne!(place.fingerprint, other.fingerprint);
         }
         // One rate in other words is the same one.
-        let minutes = Quota::new(1, 360_000_000_000, 10).unwrap();
+        let minutes = Quota::new(1, Duration::from_secs(360), 10).unwrap();
         assert_eq!(place, verified("l", Some(minutes), "alice"));
     }
 

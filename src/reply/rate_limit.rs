@@ -1,11 +1,12 @@
 //! The header fields that show a caller the state of its limits.
 
+use std::cmp::Reverse;
+use std::time::Duration;
+
 use crate::decimal;
 use crate::gate::verdict::LimitReport;
 use crate::limit::plan::Limit;
 use crate::policy::Policy;
-
-const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
 /// `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10) with one item per
 /// limit, and `X-RateLimit-*` for the limit with the least left. Dry runs are not shown.
@@ -13,7 +14,7 @@ pub fn rate_limit_fields(reports: &[LimitReport], policy: &Policy) -> Vec<(&'sta
     let shown = || reports.iter().filter(|report| !report.limit.dry_run);
     let mut fields = Vec::new();
     // Of two limits with equally little left, the one that takes longer to refill.
-    let scarcest = shown().min_by_key(|report| (report.remaining, u64::MAX - report.reset));
+    let scarcest = shown().min_by_key(|report| (report.remaining, Reverse(report.reset)));
     let Some(least) = scarcest else { return fields };
     if policy.responses.ratelimit_ietf {
         let (mut quotas, mut left) = (String::with_capacity(48), String::with_capacity(48));
@@ -51,6 +52,6 @@ fn push_item(list: &mut String, limit: &Limit, parameters: [(&str, u64); 2]) {
 }
 
 /// Whole seconds, rounded up: a caller that waits so long is never early.
-pub(super) const fn seconds_up(nanos: u64) -> u64 {
-    nanos.div_ceil(NANOS_PER_SECOND)
+pub(super) fn seconds_up(span: Duration) -> u64 {
+    span.as_secs().saturating_add(u64::from(span.subsec_nanos() > 0))
 }

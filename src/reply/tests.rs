@@ -1,4 +1,5 @@
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::*;
 use crate::limit::Ruling;
@@ -72,13 +73,14 @@ fn the_challenge_says_why_a_token_is_invalid() {
 
 #[test]
 fn retry_after_is_in_whole_seconds_rounded_up() {
-    let denial = Denial::for_now(Reason::RateLimited, 1_000_000_001);
+    let denial = Denial::for_now(Reason::RateLimited, Duration::new(1, 1));
+    let reset = Duration::from_nanos(1);
     let policy = policy();
     let quota = policy.limits[0].quota;
     let limit = Rc::clone(&policy.limits[0]);
     let watched = Rc::new(Limit { dry_run: true, ..(*limit).clone() });
-    let shown = LimitReport { limit, quota, remaining: 0, reset: 1, ruling: Ruling::NotYet };
-    let hidden = LimitReport { limit: watched, reset: 7, ..shown.clone() };
+    let shown = LimitReport { limit, quota, remaining: 0, reset, ruling: Ruling::NotYet };
+    let hidden = LimitReport { limit: watched, reset: 7 * reset, ..shown.clone() };
     let reply = compose(&denial, &[hidden, shown], &policy, Recipient::of(&Headers::default()));
     assert_eq!(header(&reply, "retry-after"), Some("2"));
     assert_eq!(header(&reply, "ratelimit-policy"), Some("\"per-caller\";q=20;w=2"));

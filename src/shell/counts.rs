@@ -2,6 +2,7 @@
 //! the host's shared data refuses.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::time::Duration;
 
 use log::{info, warn};
 
@@ -11,17 +12,18 @@ use crate::limit::concurrency::Concurrency;
 use crate::limit::table::Table;
 use crate::policy::Policy;
 use crate::store::StoreError;
+use crate::time::Moment;
 
-/// Between two tries to open: 1 s, in nanoseconds. A try that fails costs a request two host calls.
-const RETRY: u64 = 1_000_000_000;
+/// Between two tries to open: 1 s. A try that fails costs a request two host calls.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// What limits are counted in, once it is open.
 pub struct Counts {
     /// The name of the plugin, under which its data stand.
     plugin: String,
     open: OnceCell<Open>,
-    /// When opening failed last, nanoseconds since the Unix epoch.
-    failed: Cell<Option<u64>>,
+    /// When opening failed last.
+    failed: Cell<Option<Moment>>,
 }
 
 /// The open table.
@@ -39,7 +41,7 @@ pub fn in_flight(policy: &Policy) -> bool {
 
 impl Counts {
     /// Opens what the policy needs; a failure is told, and `failure_mode` applies until it is open.
-    pub fn new(plugin: String, policy: &Policy, now: u64) -> Self {
+    pub fn new(plugin: String, policy: &Policy, now: Moment) -> Self {
         let counts = Self { plugin, open: OnceCell::new(), failed: Cell::new(None) };
         counts.current(policy, now);
         counts
@@ -47,7 +49,7 @@ impl Counts {
 
     /// What is open, tried again when the last failure is a second old. `None` where the policy
     /// counts nothing, or the store fails.
-    pub fn current(&self, policy: &Policy, now: u64) -> Option<&Open> {
+    pub fn current(&self, policy: &Policy, now: Moment) -> Option<&Open> {
         self.open.get().or_else(|| self.try_open(policy, now))
     }
 
@@ -56,7 +58,7 @@ impl Counts {
         self.open.get()
     }
 
-    fn try_open(&self, policy: &Policy, now: u64) -> Option<&Open> {
+    fn try_open(&self, policy: &Policy, now: Moment) -> Option<&Open> {
         let failed = self.failed.get();
         let wanted = !policy.limits.is_empty() || in_flight(policy);
         if !wanted || failed.is_some_and(|at| now.abs_diff(at) < RETRY) {

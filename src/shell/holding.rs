@@ -7,15 +7,17 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
+use std::time::Duration;
 
 use super::host;
 use super::http::Stream;
 use super::state::State;
 use crate::body::Refusal;
+use crate::time::Moment;
 
-/// How long a head waits at least before the host is suspected, nanoseconds: 5 s. A filter before
+/// How long a head waits at least before the host is suspected: 5 s. A filter before
 /// ours may hold a body back for a while, too.
-const SUSPECT_AFTER: u64 = 5_000_000_000;
+const SUSPECT_AFTER: Duration = Duration::from_secs(5);
 
 /// How many requests are watched at most; one that stays unwatched ends with the proxy's timeouts.
 const MAX_WATCHED: usize = 1024;
@@ -33,8 +35,8 @@ struct Watched {
     context: u32,
     /// Gone when the client is.
     stream: Weak<RefCell<Stream>>,
-    /// When the head began to wait, nanoseconds since the Unix epoch.
-    since: u64,
+    /// When the head began to wait.
+    since: Moment,
     /// What the host had received of the request by then, bytes.
     received: u64,
 }
@@ -80,7 +82,7 @@ impl State {
             if !waits || host::enter(held.context).is_err() {
                 continue;
             }
-            let long = now.saturating_sub(held.since) >= SUSPECT_AFTER;
+            let long = now.since(held.since) >= SUSPECT_AFTER;
             if !long || received().is_none_or(|received| received <= held.received) {
                 self.holding.watched.borrow_mut().push(held);
                 continue;

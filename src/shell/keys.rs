@@ -16,6 +16,7 @@ use crate::keys::answer::{self, FetchError};
 use crate::keys::local::{Lack, LocalKeys, Missing, Wait};
 use crate::policy::Policy;
 use crate::request::headers::Headers;
+use crate::time::Moment;
 use crate::verify::Keys;
 use crate::verify::keyset::{KeySet, SkippedKey};
 use crate::verify::provider::{KeysFrom, Provider, Remote};
@@ -33,7 +34,7 @@ pub struct RemoteKeys {
 pub struct CurrentKeys<'a> {
     policy: &'a Policy,
     local: Ref<'a, Vec<Option<LocalKeys>>>,
-    now: u64,
+    now: Moment,
 }
 
 impl Keys for CurrentKeys<'_> {
@@ -71,7 +72,7 @@ impl RemoteKeys {
     }
 
     /// The sets to verify with now.
-    pub fn current<'a>(&'a self, policy: &'a Policy, now: u64) -> CurrentKeys<'a> {
+    pub fn current<'a>(&'a self, policy: &'a Policy, now: Moment) -> CurrentKeys<'a> {
         CurrentKeys { policy, local: self.local.borrow(), now }
     }
 
@@ -81,7 +82,7 @@ impl RemoteKeys {
     }
 
     /// What a request that lacks a key of `provider` should do; see [`LocalKeys::on_missing`].
-    pub fn on_missing(&self, provider: usize, lack: Lack, now: u64, wait: Wait) -> Missing {
+    pub fn on_missing(&self, provider: usize, lack: Lack, now: Moment, wait: Wait) -> Missing {
         self.with(provider, |keys| keys.on_missing(&SharedData, lack, now, wait).ok())
             .unwrap_or(Missing::Final)
     }
@@ -123,15 +124,16 @@ impl RemoteKeys {
         let (name, now) = (fetch.name(), host::now());
         let keys = format!("tollgate_jwks_keys.provider.{name}");
         fetch.metrics.set(&keys, as_u64(self.count(fetch.index, now)));
-        let good_at = self.with(fetch.index, |keys| Some(keys.record().good_at)).unwrap_or(0);
-        if good_at > 0 {
-            let age = now.saturating_sub(good_at) / 1_000_000_000;
+        let good_at =
+            self.with(fetch.index, |keys| Some(keys.record().good_at)).unwrap_or_default();
+        if good_at > Moment::EPOCH {
+            let age = now.since(good_at).as_secs();
             fetch.metrics.set(&format!("tollgate_jwks_age_seconds.provider.{name}"), age);
         }
     }
 
     /// How many keys there are to verify with.
-    fn count(&self, index: usize, now: u64) -> usize {
+    fn count(&self, index: usize, now: Moment) -> usize {
         self.with(index, |keys| keys.current(now).map(KeySet::len)).unwrap_or(0)
     }
 
@@ -185,7 +187,7 @@ impl RemoteKeys {
         match stored {
             Some(refresh) => info!(
                 "tollgate: provider {name}: fetched {count} key(s) from {asked}; next fetch in {}s",
-                refresh / 1_000_000_000
+                refresh.as_secs()
             ),
             None => error!("tollgate: provider {name}: keys from {asked} could not be shared"),
         }
@@ -198,7 +200,7 @@ impl RemoteKeys {
         let now = host::now();
         let wait = self.with(fetch.index, |keys| {
             let _ = keys.fail(&SharedData, jitter(), now);
-            Some(keys.record().next_try(keys.shared().timing(), now).saturating_sub(now))
+            Some(keys.record().next_try(keys.shared().timing(), now).since(now))
         });
         let serving = match self.count(fetch.index, now) {
             0 => "there are no keys to verify with".to_owned(),
@@ -209,7 +211,7 @@ impl RemoteKeys {
             "tollgate: provider {}: fetching {asked} failed: {error}{colon}{words}; {serving}; next \
              try in {}ms{}",
             fetch.name(),
-            wait.unwrap_or(0) / 1_000_000,
+            wait.unwrap_or_default().as_millis(),
             asked.hint(fetch.remote, error)
         );
         self.measure(fetch);

@@ -3,16 +3,18 @@
 
 use std::cell::RefCell;
 use std::mem::{Discriminant, discriminant};
+use std::time::Duration;
 
 use log::{Level, log};
 
 use crate::body::Refusal;
 use crate::body::json::flaw::{Flaw, Malformed};
 use crate::reason::Reason;
+use crate::time::Moment;
 use crate::verify::VerifyError;
 
-/// One line for each cause in this time, in each worker: 1 min, in nanoseconds.
-const INTERVAL: u64 = 60_000_000_000;
+/// One line for each cause in this time, in each worker: 1 min.
+const INTERVAL: Duration = Duration::from_secs(60);
 
 /// What was refused in one worker since it was last told.
 ///
@@ -47,21 +49,21 @@ type FlawKind = (Discriminant<Refusal>, Option<Discriminant<Flaw>>);
 /// When a cause was last told, and how often it came up after that.
 #[derive(Debug)]
 struct Told {
-    at: u64,
+    at: Moment,
     since: u64,
 }
 
 impl RefusalLog {
     /// Counts a refusal, and tells it if its cause was not told within the last minute. `detail`: the
-    /// claim, template or bound that the token's error is about. `now`: nanoseconds since the Unix
-    /// epoch; a clock that steps back tells early, not never.
+    /// claim, template or bound that the token's error is about. A clock
+    /// that steps back logs early, not never.
     pub fn note(
         &self,
         cause: Cause<'_>,
         rule: &str,
         provider: &str,
         detail: Option<&str>,
-        now: u64,
+        now: Moment,
     ) {
         let Cause { decision, reason, error, body } = cause;
         let kind = (reason, error, body.map(kind), decision);
@@ -84,7 +86,7 @@ impl RefusalLog {
     }
 
     /// How many refusals to tell of; `None` while the cause has been told.
-    fn count(&self, cause: Kind, now: u64) -> Option<u64> {
+    fn count(&self, cause: Kind, now: Moment) -> Option<u64> {
         let mut causes = self.causes.borrow_mut();
         let Some((_, told)) = causes.iter_mut().find(|(kind, _)| *kind == cause) else {
             causes.push((cause, Told { at: now, since: 0 }));
@@ -152,7 +154,8 @@ const fn advice(reason: Reason, error: Option<VerifyError>) -> (Level, &'static 
 mod tests {
     use super::*;
 
-    const START: u64 = 1_800_000_000_000_000_000;
+    const START: Moment = Moment::from_secs(1_800_000_000);
+    const NANO: Duration = Duration::from_nanos(1);
 
     #[test]
     fn a_flood_of_one_reason_is_told_once_a_minute_with_its_count() {
@@ -160,13 +163,13 @@ mod tests {
         let count = |reason, now| log.count((reason, None, None, "deny"), now);
         assert_eq!(count(Reason::Expired, START), Some(1));
         for step in 1..=1000 {
-            assert_eq!(count(Reason::Expired, START + step), None);
+            assert_eq!(count(Reason::Expired, START + NANO * step), None);
         }
         assert_eq!(count(Reason::TokenMissing, START), Some(1));
         assert_eq!(count(Reason::Expired, START + INTERVAL), Some(1001));
-        assert_eq!(count(Reason::Expired, START + INTERVAL + 1), None);
+        assert_eq!(count(Reason::Expired, START + INTERVAL + NANO), None);
         // The clock steps back by an hour.
-        assert_eq!(count(Reason::Expired, START - 60 * INTERVAL), Some(2));
+        assert_eq!(count(Reason::Expired, START - INTERVAL * 60), Some(2));
     }
 
     #[test]

@@ -28,6 +28,7 @@ use crate::policy::secret::LENT_HEADER;
 use crate::policy::{Crypto, Policy};
 use crate::request::headers::Headers;
 use crate::request::token_source;
+use crate::time::Moment;
 use crate::verify::host::Engines;
 
 /// A loaded configuration and what it needs at run time.
@@ -111,7 +112,7 @@ impl State {
         self.with_gate(host::now(), |gate| gate.conclude(judgement, body, &host::now));
     }
 
-    fn with_gate<T>(&self, now: u64, run: impl FnOnce(&Gate<'_>) -> T) -> T {
+    fn with_gate<T>(&self, now: Moment, run: impl FnOnce(&Gate<'_>) -> T) -> T {
         let keys = self.keys.current(&self.policy, now);
         let counts = self.counts.current(&self.policy, now);
         run(&Gate {

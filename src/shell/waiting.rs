@@ -9,6 +9,7 @@ use super::http::Stream;
 use super::state::State;
 use crate::gate::verdict::Judgement;
 use crate::keys::local::{Lack, Missing, Wait};
+use crate::time::Moment;
 use crate::verify::VerifyError;
 use crate::verify::provider::KeysFrom;
 
@@ -102,9 +103,9 @@ impl State {
         let now = host::now();
         let mut providers = Vec::new();
         let since = waited.map_or(now, |waited| waited.since);
-        let mut last = 0;
+        let mut last = Moment::EPOCH;
         for (provider, lack, timeout) in self.lacks(judgement) {
-            let until = waited.map_or_else(|| now.saturating_add(timeout), |waited| waited.until);
+            let until = waited.map_or_else(|| now + timeout, |waited| waited.until);
             match self.keys.on_missing(provider, lack, now, Wait { since, until }) {
                 Missing::Judge if !in_vain => return Lacking::Judge,
                 Missing::Judge | Missing::Final => {}
@@ -126,8 +127,11 @@ impl State {
     }
 
     /// The providers whose key sets may yet change the verdict, what each lacks, and how long one of
-    /// its fetches may take, nanoseconds.
-    fn lacks<'a>(&'a self, judgement: &'a Judgement) -> impl Iterator<Item = (usize, Lack, u64)> {
+    /// its fetches may take.
+    fn lacks<'a>(
+        &'a self,
+        judgement: &'a Judgement,
+    ) -> impl Iterator<Item = (usize, Lack, Duration)> {
         judgement.attempts.iter().filter_map(|attempt| {
             let lack = match attempt.error {
                 VerifyError::KeyUnknown => Lack::Kid,
@@ -136,8 +140,7 @@ impl State {
             };
             let keys = &self.policy.providers.get(attempt.provider)?.keys;
             let KeysFrom::Remote(remote) = keys else { return None };
-            let timeout = u64::try_from(remote.timeout.as_nanos()).unwrap_or(u64::MAX);
-            Some((attempt.provider, lack, timeout))
+            Some((attempt.provider, lack, remote.timeout))
         })
     }
 

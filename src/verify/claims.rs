@@ -11,6 +11,7 @@ use super::issuer::{self, IssuerMatch};
 use super::provider::Provider;
 use super::value::{is_exact, scalar, step};
 use crate::template::{ClaimRef, PartValue};
+use crate::time::Moment;
 
 /// The claims of a token that passed every check. Only the verifier creates them, and they cannot
 /// be cloned.
@@ -53,11 +54,11 @@ impl Claims {
         self.kid.as_deref()
     }
 
-    /// The first time, in nanoseconds since the Unix epoch, at which [`Self::check_times`] reports
-    /// them as expired; `None` if they never expire.
-    pub fn expires(&self, provider: &Provider) -> Option<u64> {
+    /// The first time at which [`Self::check_times`] reports them as expired; `None` if they never
+    /// expire.
+    pub fn expires(&self, provider: &Provider) -> Option<Moment> {
         let end = self.dates.exp?.nanos().saturating_add(seconds(provider.clock_skew));
-        Some(u64::try_from(end.max(0)).unwrap_or(u64::MAX))
+        Some(Moment::from_nanos(u64::try_from(end.max(0)).unwrap_or(u64::MAX)))
     }
 
     /// The value of a top-level claim.
@@ -107,14 +108,14 @@ impl Claims {
         self.get(claim).filter(|value| !is_subject || value.is_string())
     }
 
-    /// Checks the times alone, at `now` in nanoseconds since the Unix epoch. Cached claims are
-    /// checked again on every use, because a verified token expires.
+    /// Checks the times alone. Cached claims are checked again on every use, because a verified token
+    /// expires.
     ///
     /// # Errors
     /// `Expired`, `NotYetValid`, `IssuedInFuture`, `LifetimeTooLong`, `ClaimMissing`.
-    pub fn check_times(&self, provider: &Provider, now: u64) -> Result<(), VerifyError> {
+    pub fn check_times(&self, provider: &Provider, now: Moment) -> Result<(), VerifyError> {
         let Dates { exp, nbf, iat } = &self.dates;
-        let now = i128::from(now);
+        let now = i128::from(now.as_nanos());
         let skew = seconds(provider.clock_skew);
         let latest = now.saturating_add(skew);
         match exp {
@@ -149,7 +150,7 @@ impl Draft {
         mut self,
         provider: &Provider,
         matched: &IssuerMatch<'_>,
-        now: u64,
+        now: Moment,
     ) -> Result<Claims, Box<(VerifyError, Self)>> {
         match self.check(provider, matched, now) {
             Ok(()) => Ok(self.0),
@@ -161,7 +162,7 @@ impl Draft {
         &mut self,
         provider: &Provider,
         matched: &IssuerMatch<'_>,
-        now: u64,
+        now: Moment,
     ) -> Result<(), VerifyError> {
         let Claims { members, dates, .. } = &mut self.0;
         issuer::check(provider, matched, members)?;

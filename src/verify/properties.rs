@@ -1,5 +1,6 @@
 //! Laws that hold for any bytes: nothing panics, and nothing unsigned is accepted.
 
+use crate::time::Moment;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::json;
@@ -55,7 +56,7 @@ fn judge(token: &[u8], now: u64) -> Result<Claims, Failure> {
     let keys = One(keys());
     let verifier =
         Verifier { providers: &[provider], keys: &keys, engine: &ModuleEngine, max_bytes: 4096 };
-    verifier.verify(token, None, now)
+    verifier.verify(token, None, Moment::from_nanos(now))
 }
 
 /// Text near enough to JSON to get past the first character.

@@ -4,6 +4,9 @@ mod dates;
 mod entra;
 mod values;
 
+use crate::time::Moment;
+use std::time::Duration;
+
 use jwt_simple::algorithms::{HS256Key, MACLike};
 use serde_json::{Value, json};
 
@@ -13,7 +16,8 @@ use super::keyset::{KeySet, SecretKeys};
 use super::provider::{Audiences, Issuer, KeysFrom, Provider};
 use super::*;
 
-const SECOND: u64 = 1_000_000_000;
+const NANO: Duration = Duration::from_nanos(1);
+/// Seconds since the Unix epoch.
 const NOW: u64 = 1_700_000_000;
 const SECRET: [u8; 32] = [7; 32];
 
@@ -72,7 +76,7 @@ fn run(
     keys: &dyn Keys,
     token: &str,
     admitted: Option<&[usize]>,
-    now: u64,
+    now: Moment,
 ) -> Result<Claims, Refusal> {
     let verifier = Verifier { providers, keys, engine: &ModuleEngine, max_bytes: 16 * 1024 };
     let verified = verifier.verify(token.as_bytes(), admitted, now);
@@ -83,7 +87,7 @@ fn one_at(
     provider: Provider,
     header: Value,
     claims: Value,
-    now: u64,
+    now: Moment,
 ) -> Result<Claims, VerifyError> {
     let token = mint(header, &claims.to_string());
     let keys = Sets(vec![Some(key_set(json!({})))]);
@@ -91,7 +95,7 @@ fn one_at(
 }
 
 fn one(provider: Provider, claims: Value) -> Result<Claims, VerifyError> {
-    one_at(provider, json!({"alg": "HS256", "typ": "JWT"}), claims, NOW * SECOND)
+    one_at(provider, json!({"alg": "HS256", "typ": "JWT"}), claims, Moment::from_secs(NOW))
 }
 
 #[test]
@@ -99,7 +103,7 @@ fn the_name_of_the_key_is_that_of_the_set_whether_the_token_names_it_or_not() {
     let keys = Sets(vec![Some(key_set(json!({"kid": "k"})))]);
     for header in [json!({"alg": "HS256", "kid": "k"}), json!({"alg": "HS256"})] {
         let token = mint(header, &good().to_string());
-        let claims = run(&[provider()], &keys, &token, None, NOW * SECOND).unwrap();
+        let claims = run(&[provider()], &keys, &token, None, Moment::from_secs(NOW)).unwrap();
         assert_eq!(claims.kid(), Some("k"), "{token}");
     }
 }
@@ -147,7 +151,7 @@ fn absent_malformed_and_wrong_are_three_errors() {
     // JSON's null is a value of the wrong type, not an absent claim.
     let token = mint(json!({"alg": "HS256"}), r#"{"iss":"https://i","aud":"us","exp":null}"#);
     let keys = Sets(vec![Some(key_set(json!({})))]);
-    let failure = run(&[provider()], &keys, &token, None, NOW * SECOND).unwrap_err();
+    let failure = run(&[provider()], &keys, &token, None, Moment::from_secs(NOW)).unwrap_err();
     assert_eq!(failure.0, ClaimMalformed("exp"));
     for change in [
         json!({"aud": ["x", "we"]}),
@@ -163,7 +167,7 @@ fn absent_malformed_and_wrong_are_three_errors() {
 fn typ_is_judged_where_it_is_configured() {
     let judge = |allowed: &[&str], header: Value| {
         let typ = Some(allowed.iter().map(|typ| (*typ).to_owned()).collect());
-        one_at(Provider { typ, ..provider() }, header, good(), NOW * SECOND).err()
+        one_at(Provider { typ, ..provider() }, header, good(), Moment::from_secs(NOW)).err()
     };
     let refused = Some(VerifyError::TypeNotAllowed);
     let typ = |typ: &str| json!({"alg": "HS256", "typ": typ});
@@ -180,13 +184,14 @@ fn the_steps_are_judged_in_their_order() {
     use VerifyError::*;
     let providers = [provider()];
     let keys = Sets(vec![Some(key_set(json!({"kid": "k"})))]);
-    let judge = |token: &str| run(&providers, &keys, token, None, NOW * SECOND).unwrap_err();
+    let judge =
+        |token: &str| run(&providers, &keys, token, None, Moment::from_secs(NOW)).unwrap_err();
     let none = |error| (error, None);
     let some = |error| (error, Some(0));
     let header = |kid: &str| json!({"alg": "HS256", "kid": kid});
     let claims = good().to_string();
     let token = mint(header("k"), &claims);
-    assert!(run(&providers, &keys, &token, None, NOW * SECOND).is_ok());
+    assert!(run(&providers, &keys, &token, None, Moment::from_secs(NOW)).is_ok());
     assert_eq!(judge(&"a.".repeat(16 * 1024)), none(TooLarge));
     assert_eq!(judge(&format!("{token}.")), none(Shape));
     assert_eq!(judge(&format!("{token}=")), none(Encoding));
@@ -214,7 +219,9 @@ fn the_steps_are_judged_in_their_order() {
 #[test]
 fn a_missing_key_set_is_told_from_an_unknown_key() {
     let token = mint(json!({"alg": "HS256", "kid": "x"}), &good().to_string());
-    let run = |set| run(&[provider()], &Sets(vec![set]), &token, None, NOW * SECOND).unwrap_err();
+    let run = |set| {
+        run(&[provider()], &Sets(vec![set]), &token, None, Moment::from_secs(NOW)).unwrap_err()
+    };
     let unavailable = (VerifyError::KeysUnavailable, Some(0));
     assert_eq!(run(None), unavailable);
     let unknown = (VerifyError::KeyUnknown, Some(0));
@@ -225,7 +232,7 @@ fn a_missing_key_set_is_told_from_an_unknown_key() {
 fn hmac_is_refused_unless_named_and_es512_without_a_host() {
     let asked = |algorithms, alg: &str| {
         let provider = Provider { algorithms, ..provider() };
-        one_at(provider, json!({ "alg": alg }), good(), NOW * SECOND).err()
+        one_at(provider, json!({ "alg": alg }), good(), Moment::from_secs(NOW)).err()
     };
     let refused = Some(VerifyError::AlgorithmNotAllowed);
     assert_eq!(asked(None, "HS256"), refused);
@@ -242,7 +249,7 @@ fn only_admitted_providers_count() {
     let providers = [provider(), other];
     let keys = Sets(vec![Some(key_set(json!({}))), Some(key_set(json!({})))]);
     let token = mint(json!({"alg": "HS256"}), &good().to_string());
-    let run = |admitted| run(&providers, &keys, &token, admitted, NOW * SECOND);
+    let run = |admitted| run(&providers, &keys, &token, admitted, Moment::from_secs(NOW));
     assert_eq!(run(None).unwrap().provider(), 0);
     assert_eq!(run(Some(&[1, 0])).unwrap().provider(), 0);
     for admitted in [&[1][..], &[], &[7]] {

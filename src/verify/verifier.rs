@@ -1,5 +1,6 @@
 //! The verifier: runs all steps for one token.
 
+use crate::time::Moment;
 use serde_json::{Map, Value};
 
 use super::algorithm::AlgorithmSet;
@@ -39,7 +40,7 @@ struct Issuing<'a, 'i> {
 
 impl<'a> Verifier<'a> {
     /// Verifies a token. `admitted` holds the indexes of the providers that the rule admits, in its
-    /// order; `None` admits all. `now` is in nanoseconds since the Unix epoch.
+    /// order; `None` admits all.
     ///
     /// # Errors
     /// The reason for which the token is refused.
@@ -47,7 +48,7 @@ impl<'a> Verifier<'a> {
         &self,
         token: &[u8],
         admitted: Option<&[usize]>,
-        now: u64,
+        now: Moment,
     ) -> Result<Claims, Failure> {
         self.verify_as(token, admitted, now, |claims, _| Ok(claims)).map(|taken| taken.value)
     }
@@ -61,7 +62,7 @@ impl<'a> Verifier<'a> {
         &self,
         token: &[u8],
         admitted: Option<&[usize]>,
-        now: u64,
+        now: Moment,
         make: impl Fn(Claims, &Provider) -> Result<T, Box<(VerifyError, Claims)>>,
     ) -> Result<Accepted<T>, Failure> {
         let token = Token::split(token, self.max_bytes)?;

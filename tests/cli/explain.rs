@@ -7,12 +7,13 @@ use serde_json::{Value, json};
 use support::attacks::{self, Attack, Expect, World};
 use support::mint;
 use tollgate::policy::Policy;
+use tollgate::time::Moment;
 use tollgate::verify::engine::ModuleEngine;
 
 use super::{policy, tollgate};
 
 fn word_of(policy: &Policy, token: &[u8], now: u64) -> &'static str {
-    policy::reason(policy, &ModuleEngine, token, now * 1_000_000_000)
+    policy::reason(policy, &ModuleEngine, token, Moment::from_secs(now))
 }
 
 fn file(name: &str, content: &[u8]) -> PathBuf {

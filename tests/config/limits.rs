@@ -1,5 +1,7 @@
 //! `limits`: rates, tiers, and what replies cost.
 
+use std::time::Duration;
+
 use serde_json::json;
 use tollgate::body::json::pointers::Pointers;
 use tollgate::limit::cost::Cost;
@@ -43,10 +45,10 @@ fn what_a_limit_says_of_callers_and_responses_is_compiled() {
     let policy = load(&document);
     let limit = &policy.limits[0];
     let claim = limit.rate_claim.as_ref().unwrap();
-    assert_eq!((claim.most, claim.period_ns, claim.debt), (9, 1_000_000_000, false));
+    assert_eq!((claim.most, claim.period, claim.debt), (9, Duration::from_secs(1), false));
     assert!(limit.dry_run && limit.response_cost.is_none());
     let [tier] = limit.tiers.as_slice() else { panic!("one tier") };
-    assert_eq!((tier.quota.refill_ns(), tier.quota.burst()), (1_400_000_000, 7));
+    assert_eq!((tier.quota.refill(), tier.quota.burst()), (Duration::from_millis(1_400), 7));
     assert_eq!(tier.when.roles.any, Some(vec!["Batch".to_owned()]));
     let rule = &policy.rules[0];
     assert_eq!(rule.cost, Cost::Header { name: "x-batch".into(), max: 9 });

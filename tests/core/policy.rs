@@ -6,6 +6,7 @@ use serde_json::Value;
 use tollgate::caller::principal::Principal;
 use tollgate::config::{self, Environment};
 use tollgate::policy::Policy;
+use tollgate::time::Moment;
 use tollgate::verify::engine::Engine;
 use tollgate::verify::keyset::KeySet;
 use tollgate::verify::provider::KeysFrom;
@@ -44,7 +45,7 @@ pub fn verify(
     policy: &Policy,
     engine: &dyn Engine,
     token: &[u8],
-    now: u64,
+    now: Moment,
 ) -> Result<Claims, Failure> {
     let max_bytes = policy.token.max_bytes;
     let keys = &PolicyKeys(policy);
@@ -52,7 +53,7 @@ pub fn verify(
 }
 
 /// The reason for which a token is refused; `ok` if it is accepted and names an identity.
-pub fn reason(policy: &Policy, engine: &dyn Engine, token: &[u8], now: u64) -> &'static str {
+pub fn reason(policy: &Policy, engine: &dyn Engine, token: &[u8], now: Moment) -> &'static str {
     match verify(policy, engine, token, now) {
         Err(failure) => failure.error.reason().as_str(),
         Ok(claims) => {

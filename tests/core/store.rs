@@ -5,8 +5,10 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex};
+use std::time::Duration;
 
 use tollgate::store::{Store, StoreError, Swap};
+use tollgate::time::{Moment, nanos};
 
 /// Envoy's semantics, and refusals of what the filter must never do.
 #[derive(Default)]
@@ -71,7 +73,7 @@ impl<F: Fn(&str) -> Option<Result<Swap, StoreError>>> Store for Unreliable<'_, F
 pub struct Stage {
     state: Mutex<StageState>,
     wake: Condvar,
-    pub clock: AtomicU64,
+    clock: AtomicU64,
 }
 
 pub struct StageState {
@@ -81,10 +83,18 @@ pub struct StageState {
 }
 
 impl Stage {
-    pub fn new(workers: usize, now: u64) -> Self {
+    pub fn new(workers: usize, now: Moment) -> Self {
         let state =
             StageState { turn: None, waiting: vec![false; workers], done: vec![false; workers] };
-        Self { state: Mutex::new(state), wake: Condvar::new(), clock: AtomicU64::new(now) }
+        Self {
+            state: Mutex::new(state),
+            wake: Condvar::new(),
+            clock: AtomicU64::new(now.as_nanos()),
+        }
+    }
+
+    pub fn now(&self) -> Moment {
+        Moment::from_nanos(self.clock.load(Ordering::SeqCst))
     }
 
     pub fn step<T>(&self, me: usize, call: impl FnOnce() -> T) -> T {
@@ -106,7 +116,7 @@ impl Stage {
     }
 
     /// Each entry: how far the clock moves, then who of the waiting is next.
-    pub fn direct(&self, script: &[(u64, usize)]) {
+    pub fn direct(&self, script: &[(Duration, usize)]) {
         let mut script = script.iter().copied();
         loop {
             let mut state = self.state.lock().unwrap();
@@ -119,8 +129,8 @@ impl Stage {
             if waiting.is_empty() {
                 return;
             }
-            let (elapsed, pick) = script.next().unwrap_or((0, 0));
-            self.clock.fetch_add(elapsed, Ordering::SeqCst);
+            let (elapsed, pick) = script.next().unwrap_or_default();
+            self.clock.fetch_add(nanos(elapsed), Ordering::SeqCst);
             state.turn = Some(waiting[pick % waiting.len()]);
             self.wake.notify_all();
         }

@@ -1,5 +1,7 @@
 //! What a body and a response cost.
 
+use std::time::Duration;
+
 use super::*;
 
 #[test]
@@ -77,17 +79,17 @@ fn missing_rows_are_announced_for_the_moment_at_which_the_whole_request_passes()
         (word(&judged), judged.verdict.denial().and_then(|denial| denial.retry_after))
     };
     // One above the burst never passes, though a token of it is taken by the time.
-    scene.now += 1;
+    scene.now = scene.now + Duration::from_nanos(1);
     assert_eq!(conclude(&mut scene, 9), ("cost_exceeds_burst", None));
-    scene.now += 60_000_000_000;
+    scene.now = scene.now + Duration::from_secs(60);
     assert_eq!(conclude(&mut scene, 9), ("cost_exceeds_burst", None));
     // Seven are left, one of which the head takes.
     let (reason, wait) = conclude(&mut scene, 8);
     assert_eq!(reason, "rate_limited");
-    scene.now += wait.unwrap() - 1;
+    scene.now = scene.now + wait.unwrap() - Duration::from_nanos(1);
     let (reason, more) = conclude(&mut scene, 8);
     assert_eq!(reason, "rate_limited", "a nanosecond early");
-    scene.now += more.unwrap();
+    scene.now = scene.now + more.unwrap();
     assert_eq!(conclude(&mut scene, 8), ("ok", None));
 }
 

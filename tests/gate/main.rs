@@ -29,6 +29,7 @@ use tollgate::limit::{self, Counters};
 use tollgate::policy::Policy;
 use tollgate::request::headers::Headers;
 use tollgate::store::{Store, StoreError, Swap};
+use tollgate::time::Moment;
 use tollgate::verify::engine::ModuleEngine;
 
 /// A store that answers nothing.
@@ -52,7 +53,7 @@ struct Scene {
     table: Option<Table>,
     concurrency: Option<RefCell<Concurrency>>,
     signer: Signer,
-    now: u64,
+    now: Moment,
     /// SHA-256 of the client's certificate in hex, as the host gives it.
     certificate: Option<Vec<u8>>,
 }
@@ -85,7 +86,7 @@ impl Scene {
             concurrency: Some(RefCell::new(concurrency)),
             memory,
             signer,
-            now: mint::now() * 1_000_000_000,
+            now: Moment::from_secs(mint::now()),
             policy,
             certificate: None,
         }

@@ -12,6 +12,9 @@ mod store;
 mod table;
 mod workers;
 
+use std::ops::Range;
+use std::time::Duration;
+
 use proptest::prelude::*;
 use store::Memory;
 use tollgate::limit::quota::Quota;
@@ -20,13 +23,15 @@ use tollgate::limit::{
     Answer, Counters, Mode, Request, Ruling, TRIES, TakeError, charge, take_all,
 };
 use tollgate::store::{CREATE, Store, StoreError, Swap};
+use tollgate::time::{Moment, nanos};
 
-const SECOND: u64 = 1_000_000_000;
-const MINUTE: u64 = 60 * SECOND;
-const HOUR: u64 = 60 * MINUTE;
-const NOW: u64 = 1_700_000_000 * SECOND;
+const NANO: Duration = Duration::from_nanos(1);
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
+const NOW: Moment = Moment::from_secs(1_700_000_000);
 
-fn quota(tokens: u64, period: u64, burst: u64) -> Quota {
+fn quota(tokens: u64, period: Duration, burst: u64) -> Quota {
     Quota::new(tokens, period, burst).unwrap()
 }
 
@@ -47,7 +52,7 @@ fn place(table: &Table, request: &Request<'_>) -> Place {
     table.place(request.region, request.limit, Some(request.quota), request.identity)
 }
 
-fn take(table: &Table, store: &dyn Store, now: u64, requests: &[Request<'_>]) -> Answer {
+fn take(table: &Table, store: &dyn Store, now: Moment, requests: &[Request<'_>]) -> Answer {
     take_all(table, store, &|| now, requests, &mut Counters::default()).unwrap()
 }
 
@@ -56,14 +61,14 @@ fn passes(answer: &Answer) -> bool {
 }
 
 /// Which limit denies and for how long.
-fn later(answer: &Answer) -> Option<(usize, u64)> {
+fn later(answer: &Answer) -> Option<(usize, Duration)> {
     match answer {
-        Answer::Denied { index, retry_after_ns, .. } => Some((*index, *retry_after_ns)),
+        Answer::Denied { index, retry_after, .. } => Some((*index, *retry_after)),
         _ => None,
     }
 }
 
-fn remaining(table: &Table, store: &dyn Store, now: u64, request: Request<'_>) -> u64 {
+fn remaining(table: &Table, store: &dyn Store, now: Moment, request: Request<'_>) -> u64 {
     match take(table, store, now, &[Request { cost: 0, ..request }]) {
         Answer::Allowed(standings) => standings[0].remaining,
         other => panic!("cost 0 gave {other:?}"),
@@ -74,12 +79,24 @@ fn config() -> ProptestConfig {
     ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() }
 }
 
+fn spans(range: Range<Duration>) -> impl Strategy<Value = Duration> {
+    (nanos(range.start)..nanos(range.end)).prop_map(Duration::from_nanos)
+}
+
 fn small_quota() -> impl Strategy<Value = Quota> {
-    (1_u64..8, prop_oneof![Just(10), Just(SECOND), Just(MINUTE), 1..HOUR], 1_u64..7)
+    (
+        1_u64..8,
+        prop_oneof![Just(NANO * 10), Just(SECOND), Just(MINUTE), spans(NANO..HOUR)],
+        1_u64..7,
+    )
         .prop_map(|(tokens, period, burst)| quota(tokens, period, burst))
 }
 
 fn any_quota() -> impl Strategy<Value = Quota> {
-    (1_u64..5_000, prop_oneof![Just(SECOND), Just(MINUTE), Just(HOUR), 1..HOUR], 1_u64..10_000)
+    (
+        1_u64..5_000,
+        prop_oneof![Just(SECOND), Just(MINUTE), Just(HOUR), spans(NANO..HOUR)],
+        1_u64..10_000,
+    )
         .prop_filter_map("valid", |(tokens, period, burst)| Quota::new(tokens, period, burst).ok())
 }

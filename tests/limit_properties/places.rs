@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use tollgate::limit::concurrency::{Concurrency, LEASE_NS, Lease};
+use tollgate::limit::concurrency::{Concurrency, LEASE, Lease};
 
 use super::*;
 use crate::store::{Stage, Staged, Unreliable};
@@ -16,7 +16,7 @@ fn open(store: &dyn Store, holder: u64) -> Concurrency {
 fn acquire(
     worker: &mut Concurrency,
     store: &dyn Store,
-    now: u64,
+    now: Moment,
     identity: &str,
     most: u32,
 ) -> Option<Lease> {
@@ -24,16 +24,16 @@ fn acquire(
     worker.acquire(store, &|| now, (Region::Verified, "rule", identity), most, counters).unwrap()
 }
 
-fn release(worker: &mut Concurrency, store: &dyn Store, now: u64, lease: Lease) {
+fn release(worker: &mut Concurrency, store: &dyn Store, now: Moment, lease: Lease) {
     worker.release(store, &|| now, lease, &mut Counters::default());
 }
 
-fn tick(worker: &mut Concurrency, store: &dyn Store, now: u64) {
+fn tick(worker: &mut Concurrency, store: &dyn Store, now: Moment) {
     worker.tick(store, &|| now, &mut Counters::default());
 }
 
 /// Takes places as a worker that was not there before, until there are none.
-fn free(store: &dyn Store, now: u64, identity: &str, most: u32) -> usize {
+fn free(store: &dyn Store, now: Moment, identity: &str, most: u32) -> usize {
     static NEXT: AtomicU64 = AtomicU64::new(1 << 32);
     let mut worker = open(store, NEXT.fetch_add(1, Ordering::Relaxed));
     let mut leases = Vec::new();
@@ -71,7 +71,7 @@ proptest! {
     fn no_interleaving_of_workers_holds_more_places_than_there_are_or_leaks_one(
         plans in prop::collection::vec(steps(), 2..5), most in 1_u32..4,
         // Shorter than a lease altogether: no renewal is needed.
-        script in prop::collection::vec((0..SECOND / 10, 0_usize..4), 0..120),
+        script in prop::collection::vec((spans(Duration::ZERO..SECOND / 10), 0_usize..4), 0..120),
     ) {
         let memory = Memory::default();
         let workers: Vec<_> = (1..).zip(&plans).map(|(id, _)| open(&memory, id)).collect();
@@ -83,7 +83,7 @@ proptest! {
                 let (stage, memory, in_flight, highest) = (&stage, &memory, &in_flight, &highest);
                 scope.spawn(move || {
                     let store = Staged { inner: memory, stage, me };
-                    let clock = || stage.clock.load(Ordering::SeqCst);
+                    let clock = || stage.now();
                     let counters = &mut Counters::default();
                     let mut leases = Vec::new();
                     for step in plan {
@@ -120,7 +120,7 @@ proptest! {
             stage.direct(&script);
         });
         prop_assert!(highest.load(Ordering::SeqCst) <= i64::from(most));
-        let now = stage.clock.load(Ordering::SeqCst);
+        let now = stage.now();
         for identity in ["alice", "bob"] {
             prop_assert_eq!(free(&memory, now, identity, most), most as usize);
         }
@@ -133,7 +133,7 @@ proptest! {
     /// worker admits no more than its own count of places.
     #[test]
     fn a_dead_workers_places_return_within_a_lease_whatever_the_clock_did(
-        held in 1_u32..5, back in 0_u64..7_200, probes in 1_u64..4,
+        held in 1_u32..5, back in 0_u32..7_200, probes in 1_u64..4,
     ) {
         let memory = Memory::default();
         let mut dead = open(&memory, 1);
@@ -146,9 +146,9 @@ proptest! {
         for _ in 0..probes {
             let mut other = open(&memory, 2);
             prop_assert!(acquire(&mut other, &memory, now, "alice", held.min(4)).is_none());
-            now += LEASE_NS / 8;
+            now = now + LEASE / 8;
         }
-        let end = NOW - back * SECOND + LEASE_NS;
+        let end = NOW - back * SECOND + LEASE;
         prop_assert_eq!(free(&memory, end, "alice", 4), 4);
     }
 
@@ -156,17 +156,18 @@ proptest! {
     fn no_bytes_in_a_slot_cause_a_panic_or_a_lasting_refusal(
         bytes in prop::collection::vec(any::<u8>(), 0..2_200), now in any::<u64>(),
     ) {
+        let now = Moment::from_nanos(now);
         let memory = Memory::default();
         let mut worker = open(&memory, 1);
         for (key, _) in memory.dump().iter().filter(|(key, _)| key.contains("/c2/")) {
             memory.put(key, &bytes);
         }
         let counters = &mut Counters::default();
-        for at in [now, now.saturating_add(LEASE_NS)] {
+        for at in [now, now + LEASE] {
             let _ = worker.acquire(&memory, &|| at, (Region::Verified, "rule", "alice"), 1, counters);
         }
-        let late = now.saturating_add(LEASE_NS);
-        if late < u64::MAX - LEASE_NS {
+        let late = now + LEASE;
+        if late < Moment::MAX - LEASE {
             prop_assert_eq!(worker.in_flight(), 1);
         }
     }
@@ -290,7 +291,7 @@ fn a_live_workers_places_are_renewed_and_a_dead_ones_return() {
     for second in 1..=60 {
         now = NOW + second * SECOND;
         tick(&mut live, &memory, now);
-        let expected = usize::from(now >= NOW + LEASE_NS);
+        let expected = usize::from(now >= NOW + LEASE);
         assert_eq!(free(&memory, now, "alice", 2), expected, "{second}");
     }
     release(&mut live, &memory, now, kept);

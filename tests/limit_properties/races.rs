@@ -45,7 +45,7 @@ fn in_order(table: &Table, one: &Quota, two: &Quota) -> (&'static str, &'static 
 /// A take that time has repaid is not repaid again, or it would forgive a later caller's.
 #[test]
 fn a_late_give_back_forgives_no_other_take() {
-    for (elapsed, left) in [(0, 1), (10 * SECOND, 0), (4 * SECOND, 1)] {
+    for (elapsed, left) in [(Duration::ZERO, 1), (10 * SECOND, 0), (4 * SECOND, 1)] {
         let (memory, table) = opened(512);
         let (one, two) = (quota(1, 10 * SECOND, 2), quota(1, HOUR, 1));
         let (first, second) = in_order(&table, &one, &two);
@@ -71,7 +71,7 @@ fn a_late_give_back_forgives_no_other_take() {
             take_all(&table, &store, &|| now.get(), &[first, second], &mut counters).unwrap();
         assert!(matches!(answer, Answer::Denied { .. }), "{answer:?}");
         assert_eq!(counters.stranded, 0);
-        assert_eq!(remaining(&table, &memory, now.get(), first), left, "after {elapsed} ns");
+        assert_eq!(remaining(&table, &memory, now.get(), first), left, "after {elapsed:?}");
     }
 }
 
@@ -94,7 +94,7 @@ fn a_slow_worker_does_not_take_a_later_write_for_a_clock_step() {
     let mut counters = Counters::default();
     let answer = take_all(&table, &store, &|| now.get(), &request, &mut counters).unwrap();
     assert_eq!(later(&answer), Some((0, SECOND)));
-    assert!(!passes(&take(&table, &memory, NOW + 6 * SECOND - 1, &request)));
+    assert!(!passes(&take(&table, &memory, NOW + 6 * SECOND - NANO, &request)));
     assert!(passes(&take(&table, &memory, NOW + 6 * SECOND, &request)));
 }
 

@@ -16,14 +16,14 @@ fn a_denial_names_the_limit_that_takes_longest_and_takes_from_none() {
         };
         let left: Vec<u64> = standings.iter().map(|standing| standing.remaining).collect();
         assert_eq!(left, [8, 0, 0]);
-        assert_eq!(standings[2].reset_ns, MINUTE);
+        assert_eq!(standings[2].reset, MINUTE);
         for _ in 0..20 {
-            let Answer::Denied { index, retry_after_ns, standings } =
+            let Answer::Denied { index, retry_after, standings } =
                 take(&table, &store, NOW, &requests)
             else {
                 panic!("passed")
             };
-            assert_eq!((index, retry_after_ns), (2, MINUTE));
+            assert_eq!((index, retry_after), (2, MINUTE));
             // Every limit is shown as it is, those included that had tokens.
             let left: Vec<_> = standings.iter().map(|s| (s.remaining, s.ruling)).collect();
             assert_eq!(left, [(8, Ruling::Pass), (0, Ruling::NotYet), (0, Ruling::NotYet)]);
@@ -95,7 +95,7 @@ fn a_response_is_charged_whatever_is_there_and_the_debt_delays_the_next_request(
     let quota = quota(1, SECOND, 10).with_debt();
     let asks = Request { mode: Mode::Ask, ..ask("chat", "alice", &quota, 1) };
     let mut counters = Counters::default();
-    let mut pay = |now: u64, cost: u64| {
+    let mut pay = |now: Moment, cost: u64| {
         charge(&table, &store, &|| now, &Request { cost, ..asks }, &mut counters);
     };
     // Asking takes nothing.
@@ -107,7 +107,7 @@ fn a_response_is_charged_whatever_is_there_and_the_debt_delays_the_next_request(
     assert!(passes(&take(&table, &store, NOW, &[asks])));
     pay(NOW, 16);
     assert_eq!(later(&take(&table, &store, NOW, &[asks])), Some((0, 11 * SECOND)));
-    assert!(!passes(&take(&table, &store, NOW + 11 * SECOND - 1, &[asks])));
+    assert!(!passes(&take(&table, &store, NOW + 11 * SECOND - NANO, &[asks])));
     assert!(passes(&take(&table, &store, NOW + 11 * SECOND, &[asks])));
     assert_eq!(counters, Counters::default());
 }

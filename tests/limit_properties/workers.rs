@@ -1,19 +1,17 @@
 //! Workers that run at the same time admit no more than one bucket holds.
 
-use std::sync::atomic::Ordering;
-
 use super::*;
 use crate::store::{Stage, Staged};
 
 /// One admission: the clock when the request came and when it was answered.
-type Admission = (u64, u64);
+type Admission = (Moment, Moment);
 
 /// Runs `plan[worker]` = the requests of that worker, in turns by `script`.
 fn play(
     table: &Table,
     store: &Memory,
     plan: &[Vec<Vec<Request<'_>>>],
-    script: &[(u64, usize)],
+    script: &[(Duration, usize)],
 ) -> (Vec<Vec<Option<Admission>>>, Counters) {
     let stage = Stage::new(plan.len(), NOW);
     std::thread::scope(|scope| {
@@ -24,7 +22,7 @@ fn play(
                 let stage = &stage;
                 scope.spawn(move || {
                     let staged = Staged { inner: store, stage, me };
-                    let clock = || stage.clock.load(Ordering::SeqCst);
+                    let clock = || stage.now();
                     let mut counters = Counters::default();
                     let answers: Vec<_> = requests
                         .iter()
@@ -61,18 +59,21 @@ fn obeys(quota: &Quota, admissions: &[Admission]) -> bool {
         admissions.iter().filter(|(_, to)| to >= from).all(|(_, to)| {
             let inside = admissions.iter().filter(|(a, b)| a >= from && b <= to).count();
             let above = (inside as u128).saturating_sub(u128::from(quota.burst()));
-            above * u128::from(quota.period_ns())
-                <= u128::from(to - from) * u128::from(quota.tokens())
+            above * quota.period().as_nanos()
+                <= to.since(*from).as_nanos() * u128::from(quota.tokens())
         })
     })
 }
 
 /// Half of the steps stand still, the others move by up to about two tokens of `quota`.
-fn script(quota: &Quota, raw: &[(bool, u16, usize)]) -> Vec<(u64, usize)> {
-    let most = 2 * quota.period_ns() / u64::from(quota.tokens()) + 1;
+fn script(quota: &Quota, raw: &[(bool, u16, usize)]) -> Vec<(Duration, usize)> {
+    let most = 2 * quota.period() / quota.tokens() + NANO;
     raw.iter()
         .map(|(moves, by, pick)| {
-            (if *moves { most * u64::from(*by) / u64::from(u16::MAX) } else { 0 }, *pick)
+            (
+                if *moves { most * u32::from(*by) / u32::from(u16::MAX) } else { Duration::ZERO },
+                *pick,
+            )
         })
         .collect()
 }
@@ -103,7 +104,7 @@ proptest! {
         let (store, table) = opened(8);
         let quota = quota(1, MINUTE, burst);
         let plan = vec![vec![vec![ask("l", "alice", &quota, 1)]; each]; workers];
-        let script: Vec<_> = picks.into_iter().map(|pick| (0, pick)).collect();
+        let script: Vec<_> = picks.into_iter().map(|pick| (Duration::ZERO, pick)).collect();
         let (answers, _) = play(&table, &store, &plan, &script);
         let admitted = answers.iter().flatten().flatten().count() as u64;
         prop_assert_eq!(admitted, burst.min((workers * each) as u64));
@@ -119,7 +120,7 @@ proptest! {
         let (a, b) = (ask("a", "alice", &first, 1), ask("b", "acme", &second, 1));
         let kinds = [vec![a, b], vec![b, a], vec![b], vec![a]];
         let plan: Vec<_> = kinds.iter().map(|limits| vec![limits.clone(); each]).collect();
-        let faster = if first.refill_ns() < second.refill_ns() { first } else { second };
+        let faster = if first.refill() < second.refill() { first } else { second };
         let (answers, counters) = play(&table, &store, &plan, &script(&faster, &raw));
         let of = |workers: [usize; 3]| -> Vec<Admission> {
             workers.iter().flat_map(|n| answers[*n].iter().flatten().copied()).collect()
@@ -139,7 +140,7 @@ proptest! {
         let (a, b) = (ask("a", "alice", &first, 1), ask("b", "acme", &second, 1));
         let kinds = [vec![a, b], vec![b, a], vec![b], vec![a]];
         let plan: Vec<_> = kinds.iter().map(|limits| vec![limits.clone(); each]).collect();
-        let script: Vec<_> = picks.into_iter().map(|pick| (0, pick)).collect();
+        let script: Vec<_> = picks.into_iter().map(|pick| (Duration::ZERO, pick)).collect();
         let (answers, _) = play(&table, &store, &plan, &script);
         let passed = |n: usize| answers[n].iter().flatten().count() as u64;
         prop_assert_eq!(
@@ -176,7 +177,7 @@ fn concurrent_workers_under_a_running_clock_never_exceed_burst_plus_rate() {
     let (store, table) = opened(64);
     let (mine, shared) = (quota(20_000, SECOND, 50), quota(7_000, SECOND, 30));
     let start = std::time::Instant::now();
-    let clock = move || NOW + u64::try_from(start.elapsed().as_nanos()).unwrap();
+    let clock = move || NOW + start.elapsed();
     let mut admissions: Vec<Admission> = std::thread::scope(|scope| {
         let threads: Vec<_> = ["a", "b", "c", "d"]
             .into_iter()
@@ -202,9 +203,9 @@ fn concurrent_workers_under_a_running_clock_never_exceed_burst_plus_rate() {
     admissions.sort_unstable();
     assert!(admissions.len() > 100, "{}", admissions.len());
     assert!(obeys(&shared, &admissions[..admissions.len().min(250)]));
-    let whole = (admissions.len() as u64 - shared.burst()) * shared.period_ns();
+    let whole = u32::try_from(admissions.len() as u64 - shared.burst()).unwrap() * shared.period();
     let last = admissions.iter().map(|(_, to)| *to).max().unwrap();
-    assert!(whole <= (last - NOW) * u64::from(shared.tokens()));
+    assert!(whole <= last.since(NOW) * shared.tokens());
 }
 
 #[test]

@@ -18,12 +18,13 @@ use std::time::Duration;
 
 use self::lru::{Key, Lru};
 use crate::caller::principal::Caller;
+use crate::time::Moment;
 use crate::verify::provider::Provider;
 use crate::verify::{Attempt, Failure, Keys, VerifyError};
 
 /// How long a wrong signature is remembered: 5 s. Long enough for a flood, short enough that a key
 /// which is published late is found.
-const REFUSED_FOR: u64 = 5_000_000_000;
+const REFUSED_FOR: Duration = Duration::from_secs(5);
 
 /// The most wrong signatures that are remembered, and the bytes that they may take.
 const MOST_REFUSED: usize = 512;
@@ -45,7 +46,7 @@ pub struct CacheSettings {
 /// The tokens that one worker remembers.
 pub struct TokenCache {
     seed: u64,
-    max_age: u64,
+    max_age: Duration,
     verified: RefCell<Lru<Verified>>,
     refused: RefCell<Lru<Refused>>,
 }
@@ -53,8 +54,7 @@ pub struct TokenCache {
 struct Verified {
     caller: Rc<Caller>,
     asked: Asked,
-    /// Nanoseconds since the Unix epoch.
-    ends: u64,
+    ends: Moment,
 }
 
 struct Refused {
@@ -62,7 +62,7 @@ struct Refused {
     provider: Option<usize>,
     attempts: Vec<Attempt>,
     asked: Asked,
-    ends: u64,
+    ends: Moment,
 }
 
 /// The providers that were asked, and the version of the key set that each had: with others, the
@@ -110,7 +110,7 @@ impl TokenCache {
         let entries = usize::try_from(settings.entries).unwrap_or(usize::MAX);
         Self {
             seed,
-            max_age: u64::try_from(settings.max_age.as_nanos()).unwrap_or(u64::MAX),
+            max_age: settings.max_age,
             verified: RefCell::new(Lru::new(entries, entries.saturating_mul(BYTES_PER_ENTRY))),
             refused: RefCell::new(Lru::new(entries.min(MOST_REFUSED), MOST_REFUSED_BYTES)),
         }
@@ -118,7 +118,7 @@ impl TokenCache {
 
     /// Whether anything is remembered at all.
     pub fn is_on(&self) -> bool {
-        self.max_age > 0 && self.verified.borrow().has_room()
+        !self.max_age.is_zero() && self.verified.borrow().has_room()
     }
 
     /// What is known of a token at `now`, where a rule of this `provider_class` matched. Which provider
@@ -129,7 +129,7 @@ impl TokenCache {
         class: u32,
         providers: &[Provider],
         keys: &dyn Keys,
-        now: u64,
+        now: Moment,
     ) -> Known<'a> {
         let key = Key { hash: hash(self.seed ^ u64::from(class), token), class, token };
         let mut verified = self.verified.borrow_mut();
@@ -166,7 +166,7 @@ impl TokenCache {
         (caller, attempts): (&Rc<Caller>, &[Attempt]),
         provider: &Provider,
         keys: &dyn Keys,
-        now: u64,
+        now: Moment,
     ) {
         use VerifyError::{IssuedInFuture, NotYetValid};
         let early = |attempt: &Attempt| matches!(attempt.error, NotYetValid | IssuedInFuture);
@@ -176,8 +176,8 @@ impl TokenCache {
         let own = caller.claims().provider();
         let before = attempts.iter().map(|attempt| attempt.provider);
         let asked = Asked::of(before.chain([own]), keys);
-        let expires = caller.claims().expires(provider).unwrap_or(u64::MAX);
-        let ends = expires.min(now.saturating_add(self.max_age));
+        let expires = caller.claims().expires(provider).unwrap_or(Moment::MAX);
+        let ends = expires.min(now + self.max_age);
         let Place(key) = place;
         // Parsed claims take about twice what they take in the token.
         let bytes = key.token.len().saturating_mul(2).saturating_add(caller.bytes());
@@ -186,14 +186,14 @@ impl TokenCache {
     }
 
     /// Remembers a refusal, if it is one that neither time nor another request can change.
-    pub fn refused(&self, place: Place<'_>, failure: &Failure, keys: &dyn Keys, now: u64) {
+    pub fn refused(&self, place: Place<'_>, failure: &Failure, keys: &dyn Keys, now: Moment) {
         use VerifyError::{SignatureInvalid, TooManyKeys};
         let Failure { error, provider, ref attempts, .. } = *failure;
         if !matches!(error, SignatureInvalid | TooManyKeys) {
             return;
         }
         let asked = Asked::of(attempts.iter().map(|attempt| attempt.provider), keys);
-        let ends = now.saturating_add(REFUSED_FOR);
+        let ends = now + REFUSED_FOR;
         let Place(key) = place;
         let bytes = 96_usize.saturating_add(attempts.len().saturating_mul(48));
         let entry = Refused { error, provider, attempts: attempts.clone(), asked, ends };

@@ -14,8 +14,11 @@ use crate::verify::keyset::KeySet;
 use crate::verify::provider::KeysFrom;
 
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
-const SECOND: u64 = 1_000_000_000;
-const NOW: u64 = 1_800_000_000 * SECOND;
+const NANO: Duration = Duration::from_nanos(1);
+const SECOND: Duration = Duration::from_secs(1);
+/// Seconds since the Unix epoch.
+const NOW_SECONDS: u64 = 1_800_000_000;
+const NOW: Moment = Moment::from_secs(NOW_SECONDS);
 const SETTINGS: CacheSettings = CacheSettings { entries: 100, max_age: Duration::from_secs(300) };
 
 /// Two rules with the same providers in different order, one like the first, one with all.
@@ -58,7 +61,7 @@ impl Keys for At<'_> {
 
 fn token(subject: &str, more: Value) -> String {
     let mut claims = json!({"iss": "https://issuer.test", "aud": "one", "sub": subject});
-    claims["exp"] = json!(NOW / SECOND + 100);
+    claims["exp"] = json!(NOW_SECONDS + 100);
     claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let input =
         [json!({"alg": "HS256"}), claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
@@ -67,7 +70,7 @@ fn token(subject: &str, more: Value) -> String {
     format!("{input}.{}", URL_SAFE_NO_PAD.encode(tag))
 }
 
-fn caller(policy: &Policy, token: &str, now: u64) -> Rc<Caller> {
+fn caller(policy: &Policy, token: &str, now: Moment) -> Rc<Caller> {
     let keys = At(policy, Some(0));
     let verifier = Verifier {
         providers: &policy.providers,
@@ -87,7 +90,7 @@ fn find(
     token: &str,
     rule: usize,
     version: Option<u64>,
-    now: u64,
+    now: Moment,
 ) -> Result<Option<String>, VerifyError> {
     let keys = At(policy, version);
     let class = policy.rules[rule].provider_class;
@@ -146,20 +149,20 @@ fn a_remembered_token_ends_at_exp_plus_skew_to_the_nanosecond() {
     let (policy, good) = (policy(), token("alice", json!({})));
     let cache = remembering(&policy, &good);
     let end = NOW + 160 * SECOND;
-    assert_eq!(find(&cache, &policy, &good, 0, Some(1), end - 1), alice());
+    assert_eq!(find(&cache, &policy, &good, 0, Some(1), end - NANO), alice());
     assert_eq!(find(&cache, &policy, &good, 0, Some(1), end), Ok(None));
     assert_eq!(find(&cache, &policy, &good, 0, Some(1), NOW), Ok(None), "it is gone");
 }
 
 #[test]
 fn a_remembered_token_ends_with_the_age_and_is_verified_anew_by_a_clock_that_steps_back() {
-    let more = json!({"exp": NOW / SECOND + 86_400, "nbf": NOW / SECOND});
+    let more = json!({"exp": NOW_SECONDS + 86_400, "nbf": NOW_SECONDS});
     let (policy, good) = (policy(), token("alice", more));
     let cache = remembering(&policy, &good);
     let back = NOW - 61 * SECOND;
     assert_eq!(find(&cache, &policy, &good, 0, Some(1), back), Ok(None));
     let cache = remembering(&policy, &good);
-    assert_eq!(find(&cache, &policy, &good, 0, Some(1), NOW + 300 * SECOND - 1), alice());
+    assert_eq!(find(&cache, &policy, &good, 0, Some(1), NOW + 300 * SECOND - NANO), alice());
     assert_eq!(find(&cache, &policy, &good, 0, Some(1), NOW + 300 * SECOND), Ok(None));
 }
 
@@ -193,7 +196,7 @@ fn a_wrong_signature_is_remembered_for_seconds_and_under_the_same_keys() {
     let cache = refuse(wrong);
     assert_eq!(look(&cache, 0, Some(1), NOW), Err(wrong));
     assert_eq!(look(&cache, 1, Some(1), NOW), Ok(None));
-    assert_eq!(look(&cache, 0, Some(1), NOW + REFUSED_FOR - 1), Err(wrong));
+    assert_eq!(look(&cache, 0, Some(1), NOW + REFUSED_FOR - NANO), Err(wrong));
     assert_eq!(look(&cache, 0, Some(1), NOW + REFUSED_FOR), Ok(None));
     let many = VerifyError::TooManyKeys;
     assert_eq!(look(&refuse(many), 0, Some(1), NOW), Err(many));

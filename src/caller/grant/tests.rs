@@ -6,6 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::config::tests::compiled;
 use crate::policy::Policy;
+use crate::time::Moment;
 use crate::verify::engine::ModuleEngine;
 use crate::verify::keyset::KeySet;
 use crate::verify::{Keys, Verifier};
@@ -50,7 +51,7 @@ fn verdict(allow: Value, mut members: Value) -> (&'static str, Option<String>) {
         engine: &ModuleEngine,
         max_bytes: 1 << 16,
     };
-    let claims = verifier.verify(token.as_bytes(), None, 0).unwrap();
+    let claims = verifier.verify(token.as_bytes(), None, Moment::EPOCH).unwrap();
     let entries = policy.rules[0].allow.as_ref().unwrap();
     let judged = judge(entries, &claims);
     assert_eq!(judged.is_ok(), entries.iter().any(|entry| entry.holds(&claims)));

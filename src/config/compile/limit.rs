@@ -90,7 +90,6 @@ fn quota(
     let burst = burst.map(|b| read::count(Some(b), 1, BURST, &at.field("burst"), report));
     let at = at.field("rate");
     let Rate { tokens, period } = rate(text, &at, report)?;
-    let period = u64::try_from(period.as_nanos()).unwrap_or(u64::MAX);
     let quota = Quota::new(tokens, period, burst.unwrap_or(tokens));
     quota
         .map_err(|error| {
@@ -129,8 +128,7 @@ fn rate_claim(
     let claim = read::claim(raw.claim.as_ref(), &at.field("claim"), report);
     let at = at.field("max");
     let Rate { tokens: most, period } = rate(raw.max.as_ref(), &at, report)?;
-    let period_ns = u64::try_from(period.as_nanos()).unwrap_or(u64::MAX);
-    let compiled = RateClaim { claim: claim?, most, period_ns, burst, debt };
+    let compiled = RateClaim { claim: claim?, most, period, burst, debt };
     // Lowest terms only make the numbers of a rate smaller.
     let fits = u32::try_from(most).is_ok() && compiled.quota(1).is_some();
     if !fits || compiled.quota(most).is_none() {

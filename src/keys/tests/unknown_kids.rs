@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 
 /// Random kids come to all workers at once; the seconds at which one of them fetched.
-fn flood(store: &Memory, workers: &mut [LocalKeys], seconds: std::ops::Range<u64>) -> Vec<u64> {
+fn flood(store: &Memory, workers: &mut [LocalKeys], seconds: std::ops::Range<u32>) -> Vec<u32> {
     let mut fetches = Vec::new();
     for second in seconds {
         let now = NOW + second * SECOND;
@@ -48,28 +48,28 @@ fn unknown_kids_cause_three_fetches_at_once_and_one_in_an_interval_whatever_the_
 fn one_junk_kid_before_a_rotation_does_not_keep_the_new_key_out() {
     let store = Memory::default();
     let mut worker = good(&store, "old", NOW);
-    let wanted = |worker: &mut LocalKeys, now: u64| {
+    let wanted = |worker: &mut LocalKeys, now: Moment| {
         let asked =
             worker.on_missing(&store, Lack::Kid, now, until(now, now + 5 * SECOND)).unwrap();
         let cause = (asked == Missing::Wait).then(|| worker.wants_fetch(now)).flatten();
-        cause.is_some_and(|cause| worker.lease(&store, cause, now + 1).unwrap())
+        cause.is_some_and(|cause| worker.lease(&store, cause, now + NANO).unwrap())
     };
     // Two junk kids are two of three; what brings new keys does not count.
     for second in [10, 11] {
         let now = NOW + second * SECOND;
         assert!(wanted(&mut worker, now));
-        fetched(&mut worker, &store, "old", now + 2);
+        fetched(&mut worker, &store, "old", now + 2 * NANO);
     }
     for (second, kid) in [(12, "a"), (14, "b"), (16, "c"), (18, "d")] {
         let now = NOW + second * SECOND;
         assert!(wanted(&mut worker, now), "{kid}");
-        fetched(&mut worker, &store, kid, now + 2);
-        assert_eq!(kids(&worker, now + 2), [kid]);
+        fetched(&mut worker, &store, kid, now + 2 * NANO);
+        assert_eq!(kids(&worker, now + 2 * NANO), [kid]);
     }
     // The third that brings nothing new is the last.
     let now = NOW + 20 * SECOND;
     assert!(wanted(&mut worker, now));
-    fetched(&mut worker, &store, "d", now + 2);
+    fetched(&mut worker, &store, "d", now + 2 * NANO);
     assert!(!wanted(&mut worker, now + SECOND));
 }
 
@@ -82,10 +82,10 @@ fn a_set_that_is_only_written_anew_has_no_new_keys() {
         let now = NOW + second * SECOND;
         worker.on_missing(&store, Lack::Kid, now, until(now, now + 5 * SECOND)).unwrap();
         let Some(cause) = worker.wants_fetch(now) else { continue };
-        assert!(worker.lease(&store, cause, now + 1).unwrap());
+        assert!(worker.lease(&store, cause, now + NANO).unwrap());
         let mut document: Value = serde_json::from_slice(&set("k")).unwrap();
         document["served_at"] = json!(second);
-        fetched_set(&mut worker, &store, document.to_string().as_bytes(), now + 2);
+        fetched_set(&mut worker, &store, document.to_string().as_bytes(), now + 2 * NANO);
         fetches += 1;
     }
     assert_eq!(fetches, 4, "three at once, one after an interval");
@@ -101,8 +101,8 @@ fn an_issuer_whose_servers_disagree_is_not_asked_without_end() {
         let now = NOW + step * SECOND / 100;
         worker.on_missing(&store, Lack::Kid, now, until(now, now + 5 * SECOND)).unwrap();
         let Some(cause) = worker.wants_fetch(now) else { continue };
-        assert!(worker.lease(&store, cause, now + 1).unwrap());
-        fetched(&mut worker, &store, if fetches % 2 == 0 { "a" } else { "b" }, now + 2);
+        assert!(worker.lease(&store, cause, now + NANO).unwrap());
+        fetched(&mut worker, &store, if fetches % 2 == 0 { "a" } else { "b" }, now + 2 * NANO);
         fetches += 1;
     }
     assert!((3..=13).contains(&fetches), "{fetches}");
@@ -142,7 +142,7 @@ fn a_request_without_any_key_waits_for_each_try_before_its_deadline() {
     assert_eq!(missing(Lack::AllKeys, NOW, NOW + SECOND), Missing::Wait);
     first.fail(&store, 0.0, NOW).unwrap();
     assert_eq!(missing(Lack::AllKeys, NOW, NOW + SECOND), Missing::Final);
-    assert_eq!(missing(Lack::AllKeys, NOW, NOW + SECOND + 1), Missing::Wait);
+    assert_eq!(missing(Lack::AllKeys, NOW, NOW + SECOND + NANO), Missing::Wait);
     assert_eq!(missing(Lack::AllKeys, NOW + 5 * SECOND, NOW + 5 * SECOND), Missing::Final);
     fetched(&mut first, &store, "k", NOW);
     assert_eq!(missing(Lack::AllKeys, NOW, NOW), Missing::Judge);

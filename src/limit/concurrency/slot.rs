@@ -4,6 +4,10 @@
 //! Unix epoch), count `u64`. Any bytes are a slot: what is not a whole share is left out, and nonsense
 //! that looks like one expires.
 
+use std::time::Duration;
+
+use crate::time::Moment;
+
 /// The most shares of one slot, 2 KiB: the host copies values under a process-wide mutex. With
 /// half as many in use on average, one slot in a million overflows.
 pub(super) const MAX_SHARES: usize = 64;
@@ -18,7 +22,7 @@ pub(super) struct Share {
     /// The worker.
     pub(super) holder: u64,
     /// The moment from which the share no longer counts.
-    pub(super) expiry: u64,
+    pub(super) expiry: Moment,
     /// Open streams.
     pub(super) count: u32,
 }
@@ -43,9 +47,9 @@ impl Slot {
 
     /// Drops the shares that no longer count and brings down expiries that lie further ahead than
     /// a lease can. True when one of the latter was changed.
-    pub(super) fn expire(&mut self, now: u64, lease: u64) -> bool {
+    pub(super) fn expire(&mut self, now: Moment, lease: Duration) -> bool {
         self.shares.retain(|share| share.expiry > now);
-        let latest = now.saturating_add(lease);
+        let latest = now + lease;
         let mut changed = false;
         for share in self.shares.iter_mut().filter(|share| share.expiry > latest) {
             share.expiry = latest;
@@ -84,7 +88,7 @@ impl Share {
         Self {
             fingerprint: word(0),
             holder: word(1),
-            expiry: word(2),
+            expiry: Moment::from_nanos(word(2)),
             count: u32::try_from(word(3)).unwrap_or(u32::MAX),
         }
     }
@@ -92,7 +96,7 @@ impl Share {
     fn encode(&self) -> [u8; SHARE_BYTES] {
         let mut bytes = [0; SHARE_BYTES];
         let (words, _) = bytes.as_chunks_mut::<8>();
-        let values = [self.fingerprint, self.holder, self.expiry, u64::from(self.count)];
+        let values = [self.fingerprint, self.holder, self.expiry.as_nanos(), u64::from(self.count)];
         for (word, value) in words.iter_mut().zip(values) {
             *word = value.to_le_bytes();
         }
@@ -104,8 +108,14 @@ impl Share {
 mod tests {
     use super::*;
 
+    const LEASE: Duration = Duration::from_nanos(10);
+
+    const fn at(nanos: u64) -> Moment {
+        Moment::from_nanos(nanos)
+    }
+
     fn share(fingerprint: u64, holder: u64, count: u32) -> Share {
-        Share { fingerprint, holder, expiry: 100, count }
+        Share { fingerprint, holder, expiry: at(100), count }
     }
 
     #[test]
@@ -147,11 +157,11 @@ mod tests {
     fn a_share_counts_up_to_its_expiry_and_no_longer_than_a_lease() {
         let mut slot = Slot::default();
         slot.put(share(1, 2, 3));
-        assert!(!slot.expire(99, 10));
+        assert!(!slot.expire(at(99), LEASE));
         assert_eq!(slot.others(1, 9), 3);
-        assert!(slot.expire(50, 10));
-        assert!(!slot.expire(59, 10));
-        slot.expire(60, 10);
+        assert!(slot.expire(at(50), LEASE));
+        assert!(!slot.expire(at(59), LEASE));
+        slot.expire(at(60), LEASE);
         assert_eq!(slot.others(1, 9), 0);
     }
 }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 use crate::caller::grant::{Demand, Grant};
 use crate::limit::plan::Limit;
@@ -34,7 +36,7 @@ fn limit(name: &str) -> Rc<Limit> {
     Rc::new(Limit {
         name: name.into(),
         key: Template::parse("{@identity}").unwrap(),
-        quota: Quota::new(1, 1_000_000_000, 1).unwrap(),
+        quota: Quota::new(1, Duration::from_secs(1), 1).unwrap(),
         tiers: Vec::new(),
         rate_claim: None,
         response_cost: None,

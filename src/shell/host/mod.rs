@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use proxy_wasm::types::{BufferType, LogLevel, MetricType, StreamType};
 
+use crate::time::Moment;
 pub use calls::{call_foreign, send_reply};
 pub use headers::{header_add, header_pairs, header_remove, header_replace};
 use imports::*;
@@ -30,12 +31,12 @@ const OK: u32 = 0;
 const NOT_FOUND: u32 = 1;
 const CAS_MISMATCH: u32 = 8;
 
-/// The host's wall clock, nanoseconds since the Unix epoch; 0 where the call fails.
-pub fn now() -> u64 {
+/// The host's wall clock; the epoch where the call fails.
+pub fn now() -> Moment {
     let mut time = 0;
     // SAFETY: `time` outlives the call.
     unsafe { proxy_get_current_time_nanoseconds(&mut time) };
-    time
+    Moment::from_nanos(time)
 }
 
 /// At most `length` bytes of a buffer, from `start`; empty where the host shows none.

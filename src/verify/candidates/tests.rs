@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::time::Moment;
 use crate::verify::algorithm::AlgorithmSet;
 use crate::verify::engine::{Budget, Engine, Signed};
 use crate::verify::jwk::{Public, SecretKeys};
@@ -164,7 +165,8 @@ fn where_the_module_tries_one_of_two_keys_the_other_is_not_called_a_forgery() {
             let verifier =
                 Verifier { providers: &[provider], keys: &keys, engine: &engine, max_bytes: 4096 };
             let token = token(kid.clone());
-            let found = verifier.verify(token.as_bytes(), None, 0).err().map(|f| f.error);
+            let found =
+                verifier.verify(token.as_bytes(), None, Moment::EPOCH).err().map(|f| f.error);
             let detail = found.and_then(|error| error.detail(None));
             assert_eq!(detail.as_deref(), error, "{kid} {signed}");
             assert_eq!(found.map(|e| e.reason().as_str()), error.map(|_| "key_unknown"));
@@ -177,7 +179,7 @@ fn where_the_module_tries_one_of_two_keys_the_other_is_not_called_a_forgery() {
     let verifier =
         Verifier { providers: &[provider], keys: &One(&keys), engine: &engine, max_bytes: 4096 };
     let token = token(json!("a"));
-    let error = verifier.verify(token.as_bytes(), None, 0).unwrap_err().error;
+    let error = verifier.verify(token.as_bytes(), None, Moment::EPOCH).unwrap_err().error;
     assert_eq!(error, VerifyError::SignatureInvalid);
 }
 

@@ -40,13 +40,13 @@ fn two_tenants_of_one_issuer_can_be_two_providers() {
     ];
     let keys = Sets(vec![Some(key_set(json!({}))), Some(key_set(json!({})))]);
     let token = mint(json!({"alg": "HS256"}), &entra_claims().to_string());
-    let run = |admitted| run(&providers, &keys, &token, admitted, NOW * SECOND);
+    let run = |admitted| run(&providers, &keys, &token, admitted, Moment::from_secs(NOW));
     assert_eq!(run(None).unwrap().provider(), 1);
     let refused = (VerifyError::TenantNotAllowed, Some(0));
     assert_eq!(run(Some(&[0])).unwrap_err(), refused);
     // The first is named where none admits the tenant.
     let strangers = [0, 1].map(|_| Provider { tenants: tenants(OTHER_TENANT), ..entra() });
-    let nobody = self::run(&strangers, &keys, &token, None, NOW * SECOND);
+    let nobody = self::run(&strangers, &keys, &token, None, Moment::from_secs(NOW));
     assert_eq!(nobody.unwrap_err(), refused);
 }
 
@@ -126,7 +126,7 @@ fn an_entra_key_signs_for_its_own_issuer_alone() {
         let token =
             mint(json!({"alg": "HS256"}), &with(entra_claims(), json!({"iss": iss})).to_string());
         let keys = Sets(vec![Some(key_set(json!({"issuer": key_issuer})))]);
-        let result = run(&[provider], &keys, &token, None, NOW * SECOND);
+        let result = run(&[provider], &keys, &token, None, Moment::from_secs(NOW));
         assert_eq!(result.err().map(|(error, _)| error), error, "{key_issuer} {iss}");
     }
 }

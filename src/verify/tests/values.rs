@@ -12,7 +12,7 @@ fn a_good_token_becomes_claims_that_can_be_read() {
     );
     let claims = one(provider(), claims).unwrap();
     assert_eq!((claims.provider(), claims.kid()), (0, None));
-    assert_eq!(claims.expires(&provider()), Some((NOW + 360) * SECOND));
+    assert_eq!(claims.expires(&provider()), Some(Moment::from_secs(NOW + 360)));
     let name = |name: &str| ClaimRef::Name(name.to_owned());
     let pointer = |tokens: &[&str]| {
         ClaimRef::Pointer(tokens.iter().map(|token| (*token).to_owned()).collect())

@@ -15,6 +15,7 @@ mod store;
 mod tokens;
 
 use std::cell::OnceCell;
+use std::time::Duration;
 
 use serde_json::json;
 use tollgate::config;
@@ -26,6 +27,7 @@ use tollgate::limit::table::{Region, Table};
 use tollgate::limit::{self, Counters, Mode};
 use tollgate::policy::Policy;
 use tollgate::request::headers::Headers;
+use tollgate::time::Moment;
 use tollgate::verify::base64url;
 use tollgate::verify::engine::ModuleEngine;
 
@@ -77,7 +79,7 @@ pub fn configuration(data: &[u8]) {
 /// With any bytes in the shared data a take ends, grants no more than the burst at once and refuses
 /// no caller for longer than a refill.
 pub fn bucket(data: &[u8]) {
-    const SECOND: u64 = 1_000_000_000;
+    const SECOND: Duration = Duration::from_secs(1);
     let slot = Slot::decode(data);
     assert_eq!(Slot::decode(&slot.encode()).encode(), slot.encode());
     let store = Memory::default();
@@ -87,7 +89,7 @@ pub fn bucket(data: &[u8]) {
         store.put(key, data);
     }
     let quota = Quota::new(1, SECOND, 3).unwrap();
-    let take = |now: u64| {
+    let take = |now: Moment| {
         let request = limit::Request {
             limit: "l",
             identity: "someone",
@@ -101,7 +103,7 @@ pub fn bucket(data: &[u8]) {
         let answer = limit::take_all(&table, &store, &|| now, &[request], &mut counters);
         matches!(answer, Ok(limit::Answer::Allowed(_)))
     };
-    let now = NOW * SECOND;
+    let now = Moment::from_secs(NOW);
     assert!((0..8).filter(|_| take(now)).count() <= 3);
     assert!(take(now + 4 * SECOND), "refused for longer than a refill");
 }
@@ -176,9 +178,9 @@ fn judge(headers: &Headers, look: impl FnOnce(&Judgement)) {
         headers,
         bodyless: true,
         client_address: &|| None,
-        now: NOW * 1_000_000_000,
+        now: Moment::from_secs(NOW),
         peer_certificate: &|| None,
-        clock: &|| NOW * 1_000_000_000,
+        clock: &|| Moment::from_secs(NOW),
     });
     look(&judgement);
 }

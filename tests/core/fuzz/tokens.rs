@@ -5,6 +5,7 @@ use tollgate::gate::verdict::Verdict;
 use tollgate::keys::answer;
 use tollgate::keys::record::Record;
 use tollgate::request::headers::Headers;
+use tollgate::time::Moment;
 use tollgate::verify::algorithm::Algorithm;
 use tollgate::verify::engine::ModuleEngine;
 use tollgate::verify::header::Header;
@@ -23,7 +24,7 @@ pub fn token(data: &[u8]) {
         assert_eq!(base64url::encode(&header).as_bytes(), token.header());
         let _ = Header::parse(&header);
     }
-    let verified = policy::verify(policy(), &ModuleEngine, data, NOW * 1_000_000_000);
+    let verified = policy::verify(policy(), &ModuleEngine, data, Moment::from_secs(NOW));
     assert!(verified.is_err(), "it has no signature of a key");
     let _ = Header::parse(data);
 }

@@ -70,7 +70,7 @@ fn tell_times(
         Err(error) => format!("{name}: {error}"),
     };
     let mut details: Vec<String> = ["exp", "nbf", "iat"].into_iter().map(time).collect();
-    details.push(format!("judged at {}", moment::rfc3339(i128::from(now))));
+    details.push(format!("judged at {}", moment::rfc3339(i128::from(now.as_nanos()))));
     details.push(format!("clock_skew {}s", provider.clock_skew));
     details.extend(provider.max_lifetime.map(|most| format!("max_lifetime {most}s")));
     telling.tell(Stage::Times, "times", "valid now".to_owned(), details)

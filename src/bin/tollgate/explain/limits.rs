@@ -70,7 +70,7 @@ pub fn steps(rule: &Rule, outcome: &Outcome, redact: bool, steps: &mut Vec<Step>
 
 /// `600 per 1m, burst 20`.
 fn quota(quota: &Quota) -> String {
-    let period = moment::span(u128::from(quota.period_ns()));
+    let period = moment::span(quota.period().as_nanos());
     format!("{} per {period}, burst {}", quota.tokens(), quota.burst())
 }
 

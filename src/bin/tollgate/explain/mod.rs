@@ -17,6 +17,7 @@ mod upstream;
 use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tollgate::time::Moment;
 
 use clap::Args;
 
@@ -61,7 +62,7 @@ pub struct Arguments {
     header: Vec<String>,
     /// The arrival time: RFC 3339, or seconds since 1970; the default is now.
     #[arg(long, value_name = "TIME", value_parser = moment::parse)]
-    at: Option<u64>,
+    at: Option<Moment>,
     /// The client address.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     client_address: String,

@@ -12,6 +12,7 @@ use tollgate::policy::Policy;
 use tollgate::policy::owned::OwnedHeaders;
 use tollgate::request::headers::Headers;
 use tollgate::request::token_source::{self, Found, Place};
+use tollgate::time::Moment;
 use tollgate::verify::keyset::KeySet;
 use tollgate::verify::provider::KeysFrom;
 use tollgate::verify::{Keys, base64url};
@@ -41,7 +42,7 @@ pub struct Line {
     /// The SHA-256 of the client's certificate in hexadecimal.
     pub peer_certificate: Option<String>,
     /// Nanoseconds since the Unix epoch.
-    pub now: u64,
+    pub now: Moment,
 }
 
 /// One request and its outcome.
