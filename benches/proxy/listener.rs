@@ -42,6 +42,8 @@ pub struct Plugin {
     pub fields: bool,
     /// Whether bodies are guarded, and how heads wait for them.
     pub guard: Option<Heads>,
+    /// Whether the module is the one to compare with.
+    pub reference: bool,
 }
 
 /// What has the head of a guarded request wait for its body.
@@ -71,7 +73,8 @@ impl Listener {
             Self::Native { cached: false } => "native".into(),
             Self::Native { cached: true } => "native-cached".into(),
             Self::EmptyWasm => "empty-wasm".into(),
-            Self::Tollgate(plugin) => format!("tollgate-{}", plugin.id),
+            Self::Tollgate(Plugin { id, reference: false, .. }) => format!("tollgate-{id}"),
+            Self::Tollgate(Plugin { id, reference: true, .. }) => format!("reference-{id}"),
         }
     }
 
@@ -83,7 +86,9 @@ impl Listener {
             Self::Native { cached } => vec![jwt_authn(jwks, cached), local_ratelimit()],
             Self::EmptyWasm => vec![wasm(self.name(), &settings.empty_filter(), &json!({}))],
             Self::Tollgate(plugin) => {
-                let mut own = wasm(self.name(), &settings.wasm, &plugin.document(jwks));
+                let module = settings.reference.as_ref().filter(|_| plugin.reference);
+                let module = module.unwrap_or(&settings.wasm);
+                let mut own = wasm(self.name(), module, &plugin.document(jwks));
                 match plugin.guard {
                     None => vec![own],
                     Some(Heads::Buffered) => vec![own, buffer()],

@@ -62,7 +62,8 @@ fn run() -> Result<()> {
             settings.wasm.display()
         ),
     }
-    let scenarios = scenario::selected(&settings.only, module.is_some());
+    let scenarios =
+        scenario::selected(&settings.only, module.is_some(), settings.reference.is_some());
     let footprint = settings.only.is_empty() || "footprint".contains(&settings.only);
     if scenarios.is_empty() && !footprint {
         return Err(format!("BENCH_ONLY={} selects nothing", settings.only).into());

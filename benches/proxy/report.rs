@@ -79,11 +79,14 @@ pub fn median(values: &[f64]) -> f64 {
     f64::midpoint(lower, upper)
 }
 
-/// The quotient is taken within each round, so that a busy machine moves both sides alike.
+/// Quotient and difference in µs, taken within each round, so that a busy machine affects both sides.
 fn ratio(lane: Lane, against: Lane, rounds: &[Round]) -> String {
-    let quotient = |round: &Round| Some(round.over_bare(lane)? / round.over_bare(against)?);
-    let ratios: Vec<_> = rounds.iter().filter_map(quotient).collect();
-    format!("{:.2} x {}", median(&ratios), against.listener.name())
+    let median_of = |of: fn(f64, f64) -> f64| {
+        let pair = |round: &Round| Some(of(round.over_bare(lane)?, round.over_bare(against)?));
+        median(&rounds.iter().filter_map(pair).collect::<Vec<_>>())
+    };
+    let (quotient, difference) = (median_of(|own, other| own / other), median_of(|a, b| a - b));
+    format!("{quotient:.2} x {} ({difference:+.2})", against.listener.name())
 }
 
 fn spread(values: &[f64]) -> String {

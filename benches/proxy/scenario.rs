@@ -53,6 +53,7 @@ const WARM: Plugin = Plugin {
     telemetry: true,
     fields: true,
     guard: None,
+    reference: false,
 };
 const COLD: Plugin = Plugin { id: "cold", cached: false, ..WARM };
 const UNWATCHED: Plugin = Plugin { id: "unwatched", telemetry: false, ..WARM };
@@ -128,12 +129,21 @@ fn all() -> Vec<Scenario> {
     .to_vec()
 }
 
-/// The cases whose name contains `only`, those of tollgate only where there is a module.
-pub fn selected(only: &str, module: bool) -> Vec<Scenario> {
+/// The cases whose name contains `only`, those of tollgate only if there is a module. With a
+/// `reference`, each of these is compared with the same case of the reference module.
+pub fn selected(only: &str, module: bool, reference: bool) -> Vec<Scenario> {
+    let compared = |case: Scenario| match case.lane.listener {
+        Listener::Tollgate(plugin) if reference => {
+            let listener = Listener::Tollgate(Plugin { reference, ..plugin });
+            Scenario { against: Some(Lane { listener, ..case.lane }), ..case }
+        }
+        _ => case,
+    };
     all()
         .into_iter()
         .filter(|case| case.name.contains(only))
         .filter(|case| module || !matches!(case.lane.listener, Listener::Tollgate(_)))
+        .map(compared)
         .collect()
 }
 

@@ -12,6 +12,8 @@ pub struct Settings {
     pub envoy: PathBuf,
     /// The module under test: `TOLLGATE_WASM`, else `dist/tollgate.wasm`.
     pub wasm: PathBuf,
+    /// Another build of the module to compare with, case by case: `TOLLGATE_REFERENCE`.
+    pub reference: Option<PathBuf>,
     /// Measured rounds: `BENCH_ROUNDS`, default 7.
     pub rounds: usize,
     /// Requests to each listener in a round: `BENCH_REQUESTS`, default 10,000. Fewer than there
@@ -33,6 +35,7 @@ impl Settings {
         let settings = Self {
             envoy: path("ENVOY_BIN", "target/venv/bin/envoy"),
             wasm: path("TOLLGATE_WASM", "dist/tollgate.wasm"),
+            reference: env::var_os("TOLLGATE_REFERENCE").map(PathBuf::from),
             rounds: number("BENCH_ROUNDS", 7)?.max(1),
             requests: number("BENCH_REQUESTS", 10_000)?.max(crate::traffic::IDENTITIES),
             only: env::var("BENCH_ONLY").unwrap_or_default(),
