@@ -66,8 +66,8 @@ fn warn_of_hidden(compiled: &[(At, ResourceMetadata)], report: &mut Report) {
     for (index, (at, metadata)) in compiled.iter().enumerate() {
         let mut earlier = compiled.iter().take(index).map(|(_, metadata)| metadata);
         if earlier.clone().any(|other| other.uri == metadata.uri) {
-            let why = format_args!("{} is given twice", quoted(&metadata.url));
-            report.problem(&at.field("url"), why);
+            let url = quoted(&metadata.url);
+            report.problem(&at.field("url"), format_args!("{url} is given twice"));
         }
         if earlier.any(|other| other.requests.covers(&metadata.requests)) {
             report.warning(at, "no challenge names it: an earlier entry fits all that it fits");
@@ -131,10 +131,10 @@ fn identifier(given: &str, derived: Option<&str>, at: &At, report: &mut Report) 
         let allowed = "allowed: http:// or https://, a host, a path, without fragment";
         report.problem(at, format_args!("{} is not a resource; {allowed}", quoted(given)));
     } else if let Some(derived) = derived.filter(|derived| *derived != given) {
+        let derived = quoted(derived);
         let why = format_args!(
-            "is not the resource of its URL, which is {}: clients that derive the URL from the \
-             resource, or compare the two (RFC 9728 §3.3), do not find or not take the document",
-            quoted(derived)
+            "is not the resource of its URL, which is {derived}: clients that derive the URL from \
+             the resource, or compare the two (RFC 9728 §3.3), do not find or not take the document",
         );
         report.warning(at, why);
     }

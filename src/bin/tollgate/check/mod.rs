@@ -71,8 +71,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         }));
         let mut inside = contents.iter().skip(first);
         if chosen == Chosen::ByDirectory && inside.all(|(_, content)| content.found.is_empty()) {
-            let why = format_args!("{}: no configuration of tollgate is in it", path.display());
-            return Err(Failure::usage(why));
+            let path = path.display();
+            return Err(Failure::usage(format_args!(
+                "{path}: no configuration of tollgate is in it"
+            )));
         }
     }
     // In a mesh, a manifest of its own makes the proxy buffer bodies.
