@@ -85,6 +85,17 @@ impl fmt::Display for TemplateError {
 impl std::error::Error for TemplateError {}
 
 impl ClaimRef {
+    /// The name of the claim, if the reference is to a top-level one.
+    pub fn top_level(&self) -> Option<&str> {
+        match self {
+            Self::Name(name) => Some(name),
+            Self::Pointer(tokens) => match tokens.as_slice() {
+                [name] => Some(name),
+                _ => None,
+            },
+        }
+    }
+
     /// Reads a claim reference: a JSON Pointer when it begins with `/`, else a name.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         match text.strip_prefix('/') {

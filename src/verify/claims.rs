@@ -101,10 +101,7 @@ impl Claims {
     /// The value of a claim. A subject that is not a string, which only a refused token can have,
     /// has no value.
     fn named(&self, claim: &ClaimRef) -> Option<&Value> {
-        let is_subject = match claim {
-            ClaimRef::Name(name) => name == "sub",
-            ClaimRef::Pointer(tokens) => matches!(tokens.as_slice(), [name] if name == "sub"),
-        };
+        let is_subject = claim.top_level() == Some("sub");
         self.get(claim).filter(|value| !is_subject || value.is_string())
     }
 

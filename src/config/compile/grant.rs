@@ -1,12 +1,9 @@
 //! What a caller must be granted: entries of `rules[].allow`, and `when` of a tier.
 
-use serde_json::Value;
-
 use super::read;
-use crate::caller::grant::{ClaimTest, Demand, Grant, Test, same};
+use crate::caller::grant::{ClaimTest, Demand, Grant, Test};
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{RawClaimTest, RawGrant, Scalar};
-use crate::template::ClaimRef;
 
 /// Compiles one entry. An empty one would admit everybody, which `allow` says by being absent.
 pub(super) fn grant(raw: &RawGrant, at: &At, report: &mut Report) -> Grant {
@@ -89,53 +86,4 @@ fn claim_test(raw: &RawClaimTest, at: &At, report: &mut Report) -> Option<ClaimT
         read::texts(&[], &at.field("any_of"), report);
     }
     Some(ClaimTest { claim: claim?, test: test? })
-}
-
-/// Notes an entry whose tests contradict each other: it never holds.
-pub(super) fn warn_of_contradiction(grant: &Grant, at: &At, report: &mut Report) {
-    let each = grant.claims.iter().enumerate();
-    for (index, test) in each {
-        let at = at.field("claims").index(index);
-        let earlier = grant.claims.iter().take(index);
-        if earlier.clone().any(|e| e.claim == test.claim && excludes(&e.test, &test.test)) {
-            report.warning(&at, "contradicts an earlier test of the same claim: never holds");
-        } else if test.test == Test::Exists(false) && is_needed(&test.claim, grant) {
-            report.warning(&at, "asks for the absence of a claim that is needed: never holds");
-        }
-    }
-}
-
-/// Whether no value passes both tests of a claim.
-fn excludes(a: &Test, b: &Test) -> bool {
-    let among = |list: &[Value], value: &Value| list.iter().any(|item| same(item, value));
-    match (a, b) {
-        (Test::Exists(a), Test::Exists(b)) => a != b,
-        (Test::Exists(exists), _) | (_, Test::Exists(exists)) => !exists,
-        (Test::Equals(a), Test::Equals(b)) => !same(a, b),
-        // One asks for an array, the other for a single value.
-        (Test::Equals(_), Test::Contains(_)) | (Test::Contains(_), Test::Equals(_)) => true,
-        (Test::Equals(value), Test::AnyOf(list)) | (Test::AnyOf(list), Test::Equals(value)) => {
-            !among(list, value)
-        }
-        // An array may hold both.
-        (Test::AnyOf(_) | Test::Contains(_), Test::AnyOf(_) | Test::Contains(_)) => false,
-    }
-}
-
-/// Whether a token without the claim is never accepted, or the same entry asks for it.
-fn is_needed(claim: &ClaimRef, grant: &Grant) -> bool {
-    let name = match claim {
-        ClaimRef::Name(name) => name,
-        ClaimRef::Pointer(tokens) => match tokens.as_slice() {
-            [name] => name,
-            _ => return false,
-        },
-    };
-    let roles = grant.roles.any.is_some() || grant.roles.all.is_some();
-    match name.as_str() {
-        "iss" => true,
-        "roles" => roles,
-        "groups" => grant.groups_any.is_some(),
-        _ => false,
-    }
 }

@@ -1,6 +1,5 @@
 //! Warnings of what is well formed and means something else than its writer meant.
 
-use super::read;
 use crate::config::report::{At, Report, quoted};
 use crate::template::ClaimRef;
 use crate::uri::HttpUri;
@@ -205,17 +204,5 @@ pub(super) fn fetched(uri: &HttpUri, at: &At, report: &mut Report) {
             "is http: where the cluster does not encrypt (mutual TLS of a mesh), whoever sits on the \
              way can hand out keys of his own",
         );
-    }
-}
-
-/// A list that may not be left out, and is empty.
-#[inline(never)]
-pub(super) fn not_empty(list: &[String], allowed: &str, at: &At, report: &mut Report) {
-    match list.is_empty() {
-        true => report.problem(
-            at,
-            format_args!("is an empty list, which admits no token; allowed: {allowed}"),
-        ),
-        false => read::texts(list, at, report),
     }
 }

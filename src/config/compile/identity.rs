@@ -3,8 +3,7 @@
 use super::read;
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::RawProvider;
-use crate::template::{ClaimRef, Part, Template};
-use crate::verify::provider::Provider;
+use crate::template::{Part, Template};
 
 /// `identity` of `preset: entra`.
 const ENTRA: [&str; 4] = ["{tid}/{oid}", "{tid}/{azp}", "{tid}/{appid}", "{iss}/{sub}"];
@@ -59,36 +58,4 @@ pub(super) fn templates(
         templates.push(template);
     }
     templates
-}
-
-/// Notes identities that callers of another provider may have, too: limits keep the two apart, headers
-/// and logs do not.
-pub(super) fn warn_of_shared(providers: &[Provider], at: &At, report: &mut Report) {
-    if providers.len() < 2 {
-        return;
-    }
-    for (index, provider) in providers.iter().enumerate() {
-        for (template, place) in provider.identity.iter().zip(0..) {
-            if !names_provider(template, provider.entra) {
-                report.warning(
-                    &at.index(index).field("identity").index(place),
-                    "may be the identity of another provider's caller, too; allowed: {iss} or \
-                     {@provider} in it",
-                );
-            }
-        }
-    }
-}
-
-/// Whether the template says whose caller it is. The tenant of Entra ID is checked with the issuer.
-fn names_provider(template: &Template, entra: bool) -> bool {
-    let names = |name: &str| name == "iss" || (entra && name == "tid");
-    template.parts().iter().any(|part| match part {
-        Part::Provider => true,
-        Part::Claim(ClaimRef::Name(name)) => names(name),
-        Part::Claim(ClaimRef::Pointer(tokens)) => {
-            matches!(tokens.as_slice(), [name] if names(name))
-        }
-        _ => false,
-    })
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::rc::Rc;
 
+use super::headers::Headers;
 use super::{grant, payload, read};
 use crate::body::json::pointers::{MAX_POINTERS, Pointers};
 use crate::config::report::{At, Report, quoted};
@@ -23,27 +24,32 @@ const BURST: RangeInclusive<u64> = 1..=u64::MAX;
 const MISSING: RangeInclusive<u64> = 0..=1_000_000_000;
 
 /// Compiles all limits; none by default.
-pub(super) fn limits(raw: &RawConfig, report: &mut Report) -> Option<Vec<Rc<Limit>>> {
+pub(super) fn limits(
+    raw: &RawConfig,
+    headers: &Headers<'_>,
+    report: &mut Report,
+) -> Option<Vec<Rc<Limit>>> {
     let at = At::root().field("limits");
     let mut taken = BTreeSet::new();
     let list = raw.limits.as_deref().unwrap_or_default();
     let compiled: Vec<Option<Limit>> = list
         .iter()
         .enumerate()
-        .map(|(index, raw)| limit(raw, &mut taken, &at.index(index), report))
+        .map(|(index, raw)| limit(raw, headers, &mut taken, &at.index(index), report))
         .collect();
     compiled.into_iter().map(|limit| limit.map(Rc::new)).collect()
 }
 
 fn limit<'a>(
     raw: &'a RawLimit,
+    headers: &Headers<'_>,
     taken: &mut BTreeSet<&'a str>,
     at: &At,
     report: &mut Report,
 ) -> Option<Limit> {
     let name = read::name(raw.name.as_ref(), taken, at, report);
     let key = raw.key.as_deref().unwrap_or("{@identity}");
-    let key = read::template(key, &at.field("key"), report);
+    let key = headers.template(key, &at.field("key"), report);
     let quota = quota(raw.rate.as_ref(), raw.burst, at, report);
     let tiers: Vec<Option<Tier>> = raw
         .tiers

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{headers, hints, read};
+use super::{hints, read};
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{RawAmbiguousPaths, RawMatch, RawTrailingSlash};
 use crate::request::header_pattern::HeaderPattern;
@@ -145,7 +145,7 @@ fn headers(raw: &RawMatch, at: &At, report: &mut Report) -> Vec<HeaderPattern> {
             report.problem(&at, "is empty; allowed: a value, or * for present");
         }
         read::header_text(value, &at, report);
-        if !seen.insert(headers::folded(&name)) {
+        if !seen.insert(read::folded(&name)) {
             report.problem(&at, "is given twice, in another spelling that servers take for it");
         }
         let value = (value != "*").then(|| value.clone());

@@ -18,27 +18,31 @@ mod settings;
 mod tag;
 mod token;
 mod uri;
+mod warnings;
 
+use self::headers::Headers;
 use super::Environment;
 use super::report::{At, Report};
 use super::schema::RawConfig;
 use crate::policy::Policy;
 use crate::policy::rules::Rules;
 
-/// Compiles every section; `None` only when a section could not be built, and then the report says
-/// why. Whoever calls must look at the report's problems, too.
+/// Compiles every section; `None` if a section could not be built. The policy is valid only if the
+/// report has no problems.
 pub(super) fn policy(
     raw: &RawConfig,
     env: &dyn Environment,
     report: &mut Report,
 ) -> Option<Policy> {
     let root = At::root();
-    // All sections are compiled before any is given up, so that all problems are seen at once.
+    // Every section is compiled even after a problem, so that all problems are reported at once.
     let providers = provider::providers(raw, env, report);
     let token = token::token(raw.token.as_ref(), report);
-    let limits = limit::limits(raw, report);
-    let rules = rule::rules(raw, limits.as_deref().unwrap_or_default(), env, report);
-    let tags = tag::tags(raw, env, report);
+    let headers = Headers::new(tag::headers(raw), &token);
+    token::check(raw.token.as_ref(), &headers, report);
+    let limits = limit::limits(raw, &headers, report);
+    let rules = rule::rules(raw, limits.as_deref().unwrap_or_default(), &headers, env, report);
+    let tags = tag::tags(raw, &headers, env, report);
     let mut responses = response::responses(raw.responses.as_ref(), report);
     let sources = metadata::Sources {
         providers: providers.as_deref().unwrap_or_default(),
@@ -51,9 +55,8 @@ pub(super) fn policy(
     settings::privacy(raw.privacy.as_ref(), report);
     let token_cache = settings::token_cache(raw.token_cache.as_ref(), report);
     let max_identities = settings::max_identities(raw.store.as_ref(), &root, report);
-    headers::check(raw, &token, report);
     let client_address = settings::client_address(raw.client_address.as_ref(), report);
-    Some(Policy {
+    let policy = Policy {
         providers: providers?,
         token,
         rules: Rules::new(rules?),
@@ -70,5 +73,7 @@ pub(super) fn policy(
         hold_head: raw.hold_head.unwrap_or(false),
         reject_ambiguous_paths: settings::reject_ambiguous_paths(raw.ambiguous_paths),
         dry_run: raw.dry_run.unwrap_or(false),
-    })
+    };
+    warnings::warn(&policy, report);
+    Some(policy)
 }

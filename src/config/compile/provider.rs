@@ -7,6 +7,7 @@ use crate::config::Environment;
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{AnyOr, RawBind, RawConfig, RawPreset, RawProvider, RawTokenUse};
 use crate::verify::algorithm::{Algorithm, AlgorithmSet};
+use crate::verify::issuer::is_guid;
 use crate::verify::provider::{Audiences, Bind, Issuer, Provider, Tenants, TokenUse};
 
 /// `clock_skew`, seconds: clocks kept by NTP differ by far less than ten minutes.
@@ -46,9 +47,7 @@ pub(super) fn providers(
         .enumerate()
         .map(|(index, raw)| provider(raw, &mut taken, env, &at.index(index), report))
         .collect();
-    let compiled: Vec<Provider> = compiled.into_iter().collect::<Option<_>>()?;
-    identity::warn_of_shared(&compiled, &at, report);
-    Some(compiled)
+    compiled.into_iter().collect()
 }
 
 fn provider<'a>(
@@ -110,7 +109,7 @@ fn issuers(raw: &RawProvider, entra: bool, at: &At, report: &mut Report) -> Vec<
         report.required(at, "a list of the iss values of the provider's tokens");
         return Vec::new();
     };
-    hints::not_empty(list, "at least one iss value", at, report);
+    read::not_empty(list, "at least one iss value", at, report);
     hints::compared(list, false, at, report);
     for (index, text) in list.iter().enumerate() {
         hints::issuer(text, &at.index(index), report);
@@ -155,7 +154,7 @@ fn tenants(
         }
         Some(AnyOr::Any) => Tenants::Any,
         Some(AnyOr::Only(list)) => {
-            hints::not_empty(list, "at least one tenant, or the word any", at, report);
+            read::not_empty(list, "at least one tenant, or the word any", at, report);
             hints::compared(list, true, at, report);
             for (index, tenant) in list.iter().enumerate() {
                 if entra && !tenant.is_empty() && !is_guid(tenant) {
@@ -170,16 +169,6 @@ fn tenants(
     }
 }
 
-/// Whether a text has the form 8-4-4-4-12 of hexadecimal digits.
-fn is_guid(text: &str) -> bool {
-    let mut groups = text.split('-');
-    [8, 4, 4, 4, 12].iter().all(|length| {
-        groups
-            .next()
-            .is_some_and(|g| g.len() == *length && g.bytes().all(|b| b.is_ascii_hexdigit()))
-    }) && groups.next().is_none()
-}
-
 fn audiences(raw: &RawProvider, at: &At, report: &mut Report) -> Option<Audiences> {
     match &raw.audiences {
         None => {
@@ -188,7 +177,7 @@ fn audiences(raw: &RawProvider, at: &At, report: &mut Report) -> Option<Audience
         }
         Some(AnyOr::Any) => Some(Audiences::Any),
         Some(AnyOr::Only(list)) => {
-            hints::not_empty(list, "at least one audience, or the word any", at, report);
+            read::not_empty(list, "at least one audience, or the word any", at, report);
             hints::compared(list, true, at, report);
             Some(Audiences::Only(list.clone()))
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::rc::Rc;
 
+use super::headers::Headers;
 use super::{grant, matching, payload, read, settings};
 use crate::caller::grant::Grant;
 use crate::config::Environment;
@@ -21,12 +22,13 @@ const COST: RangeInclusive<u64> = 1..=1_000_000_000;
 /// `concurrency`.
 const CONCURRENCY: RangeInclusive<u32> = 1..=1_000_000;
 
-/// What a rule may refer to, by position in the document.
+/// The parts of the document that a rule refers to, by position.
 struct Known<'a> {
     providers: Vec<Option<&'a str>>,
     limit_names: Vec<Option<&'a str>>,
-    /// Those that could be compiled: all, or none.
+    /// All limits, or none if one of them has a problem.
     limits: &'a [Rc<Limit>],
+    headers: &'a Headers<'a>,
     strict_paths: bool,
 }
 
@@ -34,6 +36,7 @@ struct Known<'a> {
 pub(super) fn rules(
     raw: &RawConfig,
     limits: &[Rc<Limit>],
+    headers: &Headers<'_>,
     env: &dyn Environment,
     report: &mut Report,
 ) -> Option<Vec<Rule>> {
@@ -41,12 +44,12 @@ pub(super) fn rules(
     let providers = raw.providers.iter().flatten().map(|p| p.name.as_deref()).collect();
     let limit_names = raw.limits.iter().flatten().map(|l| l.name.as_deref()).collect();
     let strict_paths = settings::reject_ambiguous_paths(raw.ambiguous_paths);
-    let known = Known { providers, limit_names, limits, strict_paths };
-    let rules = match raw.rules.as_deref() {
-        None => vec![default_rule()],
+    let known = Known { providers, limit_names, limits, headers, strict_paths };
+    match raw.rules.as_deref() {
+        None => Some(vec![default_rule()]),
         Some([]) => {
             report.problem(&at, "is an empty list: every request would be refused; leave it out");
-            return None;
+            None
         }
         Some(list) => {
             let mut taken = BTreeSet::new();
@@ -55,13 +58,9 @@ pub(super) fn rules(
                 .enumerate()
                 .map(|(index, raw)| rule(raw, &known, &mut taken, env, &at.index(index), report))
                 .collect();
-            compiled.into_iter().collect::<Option<_>>()?
+            compiled.into_iter().collect()
         }
-    };
-    warn_of_shadowed(&rules, &at, report);
-    warn_of_limits(&rules, limits, &at, report);
-    warn_of_late_verdicts(&rules, raw, &at, report);
-    Some(rules)
+    }
 }
 
 fn default_rule() -> Rule {
@@ -92,6 +91,11 @@ fn rule<'a>(
     let name = read::name(raw.name.as_ref(), taken, at, report);
     let matcher =
         matching::matcher(raw.matcher.as_ref(), known.strict_paths, &at.field("match"), report);
+    let named = raw.matcher.iter().flat_map(|matcher| matcher.headers.iter().flatten());
+    for (name, _) in named {
+        let at = at.field("match").field("headers").field(name);
+        known.headers.is_absent(name, &at, report);
+    }
     let auth = match raw.auth {
         None | Some(RawAuth::Required) => Auth::Required,
         Some(RawAuth::Optional) => Auth::Optional,
@@ -117,7 +121,7 @@ fn rule<'a>(
         }
     }
     let allow = allow(raw, &at.field("allow"), report);
-    let cost = cost(raw.cost.as_ref(), &at.field("cost"), report);
+    let cost = cost(raw.cost.as_ref(), known.headers, &at.field("cost"), report);
     let concurrency = raw
         .concurrency
         .map(|count| read::count(Some(count), 1, CONCURRENCY, &at.field("concurrency"), report));
@@ -166,35 +170,41 @@ fn allow(raw: &RawRule, at: &At, report: &mut Report) -> Option<Vec<Grant>> {
     if list.is_empty() {
         report.problem(at, "is an empty list, which admits nobody; leave it out to admit all");
     }
-    let mut entries = Vec::new();
-    for (index, entry) in list.iter().enumerate() {
-        let at = at.index(index);
-        let entry = grant::grant(entry, &at, report);
-        grant::warn_of_contradiction(&entry, &at, report);
-        entries.push(entry);
-    }
-    Some(entries)
+    let each = list.iter().enumerate();
+    Some(each.map(|(index, entry)| grant::grant(entry, &at.index(index), report)).collect())
 }
 
 /// `cost`; `None` with a problem, or with a form that [`crate::config`] refuses elsewhere.
-fn cost(raw: Option<&RawCost>, at: &At, report: &mut Report) -> Option<Cost> {
+fn cost(
+    raw: Option<&RawCost>,
+    headers: &Headers<'_>,
+    at: &At,
+    report: &mut Report,
+) -> Option<Cost> {
     match raw {
         None => Some(Cost::Fixed(1)),
         Some(RawCost::Fixed(cost)) => {
             Some(Cost::Fixed(read::count(Some(Count(*cost)), 1, COST, at, report)))
         }
-        Some(RawCost::From(from)) => cost_from(from, at, report),
+        Some(RawCost::From(from)) => cost_from(from, headers, at, report),
     }
 }
 
-fn cost_from(raw: &RawCostFrom, at: &At, report: &mut Report) -> Option<Cost> {
+fn cost_from(
+    raw: &RawCostFrom,
+    headers: &Headers<'_>,
+    at: &At,
+    report: &mut Report,
+) -> Option<Cost> {
     let max = read::count(raw.max, 1, COST, &at.field("max"), report);
     if raw.max.is_none() {
         report.required(&at.field("max"), "the most that one request may cost");
     }
     match (&raw.header, &raw.json_rows) {
         (Some(header), None) => {
-            let name = read::header_name(header, &at.field("header"), report)?;
+            let at = at.field("header");
+            headers.is_absent(header, &at, report);
+            let name = read::header_name(header, &at, report)?;
             Some(Cost::Header { name, max })
         }
         (None, Some(_)) => Some(Cost::Rows { max }),
@@ -230,57 +240,4 @@ fn upstream_authorization(
         report.problem(&at, format_args!("the value of {name} cannot stand in a header"));
     }
     Some(HeaderSecret::new(format!("{prefix}{value}")))
-}
-
-/// Notes rules that an earlier one leaves nothing for.
-fn warn_of_shadowed(rules: &[Rule], at: &At, report: &mut Report) {
-    for (index, rule) in rules.iter().enumerate() {
-        let earlier = rules.iter().take(index).find(|r| r.matcher.covers(&rule.matcher));
-        if let Some(earlier) = earlier {
-            report.warning(
-                &at.index(index),
-                format_args!(
-                    "the rule {} never matches: {} matches first all that it does",
-                    quoted(&rule.name),
-                    quoted(&earlier.name)
-                ),
-            );
-        }
-    }
-}
-
-/// Notes watched rules that lend nothing: their heads go on before the verdict on the body.
-fn warn_of_late_verdicts(rules: &[Rule], raw: &RawConfig, at: &At, report: &mut Report) {
-    let all = raw.dry_run.unwrap_or(false);
-    for (index, rule) in rules.iter().enumerate() {
-        let lends_late = rule.upstream_authorization.is_some() && rule.payload.is_some();
-        if lends_late && (all || rule.dry_run) && !raw.hold_head.unwrap_or(false) {
-            report.warning(
-                &at.index(index).field("upstream_authorization"),
-                "is not lent while the rule is a dry run: without hold_head the head goes on before \
-                 the verdict on its body",
-            );
-        }
-    }
-}
-
-/// Notes limits that no rule uses, and rules that cost more than a limit of theirs can hold.
-fn warn_of_limits(rules: &[Rule], limits: &[Rc<Limit>], at: &At, report: &mut Report) {
-    for (index, limit) in limits.iter().enumerate() {
-        let name = quoted(&limit.name);
-        let uses = |rule: &Rule| rule.limits.iter().any(|other| Rc::ptr_eq(other, limit));
-        if !rules.iter().any(uses) {
-            let at_limit = At::root().field("limits").index(index);
-            report.warning(&at_limit, format_args!("no rule uses the limit {name}"));
-        }
-        let fixed = limit.tiers.is_empty() && limit.rate_claim.is_none();
-        for (position, rule) in rules.iter().enumerate().filter(|_| fixed) {
-            if uses(rule) && limit.quota.burst() < rule.cost.least() {
-                report.warning(
-                    &at.index(position).field("cost"),
-                    format_args!("is more than the burst of {name}: every request is refused"),
-                );
-            }
-        }
-    }
 }

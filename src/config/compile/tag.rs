@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{headers, read, settings};
+use super::headers::Headers;
+use super::{read, settings};
 use crate::caller::tags::Tag;
 use crate::config::Environment;
 use crate::config::report::{At, Report, quoted};
@@ -45,12 +46,21 @@ const FOREIGN: [&str; 29] = [
 ];
 
 /// The tags without a `tags` section: name and template; the header is `x-auth-<name>`.
-pub(super) const DEFAULT: [(&str, &str); 3] =
+const DEFAULT: [(&str, &str); 3] =
     [("identity", "{@identity}"), ("subject", "{sub}"), ("issuer", "{iss}")];
+
+/// The headers of all tags.
+pub(super) fn headers(raw: &RawConfig) -> Vec<String> {
+    match &raw.tags {
+        Some(tags) => tags.iter().filter_map(|tag| tag.header.clone()).collect(),
+        None => DEFAULT.iter().map(|(name, _)| format!("x-auth-{name}")).collect(),
+    }
+}
 
 /// Compiles all tags.
 pub(super) fn tags(
     raw: &RawConfig,
+    headers: &Headers<'_>,
     env: &dyn Environment,
     report: &mut Report,
 ) -> Option<Vec<Tag>> {
@@ -66,7 +76,7 @@ pub(super) fn tags(
             .collect();
     };
     let mut names = BTreeSet::new();
-    let mut headers = BTreeSet::new();
+    let mut taken = BTreeSet::new();
     let hashed = list.iter().any(|raw| raw.hash == Some(true));
     let key = settings::hash_key(raw.privacy.as_ref(), hashed, env, report);
     let keyed = raw.privacy.as_ref().is_some_and(|privacy| privacy.hash_key_env.is_some());
@@ -79,18 +89,18 @@ pub(super) fn tags(
                 report.problem(&at.field("hash"), "needs a key; name it in privacy.hash_key_env");
             }
             let hash = key.clone().filter(|_| raw.hash == Some(true));
-            let compiled = tag(raw, &mut names, &mut headers, &at, report)?;
+            let compiled = tag(raw, headers, &mut names, &mut taken, &at, report)?;
             Some(Tag { hash, ..compiled })
         })
         .collect();
-    warn_of_bared_hashes(list, &at, report);
     compiled.into_iter().collect()
 }
 
 fn tag<'a>(
     raw: &'a RawTag,
+    headers: &Headers<'_>,
     names: &mut BTreeSet<&'a str>,
-    headers: &mut BTreeSet<String>,
+    taken: &mut BTreeSet<String>,
     at: &At,
     report: &mut Report,
 ) -> Option<Tag> {
@@ -102,13 +112,13 @@ fn tag<'a>(
         );
     }
     let value = match &raw.value {
-        Some(text) => read::template(text, &at.field("value"), report),
+        Some(text) => headers.template(text, &at.field("value"), report),
         None => {
             report.required(&at.field("value"), "a template such as {sub}");
             None
         }
     };
-    let header = raw.header.as_ref().map(|text| header(text, headers, &at.field("header"), report));
+    let header = raw.header.as_ref().map(|text| header(text, taken, &at.field("header"), report));
     let filter_state = raw.filter_state.unwrap_or(true);
     if header.is_none() && !filter_state {
         report.problem(at, "has no header and filter_state: false: it would be written nowhere");
@@ -121,20 +131,6 @@ fn tag<'a>(
     Some(Tag { name: name?, value: value?, header, filter_state, hash: None })
 }
 
-/// A value that one tag hashes and another shows is hashed for nothing.
-fn warn_of_bared_hashes(list: &[RawTag], at: &At, report: &mut Report) {
-    let mut hashed = BTreeSet::new();
-    hashed.extend(
-        list.iter().filter(|raw| raw.hash == Some(true)).filter_map(|raw| raw.value.as_deref()),
-    );
-    for (index, raw) in list.iter().enumerate() {
-        if raw.hash != Some(true) && raw.value.as_deref().is_some_and(|v| hashed.contains(v)) {
-            let at = at.index(index).field("value");
-            report.warning(&at, "shows what another tag hashes; set hash: true here too");
-        }
-    }
-}
-
 fn header(
     text: &str,
     taken: &mut BTreeSet<String>,
@@ -142,7 +138,7 @@ fn header(
     report: &mut Report,
 ) -> Option<String> {
     let name = read::header_name(text, at, report)?;
-    let alias = headers::folded(&name);
+    let alias = read::folded(&name);
     if FOREIGN.contains(&alias.as_str()) || alias.starts_with("x-envoy-") {
         report.problem(
             at,

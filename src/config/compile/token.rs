@@ -2,7 +2,8 @@
 
 use std::ops::RangeInclusive;
 
-use super::{headers, read};
+use super::headers::Headers;
+use super::read;
 use crate::config::report::{At, Report};
 use crate::config::schema::{RawFrom, RawToken};
 use crate::request::token_source::{Place, TokenRules};
@@ -42,6 +43,16 @@ pub(super) fn token(raw: Option<&RawToken>, report: &mut Report) -> TokenRules {
     rules
 }
 
+/// Notes places that are always empty, because the filter writes the header itself.
+pub(super) fn check(raw: Option<&RawToken>, headers: &Headers<'_>, report: &mut Report) {
+    let from = raw.and_then(|token| token.from.as_deref()).unwrap_or_default();
+    for (index, entry) in from.iter().enumerate() {
+        let Some(name) = &entry.header else { continue };
+        let at = At::root().field("token").field("from").index(index).field("header");
+        headers.is_absent(name, &at, report);
+    }
+}
+
 /// Compiles one entry of `from`: exactly one place, and a prefix only beside a header.
 fn source(raw: &RawFrom, at: &At, report: &mut Report) -> Option<Place> {
     const ALLOWED: &str =
@@ -78,32 +89,27 @@ fn source(raw: &RawFrom, at: &At, report: &mut Report) -> Option<Place> {
             report.problem(&at, "stands only beside header");
         }
     }
-    if let Some(cookie) = &raw.cookie
-        && !is_token(cookie)
-    {
-        report.problem(&at.field("cookie"), "is not a cookie name (RFC 6265 §4.1.1)");
-    }
-    if let Some(query) = &raw.query
-        && (query.is_empty()
-            || !query.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b)))
-    {
-        report.problem(&at.field("query"), "is not a query name; allowed: letters, digits, -._~");
-    }
-    if let Some(protocol) = &raw.websocket_protocol
-        && !is_token(protocol)
-    {
-        report.problem(
-            &at.field("websocket_protocol"),
+    let is_query = |name: &str| {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+        !name.is_empty() && name.bytes().all(fits)
+    };
+    let websocket = &raw.websocket_protocol;
+    let after = &raw.websocket_protocol_after;
+    let fits: [(_, _, &dyn Fn(&str) -> bool, _); 4] = [
+        ("cookie", &raw.cookie, &is_token, "is not a cookie name (RFC 6265 §4.1.1)"),
+        ("query", &raw.query, &is_query, "is not a query name; allowed: letters, digits, -._~"),
+        (
+            "websocket_protocol",
+            websocket,
+            &is_token,
             "is not the beginning of a subprotocol name (RFC 6455 §4.1)",
-        );
-    }
-    if let Some(protocol) = &raw.websocket_protocol_after
-        && !is_token(protocol)
-    {
-        report.problem(
-            &at.field("websocket_protocol_after"),
-            "is not a subprotocol name (RFC 6455 §4.1)",
-        );
+        ),
+        ("websocket_protocol_after", after, &is_token, "is not a subprotocol name (RFC 6455 §4.1)"),
+    ];
+    for (member, name, fits, problem) in fits {
+        if name.as_deref().is_some_and(|name| !fits(name)) {
+            report.problem(&at.field(member), problem);
+        }
     }
     let header = raw.header.as_ref().map(|name| Place::Header {
         name: name.to_ascii_lowercase(),
@@ -118,7 +124,7 @@ fn source(raw: &RawFrom, at: &At, report: &mut Report) -> Option<Place> {
 
 /// Whether two entries look at the same place; header names compare as servers may fold them.
 fn same_place(a: &RawFrom, b: &RawFrom) -> bool {
-    let header = |raw: &RawFrom| raw.header.as_deref().map(headers::folded);
+    let header = |raw: &RawFrom| raw.header.as_deref().map(read::folded);
     (header(a), &a.prefix, &a.cookie, &a.query) == (header(b), &b.prefix, &b.cookie, &b.query)
         && (&a.websocket_protocol, &a.websocket_protocol_after)
             == (&b.websocket_protocol, &b.websocket_protocol_after)
