@@ -49,7 +49,7 @@ pub struct Envoy {
 }
 
 impl Envoy {
-    /// `binary`: what [`super::envoy_binary`] found.
+    /// `binary`: what [`super::skip::envoy_binary`] found.
     pub fn builder(binary: PathBuf) -> Builder {
         Builder::new(binary)
     }

@@ -66,11 +66,6 @@ pub mod skip;
 pub mod tls;
 pub mod upstream;
 
-/// Until each test takes its [`fixture`].
-pub fn envoy_binary(_: &str) -> Option<PathBuf> {
-    skip::envoy_binary()
-}
-
 /// What nearly every end-to-end test uses.
 pub mod prelude {
     pub use super::client::{self, Connection, Request, Response};
