@@ -16,7 +16,8 @@ use tollgate::body::json::pointers::Pointers;
 use tollgate::caller::cache::Known;
 use tollgate::caller::principal::{Caller, Principal};
 use tollgate::config;
-use tollgate::limit::table::{Region, Table};
+use tollgate::limit::owner::Owner;
+use tollgate::limit::table::Table;
 use tollgate::limit::{self, Counters, Mode, Request};
 use tollgate::policy::Policy;
 use tollgate::request::headers::Headers;
@@ -187,11 +188,10 @@ fn core(criterion: &mut Criterion) {
         bench.iter(|| {
             let takes = [Request {
                 limit: &limit.name,
-                identity: black_box("https://issuer.test/user-1"),
+                owner: Owner::Identity(black_box("https://issuer.test/user-1")),
                 quota: &limit.quota,
                 cost: 1,
                 mode: Mode::Take,
-                region: Region::Verified,
                 dry_run: false,
             }];
             limit::take_all(&table, &store, &clock, &takes, &mut Counters::default())

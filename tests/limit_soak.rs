@@ -12,8 +12,9 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use store::Memory;
+use tollgate::limit::owner::Owner;
 use tollgate::limit::quota::Quota;
-use tollgate::limit::table::{Region, Table};
+use tollgate::limit::table::Table;
 use tollgate::limit::{Answer, Counters, Mode, Request, take_all};
 use tollgate::store::{Store, StoreError, Swap};
 use tollgate::time::Moment;
@@ -66,11 +67,10 @@ fn any_number_of_identities_stays_inside_the_table_and_each_live_eviction_is_cou
         let identity = number.to_string();
         let request = Request {
             limit: "l",
-            identity: &identity,
+            owner: Owner::Identity(&identity),
             quota: &quota,
             cost: 1,
             mode: Mode::Take,
-            region: Region::Verified,
             dry_run: false,
         };
         let now = Moment::from_nanos(1_700_000_000_000_000_000 + number);

@@ -8,8 +8,8 @@ use super::{Gate, OWN_RETRY_AFTER, Request, RequestScope};
 use crate::caller::principal::{Caller, Principal};
 use crate::gate::verdict::{Denial, Judgement, LimitReport};
 use crate::limit::concurrency::Lease;
+use crate::limit::owner::Owner;
 use crate::limit::plan::Planned;
-use crate::limit::table::Region;
 use crate::limit::{self, Answer, Counters, Mode, Ruling, Standing, TakeError};
 use crate::policy::FailureMode;
 use crate::reason::Reason;
@@ -39,10 +39,10 @@ impl Gate<'_> {
         counters: &mut Counters,
     ) -> Result<Option<Lease>, Denial> {
         let Some(most) = scope.rule.concurrency else { return Ok(None) };
-        let (region, owner) = scope.owner(None);
+        let owner = scope.owner(None);
         let answer = self.concurrency.and_then(|concurrency| {
             let mut concurrency = concurrency.borrow_mut();
-            let whose = (region, scope.rule.name.as_str(), owner.as_str());
+            let whose = (scope.rule.name.as_str(), owner.as_deref());
             concurrency.acquire(self.store, scope.request.clock, whose, most, counters).ok()
         });
         match answer {
@@ -182,38 +182,28 @@ impl RequestScope<'_> {
         self.rule.limits.iter().map(plan).collect()
     }
 
-    /// Whose bucket or place a request takes: what the template says, by default the identity. No two
-    /// owners are one, whatever issuers put into their claims: the first byte tells apart what is known
-    /// by a token (`i`), by the request alone (`r`) and by the address (`a`), and what is known by a
-    /// token is its provider's.
-    ///
-    /// A key that no verified claim is part of can be filled by whoever has no token.
-    fn owner(&self, template: Option<&Template>) -> (Region, String) {
-        let mut owner = String::new();
+    /// The owner of the bucket or place that a request takes: what the template says, by default the
+    /// identity. A key that draws on claims contains its provider, so that no issuer can name the
+    /// callers of another.
+    fn owner(&self, template: Option<&Template>) -> Owner {
+        let mut key = String::new();
         let of_token = template.is_none_or(Template::draws_on_token);
-        if of_token {
-            owner.push('i');
-            let provider = self.principal.map(|principal| principal.claims().provider());
-            let provider = provider.and_then(|index| self.gate.policy.providers.get(index));
-            if let Some(provider) = provider {
-                owner.push_str(&provider.name);
-                owner.push('/');
-            }
-        } else {
-            owner.push('r');
+        let provider = self.principal.and_then(|caller| self.provider_name(caller.claims()));
+        if let Some(provider) = provider.filter(|_| of_token) {
+            key.push_str(provider);
+            key.push('/');
         }
         let known = match template {
-            Some(template) => template.render_key(self, &mut owner),
+            Some(template) => template.render_key(self, &mut key),
             None => self.principal.is_some_and(|principal| {
-                owner.push_str(principal.identity());
+                key.push_str(principal.identity());
                 true
             }),
         };
-        if !known {
-            owner.clear();
-            owner.push('a');
-            owner.push_str(&self.client_address().unwrap_or_default());
+        match (known, of_token) {
+            (true, true) => Owner::Identity(key),
+            (true, false) => Owner::Unverified(key),
+            (false, _) => Owner::Address(self.client_address().unwrap_or_default()),
         }
-        (if known && of_token { Region::Verified } else { Region::Open }, owner)
     }
 }

@@ -20,6 +20,7 @@ mod slot;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use crate::limit::owner::Owner;
 use crate::limit::table::{Place, Region, Table, key_of};
 use crate::limit::{Counters, TRIES, TakeError};
 use crate::store::{self, CREATE, Store, StoreError, Swap};
@@ -100,7 +101,7 @@ impl Concurrency {
         Ok(opened)
     }
 
-    /// Takes a place for `identity` under the rule `rule`, of which there are `most`. `None`: all
+    /// Takes a place for `owner` under the rule `rule`, of which there are `most`. `None`: all
     /// are taken. Callers without a token crowd only each other out, see [`Region`].
     ///
     /// `clock` is asked after each load, as in
@@ -112,11 +113,11 @@ impl Concurrency {
         &mut self,
         store: &dyn Store,
         clock: &dyn Fn() -> Moment,
-        (region, rule, identity): (Region, &str, &str),
+        (rule, owner): (&str, Owner<&str>),
         most: u32,
         counters: &mut Counters,
     ) -> Result<Option<Lease>, TakeError> {
-        let place = self.place(region, rule, identity);
+        let place = self.place(rule, owner);
         let mine = self.held.get(&place).map_or(0, |held| held.count);
         let outcome = retry(counters, || {
             let (mut slot, version) = self.load(store, place.slot)?;
@@ -227,8 +228,9 @@ impl Concurrency {
         Share { fingerprint: place.fingerprint, holder: self.holder, expiry, count }
     }
 
-    fn place(&self, region: Region, rule: &str, identity: &str) -> Place {
-        let Place { slot, fingerprint } = self.table.place(region, rule, None, identity);
+    fn place(&self, rule: &str, owner: Owner<&str>) -> Place {
+        let Place { slot, fingerprint } = self.table.place(rule, None, owner);
+        let region = owner.region();
         // All numbers of slots are powers of two, so the smaller divides the larger.
         let slot = match region {
             Region::Verified => slot,

@@ -39,12 +39,7 @@ impl<'a> Item<'a> {
         Self {
             index,
             request: *request,
-            place: table.place(
-                request.region,
-                request.limit,
-                Some(request.quota),
-                request.identity,
-            ),
+            place: table.place(request.limit, Some(request.quota), request.owner),
             judged: None,
             standing: Standing { remaining: 0, reset: Duration::ZERO, ruling: Ruling::Pass },
             receipt: None,

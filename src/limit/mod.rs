@@ -23,6 +23,7 @@ pub mod concurrency;
 pub mod cost;
 pub mod gcra;
 mod item;
+pub mod owner;
 pub mod plan;
 pub mod quota;
 pub mod rate_claim;
@@ -34,8 +35,9 @@ use crate::store::{Store, StoreError};
 use crate::time::Moment;
 use std::time::Duration;
 
+use owner::Owner;
 use quota::Quota;
-use table::{Region, Table};
+use table::Table;
 
 /// How many races one request may lose before it gives up.
 ///
@@ -50,10 +52,8 @@ pub const TRIES: u32 = 256;
 pub struct Request<'a> {
     /// The limit's name, without NUL.
     pub limit: &'a str,
-    /// Whose bucket.
-    pub identity: &'a str,
-    /// Which part of the table the bucket is in.
-    pub region: Region,
+    /// The bucket's owner.
+    pub owner: Owner<&'a str>,
     /// What the bucket grants. Quotas that differ have buckets of their own, whatever their name: one
     /// bucket under two of them would be refilled by the faster and clamped to the smaller.
     pub quota: &'a Quota,

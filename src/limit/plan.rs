@@ -12,9 +12,9 @@
 
 use std::rc::Rc;
 
+use super::owner::Owner;
 use super::quota::Quota;
 use super::rate_claim::RateClaim;
-use super::table::Region;
 use super::{Mode, Request};
 use crate::body::json::pointers::Pointers;
 use crate::caller::grant::Grant;
@@ -64,9 +64,7 @@ pub struct Planned {
     /// The limit.
     pub limit: Rc<Limit>,
     /// The bucket's owner.
-    pub owner: String,
-    /// Whether the owner is a verified caller.
-    pub region: Region,
+    pub owner: Owner,
     /// What the bucket grants.
     pub quota: Quota,
     /// Tokens to take.
@@ -77,14 +75,9 @@ pub struct Planned {
 
 impl Planned {
     /// Applies a limit to a caller; `claims` are those of an authenticated one.
-    pub fn new(
-        limit: &Rc<Limit>,
-        (region, owner): (Region, String),
-        claims: Option<&Claims>,
-        cost: u64,
-    ) -> Self {
+    pub fn new(limit: &Rc<Limit>, owner: Owner, claims: Option<&Claims>, cost: u64) -> Self {
         let (bucket, quota) = select(limit, claims);
-        Self { limit: Rc::clone(limit), owner, region, quota, cost, bucket }
+        Self { limit: Rc::clone(limit), owner, quota, cost, bucket }
     }
 
     /// The bucket's name where it is not the limit's: of a tier, or of the token's own rate.
@@ -97,8 +90,7 @@ impl Planned {
         let limit = &*self.limit;
         Request {
             limit: self.bucket.as_ref().unwrap_or(&limit.name),
-            identity: &self.owner,
-            region: self.region,
+            owner: self.owner.as_deref(),
             quota: &self.quota,
             cost: self.cost,
             mode: if limit.response_cost.is_some() { Mode::Ask } else { Mode::Take },

@@ -18,6 +18,7 @@ use std::hash::Hasher;
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 
+use super::owner::Owner;
 use super::quota::Quota;
 use super::slot::{SLOT_BYTES, WAYS};
 use crate::decimal;
@@ -136,25 +137,21 @@ impl Table {
         self.slots != self.wanted
     }
 
-    /// Where the bucket of `identity` under `limit` and `quota` is. A limit's name has no NUL and a
-    /// quota has one length, so that no two of them read the same.
+    /// Where the bucket of `owner` under `limit` and `quota` is. A limit's name has no NUL and a quota
+    /// has one length, so that no two of them read the same.
     #[must_use]
-    pub fn place(
-        &self,
-        region: Region,
-        limit: &str,
-        quota: Option<&Quota>,
-        identity: &str,
-    ) -> Place {
+    pub fn place(&self, limit: &str, quota: Option<&Quota>, owner: Owner<&str>) -> Place {
         let mut hasher = SipHasher13::new_with_key(&self.seed);
         hasher.write(limit.as_bytes());
         hasher.write(&[0]);
         for bytes in quota.map(Quota::bytes).unwrap_or_default() {
             hasher.write(&bytes);
         }
-        hasher.write(identity.as_bytes());
+        for bytes in owner.bytes() {
+            hasher.write(bytes);
+        }
         let hash = hasher.finish128();
-        Place { slot: region.slot(hash.h1, self.slots), fingerprint: hash.h2.max(1) }
+        Place { slot: owner.region().slot(hash.h1, self.slots), fingerprint: hash.h2.max(1) }
     }
 
     /// Writes the key of `slot` into `key`, whose storage is used again.
@@ -262,7 +259,7 @@ mod tests {
         let one = table(1 << 14, 1);
         let ten = quota(10, 10);
         let verified = |limit: &str, quota: Option<Quota>, identity: &str| {
-            one.place(Region::Verified, limit, quota.as_ref(), identity)
+            one.place(limit, quota.as_ref(), Owner::Identity(identity))
         };
         let place = verified("l", Some(ten), "alice");
         assert_eq!(place, verified("l", Some(ten), "alice"));
@@ -275,13 +272,44 @@ mod tests {
             verified("l", Some(quota(10, 11)), "alice"),
             verified("l", Some(ten.with_debt()), "alice"),
             verified("l", None, "alice"),
-            table(1 << 14, 2).place(Region::Verified, "l", Some(&ten), "alice"),
+            one.place("l", Some(&ten), Owner::Unverified("alice")),
+            one.place("l", Some(&ten), Owner::Address("alice")),
+            table(1 << 14, 2).place("l", Some(&ten), Owner::Identity("alice")),
         ] {
             assert_ne!(place.fingerprint, other.fingerprint);
         }
         // One rate in other words is the same one.
         let minutes = Quota::new(1, Duration::from_secs(360), 10).unwrap();
         assert_eq!(place, verified("l", Some(minutes), "alice"));
+    }
+
+    /// A module that is updated finds the buckets of the one before it.
+    #[test]
+    fn the_places_of_this_layout_never_change() {
+        let (table, quota) = (table(1 << 14, 7), quota(10, 10));
+        for (owner, under_quota, without) in [
+            (
+                Owner::Identity("p/alice"),
+                (14_718, 17_738_440_644_552_229_157),
+                (11_661, 13_565_071_912_658_060_944),
+            ),
+            (
+                Owner::Unverified("bob"),
+                (19_202, 11_726_195_050_950_166_994),
+                (18_857, 10_856_751_248_297_267_555),
+            ),
+            (
+                Owner::Address("192.0.2.1"),
+                (16_971, 17_673_752_093_246_396_424),
+                (17_275, 7_320_691_480_995_363_468),
+            ),
+        ] {
+            let place = |quota| {
+                let Place { slot, fingerprint } = table.place("l", quota, owner);
+                (slot, fingerprint)
+            };
+            assert_eq!((place(Some(&quota)), place(None)), (under_quota, without), "{owner:?}");
+        }
     }
 
     #[test]

@@ -17,8 +17,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use store::Memory;
+use tollgate::limit::owner::Owner;
 use tollgate::limit::quota::Quota;
-use tollgate::limit::table::{Place, Region, Table};
+use tollgate::limit::table::{Place, Table};
 use tollgate::limit::{
     Answer, Counters, Mode, Request, Ruling, TRIES, TakeError, charge, take_all,
 };
@@ -43,13 +44,13 @@ fn opened(identities: u32) -> (Memory, Table) {
 }
 
 fn ask<'a>(limit: &'a str, identity: &'a str, quota: &'a Quota, cost: u64) -> Request<'a> {
-    let region = Region::Verified;
-    Request { limit, identity, region, quota, cost, mode: Mode::Take, dry_run: false }
+    let owner = Owner::Identity(identity);
+    Request { limit, owner, quota, cost, mode: Mode::Take, dry_run: false }
 }
 
 /// The slot and fingerprint of a request's bucket.
 fn place(table: &Table, request: &Request<'_>) -> Place {
-    table.place(request.region, request.limit, Some(request.quota), request.identity)
+    table.place(request.limit, Some(request.quota), request.owner)
 }
 
 fn take(table: &Table, store: &dyn Store, now: Moment, requests: &[Request<'_>]) -> Answer {

@@ -21,7 +21,7 @@ fn acquire(
     most: u32,
 ) -> Option<Lease> {
     let counters = &mut Counters::default();
-    worker.acquire(store, &|| now, (Region::Verified, "rule", identity), most, counters).unwrap()
+    worker.acquire(store, &|| now, ("rule", Owner::Identity(identity)), most, counters).unwrap()
 }
 
 fn release(worker: &mut Concurrency, store: &dyn Store, now: Moment, lease: Lease) {
@@ -91,7 +91,7 @@ proptest! {
                             Step::Acquire(who) => {
                                 let (whose, who) = (["alice", "bob"][usize::from(*who)], *who);
                                 let lease = worker
-                                    .acquire(&store, &clock, (Region::Verified, "rule", whose), most, counters)
+                                    .acquire(&store, &clock, ("rule", Owner::Identity(whose)), most, counters)
                                     .unwrap();
                                 if let Some(lease) = lease {
                                     let count = &in_flight[usize::from(who)];
@@ -164,7 +164,7 @@ proptest! {
         }
         let counters = &mut Counters::default();
         for at in [now, now + LEASE] {
-            let _ = worker.acquire(&memory, &|| at, (Region::Verified, "rule", "alice"), 1, counters);
+            let _ = worker.acquire(&memory, &|| at, ("rule", Owner::Identity("alice")), 1, counters);
         }
         let late = now + LEASE;
         if late < Moment::MAX - LEASE {
@@ -194,7 +194,8 @@ fn a_slot_that_is_full_of_identities_refuses_the_next_and_keeps_the_others() {
     let mut worker = open(&store, 1);
     let mut acquire = |caller: usize| {
         let counters = &mut Counters::default();
-        let whose = (Region::Verified, "rule", &*caller.to_string());
+        let caller = caller.to_string();
+        let whose = ("rule", Owner::Identity(caller.as_str()));
         worker.acquire(&store, &|| NOW, whose, 1, counters).map(|lease| lease.is_some())
     };
     let answers: Vec<_> = (0..10_000).map(&mut acquire).collect();
@@ -212,16 +213,16 @@ fn a_slot_that_is_full_of_identities_refuses_the_next_and_keeps_the_others() {
 fn callers_without_a_token_crowd_only_each_other_out() {
     let store = Memory::default();
     let mut worker = open(&store, 1);
-    let mut acquire = |region, caller: usize| {
+    let mut acquire = |owner: Owner<&str>| {
         let counters = &mut Counters::default();
-        let whose = (region, "rule", &*caller.to_string());
-        worker.acquire(&store, &|| NOW, whose, 1, counters).map(|lease| lease.is_some())
+        worker.acquire(&store, &|| NOW, ("rule", owner), 1, counters).map(|lease| lease.is_some())
     };
-    let answers: Vec<_> = (0..10_000).map(|caller| acquire(Region::Open, caller)).collect();
+    let answers: Vec<_> =
+        (0..10_000).map(|caller| acquire(Owner::Address(&caller.to_string()))).collect();
     assert!(answers.contains(&Err(TakeError::Crowded)));
-    for caller in 0..100 {
-        assert_eq!(acquire(Region::Verified, caller), Ok(true), "{caller}");
-        assert_eq!(acquire(Region::Verified, caller), Ok(false), "{caller}");
+    for caller in (0..100).map(|caller| caller.to_string()) {
+        let owner = Owner::Identity(caller.as_str());
+        assert_eq!((acquire(owner), acquire(owner)), (Ok(true), Ok(false)), "{caller}");
     }
 }
 
@@ -230,13 +231,13 @@ fn places_are_per_rule_and_identity() {
     let memory = Memory::default();
     let mut worker = open(&memory, 1);
     let counters = &mut Counters::default();
-    for (region, rule, identity) in [
-        (Region::Verified, "a", "x"),
-        (Region::Verified, "b", "x"),
-        (Region::Verified, "a", "y"),
-        (Region::Open, "a", "z"),
+    for whose in [
+        ("a", Owner::Identity("x")),
+        ("b", Owner::Identity("x")),
+        ("a", Owner::Identity("y")),
+        ("a", Owner::Address("x")),
+        ("a", Owner::Unverified("x")),
     ] {
-        let whose = (region, rule, identity);
         let lease = worker.acquire(&memory, &|| NOW, whose, 1, counters).unwrap();
         assert!(lease.is_some(), "{whose:?}");
         assert_eq!(worker.acquire(&memory, &|| NOW, whose, 1, counters).unwrap(), None);
@@ -257,7 +258,7 @@ fn lost_races_are_tried_again_and_counted() {
     };
     let mut counters = Counters::default();
     let lease =
-        worker.acquire(&store, &|| NOW, (Region::Verified, "rule", "alice"), 1, &mut counters);
+        worker.acquire(&store, &|| NOW, ("rule", Owner::Identity("alice")), 1, &mut counters);
     assert!(lease.unwrap().is_some());
     assert_eq!(counters.retries, 3);
 }
@@ -341,7 +342,7 @@ fn a_failed_acquire_holds_nothing_after_the_next_tick() {
     };
     let broken = Unreliable { inner: &memory, refuse };
     let counters = &mut Counters::default();
-    let answer = worker.acquire(&broken, &|| NOW, (Region::Verified, "rule", "alice"), 1, counters);
+    let answer = worker.acquire(&broken, &|| NOW, ("rule", Owner::Identity("alice")), 1, counters);
     assert_eq!(answer, Err(TakeError::Store(StoreError::Host(10))));
     assert!(made.get());
     tick(&mut worker, &memory, NOW + SECOND);

@@ -123,7 +123,7 @@ fn callers_without_a_token_evict_only_each_other() {
     let mut counters = Counters::default();
     for n in 0..100_000_u64 {
         let address = n.to_string();
-        let open = Request { region: Region::Open, ..ask("l", &address, &quota, 1) };
+        let open = Request { owner: Owner::Address(&address), ..ask("l", "", &quota, 1) };
         assert!(passes(&take_all(&table, &store, &|| NOW, &[open], &mut counters).unwrap()));
     }
     assert!(counters.live_evictions > 90_000, "they evict each other");
@@ -132,7 +132,7 @@ fn callers_without_a_token_evict_only_each_other() {
     }
     assert_eq!(store.dump().len(), keys);
     // And the other way round.
-    let open = Request { region: Region::Open, ..ask("l", "an address", &quota, 1) };
+    let open = Request { owner: Owner::Address("an address"), ..ask("l", "", &quota, 1) };
     assert!(passes(&take(&table, &store, NOW, &[open])));
     for n in 0..100_000 {
         take(&table, &store, NOW, &[ask("l", &format!("caller {n}"), &quota, 1)]);
@@ -175,7 +175,7 @@ fn the_slots_of_another_layout_are_neither_read_nor_written() {
     let passed = (0..10)
         .filter(|_| passes(&take(&table, &store, NOW, &[ask("l", "alice", &quota, 1)])))
         .count();
-    let whose = (Region::Verified, "rule", "alice");
+    let whose = ("rule", Owner::Identity("alice"));
     let held = places.acquire(&store, &|| NOW, whose, 1, &mut Counters::default()).unwrap();
     assert_eq!((passed, held.is_some()), (3, true));
     let after = store.dump();

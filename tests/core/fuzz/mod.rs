@@ -21,9 +21,10 @@ use serde_json::json;
 use tollgate::config;
 use tollgate::gate::verdict::Judgement;
 use tollgate::gate::{Gate, Request};
+use tollgate::limit::owner::Owner;
 use tollgate::limit::quota::Quota;
 use tollgate::limit::slot::Slot;
-use tollgate::limit::table::{Region, Table};
+use tollgate::limit::table::Table;
 use tollgate::limit::{self, Counters, Mode};
 use tollgate::policy::Policy;
 use tollgate::request::headers::Headers;
@@ -92,11 +93,10 @@ pub fn bucket(data: &[u8]) {
     let take = |now: Moment| {
         let request = limit::Request {
             limit: "l",
-            identity: "someone",
+            owner: Owner::Identity("someone"),
             quota: &quota,
             cost: 1,
             mode: Mode::Take,
-            region: Region::Verified,
             dry_run: false,
         };
         let mut counters = Counters::default();

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use tollgate::limit::Ruling;
 use tollgate::limit::cost::Cost;
+use tollgate::limit::owner::Owner;
 use tollgate::limit::plan::ResponseCost;
 use tollgate::limit::quota::Quota;
 use tollgate::policy::rule::Rule;
@@ -74,11 +75,9 @@ fn quota(quota: &Quota) -> String {
     format!("{} per {period}, burst {}", quota.tokens(), quota.burst())
 }
 
-/// The first letter is the kind of owner.
-fn owner(owner: &str, redact: bool) -> String {
-    match owner.split_at_checked(1) {
-        Some(("a", address)) => format!("the address {}", shown(address, redact)),
-        Some((_, key)) => shown(key, redact),
-        None => String::new(),
+fn owner(owner: &Owner, redact: bool) -> String {
+    match owner {
+        Owner::Identity(key) | Owner::Unverified(key) => shown(key, redact),
+        Owner::Address(address) => format!("the address {}", shown(address, redact)),
     }
 }
