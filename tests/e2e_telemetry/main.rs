@@ -1,0 +1,132 @@
+//! What a call leaves behind: the audit line, the scrape and the span of the shipped
+//! configurations, in a real Envoy.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod decisions;
+mod metrics;
+mod receivers;
+mod secrets;
+
+use std::collections::{BTreeMap, HashSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use support::daemon::free_address;
+use support::grpc::Receiver;
+use support::prelude::*;
+use support::sample::Sample;
+use support::{poll, scrape};
+use tokio::io::AsyncWriteExt;
+
+/// What the sample decides by, and a few rules more.
+fn config(sample: &Sample) -> Value {
+    let mut config = sample.plugin_config();
+    config["rules"] = json!([
+        {"name": "health", "match": {"paths": ["/"]}, "auth": "none"},
+        {"name": "open", "match": {"paths": ["/open"]}, "auth": "optional"},
+        {"name": "trial", "match": {"paths": ["/trial"]}, "dry_run": true},
+        {"name": "once", "match": {"paths": ["/once"]}, "limits": ["roomy", "once"]},
+        {"name": "dear", "match": {"paths": ["/dear"]}, "limits": ["roomy", "once"], "cost": 2},
+        {"name": "crowd", "match": {"paths": ["/crowd"]}, "concurrency": 1},
+        {"name": "graded", "match": {"paths": ["/graded"]}, "allow": [{"roles_any": ["Score"]}]},
+        {"name": "body", "match": {"paths": ["/body"]}, "payload": {"max_bytes": 100}},
+        {"name": "score", "match": {"paths": ["/score", "/v1/**"]}},
+    ]);
+    config["limits"] = json!([
+        {"name": "roomy", "rate": "1000/s"},
+        {"name": "once", "rate": "1/h", "burst": 1},
+    ]);
+    config
+}
+
+/// The shipped sample before the fixture's upstream.
+fn sample(fixture: &Fixture) -> Sample {
+    Sample::load(fixture.upstream.address())
+}
+
+/// An Envoy with a sample and the rules of [`config`].
+async fn start(fixture: &Fixture, mut sample: Sample) -> Envoy {
+    if !full_spans(fixture) {
+        as_envoy_1_36_has_it(sample.at(HCM));
+    }
+    let config = config(&sample);
+    let proxy = fixture.proxy().environment("TOLLGATE_HASH_KEY", HASH_KEY);
+    proxy.start_file(&sample.plugin(&config).text()).await
+}
+
+/// Whether spans have what the filter decided, refused requests included: in Envoy from 1.37 on.
+fn full_spans(fixture: &Fixture) -> bool {
+    let output = std::process::Command::new(&fixture.binary).arg("--version").output().unwrap();
+    !String::from_utf8(output.stdout).unwrap().contains("/1.36.")
+}
+
+/// What the files under `envoy/telemetry` say of an older Envoy: its spans do without filter state,
+/// and its log records are configured one level further down.
+fn as_envoy_1_36_has_it(hcm: &mut Value) {
+    if let Some(tags) = hcm.pointer_mut("/tracing/custom_tags") {
+        tags.as_array_mut().unwrap().retain(|tag| tag.get("value").is_none());
+    }
+    for log in hcm["access_log"].as_array_mut().unwrap() {
+        let config = log["typed_config"].as_object_mut().unwrap();
+        if config["@type"].as_str().unwrap().ends_with("OpenTelemetryAccessLogConfig") {
+            let fields = ["log_name", "grpc_service", "buffer_flush_interval"];
+            let mut common: serde_json::Map<_, _> =
+                fields.iter().filter_map(|name| config.remove_entry(*name)).collect();
+            common.insert("transport_api_version".to_owned(), json!("V3"));
+            config.insert("common_config".to_owned(), Value::Object(common));
+        }
+    }
+}
+
+const HASH_KEY: &str = "0123456789abcdef0123456789abcdef";
+
+/// A request and the trace it has to leave: rule, provider, decision, reason, identity.
+struct Case {
+    request: Request,
+    trace: [&'static str; 5],
+}
+
+fn cases(fixture: &Fixture) -> Vec<Case> {
+    let now = mint::now();
+    let score = || Request::post("/score", "{}");
+    let with = |changes: Value| score().bearer(fixture.token_with("alice", changes));
+    let forged = Signer::new("ES256", "key-1").sign(&mint::claims("alice"));
+    let get = |path: &str| fixture.get(path, "bob");
+    let body = |text: &str| {
+        let token = fixture.token("bob");
+        Request::post("/body", text).bearer(token).header("content-type", "application/json")
+    };
+    let past = json!({"iat": now - 900, "nbf": now - 900, "exp": now - 300});
+    let (alice, bob) = ("https://issuer.test/alice", "https://issuer.test/bob");
+    let case = |request, trace| Case { request, trace };
+    vec![
+        case(with(json!({})), ["score", "demo", "allow", "ok", alice]),
+        case(Request::get("/open"), ["open", "none", "allow", "anonymous", "-"]),
+        case(Request::get("/"), ["health", "none", "allow", "anonymous", "-"]),
+        case(score(), ["score", "none", "deny", "token_missing", "-"]),
+        case(score().bearer("x"), ["score", "none", "deny", "token_malformed", "-"]),
+        case(with(past), ["score", "demo", "deny", "expired", alice]),
+        case(with(json!({"aud": "b"})), ["score", "demo", "deny", "audience_mismatch", alice]),
+        case(with(json!({"iss": "b"})), ["score", "none", "deny", "issuer_not_allowed", "-"]),
+        case(score().bearer(forged), ["score", "demo", "deny", "signature_invalid", "-"]),
+        case(get("/once"), ["once", "demo", "allow", "ok", bob]),
+        case(get("/once"), ["once", "demo", "deny", "rate_limited", bob]),
+        case(get("/dear"), ["dear", "demo", "deny", "cost_exceeds_burst", bob]),
+        case(get("/graded"), ["graded", "demo", "deny", "role_insufficient", bob]),
+        case(body("{}"), ["body", "demo", "allow", "ok", bob]),
+        case(body("{"), ["body", "demo", "deny", "payload_malformed", bob]),
+        case(body(&" ".repeat(101)), ["body", "demo", "deny", "payload_too_large", bob]),
+        case(Request::get("/trial"), ["trial", "none", "would_deny", "token_missing", "-"]),
+        case(Request::get("/nothing"), ["none", "none", "deny", "no_rule", "-"]),
+        case(Request::get("/v1/a%2Fb"), ["none", "none", "deny", "path_ambiguous", "-"]),
+    ]
+}
+
+const HCM: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
