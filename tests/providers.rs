@@ -25,6 +25,7 @@ use store::Memory;
 use support::mint::b64;
 use support::skip::absent;
 use tollgate::config;
+use tollgate::gate::judged::Judged;
 use tollgate::gate::{Gate, Request};
 use tollgate::policy::Policy;
 use tollgate::request::headers::Headers;
@@ -160,7 +161,7 @@ fn judge(policy: Option<&Policy>, token: &str, now: u64) -> (&'static str, Optio
         concurrency: None,
         store: &Memory::default(),
     };
-    let judgement = gate.judge(&Request {
+    let judged = gate.judge(&Request {
         headers: &headers,
         bodyless: true,
         client_address: &|| None,
@@ -168,8 +169,10 @@ fn judge(policy: Option<&Policy>, token: &str, now: u64) -> (&'static str, Optio
         peer_certificate: &|| None,
         clock: &|| now,
     });
-    let identity = judgement.caller.as_ref().map(|caller| caller.principal().identity().to_owned());
-    (judgement.verdict.reason().as_str(), identity)
+    let Judged::Decided(decision) = judged else { panic!("no rule has a guard") };
+    let caller = decision.facts.caller.as_ref();
+    let identity = caller.map(|caller| caller.principal().identity().to_owned());
+    (decision.verdict.reason().as_str(), identity)
 }
 
 /// The verdicts that are right for a token: one, or those of a difference.

@@ -24,6 +24,7 @@ use support::mint::{self, Signer};
 use support::scenario::{claims_with, provider};
 use tollgate::caller::cache::TokenCache;
 use tollgate::config::{self, Environment};
+use tollgate::gate::judged::{Decision, Judged};
 use tollgate::gate::verdict::Verdict;
 use tollgate::gate::{Gate, Request};
 use tollgate::policy::Policy;
@@ -78,7 +79,7 @@ impl Scene {
             concurrency: None,
             store: &Memory::default(),
         };
-        let judgement = gate.judge(&Request {
+        let judged = gate.judge(&Request {
             headers: &Headers::from_pairs(&headers),
             bodyless: true,
             client_address: &|| None,
@@ -86,9 +87,9 @@ impl Scene {
             peer_certificate: &|| None,
             clock: &|| now,
         });
-        match judgement.verdict {
-            Verdict::Allow(_) => {
-                let rule = judgement.rule.unwrap();
+        match judged {
+            Judged::Decided(Decision { verdict: Verdict::Allow(_), facts, .. }) => {
+                let rule = facts.rule.unwrap();
                 let index = self.policy.rules.iter().position(|other| Rc::ptr_eq(other, &rule));
                 Some(self.upstreams[index.unwrap()])
             }

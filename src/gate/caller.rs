@@ -1,57 +1,66 @@
-//! The part of a judgement that finds out who calls.
+//! The stage that identifies the caller.
 
 use std::rc::Rc;
 
-use super::{Gate, OWN_RETRY_AFTER, Request, RequestScope};
+use super::denied::{Named, Stop};
+use super::facts::TokenReport;
+use super::resources::{Gate, Request};
+use super::scope::RequestScope;
 use crate::caller::cache::{Known, Look};
 use crate::caller::principal::{Caller, Principal};
-use crate::gate::verdict::{Denial, Judgement};
 use crate::policy::rule::{Auth, Rule};
 use crate::reason::Reason;
 use crate::request::token_source::{self, Found};
 use crate::template::Template;
 use crate::verify::provider::Bind;
-use crate::verify::{Failure, Verifier, VerifyError};
+use crate::verify::{Failure, Verifier};
+
+/// How the token was judged, and the caller that it identifies.
+type Authentication<T> = (TokenReport, Result<T, Stop>);
 
 impl Gate<'_> {
-    /// Who calls, as far as the rule asks for it: nobody, or a caller whose token verified.
+    /// Authenticates a request as the rule requires; `None` for a request that passes without a token.
     pub(super) fn authenticate(
         &self,
         request: &Request<'_>,
         rule: &Rule,
-        found: &mut Judgement,
-    ) -> Result<Option<Rc<Caller>>, Denial> {
+    ) -> Authentication<Option<Rc<Caller>>> {
+        let no_token = |outcome| (TokenReport::default(), outcome);
         if rule.auth == Auth::None {
-            return Ok(None);
+            return no_token(Ok(None));
         }
         let token = match token_source::find(request.headers, &self.policy.token) {
-            Found::None if rule.auth == Auth::Optional => return Ok(None),
-            Found::None => return Err(Reason::TokenMissing.into()),
-            Found::Several => return Err(Reason::TokenMultiple.into()),
+            Found::None if rule.auth == Auth::Optional => return no_token(Ok(None)),
+            Found::None => return no_token(Err(Reason::TokenMissing.into())),
+            Found::Several => return no_token(Err(Reason::TokenMultiple.into())),
             Found::One(token) => token,
         };
-        let caller = self.recognise(&token, request, rule, found)?;
+        let (report, caller) = self.recognise(&token, request, rule);
+        let caller = match caller {
+            Ok(caller) => caller,
+            Err(stop) => return (report, Err(stop)),
+        };
         let provider = self.policy.providers.get(caller.claims().provider());
-        // Asked for each request: the same token may come over another connection. And of the provider
-        // that took the token alone: another of its issuer would let go what this one binds.
-        if provider.is_some_and(|provider| provider.bind == Bind::Mtls) {
-            let bound = Principal::check_binding(caller.claims(), (request.peer_certificate)());
-            if let Err(error) = bound {
-                found.unbound = Some(caller);
-                return Err(denial(error, found));
-            }
+        // Checked on each request, because the same token may come over another connection. It is the
+        // provider that accepted the token that matters: another one of its issuer may bind nothing.
+        if provider.is_some_and(|provider| provider.bind == Bind::Mtls)
+            && let Err(error) =
+                Principal::check_binding(caller.claims(), (request.peer_certificate)())
+        {
+            let denial = error.reason().into();
+            let stop = Stop { denial, named: Some(Named::Unbound(caller)) };
+            return (TokenReport { error: Some(error), ..report }, Err(stop));
         }
-        Ok(Some(caller))
+        (report, Ok(Some(caller)))
     }
 
-    /// Who a token stands for: remembered, or verified now.
+    /// The caller of a token: from the cache, or verified now.
     fn recognise(
         &self,
         token: &[u8],
         request: &Request<'_>,
         rule: &Rule,
-        found: &mut Judgement,
-    ) -> Result<Rc<Caller>, Denial> {
+    ) -> Authentication<Rc<Caller>> {
         let known = self.cache.is_on().then(|| {
             let class = rule.provider_class;
             self.cache.look(token, class, &self.policy.providers, self.keys, request.now)
@@ -59,19 +68,14 @@ impl Gate<'_> {
         let place = match known {
             None => None,
             Some(Known::Verified(caller)) => {
-                found.look = Some(Look::Hit);
-                found.provider = Some(caller.claims().provider());
-                return Ok(caller);
+                let provider = Some(caller.claims().provider());
+                let look = Some(Look::Hit);
+                return (TokenReport { provider, look, ..TokenReport::default() }, Ok(caller));
             }
-            Some(Known::Refused(failure)) => {
-                found.look = Some(Look::NegativeHit);
-                return Err(refused(failure, found));
-            }
-            Some(Known::Nothing(place)) => {
-                found.look = Some(Look::Miss);
-                Some(place)
-            }
+            Some(Known::Refused(failure)) => return refused(failure, Some(Look::NegativeHit)),
+            Some(Known::Nothing(place)) => Some(place),
         };
+        let look = place.as_ref().map(|_| Look::Miss);
         let verifier = Verifier {
             providers: &self.policy.providers,
             keys: self.keys,
@@ -85,37 +89,29 @@ impl Gate<'_> {
                 if let Some(place) = place {
                     self.cache.refused(place, &failure, self.keys, request.now);
                 }
-                return Err(refused(failure, found));
+                return refused(failure, look);
             }
         };
         let (principal, attempts) = (accepted.value, accepted.attempts);
         let index = principal.claims().provider();
-        found.provider = Some(index);
-        let provider = self.policy.providers.get(index).ok_or(Reason::IssuerNotAllowed)?;
+        let report = TokenReport { provider: Some(index), look, error: None, attempts };
+        let Some(provider) = self.policy.providers.get(index) else {
+            return (report, Err(Reason::IssuerNotAllowed.into()));
+        };
         let scope = RequestScope { gate: self, request, rule, principal: Some(&principal) };
         let tags = scope.tags_where(Template::is_of_token);
         let caller = Rc::new(Caller::new(principal, tags));
         if let Some(place) = place {
-            let verified = (&caller, attempts.as_slice());
+            let verified = (&caller, report.attempts.as_slice());
             self.cache.verified(place, verified, provider, self.keys, request.now);
         }
-        found.attempts = attempts;
-        Ok(caller)
+        (report, Ok(caller))
     }
 }
 
-/// Notes why a token was refused.
-fn refused(failure: Failure, found: &mut Judgement) -> Denial {
-    found.provider = failure.provider;
-    found.attempts = failure.attempts;
-    found.refused = failure.claims;
-    denial(failure.error, found)
-}
-
-fn denial(error: VerifyError, found: &mut Judgement) -> Denial {
-    found.error = Some(error);
-    match error.reason() {
-        reason @ Reason::KeysUnavailable => Denial::for_now(reason, OWN_RETRY_AFTER),
-        reason => reason.into(),
-    }
+/// The result for a token that was refused.
+fn refused(failure: Failure, look: Option<Look>) -> Authentication<Rc<Caller>> {
+    let Failure { error, provider, attempts, claims } = failure;
+    let stop = Stop { denial: error.reason().into(), named: claims.map(Named::Refused) };
+    (TokenReport { provider, look, error: Some(error), attempts }, Err(stop))
 }

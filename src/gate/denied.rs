@@ -1,34 +1,59 @@
-//! Whom the telemetry of a denial names: a caller whose token verified and was refused.
+//! Requests that a stage has refused: the denial, and the caller that telemetry names.
 
-use super::{Gate, Request, RequestScope};
-use crate::caller::principal::refused_identity;
-use crate::gate::verdict::{Judgement, Verdict};
+use std::rc::Rc;
+
+use super::resources::{Gate, Request};
+use super::scope::RequestScope;
+use super::verdict::Denial;
+use crate::caller::principal::{Caller, refused_identity};
+use crate::policy::rule::Rule;
 use crate::template::{Part, PartValue, Scope};
-use crate::verify::Claims;
+use crate::verify::{Claims, RefusedClaims};
+
+/// The caller of a token whose signature verified and that was refused.
+pub(super) enum Named {
+    /// The claims were refused.
+    Refused(Box<RefusedClaims>),
+    /// The client does not hold the certificate that the token is bound to.
+    Unbound(Rc<Caller>),
+}
+
+/// The end of a request that a stage has refused.
+pub(super) struct Stop {
+    pub(super) denial: Denial,
+    /// The caller to name in telemetry.
+    pub(super) named: Option<Named>,
+}
+
+impl<T: Into<Denial>> From<T> for Stop {
+    fn from(denial: T) -> Self {
+        Self { denial: denial.into(), named: None }
+    }
+}
 
 impl Gate<'_> {
-    /// Puts the tags of such a caller into the judgement, if the request is denied: what passes in a
-    /// dry run is not taken for the caller's.
-    pub(super) fn name_refused(&self, request: &Request<'_>, found: &mut Judgement) {
-        let (refused, unbound) = (found.refused.take(), found.unbound.take());
-        let (Verdict::Deny(_), Some(rule)) = (&found.verdict, &found.rule) else { return };
+    /// The tags of such a caller.
+    pub(super) fn tags_of_refused(
+        &self,
+        request: &Request<'_>,
+        rule: &Rule,
+        named: &Named,
+    ) -> Vec<(usize, String)> {
         let request = RequestScope { gate: self, request, rule, principal: None };
         let identity;
-        let (claims, identity) = match (&refused, &unbound) {
-            (Some(refused), _) => {
+        let (claims, identity) = match named {
+            Named::Refused(refused) => {
                 let provider = self.policy.providers.get(refused.claims().provider());
                 identity = provider.and_then(|provider| refused_identity(refused, provider));
                 (refused.claims(), identity.as_deref())
             }
-            (None, Some(caller)) => (caller.claims(), Some(caller.principal().identity())),
-            (None, None) => return,
+            Named::Unbound(caller) => (caller.claims(), Some(caller.principal().identity())),
         };
-        let scope = DeniedScope { request, claims, identity };
-        found.denied_tags = self.tags(&scope, |_| true);
+        self.tags(&DeniedScope { request, claims, identity }, |_| true)
     }
 }
 
-/// What the tags of a refused caller are filled from.
+/// The values for the tags of a refused caller.
 struct DeniedScope<'a> {
     request: RequestScope<'a>,
     claims: &'a Claims,

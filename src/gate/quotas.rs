@@ -1,12 +1,13 @@
-//! The part of a judgement that counts: a place in flight first, then tokens.
+//! The stages that count: first a place in flight, then tokens.
 
 use std::rc::Rc;
-
 use std::time::Duration;
 
-use super::{Gate, OWN_RETRY_AFTER, Request, RequestScope};
+use super::facts::Facts;
+use super::resources::{Gate, Request};
+use super::scope::RequestScope;
+use super::verdict::{Denial, LimitReport};
 use crate::caller::principal::{Caller, Principal};
-use crate::gate::verdict::{Denial, Judgement, LimitReport};
 use crate::limit::concurrency::Lease;
 use crate::limit::owner::Owner;
 use crate::limit::plan::Planned;
@@ -17,22 +18,29 @@ use crate::store::StoreError;
 use crate::template::Template;
 use crate::time::Moment;
 
-/// When a caller may come back that has too many requests in flight: 1 s. The moment at which one
-/// of them ends is unknown.
+/// The `retry-after` for too many requests in flight: 1 s. It is unknown when one of them ends.
 const CONCURRENCY_RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// The answer of all limits of a plan.
+pub(super) struct Taken {
+    /// The report of each limit; empty if the store failed.
+    pub(super) reports: Vec<LimitReport>,
+    /// The first denial.
+    pub(super) outcome: Result<(), Denial>,
+}
+
 impl Gate<'_> {
-    /// What a request that was judged takes from the limits of its rule, for those who explain it;
-    /// the rows of its body are not in it.
-    pub fn plan(&self, request: &Request<'_>, judgement: &Judgement) -> Vec<Planned> {
-        let rule = judgement.rule.as_deref();
-        let principal = judgement.caller.as_deref().map(Caller::principal);
-        let cost = judgement.cost.unwrap_or(1);
+    /// The tokens that a judged request takes from the limits of its rule, without those for the rows of
+    /// its body: for explanations.
+    pub fn plan(&self, request: &Request<'_>, facts: &Facts) -> Vec<Planned> {
+        let rule = facts.rule.as_deref();
+        let principal = facts.caller.as_deref().map(Caller::principal);
+        let cost = facts.cost.unwrap_or(1);
         let plan = |rule| RequestScope { gate: self, request, rule, principal }.plan(cost);
         rule.map(plan).unwrap_or_default()
     }
 
-    /// Takes a place in flight where the rule limits them.
+    /// Takes a place in flight if the rule limits them.
     pub(super) fn occupy(
         &self,
         scope: &RequestScope<'_>,
@@ -52,10 +60,15 @@ impl Gate<'_> {
         }
     }
 
-    /// Gives back the place of a request that is refused after all.
-    pub(super) fn vacate(&self, clock: &dyn Fn() -> Moment, found: &mut Judgement) {
-        if let (Some(lease), Some(concurrency)) = (found.lease.take(), self.concurrency) {
-            concurrency.borrow_mut().release(self.store, clock, lease, &mut found.store);
+    /// Returns the place of a request that is refused after all.
+    pub(super) fn vacate(
+        &self,
+        lease: Option<Lease>,
+        clock: &dyn Fn() -> Moment,
+        counters: &mut Counters,
+    ) {
+        if let (Some(lease), Some(concurrency)) = (lease, self.concurrency) {
+            concurrency.borrow_mut().release(self.store, clock, lease, counters);
         }
     }
 
@@ -64,24 +77,24 @@ impl Gate<'_> {
         &self,
         plan: &[Planned],
         clock: &dyn Fn() -> Moment,
-        found: &mut Judgement,
-    ) -> Result<(), Denial> {
-        self.take_as(plan, |mode| mode, clock, found)
+        counters: &mut Counters,
+    ) -> Taken {
+        self.take_as(plan, |mode| mode, clock, counters)
     }
 
-    /// Takes from every limit of the plan, or from none, what its cost has beyond the one token that
-    /// [`Gate::take`] took before the cost was known.
+    /// Takes from every limit of the plan, or from none, the cost beyond the one token that [`Gate::take`]
+    /// took before the cost was known. `before`: the reports of that time.
     pub(super) fn take_rest(
         &self,
         plan: &[Planned],
+        before: Vec<LimitReport>,
         clock: &dyn Fn() -> Moment,
-        found: &mut Judgement,
-    ) -> Result<(), Denial> {
-        let before = std::mem::take(&mut found.limits);
+        counters: &mut Counters,
+    ) -> Taken {
         let rest = |mode| if mode == Mode::Take { Mode::Rest } else { mode };
-        let taken = self.take_as(plan, rest, clock, found);
-        // What a dry run would have refused by the head, it would have refused.
-        for (report, before) in found.limits.iter_mut().zip(before) {
+        let mut taken = self.take_as(plan, rest, clock, counters);
+        // A limit with `dry_run` that would have refused the headers would have refused the request.
+        for (report, before) in taken.reports.iter_mut().zip(before) {
             if before.ruling != Ruling::Pass && report.ruling == Ruling::Pass {
                 report.ruling = before.ruling;
             }
@@ -94,12 +107,12 @@ impl Gate<'_> {
         plan: &[Planned],
         mode: impl Fn(Mode) -> Mode,
         clock: &dyn Fn() -> Moment,
-        found: &mut Judgement,
-    ) -> Result<(), Denial> {
+        counters: &mut Counters,
+    ) -> Taken {
         if plan.is_empty() {
-            return Ok(());
+            return Taken { reports: Vec::new(), outcome: Ok(()) };
         }
-        let answer = self.take_all(plan, mode, clock, &mut found.store);
+        let answer = self.take_all(plan, mode, clock, counters);
         let standings = match &answer {
             Ok(
                 Answer::Allowed(standings)
@@ -108,15 +121,16 @@ impl Gate<'_> {
             ) => standings.as_slice(),
             Err(_) => &[],
         };
-        found.limits = plan.iter().zip(standings).map(report).collect();
-        match answer {
+        let reports = plan.iter().zip(standings).map(report).collect();
+        let outcome = match answer {
             Ok(Answer::Allowed(_)) => Ok(()),
             Ok(Answer::Denied { retry_after, .. }) => {
                 Err(Denial::for_now(Reason::RateLimited, retry_after))
             }
             Ok(Answer::Never { .. }) => Err(Reason::CostExceedsBurst.into()),
             Err(_) => self.store_failed(),
-        }
+        };
+        Taken { reports, outcome }
     }
 
     fn take_all<'p>(
@@ -141,7 +155,7 @@ impl Gate<'_> {
     fn store_failed(&self) -> Result<(), Denial> {
         match self.policy.failure_mode {
             FailureMode::Allow => Ok(()),
-            FailureMode::Deny => Err(Denial::for_now(Reason::StoreUnavailable, OWN_RETRY_AFTER)),
+            FailureMode::Deny => Err(Reason::StoreUnavailable.into()),
         }
     }
 }
@@ -156,12 +170,12 @@ fn report((planned, standing): (&Planned, &Standing)) -> LimitReport {
     }
 }
 
-/// What to charge when the response to a request with this plan ends.
+/// The limits to charge when the response to a request with this plan ends.
 pub(super) fn charges(plan: Vec<Planned>) -> Vec<Planned> {
     plan.into_iter().filter(|planned| planned.limit.response_cost.is_some()).collect()
 }
 
-/// What the limits that are dry runs would have answered to a request that passes.
+/// The denial of the limits with `dry_run` for a request that passes.
 pub(super) fn would_deny(limits: &[LimitReport]) -> Option<Denial> {
     let mut refusing = limits.iter().map(|report| report.ruling).filter(|r| *r != Ruling::Pass);
     let first = refusing.next()?;
@@ -172,7 +186,7 @@ pub(super) fn would_deny(limits: &[LimitReport]) -> Option<Denial> {
 }
 
 impl RequestScope<'_> {
-    /// What the request takes from the limits of its rule; the rows of its body are not in it.
+    /// The tokens that the request takes from the limits of its rule, without those for the rows of its body.
     pub(super) fn plan(&self, cost: u64) -> Vec<Planned> {
         if self.rule.limits.is_empty() {
             return Vec::new();
@@ -182,7 +196,7 @@ impl RequestScope<'_> {
         self.rule.limits.iter().map(plan).collect()
     }
 
-    /// The owner of the bucket or place that a request takes: what the template says, by default the
+    /// The owner of the bucket or place that a request takes: by the template, or by default the
     /// identity. A key that draws on claims contains its provider, so that no issuer can name the
     /// callers of another.
     fn owner(&self, template: Option<&Template>) -> Owner {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Gate, Request};
+use super::resources::{Gate, Request};
 use crate::caller::principal::Principal;
 use crate::policy::rule::Rule;
 use crate::request::headers::Headers;

@@ -31,7 +31,7 @@ pub struct Rule {
     /// The most requests of one identity in flight; `None` is no bound.
     pub concurrency: Option<u32>,
     /// The requirements on the body, and where its rows are counted.
-    pub payload: Option<Guard>,
+    pub payload: Option<Rc<Guard>>,
     /// Grants, one of which the claims must hold; `None` admits any valid token.
     pub allow: Option<Vec<Grant>>,
     /// The `authorization` that the upstream gets instead of the caller's.

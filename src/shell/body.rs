@@ -8,22 +8,21 @@ use proxy_wasm::types::{Action, BufferType};
 use super::host;
 use super::http::Stream;
 use super::state::State;
-use crate::body::{Check, Guard, Refusal};
-use crate::gate::verdict::{Judgement, Verdict};
-use crate::reply::Recipient;
+use crate::body::{Check, Refusal};
+use crate::gate::judged::Pending;
 use crate::request::headers::Headers;
 
 /// How much of a body is copied out of the host at once, so that the memory of the VM does not
 /// grow with the body.
 pub(super) const PIECE: usize = 64 << 10;
 
-/// A body on its way, and what its headers led to.
+/// A body that is being judged.
 pub struct Body {
-    judgement: Judgement,
+    pending: Pending,
     check: Check,
-    /// Kept for the form of a refusal, and for what is written to a head that waits.
+    /// For the form of a refusal, and to write headers that wait.
     headers: Headers,
-    /// The head waits for the verdict, too.
+    /// Whether the headers wait for the verdict.
     holds_head: bool,
 }
 
@@ -51,7 +50,6 @@ impl Body {
     /// keeps what a paused request has sent, and shows it all each time. Where it shows less,
     /// something would pass unseen.
     fn feed(&mut self, size: usize) -> Result<(), Refusal> {
-        let guard = guard(&self.judgement).ok_or(Refusal::Unseen)?;
         loop {
             let seen = usize::try_from(self.check.bytes()).unwrap_or(usize::MAX);
             let left = size.checked_sub(seen).ok_or(Refusal::Unseen)?;
@@ -62,19 +60,14 @@ impl Body {
             if piece.is_empty() {
                 return Err(Refusal::Unseen);
             }
-            self.check.feed(guard, &piece)?;
+            self.check.feed(&self.pending.guard, &piece)?;
         }
     }
 
     /// The body is complete; its rows.
     fn finish(&mut self) -> Result<u64, Refusal> {
-        guard(&self.judgement).map_or(Err(Refusal::Unseen), |guard| self.check.finish(guard))
+        self.check.finish(&self.pending.guard)
     }
-}
-
-/// The guard of the rule that matched.
-fn guard(judgement: &Judgement) -> Option<&Guard> {
-    judgement.rule.as_ref().and_then(|rule| rule.payload.as_ref())
 }
 
 impl State {
@@ -86,21 +79,22 @@ impl State {
     /// be shown again.
     pub(super) fn await_body(
         &self,
-        judgement: Judgement,
+        mut pending: Pending,
         headers: &Headers,
         context: u32,
         stream: &Rc<RefCell<Stream>>,
     ) -> bool {
-        let Some(guard) = guard(&judgement) else { return false };
+        // The stream holds its place from now on, whatever else comes.
+        stream.borrow_mut().lease = pending.lease.take();
         let shown = stream.borrow_mut().shown.take();
         let holds_head = self.policy.hold_head || shown.is_some();
-        // What is written to headers that went on goes nowhere.
-        if !holds_head && self.write_request(&judgement, headers).is_err() {
+        // Headers that have gone on can no longer be written.
+        if !holds_head && self.write_request(&pending.facts, false, headers).is_err() {
             self.refuse_unwritable(headers);
             return false;
         }
-        let check = guard.check(headers);
-        let body = Body { judgement, check, headers: headers.clone(), holds_head };
+        let check = pending.guard.check(headers);
+        let body = Body { pending, check, headers: headers.clone(), holds_head };
         stream.borrow_mut().body = Some(body);
         match shown {
             Some(Shown { size, end }) => {
@@ -172,12 +166,11 @@ impl State {
             _ => return,
         };
         let body = stream.borrow_mut().body.take();
-        let Some(mut body) = body else { return };
+        let Some(body) = body else { return };
         if refusal == Refusal::Unfinished {
             self.conclude_body(stream, body, Err(refusal));
         } else {
-            self.conclude(&mut body.judgement, Err(refusal));
-            self.report(&body.judgement);
+            self.report(&self.conclude(body.pending, Err(refusal)));
         }
     }
 
@@ -187,17 +180,8 @@ impl State {
         body: Body,
         rows: Result<u64, Refusal>,
     ) {
-        let Body { mut judgement, headers, holds_head, .. } = body;
-        self.conclude(&mut judgement, rows);
-        let passes = !matches!(judgement.verdict, Verdict::Deny(_));
-        if holds_head && passes && self.write_request(&judgement, &headers).is_err() {
-            self.refuse_unwritable(&headers);
-            return;
-        }
-        self.report(&judgement);
-        match &judgement.verdict {
-            Verdict::Deny(denial) => self.refuse(denial, &judgement, Recipient::of(&headers)),
-            _ => self.allow(stream, &mut judgement),
-        }
+        let Body { pending, headers, holds_head, .. } = body;
+        let decision = self.conclude(pending, rows);
+        self.carry_out(decision, &headers, holds_head, stream);
     }
 }

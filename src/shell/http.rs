@@ -11,8 +11,8 @@ use super::host;
 use super::metering::Bill;
 use super::state::State;
 use super::waiting::Lacking;
-use crate::gate::OWN_RETRY_AFTER;
-use crate::gate::verdict::{Denial, Judgement, Verdict};
+use crate::gate::judged::{Decision, Judged};
+use crate::gate::verdict::{Denial, LimitReport, Verdict};
 use crate::keys::local::Wait;
 use crate::limit::concurrency::Lease;
 use crate::reason::Reason;
@@ -42,7 +42,7 @@ pub struct Stream {
     /// Fields for the response of a request that passed.
     response_fields: Vec<(&'static str, String)>,
     /// The place in flight that it holds.
-    lease: Option<Lease>,
+    pub(super) lease: Option<Lease>,
     /// What its response is charged.
     pub bill: Bill,
 }
@@ -171,38 +171,61 @@ impl State {
         waited: Option<Wait>,
     ) -> bool {
         let bodyless = stream.borrow().bodyless;
-        let mut judgement = loop {
-            let judgement = self.judge(headers, bodyless);
-            match self.hold(&judgement, context, stream, waited) {
+        let mut decision = loop {
+            let decision = match self.judge(headers, bodyless) {
+                Judged::Body(pending) => {
+                    return self.await_body(pending, headers, context, stream);
+                }
+                Judged::Decided(decision) => decision,
+            };
+            match self.hold(&decision, context, stream, waited) {
                 Lacking::Judge => {}
                 Lacking::Held => return false,
-                Lacking::Stands => break judgement,
+                Lacking::Stands => break decision,
             }
         };
-        let recipient = Recipient::of(headers);
         // The stream holds its place from now on, whatever else comes.
-        stream.borrow_mut().lease = judgement.lease.take();
-        if judgement.needs_body.is_some() {
-            return self.await_body(judgement, headers, context, stream);
-        }
-        let passes = matches!(judgement.verdict, Verdict::Allow(_) | Verdict::WouldDeny(_));
-        if passes && self.write_request(&judgement, headers).is_err() {
+        stream.borrow_mut().lease = decision.lease.take();
+        self.carry_out(decision, headers, true, stream)
+    }
+
+    /// Reports a decision and carries it out. True when the request may go on. `write`: the headers are
+    /// still here to be written.
+    pub(super) fn carry_out(
+        &self,
+        decision: Decision,
+        headers: &Headers,
+        write: bool,
+        stream: &RefCell<Stream>,
+    ) -> bool {
+        let allowed = match &decision.verdict {
+            Verdict::Deny(_) | Verdict::Answer(_) => None,
+            Verdict::Allow(_) => Some(true),
+            Verdict::WouldDeny(_) => Some(false),
+        };
+        if let Some(allowed) = allowed.filter(|_| write)
+            && self.write_request(&decision.facts, allowed, headers).is_err()
+        {
             self.refuse_unwritable(headers);
             return false;
         }
-        self.report(&judgement);
-        match &judgement.verdict {
+        self.report(&decision);
+        let Decision { verdict, facts, charges, .. } = decision;
+        match &verdict {
             Verdict::Deny(denial) => {
-                self.refuse(denial, &judgement, recipient);
+                self.refuse(denial, &facts.limits, headers);
                 false
             }
             Verdict::Answer(answer) => {
-                let reply = reply::answer(*answer, &self.policy, recipient);
-                send(&reply, judgement.verdict.reason());
+                let reply = reply::answer(*answer, &self.policy, Recipient::of(headers));
+                send(&reply, verdict.reason());
                 false
             }
             Verdict::Allow(_) | Verdict::WouldDeny(_) => {
-                self.allow(stream, &mut judgement);
+                let mut stream = stream.borrow_mut();
+                stream.allowed = true;
+                stream.bill = Bill::new(charges);
+                stream.response_fields = reply::rate_limit_fields(&facts.limits, &self.policy);
                 true
             }
         }
@@ -211,10 +234,9 @@ impl State {
     /// Refuses a request whose headers the host does not show, or does not change as they must be:
     /// its `capability_restriction_config` may lack the call.
     pub(super) fn refuse_unwritable(&self, headers: &Headers) {
-        let denial = Denial::for_now(Reason::StoreUnavailable, OWN_RETRY_AFTER);
-        let judgement = Judgement::from(Verdict::Deny(denial.clone()));
-        self.report(&judgement);
-        self.refuse(&denial, &judgement, Recipient::of(headers));
+        let denial = Denial::from(Reason::StoreUnavailable);
+        self.report(&Decision::from(denial.clone()));
+        self.refuse(&denial, &[], headers);
     }
 
     /// Ends a request whose trailers the host does not show or does not change as they must be. One
@@ -233,17 +255,9 @@ impl State {
         }
     }
 
-    /// Lets a request pass.
-    pub fn allow(&self, stream: &RefCell<Stream>, judgement: &mut Judgement) {
-        let mut stream = stream.borrow_mut();
-        stream.allowed = true;
-        stream.bill = Bill::new(std::mem::take(&mut judgement.charges));
-        stream.response_fields = reply::rate_limit_fields(&judgement.limits, &self.policy);
-    }
-
     /// Refuses a request in place of the upstream.
-    pub fn refuse(&self, denial: &Denial, judgement: &Judgement, recipient: Recipient<'_>) {
-        let reply = reply::compose(denial, &judgement.limits, &self.policy, recipient);
+    fn refuse(&self, denial: &Denial, limits: &[LimitReport], headers: &Headers) {
+        let reply = reply::compose(denial, limits, &self.policy, Recipient::of(headers));
         send(&reply, denial.reason);
     }
 }

@@ -18,7 +18,8 @@ use super::waiting::Waiting;
 use crate::body::Refusal;
 use crate::caller::cache::TokenCache;
 use crate::caller::tags::Tag;
-use crate::gate::verdict::{Judgement, Verdict};
+use crate::gate::facts::Facts;
+use crate::gate::judged::{Decision, Judged, Pending};
 use crate::gate::{Gate, Request};
 use crate::limit::Counters;
 use crate::limit::concurrency::Lease;
@@ -93,7 +94,7 @@ impl State {
     }
 
     /// Judges a request by its headers. `bodyless`: it ended with them.
-    pub fn judge(&self, headers: &Headers, bodyless: bool) -> Judgement {
+    pub fn judge(&self, headers: &Headers, bodyless: bool) -> Judged {
         let now = host::now();
         self.with_gate(now, |gate| {
             gate.judge(&Request {
@@ -107,9 +108,9 @@ impl State {
         })
     }
 
-    /// Judges a request whose body was judged.
-    pub fn conclude(&self, judgement: &mut Judgement, body: Result<u64, Refusal>) {
-        self.with_gate(host::now(), |gate| gate.conclude(judgement, body, &host::now));
+    /// Decides a request whose body was judged.
+    pub fn conclude(&self, pending: Pending, body: Result<u64, Refusal>) -> Decision {
+        self.with_gate(host::now(), |gate| pending.conclude(gate, body, &host::now))
     }
 
     fn with_gate<T>(&self, now: Moment, run: impl FnOnce(&Gate<'_>) -> T) -> T {
@@ -156,23 +157,28 @@ impl State {
         }
     }
 
-    /// Writes what the upstream gets to see of a request that passes: its tags, no token where it
-    /// must not have one, and its own authorization where it has one.
+    /// Writes the headers of a request that passes: adds its tags, removes the token unless it is forwarded,
+    /// and sets the upstream's authorization. `allowed`: no dry run or pending body can still refuse it.
     ///
     /// # Errors
-    /// The first call that the host does not carry out. Such a request must not pass: it may still
-    /// have what was to be taken from it.
-    pub fn write_request(&self, judgement: &Judgement, headers: &Headers) -> Result<(), HostError> {
-        for (index, value) in judgement.tags() {
+    /// The first call that the host refuses. Such a request must not pass, because it may still have headers
+    /// that had to go.
+    pub fn write_request(
+        &self,
+        facts: &Facts,
+        allowed: bool,
+        headers: &Headers,
+    ) -> Result<(), HostError> {
+        for (index, value) in facts.tags() {
             let header = self.policy.tags.get(*index).and_then(|tag| tag.header.as_ref());
             if let Some(header) = header {
-                // Ours alone and stripped before, so there is none to replace. The first search in
-                // a map would have the host build an index of it: 1 µs.
+                // The header was stripped before, so there is none to replace. The first search in a map
+                // makes the host index it: 1 µs.
                 host::header_add(MapType::HttpRequestHeaders, header.as_bytes(), value.as_bytes())?;
             }
         }
-        // What it names is removed by the next hop (RFC 9110 §7.6.1), and could be ours. A proxy leaves
-        // it in requests to upgrade alone.
+        // The next hop removes the headers that it names (RFC 9110 §7.6.1), even those of the filter. A proxy
+        // forwards it in upgrade requests only.
         let connection = headers.value("connection");
         if connection.is_some_and(|options| !options.eq_ignore_ascii_case(UPGRADE)) {
             host::header_replace(MapType::HttpRequestHeaders, b"connection", UPGRADE)?;
@@ -182,20 +188,17 @@ impl State {
                 write_header(&rewrite.name, &rewrite.values)?;
             }
         }
-        let rule = judgement.rule.as_deref();
+        let rule = facts.rule.as_deref();
         if let Some(rule) = rule {
             self.ask_for_identity(rule, headers)?;
         }
         let authorization = rule.and_then(|rule| rule.upstream_authorization.as_ref());
-        // A dry run of the rule lets every request pass, and lends the upstream's key to none that
-        // would be refused: not to one whose body is still to be judged either. A dry run of a limit
-        // changes nothing else for the caller.
-        let watched = self.policy.dry_run || rule.is_some_and(|rule| rule.dry_run);
-        let judged = judgement.needs_body.is_none();
-        let lent = !watched || (judged && matches!(judgement.verdict, Verdict::Allow(_)));
-        if let Some(value) = authorization.filter(|_| lent) {
+        // A dry run of the rule admits every request, but lends the upstream's key only to those that would
+        // pass without it, and so not while a body is pending.
+        let dry_run = self.policy.dry_run || rule.is_some_and(|rule| rule.dry_run);
+        if let Some(value) = authorization.filter(|_| allowed || !dry_run) {
             let name = LENT_HEADER.as_bytes();
-            // What the caller sent in another spelling would be read beside ours.
+            // Servers would read another spelling beside the upstream's.
             for (given, _) in headers.spellings(LENT_HEADER).filter(|(given, _)| *given != name) {
                 host::header_remove(MapType::HttpRequestHeaders, given)?;
             }
@@ -205,10 +208,10 @@ impl State {
     }
 }
 
-/// The only option that `connection` has in a request that passes.
+/// The only option of `connection` in a request that passes.
 const UPGRADE: &[u8] = b"upgrade";
 
-/// Puts these lines in place of every line of a header.
+/// Replaces all lines of a header.
 fn write_header(name: &[u8], values: &[Vec<u8>]) -> Result<(), HostError> {
     match values {
         [value] => host::header_replace(MapType::HttpRequestHeaders, name, value),

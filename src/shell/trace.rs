@@ -7,28 +7,26 @@ use super::logging::Cause;
 use super::state::State;
 use crate::caller::cache::Look;
 use crate::decimal;
-use crate::gate::verdict::{Judgement, LimitReport, Verdict};
+use crate::gate::judged::Decision;
+use crate::gate::verdict::{LimitReport, Verdict};
 use crate::limit::{Counters, Ruling};
 use crate::policy::FilterState;
 use crate::reason::Reason;
 
 impl State {
-    /// Leaves the trace of a decision: filter state and counters.
-    pub fn report(&self, judgement: &Judgement) {
-        let rule = judgement.rule.as_deref();
-        let of_provider = judgement.provider.and_then(|index| self.policy.providers.get(index));
-        let rule = rule.map_or("none", |rule| rule.name.as_str());
+    /// Writes filter state and counters of a decision, and logs it if it is a refusal.
+    pub fn report(&self, decided: &Decision) {
+        let Decision { verdict, facts, denied_tags, .. } = decided;
+        let token = &facts.token;
+        let of_provider = token.provider.and_then(|index| self.policy.providers.get(index));
+        let rule = facts.rule.as_ref().map_or("none", |rule| rule.name.as_str());
         let provider = of_provider.map_or("none", |provider| provider.name.as_str());
-        let (decision, reason) = (judgement.verdict.decision(), judgement.verdict.reason());
-        let denied = judgement.verdict.denial().is_some();
-        let detail = judgement.error.and_then(|error| error.detail(of_provider));
+        let (decision, reason) = (verdict.decision(), verdict.reason());
+        let denied = verdict.denial().is_some();
+        let detail = token.error.and_then(|error| error.detail(of_provider));
         if denied {
-            let cause = Cause {
-                decision,
-                reason,
-                error: judgement.error,
-                body: judgement.refusal.as_ref(),
-            };
+            let body = facts.refusal.as_ref();
+            let cause = Cause { decision, reason, error: token.error, body };
             self.refusals.note(cause, rule, provider, detail.as_deref(), host::now());
         }
         let write = match self.policy.filter_state {
@@ -41,15 +39,15 @@ impl State {
             write_state(b"tollgate.reason", reason.as_str());
             write_state(b"tollgate.rule", rule);
             write_state(b"tollgate.provider", provider);
-            if let Some(limit) = judgement.limited_by() {
+            if let Some(limit) = decided.limited_by() {
                 write_state(b"tollgate.limit", &limit.name);
             }
-            if let Some(cost) = judgement.cost.filter(|_| self.tells_cost) {
+            if let Some(cost) = facts.cost.filter(|_| self.tells_cost) {
                 let mut digits = String::new();
                 decimal::push(&mut digits, cost);
                 write_state(b"tollgate.cost", &digits);
             }
-            if let Some(percent) = judgement.remaining_percent() {
+            if let Some(percent) = facts.remaining_percent() {
                 let mut digits = String::new();
                 decimal::push(&mut digits, percent);
                 write_state(b"tollgate.remaining", &digits);
@@ -57,20 +55,20 @@ impl State {
             if let Some(detail) = detail.filter(|_| reason == Reason::ClaimMissing) {
                 write_state(b"tollgate.detail", &detail);
             }
-            for (index, value) in judgement.tags().chain(&judgement.denied_tags) {
+            for (index, value) in facts.tags().chain(denied_tags) {
                 if let Some(Some(path)) = self.tag_paths.get(*index) {
                     write_state(path, value);
                 }
             }
         }
         if self.policy.metrics {
-            if let Some(look) = judgement.look {
+            if let Some(look) = token.look {
                 self.metrics.add(look_counter(look), 1);
             }
-            self.count_store(&judgement.store);
-            self.count_limits(judgement);
-            let labels =
-                (judgement.rule.as_ref().map(Rc::as_ptr), judgement.provider, decision, reason);
+            self.count_store(&facts.store);
+            self.count_limits(verdict, &facts.limits);
+            let rule_label = facts.rule.as_ref().map(Rc::as_ptr);
+            let labels = (rule_label, token.provider, decision, reason);
             self.metrics.request(labels, || {
                 let reason = reason.as_str();
                 format!(
@@ -81,7 +79,7 @@ impl State {
         }
     }
 
-    /// Counts what the store went through.
+    /// Counts retries and evictions of the store.
     pub fn count_store(&self, counters: &Counters) {
         if self.policy.metrics {
             self.metrics.add("tollgate_store_retries", counters.retries);
@@ -89,12 +87,12 @@ impl State {
         }
     }
 
-    fn count_limits(&self, judgement: &Judgement) {
+    fn count_limits(&self, verdict: &Verdict, limits: &[LimitReport]) {
         let refuses = |report: &LimitReport| report.ruling != Ruling::Pass;
-        // What had tokens was taken only if no other limit refused.
-        let taken = !judgement.limits.iter().any(|report| refuses(report) && !report.limit.dry_run);
-        let carried_out = matches!(judgement.verdict, Verdict::Deny(_));
-        for report in &judgement.limits {
+        // Tokens were taken only if no limit refused.
+        let taken = !limits.iter().any(|report| refuses(report) && !report.limit.dry_run);
+        let carried_out = matches!(verdict, Verdict::Deny(_));
+        for report in limits {
             let result = match refuses(report) {
                 false if taken => "allowed",
                 false => continue,

@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::host;
 use super::http::Stream;
 use super::state::State;
-use crate::gate::verdict::Judgement;
+use crate::gate::facts::TokenReport;
+use crate::gate::judged::Decision;
 use crate::keys::local::{Lack, Missing, Wait};
 use crate::time::Moment;
 use crate::verify::VerifyError;
@@ -83,28 +84,29 @@ impl Waiting {
 }
 
 impl State {
-    /// Holds a request whose judgement lacks a key that may still come. `waited` is that of a
-    /// request which has waited before.
+    /// Holds a request whose decision lacks a key that may still come. `waited`: the wait of a request that
+    /// has waited before.
     pub fn hold(
         &self,
-        judgement: &Judgement,
+        decision: &Decision,
         context: u32,
         stream: &Rc<RefCell<Stream>>,
         waited: Option<Wait>,
     ) -> Lacking {
         // A request that passes lacks nothing. One that is refused may lack the keys of another
         // provider of its issuer than the one that the denial names.
-        if judgement.error.is_none() || judgement.verdict.denial().is_none() {
+        let token = &decision.facts.token;
+        if token.error.is_none() || decision.verdict.denial().is_none() {
             return Lacking::Stands;
         }
         // Keys that did not sign the token are tried once on a request: it does not wait for others to
         // be tried again with them. The fetch is asked for all the same.
-        let in_vain = judgement.tried_in_vain();
+        let in_vain = token.tried_in_vain();
         let now = host::now();
         let mut providers = Vec::new();
         let since = waited.map_or(now, |waited| waited.since);
         let mut last = Moment::EPOCH;
-        for (provider, lack, timeout) in self.lacks(judgement) {
+        for (provider, lack, timeout) in self.lacks(token) {
             let until = waited.map_or_else(|| now + timeout, |waited| waited.until);
             match self.keys.on_missing(provider, lack, now, Wait { since, until }) {
                 Missing::Judge if !in_vain => return Lacking::Judge,
@@ -130,9 +132,9 @@ impl State {
     /// its fetches may take.
     fn lacks<'a>(
         &'a self,
-        judgement: &'a Judgement,
+        token: &'a TokenReport,
     ) -> impl Iterator<Item = (usize, Lack, Duration)> {
-        judgement.attempts.iter().filter_map(|attempt| {
+        token.attempts.iter().filter_map(|attempt| {
             let lack = match attempt.error {
                 VerifyError::KeyUnknown => Lack::Kid,
                 VerifyError::KeysUnavailable => Lack::AllKeys,

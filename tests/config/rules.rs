@@ -1,5 +1,7 @@
 //! `rules`: what a rule matches, asks for, costs and lends.
 
+use std::rc::Rc;
+
 use serde_json::{Value, json};
 use tollgate::body::json::pointers::Pointers;
 use tollgate::limit::cost::Cost;
@@ -214,7 +216,7 @@ fn a_guard_has_the_pointers_of_the_cost_before_its_own() {
     let rule = |document: &Value| Rule::clone(&load(document).rules[0]);
     assert_eq!(rule(&least()).payload, None);
     let mut document = with("/rules/0/payload", json!({}));
-    let bare = rule(&document).payload.unwrap();
+    let bare = Rc::unwrap_or_clone(rule(&document).payload.unwrap());
     assert_eq!((bare.max_bytes, bare.max_depth, bare.max_rows), (1 << 20, 128, None));
     assert_eq!((bare.content_types, bare.pointers), (None, pointers(&[])));
     set(&mut document, "/rules/0/cost", json!({"json_rows": ["/a"], "max": 9}));
@@ -224,7 +226,7 @@ fn a_guard_has_the_pointers_of_the_cost_before_its_own() {
     });
     set(&mut document, "/rules/0/payload", payload);
     let compiled = rule(&document);
-    let guard = compiled.payload.unwrap();
+    let guard = Rc::unwrap_or_clone(compiled.payload.unwrap());
     assert_eq!(compiled.cost, Cost::Rows { max: 9 });
     assert_eq!((guard.max_bytes, guard.max_depth, guard.max_rows), (2 << 20, 5, Some(7)));
     // What the cost counts must be rows; the bound counts wherever a pointer leads.
@@ -233,7 +235,7 @@ fn a_guard_has_the_pointers_of_the_cost_before_its_own() {
     let counted = list.counting_rows(1, 6).with_labels([1, 4, 5]);
     assert_eq!((guard.pointers, guard.required), (counted, 2..4));
     set(&mut document, "/rules/0/cost/json_rows", json!(["/data", "/a"]));
-    let named = rule(&document).payload.unwrap();
+    let named = Rc::unwrap_or_clone(rule(&document).payload.unwrap());
     let list = ["data", "a", "data/index", "index", "a/index", "b", "c", "b/index", "c/index"];
     let counted = pointers(&list).counting_rows(2, 9).with_labels([2, 3, 4, 7, 8]);
     assert_eq!((named.pointers, named.required), (counted, 5..7));

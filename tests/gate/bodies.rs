@@ -19,21 +19,15 @@ fn a_body_costs_its_rows_and_a_refused_one_the_token_that_its_head_took() {
         (Ok(9), 4, "rate_limited", 2),
         (Ok(2), 2, "ok", 0),
     ] {
-        let mut judged = scene.ask("a", json!({}));
-        assert!(judged.needs_body.is_some());
         let told = format!("{rows:?}");
-        scene.conclude(&mut judged, rows);
-        assert_eq!((word(&judged), judged.cost), (want, Some(cost)), "{told}");
-        if let [report] = &judged.limits[..] {
+        let judged = scene.ask_with_body(rows);
+        assert_eq!((word(&judged), judged.facts.cost), (want, Some(cost)), "{told}");
+        if let [report] = &judged.facts.limits[..] {
             assert_eq!(report.remaining, left, "{told}");
         }
-        // A second end of the body changes nothing.
-        scene.conclude(&mut judged, Ok(50));
-        assert_eq!((word(&judged), judged.cost), (want, Some(cost)), "{told}");
     }
     // An empty bucket pays for no head.
-    let judged = scene.ask("a", json!({}));
-    assert_eq!((word(&judged), judged.needs_body.is_some()), ("rate_limited", false));
+    assert_eq!(word(&scene.ask("a", json!({}))), "rate_limited");
 }
 
 #[test]
@@ -57,11 +51,15 @@ fn checks_that_need_no_body_are_made_before_the_head_goes_on() {
             let mut went_on = 0;
             for _ in 0..20 {
                 let headers = [("authorization", bearer.as_str()), ("x-batch", "4")];
-                let mut judged = scene.judge(&headers);
-                let refused = judged.verdict.denial().is_some();
-                assert_ne!(refused, judged.needs_body.is_some(), "{cost}");
-                went_on += usize::from(!refused);
-                scene.conclude(&mut judged, body);
+                match scene.judged("192.0.2.1", &headers) {
+                    Judged::Body(pending) => {
+                        went_on += 1;
+                        scene.conclude(pending, body);
+                    }
+                    Judged::Decided(decision) => {
+                        assert!(decision.verdict.denial().is_some(), "{cost}");
+                    }
+                }
             }
             assert_eq!(went_on, heads, "{cost} {body:?}");
         }
@@ -73,8 +71,7 @@ fn missing_rows_are_announced_for_the_moment_at_which_the_whole_request_passes()
     let rule = json!({"cost": {"json_rows": ["/data"], "max": 9}, "concurrency": 100});
     let mut scene = Scene::new(limited(rule, json!({"rate": "10/m", "burst": 8})));
     let conclude = |scene: &mut Scene, rows| {
-        let mut judged = scene.ask("a", json!({}));
-        scene.conclude(&mut judged, Ok(rows));
+        let mut judged = scene.ask_with_body(Ok(rows));
         scene.release(&mut judged);
         (word(&judged), judged.verdict.denial().and_then(|denial| denial.retry_after))
     };
@@ -100,8 +97,7 @@ fn a_dry_limit_that_would_have_refused_the_head_says_so_of_the_request() {
         json!({"rate": "1/h", "dry_run": true}),
     ));
     for (rows, want) in [(1, "ok"), (1, "rate_limited"), (4, "cost_exceeds_burst")] {
-        let mut judged = scene.ask("a", json!({}));
-        scene.conclude(&mut judged, Ok(rows));
+        let judged = scene.ask_with_body(Ok(rows));
         assert_eq!(word(&judged), want, "{rows}");
         assert_ne!(judged.verdict.decision(), "deny");
     }
@@ -116,7 +112,7 @@ fn a_response_is_charged_what_it_says_else_what_the_request_costs() {
     let charge = |found: Option<u64>| {
         let judged = scene.ask("a", json!({}));
         scene.charge(&judged, found);
-        let remaining = judged.limits.first().map(|report| report.remaining);
+        let remaining = judged.facts.limits.first().map(|report| report.remaining);
         (word(&judged), remaining)
     };
     // What stands is told before the response is charged.
@@ -141,7 +137,7 @@ fn a_response_without_the_number_is_charged_what_is_missing() {
         ));
         scene.charge(&scene.ask("a", json!({})), number);
         let next = scene.ask("a", json!({}));
-        assert_eq!(next.limits[0].remaining, left, "{missing:?} {number:?}");
+        assert_eq!(next.facts.limits[0].remaining, left, "{missing:?} {number:?}");
     }
 }
 

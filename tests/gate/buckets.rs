@@ -37,7 +37,7 @@ fn an_unknown_caller_is_counted_by_address_and_never_in_the_bucket_of_a_name() {
     let judged: Vec<_> = (0..3).map(|_| scene.judge(&[])).collect();
     let told = judged.iter().map(|judged| {
         let hours = |report: &LimitReport| report.reset.as_secs() / 1_800;
-        (word(judged), judged.limits[0].remaining, hours(&judged.limits[0]))
+        (word(judged), judged.facts.limits[0].remaining, hours(&judged.facts.limits[0]))
     });
     // The last column: half hours until the bucket is full again.
     let want = [("anonymous", 1, 1), ("anonymous", 0, 2), ("rate_limited", 0, 2)];

@@ -63,7 +63,8 @@ fn values_that_differ_are_tagged_differently() {
     let tags = |claims: Value, headers: &[(&str, &str)]| {
         let bearer = scene.bearer("alice", claims);
         let judged = scene.judge(&[&[("authorization", bearer.as_str())], headers].concat());
-        let mut tags: Vec<_> = judged.tags().map(|(at, value)| (*at, value.clone())).collect();
+        let mut tags: Vec<_> =
+            judged.facts.tags().map(|(at, value)| (*at, value.clone())).collect();
         tags.sort();
         tags.into_iter().map(|(_, value)| value).collect::<Vec<_>>()
     };
@@ -105,18 +106,21 @@ fn tags_say_what_the_token_and_the_request_are() {
         let judged = scene.judge(&[("authorization", &bearer), ("x-batch", "7")]);
         assert_eq!(word(&judged), "ok");
         for (at, (template, want)) in templates.iter().enumerate() {
-            let got =
-                judged.tags().find(|(index, _)| *index == at).map(|(_, value)| value.as_str());
+            let got = judged
+                .facts
+                .tags()
+                .find(|(index, _)| *index == at)
+                .map(|(_, value)| value.as_str());
             assert_eq!(got, *want, "{template}");
         }
     }
 }
 
-/// The tags of a denied judgement, and the claim or template that its reason is about.
-fn named(scene: &Scene, judged: &Judgement) -> (Vec<String>, Option<String>) {
+/// The tags of a denied request, and the claim or template that its reason is about.
+fn named(scene: &Scene, judged: &Decision) -> (Vec<String>, Option<String>) {
     let tags = judged.denied_tags.iter().map(|(_, value)| value.clone()).collect();
-    let provider = judged.provider.and_then(|index| scene.policy.providers.get(index));
-    let detail = judged.error.and_then(|error| error.detail(provider));
+    let provider = judged.facts.token.provider.and_then(|index| scene.policy.providers.get(index));
+    let detail = judged.facts.token.error.and_then(|error| error.detail(provider));
     (tags, detail.map(|detail| detail.into_owned()))
 }
 
@@ -153,11 +157,14 @@ fn a_denial_names_the_caller_of_a_token_whose_signature_verified_and_no_other() 
             assert_eq!(word(&judged), reason, "{claims}");
             assert_eq!(named(&scene, &judged).0, tags, "{claims}");
             // Only filter state names such a caller: no header, no limit, no body does.
-            assert!(judged.caller.is_none() && judged.tags().next().is_none(), "{claims}");
+            assert!(
+                judged.facts.caller.is_none() && judged.facts.tags().next().is_none(),
+                "{claims}"
+            );
         }
         let judged = watched.ask("alice", claims.clone());
         assert_eq!((word(&judged), judged.verdict.decision()), (reason, "would_deny"));
-        assert!(judged.denied_tags.is_empty() && judged.tags().next().is_none(), "{claims}");
+        assert!(judged.denied_tags.is_empty() && judged.facts.tags().next().is_none(), "{claims}");
     }
     let forged = Signer::new("HS256", "key-1").sign(&claims_with("alice", json!({"exp": 1})));
     for _ in 0..2 {
@@ -182,7 +189,7 @@ fn a_caller_without_the_certificate_of_its_token_is_named_in_the_denial() {
             let judged = scene.ask("alice", claims.clone());
             let want = (vec!["https://issuer.test/alice".to_owned()], detail.map(str::to_owned));
             assert_eq!((word(&judged), named(&scene, &judged)), (reason, want), "{claims}");
-            assert!(judged.caller.is_none());
+            assert!(judged.facts.caller.is_none());
         }
     }
 }

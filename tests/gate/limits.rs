@@ -14,11 +14,12 @@ fn the_remaining_share_is_the_least_of_any_limit() {
             {"name": "narrow", "rate": "1/h", "burst": 3, "dry_run": true},
         ],
     }));
-    let told: Vec<_> = (0..4).map(|_| scene.ask("a", json!({})).remaining_percent()).collect();
+    let told: Vec<_> =
+        (0..4).map(|_| scene.ask("a", json!({})).facts.remaining_percent()).collect();
     assert_eq!(told, [Some(66), Some(33), Some(0), Some(0)]);
     let bearer = scene.bearer("a", json!({}));
     let free = scene.judge(&[(":path", "/free"), ("authorization", &bearer)]);
-    assert_eq!(free.remaining_percent(), None);
+    assert_eq!(free.facts.remaining_percent(), None);
 }
 
 #[test]
@@ -98,7 +99,7 @@ fn the_plan_names_the_limit_and_the_bucket_of_a_request() {
     ));
     let judged = scene.ask("a", json!({"roles": ["Batch"]}));
     scene.at_gate("192.0.2.1", &[], |gate, request| {
-        let plan = gate.plan(request, &judged);
+        let plan = gate.plan(request, &judged.facts);
         let told: Vec<_> =
             plan.iter().map(|p| (p.limit.name.as_str(), p.bucket(), p.cost)).collect();
         assert_eq!(told, [("l", Some("l/tier0"), 1)]);

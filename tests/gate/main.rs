@@ -21,7 +21,8 @@ use support::mint::{self, Signer};
 use support::scenario::{claims_with, provider};
 use tollgate::body::Refusal;
 use tollgate::caller::cache::TokenCache;
-use tollgate::gate::verdict::{Judgement, LimitReport};
+use tollgate::gate::judged::{Decision, Judged, Pending};
+use tollgate::gate::verdict::LimitReport;
 use tollgate::gate::{Gate, Request};
 use tollgate::limit::concurrency::Concurrency;
 use tollgate::limit::table::Table;
@@ -127,12 +128,20 @@ impl Scene {
         self.gate(|gate| run(gate, &request))
     }
 
-    fn judge_from(&self, address: &str, headers: &[(&str, &str)]) -> Judgement {
-        self.at_gate(address, headers, |gate, request| gate.judge(request))
+    /// The decision on a request that no guard holds.
+    fn judge_from(&self, address: &str, headers: &[(&str, &str)]) -> Decision {
+        match self.judged(address, headers) {
+            Judged::Decided(decision) => decision,
+            Judged::Body(pending) => panic!("the body decides: {pending:?}"),
+        }
     }
 
-    fn judge(&self, headers: &[(&str, &str)]) -> Judgement {
+    fn judge(&self, headers: &[(&str, &str)]) -> Decision {
         self.judge_from("192.0.2.1", headers)
+    }
+
+    fn judged(&self, address: &str, headers: &[(&str, &str)]) -> Judged {
+        self.at_gate(address, headers, |gate, request| gate.judge(request))
     }
 
     /// The value of `authorization` with a token of these claims.
@@ -140,16 +149,25 @@ impl Scene {
         format!("Bearer {}", self.signer.sign(&claims_with(subject, claims)))
     }
 
-    fn ask(&self, subject: &str, claims: Value) -> Judgement {
+    fn ask(&self, subject: &str, claims: Value) -> Decision {
         self.judge(&[("authorization", &self.bearer(subject, claims))])
     }
 
-    fn conclude(&self, judgement: &mut Judgement, body: Result<u64, Refusal>) {
-        self.gate(|gate| gate.conclude(judgement, body, &|| self.now));
+    /// The decision on a request of `a` with this body.
+    fn ask_with_body(&self, body: Result<u64, Refusal>) -> Decision {
+        let bearer = self.bearer("a", json!({}));
+        match self.judged("192.0.2.1", &[("authorization", &bearer)]) {
+            Judged::Body(pending) => self.conclude(pending, body),
+            Judged::Decided(decision) => decision,
+        }
     }
 
-    /// Charges the limits of a judgement what the response says.
-    fn charge(&self, judged: &Judgement, found: Option<u64>) {
+    fn conclude(&self, pending: Pending, body: Result<u64, Refusal>) -> Decision {
+        self.gate(|gate| pending.conclude(gate, body, &|| self.now))
+    }
+
+    /// Charges the limits of a request with the number in its response.
+    fn charge(&self, judged: &Decision, found: Option<u64>) {
         for planned in &judged.charges {
             let request = planned.charge(found);
             let table = self.table.as_ref().unwrap();
@@ -158,8 +176,8 @@ impl Scene {
         }
     }
 
-    /// Gives the place in flight of a judgement back, if it has one.
-    fn release(&self, judged: &mut Judgement) {
+    /// Returns the place in flight of a request, if it has one.
+    fn release(&self, judged: &mut Decision) {
         if let Some(lease) = judged.lease.take() {
             let mut concurrency = self.concurrency.as_ref().unwrap().borrow_mut();
             concurrency.release(&self.memory, &|| self.now, lease, &mut Counters::default());
@@ -173,8 +191,8 @@ impl Scene {
     }
 }
 
-fn word(judgement: &Judgement) -> &'static str {
-    judgement.verdict.reason().as_str()
+fn word(decision: &Decision) -> &'static str {
+    decision.verdict.reason().as_str()
 }
 
 /// One rule for all paths with these members, and one limit with those.
@@ -191,6 +209,6 @@ fn limited(rule: Value, limit: Value) -> Value {
     document
 }
 
-fn identity(judged: &Judgement) -> Option<String> {
-    judged.caller.as_ref().map(|caller| caller.principal().identity().to_owned())
+fn identity(judged: &Decision) -> Option<String> {
+    judged.facts.caller.as_ref().map(|caller| caller.principal().identity().to_owned())
 }

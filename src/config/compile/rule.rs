@@ -136,7 +136,7 @@ fn rule<'a>(
         limits,
         cost: cost?,
         concurrency,
-        payload,
+        payload: payload.map(Rc::new),
         allow,
         upstream_authorization,
         dry_run: raw.dry_run.unwrap_or(false),

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tollgate::config;
-use tollgate::gate::verdict::Judgement;
+use tollgate::gate::judged::{Decision, Judged};
 use tollgate::gate::{Gate, Request};
 use tollgate::limit::owner::Owner;
 use tollgate::limit::quota::Quota;
@@ -161,7 +161,7 @@ fn policy() -> &'static Policy {
     POLICY.with(|policy| *policy.get_or_init(|| Box::leak(Box::new(compile()))))
 }
 
-fn judge(headers: &Headers, look: impl FnOnce(&Judgement)) {
+fn judge(headers: &Headers, look: impl FnOnce(&Decision)) {
     let policy = policy();
     let store = Memory::default();
     let table = Table::open(&store, "p", policy.max_identities, [7; 16]).ok();
@@ -174,7 +174,7 @@ fn judge(headers: &Headers, look: impl FnOnce(&Judgement)) {
         concurrency: None,
         store: &store,
     };
-    let judgement = gate.judge(&Request {
+    let judged = gate.judge(&Request {
         headers,
         bodyless: true,
         client_address: &|| None,
@@ -182,5 +182,8 @@ fn judge(headers: &Headers, look: impl FnOnce(&Judgement)) {
         peer_certificate: &|| None,
         clock: &|| Moment::from_secs(NOW),
     });
-    look(&judgement);
+    match judged {
+        Judged::Decided(decision) => look(&decision),
+        Judged::Body(_) => panic!("no rule has a guard"),
+    }
 }

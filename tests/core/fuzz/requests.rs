@@ -1,7 +1,8 @@
 //! Paths, authorities, headers, and what templates make of them.
 
 use tollgate::caller::tags::sanitise;
-use tollgate::gate::verdict::{Judgement, Verdict};
+use tollgate::gate::judged::Decision;
+use tollgate::gate::verdict::Verdict;
 use tollgate::policy::owned::OwnedHeaders;
 use tollgate::reason::Reason;
 use tollgate::request::headers::Headers;
@@ -23,7 +24,7 @@ pub fn paths(data: &[u8]) {
         (b":authority", b"ml"),
         (b":path", data),
     ]);
-    judge(&headers, |judgement| opened(bare, judgement));
+    judge(&headers, |decision| opened(bare, decision));
 }
 
 /// An authority: a request without a token passes only if it passes in each way in which Envoy
@@ -50,11 +51,11 @@ pub fn authority(data: &[u8]) {
             (":authority", seen.as_str()),
             (":path", "/by-host"),
         ]);
-        judge(&headers, |judgement| {
+        judge(&headers, |decision| {
             let below = |suffix: &str| host.len() > suffix.len() && host.ends_with(suffix);
-            let reason = judgement.verdict.reason();
-            let rule = judgement.rule.as_ref().map(|rule| rule.name.as_str());
-            if matches!(judgement.verdict, Verdict::Allow(_)) {
+            let reason = decision.verdict.reason();
+            let rule = decision.facts.rule.as_ref().map(|rule| rule.name.as_str());
+            if matches!(decision.verdict, Verdict::Allow(_)) {
                 let open = host == "public.example.com" || below(".public.example.com");
                 assert!(open, "{option:?}: {text} opened as {host}");
             }
@@ -109,7 +110,7 @@ pub fn verdict(data: &[u8]) {
     }
     let headers = Headers::from_pairs(&pairs);
     let path = headers.value(":path").unwrap_or_default();
-    judge(&headers, |judgement| opened(path::without_query(path), judgement));
+    judge(&headers, |decision| opened(path::without_query(path), decision));
     for rewrite in token_source::removal(&headers, &policy().token) {
         pairs.retain(|(name, _)| *name != rewrite.name);
         let name = rewrite.name;
@@ -187,9 +188,9 @@ impl Scope for Filling {
 }
 
 /// Without a verified caller, an allowed request has an open path of one reading.
-fn opened(path: &[u8], judgement: &Judgement) {
-    assert!(judgement.caller.is_none());
-    if matches!(judgement.verdict, Verdict::Allow(_)) {
+fn opened(path: &[u8], decision: &Decision) {
+    assert!(decision.facts.caller.is_none());
+    if matches!(decision.verdict, Verdict::Allow(_)) {
         assert!(!path::ambiguous(path), "{}", path.escape_ascii());
         let open = [&b"/open"[..], b"/maybe", b"/by-host"].contains(&path);
         // Parameters and escapes without need open nothing that the plain path would not.

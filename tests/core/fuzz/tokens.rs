@@ -122,8 +122,8 @@ pub fn claims(data: &[u8]) {
         (":path", "/score"),
         ("authorization", token.as_str()),
     ]);
-    judge(&headers, |judgement| {
-        if !matches!(judgement.verdict, Verdict::Allow(_)) {
+    judge(&headers, |decision| {
+        if !matches!(decision.verdict, Verdict::Allow(_)) {
             return;
         }
         let claims: Value = serde_json::from_slice(data).expect("claims are JSON");
@@ -132,9 +132,9 @@ pub fn claims(data: &[u8]) {
         let ours = |value: &Value| value == "api://scoring";
         assert!(ours(aud) || aud.as_array().is_some_and(|list| list.iter().any(ours)));
         assert!(claims["exp"].as_f64().is_some_and(|exp| exp > (NOW - 61) as f64));
-        for (_, value) in judgement.tags() {
+        for (_, value) in decision.facts.tags() {
             assert!(value.len() <= 1024 && value.bytes().all(|byte| (0x20..0x7f).contains(&byte)));
         }
-        assert!(judgement.caller.is_some());
+        assert!(decision.facts.caller.is_some());
     });
 }

@@ -12,9 +12,8 @@ use super::telling::{Telling, shown};
 /// Adds identity, binding and grants of a verified token.
 pub fn admission(rule: &Rule, outcome: &Outcome, telling: &mut Telling<'_>) {
     let redact = telling.redact;
-    let judgement = &outcome.judgement;
-    let reason = judgement.verdict.denial().map(|denial| denial.reason.as_str());
-    let caller = judgement.caller.as_deref().or(judgement.unbound.as_deref());
+    let reason = outcome.verdict.denial().map(|denial| denial.reason.as_str());
+    let caller = outcome.facts.caller.as_deref();
     let identity = caller.map(|caller| shown(caller.principal().identity(), redact));
     let why = vec!["a template has no value, or one of its parts is empty".to_owned()];
     let failed = telling.fails(Stage::Identity);
@@ -27,7 +26,7 @@ pub fn admission(rule: &Rule, outcome: &Outcome, telling: &mut Telling<'_>) {
         telling.tell(Stage::Binding, "binding", String::new(), why);
         return;
     }
-    let Some(claims) = judgement.caller.as_deref().map(Caller::claims) else { return };
+    let Some(claims) = outcome.facts.caller.as_deref().map(Caller::claims) else { return };
     let Some(entries) = &rule.allow else {
         telling.steps.push(Step::new("grants", Status::Ok, "any valid token"));
         return;

@@ -36,10 +36,9 @@ pub fn steps(
     token: &[u8],
     redact: bool,
 ) -> Vec<Step> {
-    let judgement = &outcome.judgement;
-    let provider = judgement.provider.and_then(|index| scene.policy.providers.get(index));
+    let provider = outcome.facts.token.provider.and_then(|index| scene.policy.providers.get(index));
     let mut telling =
-        Telling { failed: judgement.error, steps: Vec::new(), redact, provider, line };
+        Telling { failed: outcome.facts.token.error, steps: Vec::new(), redact, provider, line };
     if verification(scene, rule, outcome, token, &mut telling).is_some() {
         admission(rule, outcome, &mut telling);
     }
@@ -87,7 +86,7 @@ fn verification(
         return None;
     }
     let provider = telling.provider?;
-    let keys = outcome.judgement.provider.and_then(|index| scene.keys(index));
+    let keys = outcome.facts.token.provider.and_then(|index| scene.keys(index));
     let total = keys.map_or(0, |keys| keys.len());
     let matched = issuer::find(provider, payload.get("iss")?.as_str()?)?;
     let candidates = keys.map(|keys| Candidates::of(keys, provider, &matched, &header));
@@ -136,9 +135,9 @@ fn tell_issuer(
         }
     }
     // Providers that share an issuer are tried in turn. These are the outcomes of the others.
-    for attempt in &outcome.judgement.attempts {
+    for attempt in &outcome.facts.token.attempts {
         let other = scene.policy.providers.get(attempt.provider);
-        let shown = Some(attempt.provider) != outcome.judgement.provider;
+        let shown = Some(attempt.provider) != outcome.facts.token.provider;
         details.extend(other.filter(|_| shown).map(|other| {
             format!("provider {:?}: {}", other.name, told(attempt.error, Some(other)))
         }));

@@ -16,9 +16,8 @@ use super::telling::shown;
 
 /// Adds one step for each of them.
 pub fn steps(rule: &Rule, outcome: &Outcome, redact: bool, steps: &mut Vec<Step>) {
-    let judgement = &outcome.judgement;
     if let Some(guard) = &rule.payload {
-        let step = match judgement.refusal {
+        let step = match outcome.facts.refusal {
             Some(refusal) => Step::new("payload", Status::Failed, refusal.to_string()),
             None => {
                 let most = guard.max_bytes;
@@ -27,7 +26,7 @@ pub fn steps(rule: &Rule, outcome: &Outcome, redact: bool, steps: &mut Vec<Step>
             }
         };
         steps.push(step);
-        if judgement.refusal.is_some() {
+        if outcome.facts.refusal.is_some() {
             return;
         }
     }
@@ -38,7 +37,7 @@ pub fn steps(rule: &Rule, outcome: &Outcome, redact: bool, steps: &mut Vec<Step>
     let by_rows = matches!(rule.cost, Cost::Rows { .. });
     for planned in &outcome.plan {
         let limit = &planned.limit;
-        let report = judgement.limits.iter().find(|report| Rc::ptr_eq(&report.limit, limit));
+        let report = outcome.facts.limits.iter().find(|report| Rc::ptr_eq(&report.limit, limit));
         let status = match report.map(|report| report.ruling) {
             Some(Ruling::Never | Ruling::NotYet) => Status::Failed,
             _ => Status::Ok,

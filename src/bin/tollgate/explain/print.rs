@@ -27,14 +27,14 @@ pub fn people(scene: &Scene, outcome: &Outcome, steps: &[Step]) -> Result<ExitCo
             let _ = writeln!(out, "                 {}", faint(plain(detail)));
         }
     }
-    let verdict = &outcome.judgement.verdict;
+    let verdict = &outcome.verdict;
     let text = format!("{} {}", verdict.decision(), verdict.reason().as_str());
     let text = match verdict {
         Verdict::Allow(_) | Verdict::Answer(_) => good(text).to_string(),
         Verdict::WouldDeny(_) => doubtful(text).to_string(),
         Verdict::Deny(_) => bad(text).to_string(),
     };
-    let waits = match outcome.judgement.needs_body.is_some() {
+    let waits = match outcome.needs_body {
         true => ", if its body is admitted",
         false => "",
     };
@@ -62,7 +62,7 @@ pub fn json(
     redact: bool,
 ) -> Result<ExitCode, Failure> {
     let mut value = verdict(scene, outcome);
-    let caller = outcome.judgement.caller.as_deref();
+    let caller = outcome.facts.caller.as_deref();
     let identity = caller.map(|caller| shown(caller.principal().identity(), redact));
     value.insert("identity".to_owned(), json!(identity));
     value.insert("steps".to_owned(), steps.iter().map(Step::json).collect());
@@ -98,22 +98,21 @@ pub fn batch<'t>(
 
 /// The part that both forms share.
 fn verdict(scene: &Scene, outcome: &Outcome) -> Map<String, Value> {
-    let judgement = &outcome.judgement;
-    let rule = judgement.rule.as_deref();
-    let provider = judgement.provider.and_then(|index| scene.policy.providers.get(index));
-    let status = match &judgement.verdict {
+    let rule = outcome.facts.rule.as_deref();
+    let provider = outcome.facts.token.provider.and_then(|index| scene.policy.providers.get(index));
+    let status = match &outcome.verdict {
         Verdict::Deny(_) | Verdict::Answer(_) => {
             upstream::response(scene, outcome).get("status").cloned().unwrap_or_default()
         }
         Verdict::Allow(_) | Verdict::WouldDeny(_) => Value::Null,
     };
     [
-        ("decision", json!(judgement.verdict.decision())),
-        ("reason", json!(judgement.verdict.reason().as_str())),
+        ("decision", json!(outcome.verdict.decision())),
+        ("reason", json!(outcome.verdict.reason().as_str())),
         ("status", json!(status)),
         ("rule", json!(rule.map(|rule| &rule.name))),
         ("provider", json!(provider.map(|provider| &provider.name))),
-        ("needs_body", json!(judgement.needs_body.is_some())),
+        ("needs_body", json!(outcome.needs_body)),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into_iter()
@@ -122,6 +121,6 @@ fn verdict(scene: &Scene, outcome: &Outcome) -> Map<String, Value> {
 
 /// Why the token was refused, including the detail that the reason omits.
 fn error(scene: &Scene, outcome: &Outcome) -> Option<String> {
-    let provider = outcome.judgement.provider.and_then(|index| scene.policy.providers.get(index));
-    outcome.judgement.error.map(|error| told(error, provider))
+    let provider = outcome.facts.token.provider.and_then(|index| scene.policy.providers.get(index));
+    outcome.facts.token.error.map(|error| told(error, provider))
 }

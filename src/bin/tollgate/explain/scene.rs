@@ -3,7 +3,9 @@
 use std::cell::RefCell;
 
 use tollgate::caller::cache::{CacheSettings, TokenCache};
-use tollgate::gate::verdict::Judgement;
+use tollgate::gate::facts::Facts;
+use tollgate::gate::judged::{Decision, Judged};
+use tollgate::gate::verdict::Verdict;
 use tollgate::gate::{Gate, Request};
 use tollgate::limit::concurrency::Concurrency;
 use tollgate::limit::plan::Planned;
@@ -51,8 +53,12 @@ pub struct Outcome {
     pub received: Headers,
     /// The headers without those that only the filter may write; decisions are made by these.
     pub headers: Headers,
-    /// The verdict and its grounds.
-    pub judgement: Judgement,
+    /// The verdict; if the body decides, the one for a body that is admitted.
+    pub verdict: Verdict,
+    /// Whether the body decides.
+    pub needs_body: bool,
+    /// The findings behind the verdict.
+    pub facts: Facts,
     /// What the request takes from the rule's limits.
     pub plan: Vec<Planned>,
 }
@@ -99,9 +105,13 @@ impl Scene {
             peer_certificate: &|| line.peer_certificate.clone().map(String::into_bytes),
             clock: &|| line.now,
         };
-        let judgement = gate.judge(&request);
-        let plan = gate.plan(&request, &judgement);
-        Outcome { judgement, plan, received, headers }
+        let judged = gate.judge(&request);
+        let plan = gate.plan(&request, judged.facts());
+        let (verdict, facts, needs_body) = match judged {
+            Judged::Decided(Decision { verdict, facts, .. }) => (verdict, facts, false),
+            Judged::Body(pending) => (pending.verdict_if_admitted(), pending.facts, true),
+        };
+        Outcome { received, headers, verdict, needs_body, facts, plan }
     }
 
     /// The token that the filter finds in the request.

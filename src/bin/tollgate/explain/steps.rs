@@ -67,10 +67,9 @@ impl Step {
 /// Every step up to the one that decided.
 pub fn of(scene: &Scene, line: &Line, outcome: &Outcome, redact: bool) -> Vec<Step> {
     let mut steps = Vec::new();
-    let judgement = &outcome.judgement;
     let whole = outcome.headers.value(":path").unwrap_or_default();
     let read = path::without_query(whole);
-    let refused = |word| judgement.verdict.denial().is_some_and(|d| d.reason.as_str() == word);
+    let refused = |word| outcome.verdict.denial().is_some_and(|d| d.reason.as_str() == word);
     let shown = String::from_utf8_lossy(read);
     let strict = scene.policy.reject_ambiguous_paths;
     if refused("path_ambiguous") && strict && path::ambiguous(whole) {
@@ -86,7 +85,7 @@ pub fn of(scene: &Scene, line: &Line, outcome: &Outcome, redact: bool) -> Vec<St
         steps.push(Step::new("host", Status::Failed, why));
         return steps;
     }
-    if let Verdict::Answer(_) = judgement.verdict {
+    if let Verdict::Answer(_) = outcome.verdict {
         let why = "the filter answers this itself, whatever the rules say";
         steps.push(Step::new("answer", Status::Told, why));
         return steps;
@@ -99,7 +98,7 @@ pub fn of(scene: &Scene, line: &Line, outcome: &Outcome, redact: bool) -> Vec<St
     if !over {
         limits::steps(rule, outcome, redact, &mut steps);
     }
-    if !matches!(judgement.verdict, Verdict::Deny(_)) {
+    if !matches!(outcome.verdict, Verdict::Deny(_)) {
         steps.push(upstream::step(scene, rule, outcome, redact));
     }
     steps
@@ -115,7 +114,7 @@ fn choose<'o>(scene: &Scene, outcome: &'o Outcome, steps: &mut Vec<Step>) -> Opt
         headers,
     };
     let rules = &scene.policy.rules;
-    let chosen = outcome.judgement.rule.as_ref();
+    let chosen = outcome.facts.rule.as_ref();
     let is_chosen = |rule: &&Rc<Rule>| chosen.is_some_and(|chosen| Rc::ptr_eq(chosen, rule));
     let passed_over = rules.iter().take_while(|rule| !is_chosen(rule));
     let why_not: Vec<String> = passed_over.map(|rule| why_not(rule, &line.reading())).collect();

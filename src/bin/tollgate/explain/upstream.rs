@@ -29,7 +29,7 @@ pub fn step(scene: &Scene, rule: &Rule, outcome: &Outcome, redact: bool) -> Step
             ));
         }
     }
-    for (index, value) in outcome.judgement.tags() {
+    for (index, value) in outcome.facts.tags() {
         let Some(tag) = policy.tags.get(*index) else { continue };
         let value = shown(value, redact);
         match &tag.header {
@@ -49,15 +49,14 @@ pub fn step(scene: &Scene, rule: &Rule, outcome: &Outcome, redact: bool) -> Step
 
 /// The reply to a refused request, or the fields added to the response of one that passes.
 pub fn response(scene: &Scene, outcome: &Outcome) -> Value {
-    let judgement = &outcome.judgement;
     let recipient = Recipient::of(&outcome.headers);
-    let reply = match &judgement.verdict {
+    let reply = match &outcome.verdict {
         Verdict::Deny(denial) => {
-            reply::compose(denial, &judgement.limits, &scene.policy, recipient)
+            reply::compose(denial, &outcome.facts.limits, &scene.policy, recipient)
         }
         Verdict::Answer(answer) => reply::answer(*answer, &scene.policy, recipient),
         Verdict::Allow(_) | Verdict::WouldDeny(_) => {
-            let fields = reply::rate_limit_fields(&judgement.limits, &scene.policy);
+            let fields = reply::rate_limit_fields(&outcome.facts.limits, &scene.policy);
             return json!({"status": null, "headers": pairs(&fields), "body": null});
         }
     };

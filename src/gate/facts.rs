@@ -1,0 +1,75 @@
+//! The findings about a request, stage by stage.
+
+use std::rc::Rc;
+
+use super::verdict::LimitReport;
+use crate::body::Refusal;
+use crate::caller::cache::Look;
+use crate::caller::principal::Caller;
+use crate::limit::Counters;
+use crate::policy::rule::Rule;
+use crate::verify::{Attempt, Stage, VerifyError};
+
+/// The findings of the stages that a request has been through. Stages that it has not reached have left
+/// their defaults.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// The rule that matched.
+    pub rule: Option<Rc<Rule>>,
+    /// The cost by the rule; after the body, that of its rows. `None`: no rule matched.
+    pub cost: Option<u64>,
+    /// How the token was judged.
+    pub token: TokenReport,
+    /// The verified caller, with the tags that depend on the token alone.
+    pub caller: Option<Rc<Caller>>,
+    /// The other tags of a verified caller: index into `Policy::tags`, and the safe value.
+    pub own_tags: Vec<(usize, String)>,
+    /// The reason why the guard refused the body, for the log.
+    pub refusal: Option<Refusal>,
+    /// The report of each limit that was asked.
+    pub limits: Vec<LimitReport>,
+    /// What the store did for this request.
+    pub store: Counters,
+}
+
+/// How the token of a request was judged.
+#[derive(Debug, Default)]
+pub struct TokenReport {
+    /// Index of the provider that judged it.
+    pub provider: Option<usize>,
+    /// Whether the token was cached; `None` if the cache is off or there is no token.
+    pub look: Option<Look>,
+    /// Why it was refused.
+    pub error: Option<VerifyError>,
+    /// The error of each provider of the token's issuer that was asked and refused it.
+    pub attempts: Vec<Attempt>,
+}
+
+impl TokenReport {
+    /// Whether keys were tried on the token and none of them had signed it.
+    pub fn tried_in_vain(&self) -> bool {
+        use VerifyError::{SignatureInvalid, TooManyKeys};
+        let mut errors = self.attempts.iter().map(|attempt| attempt.error);
+        let signed = errors.clone().any(|error| error.stage() > Stage::Signature);
+        !signed && errors.any(|error| matches!(error, SignatureInvalid | TooManyKeys))
+    }
+}
+
+impl Facts {
+    /// The tokens left in the limit that has the fewest, as a share of its burst in whole percent, rounded
+    /// down; `None` if no limit was asked.
+    pub fn remaining_percent(&self) -> Option<u64> {
+        let percent = |report: &LimitReport| {
+            let share =
+                u128::from(report.remaining) * 100 / u128::from(report.quota.burst().max(1));
+            u64::try_from(share).unwrap_or(100)
+        };
+        self.limits.iter().map(percent).min()
+    }
+
+    /// All tags of a verified caller: index into `Policy::tags`, and the safe value.
+    pub fn tags(&self) -> impl Iterator<Item = &(usize, String)> {
+        let of_token = self.caller.as_ref().map_or(&[][..], |caller| caller.tags());
+        of_token.iter().chain(&self.own_tags)
+    }
+}
