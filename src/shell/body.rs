@@ -7,7 +7,7 @@ use proxy_wasm::types::{Action, BufferType};
 
 use super::host;
 use super::http::Stream;
-use super::state::State;
+use super::worker::State;
 use crate::body::{Check, Refusal};
 use crate::gate::judged::Pending;
 use crate::request::headers::Headers;

@@ -7,10 +7,10 @@ use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, MapType};
 
 use super::body::{Body, Shown};
+use super::held::keys::Lacking;
 use super::host;
 use super::metering::Bill;
-use super::state::State;
-use super::waiting::Lacking;
+use super::worker::State;
 use crate::gate::judged::{Decision, Judged};
 use crate::gate::verdict::{Denial, LimitReport, Verdict};
 use crate::keys::local::Wait;

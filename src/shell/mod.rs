@@ -1,25 +1,22 @@
 //! The thin shell: the only code that knows the proxy. Callbacks gather, decide, apply.
 
 mod body;
-mod counts;
+mod buckets;
 mod foreign;
-mod holding;
-#[cfg(test)]
-mod holding_tests;
+mod held;
 mod host;
 mod host_log;
 mod http;
 mod keys;
-mod logging;
 mod metering;
 mod metrics;
 mod random;
+mod refusal_log;
 mod root;
-mod state;
 mod store;
-mod trace;
+mod telemetry;
 mod unconfigured;
-mod waiting;
+mod worker;
 
 #[cfg(test)]
 mod callback_tests;
@@ -29,6 +26,8 @@ mod exports;
 mod fake_host;
 #[cfg(test)]
 mod held_tests;
+#[cfg(test)]
+mod holding_tests;
 #[cfg(test)]
 mod host_tests;
 #[cfg(test)]

@@ -9,8 +9,8 @@ use proxy_wasm::types::{BufferType, ContextType};
 use super::host;
 use super::http::Http;
 use super::metrics::Metrics;
-use super::state::State;
 use super::unconfigured::Unconfigured;
+use super::worker::State;
 use crate::config::{self, Environment};
 
 /// The VM's environment variables.
@@ -71,7 +71,7 @@ impl RootContext for Root {
                     // a VM that it then throws away, and whose fetch would never end.
                     state.waiting.start_ticks();
                 } else if state.counts_concurrency() || state.holds_heads() {
-                    host::set_tick(super::waiting::TICK);
+                    host::set_tick(super::held::keys::TICK);
                 }
                 self.state = Some(state);
                 true

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use super::host;
-use super::logging::Cause;
-use super::state::State;
+use super::refusal_log::Cause;
+use super::worker::State;
 use crate::caller::cache::Look;
 use crate::decimal;
 use crate::gate::judged::Decision;

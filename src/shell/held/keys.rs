@@ -4,12 +4,12 @@ use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use super::host;
-use super::http::Stream;
-use super::state::State;
 use crate::gate::facts::TokenReport;
 use crate::gate::judged::Decision;
 use crate::keys::local::{Lack, Missing, Wait};
+use crate::shell::host;
+use crate::shell::http::Stream;
+use crate::shell::worker::State;
 use crate::time::Moment;
 use crate::verify::VerifyError;
 use crate::verify::provider::KeysFrom;
@@ -20,7 +20,7 @@ const MAX_WAITING: usize = 1024;
 
 /// How often a worker looks for keys that another has fetched, for fetches that are due, and for
 /// places in flight to renew.
-pub(super) const TICK: Duration = Duration::from_secs(1);
+pub const TICK: Duration = Duration::from_secs(1);
 
 /// The same while requests wait for keys.
 const TICK_WHILE_WAITING: Duration = Duration::from_millis(20);

@@ -9,10 +9,10 @@ use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use super::host;
-use super::http::Stream;
-use super::state::State;
 use crate::body::Refusal;
+use crate::shell::host;
+use crate::shell::http::Stream;
+use crate::shell::worker::State;
 use crate::time::Moment;
 
 /// How long a head waits at least before the host is suspected: 5 s. A filter before

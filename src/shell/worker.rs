@@ -5,16 +5,16 @@ use std::rc::Rc;
 use log::info;
 use proxy_wasm::types::MapType;
 
-use super::counts::{self, Counts, Open};
+use super::buckets::{self, Counts, Open};
 use super::foreign::Foreign;
-use super::holding::Holding;
+use super::held::heads::Holding;
+use super::held::keys::Waiting;
 use super::host::{self, HostError};
 use super::keys::RemoteKeys;
-use super::logging::RefusalLog;
 use super::metrics::Metrics;
 use super::random;
+use super::refusal_log::RefusalLog;
 use super::store::SharedData;
-use super::waiting::Waiting;
 use crate::body::Refusal;
 use crate::caller::cache::TokenCache;
 use crate::caller::tags::Tag;
@@ -144,7 +144,7 @@ impl State {
 
     /// Whether requests in flight are counted.
     pub fn counts_concurrency(&self) -> bool {
-        counts::in_flight(&self.policy)
+        buckets::in_flight(&self.policy)
     }
 
     /// Renews the places in flight of this worker.
