@@ -3,25 +3,24 @@
 #[path = "../tests/core/policy.rs"]
 mod policy;
 
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::cell::Cell;
 use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use policy::{NoVariables, PolicyKeys};
+use policy::PolicyKeys;
 use serde_json::json;
 use tollgate::body::Guard;
 use tollgate::body::json::pointers::Pointers;
 use tollgate::caller::cache::Known;
 use tollgate::caller::principal::{Caller, Principal};
-use tollgate::config;
+use tollgate::config::{self, NoVariables};
 use tollgate::limit::owner::Owner;
 use tollgate::limit::table::Table;
 use tollgate::limit::{self, Counters, Mode, Request};
 use tollgate::policy::Policy;
 use tollgate::request::headers::Headers;
-use tollgate::store::{CREATE, Store, StoreError, Swap};
+use tollgate::store::memory::Memory;
 use tollgate::time::Moment;
 use tollgate::verify::algorithm::Algorithm;
 use tollgate::verify::base64url::encode;
@@ -95,26 +94,6 @@ fn verify(policy: &Policy, token: &[u8]) -> Option<Claims> {
     let verifier =
         Verifier { providers: &policy.providers, keys: &keys, engine: &Yes, max_bytes: 16_384 };
     verifier.verify(token, None, NOW).ok()
-}
-
-/// Shared data as a map.
-#[derive(Default)]
-struct Memory(RefCell<HashMap<String, (Vec<u8>, u32)>>);
-
-impl Store for Memory {
-    fn load(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreError> {
-        Ok(self.0.borrow().get(key).cloned())
-    }
-
-    fn swap(&self, key: &str, value: &[u8], version: u32) -> Result<Swap, StoreError> {
-        let mut map = self.0.borrow_mut();
-        match map.get_mut(key) {
-            Some(held) if held.1 == version => *held = (value.to_vec(), version + 1),
-            None if version == CREATE => drop(map.insert(key.to_owned(), (value.to_vec(), 1))),
-            _ => return Ok(Swap::Lost),
-        }
-        Ok(Swap::Done)
-    }
 }
 
 fn core(criterion: &mut Criterion) {

@@ -1,5 +1,7 @@
 //! What the limiter asks of the host's shared data: load and compare-and-swap.
 
+pub mod memory;
+
 /// The version that creates a key and never overwrites one.
 ///
 /// Envoy compares versions only where the key exists, so that one which cannot match creates an

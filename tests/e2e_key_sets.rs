@@ -9,10 +9,9 @@ mod policy;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use policy::NoVariables;
 use support::attacks::key_sets::{self, KeySetAttack, UNUSABLE};
 use support::prelude::*;
-use tollgate::config;
+use tollgate::config::{self, NoVariables};
 use tollgate::policy::Policy;
 use tollgate::time::Moment;
 use tollgate::verify::engine::ModuleEngine;

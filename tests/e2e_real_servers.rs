@@ -56,7 +56,6 @@ async fn run(world: &World, least: usize, table: impl Fn(Kind) -> Vec<row::Row>)
         let served = own.filter(|outcome| !outcome.calls.is_empty()).count();
         assert!(served >= least, "{}: only {served} were served", server.name());
     }
-    assert_eq!(world.envoy.vm_failures().await, 0);
 }
 
 /// The attacks are real, and the judge sees them.

@@ -5,17 +5,14 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "core/store.rs"]
-mod store;
-
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use store::Memory;
 use tollgate::limit::owner::Owner;
 use tollgate::limit::quota::Quota;
 use tollgate::limit::table::Table;
 use tollgate::limit::{Answer, Counters, Mode, Request, take_all};
+use tollgate::store::memory::Memory;
 use tollgate::store::{Store, StoreError, Swap};
 use tollgate::time::Moment;
 

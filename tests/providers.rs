@@ -12,23 +12,21 @@
 mod engine;
 #[path = "core/policy.rs"]
 mod policy;
-#[path = "core/store.rs"]
-mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use engine::Engines;
-use policy::{NoVariables, PolicyKeys};
+use policy::PolicyKeys;
 use serde_json::{Value, json};
-use store::Memory;
 use support::mint::b64;
 use support::skip::absent;
-use tollgate::config;
+use tollgate::config::{self, NoVariables};
 use tollgate::gate::judged::Judged;
 use tollgate::gate::{Gate, Request};
 use tollgate::policy::Policy;
 use tollgate::request::headers::Headers;
+use tollgate::store::memory::Memory;
 use tollgate::time::Moment;
 
 /// What is right for each form. All are signed well, and differ from the form `default` in one thing.

@@ -7,8 +7,6 @@
 mod policy;
 #[path = "core/router.rs"]
 mod router;
-#[path = "core/store.rs"]
-mod store;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -19,7 +17,6 @@ use router::{Credential, HostOption, Probe, Upstream, World};
 use std::rc::Rc;
 
 use serde_json::json;
-use store::Memory;
 use support::mint::{self, Signer};
 use support::scenario::{claims_with, provider};
 use tollgate::caller::cache::TokenCache;
@@ -29,6 +26,7 @@ use tollgate::gate::verdict::Verdict;
 use tollgate::gate::{Gate, Request};
 use tollgate::policy::Policy;
 use tollgate::request::headers::Headers;
+use tollgate::store::memory::Memory;
 use tollgate::time::Moment;
 use tollgate::verify::engine::ModuleEngine;
 

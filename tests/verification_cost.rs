@@ -7,12 +7,11 @@ mod policy;
 
 use std::cell::Cell;
 
-use policy::NoVariables;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use support::attacks::many_keys::many_keys;
 use support::mint::{self, Signer};
-use tollgate::config;
+use tollgate::config::{self, NoVariables};
 use tollgate::policy::Policy;
 use tollgate::time::Moment;
 use tollgate::verify::algorithm::{Algorithm, Family};

@@ -27,6 +27,16 @@ pub trait Environment {
     fn variable(&self, name: &str) -> Option<String>;
 }
 
+/// A machine without environment variables.
+#[derive(Clone, Copy, Debug)]
+pub struct NoVariables;
+
+impl Environment for NoVariables {
+    fn variable(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
 /// Compiles a document; reads no clock and no network, so that every worker comes to the same
 /// result.
 ///

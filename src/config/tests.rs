@@ -8,14 +8,6 @@ use crate::uri::HttpUri;
 use crate::verify::algorithm::Algorithm;
 use crate::verify::provider::{Issuer, KeysFrom, Provider, RemoteSource, Tenants, TokenUse};
 
-pub(crate) struct NoVariables;
-
-impl Environment for NoVariables {
-    fn variable(&self, _: &str) -> Option<String> {
-        None
-    }
-}
-
 /// The policy of a document that loads, for tests of other stages.
 pub(crate) fn compiled(document: &serde_json::Value) -> Policy {
     super::compile(document.to_string().as_bytes(), &NoVariables).unwrap().0

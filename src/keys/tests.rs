@@ -4,8 +4,7 @@ mod answers;
 mod discovery;
 mod unknown_kids;
 
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::cell::Cell;
 use std::time::Duration;
 
 use serde_json::json;
@@ -15,6 +14,7 @@ use super::record::{Cause, Record};
 use super::shared::SharedKeys;
 use super::timing::Timing;
 use super::*;
+use crate::store::memory::Memory;
 use crate::store::{Store, StoreError, Swap};
 use crate::time::Moment;
 use crate::uri::HttpUri;
@@ -28,31 +28,26 @@ const NOW: Moment = Moment::from_secs(1_800_000_000);
 
 /// Shared data; `lose` makes that many writes lose their race.
 #[derive(Default)]
-struct Memory {
-    values: RefCell<HashMap<String, (Vec<u8>, u32)>>,
+struct Shared {
+    inner: Memory,
     lose: Cell<usize>,
     sets_read: Cell<usize>,
 }
 
-impl Store for Memory {
+impl Store for Shared {
     fn load(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreError> {
         self.sets_read.set(self.sets_read.get() + usize::from(key.contains("/set ")));
-        Ok(self.values.borrow().get(key).cloned())
+        self.inner.load(key)
     }
 
     fn swap(&self, key: &str, value: &[u8], cas: u32) -> Result<Swap, StoreError> {
-        if self.lose.get() > 0 {
-            self.lose.set(self.lose.get() - 1);
-            return Ok(Swap::Lost);
+        match self.lose.get() {
+            0 => self.inner.swap(key, value, cas),
+            more => {
+                self.lose.set(more - 1);
+                Ok(Swap::Lost)
+            }
         }
-        let mut values = self.values.borrow_mut();
-        let next = match values.get(key) {
-            Some((_, current)) if *current != cas => return Ok(Swap::Lost),
-            Some((_, current)) => current + 1,
-            None => 1,
-        };
-        values.insert(key.to_owned(), (value.to_vec(), next));
-        Ok(Swap::Done)
     }
 }
 
@@ -90,11 +85,11 @@ fn kids(worker: &LocalKeys, now: Moment) -> Vec<String> {
 }
 
 /// This worker fetches a set that has `kid`; true where the store took it.
-fn fetched(worker: &mut LocalKeys, store: &Memory, kid: &str, now: Moment) -> bool {
+fn fetched(worker: &mut LocalKeys, store: &Shared, kid: &str, now: Moment) -> bool {
     fetched_set(worker, store, &set(kid), now)
 }
 
-fn fetched_set(worker: &mut LocalKeys, store: &Memory, set: &[u8], now: Moment) -> bool {
+fn fetched_set(worker: &mut LocalKeys, store: &Shared, set: &[u8], now: Moment) -> bool {
     let (keys, _) = answer::key_set(set).unwrap();
     worker.succeed(store, set, keys, HOUR, now).unwrap()
 }
@@ -105,7 +100,7 @@ fn until(since: Moment, until: Moment) -> Wait {
 }
 
 /// A worker that has fetched `kid`, an hour's refresh ahead of it.
-fn good(store: &Memory, kid: &str, now: Moment) -> LocalKeys {
+fn good(store: &Shared, kid: &str, now: Moment) -> LocalKeys {
     let mut worker = worker();
     worker.lease(store, Cause::Due, now).unwrap();
     assert!(fetched(&mut worker, store, kid, now));
@@ -114,7 +109,7 @@ fn good(store: &Memory, kid: &str, now: Moment) -> LocalKeys {
 
 #[test]
 fn one_worker_of_many_fetches_and_all_adopt() {
-    let store = Memory::default();
+    let store = Shared::default();
     let mut workers = workers(4);
     for round in 1..=3 {
         let now = NOW + round * HOUR;
@@ -139,7 +134,7 @@ fn one_worker_of_many_fetches_and_all_adopt() {
 
 #[test]
 fn a_lease_excludes_the_others_until_it_expires_or_is_released() {
-    let store = Memory::default();
+    let store = Shared::default();
     let [mut first, mut second] = [worker(), worker()];
     assert!(first.lease(&store, Cause::Due, NOW).unwrap());
     let end = NOW + 11 * SECOND;
@@ -258,7 +253,7 @@ fn two_layouts_and_two_configurations_share_no_name() {
 
 #[test]
 fn failures_never_replace_keys_and_the_keys_serve_until_max_stale() {
-    let store = Memory::default();
+    let store = Shared::default();
     let mut worker = good(&store, "k", NOW);
     let end = NOW + 24 * HOUR;
     for now in [NOW + HOUR, NOW + 2 * HOUR, end] {
@@ -272,7 +267,7 @@ fn failures_never_replace_keys_and_the_keys_serve_until_max_stale() {
 
 #[test]
 fn the_worker_that_fetched_a_set_does_not_read_it_back() {
-    let store = Memory::default();
+    let store = Shared::default();
     let worker = good(&store, "k", NOW);
     assert_eq!(store.sets_read.get(), 1, "for the version of the set before it");
     assert_eq!(kids(&worker, NOW), ["k"]);
@@ -280,7 +275,7 @@ fn the_worker_that_fetched_a_set_does_not_read_it_back() {
 
 #[test]
 fn an_unchanged_set_is_not_read_again_but_counts_as_fresh() {
-    let store = Memory::default();
+    let store = Shared::default();
     let mut other = worker();
     let mut worker = good(&store, "k", NOW);
     other.refresh(&store).unwrap();
@@ -297,14 +292,14 @@ fn an_unchanged_set_is_not_read_again_but_counts_as_fresh() {
 #[test]
 fn lost_races_lose_nothing_and_a_version_never_stands_for_two_sets() {
     for lose in 0..8 {
-        let store = Memory::default();
+        let store = Shared::default();
         let mut worker = good(&store, "k", NOW);
         store.lose.set(lose);
         assert!(fetched(&mut worker, &store, "l", NOW));
         assert_eq!(kids(&worker, NOW), ["l"]);
     }
     // A writer that died between set and record leaves a set that the record does not name.
-    let store = Memory::default();
+    let store = Shared::default();
     let mut worker = good(&store, "k", NOW);
     let orphan = [&(NOW.as_nanos() + 1).to_le_bytes()[..], &set("orphan")].concat();
     let (_, cas) = store.load(&worker.shared().set_key).unwrap().unwrap();
@@ -319,7 +314,7 @@ fn lost_races_lose_nothing_and_a_version_never_stands_for_two_sets() {
 #[test]
 fn damaged_data_is_tolerated_and_replaced() {
     for damage in [&b""[..], b"\xff", &[0xff; 64], &[7; 200]] {
-        let store = Memory::default();
+        let store = Shared::default();
         let mut worker = good(&store, "k", NOW);
         for key in [&worker.shared().record_key, &worker.shared().set_key] {
             let (_, cas) = store.load(key).unwrap().unwrap();
@@ -339,7 +334,7 @@ fn damaged_data_is_tolerated_and_replaced() {
 
 #[test]
 fn a_clock_that_steps_back_neither_stretches_a_pause_nor_a_lease() {
-    let store = Memory::default();
+    let store = Shared::default();
     let mut worker = good(&store, "k", NOW);
     let past = NOW - 10 * HOUR;
     assert_eq!(worker.wants_fetch(NOW), None);

@@ -4,21 +4,13 @@
 
 use serde_json::Value;
 use tollgate::caller::principal::Principal;
-use tollgate::config::{self, Environment};
+use tollgate::config::{self, NoVariables};
 use tollgate::policy::Policy;
 use tollgate::time::Moment;
 use tollgate::verify::engine::Engine;
 use tollgate::verify::keyset::KeySet;
 use tollgate::verify::provider::KeysFrom;
 use tollgate::verify::{Claims, Failure, Keys, Verifier};
-
-pub struct NoVariables;
-
-impl Environment for NoVariables {
-    fn variable(&self, _: &str) -> Option<String> {
-        None
-    }
-}
 
 /// The keys that stand in the configuration.
 pub struct PolicyKeys<'a>(pub &'a Policy);

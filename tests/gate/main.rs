@@ -9,14 +9,11 @@ mod callers;
 mod limits;
 #[path = "../core/policy.rs"]
 mod policy;
-#[path = "../core/store.rs"]
-mod store;
 
 use std::cell::RefCell;
 
 use policy::PolicyKeys;
 use serde_json::{Value, json};
-use store::Memory;
 use support::mint::{self, Signer};
 use support::scenario::{claims_with, provider};
 use tollgate::body::Refusal;
@@ -29,6 +26,7 @@ use tollgate::limit::table::Table;
 use tollgate::limit::{self, Counters};
 use tollgate::policy::Policy;
 use tollgate::request::headers::Headers;
+use tollgate::store::memory::Memory;
 use tollgate::store::{Store, StoreError, Swap};
 use tollgate::time::Moment;
 use tollgate::verify::engine::ModuleEngine;

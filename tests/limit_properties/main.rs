@@ -7,7 +7,6 @@ mod failures;
 mod places;
 mod races;
 mod requests;
-#[path = "../core/store.rs"]
 mod store;
 mod table;
 mod workers;
@@ -16,13 +15,13 @@ use std::ops::Range;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use store::Memory;
 use tollgate::limit::owner::Owner;
 use tollgate::limit::quota::Quota;
 use tollgate::limit::table::{Place, Table};
 use tollgate::limit::{
     Answer, Counters, Mode, Request, Ruling, TRIES, TakeError, charge, take_all,
 };
+use tollgate::store::memory::Memory;
 use tollgate::store::{CREATE, Store, StoreError, Swap};
 use tollgate::time::{Moment, nanos};
 

@@ -219,7 +219,7 @@ fn the_first_to_open_decides_seed_and_size() {
 fn slots_that_are_missing_are_created_by_the_take() {
     let (store, table) = opened(8);
     let quota = quota(1, MINUTE, 1);
-    store.map.lock().unwrap().remove("tollgate/p/b2/0");
+    store.remove("tollgate/p/b2/0");
     let request = [ask("l", "alice", &quota, 1)];
     assert!(passes(&take(&table, &store, NOW, &request)));
     assert!(!passes(&take(&table, &store, NOW, &request)));

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 
 /// Random kids come to all workers at once; the seconds at which one of them fetched.
-fn flood(store: &Memory, workers: &mut [LocalKeys], seconds: std::ops::Range<u32>) -> Vec<u32> {
+fn flood(store: &Shared, workers: &mut [LocalKeys], seconds: std::ops::Range<u32>) -> Vec<u32> {
     let mut fetches = Vec::new();
     for second in seconds {
         let now = NOW + second * SECOND;
@@ -37,7 +37,7 @@ fn flood(store: &Memory, workers: &mut [LocalKeys], seconds: std::ops::Range<u32
 #[test]
 fn unknown_kids_cause_three_fetches_at_once_and_one_in_an_interval_whatever_the_workers() {
     for count in [1, 8] {
-        let store = Memory::default();
+        let store = Shared::default();
         good(&store, "k", NOW);
         let fetches = flood(&store, &mut workers(count), 1..130);
         assert_eq!(fetches, [1, 2, 3, 32, 62, 92, 122], "{count} workers");
@@ -46,7 +46,7 @@ fn unknown_kids_cause_three_fetches_at_once_and_one_in_an_interval_whatever_the_
 
 #[test]
 fn one_junk_kid_before_a_rotation_does_not_keep_the_new_key_out() {
-    let store = Memory::default();
+    let store = Shared::default();
     let mut worker = good(&store, "old", NOW);
     let wanted = |worker: &mut LocalKeys, now: Moment| {
         let asked =
@@ -75,7 +75,7 @@ fn one_junk_kid_before_a_rotation_does_not_keep_the_new_key_out() {
 
 #[test]
 fn a_set_that_is_only_written_anew_has_no_new_keys() {
-    let store = Memory::default();
+    let store = Shared::default();
     let mut worker = good(&store, "k", NOW);
     let mut fetches = 0;
     for second in 1..60 {
@@ -93,7 +93,7 @@ fn a_set_that_is_only_written_anew_has_no_new_keys() {
 
 #[test]
 fn an_issuer_whose_servers_disagree_is_not_asked_without_end() {
-    let store = Memory::default();
+    let store = Shared::default();
     let mut worker = good(&store, "k", NOW);
     let mut fetches = 0;
     for step in 1..1_000 {
@@ -121,7 +121,7 @@ fn the_allowance_for_unknown_kids_survives_a_clock_that_steps_back_and_a_shorter
 
 #[test]
 fn a_failed_fetch_for_an_unknown_kid_leaves_the_refresh_where_it_was() {
-    let store = Memory::default();
+    let store = Shared::default();
     let mut worker = good(&store, "k", NOW);
     let now = NOW + MINUTE;
     worker.on_missing(&store, Lack::Kid, now, until(now, now + 5 * SECOND)).unwrap();
@@ -133,7 +133,7 @@ fn a_failed_fetch_for_an_unknown_kid_leaves_the_refresh_where_it_was() {
 
 #[test]
 fn a_request_without_any_key_waits_for_each_try_before_its_deadline() {
-    let store = Memory::default();
+    let store = Shared::default();
     let [mut first, mut second] = [worker(), worker()];
     let mut missing =
         |lack, now, deadline| second.on_missing(&store, lack, now, until(now, deadline)).unwrap();

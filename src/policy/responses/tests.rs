@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::config::{self, tests::NoVariables};
+use crate::config::{self, NoVariables};
 
 fn responses(metadata: Value) -> Responses {
     let provider = |name: &str| {

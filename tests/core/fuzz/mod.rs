@@ -10,15 +10,13 @@ mod host_option;
 #[path = "../policy.rs"]
 mod policy;
 mod requests;
-#[path = "../store.rs"]
-mod store;
 mod tokens;
 
 use std::cell::OnceCell;
 use std::time::Duration;
 
 use serde_json::json;
-use tollgate::config;
+use tollgate::config::{self, NoVariables};
 use tollgate::gate::judged::{Decision, Judged};
 use tollgate::gate::{Gate, Request};
 use tollgate::limit::owner::Owner;
@@ -28,14 +26,14 @@ use tollgate::limit::table::Table;
 use tollgate::limit::{self, Counters, Mode};
 use tollgate::policy::Policy;
 use tollgate::request::headers::Headers;
+use tollgate::store::memory::Memory;
 use tollgate::time::Moment;
 use tollgate::verify::base64url;
 use tollgate::verify::engine::ModuleEngine;
 
 pub use bodies::{body, usage};
-use policy::{NoVariables, PolicyKeys};
+use policy::PolicyKeys;
 pub use requests::{authority, header_map, identity, paths, template, verdict};
-use store::Memory;
 pub use tokens::{answer, base64, claims, json_object, jwks, token};
 
 /// A target: its name and its function.
@@ -85,8 +83,7 @@ pub fn bucket(data: &[u8]) {
     assert_eq!(Slot::decode(&slot.encode()).encode(), slot.encode());
     let store = Memory::default();
     let table = Table::open(&store, "p", 8, [7; 16]).expect("this store answers");
-    let keys: Vec<String> = store.map.lock().unwrap().keys().cloned().collect();
-    for key in keys.iter().filter(|key| key.contains("/b2/")) {
+    for (key, _) in store.dump().iter().filter(|(key, _)| key.contains("/b2/")) {
         store.put(key, data);
     }
     let quota = Quota::new(1, SECOND, 3).unwrap();

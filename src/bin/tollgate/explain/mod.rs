@@ -10,7 +10,6 @@ mod print;
 mod scene;
 mod source;
 mod steps;
-mod store;
 mod telling;
 mod upstream;
 

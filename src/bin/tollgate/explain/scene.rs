@@ -14,13 +14,13 @@ use tollgate::policy::Policy;
 use tollgate::policy::owned::OwnedHeaders;
 use tollgate::request::headers::Headers;
 use tollgate::request::token_source::{self, Found, Place};
+use tollgate::store::memory::Memory;
 use tollgate::time::Moment;
 use tollgate::verify::keyset::KeySet;
 use tollgate::verify::provider::KeysFrom;
 use tollgate::verify::{Keys, base64url};
 
 use super::engine::Engines;
-use super::store::Memory;
 
 /// The smallest table; it serves one request.
 const IDENTITIES: u32 = 8;
@@ -79,6 +79,7 @@ impl Scene {
         let received = self.headers(line, token);
         let owned = OwnedHeaders::of(&self.policy);
         let headers = owned.stripped(&received);
+        // Shared data of a proxy that has just started, in which every bucket is full.
         let store = Memory::default();
         let table = Table::open(&store, "explain", IDENTITIES, [7; 16]).ok();
         let counted = self.policy.rules.iter().any(|rule| rule.concurrency.is_some());

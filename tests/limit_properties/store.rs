@@ -1,56 +1,14 @@
-//! Shared data for native tests, and a stage on which its callers take turns.
+//! Shared data that refuses writes, and a stage on which its callers take turns.
 
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
+use tollgate::store::memory::Memory;
 use tollgate::store::{Store, StoreError, Swap};
 use tollgate::time::{Moment, nanos};
-
-/// Envoy's semantics, and refusals of what the filter must never do.
-#[derive(Default)]
-pub struct Memory {
-    pub map: Mutex<HashMap<String, (Vec<u8>, u32)>>,
-    version: AtomicU64,
-}
-
-impl Memory {
-    pub fn next(&self) -> u32 {
-        u32::try_from(self.version.fetch_add(1, Ordering::Relaxed) + 1).unwrap()
-    }
-
-    pub fn put(&self, key: &str, value: &[u8]) {
-        self.map.lock().unwrap().insert(key.into(), (value.to_vec(), self.next()));
-    }
-
-    pub fn dump(&self) -> Vec<(String, Vec<u8>)> {
-        let map = self.map.lock().unwrap();
-        let mut all: Vec<_> = map.iter().map(|(k, (v, _))| (k.clone(), v.clone())).collect();
-        all.sort();
-        all
-    }
-}
-
-impl Store for Memory {
-    fn load(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreError> {
-        Ok(self.map.lock().unwrap().get(key).cloned())
-    }
-
-    fn swap(&self, key: &str, value: &[u8], version: u32) -> Result<Swap, StoreError> {
-        assert_ne!(version, 0, "a blind write");
-        let mut map = self.map.lock().unwrap();
-        if let Some((_, current)) = map.get(key)
-            && *current != version
-        {
-            return Ok(Swap::Lost);
-        }
-        map.insert(key.into(), (value.to_vec(), self.next()));
-        Ok(Swap::Done)
-    }
-}
 
 /// A store that asks `refuse` before each write; `Some` is what the write answers instead.
 pub struct Unreliable<'a, F> {
