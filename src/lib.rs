@@ -36,7 +36,6 @@
 pub mod body;
 pub mod caller;
 pub mod config;
-mod decimal;
 pub mod gate;
 pub mod keys;
 pub mod limit;

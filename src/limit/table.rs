@@ -21,7 +21,6 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 use super::owner::Owner;
 use super::quota::Quota;
 use super::slot::{SLOT_BYTES, WAYS};
-use crate::decimal;
 use crate::store::{CREATE, Store, StoreError, Swap, load};
 
 /// The most slots a table may have: 2²¹, which is 16.8 M buckets in 340 MB, and a quarter on top.
@@ -158,7 +157,7 @@ impl Table {
     pub fn write_key(&self, slot: u32, key: &mut String) {
         key.clear();
         key.push_str(&self.prefix);
-        decimal::push(key, u64::from(slot));
+        key.push_str(itoa::Buffer::new().format(slot));
     }
 
     fn create_slots(&self, store: &dyn Store) -> Result<(), StoreError> {

@@ -3,7 +3,6 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use crate::decimal;
 use crate::gate::verdict::LimitReport;
 use crate::limit::plan::Limit;
 use crate::policy::Policy;
@@ -47,7 +46,7 @@ fn push_item(list: &mut String, limit: &Limit, parameters: [(&str, u64); 2]) {
         list.push(';');
         list.push_str(name);
         list.push('=');
-        decimal::push(list, value);
+        list.push_str(itoa::Buffer::new().format(value));
     }
 }
 

@@ -13,7 +13,6 @@ use super::worker::State;
 use crate::body;
 use crate::body::json::pointers::Pointers;
 use crate::body::meter::ResponseMeter;
-use crate::decimal;
 use crate::limit::plan::Planned;
 use crate::limit::{self, Counters};
 use crate::policy::FilterState;
@@ -102,9 +101,8 @@ impl State {
         let found = bill.found.iter().flatten().next().copied();
         let first = bill.charges.first().filter(|_| !off);
         if let (Some(charge), Some(found)) = (first, found) {
-            let mut digits = String::new();
-            decimal::push(&mut digits, charge.charge(found).cost);
-            write_state(b"tollgate.usage", &digits);
+            let cost = charge.charge(found).cost;
+            write_state(b"tollgate.usage", itoa::Buffer::new().format(cost));
         }
     }
 

@@ -6,7 +6,6 @@ use super::host;
 use super::refusal_log::Cause;
 use super::worker::State;
 use crate::caller::cache::Look;
-use crate::decimal;
 use crate::gate::judged::Decision;
 use crate::gate::verdict::{LimitReport, Verdict};
 use crate::limit::{Counters, Ruling};
@@ -43,14 +42,10 @@ impl State {
                 write_state(b"tollgate.limit", &limit.name);
             }
             if let Some(cost) = facts.cost.filter(|_| self.tells_cost) {
-                let mut digits = String::new();
-                decimal::push(&mut digits, cost);
-                write_state(b"tollgate.cost", &digits);
+                write_state(b"tollgate.cost", itoa::Buffer::new().format(cost));
             }
             if let Some(percent) = facts.remaining_percent() {
-                let mut digits = String::new();
-                decimal::push(&mut digits, percent);
-                write_state(b"tollgate.remaining", &digits);
+                write_state(b"tollgate.remaining", itoa::Buffer::new().format(percent));
             }
             if let Some(detail) = detail.filter(|_| reason == Reason::ClaimMissing) {
                 write_state(b"tollgate.detail", &detail);
