@@ -66,7 +66,7 @@ fn claims(raw: Option<&[RawClaimTest]>, at: &At, report: &mut Report) -> Vec<Cla
 
 /// Compiles one entry of `claims`: a claim and exactly one test.
 fn claim_test(raw: &RawClaimTest, at: &At, report: &mut Report) -> Option<ClaimTest> {
-    let claim = read::claim(raw.claim.as_ref(), &at.field("claim"), report);
+    let claim = read::claim(raw.claim.as_deref(), &at.field("claim"), report);
     let value = |scalar: &Scalar| scalar.0.clone();
     let given = [
         raw.equals.as_ref().map(|wanted| Test::Equals(value(wanted))),

@@ -4,52 +4,12 @@ use crate::config::report::{At, Report, quoted};
 use crate::template::ClaimRef;
 use crate::uri::HttpUri;
 
-/// The methods that are registered (IANA, HTTP Method Registry), and two that servers know beside
-/// them.
-const METHODS: [&str; 42] = [
-    "ACL",
-    "BASELINE-CONTROL",
-    "BIND",
-    "CHECKIN",
-    "CHECKOUT",
-    "CONNECT",
-    "COPY",
-    "DELETE",
-    "GET",
-    "HEAD",
-    "LABEL",
-    "LINK",
-    "LOCK",
-    "MERGE",
-    "MKACTIVITY",
-    "MKCALENDAR",
-    "MKCOL",
-    "MKREDIRECTREF",
-    "MKWORKSPACE",
-    "MOVE",
-    "OPTIONS",
-    "ORDERPATCH",
-    "PATCH",
-    "POST",
-    "PRI",
-    "PROPFIND",
-    "PROPPATCH",
-    "PURGE",
-    "PUT",
-    "QUERY",
-    "REBIND",
-    "REPORT",
-    "SEARCH",
-    "TRACE",
-    "TRACK",
-    "UNBIND",
-    "UNCHECKOUT",
-    "UNLINK",
-    "UNLOCK",
-    "UPDATE",
-    "UPDATEREDIRECTREF",
-    "VERSION-CONTROL",
-];
+/// The registered methods (IANA, HTTP Method Registry), and two more that servers support.
+const METHODS: &str = "\
+    ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT CONNECT COPY DELETE GET HEAD LABEL LINK LOCK \
+    MERGE MKACTIVITY MKCALENDAR MKCOL MKREDIRECTREF MKWORKSPACE MOVE OPTIONS ORDERPATCH \
+    PATCH POST PRI PROPFIND PROPPATCH PURGE PUT QUERY REBIND REPORT SEARCH TRACE TRACK \
+    UNBIND UNCHECKOUT UNLINK UNLOCK UPDATE UPDATEREDIRECTREF VERSION-CONTROL";
 
 /// Texts that are compared byte for byte with a claim, such as `issuers`: what no claim equals.
 /// `any`: the word that takes the place of the list where there is one.
@@ -136,10 +96,10 @@ pub(super) fn path(text: &str, at: &At, report: &mut Report) {
 /// A method that nobody has heard of.
 #[inline(never)]
 pub(super) fn method(text: &str, at: &At, report: &mut Report) {
-    if METHODS.contains(&text) {
+    if METHODS.split(' ').any(|known| known == text) {
         return;
     }
-    let like = METHODS.iter().find(|known| is_slip(known, text));
+    let like = METHODS.split(' ').find(|known| is_slip(known, text));
     let meant = like.map(|known| format!("; {known} is one")).unwrap_or_default();
     report.warning(at, format_args!("{} is not a registered method{meant}", quoted(text)));
 }

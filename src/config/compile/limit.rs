@@ -32,12 +32,9 @@ pub(super) fn limits(
     let at = At::root().field("limits");
     let mut taken = BTreeSet::new();
     let list = raw.limits.as_deref().unwrap_or_default();
-    let compiled: Vec<Option<Limit>> = list
-        .iter()
-        .enumerate()
-        .map(|(index, raw)| limit(raw, headers, &mut taken, &at.index(index), report))
-        .collect();
-    compiled.into_iter().map(|limit| limit.map(Rc::new)).collect()
+    read::all(list, &at, report, |raw, at, report| {
+        limit(raw, headers, &mut taken, at, report).map(Rc::new)
+    })
 }
 
 fn limit<'a>(
@@ -51,13 +48,8 @@ fn limit<'a>(
     let key = raw.key.as_deref().unwrap_or("{@identity}");
     let key = headers.template(key, &at.field("key"), report);
     let quota = quota(raw.rate.as_ref(), raw.burst, at, report);
-    let tiers: Vec<Option<Tier>> = raw
-        .tiers
-        .iter()
-        .flatten()
-        .enumerate()
-        .map(|(index, raw)| tier(raw, &at.field("tiers").index(index), report))
-        .collect();
+    let tiers = raw.tiers.as_deref().unwrap_or_default();
+    let tiers = read::all(tiers, &at.field("tiers"), report, tier);
     if raw.tiers.as_ref().is_some_and(Vec::is_empty) {
         report.problem(&at.field("tiers"), "is an empty list; leave it out");
     }
@@ -72,10 +64,10 @@ fn limit<'a>(
         name: name?,
         key: key?,
         quota: owing(quota?),
-        tiers: tiers
+        tiers: tiers?
             .into_iter()
-            .map(|tier| tier.map(|Tier { when, quota }| Tier { when, quota: owing(quota) }))
-            .collect::<Option<_>>()?,
+            .map(|Tier { when, quota }| Tier { when, quota: owing(quota) })
+            .collect(),
         rate_claim: match rate_claim {
             Some(compiled) => Some(compiled?),
             None => None,
@@ -131,7 +123,7 @@ fn rate_claim(
     at: &At,
     report: &mut Report,
 ) -> Option<RateClaim> {
-    let claim = read::claim(raw.claim.as_ref(), &at.field("claim"), report);
+    let claim = read::claim(raw.claim.as_deref(), &at.field("claim"), report);
     let at = at.field("max");
     let Rate { tokens: most, period } = rate(raw.max.as_ref(), &at, report)?;
     let compiled = RateClaim { claim: claim?, most, period, burst, debt };

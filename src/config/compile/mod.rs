@@ -24,8 +24,8 @@ use self::headers::Headers;
 use super::Environment;
 use super::report::{At, Report};
 use super::schema::RawConfig;
-use crate::policy::Policy;
 use crate::policy::rules::Rules;
+use crate::policy::{Crypto, FailureMode, FilterState, Policy};
 
 /// Compiles every section; `None` if a section could not be built. The policy is valid only if the
 /// report has no problems.
@@ -56,6 +56,7 @@ pub(super) fn policy(
     let token_cache = settings::token_cache(raw.token_cache.as_ref(), report);
     let max_identities = settings::max_identities(raw.store.as_ref(), &root, report);
     let client_address = settings::client_address(raw.client_address.as_ref(), report);
+    let telemetry = raw.telemetry.as_ref();
     let policy = Policy {
         providers: providers?,
         token,
@@ -63,12 +64,12 @@ pub(super) fn policy(
         limits: limits?,
         tags: tags?,
         responses,
-        filter_state: settings::filter_state(raw.telemetry.as_ref()),
-        metrics: raw.telemetry.as_ref().and_then(|t| t.metrics).unwrap_or(true),
-        crypto: settings::crypto(raw.crypto),
+        filter_state: telemetry.and_then(|t| t.filter_state).unwrap_or(FilterState::All),
+        metrics: telemetry.and_then(|t| t.metrics).unwrap_or(true),
+        crypto: raw.crypto.unwrap_or(Crypto::Auto),
         token_cache,
         max_identities,
-        failure_mode: settings::failure_mode(raw.failure_mode),
+        failure_mode: raw.failure_mode.unwrap_or(FailureMode::Deny),
         client_address,
         hold_head: raw.hold_head.unwrap_or(false),
         reject_ambiguous_paths: settings::reject_ambiguous_paths(raw.ambiguous_paths),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{hints, identity, keys, read};
 use crate::config::Environment;
 use crate::config::report::{At, Report, quoted};
-use crate::config::schema::{AnyOr, RawBind, RawConfig, RawPreset, RawProvider, RawTokenUse};
+use crate::config::schema::{AnyOr, RawConfig, RawPreset, RawProvider};
 use crate::verify::algorithm::{Algorithm, AlgorithmSet};
 use crate::verify::issuer::is_guid;
 use crate::verify::provider::{Audiences, Bind, Issuer, Provider, Tenants, TokenUse};
@@ -42,12 +42,7 @@ pub(super) fn providers(
         );
     }
     let mut taken = BTreeSet::new();
-    let compiled: Vec<Option<Provider>> = list
-        .iter()
-        .enumerate()
-        .map(|(index, raw)| provider(raw, &mut taken, env, &at.index(index), report))
-        .collect();
-    compiled.into_iter().collect()
+    read::all(list, &at, report, |raw, at, report| provider(raw, &mut taken, env, at, report))
 }
 
 fn provider<'a>(
@@ -74,12 +69,7 @@ fn provider<'a>(
         read::texts(typ, &at.field("typ"), report);
     }
     let identity = identity::templates(raw, entra, &at.field("identity"), report);
-    let token_use = match raw.token_use {
-        Some(RawTokenUse::Access) => TokenUse::Access,
-        Some(RawTokenUse::Any) => TokenUse::Any,
-        None if entra => TokenUse::Access,
-        None => TokenUse::Any,
-    };
+    let default_use = if entra { TokenUse::Access } else { TokenUse::Any };
     Some(Provider {
         name: name?,
         issuers,
@@ -91,11 +81,8 @@ fn provider<'a>(
         require_exp: raw.require_exp.unwrap_or(true),
         max_lifetime,
         typ: raw.typ.clone(),
-        token_use,
-        bind: match raw.bind {
-            None | Some(RawBind::None) => Bind::None,
-            Some(RawBind::Mtls) => Bind::Mtls,
-        },
+        token_use: raw.token_use.unwrap_or(default_use),
+        bind: raw.bind.unwrap_or(Bind::None),
         identity,
         entra,
     })

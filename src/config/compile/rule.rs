@@ -9,7 +9,7 @@ use super::{grant, matching, payload, read, settings};
 use crate::caller::grant::Grant;
 use crate::config::Environment;
 use crate::config::report::{At, Report, quoted};
-use crate::config::schema::{Count, RawAuth, RawConfig, RawCost, RawCostFrom, RawRule};
+use crate::config::schema::{Count, RawConfig, RawCost, RawCostFrom, RawRule};
 use crate::limit::cost::Cost;
 use crate::limit::plan::Limit;
 use crate::policy::rule::{Auth, Rule};
@@ -53,12 +53,9 @@ pub(super) fn rules(
         }
         Some(list) => {
             let mut taken = BTreeSet::new();
-            let compiled: Vec<Option<Rule>> = list
-                .iter()
-                .enumerate()
-                .map(|(index, raw)| rule(raw, &known, &mut taken, env, &at.index(index), report))
-                .collect();
-            compiled.into_iter().collect()
+            read::all(list, &at, report, |raw, at, report| {
+                rule(raw, &known, &mut taken, env, at, report)
+            })
         }
     }
 }
@@ -96,11 +93,7 @@ fn rule<'a>(
         let at = at.field("match").field("headers").field(name);
         known.headers.is_absent(name, &at, report);
     }
-    let auth = match raw.auth {
-        None | Some(RawAuth::Required) => Auth::Required,
-        Some(RawAuth::Optional) => Auth::Optional,
-        Some(RawAuth::None) => Auth::None,
-    };
+    let auth = raw.auth.unwrap_or(Auth::Required);
     let providers = raw.providers.as_ref().map(|list| {
         let at = at.field("providers");
         if list.is_empty() {

@@ -9,10 +9,8 @@ use crate::caller::tags::HashKey;
 use crate::config::Environment;
 use crate::config::report::{At, Report};
 use crate::config::schema::{
-    Count, RawAmbiguousPaths, RawClientAddress, RawCrypto, RawFailureMode, RawFilterState,
-    RawPrivacy, RawStore, RawTelemetry, RawTokenCache,
+    Count, RawAmbiguousPaths, RawClientAddress, RawPrivacy, RawStore, RawTokenCache,
 };
-use crate::policy::{Crypto, FailureMode, FilterState};
 
 /// `store.max_identities`: at least one slot of the table, at most some hundred MiB of it.
 const MAX_IDENTITIES: std::ops::RangeInclusive<u32> = 8..=16_777_216;
@@ -23,31 +21,6 @@ const CACHE_ENTRIES: std::ops::RangeInclusive<u32> = 0..=1_000_000;
 /// `token_cache.max_age`.
 const CACHE_AGE: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(24 * 3_600);
-
-/// `telemetry.filter_state`, `all` by default.
-pub(super) fn filter_state(raw: Option<&RawTelemetry>) -> FilterState {
-    match raw.and_then(|telemetry| telemetry.filter_state) {
-        None | Some(RawFilterState::All) => FilterState::All,
-        Some(RawFilterState::Denied) => FilterState::Denied,
-        Some(RawFilterState::Off) => FilterState::Off,
-    }
-}
-
-/// `crypto`, `auto` by default.
-pub(super) fn crypto(raw: Option<RawCrypto>) -> Crypto {
-    match raw {
-        None | Some(RawCrypto::Auto) => Crypto::Auto,
-        Some(RawCrypto::Module) => Crypto::Module,
-    }
-}
-
-/// `failure_mode`, `deny` by default.
-pub(super) fn failure_mode(raw: Option<RawFailureMode>) -> FailureMode {
-    match raw {
-        None | Some(RawFailureMode::Deny) => FailureMode::Deny,
-        Some(RawFailureMode::Allow) => FailureMode::Allow,
-    }
-}
 
 /// `ambiguous_paths`, `reject` by default.
 pub(super) fn reject_ambiguous_paths(raw: Option<RawAmbiguousPaths>) -> bool {

@@ -12,38 +12,13 @@ use crate::config::schema::{RawConfig, RawTag};
 /// The names that the filter writes below `wasm.tollgate.` itself.
 const RESERVED: [&str; 6] = ["decision", "reason", "rule", "provider", "limit", "cost"];
 
-/// Headers that hosts, hops or servers act on: a tag in their place changes what a request means.
-const FOREIGN: [&str; 29] = [
-    "accept-encoding",
-    "authorization",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "cookie",
-    "date",
-    "expect",
-    "forwarded",
-    "grpc-timeout",
-    "host",
-    "http2-settings",
-    "keep-alive",
-    "origin",
-    "proxy-authorization",
-    "proxy-connection",
-    "range",
-    "set-cookie",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "via",
-    "x-forwarded-client-cert",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-request-id",
-];
+/// Headers that hosts, proxies or servers interpret: a tag in one of them would change the request.
+const FOREIGN: &str = "\
+    accept-encoding authorization connection content-encoding content-length content-type \
+    cookie date expect forwarded grpc-timeout host http2-settings keep-alive origin \
+    proxy-authorization proxy-connection range set-cookie te trailer transfer-encoding \
+    upgrade via x-forwarded-client-cert x-forwarded-for x-forwarded-host x-forwarded-proto \
+    x-request-id";
 
 /// The tags without a `tags` section: name and template; the header is `x-auth-<name>`.
 const DEFAULT: [(&str, &str); 3] =
@@ -80,20 +55,14 @@ pub(super) fn tags(
     let hashed = list.iter().any(|raw| raw.hash == Some(true));
     let key = settings::hash_key(raw.privacy.as_ref(), hashed, env, report);
     let keyed = raw.privacy.as_ref().is_some_and(|privacy| privacy.hash_key_env.is_some());
-    let compiled: Vec<Option<Tag>> = list
-        .iter()
-        .enumerate()
-        .map(|(index, raw)| {
-            let at = at.index(index);
-            if raw.hash == Some(true) && !keyed {
-                report.problem(&at.field("hash"), "needs a key; name it in privacy.hash_key_env");
-            }
-            let hash = key.clone().filter(|_| raw.hash == Some(true));
-            let compiled = tag(raw, headers, &mut names, &mut taken, &at, report)?;
-            Some(Tag { hash, ..compiled })
-        })
-        .collect();
-    compiled.into_iter().collect()
+    read::all(list, &at, report, |raw, at, report| {
+        if raw.hash == Some(true) && !keyed {
+            report.problem(&at.field("hash"), "needs a key; name it in privacy.hash_key_env");
+        }
+        let hash = key.clone().filter(|_| raw.hash == Some(true));
+        let compiled = tag(raw, headers, &mut names, &mut taken, at, report)?;
+        Some(Tag { hash, ..compiled })
+    })
 }
 
 fn tag<'a>(
@@ -139,7 +108,7 @@ fn header(
 ) -> Option<String> {
     let name = read::header_name(text, at, report)?;
     let alias = read::folded(&name);
-    if FOREIGN.contains(&alias.as_str()) || alias.starts_with("x-envoy-") {
+    if FOREIGN.split(' ').any(|foreign| foreign == alias) || alias.starts_with("x-envoy-") {
         report.problem(
             at,
             format_args!("{} has a meaning of its own; allowed: a header of yours", quoted(text)),

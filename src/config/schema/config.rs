@@ -5,12 +5,10 @@ use super::provider::RawProvider;
 use super::record::record;
 use super::response::RawResponses;
 use super::rule::RawRule;
-use super::settings::{
-    RawAmbiguousPaths, RawClientAddress, RawCrypto, RawFailureMode, RawStore, RawTelemetry,
-    RawTokenCache,
-};
+use super::settings::{RawAmbiguousPaths, RawClientAddress, RawStore, RawTelemetry, RawTokenCache};
 use super::tag::{RawPrivacy, RawTag};
 use super::token::RawToken;
+use crate::policy::{Crypto, FailureMode};
 
 record! {
     /// The configuration of tollgate.
@@ -37,7 +35,7 @@ record! {
         privacy: RawPrivacy,
         /// The signature verifier. `auto`: the host's native verifier for algorithms that pass a
         /// self-test, otherwise the module; `module`: always the module.
-        crypto: RawCrypto { "default": "auto" },
+        crypto: Crypto { "default": "auto" },
         /// The cache of verified tokens; each worker has its own.
         token_cache: RawTokenCache,
         /// The table of buckets, shared by all workers.
@@ -51,7 +49,7 @@ record! {
         hold_head: bool { "default": false },
         /// What happens when the bucket store cannot answer. `deny`: the request is refused
         /// (`store_unavailable`); `allow`: it passes.
-        failure_mode: RawFailureMode { "default": "deny" },
+        failure_mode: FailureMode { "default": "deny" },
         /// How to treat a path that can be read in more than one way: `%2F`, `%5C`, `\`, `//`,
         /// `/../`, `/./` or invalid percent-encoding. `reject`: the request is refused
         /// (`path_ambiguous`); `allow`: rules match the path as it is.

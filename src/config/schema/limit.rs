@@ -68,5 +68,5 @@ record! {
 
 words! {
     /// `limits[].charge`.
-    RawCharge { Request = "request", Response = "response" }
+    enum RawCharge { Request = "request", Response = "response" }
 }

@@ -32,16 +32,13 @@ pub(super) use config::RawConfig;
 pub(super) use cost::{RawCost, RawCostFrom};
 pub(super) use grant::{RawClaimTest, RawGrant};
 pub(super) use limit::{RawCharge, RawLimit, RawRateClaim, RawTier};
-pub(super) use provider::{RawBind, RawPreset, RawProvider, RawRemote, RawTokenUse};
+pub(super) use provider::{RawPreset, RawProvider, RawRemote};
 pub(super) use read::Read;
 pub(super) use response::{
     RawBody, RawCors, RawMetadata, RawRatelimitHeaders, RawResource, RawResponses,
 };
-pub(super) use rule::{RawAuth, RawMatch, RawPayload, RawRule, RawTrailingSlash};
-pub(super) use settings::{
-    RawAmbiguousPaths, RawClientAddress, RawCrypto, RawFailureMode, RawFilterState, RawStore,
-    RawTelemetry, RawTokenCache,
-};
+pub(super) use rule::{RawMatch, RawPayload, RawRule, RawTrailingSlash};
+pub(super) use settings::{RawAmbiguousPaths, RawClientAddress, RawStore, RawTokenCache};
 pub(super) use tag::{RawPrivacy, RawTag};
 pub(super) use token::{RawFrom, RawToken};
 pub(super) use unions::{AnyOr, OneOrMore, Scalar};

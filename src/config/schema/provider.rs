@@ -3,6 +3,7 @@
 use super::record::{record, words};
 use super::unions::{AnyOr, Secret};
 use super::units::DurationText;
+use crate::verify::provider::{Bind, TokenUse};
 
 record! {
     /// A token issuer and its keys.
@@ -41,9 +42,9 @@ record! {
         typ: Vec<String> { "minItems": 1 },
         /// The accepted kind of token. `access`: tokens with `scp`, `scope` or `roles`, which ID
         /// tokens lack; `any`: all tokens. The preset sets `access`.
-        token_use: RawTokenUse { "default": "any" },
+        token_use: TokenUse { "default": "any" },
         /// The required binding of tokens. `mtls`: the client certificate (RFC 8705 §3); `none`.
-        bind: RawBind { "default": "none" },
+        bind: Bind { "default": "none" },
         /// Templates of claims. The first template that has a value is the identity of the caller.
         identity: Vec<String> { "default": ["{iss}/{sub}"], "minItems": 1 },
     ]
@@ -89,15 +90,9 @@ record! {
 
 words! {
     /// `providers[].preset`.
-    RawPreset { Entra = "entra" }
+    enum RawPreset { Entra = "entra" }
 }
 
-words! {
-    /// `providers[].token_use`.
-    RawTokenUse { Any = "any", Access = "access" }
-}
+words!(TokenUse { Any = "any", Access = "access" });
 
-words! {
-    /// `providers[].bind`.
-    RawBind { None = "none", Mtls = "mtls" }
-}
+words!(Bind { None = "none", Mtls = "mtls" });

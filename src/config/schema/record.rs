@@ -65,30 +65,31 @@ macro_rules! name {
     };
 }
 
-/// Declares a closed set of words.
+/// Reads a closed set of words into an enum, which is declared as well if the word `enum` is given.
 macro_rules! words {
-    ($(#[doc = $about:literal])* $type:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
+    ($(#[doc = $about:literal])* enum $type:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
         $(#[doc = $about])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(in crate::config) enum $type {
             $(#[doc = $word] $variant),+
         }
 
+        $crate::config::schema::record::words!($type { $($variant = $word),+ });
+    };
+    ($type:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
         impl $crate::config::schema::read::Read for $type {
             fn read(
                 value: &serde_json::Value,
                 at: &$crate::config::report::At,
                 report: &mut $crate::config::report::Report,
             ) -> Option<Self> {
-                use $crate::config::schema::read;
-                let index = read::word(value, &[$($word),+], at, report)?;
+                let words = [$($word),+];
+                let index = $crate::config::schema::read::word(value, &words, at, report)?;
                 [$(Self::$variant),+].get(index).copied()
             }
 
             #[cfg(any(feature = "cli", test))]
-            fn schema(
-                _: &mut serde_json::Map<String, serde_json::Value>,
-            ) -> serde_json::Value {
+            fn schema(_: &mut serde_json::Map<String, serde_json::Value>) -> serde_json::Value {
                 serde_json::json!({ "enum": [$($word),+] })
             }
         }

@@ -30,12 +30,12 @@ record! {
 
 words! {
     /// `responses.body`.
-    RawBody { Problem = "problem", Empty = "empty" }
+    enum RawBody { Problem = "problem", Empty = "empty" }
 }
 
 words! {
     /// `responses.ratelimit_headers`.
-    RawRatelimitHeaders { Ietf = "ietf", X = "x", Both = "both", Off = "off" }
+    enum RawRatelimitHeaders { Ietf = "ietf", X = "x", Both = "both", Off = "off" }
 }
 
 /// `responses.resource_metadata`.

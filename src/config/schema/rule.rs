@@ -7,6 +7,7 @@ use super::grant::RawGrant;
 use super::record::{record, words};
 use super::settings::RawAmbiguousPaths;
 use super::units::{Count, Size};
+use crate::policy::rule::Auth;
 
 record! {
     /// What a rule requires of matching requests.
@@ -17,7 +18,7 @@ record! {
         matcher = "match": RawMatch,
         /// Whether a token is required. `optional`: a token that is present must be valid; `none`:
         /// tokens are ignored.
-        auth: RawAuth { "default": "required" },
+        auth: Auth { "default": "required" },
         /// The names of the providers whose tokens are accepted. Default: all.
         providers: Vec<String> { "minItems": 1 },
         /// The grants that the caller needs; one matching entry is enough. Default: every valid
@@ -39,10 +40,7 @@ record! {
     ]
 }
 
-words! {
-    /// `rules[].auth`.
-    RawAuth { Required = "required", Optional = "optional", None = "none" }
-}
+words!(Auth { Required = "required", Optional = "optional", None = "none" });
 
 record! {
     /// The requests that a rule applies to. Every given member must match.
@@ -69,7 +67,7 @@ record! {
 
 words! {
     /// `rules[].match.trailing_slash`.
-    RawTrailingSlash { Strict = "strict", Ignore = "ignore" }
+    enum RawTrailingSlash { Strict = "strict", Ignore = "ignore" }
 }
 
 record! {

@@ -2,21 +2,19 @@
 
 use super::record::{record, words};
 use super::units::{Count, DurationText};
+use crate::policy::{Crypto, FailureMode, FilterState};
 
 record! {
     /// How decisions are reported to logs and metrics.
     RawTelemetry [
         /// Which decisions are written to filter state `wasm.tollgate.*`.
-        filter_state: RawFilterState { "default": "all" },
+        filter_state: FilterState { "default": "all" },
         /// Whether the filter emits metrics.
         metrics: bool { "default": true },
     ]
 }
 
-words! {
-    /// `telemetry.filter_state`.
-    RawFilterState { All = "all", Denied = "denied", Off = "off" }
-}
+words!(FilterState { All = "all", Denied = "denied", Off = "off" });
 
 record! {
     /// The cache of verified tokens; each worker has its own.
@@ -48,17 +46,11 @@ record! {
     ]
 }
 
-words! {
-    /// `crypto`.
-    RawCrypto { Auto = "auto", Module = "module" }
-}
+words!(Crypto { Auto = "auto", Module = "module" });
 
-words! {
-    /// `failure_mode`.
-    RawFailureMode { Deny = "deny", Allow = "allow" }
-}
+words!(FailureMode { Deny = "deny", Allow = "allow" });
 
 words! {
     /// `ambiguous_paths`.
-    RawAmbiguousPaths { Reject = "reject", Allow = "allow" }
+    enum RawAmbiguousPaths { Reject = "reject", Allow = "allow" }
 }

@@ -31,7 +31,7 @@ pub(in crate::config::compile) fn template(
 /// A required reference to a claim.
 #[inline(never)]
 pub(in crate::config::compile) fn claim(
-    text: Option<&String>,
+    text: Option<&str>,
     at: &At,
     report: &mut Report,
 ) -> Option<ClaimRef> {
@@ -59,7 +59,7 @@ pub(in crate::config::compile) fn pointer(
     report: &mut Report,
 ) -> Option<ClaimRef> {
     if text.starts_with('/') {
-        return claim(Some(&text.to_owned()), at, report);
+        return claim(Some(text), at, report);
     }
     report.problem(
         at,

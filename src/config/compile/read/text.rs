@@ -49,6 +49,19 @@ pub(in crate::config::compile) fn position(
     found
 }
 
+/// Compiles each entry of a list; `None` if one of them cannot be compiled.
+pub(in crate::config::compile) fn all<'r, Raw, T>(
+    list: &'r [Raw],
+    at: &At,
+    report: &mut Report,
+    mut compile: impl FnMut(&'r Raw, &At, &mut Report) -> Option<T>,
+) -> Option<Vec<T>> {
+    let each = list.iter().enumerate();
+    // All entries are compiled even after a problem.
+    let compiled: Vec<_> = each.map(|(i, raw)| compile(raw, &at.index(i), report)).collect();
+    compiled.into_iter().collect()
+}
+
 /// Notes a list that is empty or contains an empty text.
 #[inline(never)]
 pub(in crate::config::compile) fn texts(list: &[String], at: &At, report: &mut Report) {
