@@ -8,9 +8,8 @@ use crate::verify::json::reader::{self, Observer, Place};
 /// The maximum nesting depth, which is that of `serde_json`.
 const MAX_DEPTH: u8 = 127;
 
-/// Reads the text and notes duplicate members, of which parsers keep one or the other.
-///
-/// `None`, with its one problem, if the text is not JSON.
+/// Parses the text. A duplicate member is a problem because parsers disagree on which of the two counts.
+/// `None`, with one problem, if the text is not JSON.
 pub(super) fn read(text: &[u8], report: &mut Report) -> Option<Value> {
     let mut notes = Notes { broken: None, report };
     match reader::read(text, MAX_DEPTH, &mut notes) {

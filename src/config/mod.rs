@@ -1,9 +1,12 @@
-//! The configuration: one JSON document becomes a [`Policy`], or a list of what is wrong with it.
+//! The configuration: one JSON document becomes a [`Policy`], or a list of problems.
 //!
-//! A document goes through three readings. `document` makes a tree of values of it and refuses what
-//! parsers disagree about; `schema` gives it its shape and refuses unknown members; `compile/` turns
-//! each section into what the filter decides by. Each notes all that it finds, and the next one runs
-//! only where nothing was found. After that nothing is left to parse.
+//! A document passes three stages. `document` parses it into a tree of values and refuses duplicate
+//! members; `schema` reads the values into types and refuses unknown members; `compile` turns each
+//! section into the compiled policy. Each stage reports all problems that it finds, and the next one
+//! runs only if there are none. After that nothing is left to parse. An invalid document is rejected
+//! with one log line per problem; the previous configuration stays in effect.
+//!
+//! - `report`: problems and warnings with their paths · `units`: durations, rates and sizes
 
 mod compile;
 mod document;
@@ -17,17 +20,17 @@ use crate::policy::Policy;
 use report::{At, Report};
 use schema::{RawConfig, Read};
 
-/// The largest document that is read, bytes: a hundred times the largest sensible one, and small
-/// beside the memory of a VM.
+/// The maximum size of a document in bytes: a hundred times a large configuration, and small compared
+/// with the memory of a VM.
 pub const MAX_DOCUMENT: usize = 4 << 20;
 
-/// What the configuration may ask of the machine it is loaded on.
+/// The environment that a configuration is loaded in.
 pub trait Environment {
     /// The value of an environment variable of the VM.
     fn variable(&self, name: &str) -> Option<String>;
 }
 
-/// A machine without environment variables.
+/// An environment without variables.
 #[derive(Clone, Copy, Debug)]
 pub struct NoVariables;
 
@@ -37,13 +40,12 @@ impl Environment for NoVariables {
     }
 }
 
-/// Compiles a document; reads no clock and no network, so that every worker comes to the same
-/// result.
+/// Compiles a document. The result depends on no clock and no network, so that all workers get the
+/// same.
 ///
 /// # Errors
-/// All problems of shape at once (an unknown member, a wrong type, `null`), or, where there are none,
-/// all problems of meaning; an error of JSON syntax comes alone, because what follows it cannot be
-/// read.
+/// All problems of shape at once (an unknown member, a wrong type, `null`) or, if there are none, all
+/// problems of meaning. An error of JSON syntax comes alone, because the rest cannot be read.
 pub fn compile(
     document: &[u8],
     env: &dyn Environment,
@@ -57,7 +59,7 @@ pub fn compile(
     }
 }
 
-/// Gives a document its shape.
+/// Parses a document into its types.
 fn parse(text: &[u8], report: &mut Report) -> Option<RawConfig> {
     if text.len() > MAX_DOCUMENT {
         let found = text.len();
@@ -75,8 +77,7 @@ fn parse(text: &[u8], report: &mut Report) -> Option<RawConfig> {
     if text.first() == Some(&b'\n') && text.trim_ascii().first() != Some(&b'{') {
         report.problem(
             &At::root(),
-            "is protobuf, not JSON; allowed: JSON text, in Envoy a google.protobuf.StringValue \
-             (a google.protobuf.Struct reaches a filter in binary form)",
+            "is protobuf, not JSON; allowed: JSON text, in Envoy a google.protobuf.StringValue (the filter receives a google.protobuf.Struct in binary form)",
         );
         return None;
     }
@@ -85,8 +86,8 @@ fn parse(text: &[u8], report: &mut Report) -> Option<RawConfig> {
     raw.filter(|_| report.problems.is_empty())
 }
 
-/// The JSON Schema (2020-12) of the document. It tells shapes and bounds; what one part of a
-/// document asks of another, [`compile`] alone knows.
+/// The JSON Schema (2020-12) of the document. It describes types and bounds; only [`compile`] checks
+/// how the parts of a document depend on each other.
 #[cfg(any(feature = "cli", test))]
 pub fn json_schema() -> serde_json::Value {
     schema::document::document()

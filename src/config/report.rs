@@ -1,28 +1,28 @@
-//! What is wrong with a document, and where.
+//! Problems and warnings, with their place in the document.
 
 use std::fmt;
 
-/// The longest line a problem becomes, in characters: a log line should stay one.
+/// The maximum length of a message in characters, so that it stays one log line.
 const MAX_MESSAGE: usize = 600;
 
-/// The most problems that are told: whoever writes a document does not read more at once.
+/// The maximum number of reported problems: more are not read at once.
 const MAX_PROBLEMS: usize = 100;
 
-/// Why a document is refused: one of possibly many causes.
+/// A reason to reject a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The JSON path, e.g. `providers[0].keys.remote.timeout`.
     pub path: String,
-    /// What was found and what is allowed. Never holds key material.
+    /// What was found and what is allowed. It never contains key material.
     pub message: String,
 }
 
-/// What a document that is taken should still be looked at for.
+/// A non-fatal finding in an accepted document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
     /// The JSON path.
     pub path: String,
-    /// What was found and what follows from it.
+    /// What was found and its consequence.
     pub message: String,
 }
 
@@ -48,14 +48,14 @@ impl At {
         Self(String::new())
     }
 
-    /// A member of the object here.
+    /// A member of this object.
     #[inline(never)]
     pub(super) fn field(&self, name: &str) -> Self {
         let dot = if self.0.is_empty() { "" } else { "." };
         Self([&self.0, dot, name].concat())
     }
 
-    /// An entry of the list here.
+    /// An entry of this list.
     #[inline(never)]
     pub(super) fn index(&self, index: usize) -> Self {
         Self(format!("{}[{index}]", self.0))
@@ -66,7 +66,7 @@ impl At {
         self.0.is_empty()
     }
 
-    /// Whether key material is written here, which no message may quote.
+    /// Whether the value may be key material, which no message may quote.
     pub(super) fn is_secret(&self) -> bool {
         let secret = [".keys", "upstream_authorization", "privacy"];
         secret.iter().any(|name| self.0.contains(name))
@@ -80,7 +80,7 @@ impl At {
     }
 }
 
-/// Everything found so far.
+/// All findings so far.
 #[derive(Debug, Default)]
 pub(super) struct Report {
     pub(super) problems: Vec<Problem>,
@@ -88,7 +88,7 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// Notes a problem; the document will be refused.
+    /// Adds a problem; the document will be rejected.
     pub(super) fn problem(&mut self, at: &At, message: impl fmt::Display) {
         self.note_problem(at, &message);
     }
@@ -104,14 +104,14 @@ impl Report {
         self.problems.push(Problem { path, message });
     }
 
-    /// Notes that a member is required and absent.
+    /// Adds the problem that a required member is absent.
     #[cold]
     #[inline(never)]
     pub(super) fn required(&mut self, at: &At, allowed: &str) {
         self.problem(at, format_args!("is required; allowed: {allowed}"));
     }
 
-    /// Notes something that does not stop the document from being taken.
+    /// Adds a warning.
     pub(super) fn warning(&mut self, at: &At, message: impl fmt::Display) {
         self.note_warning(at, &message);
     }
@@ -124,7 +124,7 @@ impl Report {
     }
 }
 
-/// Makes a text fit for one log line: control characters are escaped, the end is cut.
+/// Escapes control characters and truncates a text, so that it fits one log line.
 fn one_line(text: &str) -> String {
     let mut out = String::with_capacity(text.len().min(MAX_MESSAGE));
     for (index, c) in text.chars().enumerate() {
@@ -132,7 +132,7 @@ fn one_line(text: &str) -> String {
             out.push('…');
             break;
         }
-        // U+2028 and U+2029 end a line for some readers of logs.
+        // Some log viewers break lines at U+2028 and U+2029.
         if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {
             out.extend(c.escape_default());
         } else {
@@ -142,7 +142,7 @@ fn one_line(text: &str) -> String {
     out
 }
 
-/// A text of the document as it is quoted in a message.
+/// A text of the document in quotes, for a message.
 #[cold]
 #[inline(never)]
 pub(super) fn quoted(text: &str) -> String {

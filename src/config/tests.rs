@@ -156,21 +156,21 @@ fn what_means_something_else_than_was_meant_is_told() {
     for (pointer, value, meant) in [
         ("/providers/0/audiences", json!([]), "at least one audience, or the word any"),
         ("/providers/0/audiences", json!(["any"]), "is the text any"),
-        ("/providers/0/audiences", json!(["*"]), "the word any in place of the list"),
-        ("/providers/0/audiences", json!(["api://*"]), "which is no wildcard"),
+        ("/providers/0/audiences", json!(["*"]), "the word any instead of the list"),
+        ("/providers/0/audiences", json!(["api://*"]), "which is not a wildcard"),
         ("/providers/0/audiences", json!(["api "]), "white space"),
         ("/providers/0/issuers", json!([]), "at least one iss value"),
-        (ISSUER, json!("*"), "which is no wildcard"),
-        (ISSUER, json!("https://*.example.com"), "which is no wildcard"),
-        (ISSUER, json!("https://sts.windows.net/72f988bf-86f1"), "lacks the / at its end"),
+        (ISSUER, json!("*"), "which is not a wildcard"),
+        (ISSUER, json!("https://*.example.com"), "which is not a wildcard"),
+        (ISSUER, json!("https://sts.windows.net/72f988bf-86f1"), "lacks the final /"),
         (ISSUER, json!("https://login.microsoftonline.com/72f988bf"), "does not end with /v2.0"),
         (ISSUER, json!("https://login.microsoftonline.com/72f988bf/v2.0/"), "does not end with"),
         (ISSUER, json!("https://accounts.google.com/"), "is not https://accounts.google.com"),
-        (ISSUER, json!("https://acme.eu.auth0.com"), "lacks the / at its end"),
+        (ISSUER, json!("https://acme.eu.auth0.com"), "lacks the final /"),
         (
             ISSUER,
             json!("https://idp.test/.well-known/openid-configuration"),
-            "the issuer is what stands before",
+            "the issuer is the part before",
         ),
         ("/providers/0/keys", remote("http://idp.test/keys"), "is http"),
         (PATH, json!("/score/[0-9]+"), "looks like a regular expression"),
@@ -187,7 +187,7 @@ fn what_means_something_else_than_was_meant_is_told() {
         (CLAIM, json!("realm_access.roles"), "\"/realm_access/roles\""),
         (CLAIM, json!("$.realm_access.roles"), "\"/realm_access/roles\""),
         ("/tags/0/value", json!("{realm_access.roles}"), "\"/realm_access/roles\""),
-        ("/tags/0/value", json!("${sub}"), "puts a $ before"),
+        ("/tags/0/value", json!("${sub}"), "adds a $ before"),
     ] {
         let lines = said(pointer, value.clone());
         assert_eq!(lines.len(), 1, "{value}: {lines:?}");

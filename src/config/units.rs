@@ -1,4 +1,4 @@
-//! Durations, rates and sizes of the contract.
+//! Parses durations, rates and sizes.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,7 +12,7 @@ pub struct Rate {
     pub period: Duration,
 }
 
-/// Why a text is not the unit it should be.
+/// Why a text cannot be parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnitError {
     /// Not a duration.
@@ -39,7 +39,7 @@ impl fmt::Display for UnitError {
     }
 }
 
-/// Reads `500ms`, `5s`, `10m`, `24h`; zero is a duration.
+/// Parses `500ms`, `5s`, `10m`, `24h`; zero is allowed.
 pub fn duration(text: &str) -> Result<Duration, UnitError> {
     let (number, unit) = split_number(text).ok_or(UnitError::Duration)?;
     let millis = match unit {
@@ -52,7 +52,7 @@ pub fn duration(text: &str) -> Result<Duration, UnitError> {
     number.checked_mul(millis).map(Duration::from_millis).ok_or(UnitError::Duration)
 }
 
-/// Reads `10/s`, `7/m`, `100/h`, `1000/d`, `100/15m`.
+/// Parses `10/s`, `7/m`, `100/h`, `1000/d`, `100/15m`.
 pub fn rate(text: &str) -> Result<Rate, UnitError> {
     let (tokens, period) = text.split_once('/').ok_or(UnitError::Rate)?;
     let period = match period {
@@ -68,7 +68,7 @@ pub fn rate(text: &str) -> Result<Rate, UnitError> {
     }
 }
 
-/// Reads `1048576`, `64KiB`, `1MiB`: bytes.
+/// Parses `1048576`, `64KiB`, `1MiB` into bytes.
 pub fn size(text: &str) -> Result<u64, UnitError> {
     let (number, unit) = split_number(text).ok_or(UnitError::Size)?;
     let bytes = match unit {
@@ -80,7 +80,7 @@ pub fn size(text: &str) -> Result<u64, UnitError> {
     number.checked_mul(bytes).ok_or(UnitError::Size)
 }
 
-/// Splits leading digits from what follows; no sign, no space, no fraction.
+/// Splits a text into its leading digits and the rest; no sign, no space, no fraction.
 fn split_number(text: &str) -> Option<(u64, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at_checked(end)?;

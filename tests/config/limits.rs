@@ -25,7 +25,7 @@ fn a_limit_has_a_name_of_its_own_and_a_rate() {
             (json!({"claim": "x"}), ".max: is required"),
             (
                 json!({"claim": "x", "max": "5000000000/s"}),
-                ".max: does not make a quota with every number up to it",
+                ".max: is not a valid quota with every number up to it",
             ),
         ],
     );
@@ -87,7 +87,7 @@ fn what_a_response_costs_is_read_from_one_pointer_or_several_and_bounded() {
         (json!({"json": "usage"}), "json: \"usage\" is not a JSON Pointer"),
         (json!({"json": []}), "json: is an empty list"),
         (json!({"json": ["/a", "b"]}), "json[1]: \"b\" is not a JSON Pointer"),
-        (json!({"json": many}), "json: has too many; allowed: 64"),
+        (json!({"json": many}), "json: has too many pointers; allowed: 64"),
         (json!({"json": {"a": 1}}), "json: "),
         (json!({"json": "/a", "missing": -1}), "missing: "),
         (json!({"json": "/a", "missing": 1_000_000_001_u64}), large),

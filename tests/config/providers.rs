@@ -65,9 +65,9 @@ fn an_identity_is_of_the_token_alone_and_keeps_its_parts_apart() {
             (json!(["{@identity}"]), "[0]: …more than the token"),
             (json!(["{sub}{@header:x}"]), "[0]: …more than the token"),
             (json!(["all"]), "[0]: …has no claim"),
-            (json!(["{tid}{oid}"]), "[0]: …nothing tells apart"),
-            (json!(["{tid}1{oid}"]), "[0]: …nothing tells apart"),
-            (json!(["{tid}%{oid}"]), "[0]: …nothing tells apart"),
+            (json!(["{tid}{oid}"]), "[0]: …without a separator"),
+            (json!(["{tid}1{oid}"]), "[0]: …without a separator"),
+            (json!(["{tid}%{oid}"]), "[0]: …without a separator"),
         ],
     );
 }
@@ -143,7 +143,7 @@ fn a_remote_key_set_has_one_address_and_a_cluster() {
                 remote("keys_cluster", json!("other")),
                 ".remote.keys_cluster: is given without discovery",
             ),
-            (json!({"remote": spaces}), ".remote.keys_cluster: is empty or holds spaces"),
+            (json!({"remote": spaces}), ".remote.keys_cluster: is empty or contains spaces"),
             (remote("uri", json!("ftp://x")), ".remote.uri: \"ftp://x\" is not a URI"),
             (remote("discovery", json!("https://x")), ".remote: has both uri and discovery"),
             (json!({"remote": {"cluster": "c"}}), ".remote: is required"),
@@ -175,5 +175,5 @@ fn hmac_keys_come_from_inline_or_env_and_only_where_named() {
     let remote = json!({"remote": {"uri": "https://x/", "cluster": "c"}});
     set(&mut document, "/providers/0/keys", remote);
     let lines = problems(&document.to_string());
-    assert!(lines[0].starts_with("providers[0].keys: HS* is named"), "{lines:?}");
+    assert!(lines[0].starts_with("providers[0].keys: algorithms contains HS*"), "{lines:?}");
 }

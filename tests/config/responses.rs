@@ -25,7 +25,7 @@ fn metadata_have_a_url_of_their_own_and_name_what_exists() {
             json!([metadata(json!({"providers": ["x"]}))]),
             "[0].providers[0]: \"x\" is not a provider",
         ),
-        (json!([metadata(json!({"scopes": ["a b"]}))]), "[0].scopes[0]: holds a space"),
+        (json!([metadata(json!({"scopes": ["a b"]}))]), "[0].scopes[0]: contains a space"),
         (json!([metadata(json!({"resource": "mcp"}))]), "[0].resource: \"mcp\" is not a resource"),
         (json!([metadata(json!({"paths": ["/a"]})), metadata(json!({"paths": ["/b"]}))]), second),
     ] {
@@ -64,7 +64,7 @@ fn an_origin_of_cors_is_one_and_credentials_go_to_named_ones_alone() {
             ),
             (
                 json!({"cors": {"allow_origins": ["*"], "allow_credentials": true}}),
-                ".cors.allow_origins[0]: * stands not",
+                ".cors.allow_origins[0]: * is not allowed",
             ),
         ],
     );

@@ -41,7 +41,7 @@ fn what_a_rule_matches_can_occur_in_a_request() {
             (json!({"headers": {"a b": "1"}}), ".headers.a b: …not a header name"),
             (json!({"headers": {"host": "1"}}), ".headers.host: …use hosts"),
             (json!({"headers": {"x": ""}}), ".headers.x: is empty"),
-            (json!({"headers": {"x": "a\nb"}}), ".headers.x: …cannot carry"),
+            (json!({"headers": {"x": "a\nb"}}), ".headers.x: …not allowed in a header"),
             (json!({"headers": {"x": "1", "X": "1"}}), ".headers.x: …given twice"),
             (json!({"headers": {"x-a": "1", "x_a": "2"}}), ".headers.x_a: is given twice"),
             (json!({"paths": ["/a%2F.."], "encoded_slash": "allow"}), ".paths[0]: …never matches"),
@@ -77,7 +77,7 @@ fn a_cost_has_one_source_and_a_bound_and_a_guard_bounds_that_can_be_met() {
         "/rules/0/cost",
         [
             (json!(0), ": …allowed: 1 to"),
-            (json!({"max": 1}), ": has not exactly one source"),
+            (json!({"max": 1}), ": must have exactly one source"),
             (json!({"json_rows": ["/a"]}), ".max: is required"),
             (json!({"header": "x-batch"}), ".max: is required"),
             (
@@ -105,9 +105,9 @@ fn a_grant_asks_for_something_that_a_token_can_say() {
         [
             (json!([]), ": is an empty list"),
             (json!([{}]), "[0]: is empty"),
-            (json!([{"scopes_any": ["a b"]}]), "[0].scopes_any[0]: holds a space"),
+            (json!([{"scopes_any": ["a b"]}]), "[0].scopes_any[0]: contains a space"),
             (json!([{"scopes_all": ["a\"b"]}]), "[0].scopes_all[0]: \"a\\\"b\" is not a scope"),
-            (json!([{"claims": [{"claim": "x"}]}]), "[0].claims[0]: has not exactly one"),
+            (json!([{"claims": [{"claim": "x"}]}]), "[0].claims[0]: must have exactly one"),
             (
                 json!([{"claims": [{"claim": "/~x", "exists": true}]}]),
                 "[0].claims[0].claim: \"/~x\" is no JSON Pointer",
@@ -121,7 +121,9 @@ fn a_grant_asks_for_something_that_a_token_can_say() {
         ),
         (
             json!({"roles_any": ["a"], "claims": [{"claim": "/roles", "exists": false}]}),
-            Some("rules[0].allow[0].claims[0]: asks for the absence of a claim that is needed"),
+            Some(
+                "rules[0].allow[0].claims[0]: requires the absence of a claim that must be present",
+            ),
         ),
         (
             json!({"claims": [
@@ -169,7 +171,7 @@ fn a_rule_that_looks_like_a_mistake_is_warned_of() {
         (
             "/rules/0",
             open,
-            Some("rules[0].upstream_authorization: is lent to callers without a token"),
+            Some("rules[0].upstream_authorization: is also sent for callers without a token"),
         ),
     ] {
         warned(&with(pointer, value), message);
@@ -182,7 +184,7 @@ fn a_watched_rule_that_lends_nothing_is_warned_of() {
         "/rules/0/upstream_authorization",
         [
             (json!({"env": "UNSET"}), ".env: the environment variable UNSET is not set"),
-            (json!({"env": "TWO_LINES"}), ".env: the value of TWO_LINES cannot stand"),
+            (json!({"env": "TWO_LINES"}), ".env: the value of TWO_LINES is not allowed"),
         ],
     );
     let lent = with("/rules/0/upstream_authorization", json!({"env": "ENDPOINT_KEY"}));
@@ -201,7 +203,7 @@ fn a_watched_rule_that_lends_nothing_is_warned_of() {
         set(&mut document, "/rules/0/dry_run", json!(rule));
         set(&mut document, "/hold_head", json!(hold_head));
         let lines = warnings(&document);
-        let found = lines.iter().any(|l| l.contains("is not lent while the rule is a dry run"));
+        let found = lines.iter().any(|l| l.contains("is not sent while the rule is a dry run"));
         assert_eq!(found, want, "{document}");
     }
 }

@@ -33,7 +33,7 @@ fn no_credential_is_drawn_into_a_tag_or_a_key() {
     ];
     for (pointer, path) in [("/tags", "tags[0].value"), ("/limits/0/key", "limits[0].key")] {
         for part in secrets {
-            let line = format!("{path}: …holds credentials; allowed: a header that is not");
+            let line = format!("{path}: …contains credentials; allowed: a header other than");
             refused_text(&document(part, pointer).to_string(), &line);
         }
         load(&document("x-user", pointer));

@@ -16,9 +16,9 @@ fn a_tag_has_a_value_and_a_header_without_a_meaning_of_its_own() {
             (json!([{"name": "a", "value": "x", "filter_state": false}]), "[0]: …nowhere"),
             (json!([{"name": "a", "value": "x", "hash": true}]), "[0].hash: needs a key"),
             (header(":path"), "[0].header: …not a header name"),
-            (header("Authorization"), "[0].header: …meaning of its own"),
-            (header("content_length"), "[0].header: …meaning of its own"),
-            (header("x-envoy-original-path"), "[0].header: …meaning of its own"),
+            (header("Authorization"), "[0].header: …standard meaning"),
+            (header("content_length"), "[0].header: …standard meaning"),
+            (header("x-envoy-original-path"), "[0].header: …standard meaning"),
             (
                 json!([
                     {"name": "a", "value": "{a}", "header": "x-a-b"},

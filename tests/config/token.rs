@@ -17,9 +17,12 @@ fn a_place_of_tokens_is_named_once_and_is_not_a_header_of_the_filter() {
                 json!({"from": [{"header": "x", "cookie": "y"}]}),
                 ".from[0]: has more than one place",
             ),
-            (json!({"from": [{"cookie": "y", "prefix": "z"}]}), ".from[0].prefix: stands only"),
-            (json!({"from": [{"header": "x"}, {"header": "X"}]}), ".from[1]: names a place"),
-            (json!({"from": [{"header": "x-a"}, {"header": "x_a"}]}), ".from[1]: names a place"),
+            (json!({"from": [{"cookie": "y", "prefix": "z"}]}), ".from[0].prefix: is only allowed"),
+            (json!({"from": [{"header": "x"}, {"header": "X"}]}), ".from[1]: names the same place"),
+            (
+                json!({"from": [{"header": "x-a"}, {"header": "x_a"}]}),
+                ".from[1]: names the same place",
+            ),
             (
                 json!({"from": [{"websocket_protocol_after": "a b"}]}),
                 ".from[0].websocket_protocol_after: is not a subprotocol name",

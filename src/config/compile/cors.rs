@@ -8,8 +8,8 @@ use crate::config::schema::RawCors;
 use crate::policy::cors::{Cors, OriginPattern, Origins};
 use crate::uri::HttpUri;
 
-/// Compiles `cors`: origins as browsers send them, or `*`, which the Fetch standard forbids beside
-/// credentials.
+/// Compiles `cors`: origins as browsers send them, or `*`, which the Fetch standard forbids together
+/// with credentials.
 pub(super) fn cors(raw: &RawCors, at: &At, report: &mut Report) -> Option<Cors> {
     let at = at.field("allow_origins");
     let Some(list) = &raw.allow_origins else {
@@ -25,8 +25,10 @@ pub(super) fn cors(raw: &RawCors, at: &At, report: &mut Report) -> Option<Cors> 
         let at = at.index(index);
         match (text.as_str(), pattern(text)) {
             ("*", _) if raw.allow_credentials == Some(true) => {
-                report
-                    .problem(&at, "* stands not beside allow_credentials: true; name the origins");
+                report.problem(
+                    &at,
+                    "* is not allowed with allow_credentials: true; list the origins",
+                );
             }
             ("*", _) => any = true,
             (_, Some(pattern)) => patterns.push(pattern),
@@ -34,7 +36,7 @@ pub(super) fn cors(raw: &RawCors, at: &At, report: &mut Report) -> Option<Cors> 
                 &at,
                 format_args!(
                     "{} is not an origin; allowed: scheme://host[:port], or scheme://*.host[:port] \
-                     for all hosts below one",
+                     for all subdomains",
                     quoted(text)
                 ),
             ),
@@ -44,14 +46,14 @@ pub(super) fn cors(raw: &RawCors, at: &At, report: &mut Report) -> Option<Cors> 
     Some(Cors { origins, credentials: raw.allow_credentials.unwrap_or(false) })
 }
 
-/// Reads an entry and gives it the form that browsers send (Fetch standard §3.1): `None` where it is
-/// no origin.
+/// Parses an entry into the form that browsers send (Fetch standard §3.1); `None` if it is not an
+/// origin.
 fn pattern(text: &str) -> Option<OriginPattern> {
     let (below, text) = match text.split_once("://*.") {
         Some((scheme, host)) => (true, format!("{scheme}://{host}")),
         None => (false, text.to_owned()),
     };
-    // Nothing stands after the authority (RFC 6454 §7).
+    // An origin ends with the authority (RFC 6454 §7).
     let uri = HttpUri::parse(&text)?;
     if text.splitn(4, '/').count() != 3 || text.contains('?') {
         return None;
@@ -60,7 +62,7 @@ fn pattern(text: &str) -> Option<OriginPattern> {
     let authority = uri.authority.strip_suffix(default).unwrap_or(&uri.authority);
     let scheme = format!("{}://", uri.scheme);
     match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        // No host is below an address.
+        // An address has no subdomains.
         Some(_) if below => None,
         Some((address, port)) => {
             let address = browsers_form(address.parse().ok()?);
@@ -74,8 +76,7 @@ fn pattern(text: &str) -> Option<OriginPattern> {
     }
 }
 
-/// An address as the URL standard writes it (§3.5): like RFC 5952, but that the last 32 bits never
-/// stand in decimal.
+/// An address as in the URL standard (§3.5): like RFC 5952, but never with the last 32 bits in decimal.
 fn browsers_form(address: Ipv6Addr) -> String {
     match address.to_ipv4_mapped() {
         None => address.to_string(),

@@ -1,11 +1,12 @@
-//! What a caller must be granted: entries of `rules[].allow`, and `when` of a tier.
+//! Grants: the entries of `rules[].allow`, and `when` of a tier.
 
 use super::read;
 use crate::caller::grant::{ClaimTest, Demand, Grant, Test};
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{RawClaimTest, RawGrant, Scalar};
 
-/// Compiles one entry. An empty one would admit everybody, which `allow` says by being absent.
+/// Compiles one entry. An empty entry is refused because it would admit every caller, which is the
+/// meaning of an absent `allow`.
 pub(super) fn grant(raw: &RawGrant, at: &At, report: &mut Report) -> Grant {
     let lists = [
         ("roles_any", &raw.roles_any),
@@ -18,7 +19,7 @@ pub(super) fn grant(raw: &RawGrant, at: &At, report: &mut Report) -> Grant {
     if raw.claims.is_none() && lists.iter().all(|(_, list)| list.is_none()) {
         report.problem(
             at,
-            "is empty and would hold for everybody; allowed: roles_any, roles_all, scopes_any, \
+            "is empty and would apply to every caller; allowed: roles_any, roles_all, scopes_any, \
              scopes_all, groups_any, clients, claims",
         );
     }
@@ -44,11 +45,11 @@ pub(super) fn grant(raw: &RawGrant, at: &At, report: &mut Report) -> Grant {
     }
 }
 
-/// Notes what is no scope (RFC 6749 §3.3: printable ASCII without space, quote and backslash).
+/// Notes texts that are not scopes (RFC 6749 §3.3: printable ASCII without space, quote, backslash).
 pub(super) fn scopes(list: &[String], at: &At, report: &mut Report) {
     for (index, scope) in list.iter().enumerate() {
         if scope.contains(' ') {
-            report.problem(&at.index(index), "holds a space, which separates scopes");
+            report.problem(&at.index(index), "contains a space, which separates scopes");
         } else if !scope.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\')) {
             report.problem(&at.index(index), format_args!("{} is not a scope", quoted(scope)));
         }
@@ -79,7 +80,7 @@ fn claim_test(raw: &RawClaimTest, at: &At, report: &mut Report) -> Option<ClaimT
     if test.is_none() || given.next().is_some() {
         report.problem(
             at,
-            "has not exactly one test; allowed: one of equals, any_of, contains, exists",
+            "must have exactly one test; allowed: one of equals, any_of, contains, exists",
         );
     }
     if raw.any_of.as_ref().is_some_and(Vec::is_empty) {

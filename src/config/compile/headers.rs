@@ -32,8 +32,7 @@ impl<'a> Headers<'a> {
         if absent {
             report.problem(
                 at,
-                "names a header that the filter writes: it is removed from every request, so \
-                 nothing would be found",
+                "names a header that the filter writes and removes from every request: it is always absent",
             );
         }
         absent
@@ -49,8 +48,7 @@ impl<'a> Headers<'a> {
                 report.problem(
                     at,
                     format_args!(
-                        "{{@header:{name}}} holds credentials; allowed: a header that is not \
-                         authorization, cookie, or one that token reads"
+                        "{{@header:{name}}} contains credentials; allowed: a header other than authorization, cookie and those that token reads"
                     ),
                 );
             }

@@ -1,4 +1,4 @@
-//! Warnings of what is well formed and means something else than its writer meant.
+//! Warnings about valid values that probably do not mean what their author intended.
 
 use crate::config::report::{At, Report, quoted};
 use crate::template::ClaimRef;
@@ -11,34 +11,37 @@ const METHODS: &str = "\
     PATCH POST PRI PROPFIND PROPPATCH PURGE PUT QUERY REBIND REPORT SEARCH TRACE TRACK \
     UNBIND UNCHECKOUT UNLINK UNLOCK UPDATE UPDATEREDIRECTREF VERSION-CONTROL";
 
-/// Texts that are compared byte for byte with a claim, such as `issuers`: what no claim equals.
-/// `any`: the word that takes the place of the list where there is one.
+/// Texts that are compared byte for byte with a claim, such as `issuers`, and that no claim equals. `any`:
+/// whether the word `any` can replace the list.
 #[inline(never)]
 pub(super) fn compared(list: &[String], any: bool, at: &At, report: &mut Report) {
     for (index, text) in list.iter().enumerate() {
         let at = at.index(index);
         if text.contains('*') {
-            let all = if any { "; allowed for all: the word any in place of the list" } else { "" };
+            let all = if any {
+                "; to accept all values, use the word any instead of the list"
+            } else {
+                ""
+            };
             report.problem(
                 &at,
                 format_args!(
-                    "{} holds a *, which is no wildcard: it is compared byte for byte{all}",
+                    "{} contains a *, which is not a wildcard: it is compared byte for byte{all}",
                     quoted(text)
                 ),
             );
         } else if any && text == "any" {
             report.warning(
                 &at,
-                "is the text any, which a token would have to hold; the word that admits all stands \
-                 in place of the list",
+                "is the text any, which the token would have to contain; to accept all values, use the word any instead of the list",
             );
         } else if text.contains(char::is_whitespace) {
-            report.warning(&at, "holds white space, which is compared, too");
+            report.warning(&at, "contains white space, which is compared as well");
         }
     }
 }
 
-/// Issuers that are known to write `iss` in another form.
+/// Issuers whose tokens have another `iss`.
 #[inline(never)]
 pub(super) fn issuer(text: &str, at: &At, report: &mut Report) {
     let Some((_, rest)) = text.split_once("://") else { return };
@@ -49,18 +52,16 @@ pub(super) fn issuer(text: &str, at: &At, report: &mut Report) {
     let ends = text.ends_with('/');
     let meant = match host {
         _ if text.contains("/.well-known/") => {
-            Some("is the address of a document; the issuer is what stands before /.well-known/")
+            Some("is the address of a document; the issuer is the part before /.well-known/")
         }
-        "sts.windows.net" if !ends => Some("lacks the / at its end, which these tokens have"),
+        "sts.windows.net" if !ends => Some("lacks the final / of these tokens"),
         "login.microsoftonline.com" if !path.is_some_and(|path| path.ends_with("/v2.0")) => {
-            Some("does not end with /v2.0, as these tokens do; v1.0 tokens have sts.windows.net")
+            Some("does not end with /v2.0 as in these tokens; v1.0 tokens have sts.windows.net")
         }
         "accounts.google.com" if path.is_some() => {
             Some("is not https://accounts.google.com, which these tokens have")
         }
-        _ if host.ends_with(".auth0.com") && !ends => {
-            Some("lacks the / at its end, which these tokens have")
-        }
+        _ if host.ends_with(".auth0.com") && !ends => Some("lacks the final / of these tokens"),
         _ => None,
     };
     if let Some(meant) = meant {
@@ -68,7 +69,7 @@ pub(super) fn issuer(text: &str, at: &At, report: &mut Report) {
     }
 }
 
-/// A path that looks like a pattern of another language.
+/// A path in the pattern syntax of another product.
 #[inline(never)]
 pub(super) fn path(text: &str, at: &At, report: &mut Report) {
     let regex = ['[', ']', '(', ')', '|', '^', '$', '\\'];
@@ -86,14 +87,13 @@ pub(super) fn path(text: &str, at: &At, report: &mut Report) {
     report.warning(
         at,
         format_args!(
-            "{} {what}, and is compared as it stands; * is one segment or a part of one, a last ** \
-             any rest",
+            "{} {what}, but is compared literally; * matches one segment or a part of one, a trailing ** any remainder",
             quoted(text)
         ),
     );
 }
 
-/// A method that nobody has heard of.
+/// A method that is not registered.
 #[inline(never)]
 pub(super) fn method(text: &str, at: &At, report: &mut Report) {
     if METHODS.split(' ').any(|known| known == text) {
@@ -104,8 +104,7 @@ pub(super) fn method(text: &str, at: &At, report: &mut Report) {
     report.warning(at, format_args!("{} is not a registered method{meant}", quoted(text)));
 }
 
-/// Whether a text is a word with its letters in another order, or with one too many, missing or
-/// wrong.
+/// Whether a text has the letters of the word in another order, or one letter added, missing or wrong.
 fn is_slip(word: &str, text: &str) -> bool {
     let (word, text) = (word.as_bytes(), text.as_bytes());
     if word.len().abs_diff(text.len()) > 1 {
@@ -118,25 +117,25 @@ fn is_slip(word: &str, text: &str) -> bool {
         || text.iter().all(|byte| count(word, byte) == count(text, byte))
 }
 
-/// A template that is written as another language writes it.
+/// A template in the syntax of another product.
 #[inline(never)]
 pub(super) fn template(text: &str, at: &At, report: &mut Report) {
     if text.contains("${") {
         report.warning(
             at,
             format_args!(
-                "{} puts a $ before each value; a part is written {{claim}}",
+                "{} adds a $ before each value; a claim is written {{claim}}",
                 quoted(text)
             ),
         );
     }
 }
 
-/// A name with dots, which is one name: many mean a claim inside of others.
+/// A name with dots, which is a single name but often means a nested claim.
 #[inline(never)]
 pub(super) fn claim(claim: &ClaimRef, at: &At, report: &mut Report) {
     let ClaimRef::Name(name) = claim else { return };
-    // Names that are URLs or of a host are made to be unique (RFC 7519 §4.2).
+    // Names that are URLs contain dots to be unique (RFC 7519 §4.2).
     if !name.contains('.') || name.contains([':', '/']) {
         return;
     }
@@ -144,15 +143,14 @@ pub(super) fn claim(claim: &ClaimRef, at: &At, report: &mut Report) {
     report.warning(
         at,
         format_args!(
-            "{} is the name of one claim with a dot in it; a claim inside of others is written \
-             {}, and one with this very name /{name}",
+            "{} is the name of a single claim with a dot; a nested claim is written {}, a claim with exactly this name /{name}",
             quoted(name),
             quoted(&format!("/{inside}")),
         ),
     );
 }
 
-/// Keys that anybody on the way may replace.
+/// Keys that an attacker on the network can replace.
 #[inline(never)]
 pub(super) fn fetched(uri: &HttpUri, at: &At, report: &mut Report) {
     let host = uri.authority.rsplit_once(':').map_or(uri.authority.as_str(), |(host, _)| host);
@@ -161,8 +159,7 @@ pub(super) fn fetched(uri: &HttpUri, at: &At, report: &mut Report) {
     if uri.scheme == "http" && !loopback {
         report.warning(
             at,
-            "is http: where the cluster does not encrypt (mutual TLS of a mesh), whoever sits on the \
-             way can hand out keys of his own",
+            "is http: unless the cluster encrypts (mutual TLS of a mesh), an attacker on the network can replace the keys",
         );
     }
 }

@@ -11,8 +11,8 @@ const ENTRA: [&str; 4] = ["{tid}/{oid}", "{tid}/{azp}", "{tid}/{appid}", "{iss}/
 /// `identity` without a preset.
 const DEFAULT: [&str; 1] = ["{iss}/{sub}"];
 
-/// Compiles the templates. An identity comes from what was verified, is the same for every request with
-/// the token, and tells callers apart.
+/// Compiles the templates. An identity uses only verified claims, is the same for every request with a
+/// token, and distinguishes callers.
 pub(super) fn templates(
     raw: &RawProvider,
     entra: bool,
@@ -36,20 +36,20 @@ pub(super) fn templates(
             report.problem(
                 &at,
                 format_args!(
-                    "{} asks for more than the token; allowed: claims and {{@provider}}",
+                    "{} uses more than the token; allowed: claims and {{@provider}}",
                     quoted(text)
                 ),
             );
         } else if !template.parts().iter().any(|part| matches!(part, Part::Claim(_))) {
             report.problem(
                 &at,
-                format_args!("{} has no claim: all callers would be one", quoted(text)),
+                format_args!("{} has no claim: all callers would have one identity", quoted(text)),
             );
         } else if !template.is_separable() {
             report.problem(
                 &at,
                 format_args!(
-                    "{} has two parts that nothing tells apart: two callers could be one; allowed: a \
+                    "{} has two parts without a separator: two callers could have one identity; allowed: a \
                      text such as / between them",
                     quoted(text)
                 ),

@@ -12,16 +12,16 @@ use crate::verify::algorithm::Algorithm;
 use crate::verify::keyset::{KeySet, SecretKeys};
 use crate::verify::provider::{KeysFrom, Remote, RemoteSource};
 
-/// Where Entra publishes the keys of all tenants.
+/// The key set of all tenants of Entra ID.
 const ENTRA_KEYS: &str = "https://login.microsoftonline.com/common/discovery/v2.0/keys";
 
-/// `timeout`: a request may wait this long for a fetch.
+/// `timeout`: a request can wait this long for a fetch.
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(60);
 
-/// `refresh_interval`: a key that was withdrawn is trusted that long.
+/// `refresh_interval`: a withdrawn key is trusted that long.
 const REFRESH: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(168 * 3_600);
 
-/// `unknown_kid_interval`: below a second random kids become a storm.
+/// `unknown_kid_interval`: below a second, random `kid`s would flood the provider.
 const UNKNOWN_KID: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3_600);
 
 /// `max_stale`.
@@ -48,10 +48,10 @@ pub(super) fn keys(
             if hmac {
                 report.warning(
                     &at,
-                    "HS* keys in the document are secrets for all who can read it; use env",
+                    "HS* keys in the document are known to all who can read it; use env",
                 );
             }
-            // The value was parsed from JSON, so it can be written again.
+            // A value that was parsed from JSON can always be written.
             let json = serde_json::to_vec(&set.0).unwrap_or_default();
             key_set(&json, hmac, &at, report)
         }
@@ -64,8 +64,7 @@ pub(super) fn keys(
             if hmac {
                 report.problem(
                     at,
-                    "HS* is named in algorithms, and HS* keys are never taken from a remote set; \
-                     allowed with HS*: inline, env",
+                    "algorithms contains HS*, but HS* keys of a remote set are never accepted; allowed with HS*: inline, env",
                 );
             }
             let entra = raw.preset == Some(RawPreset::Entra);
@@ -87,8 +86,7 @@ fn is_hmac(algorithm: Algorithm) -> bool {
     matches!(algorithm, Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512)
 }
 
-/// Parses a key set. `oct` keys count only where an HS* algorithm is named: they could never be
-/// used otherwise, and so are told to the operator.
+/// Parses a key set. Without an HS* algorithm, `oct` keys cannot be used and are therefore reported.
 fn key_set(json: &[u8], hmac: bool, at: &At, report: &mut Report) -> Option<KeysFrom> {
     let secrets = if hmac { SecretKeys::Admit } else { SecretKeys::Refuse };
     match KeySet::parse(json, secrets) {
@@ -100,13 +98,13 @@ fn key_set(json: &[u8], hmac: bool, at: &At, report: &mut Report) -> Option<Keys
             Some(KeysFrom::Static(set))
         }
         Err(error) => {
-            report.problem(at, format_args!("is not a key set to verify with: {error}"));
+            report.problem(at, format_args!("is not a usable key set: {error}"));
             None
         }
     }
 }
 
-/// An address that keys are fetched from, or are named at.
+/// The address of a key set or of a discovery document.
 fn fetched(text: &str, at: &At, report: &mut Report) -> Option<HttpUri> {
     let uri = uri::http(text, at, report)?;
     hints::fetched(&uri, at, report);
@@ -133,7 +131,7 @@ fn remote(raw: &RawRemote, entra: bool, at: &At, report: &mut Report) -> Option<
     };
     let cluster_at = at.field("cluster");
     if raw.cluster.is_none() {
-        report.required(&cluster_at, "the name of the Envoy cluster that reaches the address");
+        report.required(&cluster_at, "the name of the Envoy cluster for the address");
     }
     let cluster = raw.cluster.as_ref().and_then(|name| self::cluster(name, &cluster_at, report));
     let keys_at = at.field("keys_cluster");
@@ -142,7 +140,7 @@ fn remote(raw: &RawRemote, entra: bool, at: &At, report: &mut Report) -> Option<
     if raw.keys_cluster.is_some() && raw.discovery.is_none() {
         report.problem(
             &keys_at,
-            "is given without discovery: it reaches the jwks_uri of a discovery document",
+            "is given without discovery: it is the cluster for the jwks_uri of a discovery document",
         );
     }
     let timeout = read::duration(
@@ -172,7 +170,7 @@ fn remote(raw: &RawRemote, entra: bool, at: &At, report: &mut Report) -> Option<
     if max_stale < refresh_interval {
         report.problem(
             &stale,
-            "is shorter than refresh_interval: keys would be dropped before they are fetched again",
+            "is shorter than refresh_interval: keys would expire before the next fetch",
         );
     }
     Some(Remote {
@@ -189,7 +187,7 @@ fn remote(raw: &RawRemote, entra: bool, at: &At, report: &mut Report) -> Option<
 fn cluster(name: &str, at: &At, report: &mut Report) -> Option<String> {
     let fits = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
     if !fits {
-        report.problem(at, "is empty or holds spaces; allowed: the name of an Envoy cluster");
+        report.problem(at, "is empty or contains spaces; allowed: the name of an Envoy cluster");
     }
     fits.then(|| name.to_owned())
 }

@@ -17,7 +17,7 @@ use crate::limit::quota::Quota;
 use crate::limit::rate_claim::RateClaim;
 use crate::template::ClaimRef;
 
-/// `burst` as far as it is judged here; [`Quota::new`] judges it together with the rate.
+/// `burst`; [`Quota::new`] checks it together with the rate.
 const BURST: RangeInclusive<u64> = 1..=u64::MAX;
 
 /// `response_cost.missing`.
@@ -77,21 +77,21 @@ fn limit<'a>(
     })
 }
 
-/// `rate` and `burst`, which is the rate's N by default.
+/// `rate` and `burst`; the default of `burst` is the N of the rate.
 fn quota(
     text: Option<&RateText>,
     burst: Option<Count>,
     at: &At,
     report: &mut Report,
 ) -> Option<Quota> {
-    // The burst is judged even where the rate is missing or wrong.
+    // The burst is checked even if the rate is absent or wrong.
     let burst = burst.map(|b| read::count(Some(b), 1, BURST, &at.field("burst"), report));
     let at = at.field("rate");
     let Rate { tokens, period } = rate(text, &at, report)?;
     let quota = Quota::new(tokens, period, burst.unwrap_or(tokens));
     quota
         .map_err(|error| {
-            report.problem(&at, format_args!("does not make a quota with its burst: {error}"))
+            report.problem(&at, format_args!("is not a valid quota with its burst: {error}"))
         })
         .ok()
 }
@@ -108,14 +108,14 @@ fn rate(text: Option<&RateText>, at: &At, report: &mut Report) -> Option<Rate> {
 fn tier(raw: &RawTier, at: &At, report: &mut Report) -> Option<Tier> {
     let when = raw.when.as_ref().map(|when| grant::grant(when, &at.field("when"), report));
     if when.is_none() {
-        report.required(&at.field("when"), "what the caller must be granted");
+        report.required(&at.field("when"), "the grants of the caller");
     }
     let quota = quota(raw.rate.as_ref(), raw.burst, at, report);
     Some(Tier { when: when?, quota: quota? })
 }
 
-/// `rate_claim`. Every number that it may find must make a quota, so that none is left to judge when
-/// a token comes: the smallest fills slowest, the largest is finest.
+/// `rate_claim`. Every number up to `max` must be a valid quota, so that no check is left when a token
+/// arrives. The smallest number has the slowest refill, the largest one the finest.
 fn rate_claim(
     raw: &RawRateClaim,
     burst: Option<u64>,
@@ -127,13 +127,13 @@ fn rate_claim(
     let at = at.field("max");
     let Rate { tokens: most, period } = rate(raw.max.as_ref(), &at, report)?;
     let compiled = RateClaim { claim: claim?, most, period, burst, debt };
-    // Lowest terms only make the numbers of a rate smaller.
+    // Reducing the fraction of a rate only makes its numbers smaller.
     let fits = u32::try_from(most).is_ok() && compiled.quota(1).is_some();
     if !fits || compiled.quota(most).is_none() {
         report.problem(
             &at,
             format_args!(
-                "does not make a quota with every number up to it; allowed: at most {} per \
+                "is not a valid quota with every number up to it; allowed: at most {} per \
                  period, and a burst that 1 per period fills within ten years",
                 u32::MAX
             ),
@@ -143,7 +143,7 @@ fn rate_claim(
     Some(compiled)
 }
 
-/// `response_cost` stands with `charge: response` and only there.
+/// `response_cost`, which is required with `charge: response` and not allowed otherwise.
 fn response_cost(raw: &RawLimit, at: &At, report: &mut Report) -> Option<ResponseCost> {
     let at = at.field("response_cost");
     match (raw.charge, &raw.response_cost) {
@@ -152,7 +152,7 @@ fn response_cost(raw: &RawLimit, at: &At, report: &mut Report) -> Option<Respons
             None
         }
         (None | Some(RawCharge::Request), Some(_)) => {
-            report.problem(&at, "stands only with charge: response");
+            report.problem(&at, "is only allowed with charge: response");
             None
         }
         (Some(RawCharge::Response), Some(cost)) => {
@@ -172,7 +172,7 @@ fn response_cost(raw: &RawLimit, at: &At, report: &mut Report) -> Option<Respons
                 Some(OneOrMore::More(list)) => payload::pointer_list(list, &at, report),
             };
             if lists.len() > MAX_POINTERS {
-                report.problem(&at, format_args!("has too many; allowed: {MAX_POINTERS}"));
+                report.problem(&at, format_args!("has too many pointers; allowed: {MAX_POINTERS}"));
             }
             let pointers = Pointers::new(lists.iter().map(Vec::as_slice));
             Some(ResponseCost { pointers, missing })

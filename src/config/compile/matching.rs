@@ -11,8 +11,8 @@ use crate::request::path;
 use crate::request::path_pattern::PathPattern;
 use crate::template::is_token;
 
-/// Compiles `match`; absent it matches all. `strict_paths`: ambiguous paths are refused before any
-/// rule is looked at.
+/// Compiles `match`; without it, a rule matches all requests. `strict_paths`: whether ambiguous paths are
+/// refused before the rules are applied.
 pub(super) fn matcher(
     raw: Option<&RawMatch>,
     strict_paths: bool,
@@ -117,14 +117,14 @@ fn path_pattern(
 }
 
 fn method(text: &str, at: &At, report: &mut Report) -> Option<String> {
-    // `*` is a token, and people mean every method by it, which an absent list says.
+    // `*` is a valid token, but usually means every method, for which the list is left out.
     if !is_token(text) || text.contains('*') {
         report.problem(at, format_args!("{} is not a method, such as GET", quoted(text)));
         return None;
     }
     let upper = text.to_ascii_uppercase();
     if upper != text {
-        report.warning(at, format_args!("methods are case-sensitive; {upper} is another one"));
+        report.warning(at, format_args!("methods are case-sensitive; {upper} is another method"));
     } else {
         hints::method(text, at, report);
     }
@@ -139,14 +139,14 @@ fn headers(raw: &RawMatch, at: &At, report: &mut Report) -> Vec<HeaderPattern> {
         let at = at.field(name);
         let Some(name) = read::header_name(name, &at, report) else { continue };
         if name == "host" {
-            report.problem(&at, "is not seen as a header; use hosts");
+            report.problem(&at, "is not available as a header; use hosts");
         }
         if value.is_empty() {
-            report.problem(&at, "is empty; allowed: a value, or * for present");
+            report.problem(&at, "is empty; allowed: a value, or * for any value");
         }
         read::header_text(value, &at, report);
         if !seen.insert(read::folded(&name)) {
-            report.problem(&at, "is given twice, in another spelling that servers take for it");
+            report.problem(&at, "is given twice: some servers treat both spellings as one header");
         }
         let value = (value != "*").then(|| value.clone());
         patterns.push(HeaderPattern { name, value });

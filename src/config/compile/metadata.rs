@@ -15,22 +15,22 @@ use crate::request::token_source::{Place, TokenRules};
 use crate::uri::HttpUri;
 use crate::verify::provider::{Issuer, Provider, Tenants};
 
-/// What RFC 9728 §3.1 puts between the host and the path of a resource to name its metadata.
+/// The path prefix of the metadata of a resource (RFC 9728 §3.1).
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
-/// What the documents are made of beside the entries themselves.
+/// The other sections that the documents depend on.
 pub(super) struct Sources<'a> {
     /// The compiled providers.
     pub(super) providers: &'a [Provider],
-    /// The compiled rules, whose scopes are listed.
+    /// The compiled rules; their scopes are listed.
     pub(super) rules: &'a [Rule],
-    /// Where tokens are looked for.
+    /// The places of tokens.
     pub(super) token: &'a TokenRules,
-    /// Whether paths with more than one reading are refused.
+    /// Whether ambiguous paths are refused.
     pub(super) strict_paths: bool,
 }
 
-/// Compiles `resource_metadata`: the URLs as given, and the documents that are served there.
+/// Compiles `resource_metadata`: the URLs and the documents that are served there.
 pub(super) fn resource_metadata(
     raw: Option<&RawResponses>,
     sources: &Sources<'_>,
@@ -61,7 +61,7 @@ pub(super) fn resource_metadata(
     }
 }
 
-/// Notes entries that no challenge names, and those whose documents nothing tells apart.
+/// Notes entries that no challenge names, and entries with the same URL.
 fn warn_of_hidden(compiled: &[(At, ResourceMetadata)], report: &mut Report) {
     for (index, (at, metadata)) in compiled.iter().enumerate() {
         let mut earlier = compiled.iter().take(index).map(|(_, metadata)| metadata);
@@ -70,7 +70,8 @@ fn warn_of_hidden(compiled: &[(At, ResourceMetadata)], report: &mut Report) {
             report.problem(&at.field("url"), format_args!("{url} is given twice"));
         }
         if earlier.any(|other| other.requests.covers(&metadata.requests)) {
-            report.warning(at, "no challenge names it: an earlier entry fits all that it fits");
+            report
+                .warning(at, "no challenge names it: an earlier entry matches all of its requests");
         }
     }
 }
@@ -92,7 +93,7 @@ fn resource(
     let uri = uri::http(text, at_url, report)?;
     let below = uri.path.strip_prefix(WELL_KNOWN).filter(|p| p.is_empty() || p.starts_with('/'));
     if uri.path.contains('?') || path::ambiguous(uri.path.as_bytes()) {
-        report.problem(at_url, "has a query, or a path with more than one reading");
+        report.problem(at_url, "has a query or an ambiguous path");
     } else if below.is_none() {
         report.warning(
             at_url,
@@ -118,14 +119,14 @@ fn resource(
     Some(ResourceMetadata { url: text.clone(), uri, requests, document: document.to_string() })
 }
 
-/// The requests whose challenges name the document; absent fields fit all.
+/// The requests whose challenges name the document; absent members match all.
 fn requests(raw: &RawResource, at: &At, strict_paths: bool, report: &mut Report) -> Matcher {
     let raw =
         RawMatch { hosts: raw.hosts.clone(), paths: raw.paths.clone(), ..RawMatch::default() };
     matching::matcher(Some(&raw), strict_paths, at, report)
 }
 
-/// A client refuses a document whose resource is not the one that it asked about (RFC 9728 §3.3).
+/// A client rejects a document about another resource than the requested one (RFC 9728 §3.3).
 fn identifier(given: &str, derived: Option<&str>, at: &At, report: &mut Report) {
     if HttpUri::parse(given).is_none() {
         let allowed = "allowed: http:// or https://, a host, a path, without fragment";
@@ -133,21 +134,20 @@ fn identifier(given: &str, derived: Option<&str>, at: &At, report: &mut Report) 
     } else if let Some(derived) = derived.filter(|derived| *derived != given) {
         let derived = quoted(derived);
         let why = format_args!(
-            "is not the resource of its URL, which is {derived}: clients that derive the URL from \
-             the resource, or compare the two (RFC 9728 §3.3), do not find or not take the document",
+            "is not the resource of its URL, which is {derived}: clients that derive the URL from the resource do not find the document, and clients that compare the two (RFC 9728 §3.3) reject it",
         );
         report.warning(at, why);
     }
 }
 
-/// The scopes that are listed: those given, else those that rules ask for.
+/// The listed scopes: the given ones, else those that the rules require.
 fn scopes<'a>(
     raw: &'a RawResource,
     at: &At,
     rules: &'a [Rule],
     report: &mut Report,
 ) -> BTreeSet<&'a str> {
-    // Collecting a set would link a second sort.
+    // Collecting into the set would link another sort.
     let mut scopes = BTreeSet::new();
     if let Some(list) = &raw.scopes {
         read::texts(list, at, report);
@@ -162,7 +162,7 @@ fn scopes<'a>(
     scopes
 }
 
-/// The issuers of the providers that are named, else of all.
+/// The issuers of the named providers, else of all.
 fn authorization_servers(
     raw: &RawResource,
     at: &At,
@@ -174,7 +174,7 @@ fn authorization_servers(
     let known: Vec<Option<&str>> = providers.iter().map(|p| Some(p.name.as_str())).collect();
     let mut servers = Vec::new();
     for (index, name) in list.iter().enumerate() {
-        // Where a provider has problems of its own, none of them is known here.
+        // If a provider has problems of its own, the compiled list is empty.
         if known.is_empty() {
             break;
         }
@@ -189,7 +189,7 @@ fn authorization_servers(
     servers
 }
 
-/// The issuers that a provider names; one for each tenant where they are listed.
+/// The issuers of a provider; one for each tenant if the tenants are listed.
 fn issuers(provider: &Provider) -> Vec<String> {
     let of = |issuer: &Issuer| match (issuer, &provider.tenants) {
         (Issuer::Exact(issuer), _) => vec![issuer.clone()],
@@ -201,7 +201,7 @@ fn issuers(provider: &Provider) -> Vec<String> {
     provider.issuers.iter().flat_map(of).collect()
 }
 
-/// The methods of RFC 6750 §2 alone have names (RFC 9728 §2).
+/// The name of a place; only those of RFC 6750 §2 have one (RFC 9728 §2).
 fn bearer_method(place: &Place) -> Option<&'static str> {
     match place {
         Place::Header { name, prefix } => {

@@ -1,4 +1,8 @@
-//! From the document as written to what the filter decides by; every error of meaning is noted.
+//! Compiles the document into the policy and reports every problem of meaning.
+//!
+//! Each section has a file. They share `read` (single values), `hints` (warnings about single values),
+//! `headers` (headers that a document cannot refer to) and `warnings` (warnings about the whole
+//! policy).
 
 mod cors;
 mod grant;

@@ -1,4 +1,4 @@
-//! `rules[].payload`, and the pointers of `cost.json_rows`, which the same scanner follows.
+//! `rules[].payload`, and the pointers of `cost.json_rows`, which share a scanner.
 
 use std::ops::RangeInclusive;
 
@@ -9,20 +9,20 @@ use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{RawCost, RawPayload, RawRule};
 use crate::template::{ClaimRef, is_token};
 
-/// `payload.max_bytes`: Envoy holds the body until it is judged.
+/// `payload.max_bytes`: Envoy holds the body until the verdict.
 const BYTES: RangeInclusive<usize> = 1..=64 << 20;
 
-/// `payload.max_bytes` where it is absent.
+/// The default of `payload.max_bytes`.
 const DEFAULT_BYTES: usize = 1 << 20;
 
 /// `payload.max_depth`: one byte of state for each level.
 const DEPTH: RangeInclusive<usize> = 1..=1_024;
 
-/// `payload.max_depth` where it is absent: what serde_json and other parsers take.
+/// The default of `payload.max_depth`: the limit of serde_json and other parsers.
 const DEFAULT_DEPTH: usize = 128;
 
-/// Compiles the guard of a rule. A cost in rows needs one, too: a body whose rows cannot be counted
-/// does not pass.
+/// Compiles the guard of a rule. A cost in rows needs a guard as well, because a body whose rows cannot be
+/// counted must not pass.
 pub(super) fn guard(raw: &RawRule, at: &At, report: &mut Report) -> Option<Guard> {
     let rows = match &raw.cost {
         Some(RawCost::From(from)) => from.json_rows.as_deref(),
@@ -45,8 +45,7 @@ pub(super) fn guard(raw: &RawRule, at: &At, report: &mut Report) -> Option<Guard
         report.problem(
             &at,
             format_args!(
-                "follows too many pointers; allowed: {MAX_POINTERS}, where one whose rows are counted \
-                 takes two places, and three if it ends in `data`"
+                "has too many pointers; allowed: {MAX_POINTERS}; a pointer whose rows are counted takes two places, or three if it ends in `data`"
             ),
         );
     }
@@ -58,7 +57,8 @@ pub(super) fn guard(raw: &RawRule, at: &At, report: &mut Report) -> Option<Guard
     let rows = at.field("max_rows");
     let max_rows = raw.max_rows.map(|_| read::count(raw.max_rows, 1, 1..=u64::MAX, &rows, report));
     if max_rows.is_some() && pointers.is_empty() {
-        report.warning(&rows, "admits only bodies that are arrays: no pointer says where rows are");
+        report
+            .warning(&rows, "admits only bodies that are arrays, because no pointer leads to rows");
     }
     let depth = at.field("max_depth");
     let max_depth = read::count(raw.max_depth, DEFAULT_DEPTH, DEPTH, &depth, report);

@@ -10,20 +10,20 @@ use crate::verify::algorithm::{Algorithm, AlgorithmSet};
 use crate::verify::issuer::is_guid;
 use crate::verify::provider::{Audiences, Bind, Issuer, Provider, Tenants, TokenUse};
 
-/// `clock_skew`, seconds: clocks kept by NTP differ by far less than ten minutes.
+/// `clock_skew` in seconds: clocks with NTP differ by far less than ten minutes.
 const CLOCK_SKEW: std::ops::RangeInclusive<u64> = 0..=600;
 
-/// `max_lifetime`, seconds: up to a leap year.
+/// `max_lifetime` in seconds: up to a leap year.
 const MAX_LIFETIME: std::ops::RangeInclusive<u64> = 1..=366 * 86_400;
 
-/// What stands for the tenant in an entry of `issuers`.
+/// The placeholder of the tenant in an entry of `issuers`.
 const TENANT: &str = "{tenantid}";
 
 /// `issuers` of `preset: entra`: the v2.0 and the v1.0 form (entra-docs, access-token-claims).
 const ENTRA_ISSUERS: [&str; 2] =
     ["https://login.microsoftonline.com/{tenantid}/v2.0", "https://sts.windows.net/{tenantid}/"];
 
-/// The names that `algorithms` may hold.
+/// The names in `algorithms`.
 const ALGORITHMS: &str = "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, ES256K, \
                           EdDSA (or Ed25519), HS256, HS384, HS512";
 
@@ -100,7 +100,7 @@ fn issuers(raw: &RawProvider, entra: bool, at: &At, report: &mut Report) -> Vec<
     hints::compared(list, false, at, report);
     for (index, text) in list.iter().enumerate() {
         hints::issuer(text, &at.index(index), report);
-        // A brace elsewhere is a misspelt {tenantid}, which would never equal an `iss`.
+        // Any other brace is a misspelt {tenantid}, which no `iss` equals.
         if text.replacen(TENANT, "", 1).contains(['{', '}']) {
             report.problem(
                 &at.index(index),
@@ -136,7 +136,7 @@ fn tenants(
             Tenants::None
         }
         Some(_) if !tenanted => {
-            report.problem(at, "is given, and no issuer has {tenantid}: it would have no effect");
+            report.problem(at, "has no effect: no issuer has {tenantid}");
             Tenants::None
         }
         Some(AnyOr::Any) => Tenants::Any,
@@ -147,7 +147,10 @@ fn tenants(
                 if entra && !tenant.is_empty() && !is_guid(tenant) {
                     report.problem(
                         &at.index(index),
-                        format_args!("{} is not a GUID, as Entra tenants are", quoted(tenant)),
+                        format_args!(
+                            "{} is not a GUID; all tenants of Entra ID are GUIDs",
+                            quoted(tenant)
+                        ),
                     );
                 }
             }

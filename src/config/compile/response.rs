@@ -20,9 +20,9 @@ pub(super) fn responses(raw: Option<&RawResponses>, report: &mut Report) -> Resp
     if let Some(realm) = &raw.realm {
         let at = at.field("realm");
         read::header_text(realm, &at, report);
-        // Without them the quoted string of RFC 9110 §11.5 needs no escapes.
+        // Without them, the quoted string of RFC 9110 §11.5 needs no escapes.
         if realm.contains(['"', '\\']) || realm.is_empty() {
-            report.problem(&at, "is empty or holds a quote or a backslash");
+            report.problem(&at, "is empty or contains a quote or a backslash");
         }
         responses.realm = Some(realm.clone());
     }

@@ -16,7 +16,7 @@ use crate::policy::rule::{Auth, Rule};
 use crate::policy::secret::HeaderSecret;
 use crate::request::matcher::Matcher;
 
-/// `cost`: a request that costs nothing is one without limits, and says so by having none.
+/// `cost`: a rule whose requests cost nothing has no limits instead.
 const COST: RangeInclusive<u64> = 1..=1_000_000_000;
 
 /// `concurrency`.
@@ -107,10 +107,8 @@ fn rule<'a>(
     for (member, given) in [("providers", raw.providers.is_some()), ("allow", raw.allow.is_some())]
     {
         if given && auth == Auth::None {
-            report.problem(
-                &at.field(member),
-                "stands beside auth: none, which looks at no token: it would have no effect",
-            );
+            report
+                .problem(&at.field(member), "has no effect with auth: none, which ignores tokens");
         }
     }
     let allow = allow(raw, &at.field("allow"), report);
@@ -136,7 +134,7 @@ fn rule<'a>(
     })
 }
 
-/// Positions of the names in a list, each at most once.
+/// The positions of the names in a list, each at most once.
 fn indexes(
     list: &[String],
     known: &[Option<&str>],
@@ -161,13 +159,13 @@ fn indexes(
 fn allow(raw: &RawRule, at: &At, report: &mut Report) -> Option<Vec<Grant>> {
     let list = raw.allow.as_ref()?;
     if list.is_empty() {
-        report.problem(at, "is an empty list, which admits nobody; leave it out to admit all");
+        report.problem(at, "is an empty list, which admits no caller; leave it out to admit all");
     }
     let each = list.iter().enumerate();
     Some(each.map(|(index, entry)| grant::grant(entry, &at.index(index), report)).collect())
 }
 
-/// `cost`; `None` with a problem, or with a form that [`crate::config`] refuses elsewhere.
+/// `cost`; `None` with a problem.
 fn cost(
     raw: Option<&RawCost>,
     headers: &Headers<'_>,
@@ -191,7 +189,7 @@ fn cost_from(
 ) -> Option<Cost> {
     let max = read::count(raw.max, 1, COST, &at.field("max"), report);
     if raw.max.is_none() {
-        report.required(&at.field("max"), "the most that one request may cost");
+        report.required(&at.field("max"), "the maximum cost of one request");
     }
     match (&raw.header, &raw.json_rows) {
         (Some(header), None) => {
@@ -202,7 +200,7 @@ fn cost_from(
         }
         (None, Some(_)) => Some(Cost::Rows { max }),
         _ => {
-            report.problem(at, "has not exactly one source; allowed: one of header, json_rows");
+            report.problem(at, "must have exactly one source; allowed: one of header, json_rows");
             None
         }
     }
@@ -218,7 +216,7 @@ fn upstream_authorization(
     let at = at.field("upstream_authorization");
     let raw = raw.upstream_authorization.as_ref()?;
     if auth != Auth::Required {
-        report.warning(&at, "is lent to callers without a token: auth is not required");
+        report.warning(&at, "is also sent for callers without a token: auth is not required");
     }
     let prefix = raw.prefix.as_deref().unwrap_or_default();
     read::header_text(prefix, &at.field("prefix"), report);
@@ -228,9 +226,9 @@ fn upstream_authorization(
         return None;
     };
     let value = read::variable(name, env, &at, report)?;
-    // A line break that a file brought along would end the header.
+    // A line break at the end of a file would end the header.
     if !value.bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
-        report.problem(&at, format_args!("the value of {name} cannot stand in a header"));
+        report.problem(&at, format_args!("the value of {name} is not allowed in a header"));
     }
     Some(HeaderSecret::new(format!("{prefix}{value}")))
 }

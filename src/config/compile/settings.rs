@@ -12,7 +12,7 @@ use crate::config::schema::{
     Count, RawAmbiguousPaths, RawClientAddress, RawPrivacy, RawStore, RawTokenCache,
 };
 
-/// `store.max_identities`: at least one slot of the table, at most some hundred MiB of it.
+/// `store.max_identities`: from one slot of the table to some hundred MiB.
 const MAX_IDENTITIES: std::ops::RangeInclusive<u32> = 8..=16_777_216;
 
 /// `token_cache.entries`: a million tokens of 1 KiB fill the memory of a VM.
@@ -63,7 +63,7 @@ pub(super) fn client_address(raw: Option<&RawClientAddress>, report: &mut Report
     }
 }
 
-/// The key of hashed tags; asked for, and so required, only where a tag is `hashed`.
+/// The key of hashed tags; read, and therefore required, only if a tag is hashed.
 pub(super) fn hash_key(
     raw: Option<&RawPrivacy>,
     hashed: bool,
@@ -83,7 +83,7 @@ pub(super) fn hash_key(
     key
 }
 
-/// `privacy`: the variable is named, and read only when a tag is hashed.
+/// `privacy`: the name of a variable, which is read only if a tag is hashed.
 pub(super) fn privacy(raw: Option<&RawPrivacy>, report: &mut Report) {
     let Some(raw) = raw else { return };
     let at = At::root().field("privacy").field("hash_key_env");

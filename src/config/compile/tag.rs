@@ -9,7 +9,7 @@ use crate::config::Environment;
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{RawConfig, RawTag};
 
-/// The names that the filter writes below `wasm.tollgate.` itself.
+/// The names that the filter itself writes to `wasm.tollgate.*`.
 const RESERVED: [&str; 6] = ["decision", "reason", "rule", "provider", "limit", "cost"];
 
 /// Headers that hosts, proxies or servers interpret: a tag in one of them would change the request.
@@ -111,14 +111,14 @@ fn header(
     if FOREIGN.split(' ').any(|foreign| foreign == alias) || alias.starts_with("x-envoy-") {
         report.problem(
             at,
-            format_args!("{} has a meaning of its own; allowed: a header of yours", quoted(text)),
+            format_args!("{} has a standard meaning; allowed: a header of your own", quoted(text)),
         );
         return None;
     }
     if !taken.insert(alias) {
         report.problem(
             at,
-            format_args!("{} is the header of another tag (to some servers all but letters and digits is one)", quoted(text)),
+            format_args!("{} is the header of another tag (some servers treat all characters but letters and digits alike)", quoted(text)),
         );
         return None;
     }

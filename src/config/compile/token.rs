@@ -36,7 +36,7 @@ pub(super) fn token(raw: Option<&RawToken>, report: &mut Report) -> TokenRules {
         let at = at.index(index);
         places.extend(place(entry, &at, report));
         if from.iter().take(index).any(|earlier| same_place(earlier, entry)) {
-            report.problem(&at, "names a place that an earlier entry names already");
+            report.problem(&at, "names the same place as an earlier entry");
         }
     }
     rules.from = places;
@@ -93,7 +93,7 @@ fn check_header(raw: &RawFrom, at: &At, report: &mut Report) {
         && let Some(name) = read::header_name(header, &at.field("header"), report)
     {
         if matches!(name.as_str(), "host" | "connection" | "content-length" | "cookie") {
-            report.problem(&at.field("header"), "is a header that carries no token");
+            report.problem(&at.field("header"), "is not a header for tokens");
         }
         if name == "authorization" && raw.prefix.is_none() {
             report.warning(
@@ -106,7 +106,7 @@ fn check_header(raw: &RawFrom, at: &At, report: &mut Report) {
         let at = at.field("prefix");
         read::header_text(prefix, &at, report);
         if raw.header.is_none() {
-            report.problem(&at, "stands only beside header");
+            report.problem(&at, "is only allowed with header");
         }
     }
 }

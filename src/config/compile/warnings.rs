@@ -29,8 +29,7 @@ fn shared_identities(policy: &Policy, report: &mut Report) {
             if policy.providers.len() > 1 && !names_provider(template, provider.entra) {
                 report.warning(
                     &at.index(index).field("identity").index(place),
-                    "may be the identity of another provider's caller, too; allowed: {iss} or \
-                     {@provider} in it",
+                    "may also be the identity of another provider's caller; add {iss} or {@provider}",
                 );
             }
         }
@@ -59,7 +58,7 @@ fn shadowed_rules(policy: &Policy, report: &mut Report) {
             report.warning(
                 &at_rule(index),
                 format_args!(
-                    "the rule {} never matches: {} matches first all that it does",
+                    "the rule {} never matches: {} matches all of its requests first",
                     quoted(&rule.name),
                     quoted(&earlier.name)
                 ),
@@ -77,10 +76,11 @@ fn contradictions(policy: &Policy, report: &mut Report) {
                 let at = at.index(index);
                 let mut earlier = grant.claims.iter().take(index);
                 if earlier.any(|e| e.claim == test.claim && excludes(&e.test, &test.test)) {
-                    let message = "contradicts an earlier test of the same claim: never holds";
+                    let message = "contradicts an earlier test of the same claim and is never true";
                     report.warning(&at, message);
                 } else if test.test == Test::Exists(false) && is_needed(&test.claim, grant) {
-                    let message = "asks for the absence of a claim that is needed: never holds";
+                    let message =
+                        "requires the absence of a claim that must be present: never true";
                     report.warning(&at, message);
                 }
             }
@@ -144,8 +144,7 @@ fn late_verdicts(policy: &Policy, report: &mut Report) {
         if lends_late && (policy.dry_run || rule.dry_run) && !policy.hold_head {
             report.warning(
                 &at_rule(index).field("upstream_authorization"),
-                "is not lent while the rule is a dry run: without hold_head the head goes on before \
-                 the verdict on its body",
+                "is not sent while the rule is a dry run: without hold_head the headers are forwarded before the verdict on the body",
             );
         }
     }

@@ -25,8 +25,10 @@ pub(in crate::config::compile) fn header_name(
 #[inline(never)]
 pub(in crate::config::compile) fn header_text(text: &str, at: &At, report: &mut Report) {
     if !text.bytes().all(|b| matches!(b, b' '..=b'~')) {
-        report
-            .problem(at, "holds a character that a header cannot carry; allowed: printable ASCII");
+        report.problem(
+            at,
+            "contains a character that is not allowed in a header; allowed: printable ASCII",
+        );
     }
 }
 
