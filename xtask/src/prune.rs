@@ -49,9 +49,9 @@ const REPORTS: [&[&str]; 7] = [
     &["Stderr", "vectored"],
 ];
 
-/// Parts of the mangled names of what has no place in a module that only verifies: private keys,
-/// random numbers for them, ciphers, and signatures that no configuration can name. The libraries of
-/// the module bring all of it; nothing may call it.
+/// Parts of the mangled names of functions that a module which only verifies must not contain: private
+/// keys, random numbers for them, ciphers, and signatures that no configuration can select. The
+/// libraries contain them, but the module must not reach them.
 const NEVER: [&str; 14] = [
     "SigningKey",
     "SecretKey",

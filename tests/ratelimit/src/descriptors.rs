@@ -1,4 +1,4 @@
-//! The configuration of envoyproxy/ratelimit, as far as the example uses it.
+//! The parts of the configuration of envoyproxy/ratelimit that the example uses.
 
 use serde::Deserialize;
 
@@ -6,31 +6,31 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// What Envoy's filter names as its `domain`.
+    /// The `domain` of Envoy's filter.
     pub domain: String,
     /// The trees of descriptors.
     pub descriptors: Vec<Node>,
 }
 
-/// An entry that a descriptor may have, and what may follow it.
+/// An entry of a descriptor, and the entries that may follow it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Node {
     key: String,
-    /// Without one, each value has a counter of its own.
+    /// Without a value, each value of the entry has its own counter.
     value: Option<String>,
     rate_limit: Option<Rate>,
     #[serde(default)]
     descriptors: Vec<Node>,
 }
 
-/// `rate_limit`: how many in one window.
+/// `rate_limit`: the number of requests in one window.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct Rate {
     /// The window.
     pub unit: Unit,
-    /// How many.
+    /// The number of requests.
     pub requests_per_unit: u32,
 }
 
@@ -60,20 +60,20 @@ impl Unit {
     }
 }
 
-/// A rate, and the node that says it: limits of different nodes count apart.
+/// A rate and its node. Each node has its own counters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
-    /// The keys, and the values that nodes name, from the root to the node.
+    /// The keys and the values of the nodes, from the root to this node.
     pub path: String,
     /// The keys alone.
     pub keys: Vec<String>,
-    /// What the node says.
+    /// The rate of the node.
     pub rate: Rate,
 }
 
 impl Config {
-    /// What a descriptor is held to: the node at the end of its entries, where a node with the
-    /// entry's value wins over one for every value.
+    /// The limit of a descriptor: the node at the end of its entries. A node with the entry's value
+    /// takes precedence over a node without a value.
     pub fn find<'a>(&self, entries: impl IntoIterator<Item = (&'a str, &'a str)>) -> Option<Held> {
         let (mut level, mut path, mut keys, mut rate) = (&self.descriptors, vec![], vec![], None);
         for (key, value) in entries {

@@ -4,14 +4,13 @@
 //! ratelimit <configuration of envoyproxy/ratelimit> <port of Redis>
 //! ```
 //!
-//! It reads the very configuration that the documentation hands to envoyproxy/ratelimit, listens on
+//! It reads the configuration that the documentation shows for envoyproxy/ratelimit, listens on
 //! a free port of loopback and writes to standard output: first its address, then one line of JSON
-//! for each request that it was asked about.
+//! for each descriptor that it decides on.
 //!
-//! The counters are limitador's: windows that begin with the first request of a counter, kept by
-//! Redis. Limitador asks Redis twice for a decision, first what the counters hold and then to add,
-//! so several decisions at a time may admit as many requests too many. This service makes one
-//! decision after the other, and so is exact.
+//! The counters are limitador's: windows that begin with the first request of a counter, stored in
+//! Redis. For a decision, limitador first reads the counters and then adds to them, so concurrent
+//! decisions may admit too many requests. This service makes one decision at a time, and so is exact.
 
 mod descriptors;
 mod service;

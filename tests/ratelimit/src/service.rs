@@ -1,4 +1,4 @@
-//! The service: which limits a request falls under, asked of limitador.
+//! The service: finds the limits of a request and lets limitador decide.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -17,13 +17,13 @@ use tonic::{Request, Response, Status};
 
 use crate::descriptors::{Config, Rate};
 
-/// How long a decision may take: limitador's client looks for a lost Redis longer than anybody waits.
+/// The longest time for a decision. Limitador's client retries a lost Redis for longer than Envoy waits.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What answers Envoy.
+/// The service that answers Envoy.
 pub struct Service {
     config: Config,
-    /// One decision at a time, see the crate's documentation.
+    /// The lock allows one decision at a time; see the crate's documentation.
     limiter: Mutex<AsyncRateLimiter>,
 }
 
@@ -42,7 +42,7 @@ impl Service {
         };
         let values: HashMap<_, _> =
             entries.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-        // Limitador asks every limit of a namespace, so each node has one of its own.
+        // Limitador applies all limits of a namespace, so each node has its own namespace.
         let namespace = Namespace::from(format!("{}/{}", self.config.domain, held.path).as_str());
         let limiter = self.limiter.lock().await;
         if limiter.get_limits(&namespace).is_empty() {
@@ -71,7 +71,7 @@ impl RateLimitService for Service {
         let mut statuses = Vec::new();
         let mut overall = Code::Ok;
         for descriptor in &request.descriptors {
-            // The descriptor's own number wins over the request's; none at all means one.
+            // The descriptor's number takes precedence over the request's. The default is one.
             let hits = descriptor.hits_addend.as_ref().map(|hits| hits.value);
             let hits = hits.unwrap_or(u64::from(request.hits_addend.max(1)));
             let code = match request.domain == self.config.domain {
