@@ -39,7 +39,7 @@ async fn every_attack_is_refused_for_its_reason_by_either_engine_and_none_reache
     assert!(wrong.is_empty(), "explain says otherwise:\n{}", wrong.join("\n"));
 }
 
-/// What `tollgate explain` says of every attack that was sent; `None` without feature `cli`.
+/// The verdicts of `tollgate explain` on every attack that was sent; `None` without feature `cli`.
 fn explain(world: &World, corpus: &[Attack]) -> Option<Vec<Answer>> {
     let Some(program) = option_env!("CARGO_BIN_EXE_tollgate") else {
         println!("skipped: explain is not compared, feature cli is off");
@@ -119,7 +119,7 @@ async fn run_against_envoy(
     answers
 }
 
-/// What is wrong with the answer to an attack; nothing, if it is as it must be.
+/// Why the answer to an attack is wrong; `None` if it is right.
 fn complaint(attack: &Attack, response: &Response, seen: Option<&Recorded>) -> Option<String> {
     let (status, reason) = (response.status, response.reason());
     let secret = signature(attack);
@@ -127,7 +127,7 @@ fn complaint(attack: &Attack, response: &Response, seen: Option<&Recorded>) -> O
     if ours && String::from_utf8_lossy(&response.body).contains(secret) {
         return Some("the answer holds the signature".to_owned());
     }
-    // A list of credentials is two tokens to whoever reads headers by the book.
+    // A comma-separated list of credentials counts as two tokens (RFC 9110 §5.3).
     let listed = attack.token.contains(&b',') && reason == "token_multiple";
     let expected = match attack.expect {
         Expect::PassesSanitised => return sanitised(status, seen),
@@ -139,7 +139,7 @@ fn complaint(attack: &Attack, response: &Response, seen: Option<&Recorded>) -> O
     (!refused || !expected).then(|| format!("{status} {reason:?}, not {expect:?}"))
 }
 
-/// What a hostile subject must have become by the time the upstream sees it.
+/// Checks the sanitised form in which the upstream sees a hostile subject.
 fn sanitised(status: u16, seen: Option<&Recorded>) -> Option<String> {
     let Some(seen) = seen else { return Some(format!("{status}, not passed on")) };
     if !seen.raw_bytes().is_empty() {

@@ -20,7 +20,7 @@ const APP: &str = "aaaaaaaa-2222-3333-4444-555555555555";
 /// The application of the caller itself.
 const CLIENT: &str = "bbbbbbbb-2222-3333-4444-555555555555";
 const ENDPOINT_KEY: &str = "the-key-of-the-endpoint";
-/// `IDENTITY_HEADER`: what App Service gives a program so that only it can ask.
+/// `IDENTITY_HEADER`: the secret that App Service gives to the program that may ask for tokens.
 const IDENTITY_HEADER: &str = "only-this-program-knows";
 
 /// The claims of an app-only v2.0 token, as a managed identity gets it, with some changed.
@@ -145,7 +145,7 @@ async fn the_client_calls_with_its_identity_and_says_why_it_was_refused() {
     assert_eq!(called.code, Some(0), "{} {:#?}", called.errors, world.envoy.filter_log());
     let echo: Value = serde_json::from_str(&called.answer).unwrap();
     assert_eq!((&echo["path"], &echo["body_length"]), (&json!("/score"), &json!(18)));
-    // What `api://<app>/.default` is to a managed identity.
+    // A managed identity asks for `api://<app>/.default` by this resource.
     let ask = called.ask.unwrap().path;
     assert_eq!(ask, format!("/msi/token?api-version=2019-08-01&resource=api://{APP}"));
     let seen = world.fixture.upstream.last().unwrap();
@@ -158,7 +158,7 @@ async fn the_client_calls_with_its_identity_and_says_why_it_was_refused() {
     let renewed = world.call(vec![expired.clone(), world.token(json!({}))], "/score", &[]).await;
     assert_eq!((renewed.code, renewed.asked), (Some(0), 2), "{}", renewed.errors);
 
-    // What no new token and no waiting cures: asked once, told once.
+    // Neither a new token nor a wait helps: the client tries once.
     let served = world.fixture.upstream.count();
     for (tokens, path, asked, error) in [
         (vec![world.token(json!({"roles": ["Other"]}))], "/score", 1, "403 role_insufficient"),

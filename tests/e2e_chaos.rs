@@ -4,12 +4,12 @@
 //!
 //! Two outages, a rotation and four pushes in `make test`; `make chaos` sets `TOLLGATE_CHAOS` to the seconds of the whole run,
 //! which then goes through 1, 2 and 4 workers and ends with Envoy's own `jwt_authn` in our place.
-//! What is lost or admitted is decided by the upstream's marks and the answers, never by a clock.
+//! The upstream's marks and the answers decide which requests were lost or admitted, never a clock.
 //!
 //! - `sides`: the two filters under the same storm, and how each is configured and pushed.
-//! - `clients`: who sends what, and what each answer must be.
+//! - `clients`: the clients, their requests and the expected answers.
 //! - `storm`: the course of a phase: outages, rotations, pushes.
-//! - `tally`: what is counted, and the tables.
+//! - `tally`: the counters and the tables.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -39,7 +39,7 @@ async fn in_a_storm_no_good_request_is_lost_no_bad_one_admitted_and_no_memory_ke
     let mut figures: Vec<Figures> = Vec::new();
     match asked_for() {
         None => {
-            // One round; what memory does is seen in a longer run only.
+            // One round; only a longer run shows how memory grows.
             figures.push(storm::phase(&binary, Side::Tollgate, 2, Duration::ZERO).await);
         }
         Some(whole) => {

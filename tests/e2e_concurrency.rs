@@ -247,7 +247,7 @@ async fn when_a_vm_dies_its_places_expire_and_the_buckets_stay_as_they_were() {
     // The new VM knows the bucket: seven tokens are gone, with that of the fatal request.
     assert_eq!(passes(12).await, 3);
     assert_eq!(envoy.stats("vm_reload_success").await.values().sum::<u64>(), 1);
-    // Nobody gave the two places back, so they stay taken until their lease has run out.
+    // The dead VM gave no place back: both stay taken until their lease has run out.
     let probe = delayed(&fixture, "alice", "/held", 150);
     assert_eq!(places(&envoy, &probe).await, 1);
     let expired = async || (places(&envoy, &probe).await == 3).then_some(());

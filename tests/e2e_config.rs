@@ -14,7 +14,7 @@ fn good(fixture: &Fixture) -> Value {
     }))
 }
 
-/// A configuration with something wrong, and for each problem what its one log line says.
+/// Invalid configurations, and for each of their problems the words of its one log line.
 fn bad_configurations(fixture: &Fixture) -> Vec<(&'static str, Value, Vec<Vec<&'static str>>)> {
     let changed = |change: fn(&mut Value)| {
         let mut config = good(fixture);

@@ -32,7 +32,7 @@ enum Kind {
 use Kind::{Haproxy, Nginx};
 
 impl Kind {
-    /// The line that says the caller's address, and what else it takes to forget it.
+    /// The lines that set the caller's address.
     fn address_lines(self) -> &'static [&'static str] {
         match self {
             Nginx => &["proxy_set_header X-Forwarded-For $remote_addr;"],
@@ -66,8 +66,7 @@ struct Proxy {
 }
 
 impl Proxy {
-    /// The shipped file with this test's ports and certificates; `changes`: what it leaves out or
-    /// says otherwise.
+    /// The shipped file with this test's ports and certificates, and with further `changes`.
     async fn start(
         kind: Kind,
         authority: &Authority,
@@ -82,7 +81,7 @@ impl Proxy {
         match kind {
             Nginx => {
                 let text = std::fs::read_to_string(root().join("envoy/nginx/nginx.conf")).unwrap();
-                // Folders that a caller who is not root may write.
+                // Folders that a user other than root may write.
                 let folders = "http {\n client_body_temp_path b; proxy_temp_path p;\n\
                                fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;\n";
                 let text = adapt(
@@ -179,7 +178,7 @@ impl Chain {
 }
 
 async fn caller_and_token_arrive_and_spoofs_do_not(chain: &Chain) {
-    // Every spelling of a header that says who calls or from where.
+    // Every spelling of a header that names the caller or its address.
     let good = chain.score("alice");
     let token = good.headers.iter().find(|(name, _)| name == b"authorization").unwrap().1.clone();
     let mut spoofed = good;
@@ -293,10 +292,10 @@ async fn without_the_address_line_all_are_lumped_together(chain: &Chain) {
     assert_eq!(anonymous(chain, &chain.proxy, 21, 6).await, [200, 200, 200, 200, 200, 429]);
     assert_eq!(anonymous(chain, &chain.proxy, 22, 1).await, [200]);
 
-    // The line is forgotten: everybody is the proxy.
+    // Without the line every caller has the address of the proxy.
     let lines = chain.kind.address_lines();
     let forgotten = match chain.kind {
-        // NGINX hands on what the caller said; who says nothing has no address.
+        // NGINX passes the caller's own header on; a caller without one has no address.
         Nginx => vec![(lines[0], "")],
         Haproxy => vec![(lines[1], "\n")],
     };
@@ -308,7 +307,8 @@ async fn without_the_address_line_all_are_lumped_together(chain: &Chain) {
     chain.authority.send_from(caller(24), proxy.address, &lumped).await;
     assert_eq!(chain.line("lumped").await["ClientAddress"], "127.0.0.1", "the proxy's own");
 
-    // Nothing is said and nothing taken away: the caller says who he is, and escapes his limit.
+    // The proxy neither sets nor removes the header: the caller picks its address, and with it its
+    // limit.
     let nothing: Vec<_> = lines.iter().map(|line| (*line, "\n")).collect();
     let proxy = Proxy::start(chain.kind, &chain.authority, envoy, &nothing).await;
     let request = chain.score("erin").header("x-forwarded-for", "203.0.113.9");
@@ -327,7 +327,7 @@ async fn nobody_else_is_believed(chain: &Chain) {
     assert!(answer.is_empty(), "{}", answer.escape_ascii());
 }
 
-/// The other way to say the caller's address, as the comments of both files tell it.
+/// The other way to pass the caller's address on, by the comments of both files.
 #[tokio::test(flavor = "multi_thread")]
 async fn haproxy_can_say_the_address_with_the_proxy_protocol_instead() {
     let Some(fixture) = Fixture::new("ES256").await else { return };
@@ -387,7 +387,7 @@ async fn behind_haproxy_callers_keep_their_address_and_token_and_no_spoof_passes
     behind(Haproxy).await;
 }
 
-/// An endpoint that sends a first piece, and the second only when it is told to.
+/// An endpoint that sends a first piece at once, and the second when `go_on` is notified.
 async fn piecemeal(go_on: Arc<Notify>) -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -40,7 +40,7 @@ struct Keys {
 
 impl Keys {
     fn new() -> Self {
-        // One private key is enough: what differs is what the key set says about each kid.
+        // One private key is enough: the key set describes each `kid` differently.
         let key = Signer::new("RS256", "common");
         Self {
             others: key.with_kid("others"),

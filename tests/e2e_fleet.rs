@@ -57,7 +57,7 @@ impl Fleet {
 async fn two_proxies_share_one_quota_for_each_caller_by_tier_and_cost() {
     let Some(fleet) = Fleet::start().await else { return };
     let proxies = [fleet.proxy(fleet.sample()).await, fleet.proxy(fleet.sample()).await];
-    // 60 an hour for everybody, 300 for the role Batch, whatever stands beside it.
+    // 60 an hour by default, 300 with the role Batch, also beside other roles.
     let mut callers = BTreeSet::new();
     for (subject, claims, rows, tier, passing) in [
         ("alice", json!({}), 1, "standard", 60),
@@ -69,7 +69,7 @@ async fn two_proxies_share_one_quota_for_each_caller_by_tier_and_cost() {
         fleet.fixture.upstream.clear();
         let before = fleet.service.asked().len();
         let request = fleet.batch(subject, claims, rows);
-        // What one proxy's own bucket allows, 200, is more than it gets here.
+        // The proxy's own bucket of 200 would allow more.
         let each = vec![request; (200 / rows).min(50)];
         let responses = tokio::join!(
             client::send_spread(proxies[0].address(), 6, each.clone()),
@@ -92,7 +92,7 @@ async fn two_proxies_share_one_quota_for_each_caller_by_tier_and_cost() {
         assert_eq!(asked.iter().filter(|a| !a.over).count(), passing, "{subject}");
         callers.insert(caller);
     }
-    // What is left of carol's quota is spent to the last row, by either proxy.
+    // Either proxy can spend the rest of carol's quota, to the last row.
     for (rows, proxy, status) in [(5, 0, 429), (3, 1, 200), (1, 0, 200), (1, 1, 429)] {
         let request = fleet.batch("carol", json!({}), rows);
         assert_eq!(proxies[proxy].send(&request).await.status, status, "{rows}");
@@ -106,7 +106,7 @@ async fn two_proxies_share_one_quota_for_each_caller_by_tier_and_cost() {
     for part in ["alice", "bob", "carol", "dave", "erin", "issuer.test"] {
         assert!(!seen.contains(part), "{part}: {seen}");
     }
-    // Who is not a verified caller is not asked about.
+    // The service is asked about verified callers only.
     let before = fleet.service.asked().len();
     assert_eq!(proxies[0].send(&Request::get("/")).await.status, 200);
     let forged = Request::post("/score", "{}").bearer("x.y.z");
@@ -150,7 +150,7 @@ async fn without_its_service_a_proxy_does_what_failure_mode_deny_says_and_its_ow
         statuses
     };
     let word = |status: u16, reason: &str| (status, reason.to_owned());
-    // Five tokens of the proxy's own bucket, whatever becomes of the request behind it.
+    // The proxy's own bucket has five tokens, and a request takes one even if it fails later.
     let then_limited = |first: u16| {
         let limited = [word(429, "rate_limited"), word(429, "rate_limited")];
         [vec![word(first, ""); 5], limited.to_vec()].concat()

@@ -1,4 +1,4 @@
-//! The harness itself: what the other end-to-end tests rest on.
+//! The harness itself, on which the other end-to-end tests rest.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 

@@ -1,4 +1,4 @@
-//! What a real gRPC client makes of a refusal: its status, and the reason as its message.
+//! A real gRPC client sees a refusal as a gRPC status with the reason as its message.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -14,7 +14,7 @@ use tonic::{Code, Status};
 use support::envoy::cluster;
 use support::prelude::*;
 
-/// Messages are bytes: what a message means is nothing to the filter.
+/// Messages are bytes: the filter does not interpret them.
 #[derive(Clone, Copy, Default)]
 struct BytesCodec;
 
@@ -162,7 +162,7 @@ async fn a_grpc_client_gets_a_grpc_status_and_the_reason() {
     assert_eq!(response.header("content-type"), Some("application/grpc"));
     assert_eq!(response.header("grpc-status"), Some("16"));
     assert_eq!(response.header("grpc-message"), Some("token_missing"));
-    // What only begins like it is no gRPC, and its caller sees the status.
+    // A content type with the same beginning is not gRPC: its caller sees the HTTP status.
     for content_type in
         ["application/grpcfoo", "application/grpc;charset=utf-8", "Application/gRPC"]
     {

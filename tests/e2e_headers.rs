@@ -13,7 +13,7 @@ use support::servers::{Kind, Server, folded};
 /// The headers that the filter of these tests writes.
 const WRITTEN: [&str; 4] = ["x-auth-identity", "x-auth-subject", "x-auth-issuer", "authorization"];
 
-/// What stands in them for a request of alice.
+/// Their values for a request of alice.
 const OURS: [&str; 4] =
     ["https://issuer.test/alice", "alice", "https://issuer.test", "Bearer the-upstreams-own-key"];
 
@@ -64,7 +64,7 @@ fn attacks(base: &Request) -> Vec<Request> {
         let lower = name.to_ascii_lowercase();
         requests.push(one());
         requests.push(one().header(&name, "spoofed too").header(lower, "spoofed three"));
-        // RFC 9110 §7.6.1: what `connection` names is removed by the next hop, ours too if it could.
+        // RFC 9110 §7.6.1: the next hop removes the headers that `connection` names.
         requests.push(one().header("connection", format!("close, {name}, x-auth-subject")));
         requests.push(one().header("connection", "keep-alive, X-AUTH-IDENTITY, Authorization"));
         requests.push(one().header("te", "trailers").header("connection", format!("te, {name}")));
@@ -96,13 +96,13 @@ async fn start(fixture: &Fixture, upstream: SocketAddr) -> (Envoy, Request) {
     (envoy, Request::get("/score").header("x-user-token", fixture.token("alice")))
 }
 
-/// Whether a request asks for another protocol. What a server answers to it does not come back
-/// through Envoy as a body, so only the plain upstream can tell what it saw.
+/// Whether a request asks for another protocol. Envoy passes no body back from such a request, so
+/// that only the plain upstream can show the headers that it saw.
 fn upgrades(request: &Request) -> bool {
     request.headers.iter().any(|(name, _)| name == b"upgrade")
 }
 
-/// Sends every attack that `fits`; `seen` tells the names and values that the upstream had of one request.
+/// Sends every attack that `fits`; `seen` sends one request and returns the headers at the upstream.
 async fn check(
     verified: &Request,
     fits: fn(&Request) -> bool,
@@ -113,8 +113,7 @@ async fn check(
         let headers = seen(&request).await;
         let text = format!("{} gave {headers:?}", request.to_bytes().escape_ascii());
         for (name, value) in &headers {
-            // Who must not be believed may say what it wants in `authorization`, where the filter
-            // does not write one; here it does.
+            // A spoof in `authorization` may pass where the filter writes none; here it writes one.
             assert!(!value.contains("spoofed") || !ours(name), "{text}");
         }
         for (name, value) in WRITTEN.iter().zip(OURS) {
@@ -154,7 +153,7 @@ async fn a_plain_upstream_never_sees_a_spoofed_header() {
             let response = envoy.send(request).await;
             assert_eq!(response.status, 200, "{:?}", request.headers);
             let [seen] = &fixture.upstream.requests()[..] else { panic!("one request") };
-            // What it names, the next hop removes.
+            // The next hop removes the headers that it names.
             let connection = |name: &[u8]| name.eq_ignore_ascii_case(b"connection");
             let mut options = seen.headers.iter().filter(|(name, _)| connection(name));
             assert!(options.all(|(_, value)| value.eq_ignore_ascii_case(b"upgrade")), "{seen:?}");
@@ -165,8 +164,8 @@ async fn a_plain_upstream_never_sees_a_spoofed_header() {
     .await;
 }
 
-/// What the program behind a server reads of each attack. Without the filter in between it reads
-/// the spoof: the attack is real.
+/// Sends the attacks to a server and checks the headers that its program reads. Without the filter
+/// in between the program reads the spoof: the attack is real.
 async fn check_server(kind: Kind, spoof: &str, fits: fn(&Request) -> bool) {
     let Some(fixture) = Fixture::new("ES256").await else { return };
     let Some(server) = Server::start(kind).await else { return };

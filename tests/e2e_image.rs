@@ -94,8 +94,7 @@ fn xtask(command: &str, dist: &Path) -> String {
     run("cargo", &["xtask", command, dist.to_str().unwrap()])
 }
 
-/// What the fetchers of Istio (`pkg/wasm/imagefetcher.go`) and of Envoy Gateway, which has the same,
-/// do with a manifest: the last layer if it is an archive, then `plugin.wasm` in it; else of exactly
+/// Reads a manifest as the fetchers of Istio (`pkg/wasm/imagefetcher.go`) and of Envoy Gateway do: the last layer if it is an archive, then `plugin.wasm` in it; else of exactly
 /// two layers the one of the module's type.
 async fn fetch_as_istio(registry: &Registry, manifest: &Value) -> Vec<u8> {
     let layers = manifest["layers"].as_array().unwrap();
@@ -259,7 +258,7 @@ fn a_release_is_the_same_twice_and_its_examples_name_its_digests() {
     let archive = std::fs::read(folder.join("tollgate-1.2.3-examples.tar.gz")).unwrap();
     let envoy = unpack(&archive, "tollgate-1.2.3-examples/envoy/envoy.yaml");
     assert_eq!(envoy, std::fs::read(support::root().join("envoy/envoy.yaml")).unwrap());
-    // What fetches an image names the image, what fetches a file the file.
+    // A manifest that fetches an image names its digest; one that fetches a file, that of the file.
     let digests = read(folder, "digests.txt");
     let digest = |what: &str| {
         let line = digests.lines().find(|line| line.starts_with(what)).unwrap();

@@ -44,7 +44,7 @@ async fn two_clusters_of_one_issuer_verify_their_own_tokens_through_rotations() 
     let requests = fixture.upstream.requests();
     let providers = requests.iter().map(|request| request.header("x-auth-cluster").unwrap());
     assert_eq!(providers.collect::<Vec<_>>(), ["c1", "c2", "c1", "c2", "c2"]);
-    // Nobody's key, and the key of one cluster under the name of the other's.
+    // An unknown key, and an unknown key under the `kid` of a known one.
     let stranger = Signer::new("ES256", "stranger");
     assert_eq!(envoy.judge(&token(&stranger)).await, refused("key_unknown"));
     let forged = token(&stranger.with_kid("next"));

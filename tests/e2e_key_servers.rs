@@ -1,5 +1,4 @@
-//! Real key servers: what an identity provider publishes and signs, in a real Envoy that fetches its
-//! keys by discovery.
+//! Tokens of real identity providers in a real Envoy that fetches their keys by discovery.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -15,7 +14,7 @@ use support::poll;
 use support::prelude::*;
 use support::skip::{absent, program};
 
-/// A server that ends with the test, and what it started with it.
+/// A server that ends with the test, together with all processes that it started.
 struct Server(Child);
 
 impl Server {
@@ -43,7 +42,7 @@ fn address(issuer: &str) -> SocketAddr {
     issuer.strip_prefix("http://").unwrap().split('/').next().unwrap().parse().unwrap()
 }
 
-/// An access token for the client's own credentials (RFC 6749 §4.4), from what discovery names.
+/// An access token for the client's own credentials (RFC 6749 §4.4), from the discovered endpoint.
 async fn token(issuer: &str, client: (&str, &str), more: &str) -> String {
     let address = address(issuer);
     let path = |url: &Value| {

@@ -39,7 +39,7 @@ fn configuration(attacks: &[KeySetAttack]) -> Value {
     json!({"providers": (0..attacks.len()).map(provider).collect::<Vec<_>>()})
 }
 
-/// What the core says of every probe, as `set: token: reason` lines.
+/// The core's verdict on every probe, as lines of `set: token: reason`.
 fn natively(attacks: &[KeySetAttack], policy: &Policy) -> Vec<String> {
     let parse = |attack: &KeySetAttack| {
         KeySet::parse(&attack.document, SecretKeys::Refuse).ok().map(|(keys, _)| keys)
@@ -108,7 +108,7 @@ async fn a_bad_key_helps_nobody_and_harms_no_key_beside_it() {
     })
     .await;
     let envoy = fixture.envoy(document).workers(1).cluster("keys", keys.address()).start().await;
-    // Each on a connection of its own: who finds no keys is held until a fetch has ended.
+    // Each on a connection of its own: a request without keys is held until a fetch has ended.
     let mut asked = Vec::new();
     for attack in &attacks {
         for (token, _) in &attack.probes {

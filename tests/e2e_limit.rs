@@ -56,8 +56,8 @@ async fn one_caller_out_of_tokens_does_not_harm_another() {
 async fn fresh_identities_all_pass_and_memory_stays_inside_the_table() {
     let Some(fixture) = Fixture::answering("HS256", |_| Reply::new(200, "")).await else { return };
     fixture.upstream.record(false);
-    // 30,000 in `make test`; `make soak` sends a million. A table far smaller than the crowd: what
-    // grows with identities shows.
+    // 30,000 in `make test`; `make soak` sends a million. The table is far smaller, so that memory
+    // that grows with the number of identities shows.
     let identities: usize =
         std::env::var("TOLLGATE_LIVE_IDENTITIES").map_or(30_000, |n| n.parse().unwrap());
     let slots = if identities > 100_000 { 131_072 } else { 2_048 };
@@ -216,7 +216,7 @@ async fn a_header_says_what_a_request_costs_and_too_much_is_refused_for_good() {
     assert_eq!(send("alice", &[]).await, passed(5));
     assert_eq!(send("alice", &["6"]).await, (429, "rate_limited".to_owned(), 5, true));
     assert_eq!(send("alice", &["5"]).await, passed(0));
-    // What says nothing sensible costs 20, which no bucket of 10 ever holds.
+    // An invalid value costs 20, which a bucket of 10 never holds.
     let never = |left: u64| (429, "cost_exceeds_burst".to_owned(), left, false);
     for nonsense in [&["0"][..], &["-1"], &["1e1"], &["21"], &["x"], &["1", "1"], &["11"]] {
         assert_eq!(send("bob", nonsense).await, never(10), "{nonsense:?}");
@@ -245,7 +245,7 @@ async fn a_limit_that_runs_dry_reports_and_lets_pass() {
         let case = format!("dry-{number}");
         let request = Request::get("/score").bearer(&token).case(&case);
         let response = envoy.send(&request).await;
-        // Nothing tells the caller of the limit that runs dry.
+        // The response does not mention the limit in dry run.
         let policy = response.header("ratelimit-policy").unwrap();
         assert!(policy.contains("\"real\"") && !policy.contains("dry"), "{policy}");
         let entry = envoy.access(&case).await;
@@ -351,9 +351,9 @@ async fn anonymous_callers_are_limited_by_the_address_that_the_proxy_trusts() {
         "2001:db8:0:1::2",
     ];
     for (hcm, callers) in [
-        // The proxy is the edge: what a client forwards is not believed.
+        // The proxy is the edge: it ignores the header of a client.
         (json!({"use_remote_address": true}), 1),
-        // One trusted proxy in front: the address that it appended counts, not what stands before.
+        // One trusted proxy in front: the address that it appended counts, not those before it.
         (json!({"use_remote_address": true, "xff_num_trusted_hops": 1}), 5),
         // A sidecar behind an edge that appended the address.
         (json!({"use_remote_address": false}), 5),
@@ -432,7 +432,7 @@ async fn pushes_under_load_lose_no_request_and_neither_refill_nor_lose_a_bucket(
     }
     println!("{pushes} pushes: {seen:?}");
     assert_eq!(seen.keys().map(String::as_str).collect::<Vec<_>>(), ["200 ", "429 rate_limited"]);
-    // Twenty tokens, and what an hourly rate has brought since: none.
+    // Twenty tokens; an hourly rate has added none since.
     assert_eq!((seen["200 "], spent), (20, pushes.min(20)), "{seen:?}");
 }
 
@@ -511,7 +511,7 @@ async fn what_a_response_says_it_cost_is_charged_when_it_ends_and_delays_the_nex
             assert!((50 - cost..=50 - cost + 1).contains(&left), "{path}: {left}");
         }
     }
-    // A response that breaks off names no number, and costs what the rule says.
+    // A response that breaks off names no number, and costs the rule's `cost`.
     assert_eq!(send("reset", "/reset").await.status, 503);
     settled().await;
     let next = send("reset", "/none").await;

@@ -78,7 +78,7 @@ async fn clock_steps_of_an_hour_grant_no_more_than_a_burst_and_lock_nobody_out()
     let mut number = 0;
     for (step, refilled) in [(0, true), (3_600, true), (0, false), (-3_600, false), (0, true)] {
         clock.set(step);
-        // The step arrived: the proxy itself says what time it is.
+        // The access log has the time of the proxy: the step arrived.
         number += 1;
         let case = format!("step-{number}");
         let probe = Request::get("/").case(&case).header("host", "probe");

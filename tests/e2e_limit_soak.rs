@@ -95,7 +95,7 @@ async fn run(name: &str, workers: u32, limits: &[Limit], keys: usize) {
         envoy.stat("wasmcustom.tollgate_store_retries").await,
         envoy.stat("wasmcustom.tollgate_store_evictions").await,
     );
-    // What the quota grants from the first answer to the last request at the least.
+    // The least that the quota grants between the first answer and the last request.
     let margin = if keys == 1 { 0.05 } else { 0.3 };
     let least = most(elapsed - margin).floor() * keys as f64;
     let under = 100.0 * (1.0 - total as f64 / least);
@@ -144,8 +144,8 @@ async fn of_three_limits_at_once_the_narrowest_is_used_up_and_none_is_overdrawn(
 #[tokio::test(flavor = "multi_thread")]
 async fn each_of_a_thousand_keys_gets_its_quota_and_not_one_more() {
     let _alone = MACHINE.lock().await;
-    // Tokens that are not asked for while a bucket is full are lost to nobody's fault, so a bucket
-    // is large beside what comes between two requests of a key.
+    // A full bucket gains no tokens, so the bucket is large enough for the tokens that arrive
+    // between two requests of a key.
     let slow = Limit { rate: "1/s", per_second: 1.0, burst: 4.0 };
     for workers in workers() {
         run("a thousand keys", *workers, &[slow], 1_000).await;

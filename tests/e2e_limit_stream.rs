@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 /// No piece takes longer; one that is held back is a failure.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// An upstream that sends each piece of a reply only when it is told to.
+/// An upstream that sends the next piece of a reply for each message of the channel.
 async fn upstream(
     content_type: &'static str,
     pieces: Vec<Vec<u8>>,
@@ -47,7 +47,7 @@ async fn upstream(
     (address, go)
 }
 
-/// Cuts a reply into pieces whose borders have nothing to do with what it says.
+/// Cuts a reply into pieces of sizes that do not depend on its content.
 fn cut(reply: &[u8]) -> Vec<Vec<u8>> {
     let sizes = [1, 2, 5, 61, 4_099, 16_411, 65_537, 131_101].into_iter().cycle();
     let (mut pieces, mut rest) = (Vec::new(), reply);
@@ -145,7 +145,7 @@ fn metered(fixture: &Fixture, cost: Value) -> Builder {
         ]))
 }
 
-/// What is left of a caller's bucket, once something was charged to it.
+/// The rest of a caller's bucket, once something was charged to it.
 async fn left(envoy: &Envoy, request: &Request) -> i64 {
     let look = async || {
         let response = envoy.send(request).await;
@@ -230,9 +230,9 @@ async fn a_coded_reply_and_every_reply_without_the_number_costs_what_is_missing_
         assert_eq!(seen.header("accept~encoding"), None, "{path}");
     }
     assert_eq!(counted(&envoy, "missing").await, missing);
-    // The probes are settled, too: what is negative costs nothing.
+    // The probes are settled, too: a negative number costs nothing.
     assert!(counted(&envoy, "settled").await >= settled);
-    // Nothing is asked for where no response is charged.
+    // Without a charged response the filter leaves `accept-encoding` alone.
     let token = fixture.token("free");
     let request = Request::get("/free").bearer(&token).header("accept-encoding", "gzip").case("f");
     envoy.send(&request).await;
@@ -288,7 +288,7 @@ async fn a_caller_that_hangs_up_before_the_number_pays_what_is_missing() {
         let result = if heard == 2 { "settled" } else { "missing" };
         let charged = async || (counted(&envoy, result).await == 1).then_some(());
         assert!(support::poll(DEADLINE, charged).await.is_some(), "{heard}");
-        // What stands is told before this one is charged.
+        // The header shows the bucket before this response is charged.
         let probe = Request::get("/probe").bearer(&token);
         let response = envoy.send(&probe).await;
         let left: i64 = response.header("x-ratelimit-remaining").unwrap().parse().unwrap();

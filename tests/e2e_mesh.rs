@@ -1,6 +1,6 @@
-//! What the manifests for Istio and Envoy Gateway become in a proxy, in a real Envoy: the cluster that
-//! a ServiceEntry and a DestinationRule make, the plugin's configuration as a StringValue, and behind it
-//! the RBAC filter that an AuthorizationPolicy makes.
+//! The manifests for Istio and Envoy Gateway as a proxy gets them, in a real Envoy: the cluster of a
+//! ServiceEntry and a DestinationRule, the plugin's configuration as a StringValue, and behind it
+//! the RBAC filter of an AuthorizationPolicy.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -142,7 +142,7 @@ async fn istio_lets_pass_whom_both_admit_and_decides_by_no_header_of_the_caller(
     let probe = fixture.upstream.case("probe with our headers").unwrap();
     assert_eq!((probe.header("x-auth-tenant"), probe.header("x_auth_identity")), (None, None));
     assert_eq!(fixture.upstream.count(), 4);
-    // The line of a request that Istio refused says both: who it was, and who refused it.
+    // The log entry of a request that Istio refused has the caller and the cause.
     let line = envoy.access("partner as home").await;
     assert_eq!(line["identity"], format!("{PARTNER}/{OBJECT}"));
     assert!(line["details"].as_str().unwrap().starts_with("rbac_access_denied"), "{line}");

@@ -1,5 +1,5 @@
 //! Paths with more than one reading, with every setting of Envoy that rewrites them: a protected
-//! path is not reached without a token, judged by what the upstream received.
+//! path is not reached without a token, judged by the requests at the upstream.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 use support::paths::readings;
 use support::prelude::*;
 
-/// Ways from the public part to the protected one, and what only looks like one.
+/// Ways from the public part to the protected one, and paths that only look like one.
 fn targets() -> Vec<Vec<u8>> {
     let mut targets = BTreeSet::new();
-    // What may stand for a step up, a slash and the name itself, in every combination.
+    // Spellings of a step up, of a slash and of the name itself, in every combination.
     let up = [
         "..",
         "%2e%2e",
@@ -250,7 +250,7 @@ async fn a_protected_path_is_never_reached_without_a_token() {
         "rules": [
             {"name": "public", "match": {"paths": ["/", "/public/**"]}, "auth": "none"},
             {"name": "admin", "match": {"paths": ["/admin/**"]}},
-            // Whatever is neither: what an upstream does with it is its own affair.
+            // All other paths are open to any caller.
             {"name": "any", "match": {"paths": ["/*", "/*/*"]}, "auth": "optional"},
         ],
     });
@@ -283,7 +283,7 @@ async fn a_protected_path_is_never_reached_without_a_token() {
         fixture.upstream.clear();
         let mut connection = Connection::open(envoy.address()).await;
         for target in &targets {
-            // Envoy may hang up on what is no request line.
+            // Envoy may close the connection after an invalid request line.
             let _ = connection.try_send(&Request::get(target).to_bytes()).await;
         }
         let seen = fixture.upstream.requests();

@@ -1,4 +1,4 @@
-//! The body guard in a real Envoy: what passes, what is refused, and how much of it was read.
+//! The body guard in a real Envoy: bodies that pass, refusals, and how much of a body is read.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -192,9 +192,9 @@ async fn upload(address: SocketAddr, body: &[u8], announced: bool, most: usize) 
 async fn an_upload_above_the_limit_is_refused_after_about_the_limit() {
     let body = [&b"[\""[..], &vec![b'x'; 100 << 20]].concat();
     let mebibyte = 1 << 20;
-    // A client that waits a little above the limit is answered. What Envoy reads from a socket at once,
-    // up to its buffer limit, comes on top where the client sends faster than Envoy reads. An announced
-    // length is refused before any of the body.
+    // A client that stops a little above the limit gets an answer. Where the client sends faster
+    // than Envoy reads, the bytes that Envoy reads at once, up to its buffer limit, come on top. An
+    // announced length is refused before the body.
     for (buffer, most, announced, bound) in [
         (4 * mebibyte, 1 << 20 | 64 << 10, false, mebibyte * 5 / 4),
         (4 * mebibyte, usize::MAX, true, 4 * mebibyte + mebibyte / 8),
@@ -244,7 +244,7 @@ async fn rows_are_the_cost_and_a_refused_body_costs_the_token_of_its_head() {
     });
     let envoy = guarded(&fixture, rule).start().await;
     let data = |rows: usize| post(format!(r#"{{"data":[{}]}}"#, vec!["0"; rows].join(",")));
-    // Of 10 tokens: 1 (for the head), 3, 5 (bounded), 1 (the head of what does not fit), none is left.
+    // Of 10 tokens: 1 (for the head), 3, 5 (bounded), 1 (the head of the body that does not fit).
     for (number, (request, status)) in [
         (post(r#"{"data":[1,2,3,4],"#), 400),
         (data(3), 200),
@@ -301,7 +301,7 @@ async fn rows_are_counted_in_every_form_that_servers_take_them() {
             assert_eq!(response.status, 200, "{case}");
         }
         assert_eq!(fixture.upstream.last().unwrap().header("x-case"), Some(case.as_str()));
-        // Each of the two took the cost: what is left is told by the third.
+        // Each of the two took the cost; the third shows the rest.
         let probe = post(r#"{"data":[1]}"#).header("x-case", &case);
         let response = envoy.send(&probe).await;
         let left: u64 = response.header("x-ratelimit-remaining").unwrap().parse().unwrap();

@@ -1,15 +1,16 @@
-//! Hostile requests to real servers behind the filter, judged by what the programs of the servers
-//! read: nginx, Apache, lighttpd, Go, Flask, uvicorn, Express, Node, Azure ML, MLflow and more.
+//! Hostile requests to real servers behind the filter, judged by the requests that the servers'
+//! programs read: nginx, Apache, lighttpd, Go, Flask, uvicorn, Express, Node, Azure ML, MLflow and more.
 //!
 //! No program reads a spoofed value or a token that must not go on, none serves without a token
-//! what is protected, none reads more rows than were charged, and none is called for what is refused.
+//! a protected path, none reads more rows than were charged, and none is called for a refused
+//! request.
 //!
 //! `make test` runs the paths and hosts with a sample of Envoy's options; `make servers` sets
 //! `TOLLGATE_SERVERS=all` for the product of all.
 //!
 //! - `world`: the servers, and the Envoy in front of them; `options` and `rules`: its configuration.
 //! - `row`: one request of a table, and how it is sent.
-//! - `judge`: what may not be read, whatever the request.
+//! - `judge`: the values that no program may read.
 //! - `paths`, `hosts`, `headers`, `bodies`, `frames`: the tables.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -39,7 +40,8 @@ use options::Options;
 use support::servers::Kind;
 use world::{Guard, World};
 
-/// What a table must show of each server that is there; at least so many of its rows are served.
+/// Sends a table to each installed server and judges the outcomes; each server must serve at least
+/// so many of its rows.
 async fn run(world: &World, least: usize, table: impl Fn(Kind) -> Vec<row::Row>) {
     let outcomes = world.send(table).await;
     let faults: Vec<_> = outcomes.iter().flat_map(judge::faults).collect();
@@ -129,7 +131,7 @@ async fn a_program_is_called_for_none_of_the_requests_that_are_refused() {
     let Some(_servers) = world::servers().await else { return };
     for guard in [Guard::Buffer, Guard::Hold, Guard::Neither] {
         let Some(world) = World::start(Options::default(), guard).await else { return };
-        // What a body decides is refused before the call only where something holds the head.
+        // A refusal by the body comes before the call only where something holds the head.
         let bodies = guard != Guard::Neither;
         run(&world, 3, |kind| frames::refused(kind, bodies)).await;
         for mode in ["limited", "limited-batch"] {

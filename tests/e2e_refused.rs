@@ -1,7 +1,7 @@
-//! What the program behind gets of requests that are refused: nothing, whoever refuses them and why.
+//! No refused request reaches the program behind the filter, whatever the reason.
 //!
 //! Many servers call their handler when the head of a request arrives, so that a head is not let go
-//! on before all is decided that needs no body. What the body decides keeps the head back where the
+//! on before all is decided that needs no body. Refusals by the body hold the head back where the
 //! proxy has it wait: with `hold_head`, or with Envoy's buffer filter behind.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -207,7 +207,7 @@ const BY_BODY: [(&str, &str, &str); 8] = [
     ("payload_malformed", "/score", r#"{"data":[1],"data":[1,2,3,4]}"#),
     ("rows_exceeded", "/score", r#"{"data":[1,2,3,4]}"#),
     ("depth_exceeded", "/score", r#"{"data":[[[[1]]]]}"#),
-    // The limit holds two: three never fit, and what an earlier head took is gone.
+    // The limit holds two: three never fit, and an earlier head took one.
     ("cost_exceeds_burst", "/rows", r#"{"data":[1,2,3]}"#),
     ("rate_limited", "/rows", r#"{"data":[1,2]}"#),
 ];
@@ -292,8 +292,8 @@ async fn no_refused_request_reaches_the_program_behind() {
     }
 }
 
-/// A broken body costs what its head did, so that a caller cannot have the program behind act more
-/// often than its limits say, however often it is refused.
+/// A broken body costs as much as its head, so that a caller cannot have the program behind act more
+/// often than its limits allow, however often it is refused.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_program_behind_acts_no_more_often_than_the_limits_say_whatever_the_bodies_are() {
     for (body, first) in [(GOOD, 200), (r#"{"data":["#, 400)] {
@@ -451,7 +451,7 @@ async fn hold_head_on_a_host_that_does_not_honour_it_is_told_and_refused_instead
     envoy.wait_for_log("hold_head needs allow_on_headers_stop_iteration").await;
 }
 
-/// A rule that is watched reports what it would refuse, and lends its key to no such request.
+/// A rule in dry run reports the refusal, and lends its key to no such request.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watched_rule_lends_no_key_before_its_verdict() {
     for way in WAYS {

@@ -78,8 +78,8 @@ async fn a_vm_whose_memory_is_full_is_replaced_without_a_restart() {
     let token = fixture.token("alice");
     let filled = Connection::open(envoy.address()).await.try_send(&with_trailers(&token)).await;
     println!("the request that fills it: {:?}", filled.map(|response| response.status));
-    // What is still free inside the module's heap goes with the next large requests; the one that
-    // finds nothing kills the VM.
+    // The next large requests use up the free part of the module's heap; the one that finds no room
+    // kills the VM.
     let large = Request::get("/").bearer(&token).header("x-large", "x".repeat(50_000));
     let dead = async || {
         let _ = client::try_send(envoy.address(), &large).await;
@@ -91,7 +91,7 @@ async fn a_vm_whose_memory_is_full_is_replaced_without_a_restart() {
     assert_eq!(envoy.send(&Request::get("/")).await.status, 401);
 }
 
-/// What the alert asks for, by the names in Envoy's own exposition.
+/// The counters of the alert, by their names in Envoy's own exposition.
 fn alerted() -> Vec<String> {
     let alerts = support::sample::read("envoy/prometheus/alerts.yaml");
     let rules = alerts["groups"][0]["rules"].as_array().unwrap();

@@ -1,6 +1,6 @@
-//! Virtual hosts, routes and two clusters in a real Envoy: whatever a request line looks like and
-//! whatever options the connection manager has, what a rule asks is asked of each request that Envoy
-//! leads to its upstream.
+//! Virtual hosts, routes and two clusters in a real Envoy: a request that Envoy routes to an
+//! upstream has met the rule for that upstream, for any request line and any options of the
+//! connection manager.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -136,7 +136,7 @@ fn upstream_of(text: &str) -> router::Upstream {
     (host.parse().unwrap(), route.parse().unwrap())
 }
 
-/// The model says of a request that passed what Envoy did.
+/// The model finds the same upstream as Envoy for a request that passed.
 fn agree(
     world: &World,
     option: HostOption,

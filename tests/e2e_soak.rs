@@ -13,7 +13,7 @@ use support::prelude::*;
 /// More callers than the caches remember tokens, so that they are filled and emptied all the time.
 const CALLERS: usize = 2_000;
 const REMEMBERED: usize = 500;
-/// What resident memory may grow by once the caches and pools are full, bytes. A VM's memory grows
+/// The allowed growth of resident memory once the caches and pools are full, bytes. A VM's memory grows
 /// by pages of 64 KiB and never shrinks: one byte kept of each of ten million requests would show.
 const GROWTH: u64 = 4 << 20;
 

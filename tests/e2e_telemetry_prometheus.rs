@@ -141,7 +141,7 @@ async fn every_query_of_the_dashboard_and_every_rule_returns_data() {
     let rules = support::sample::read("envoy/prometheus/rules.yaml");
     for rule in rules["groups"][0]["rules"].as_array().unwrap() {
         let record = rule["record"].as_str().unwrap();
-        // No fetch fails here; what is asked is that the expression is evaluated.
+        // No fetch fails here, so that its expression has no samples.
         let data = prometheus.query(record).await;
         assert!(!data.is_empty() || record.contains("failures"), "{record}");
     }

@@ -1,5 +1,5 @@
-//! Fields behind the body: what only the filter may write, and what it decided by, does not come
-//! through them, over HTTP/1.1 and HTTP/2.
+//! Trailers: none passes that only the filter may write or that rules depend on, over HTTP/1.1 and
+//! HTTP/2.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use support::envoy::cluster;
 use support::prelude::*;
 
-/// What must not arrive: headers of tags, reserved ones, and those that rules, costs, tokens and the
+/// Trailers that must not arrive: headers of tags, reserved ones, and those that rules, costs, tokens and the
 /// lent key are about, in any spelling.
 const GONE: [&str; 12] = [
     "x-auth-subject",
@@ -32,7 +32,7 @@ const GONE: [&str; 12] = [
     "x-plan",
 ];
 
-/// What arrives.
+/// Trailers that arrive.
 const KEPT: [&str; 2] = ["x-checksum", "digest"];
 
 const BODY: &str = "{\"data\":[1]}";

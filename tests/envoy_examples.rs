@@ -1,4 +1,4 @@
-//! The examples under `envoy/` are valid and do what they say, in a real Envoy.
+//! The examples under `envoy/` are valid and work as described, in a real Envoy.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -195,7 +195,7 @@ async fn sidecar_takes_named_peers_and_believes_the_address_that_they_name() {
     let bare = Request::post("/score", "{}");
     let response = authority.send(envoy.address(), Some(&gateway), &bare).await;
     assert_eq!(response.reason(), "token_missing");
-    // Who is not named, or has no certificate, gets no further than the handshake.
+    // The handshake fails for a peer that is not named or has no certificate.
     let other = authority.client("spiffe://cluster.local/ns/default/sa/other");
     for client in [Some(&other), None] {
         let here: IpAddr = [127, 0, 0, 1].into();

@@ -60,7 +60,7 @@ fn every_overlay_that_guards_bodies_has_the_buffer_filter_behind_on_the_same_pro
         let objects = kustomize.build(&format!("istio/overlays/{overlay}"));
         let plugin = &one(&objects, "WasmPlugin")["spec"];
         let config = &plugin["pluginConfig"];
-        // istiod has no field for what it needs.
+        // istiod has no field for the option that it needs.
         assert_ne!(config["hold_head"], true, "{overlay}");
         if !guards(config) {
             continue;

@@ -1,4 +1,4 @@
-//! Many identities in the native store: memory stays inside the table, whatever comes.
+//! Many identities in the native store: memory stays inside the table.
 //!
 //! One million in `make test`; `make soak` sets `TOLLGATE_IDENTITIES` to ten million and builds with
 //! optimisation.

@@ -1,4 +1,4 @@
-//! The manifests for Istio and Envoy Gateway are what their projects define, and agree with each
+//! The manifests for Istio and Envoy Gateway fit their projects' definitions, and agree with each
 //! other and with the filter.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -22,12 +22,12 @@ use tollgate::config::{Environment, compile};
 use tollgate::policy::Policy;
 use tollgate::verify::provider::KeysFrom;
 
-/// What can be applied, and with the plugin that it has.
+/// The overlays that can be applied.
 const OVERLAYS: [&str; 5] = ["sidecar", "gateway", "waypoint", "azure-ml", "azure-ml-mtls"];
 const EXTENSIONS: [&str; 3] = ["sidecar", "gateway", "waypoint"];
 const DIGEST: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/// What the proxies' environment would hold.
+/// The environment of the proxies.
 struct Variables;
 
 impl Environment for Variables {
@@ -91,7 +91,7 @@ fn every_file_is_yaml_and_part_of_a_kustomization() {
     }
 }
 
-/// What Istio's types do not know would be lost on the way there and back.
+/// A member that Istio's types do not know is lost on the way there and back.
 fn typed(plugin: &Value) -> WasmPluginSpec {
     let typed: WasmPlugin = serde_json::from_value(plugin.clone()).unwrap();
     let back = serde_json::to_value(&typed).unwrap();
@@ -110,7 +110,7 @@ fn the_shipped_plugin_is_what_istios_types_and_the_filter_say() {
     compiled(&plugin["spec"]["pluginConfig"]);
 }
 
-/// An object is what its definition says, where the definitions are here.
+/// An object fits its definition, where the definitions are here.
 fn fits(definitions: Option<&Definitions>, object: &Value) {
     if let Some(definitions) = definitions {
         assert_eq!(definitions.errors(object), Some(Vec::new()), "{object:#}");
@@ -157,7 +157,7 @@ fn each_overlay_builds_and_fits_the_definitions() {
         let selections = [
             spec.selector.is_some(),
             spec.target_refs.is_some(),
-            // The whole namespace, and what comes in alone.
+            // The whole namespace, inbound traffic only.
             spec.r#match.is_some_and(|m| serde_json::to_value(m).unwrap()[0]["mode"] == "SERVER"),
         ];
         assert_eq!(selections.iter().filter(|yes| **yes).count(), 1, "{folder}: {selections:?}");
@@ -166,7 +166,7 @@ fn each_overlay_builds_and_fits_the_definitions() {
 }
 
 /// `outbound|PORT||HOST` exists where a ServiceEntry has that host and port, and it is safe where a
-/// DestinationRule says whom to expect there.
+/// DestinationRule names the expected peer.
 #[test]
 fn the_cluster_of_the_keys_exists_and_knows_whom_to_trust() {
     let Some(overlays) = built() else { return };
@@ -176,7 +176,7 @@ fn the_cluster_of_the_keys_exists_and_knows_whom_to_trust() {
         let ["outbound", port, "", host] = parts[..] else { panic!("{folder}: {parts:?}") };
         originates_tls(objects, host, port.parse().unwrap());
         assert_eq!(host, "login.microsoftonline.com", "where the preset fetches keys");
-        // What applications send there themselves is not encrypted a second time.
+        // TLS of the applications themselves is not encrypted a second time.
         let entry = named(objects, "ServiceEntry", "entra-keys");
         let ports = entry["spec"]["ports"].as_array().unwrap();
         let own = ports.iter().find(|port| port["number"] == 443).unwrap();

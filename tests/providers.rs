@@ -29,7 +29,7 @@ use tollgate::request::headers::Headers;
 use tollgate::store::memory::Memory;
 use tollgate::time::Moment;
 
-/// What is right for each form. All are signed well, and differ from the form `default` in one thing.
+/// The right verdict for each form. All are signed well, and differ from the form `default` in one thing.
 const FORMS: &[(&str, &str)] = &[
     ("default", "ok"),
     ("dates", "ok"),
@@ -139,7 +139,7 @@ impl Library {
     }
 }
 
-/// What a request with a token gets, and the identity of its caller.
+/// The answer to a request with a token, and the identity of its caller.
 fn judge(policy: Option<&Policy>, token: &str, now: u64) -> (&'static str, Option<String>) {
     let Some(policy) = policy else { return (NOT_LOADED, None) };
     let authorization = format!("Bearer {token}");
@@ -182,7 +182,7 @@ fn wanted(library: &Library, token: &Token) -> &'static [&'static str] {
     differs.map_or_else(|| std::slice::from_ref(&of_form().1), |(.., verdicts, _)| verdicts)
 }
 
-/// What a damaged copy of a good token gets, by the kind of damage.
+/// The verdict on a damaged copy of a good token, by the kind of damage.
 fn damaged(token: &Token) -> Vec<(&'static str, String, &'static [&'static str])> {
     let parts: Vec<&str> = token.text.split('.').collect();
     let [head, payload, signature] = parts[..] else { panic!("three parts") };

@@ -20,7 +20,7 @@ struct Row {
     number: usize,
     /// The advisory or issue.
     source: String,
-    /// What shows it, or why nothing does.
+    /// The tests that show it, or why there is none.
     shown: String,
 }
 

@@ -1,5 +1,5 @@
-//! How many signatures one request can have checked, counted: whatever the token, the keys and the
-//! providers, at most two by the proxy and one by the module.
+//! How many signatures one request can have checked: for any token, keys and providers, at most two
+//! by the proxy and one by the module.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "core/policy.rs"]
@@ -19,7 +19,7 @@ use tollgate::verify::engine::{Budget, Engine, ModuleEngine, Signed};
 use tollgate::verify::host::OFFERED;
 use tollgate::verify::{Claims, Failure};
 
-/// What the proxy says of each signature that it is asked about.
+/// The proxy's verdict on every signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Proxy {
     /// There is none: `crypto: module`.
@@ -33,7 +33,7 @@ enum Proxy {
 /// Counts what is checked where, by the rules of the filter's own engine.
 struct Counting {
     proxy: Proxy,
-    /// All signatures are good: what counts is how many are checked.
+    /// All signatures are good: the test counts how many are checked.
     good: bool,
     host: Cell<u32>,
     module: Cell<u32>,

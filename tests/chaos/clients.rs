@@ -1,6 +1,6 @@
-//! Who sends what, and what each answer must be.
+//! The clients, their requests and the expected answers.
 //!
-//! Each request is marked in `x-chaos`, by which the upstream counts what reached it.
+//! Each request has a mark in `x-chaos`, by which the upstream counts it.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,8 +21,8 @@ const REQUESTS_OF_A_CONNECTION: usize = 32;
 /// Large enough that a client can leave in the middle of it.
 const LONG_REPLY: usize = 256 << 10;
 
-/// The keys that the identity provider signs with at one time, and tokens of them. Whoever sends
-/// one holds the epoch meanwhile, so that its end is known.
+/// The keys that the identity provider signs with at one time, and their tokens. A client holds the
+/// epoch while it sends one of them, so that the end of its use is known.
 pub struct Epoch {
     pub rsa: Signer,
     pub ec: Signer,
@@ -43,7 +43,7 @@ impl Epoch {
         Self { tokens: tokens.collect(), rsa, ec }
     }
 
-    /// A token for the request number `count`: now and then one that nobody has seen.
+    /// A token for the request number `count`; one in sixteen is new.
     pub fn token(&self, count: usize) -> (String, String) {
         let (subject, token) = &self.tokens[count % self.tokens.len()];
         let fresh = || {
@@ -55,7 +55,7 @@ impl Epoch {
     }
 }
 
-/// What every client knows.
+/// The state that all clients share.
 pub struct Field {
     pub address: SocketAddr,
     pub stop: AtomicBool,
@@ -85,8 +85,8 @@ pub fn start(field: &Arc<Field>, corpus: Arc<Vec<Attack>>) -> Vec<JoinHandle<()>
     tasks
 }
 
-/// What is sent as hostile: all that a header can carry and that must be refused, whenever it
-/// comes. What is only too early would be good in a while; a day from now is early enough.
+/// The hostile tokens: all that fit into a header and are refused at any time during the storm. A
+/// token that is not valid yet must be one for at least a day.
 pub fn corpus(world: &World) -> Vec<Attack> {
     let mut corpus = attacks::corpus(world);
     corpus.retain(|attack| {
@@ -111,7 +111,7 @@ pub fn corpus(world: &World) -> Vec<Attack> {
     corpus
 }
 
-/// The upstream: tells a good request whose it is, and counts by the marks.
+/// The upstream: answers a good request with its subject, and counts by the marks.
 pub async fn upstream(tally: Arc<Tally>) -> Upstream {
     let upstream = Upstream::answering(move |request| {
         let subject = request.header("x-auth-subject").unwrap_or_default();
@@ -124,7 +124,7 @@ pub async fn upstream(tally: Arc<Tally>) -> Upstream {
             Some("leaving") => {
                 Reply { delay: Duration::from_millis(2), ..Reply::new(200, vec![b'x'; LONG_REPLY]) }
             }
-            // The mark of the hostile, and whatever has lost its mark.
+            // The mark of the hostile, or no mark at all.
             _ => {
                 tally.admitted(request.header("x-attack").unwrap_or("unmarked"));
                 Reply::new(200, subject)
@@ -215,7 +215,7 @@ async fn reset(field: Arc<Field>) {
 }
 
 /// Clients that leave: in a head, in a body, while waiting, in a reply, and while the filter holds
-/// the request for a key that nobody knows.
+/// the request for an unknown key.
 async fn leaving(field: Arc<Field>) {
     static KID: AtomicU64 = AtomicU64::new(0);
     let mut count = 0;

@@ -62,8 +62,8 @@ pub fn valid(push: u64) -> bool {
     push % 10 != 3
 }
 
-/// The world with the keys of `main` fetched, and a limit that nobody reaches: it is there so that
-/// the store is used by every request.
+/// The world with the keys of `main` fetched, and a limit that is never reached, so that every
+/// request uses the store.
 fn tollgate(world: &World, idp: &Idp, push: u64) -> Value {
     let mut providers = world.providers();
     providers[0]["keys"] = json!({"remote": {
@@ -79,7 +79,7 @@ fn tollgate(world: &World, idp: &Idp, push: u64) -> Value {
     })
 }
 
-/// The same issuers as far as `jwt_authn` knows what they ask for.
+/// The same issuers, as far as `jwt_authn` has the options.
 fn native(world: &World, idp: &Idp, valid: bool) -> Value {
     let provider = |issuer: &str, keys: Value| {
         let mut provider = json!({

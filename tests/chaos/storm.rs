@@ -53,7 +53,7 @@ pub async fn phase(binary: &Path, side: Side, workers: u32, length: Duration) ->
     let epoch = Arc::new(Epoch::new(0));
     idp.set_keys(published(&world, &[&epoch]));
     let envoy = side.start(binary, workers, &upstream, &world, &idp).await;
-    // The first key set is not what is tested: the storm begins when it is there.
+    // The storm begins once the first key set is there.
     let (_, token) = epoch.token(0);
     let probe = Request::get("/score").bearer(token).header("x-chaos", "good");
     let ready = async || {
@@ -137,13 +137,13 @@ impl Storm {
         self.tell();
     }
 
-    /// Waits until a set that was published just now is what tokens are verified with.
+    /// Waits until tokens are verified with the set that was published just now.
     async fn adopted(&self) {
         let before = self.idp.fetches();
         self.fetches(before + 1).await;
         match self.side {
-            // One worker fetches at a time, so whatever is counted from here on brought the new
-            // set; when the second is, the first has been stored for all.
+            // One worker fetches at a time, so each fetch that is counted from here on brought the
+            // new set; when the second is, the first has been stored for all.
             Side::Tollgate => {
                 let before = self.stored().await;
                 let stored = async || (self.stored().await >= before + 2).then_some(());
@@ -176,7 +176,7 @@ impl Storm {
         self.tell();
     }
 
-    /// The least of a few looks: what is in flight comes and goes.
+    /// The least of a few readings: requests in flight come and go.
     async fn memory(&self) -> Memory {
         let mut least = Memory { allocated: u64::MAX, resident: u64::MAX };
         for _ in 0..8 {

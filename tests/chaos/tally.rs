@@ -1,4 +1,4 @@
-//! What is counted, and the tables.
+//! The counters and the tables.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::sides::Side;
 
-/// How many ways to be lost are told.
+/// How many causes of lost requests are kept apart.
 const TOLD: usize = 20;
 
 /// How much more Envoy may have allocated at the end of a phase than after its warm-up. Both are
@@ -70,7 +70,7 @@ fn sum(counts: &Mutex<BTreeMap<String, u64>>) -> u64 {
     counts.lock().unwrap().values().sum()
 }
 
-/// What the storm itself did in a phase.
+/// The outages, rotations and pushes of a phase.
 #[derive(Default)]
 pub struct Course {
     pub outages: BTreeMap<String, u64>,

@@ -88,7 +88,7 @@ async fn preflights_are_answered_and_pages_of_allowed_origins_may_read_our_repli
     let entry = envoy.access("preflight").await;
     assert_eq!((&entry["decision"], &entry["reason"]), (&json!("allow"), &json!("preflight")));
 
-    // What is no preflight of an allowed origin is a request like any other.
+    // Any other request, such as one of another origin, is judged as usual.
     for request in [
         preflight("https://evil.example"),
         preflight("https://app.example.com.evil"),
@@ -118,7 +118,7 @@ async fn preflights_are_answered_and_pages_of_allowed_origins_may_read_our_repli
     let metadata = Request::get(METADATA).header("origin", APP);
     let response = envoy.send(&metadata).await;
     assert_eq!(response.header("access-control-allow-origin"), Some(APP));
-    // What the upstream answers is the upstream's.
+    // The filter leaves the upstream's answer alone.
     let open = Request::get("/open").header("origin", APP);
     let response = envoy.send(&open).await;
     assert_eq!((response.status, response.header("access-control-allow-origin")), (200, None));

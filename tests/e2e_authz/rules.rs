@@ -46,7 +46,7 @@ async fn the_upstreams_key_reaches_the_upstream_alone() {
         ),
         ("poor", get("/score").bearer(&poor), 403, None),
         ("dry-good", get("/dry").bearer(&good), 200, Some(&own)),
-        // A dry run lends no key to a caller whom it would refuse.
+        // A dry run lends no key to a request that it would refuse.
         ("dry-poor", get("/dry").bearer(&poor), 200, Some(&kept)),
         ("dry-none", get("/dry"), 200, None),
         ("rest", get("/rest").bearer(&poor), 200, Some(&kept)),

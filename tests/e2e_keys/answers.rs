@@ -19,7 +19,7 @@ async fn each_misbehaviour_is_counted_keeps_the_old_keys_and_harms_no_other_prov
         ("huge", Behaviour::Huge(FAR_TOO_BIG), "too_large"),
         ("not-json", Behaviour::NotJson, "malformed"),
         ("trickle", Behaviour::Trickle, "unreachable"),
-        // Many providers say octet-stream or plain text; the bytes are what counts.
+        // Many providers send octet-stream or plain text; only the bytes count.
         ("content-type", Behaviour::WrongContentType, "ok"),
         ("good", Behaviour::Normal, "ok"),
     ];
@@ -113,7 +113,7 @@ async fn a_discovery_document_leads_to_the_keys_and_one_of_another_issuer_does_n
 async fn a_server_that_knows_only_the_type_of_key_sets_or_codes_what_it_may_is_understood() {
     let Some(fixture) = Fixture::new("ES256").await else { return };
     let set = mint::jwks(&[&fixture.signer]);
-    // As the API server of Kubernetes: 406 to who does not ask for the type of its key set.
+    // As the API server of Kubernetes: 406 unless the request accepts the type of its key set.
     let keys = Upstream::answering(move |request| {
         let header = |name: &str| request.header(name).unwrap_or_default().to_owned();
         if !header("accept").split(',').any(|part| part.trim() == "application/jwk-set+json") {
@@ -155,7 +155,7 @@ async fn keys_on_another_host_come_through_keys_cluster_and_each_line_names_its_
     // As Google: the document is on one host, the keys are on another.
     let at = certs.address();
     let accounts = Upstream::answering(move |request| {
-        // What the wrong cluster answers to the path of the other host is a 404.
+        // The wrong cluster answers 404 to the path of the other host.
         let Some(name) = request.path.strip_prefix("/g-") else { return Reply::new(404, "none") };
         Reply::json(&json!({
             "issuer": format!("https://g-{name}.test"), "jwks_uri": format!("http://{at}/certs"),

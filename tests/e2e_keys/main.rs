@@ -75,7 +75,7 @@ async fn fetched(envoy: &Envoy, provider: &str, result: &str) -> u64 {
     envoy.stats(&part).await.values().sum()
 }
 
-/// Requests without end, until told to stop; each must be answered with 200.
+/// Requests until `end`; each must be answered with 200.
 struct Load {
     stop: Arc<AtomicBool>,
     tasks: Vec<tokio::task::JoinHandle<usize>>,

@@ -79,7 +79,7 @@ async fn requests_before_the_first_keys_wait_and_arrive_whole() {
         let remote = json!({"timeout": "5s"});
         let envoy = start(&fixture, workers, &idp, remote).await;
         let good = token(&fixture.signer, "main");
-        // Some clients leave while they are held; nobody else is to notice.
+        // Some clients leave while they are held, which must not affect the others.
         for _ in 0..40 {
             use tokio::io::AsyncWriteExt;
             let mut stream = tokio::net::TcpStream::connect(envoy.address()).await.unwrap();
@@ -110,7 +110,7 @@ async fn a_request_that_is_held_during_a_push_is_answered() {
     let Some(fixture) = Fixture::new("ES256").await else { return };
     let [silent, good] = [(); 2].map(|()| fixture.idp(Scheme::Http));
     silent.behave(Behaviour::Hang);
-    // Shorter than the drain time of the listener, which ends what is held for longer.
+    // Shorter than the drain time of the listener, which ends requests that are held for longer.
     let remote = json!({"timeout": "800ms"});
     let mut envoy = fixture
         .envoy(json!({"providers": [provider("silent", &silent, remote.clone())]}))

@@ -44,14 +44,20 @@ async fn a_rotation_under_load_over_https_loses_no_request_and_ends_the_old_key(
     .await;
 }
 
+/// An Envoy that has passed a token of the old key, its provider, and the old and the new key.
+async fn before_a_rotation(fixture: &Fixture, workers: u32) -> (Envoy, Idp, [Signer; 2]) {
+    let (old, new) = (key("old"), key("new"));
+    let idp = idp_with(Scheme::Http, &[&old]);
+    let envoy = start(fixture, workers, &idp, json!({})).await;
+    assert_eq!(envoy.judge(&token(&old, "main")).await.0, 200);
+    (envoy, idp, [old, new])
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_rotation_without_overlap_the_first_tokens_pass_after_one_fetch() {
     let Some(fixture) = Fixture::new("ES256").await else { return };
     at_1_and_4_workers(async |workers| {
-        let (old, new) = (key("old"), key("new"));
-        let idp = idp_with(Scheme::Http, &[&old]);
-        let envoy = start(&fixture, workers, &idp, json!({})).await;
-        assert_eq!(envoy.judge(&token(&old, "main")).await.0, 200);
+        let (envoy, idp, [old, new]) = before_a_rotation(&fixture, workers).await;
         idp.set_keys(mint::jwks(&[&new]));
         let requests = vec![get(token(&new, "main")); 32];
         for response in client::send_at_once(envoy.address(), requests).await {
@@ -84,10 +90,7 @@ async fn a_withdrawn_key_ends_with_refresh_interval_whatever_max_age_says() {
 async fn one_junk_kid_before_a_rotation_does_not_keep_the_new_key_out() {
     let Some(fixture) = Fixture::new("ES256").await else { return };
     at_1_and_4_workers(async |workers| {
-        let (old, new) = (key("old"), key("new"));
-        let idp = idp_with(Scheme::Http, &[&old]);
-        let envoy = start(&fixture, workers, &idp, json!({})).await;
-        assert_eq!(envoy.judge(&token(&old, "main")).await.0, 200);
+        let (envoy, idp, [_, new]) = before_a_rotation(&fixture, workers).await;
         let junk = envoy.judge(&token(&key("junk"), "main")).await;
         assert_eq!(junk, refused("key_unknown"));
         assert_eq!(idp.fetches(), 2, "one request causes one fetch");

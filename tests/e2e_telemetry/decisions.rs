@@ -6,7 +6,7 @@ use super::*;
 async fn audit_line_scrape_and_span_tell_the_same_of_every_kind_of_decision() {
     let Some(fixture) = Fixture::new("ES256").await else { return };
     let zipkin = Upstream::answering(|_| Reply::new(202, "")).await;
-    // A port at which nobody listens.
+    // A port at which no program listens.
     let nobody = free_address();
     let mut sample = sample(&fixture).with("zipkin", zipkin.address()).cluster("away", nobody);
     // Envoy would answer this one itself; here the filter is asked.
@@ -62,7 +62,7 @@ async fn a_denial_names_who_brought_a_verified_token_and_what_it_lacks() {
         (ask("/score", json!({"sub": ""})), "deny", "claim_missing", None, Some("{iss}/{sub}")),
         (ask("/score", json!({"jti": 1})), "deny", "claim_malformed", Some(alice), None),
         (Request::get("/score").bearer(forged), "deny", "signature_invalid", None, None),
-        // It passes, and what is not taken for the caller's names nobody.
+        // It passes, and a token that was not accepted names no caller.
         (ask("/trial", json!({"exp": past})), "would_deny", "expired", None, None),
         (
             ask("/trial", json!({"sub": ""})),

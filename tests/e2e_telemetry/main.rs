@@ -1,5 +1,5 @@
-//! What a call leaves behind: the audit line, the scrape and the span of the shipped
-//! configurations, in a real Envoy.
+//! The traces of a call: the audit line, the scrape and the span of the shipped configurations, in a
+//! real Envoy.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -21,7 +21,7 @@ use support::sample::Sample;
 use support::{poll, scrape};
 use tokio::io::AsyncWriteExt;
 
-/// What the sample decides by, and a few rules more.
+/// The configuration of the sample with other rules and limits.
 fn config(sample: &Sample) -> Value {
     let mut config = sample.plugin_config();
     config["rules"] = json!([
@@ -63,7 +63,7 @@ fn full_spans(fixture: &Fixture) -> bool {
     !String::from_utf8(output.stdout).unwrap().contains("/1.36.")
 }
 
-/// What the files under `envoy/telemetry` say of an older Envoy: its spans do without filter state,
+/// The files under `envoy/telemetry` changed for Envoy 1.36: its spans do without filter state,
 /// and its log records are configured one level further down.
 fn as_envoy_1_36_has_it(hcm: &mut Value) {
     if let Some(tags) = hcm.pointer_mut("/tracing/custom_tags") {

@@ -58,7 +58,7 @@ async fn a_hashed_identity_appears_nowhere_downstream_but_by_its_hash() {
     }
 }
 
-/// What was posted to a server, in one piece.
+/// All bodies that a server received, in one piece.
 fn bodies(server: &Upstream) -> Vec<u8> {
     server.requests().into_iter().flat_map(|request| request.body).collect()
 }
@@ -158,7 +158,7 @@ async fn at_trace_level_no_logger_but_those_that_the_runbook_names_prints_a_toke
     for line in log.lines() {
         assert!(!secrets.iter().any(|secret| line.contains(secret.as_str())), "{line}");
     }
-    // The list holds what it must and nothing else.
+    // Each logger of the list prints tokens.
     let printed = || envoy.log().matches("eyJ").count();
     for logger in &quiet {
         let before = printed();
@@ -247,7 +247,7 @@ async fn ten_thousand_hostile_requests_are_as_many_json_lines_without_a_secret()
         let found = word.windows(20).any(|part| known.contains(part));
         assert!(!found, "a signature is in a log: {}", word.escape_ascii());
     }
-    // A flood is told by a few lines.
+    // A flood causes a few lines only.
     assert!(
         filter.iter().filter(|line| line.contains("tollgate: deny: ")).count() <= 20,
         "{filter:#?}"

@@ -112,7 +112,7 @@ fn documents() -> Vec<(String, bool)> {
             add(format!("{{{}}}", of(place, rows)), false);
         }
     }
-    // What the servers of this test take.
+    // Formats that the servers of this test take.
     for text in [
         format!("{{{},{}}}", member("inputs", "inputs", &columns(1)), member("data", "data", &one)),
         format!("{{{}}}", member("inputs", "inputs", &columns(5))),
@@ -121,7 +121,7 @@ fn documents() -> Vec<(String, bool)> {
     ] {
         add(text, true);
     }
-    // The labels of a frame make rows of their own, whatever is in `data`.
+    // The labels of a frame make rows of their own, independent of `data`.
     let labels = (0..13).map(|n| format!("\"{n}\":null")).collect::<Vec<_>>().join(",");
     let levels = format!("[{},{}]", numbers(13), numbers(13));
     for data in ["[]", "[[1,2]]", "null", "5", "{\"a\":5}", "{\"a\":[1]}", "[{\"a\":1}]", "\"x\""] {

@@ -1,4 +1,4 @@
-//! Framing of requests, and what is refused before a program may act.
+//! Framing of requests, and refusals before a program may act.
 
 use support::prelude::*;
 use support::servers::Kind;
@@ -40,7 +40,7 @@ pub fn rows(kind: Kind) -> Vec<Row> {
         post(&[(transfer, "chunked")], chunk(BODY)).served(),
         post(&[(transfer, "chunked")], format!("{size:05X};a=b\r\n{BODY}\r\n000\r\n\r\n")),
     ];
-    // The end of the first body, and what follows it on the connection.
+    // The end of the first body, and the bytes after it on the connection.
     for (headers, body) in [
         (vec![(content_length, all.as_str()), (transfer, "chunked")], chunk("") + &hidden),
         (vec![(transfer, "chunked"), (content_length, "5")], chunk(BODY) + &hidden),
@@ -161,7 +161,7 @@ pub fn refused(kind: Kind, bodies: bool) -> Vec<Row> {
     rows.push(json(BODY).header("x-user-token", "a.b.c").token().refused(400));
     rows.push(post(BODY).header("content-type", "text/plain").token().refused(415));
     rows.push(expecting(post(BODY).header("content-type", "text/plain")).token().refused(415));
-    // A gRPC client is answered with a status of 200; who only looks like one sees the refusal.
+    // A gRPC client gets a status of 200; a client that only looks like one gets the refusal.
     for media in ["application/grpcfoo", "application/grpc-webfoo", "application/grpc;x"] {
         rows.push(post(BODY).header("content-type", media).refused(401));
     }

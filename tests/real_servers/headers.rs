@@ -75,7 +75,7 @@ pub fn spoofs(kind: Kind) -> Vec<Row> {
         rows.push(verified().header("connection", name));
         rows.push(verified().header("te", "trailers").header("connection", format!("te, {name}")));
     }
-    // Envoy removes what `connection` names (RFC 9110 §7.6.1), the token as well.
+    // Envoy removes the headers that `connection` names (RFC 9110 §7.6.1), the token as well.
     let named = Row::new(paths::request(kind, target)).token();
     rows.push(named.header("connection", "authorization").refused(401));
     rows

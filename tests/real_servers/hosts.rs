@@ -91,7 +91,7 @@ const AUTHORITIES: &[&str] = &[
 ];
 
 pub fn rows(kind: Kind) -> Vec<Row> {
-    // The model of MLflow is shown no host by which it could be told what it served.
+    // The model of MLflow sees no host, so that its calls cannot be told apart.
     if kind == Kind::Mlflow {
         return Vec::new();
     }
@@ -103,7 +103,7 @@ pub fn rows(kind: Kind) -> Vec<Row> {
         Row::new(inside.clone()).refused(401),
         Row::new(inside).token().served(),
     ];
-    // A path that is open for other hosts as well: what decides is the host alone.
+    // A path that is open for other hosts as well: the host alone decides.
     let targets = [protected[0], "/x"];
     for authority in AUTHORITIES {
         for target in targets {

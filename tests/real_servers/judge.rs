@@ -1,4 +1,4 @@
-//! What may not be read, whatever the request.
+//! The values that no program may read.
 
 use support::paths::readings;
 use support::servers::{Call, Kind, folded};
@@ -15,7 +15,7 @@ pub const FORGED: &str = "forged-token";
 /// The `x-case` of a request inside another one.
 pub const HIDDEN: &str = "hidden";
 
-/// What is wrong with an outcome.
+/// The faults of an outcome.
 pub fn faults(outcome: &Outcome) -> Vec<String> {
     let mut faults = Vec::new();
     let mut fault = |what: String| {
@@ -63,7 +63,7 @@ pub fn faults(outcome: &Outcome) -> Vec<String> {
                 fault(format!("the program reads {name} = {value:?}"));
             }
         }
-        // Who is not asked for a token is not told as anyone.
+        // A request that needs no token has no identity.
         let open = ["open", "open-host", "rest"].contains(&entry("rule").unwrap_or_default());
         let told = outcome.row.token && !open;
         for (name, value) in TAGS {
@@ -84,7 +84,7 @@ pub fn faults(outcome: &Outcome) -> Vec<String> {
         }
         if call.values("x-mode").contains(&"batch") {
             let number = call.values("x-batch").into_iter().filter_map(number).max();
-            // What is more than `max` costs that.
+            // A number above `max` costs `max`.
             let number = number.unwrap_or(1).min(MAX_BATCH);
             let cost = cost.unwrap_or_default();
             if cost < number {
@@ -95,7 +95,7 @@ pub fn faults(outcome: &Outcome) -> Vec<String> {
     faults
 }
 
-/// What alice's token is told as.
+/// The identity of alice's token.
 const TAGS: [(&str, &str); 3] = [
     ("x-auth-identity", "https://issuer.test/alice"),
     ("x-auth-subject", "alice"),

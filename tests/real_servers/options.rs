@@ -1,10 +1,10 @@
-//! What Envoy makes of paths and hosts before the filter sees them.
+//! Envoy's options that change paths and hosts before the filter sees them.
 
 use std::fmt;
 
 use support::prelude::*;
 
-/// What Envoy makes of paths and hosts.
+/// Envoy's options for paths and hosts.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     normalize: bool,

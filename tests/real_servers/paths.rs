@@ -7,7 +7,7 @@ use support::servers::Kind;
 
 use super::row::Row;
 
-/// What each server serves that is protected, and the method that its program takes there.
+/// The protected path of each server, and the method that its program takes there.
 pub fn protected(kind: Kind) -> (&'static [&'static str], &'static str) {
     match kind {
         Kind::AzureMl => (&["/score"], "POST"),
@@ -45,7 +45,7 @@ fn targets(path: &str) -> BTreeSet<Vec<u8>> {
     let name = path.trim_start_matches('/');
     let (first, rest) = name.split_at(1);
     let mut add = |target: String| targets.insert(target.into_bytes());
-    // A step up, a slash, and the name: what may stand for each.
+    // Spellings of a step up, of a slash and of the name.
     let up = [
         "..",
         "%2e%2e",

@@ -13,7 +13,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use support::prelude::*;
 use tokio::net::TcpStream;
 
-/// A request, and what the judge must know of it.
+/// A request, and the facts that the judge needs.
 #[derive(Clone, Debug)]
 pub struct Row {
     pub request: Request,
@@ -21,7 +21,7 @@ pub struct Row {
     pub h2: bool,
     /// Over HTTP/2; over HTTP/1.1 they stand in the body.
     pub trailers: Vec<(String, String)>,
-    /// On a connection of its own: what follows it on the wire belongs to no other row.
+    /// On a connection of its own: the bytes after it belong to no other row.
     pub fresh: bool,
     /// The body is sent a moment after the head.
     pub late_body: bool,
@@ -112,7 +112,7 @@ impl Client {
         Self { address, h1: Connection::lazy(address), h2: None }
     }
 
-    /// The response; `None` when there is none, as for what is no request.
+    /// The response; `None` when there is none, as for an invalid request.
     pub async fn send(&mut self, row: &Row) -> Option<Response> {
         if row.fresh {
             self.h1 = Connection::lazy(self.address);

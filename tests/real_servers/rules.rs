@@ -6,7 +6,7 @@ use support::servers::{Kind, Server};
 use super::options::Options;
 use super::world::Guard;
 
-/// What the upstream gets instead of the caller's credentials.
+/// The key that the upstream gets instead of the caller's credentials.
 pub const LENT_KEY: &str = "the-upstreams-own-key";
 
 /// The most rows that a guarded body may have.
@@ -15,7 +15,7 @@ pub const MAX_ROWS: u64 = 5;
 /// The most that a header may make a request cost.
 pub const MAX_BATCH: u64 = 100;
 
-/// Two hosts of their own and the rest; each marks what came by it.
+/// Two hosts of their own and the rest; each marks its requests.
 pub fn routes(servers: &[Server], options: &Options) -> Value {
     let routes: Vec<_> = servers
         .iter()
@@ -65,7 +65,7 @@ pub fn cluster(server: &Server) -> Value {
     cluster
 }
 
-/// What is open, what is protected, and what is open behind that.
+/// The open paths, the protected ones, and the open ones below those.
 pub fn plugin(signer: &Signer, guard: Guard) -> Value {
     let lent = json!({"env": "KEY", "prefix": "Bearer "});
     let pointers = json!([

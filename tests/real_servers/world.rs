@@ -13,7 +13,7 @@ use super::options::Options;
 use super::row::{Client, Row};
 use super::rules::{LENT_KEY, cluster, plugin, routes};
 
-/// What keeps the head of a request back until its body is judged.
+/// The filter or option that holds the head of a request back until its body is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Guard {
     /// Envoy's `buffer` filter behind ours.
@@ -48,15 +48,15 @@ pub struct World {
     token: String,
 }
 
-/// What became of a row at one server.
+/// The outcome of a row at one server.
 #[derive(Debug)]
 pub struct Outcome {
     pub kind: Kind,
     pub row: Row,
     pub response: Option<Response>,
-    /// What the server's program read.
+    /// The calls of the server's program.
     pub calls: Vec<Call>,
-    /// The entry of the access log; Envoy has none for what it takes for no request.
+    /// The entry of the access log; Envoy writes none for an invalid request.
     pub entry: Option<Value>,
 }
 
@@ -106,7 +106,7 @@ impl World {
         for task in tasks {
             sent.extend(task.await.unwrap());
         }
-        // Calls of what was refused already may still be on their way.
+        // Calls of requests that were refused already may still be on their way.
         tokio::time::sleep(Duration::from_millis(100)).await;
         let mut calls: BTreeMap<String, Vec<Call>> = BTreeMap::new();
         for (case, outcome) in &mut sent {

@@ -189,7 +189,7 @@ impl Connection {
         let head_only = bytes.starts_with(b"HEAD ");
         let exchange = async {
             stream.write_all(bytes).await?;
-            // A client that was answered sends no more, unless it was told to go on.
+            // A client that has its answer sends no more, except after 100 Continue.
             let mut start = [0; 12];
             let answered = late.is_empty()
                 || match tokio::time::timeout(pause, stream.peek(&mut start)).await {
@@ -197,7 +197,7 @@ impl Connection {
                     Err(_) => false,
                 };
             if !answered {
-                // Who has been refused meanwhile is hung up on, and its answer can be read still.
+                // The peer may have closed the connection meanwhile; its answer can still be read.
                 let _ = stream.write_all(late).await;
             }
             read_response(&mut stream, head_only).await
@@ -339,7 +339,7 @@ async fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Reads one response; the flag tells whether the connection stays open.
+/// Reads one response, and whether the connection stays open.
 async fn read_response(
     stream: &mut (impl AsyncRead + Unpin),
     head_only: bool,

@@ -1,4 +1,4 @@
-//! The code blocks of the documentation, so that what a page shows is what a test runs.
+//! The code blocks of the documentation, so that tests run the examples of the pages.
 
 use serde_json::Value;
 

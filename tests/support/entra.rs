@@ -1,4 +1,4 @@
-//! What Microsoft Entra ID publishes and signs, with keys of the mint.
+//! Claims and key sets as of Microsoft Entra ID, with keys of the mint.
 
 use serde_json::{Value, json};
 

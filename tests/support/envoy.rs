@@ -49,7 +49,7 @@ pub struct Envoy {
 }
 
 impl Envoy {
-    /// `binary`: what [`super::skip::envoy_binary`] found.
+    /// `binary`: the path from [`super::skip::envoy_binary`].
     pub fn builder(binary: PathBuf) -> Builder {
         Builder::new(binary)
     }
@@ -257,15 +257,15 @@ impl Envoy {
         (port != 0 && all).then(|| SocketAddr::from(([127, 0, 0, 1], port)))
     }
 
-    /// Why this Envoy did not live to its end with all its VMs. One that was told to end, such as by
-    /// an interrupt of the whole group, has.
+    /// Why this Envoy ended before its test, or how many of its VMs died. `None` for one that ended
+    /// in order, such as after an interrupt of the whole group.
     fn died(&mut self) -> Option<String> {
         match self.child.try_wait().unwrap() {
             Some(status) => (!status.success()).then(|| format!("Envoy ended with {status}")),
             None if self.builder.faulty() => None,
             None => {
                 let count = block_on(async {
-                    // What the last request caused is in the log then.
+                    // After this time the log has the lines of the last request.
                     tokio::time::sleep(2 * FLUSH).await;
                     self.vm_failures().await
                 });

@@ -1,4 +1,4 @@
-//! What most end-to-end tests start with: an upstream, a signer, and Envoys between them.
+//! The common start of the end-to-end tests: an upstream, a signer, and Envoys between them.
 
 use std::path::PathBuf;
 

@@ -1,5 +1,5 @@
-//! Copies of the module with a fault in them: what is left of a proxy when a VM dies; and one that
-//! lays its shared data out in another way.
+//! Copies of the module with a fault, for tests of a proxy whose VM dies; and a copy with another
+//! layout of its shared data.
 
 use std::path::{Path, PathBuf};
 
@@ -14,8 +14,8 @@ use walrus::{
 
 use super::root;
 
-/// What the callback for the trailers of a request does instead of its work. No other request has
-/// trailers, so a test decides when it happens.
+/// A fault in the callback for the trailers of a request. No other request has trailers, so that a
+/// test decides when it happens.
 #[derive(Clone, Copy, Debug)]
 pub enum Fault {
     /// It traps.
@@ -65,9 +65,9 @@ pub fn module(fault: Fault, path: &Path) {
     module.emit_wasm_file(path).unwrap();
 }
 
-/// Writes a copy of the module that another release might be; its path. What it shares it lays out
-/// otherwise (each byte of a value is inverted), and so it has another layout in its keys: the digit in
-/// `tollgate/tollgate/b2/…` is a 1.
+/// Writes a copy of the module that stands for another release; its path. It has another layout of
+/// shared data (each byte of a value is inverted), and so another number of the layout in its keys: the
+/// digit in `tollgate/tollgate/b2/…` is a 1.
 pub fn other_layout() -> PathBuf {
     let mut module = Module::from_file(super::module()).unwrap();
     let memory = module.memories.iter().next().unwrap().id();

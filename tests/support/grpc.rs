@@ -1,4 +1,4 @@
-//! A gRPC receiver that keeps what it is sent and looks inside no message: texts in protobuf are
+//! A gRPC receiver that keeps all messages and looks inside none: texts in protobuf are
 //! plain bytes, so a test finds them without the schema.
 
 use std::convert::Infallible;

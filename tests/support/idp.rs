@@ -11,7 +11,7 @@
 //! assert_eq!(idp.fetches(), 2);
 //! ```
 //!
-//! - `answer`: what a request gets, by [`Behaviour`].
+//! - `answer`: the answer to a request, by [`Behaviour`].
 //! - `serve`: the accept loop, connections, TLS.
 
 #[path = "idp/answer.rs"]
@@ -47,7 +47,7 @@ pub enum Scheme {
     Https,
 }
 
-/// What a request for one of the documents gets. A path that is none of them gets 404 always.
+/// The answer to a request for one of the documents. Any other path gets 404.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Behaviour {
     /// 200 with the document.
@@ -81,7 +81,7 @@ pub enum Behaviour {
     Delay(Duration),
 }
 
-/// One request that came, whatever it got.
+/// One request that came.
 #[derive(Clone, Debug)]
 pub struct Visit {
     /// The path without its query.
@@ -99,7 +99,7 @@ pub struct Idp {
 struct Inner {
     scheme: Scheme,
     address: SocketAddr,
-    /// Bound and never listening: keeps the port from everybody else while the provider is down.
+    /// Bound and never listening: keeps the port reserved while the provider is down.
     _reservation: TcpSocket,
     tls: Option<serve::Tls>,
     shared: Shared,
@@ -107,7 +107,7 @@ struct Inner {
     server: Mutex<Option<serve::Server>>,
 }
 
-/// What the handle writes and the server reads.
+/// The state that the handle writes and the server reads.
 type Shared = Arc<Mutex<State>>;
 
 struct State {
@@ -195,7 +195,7 @@ impl Idp {
         self.state().cache_control = value.map(str::to_owned);
     }
 
-    /// Every request for a document gets this, until told otherwise; forgets earlier commands.
+    /// Every request for a document gets this from now on; forgets earlier commands.
     pub fn behave(&self, behaviour: Behaviour) {
         let mut state = self.state();
         state.always = behaviour;
@@ -208,7 +208,7 @@ impl Idp {
         self.state().always_jwks = Some(behaviour);
     }
 
-    /// The next `requests` for a document get this, then what was commanded before holds again.
+    /// The next `requests` for a document get this; after them the earlier command holds again.
     pub fn behave_next(&self, requests: usize, behaviour: Behaviour) {
         self.state().next = Some((requests, behaviour));
     }
@@ -234,12 +234,12 @@ impl Idp {
         }
     }
 
-    /// How many requests for the key set came, under either path, whatever they got.
+    /// How many requests for the key set came, under either path, with any answer.
     pub fn fetches(&self) -> usize {
         self.fetch_times().len()
     }
 
-    /// How many requests for the discovery document came, whatever they got.
+    /// How many requests for the discovery document came, with any answer.
     pub fn discoveries(&self) -> usize {
         self.discovery_times().len()
     }

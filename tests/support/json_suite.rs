@@ -1,4 +1,4 @@
-//! JSONTestSuite: its files, and what the body guard makes of each.
+//! JSONTestSuite: its files, and the body guard's verdict on each.
 
 use super::skip;
 

@@ -31,8 +31,8 @@
 //! - [`scenario`]: a provider and claims for most tests.
 //! - [`scrape`]: the Prometheus text of an Envoy, parsed.
 //! - [`servers`]: nginx, Apache, Flask, Express and more, with programs that note what they read.
-//! - [`json_suite`]: JSONTestSuite and what the body guard makes of it.
-//! - [`skip`]: what happens when a test needs what is not on the machine.
+//! - [`json_suite`]: JSONTestSuite and the body guard's verdicts on it.
+//! - [`skip`]: tests that need a program or file that the machine lacks.
 //!
 //! Every wait has a deadline and fails with the end of Envoy's log. The files of one Envoy lie in
 //! `target/e2e/<process>-<number>` and stay there when its test fails.
@@ -66,7 +66,7 @@ pub mod skip;
 pub mod tls;
 pub mod upstream;
 
-/// What nearly every end-to-end test uses.
+/// The imports of nearly every end-to-end test.
 pub mod prelude {
     pub use super::client::{self, Connection, Request, Response};
     pub use super::envoy::{Builder, Envoy, Push};

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::root;
 use super::skip::{absent, program};
 
-/// What every installation of Istio starts from.
+/// The plugin of every installation of Istio.
 pub const PLUGIN: &str = "istio/base/plugin.yaml";
 
 /// The documents of a file of the repository.

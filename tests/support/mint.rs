@@ -1,7 +1,7 @@
 //! The mint: signs tokens for tests, demo and bench, with keys that are made at run time.
 //!
 //! A key lives as long as the process; no private key is ever written to the repository. A token
-//! is built byte by byte, so that a test can sign what no honest issuer would.
+//! is built byte by byte, so that a test can sign tokens that no honest issuer would.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 /// Every path that some server reads from these bytes: decoded once and twice, `\` as `/`, slashes
 /// merged or not, parameters and what follows NUL cut or not, dot segments removed before and after
-/// all that. Letter case is not among them: paths differ by it (RFC 3986 §6.2.2.1), and who has an
-/// upstream that folds it lists what is open, not what is closed.
+/// all that. Letter case is not among them: paths differ by it (RFC 3986 §6.2.2.1), and in front of an
+/// upstream that folds it, rules list the open paths instead of the closed ones.
 pub fn readings(path: &str) -> BTreeSet<String> {
     let path = path.split('?').next().unwrap().split('#').next().unwrap();
     let steps: [fn(&str) -> String; 6] = [
@@ -54,7 +54,7 @@ fn decoded(path: &str) -> String {
     shortened(&out)
 }
 
-/// What a lenient decoder reads from overlong forms (RFC 3629 §10); other bytes are characters.
+/// A lenient decoder's reading of overlong forms (RFC 3629 §10); other bytes are characters.
 fn shortened(bytes: &[u8]) -> String {
     let low = |value: u32, byte: &u8| (value << 6) | u32::from(byte & 0x3F);
     let mut text = String::new();

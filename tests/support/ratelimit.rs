@@ -15,13 +15,13 @@ use super::{poll, root, skip};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// What both are started with; `None` after [`skip::absent`] when something is missing.
+/// The programs of both.
 pub struct Programs {
     redis: PathBuf,
     service: PathBuf,
 }
 
-/// Finds Redis and the service that was built beside the tests.
+/// Finds Redis and the service that was built beside the tests; `None` after [`skip::absent`].
 pub fn programs() -> Option<Programs> {
     let Some(redis) = skip::program("redis-server") else {
         skip::absent("redis-server is absent: run scripts/install/servers");
@@ -85,7 +85,7 @@ impl Drop for Redis {
     }
 }
 
-/// What the service was asked about one descriptor, and what it said.
+/// One descriptor that the service was asked about, and its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
     /// Key and value, in their order.

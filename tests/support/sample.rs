@@ -8,7 +8,7 @@ use super::root;
 
 const HCM: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
 
-/// A whole configuration under `envoy/`, and what a test adds to it.
+/// A whole configuration under `envoy/`, and the additions of a test.
 #[derive(Clone)]
 pub struct Sample(Value);
 
@@ -55,7 +55,7 @@ impl Sample {
         self
     }
 
-    /// Adds what `envoy/telemetry/<name>.yaml` says, its one cluster leading to `receiver`.
+    /// Adds the parts of `envoy/telemetry/<name>.yaml`, whose one cluster leads to `receiver`.
     pub fn with(mut self, name: &str, receiver: SocketAddr) -> Self {
         let part = read(&format!("envoy/telemetry/{name}.yaml"));
         let mut cluster = part["clusters"][0].clone();

@@ -1,4 +1,4 @@
-//! What most tests start from: one provider that knows the mint's issuer and audience.
+//! A provider that knows the mint's issuer and audience, claims, and the answers to tokens.
 
 use serde_json::{Value, json};
 
@@ -22,12 +22,12 @@ pub fn claims_with(subject: &str, changes: Value) -> Value {
     claims
 }
 
-/// What [`Envoy::judge`](super::envoy::Envoy::judge) answers for a token that passes.
+/// The answer of [`Envoy::judge`](super::envoy::Envoy::judge) for a token that passes.
 pub fn good() -> (u16, String) {
     (200, String::new())
 }
 
-/// What it answers for a token that is refused for this reason.
+/// Its answer for a token that is refused for this reason.
 pub fn refused(reason: &str) -> (u16, String) {
     (401, reason.to_owned())
 }

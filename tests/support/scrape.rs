@@ -1,4 +1,4 @@
-//! What Prometheus would read from an Envoy (`/stats/prometheus`, text format 0.0.4).
+//! The metrics of an Envoy as Prometheus reads them (`/stats/prometheus`, text format 0.0.4).
 
 use std::collections::{BTreeMap, BTreeSet};
 

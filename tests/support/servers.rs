@@ -22,7 +22,7 @@ use super::skip::absent;
 use super::{poll, root};
 pub use calls::{Call, folded};
 
-/// A server and what runs in it.
+/// A server and the program in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// nginx, with a program behind it by SCGI: names are folded as for FastCGI and uwsgi.
@@ -33,7 +33,7 @@ pub enum Kind {
     Lighttpd,
     /// Go's `net/http`.
     Go,
-    /// Flask on gunicorn, which is told to let every header in.
+    /// Flask on gunicorn, with the option that lets every header in.
     Flask,
     /// A WSGI application on the server of Python's library.
     Wsgi,
@@ -188,7 +188,7 @@ impl Server {
         self.address
     }
 
-    /// What the program read since it started, in the order of its calls.
+    /// The requests that the program read since it started, in the order of its calls.
     pub fn calls(&self) -> Vec<Call> {
         calls::read(&self.directory.join(launch::CALLS), 0).0
     }

@@ -1,5 +1,5 @@
-//! What a test needs and a machine may lack. Such a test logs what is absent and is skipped; with
-//! `CI=true` it fails.
+//! Programs and files that a test needs and the machine may lack. Without them the test is skipped
+//! and logs why; with `CI=true` it fails.
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -17,7 +17,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use super::client::{Connection, Request, Response};
 
-/// Who signs the certificate of the listener and those of its clients.
+/// The authority that signs the certificates of the listener and of its clients.
 pub struct Authority {
     certificate: CertificateDer<'static>,
     pem: String,
@@ -31,7 +31,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// What `cnf.x5t#S256` of a token says of it (RFC 8705 §3.1).
+    /// The hash for `cnf.x5t#S256` of a token (RFC 8705 §3.1).
     pub fn sha256(&self) -> Vec<u8> {
         superboring::reexports::hmac_sha256::Hash::hash(&self.certificate).to_vec()
     }

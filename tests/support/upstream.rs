@@ -1,4 +1,4 @@
-//! An HTTP/1.1 server that keeps what it received: each request's bytes, and what they mean.
+//! An HTTP/1.1 server that keeps each request: its bytes and their meaning.
 //!
 //! It is written over plain sockets because a library would normalise, refuse or drop the very
 //! bytes that tests ask about: a control character in a value, the case of a name.
@@ -63,7 +63,7 @@ impl Recorded {
     }
 }
 
-/// What the upstream answers.
+/// An answer of the upstream.
 #[derive(Clone, Debug)]
 pub struct Reply {
     pub status: u16,
@@ -133,7 +133,7 @@ struct Heads {
 /// The upstreams of this process, by their addresses.
 static ALL: LazyLock<Mutex<HashMap<SocketAddr, Arc<Shared>>>> = LazyLock::new(Mutex::default);
 
-/// What an [`Upstream`] saw, also after its end.
+/// The heads that an [`Upstream`] saw, also after its end.
 #[derive(Clone)]
 pub struct Witness(Arc<Shared>);
 
@@ -162,7 +162,7 @@ impl Upstream {
         Self::answering(Reply::echo).await
     }
 
-    /// A server that answers what the function says.
+    /// A server that answers by this function.
     pub async fn answering(answer: impl Fn(&Recorded) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -265,7 +265,7 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
     }
 }
 
-/// The next request of a connection; what follows it stays in `buffer`. `None`: it ended.
+/// The next request of a connection; later bytes stay in `buffer`. `None`: it ended.
 async fn receive(
     stream: &mut TcpStream,
     buffer: &mut Vec<u8>,

@@ -13,7 +13,7 @@ pub(super) fn collect(world: &World, corpus: &mut Corpus) {
     identities(world, corpus);
 }
 
-/// Values that are no string, whatever a loose language makes of them.
+/// Values that are no string, though a loose language may convert them.
 fn no_strings() -> [Value; 6] {
     [json!(1), json!(0), json!(true), json!({"0": "x"}), json!({}), json!(1.5)]
 }

@@ -1,14 +1,14 @@
-//! Hostile key sets: what a provider, or whoever answers in its place, may serve instead of keys.
+//! Hostile key sets, as a provider or an impostor may serve them.
 //!
-//! Each set is served for an issuer of its own. A bad key in it must help nobody, and harm nobody
-//! whose key stands beside it.
+//! Each set is served for an issuer of its own. A bad key in it must verify no token, and must not
+//! affect the keys beside it.
 
 use serde_json::{Value, json};
 
 use super::super::mint::{Signer, b64};
 use super::world::of;
 
-/// A key set, and what must become of tokens under it.
+/// A key set, and the expected verdicts on tokens under it.
 pub struct KeySetAttack {
     /// What kind of attack it is.
     pub family: &'static str,

@@ -31,7 +31,7 @@ pub struct Attack {
     pub name: String,
     /// The token as it arrives; not always UTF-8.
     pub token: Vec<u8>,
-    /// What has to become of it.
+    /// The expected verdict.
     pub expect: Expect,
 }
 
@@ -40,7 +40,7 @@ pub struct Attack {
 pub enum Expect {
     /// Refused for one of these reasons; more than one where the order of checks is our own affair.
     Refused(&'static [&'static str]),
-    /// Refused, for whatever reason.
+    /// Refused, for any reason.
     RefusedAny,
     /// Authentic but hostile: it passes, and its values have to arrive sanitised.
     PassesSanitised,

@@ -10,7 +10,7 @@ pub const MAX_BYTES: usize = 16 * 1024;
 /// The one tenant that the provider `entra` admits.
 pub use super::super::entra::TENANT;
 
-/// The signers of each provider; what they have signed rightly is accepted.
+/// The signers of each provider; their good tokens are accepted.
 pub struct World {
     /// `main`: RSA with `alg: RS256`; its kid is also one of `partner`'s.
     pub rsa: Signer,

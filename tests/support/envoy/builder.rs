@@ -1,4 +1,4 @@
-//! What an Envoy is made of: its bootstrap, its listener, the filter in it; and its start.
+//! The parts of an Envoy: its bootstrap, its listener, the filter in it; and its start.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use super::super::upstream::Witness;
 use super::promise::Promise;
 use super::{DEADLINE, Envoy, FLUSH, REJECTED, write_atomically};
 
-/// What an [`Envoy`] is made of.
+/// The parts of an [`Envoy`].
 #[derive(Clone, Debug)]
 pub struct Builder {
     binary: PathBuf,
@@ -186,7 +186,7 @@ impl Builder {
         self
     }
 
-    /// What the listener speaks below HTTP; plain TCP unless said otherwise.
+    /// The transport below HTTP; plain TCP by default.
     pub fn transport_socket(mut self, socket: Value) -> Self {
         self.transport_socket = Some(socket);
         self
@@ -213,7 +213,7 @@ impl Builder {
         }))
     }
 
-    /// What this Envoy keeps from the program behind it, and who saw what came there.
+    /// The promise of this Envoy, and the witness of the requests behind it.
     pub(super) fn promise(&self) -> Promise {
         let plugin = self.plugin.clone().unwrap_or_default();
         let buffers = self.after.iter().any(|filter| filter["name"] == "envoy.filters.http.buffer");

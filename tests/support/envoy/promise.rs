@@ -1,20 +1,20 @@
-//! What holds in every end-to-end test: no request that the filter refused reached the program behind
-//! it, be it with its head alone.
+//! The promise of every end-to-end test: no request that the filter refused reached the program
+//! behind it, not even its head.
 
 use serde_json::Value;
 
 use super::super::upstream::Witness;
 
-/// What is kept from the program behind.
+/// The requests that must not reach the program behind.
 pub(super) struct Promise {
-    /// Who saw what came there.
+    /// The heads that reached the program.
     pub(super) witness: Option<Witness>,
     /// Heads wait for the verdict on their bodies; otherwise the promise is for those alone that are
     /// refused before.
     pub(super) whole: bool,
 }
 
-/// What is found out by a body, the price of its rows included.
+/// Reasons that depend on the body, the cost of its rows included.
 const BY_BODY: [&str; 9] = [
     "body_not_allowed",
     "cost_exceeds_burst",

@@ -1,4 +1,4 @@
-//! What a request gets: counts it, looks up what is commanded, and builds the response.
+//! The answer to a request: counts it, looks the command up, and builds the response.
 
 use std::convert::Infallible;
 use std::fmt;

@@ -47,7 +47,7 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn start(address: SocketAddr, tls: Option<TlsAcceptor>, shared: Shared) -> Self {
-        let listener = bind(address).listen(BACKLOG).expect("nobody else listens on the port");
+        let listener = bind(address).listen(BACKLOG).expect("no other program listens on the port");
         let (stop, stopped) = oneshot::channel();
         Self { stop, ended: tokio::spawn(accept(listener, stopped, tls, shared)) }
     }

@@ -27,7 +27,7 @@ pub struct Call {
 }
 
 impl Call {
-    /// The values that the program finds for a header, whatever its server made of the name.
+    /// The values that the program finds for a header, under any name that its server gave it.
     pub fn values(&self, name: &str) -> Vec<&str> {
         let all = self.variables.iter().chain(&self.trailers);
         all.filter(|(given, _)| folded(given) == name).map(|(_, value)| value.as_str()).collect()

@@ -13,7 +13,7 @@ use super::{Kind, installed, root};
 /// The file of a server's directory to which its program writes.
 pub(super) const CALLS: &str = "calls.jsonl";
 
-/// What is not installed of all that a server needs.
+/// The first missing part of a server.
 pub(super) fn missing(kind: Kind) -> Option<String> {
     let system = |name: &str| match binary(name) {
         Some(_) => None,
@@ -58,12 +58,12 @@ pub(super) fn port() -> u16 {
     }
 }
 
-/// A fresh directory with what the server reads.
+/// A fresh directory with the files of the server.
 pub(super) fn directory(kind: Kind) -> PathBuf {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let name = format!("{}-{}-{number}", kind.name(), std::process::id());
-    // Apache runs its programs as another user, who may not see the folder of the repository.
+    // Apache runs its programs as another user, which may not see the folder of the repository.
     let directory = match kind {
         Kind::Apache => std::env::temp_dir().join(format!("tollgate-{name}")),
         _ => root().join("target/e2e").join(name),
@@ -211,7 +211,7 @@ pub(super) fn run(command: &mut Command, directory: &Path, leader: Option<u32>) 
         .unwrap_or_else(|error| panic!("{}: {error}", command.get_program().display()))
 }
 
-/// Lets in every header, so that whatever the filter lets through reaches the program.
+/// Lets every header in, so that all headers that pass the filter reach the program.
 fn nginx(port: u16) -> String {
     format!(
         "daemon off; master_process off; pid nginx.pid; error_log stderr crit;
