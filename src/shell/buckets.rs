@@ -1,25 +1,27 @@
-//! The buckets and the places in flight: opened when a configuration loads, and tried again while
-//! the host's shared data refuses.
+//! The buckets and the places in flight: opened when a configuration loads, and retried while shared data
+//! fails.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::time::Duration;
 
 use log::{info, warn};
 
+use super::host;
 use super::random;
 use super::store::SharedData;
-use crate::limit::concurrency::Concurrency;
+use crate::limit::Counters;
+use crate::limit::concurrency::{Concurrency, Lease};
 use crate::limit::table::Table;
 use crate::policy::Policy;
 use crate::store::StoreError;
 use crate::time::Moment;
 
-/// Between two tries to open: 1 s. A try that fails costs a request two host calls.
+/// Between two attempts to open: 1 s. A failed attempt costs a request two host calls.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// What limits are counted in, once it is open.
-pub struct Counts {
-    /// The name of the plugin, under which its data stand.
+/// The bucket table and the places in flight, once they are open.
+pub struct Buckets {
+    /// The name of the plugin, which prefixes its keys.
     plugin: String,
     open: OnceCell<Open>,
     /// When opening failed last.
@@ -30,37 +32,55 @@ pub struct Counts {
 pub struct Open {
     /// The buckets.
     pub table: Table,
-    /// The requests in flight, where a rule limits them.
+    /// The requests in flight, if a rule limits them.
     pub concurrency: Option<RefCell<Concurrency>>,
 }
 
 /// Whether a rule of the policy limits requests in flight.
-pub fn in_flight(policy: &Policy) -> bool {
+pub fn limits_in_flight(policy: &Policy) -> bool {
     policy.rules.iter().any(|rule| rule.concurrency.is_some())
 }
 
-impl Counts {
-    /// Opens what the policy needs; a failure is told, and `failure_mode` applies until it is open.
+impl Buckets {
+    /// Opens what the policy needs. A failure is logged, and `failure_mode` applies until it is open.
     pub fn new(plugin: String, policy: &Policy, now: Moment) -> Self {
-        let counts = Self { plugin, open: OnceCell::new(), failed: Cell::new(None) };
-        counts.current(policy, now);
-        counts
+        let buckets = Self { plugin, open: OnceCell::new(), failed: Cell::new(None) };
+        buckets.current(policy, now);
+        buckets
     }
 
-    /// What is open, tried again when the last failure is a second old. `None` where the policy
-    /// counts nothing, or the store fails.
+    /// The open table, retried one second after the last failure. `None` if the policy limits nothing or the
+    /// store fails.
     pub fn current(&self, policy: &Policy, now: Moment) -> Option<&Open> {
         self.open.get().or_else(|| self.try_open(policy, now))
     }
 
-    /// What is open.
+    /// The open table, without a retry.
     pub fn opened(&self) -> Option<&Open> {
         self.open.get()
     }
 
+    /// Returns the place in flight of a stream that has ended; what the store did.
+    pub fn release(&self, lease: Lease) -> Counters {
+        let mut counters = Counters::default();
+        if let Some(concurrency) = self.opened().and_then(|open| open.concurrency.as_ref()) {
+            concurrency.borrow_mut().release(&SharedData, &host::now, lease, &mut counters);
+        }
+        counters
+    }
+
+    /// Renews the places in flight of this worker; what the store did.
+    pub fn renew_places(&self) -> Counters {
+        let mut counters = Counters::default();
+        if let Some(concurrency) = self.opened().and_then(|open| open.concurrency.as_ref()) {
+            concurrency.borrow_mut().tick(&SharedData, &host::now, &mut counters);
+        }
+        counters
+    }
+
     fn try_open(&self, policy: &Policy, now: Moment) -> Option<&Open> {
         let failed = self.failed.get();
-        let wanted = !policy.limits.is_empty() || in_flight(policy);
+        let wanted = !policy.limits.is_empty() || limits_in_flight(policy);
         if !wanted || failed.is_some_and(|at| now.abs_diff(at) < RETRY) {
             return None;
         }
@@ -94,7 +114,7 @@ impl Counts {
                 table.slots()
             );
         }
-        let concurrency = match in_flight(policy) {
+        let concurrency = match limits_in_flight(policy) {
             true => {
                 let [a, b, c, d, e, f, g, h, ..] = random::seed();
                 let holder = u64::from_le_bytes([a, b, c, d, e, f, g, h]);

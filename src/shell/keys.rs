@@ -1,6 +1,7 @@
-//! Fetching remote key sets through the proxy's clusters, and logging how that went.
+//! Fetches remote key sets through the proxy's clusters and logs the results.
 
 mod asked;
+mod fetch;
 
 use std::cell::{Ref, RefCell};
 
@@ -8,6 +9,7 @@ use log::{error, info, warn};
 use proxy_wasm::types::{BufferType, MapType};
 
 use self::asked::Asked;
+use self::fetch::Fetch;
 use super::host;
 use super::metrics::Metrics;
 use super::random::jitter;
@@ -19,14 +21,14 @@ use crate::request::headers::Headers;
 use crate::time::Moment;
 use crate::verify::Keys;
 use crate::verify::keyset::{KeySet, SkippedKey};
-use crate::verify::provider::{KeysFrom, Provider, Remote};
+use crate::verify::provider::KeysFrom;
 
-/// The remote key sets of one worker and the fetches that it has under way.
+/// The remote key sets of one worker, and its running fetches.
 #[derive(Default)]
 pub struct RemoteKeys {
     /// By the provider's index; `None` for static keys.
     local: RefCell<Vec<Option<LocalKeys>>>,
-    /// By the call's number: at most one for each provider.
+    /// The running fetches by call number: at most one per provider.
     calls: RefCell<Vec<(u32, Asked)>>,
 }
 
@@ -66,28 +68,28 @@ impl RemoteKeys {
         Self { local: RefCell::new(local.collect()), calls: RefCell::default() }
     }
 
-    /// Whether there is anything to fetch.
+    /// Whether any provider has remote keys.
     pub fn any(&self) -> bool {
         self.local.borrow().iter().any(Option::is_some)
     }
 
-    /// The sets to verify with now.
+    /// The key sets in use now.
     pub fn current<'a>(&'a self, policy: &'a Policy, now: Moment) -> CurrentKeys<'a> {
         CurrentKeys { policy, local: self.local.borrow(), now }
     }
 
-    /// How many fetches of a provider have ended; a waiting request compares it.
+    /// The number of fetches of a provider that have ended; waiting requests compare it.
     pub fn attempts(&self, provider: usize) -> u64 {
         self.with(provider, |keys| Some(keys.record().attempts)).unwrap_or(0)
     }
 
-    /// What a request that lacks a key of `provider` should do; see [`LocalKeys::on_missing`].
+    /// The next step of a request that lacks a key of `provider`; see [`LocalKeys::on_missing`].
     pub fn on_missing(&self, provider: usize, lack: Lack, now: Moment, wait: Wait) -> Missing {
         self.with(provider, |keys| keys.on_missing(&SharedData, lack, now, wait).ok())
             .unwrap_or(Missing::Final)
     }
 
-    /// Adopts what other workers fetched.
+    /// Adopts the key sets that other workers fetched.
     pub fn adopt(&self, policy: &Policy, metrics: &Metrics) {
         for fetch in Fetch::all(policy, metrics) {
             self.with(fetch.index, |keys| keys.refresh(&SharedData).ok());
@@ -109,7 +111,7 @@ impl RemoteKeys {
         }
     }
 
-    /// Gives back the leases of the calls under way, whose answers will not come.
+    /// Returns the leases of running fetches, whose answers will not come.
     pub fn release(&self) {
         for (_, call) in self.calls.borrow_mut().drain(..) {
             self.with(call.provider, |keys| keys.shared().release(&SharedData).ok());
@@ -132,7 +134,7 @@ impl RemoteKeys {
         }
     }
 
-    /// How many keys there are to verify with.
+    /// The number of keys in use.
     fn count(&self, index: usize, now: Moment) -> usize {
         self.with(index, |keys| keys.current(now).map(KeySet::len)).unwrap_or(0)
     }
@@ -144,7 +146,7 @@ impl RemoteKeys {
         }
     }
 
-    /// Takes the answer to a call of ours; `size` is that of the body, as the host announces it.
+    /// Takes the answer to a fetch. `size`: the size of its body, as the host announces it.
     pub fn on_answer(&self, number: u32, size: usize, policy: &Policy, metrics: &Metrics) {
         let place = self.calls.borrow().iter().position(|(call, _)| *call == number);
         let Some(place) = place else { return };
@@ -194,7 +196,7 @@ impl RemoteKeys {
         self.measure(fetch);
     }
 
-    /// `words`: what the proxy says about it, if anything.
+    /// `words`: the proxy's own explanation, if any.
     fn failed(&self, fetch: &Fetch<'_>, asked: &Asked, error: &FetchError, words: &str) {
         fetch.counted(error.label(), 1);
         let now = host::now();
@@ -218,37 +220,7 @@ impl RemoteKeys {
     }
 }
 
-/// The provider that something is fetched for.
-struct Fetch<'a> {
-    index: usize,
-    provider: &'a Provider,
-    remote: &'a Remote,
-    metrics: &'a Metrics,
-}
-
-impl<'a> Fetch<'a> {
-    /// `None` where the provider's keys are static.
-    fn of(index: usize, policy: &'a Policy, metrics: &'a Metrics) -> Option<Self> {
-        let provider = policy.providers.get(index)?;
-        let KeysFrom::Remote(remote) = &provider.keys else { return None };
-        Some(Self { index, provider, remote, metrics })
-    }
-
-    fn all(policy: &'a Policy, metrics: &'a Metrics) -> impl Iterator<Item = Self> {
-        (0..policy.providers.len()).filter_map(move |index| Self::of(index, policy, metrics))
-    }
-
-    fn name(&self) -> &str {
-        &self.provider.name
-    }
-
-    fn counted(&self, result: &str, by: u64) {
-        let name = self.name();
-        self.metrics.add(&format!("tollgate_jwks_fetch.provider.{name}.result.{result}"), by);
-    }
-}
-
-/// The body of the answer, no more of it than may be looked at.
+/// The body of the answer, up to the size that is read.
 fn body(size: usize) -> Vec<u8> {
     let most = size.min(answer::MAX_BODY);
     host::buffer(BufferType::HttpCallResponseBody, 0, most)

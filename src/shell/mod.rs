@@ -1,4 +1,9 @@
-//! The thin shell: the only code that knows the proxy. Callbacks gather, decide, apply.
+//! The shell: the only code that knows the proxy.
+//!
+//! - [`root`] is the root context, [`http`] the context of a stream, whose work [`stream`] does.
+//! - [`worker`] is the state of one worker: it judges requests and knows no stream.
+//! - [`held`] are the streams that wait, [`lacking`] says which of them wait for keys.
+//! - [`host`] are the host calls.
 
 mod body;
 mod buckets;
@@ -8,14 +13,17 @@ mod host;
 mod host_log;
 mod http;
 mod keys;
+mod lacking;
 mod metering;
 mod metrics;
 mod random;
 mod refusal_log;
 mod root;
 mod store;
+mod stream;
 mod telemetry;
 mod unconfigured;
+mod upstream;
 mod worker;
 
 #[cfg(test)]

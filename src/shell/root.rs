@@ -6,11 +6,14 @@ use log::{error, info, warn};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{BufferType, ContextType};
 
+use super::buckets::limits_in_flight;
+use super::held::keys::TICK;
 use super::host;
 use super::http::Http;
 use super::metrics::Metrics;
+use super::stream::Traffic;
 use super::unconfigured::Unconfigured;
-use super::worker::State;
+use super::worker::Worker;
 use crate::config::{self, Environment};
 
 /// The VM's environment variables.
@@ -26,34 +29,22 @@ impl Environment for VmEnvironment {
 #[derive(Default)]
 pub struct Root {
     /// `None` before a configuration was accepted.
-    state: Option<Rc<State>>,
-}
-
-impl Root {
-    /// Adopts and fetches keys, then lets the requests go on that waited for them.
-    fn tend_keys(&self) {
-        let Some(state) = &self.state else { return };
-        if !state.keys.any() {
-            return;
-        }
-        state.keys.adopt(&state.policy, &state.metrics);
-        state.keys.fetch(&state.policy, &state.metrics);
-        state.resume_waiting();
-    }
+    traffic: Option<Rc<Traffic>>,
 }
 
 impl Context for Root {
     /// Takes the answer to a fetch. `body`: its size as the host announces it.
     fn on_http_call_response(&mut self, call: u32, _: usize, body: usize, _: usize) {
-        let Some(state) = &self.state else { return };
-        state.keys.on_answer(call, body, &state.policy, &state.metrics);
-        state.resume_waiting();
+        let Some(traffic) = &self.traffic else { return };
+        let Worker { keys, policy, metrics, .. } = &traffic.worker;
+        keys.on_answer(call, body, policy, metrics);
+        traffic.resume_waiting();
     }
 }
 
 impl RootContext for Root {
-    /// Refusing here makes the host keep the configuration that already serves. The answer
-    /// depends on the document and the environment alone, so that every worker gives the same.
+    /// If it refuses, the host keeps the previous configuration. The result depends on nothing but the
+    /// document and the environment, so that it is the same in every worker.
     fn on_configure(&mut self, size: usize) -> bool {
         let document = host::buffer(BufferType::PluginConfiguration, 0, size);
         let metrics = Metrics::default();
@@ -64,16 +55,17 @@ impl RootContext for Root {
                 }
                 metrics.add("tollgate_config.result.accepted", 1);
                 info!("tollgate: configuration accepted: {}", summary(&policy));
-                let state = Rc::new(State::new(policy, metrics));
-                if state.keys.any() {
-                    state.keys.adopt(&state.policy, &state.metrics);
-                    // The first fetch waits for the first tick: Envoy tries each configuration in
-                    // a VM that it then throws away, and whose fetch would never end.
-                    state.waiting.start_ticks();
-                } else if state.counts_concurrency() || state.holds_heads() {
-                    host::set_tick(super::held::keys::TICK);
+                let traffic = Traffic::new(Worker::new(policy, metrics));
+                let Worker { keys, policy, metrics, .. } = &traffic.worker;
+                if keys.any() {
+                    keys.adopt(policy, metrics);
+                    // The first fetch waits for the first tick: Envoy tries each configuration in a VM that
+                    // it then discards, whose fetch would never end.
+                    traffic.awaiting_keys.start_ticks();
+                } else if limits_in_flight(policy) || traffic.worker.holds_heads() {
+                    host::set_tick(TICK);
                 }
-                self.state = Some(state);
+                self.traffic = Some(Rc::new(traffic));
                 true
             }
             Err(problems) => {
@@ -86,19 +78,22 @@ impl RootContext for Root {
         }
     }
 
-    /// Fetches what is due, and renews places in flight.
+    /// Fetches keys and renews places in flight. The host ticks a replaced configuration as long as it has
+    /// streams.
     fn on_tick(&mut self) {
-        self.tend_keys();
-        // The host ticks a replaced configuration for as long as it has streams.
-        if let Some(state) = &self.state {
-            state.tend_concurrency();
-            state.refuse_withheld();
+        let Some(traffic) = &self.traffic else { return };
+        let worker = &traffic.worker;
+        if worker.keys.any() {
+            worker.tend_keys();
+            traffic.resume_waiting();
         }
+        worker.telemetry.count_store(&worker.buckets.renew_places());
+        traffic.refuse_withheld();
     }
 
     fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
-        Some(match &self.state {
-            Some(state) => Box::new(Http::new(context, Rc::clone(state))),
+        Some(match &self.traffic {
+            Some(traffic) => Box::new(Http::new(context, Rc::clone(traffic))),
             None => Box::new(Unconfigured),
         })
     }
@@ -112,8 +107,8 @@ impl RootContext for Root {
 /// one has ended. `on_done` would learn that, too, but a host calls it at the end of each stream as well.
 impl Drop for Root {
     fn drop(&mut self) {
-        if let Some(state) = &self.state {
-            state.keys.release();
+        if let Some(traffic) = &self.traffic {
+            traffic.worker.keys.release();
         }
     }
 }

@@ -1,23 +1,52 @@
-//! The trace of a decision: filter state, counters, the log.
+//! The telemetry of decisions: filter state, counters, the log of refusals.
 
 use std::rc::Rc;
 
 use super::host;
-use super::refusal_log::Cause;
-use super::worker::State;
+use super::metrics::Metrics;
+use super::refusal_log::{Cause, RefusalLog};
 use crate::caller::cache::Look;
+use crate::caller::tags::Tag;
 use crate::gate::judged::Decision;
 use crate::gate::verdict::{LimitReport, Verdict};
+use crate::limit::cost::Cost;
+use crate::limit::plan::Planned;
 use crate::limit::{Counters, Ruling};
-use crate::policy::FilterState;
+use crate::policy::{FilterState, Policy};
 use crate::reason::Reason;
 
-impl State {
+/// The telemetry of one worker, as configured.
+pub struct Telemetry {
+    metrics: Rc<Metrics>,
+    /// Whether counters are kept.
+    counts: bool,
+    filter_state: FilterState,
+    refusals: RefusalLog,
+    /// The path of each tag in filter state.
+    tag_paths: Vec<Option<Vec<u8>>>,
+    /// Whether filter state has the cost of requests: a rule has one.
+    shows_cost: bool,
+}
+
+impl Telemetry {
+    /// Telemetry as the policy asks for it.
+    pub fn new(policy: &Policy, metrics: Rc<Metrics>) -> Self {
+        let path = |tag: &Tag| tag.filter_state.then(|| format!("tollgate.{}", tag.name).into());
+        Self {
+            metrics,
+            counts: policy.metrics,
+            filter_state: policy.filter_state,
+            refusals: RefusalLog::default(),
+            tag_paths: policy.tags.iter().map(path).collect(),
+            shows_cost: policy.rules.iter().any(|rule| rule.cost != Cost::Fixed(1)),
+        }
+    }
+
     /// Writes filter state and counters of a decision, and logs it if it is a refusal.
-    pub fn report(&self, decided: &Decision) {
+    pub fn report(&self, policy: &Policy, decided: &Decision) {
         let Decision { verdict, facts, denied_tags, .. } = decided;
         let token = &facts.token;
-        let of_provider = token.provider.and_then(|index| self.policy.providers.get(index));
+        let of_provider = token.provider.and_then(|index| policy.providers.get(index));
         let rule = facts.rule.as_ref().map_or("none", |rule| rule.name.as_str());
         let provider = of_provider.map_or("none", |provider| provider.name.as_str());
         let (decision, reason) = (verdict.decision(), verdict.reason());
@@ -28,7 +57,7 @@ impl State {
             let cause = Cause { decision, reason, error: token.error, body };
             self.refusals.note(cause, rule, provider, detail.as_deref(), host::now());
         }
-        let write = match self.policy.filter_state {
+        let write = match self.filter_state {
             FilterState::All => true,
             FilterState::Denied => denied,
             FilterState::Off => false,
@@ -41,11 +70,11 @@ impl State {
             if let Some(limit) = decided.limited_by() {
                 write_state(b"tollgate.limit", &limit.name);
             }
-            if let Some(cost) = facts.cost.filter(|_| self.tells_cost) {
-                write_state(b"tollgate.cost", itoa::Buffer::new().format(cost));
+            if let Some(cost) = facts.cost.filter(|_| self.shows_cost) {
+                write_number(b"tollgate.cost", cost);
             }
             if let Some(percent) = facts.remaining_percent() {
-                write_state(b"tollgate.remaining", itoa::Buffer::new().format(percent));
+                write_number(b"tollgate.remaining", percent);
             }
             if let Some(detail) = detail.filter(|_| reason == Reason::ClaimMissing) {
                 write_state(b"tollgate.detail", &detail);
@@ -56,7 +85,7 @@ impl State {
                 }
             }
         }
-        if self.policy.metrics {
+        if self.counts {
             if let Some(look) = token.look {
                 self.metrics.add(look_counter(look), 1);
             }
@@ -76,9 +105,26 @@ impl State {
 
     /// Counts retries and evictions of the store.
     pub fn count_store(&self, counters: &Counters) {
-        if self.policy.metrics {
+        if self.counts {
             self.metrics.add("tollgate_store_retries", counters.retries);
             self.metrics.add("tollgate_store_evictions", counters.live_evictions);
+        }
+    }
+
+    /// Writes the cost of a response while access logs can still read it.
+    pub fn usage(&self, cost: u64) {
+        if self.filter_state == FilterState::All {
+            write_number(b"tollgate.usage", cost);
+        }
+    }
+
+    /// Counts a charged response. `found`: it named its cost.
+    pub fn count_charge(&self, charge: &Planned, found: bool) {
+        if self.counts {
+            let result = if found { "settled" } else { "missing" };
+            self.metrics.limit((Rc::as_ptr(&charge.limit), result), || {
+                format!("tollgate_usage.limit.{}.result.{result}", charge.limit.name)
+            });
         }
     }
 
@@ -109,6 +155,10 @@ const fn look_counter(look: Look) -> &'static str {
     }
 }
 
-pub(super) fn write_state(path: &[u8], value: &str) {
+fn write_number(path: &[u8], number: u64) {
+    write_state(path, itoa::Buffer::new().format(number));
+}
+
+fn write_state(path: &[u8], value: &str) {
     let _ = host::set_property(path, value.as_bytes());
 }

@@ -2,3 +2,4 @@
 
 pub mod heads;
 pub mod keys;
+mod waiters;

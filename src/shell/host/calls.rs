@@ -5,7 +5,7 @@
 use std::ptr::null_mut;
 
 use super::imports::*;
-use super::{HostError, check, owned};
+use super::status::{HostError, check, owned};
 
 /// Answers the request in the upstream's place. `headers` is in the host's serialisation; `grpc_status` below 0
 /// leaves the mapping from the HTTP status to the host.

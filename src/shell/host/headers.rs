@@ -7,7 +7,7 @@ use std::ptr::null_mut;
 use proxy_wasm::types::MapType;
 
 use super::imports::*;
-use super::{HostError, OK, check, owned};
+use super::status::{HostError, OK, check, owned};
 
 /// A whole header map in the host's serialisation; empty where there is none.
 pub fn header_pairs(map: MapType) -> Vec<u8> {

@@ -12,6 +12,7 @@
 mod calls;
 mod headers;
 mod imports;
+mod status;
 
 use std::ptr::null_mut;
 use std::time::Duration;
@@ -22,14 +23,8 @@ use crate::time::Moment;
 pub use calls::{call_foreign, send_reply};
 pub use headers::{header_add, header_pairs, header_remove, header_replace};
 use imports::*;
-
-/// A status other than OK, as the host returned it (proxy-wasm ABI 0.2.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HostError(pub u32);
-
-const OK: u32 = 0;
-const NOT_FOUND: u32 = 1;
-const CAS_MISMATCH: u32 = 8;
+pub use status::HostError;
+use status::{CAS_MISMATCH, NOT_FOUND, OK, check, owned};
 
 /// The host's wall clock; the epoch where the call fails.
 pub fn now() -> Moment {
@@ -152,25 +147,4 @@ pub fn enter(context: u32) -> Result<(), HostError> {
 pub fn resume_request() {
     // SAFETY: no pointers.
     unsafe { proxy_continue_stream(StreamType::HttpRequest) };
-}
-
-/// Takes over a buffer that the host filled.
-///
-/// # Safety
-/// `size` is 0, or `data` is null, or `data` came from `proxy_on_memory_allocate(size)` and has no
-/// other owner.
-unsafe fn owned(data: *mut u8, size: usize) -> Vec<u8> {
-    // For no bytes the SDK's allocator returns a dangling pointer.
-    if data.is_null() || size == 0 {
-        return Vec::new();
-    }
-    // SAFETY: the SDK allocates a boxed slice, so the capacity is exactly `size`.
-    unsafe { Vec::from_raw_parts(data, size, size) }
-}
-
-fn check(status: u32) -> Result<(), HostError> {
-    match status {
-        OK => Ok(()),
-        status => Err(HostError(status)),
-    }
 }

@@ -1,4 +1,4 @@
-//! One call for a discovery document or a key set: what is asked, and through which cluster.
+//! One request for a discovery document or a key set.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::Status;
 
-use super::Fetch;
+use super::fetch::Fetch;
 use crate::keys::answer::FetchError;
 use crate::uri::HttpUri;
 use crate::verify::provider::{Remote, RemoteSource};

@@ -1,0 +1,163 @@
+//! The headers and trailers of a request.
+
+use std::rc::Rc;
+
+use proxy_wasm::types::{Action, MapType};
+
+use super::Stream;
+use crate::gate::judged::{Decision, Judged};
+use crate::gate::verdict::{Denial, LimitReport, Verdict};
+use crate::keys::local::Wait;
+use crate::reason::Reason;
+use crate::reply::{self, Recipient, Reply};
+use crate::request::headers::Headers;
+use crate::shell::host;
+use crate::shell::lacking::{Lacking, lacking};
+use crate::shell::metering::Bill;
+use crate::shell::upstream::write_request;
+
+impl Stream {
+    /// Judges the request, unless it must wait. `bodyless`: it ends with its headers.
+    pub fn take_headers(self: &Rc<Self>, bodyless: bool) -> Action {
+        self.state.borrow_mut().bodyless = bodyless;
+        let headers = request_headers();
+        let owned = &self.worker().owned;
+        let seen = headers.iter().next().is_some();
+        let mut spoofed = owned.to_strip(&headers).peekable();
+        let any = spoofed.peek().is_some();
+        let strip = |name| host::header_remove(MapType::HttpRequestHeaders, name).is_ok();
+        if !seen || !spoofed.all(strip) {
+            self.refuse_unwritable(&headers);
+        } else if any {
+            self.decide(&owned.stripped(&headers), None);
+        } else {
+            self.decide(&headers, None);
+        }
+        self.state.borrow().headers_gate()
+    }
+
+    /// Judges a request again that has waited for keys. True if it may go on.
+    pub fn proceed(self: &Rc<Self>, waited: Wait) -> bool {
+        let headers = request_headers();
+        let spoiled = self.state.borrow().spoiled;
+        if spoiled {
+            self.refuse_unwritable(&headers);
+            return false;
+        }
+        self.decide(&headers, Some(waited))
+    }
+
+    /// True if the request may go on.
+    fn decide(self: &Rc<Self>, headers: &Headers, waited: Option<Wait>) -> bool {
+        let (worker, bodyless) = (self.worker(), self.state.borrow().bodyless);
+        let mut decision = loop {
+            let decision = match worker.judge(headers, bodyless) {
+                Judged::Body(pending) => return self.await_body(pending, headers),
+                Judged::Decided(decision) => decision,
+            };
+            let held = match lacking(&worker.keys, &worker.policy, &decision, waited) {
+                Lacking::Judge => continue,
+                Lacking::Keys(wait) => self.traffic.awaiting_keys.hold(self, wait),
+                Lacking::Nothing => false,
+            };
+            if held {
+                return false;
+            }
+            break decision;
+        };
+        self.state.borrow_mut().lease = decision.lease.take();
+        self.carry_out(decision, headers, true)
+    }
+
+    /// Reports a decision and carries it out. True if the request may go on. `write`: its headers have not
+    /// gone on yet.
+    pub(super) fn carry_out(&self, decision: Decision, headers: &Headers, write: bool) -> bool {
+        let worker = self.worker();
+        let allowed = match &decision.verdict {
+            Verdict::Deny(_) | Verdict::Answer(_) => None,
+            Verdict::Allow(_) => Some(true),
+            Verdict::WouldDeny(_) => Some(false),
+        };
+        if let Some(allowed) = allowed.filter(|_| write)
+            && write_request(&worker.policy, &decision.facts, allowed, headers).is_err()
+        {
+            self.refuse_unwritable(headers);
+            return false;
+        }
+        worker.report(&decision);
+        let Decision { verdict, facts, charges, .. } = decision;
+        match &verdict {
+            Verdict::Deny(denial) => {
+                self.refuse(denial, &facts.limits, headers);
+                false
+            }
+            Verdict::Answer(answer) => {
+                let reply = reply::answer(*answer, &worker.policy, Recipient::of(headers));
+                send(&reply, verdict.reason());
+                false
+            }
+            Verdict::Allow(_) | Verdict::WouldDeny(_) => {
+                let mut state = self.state.borrow_mut();
+                state.allowed = true;
+                state.bill = Bill::new(charges);
+                state.response_fields = reply::rate_limit_fields(&facts.limits, &worker.policy);
+                true
+            }
+        }
+    }
+
+    /// Refuses a request whose headers the host does not show or change as required: its
+    /// `capability_restriction_config` may lack the call.
+    pub(super) fn refuse_unwritable(&self, headers: &Headers) {
+        let denial = Denial::from(Reason::StoreUnavailable);
+        self.worker().report(&Decision::from(denial.clone()));
+        self.refuse(&denial, &[], headers);
+    }
+
+    fn refuse(&self, denial: &Denial, limits: &[LimitReport], headers: &Headers) {
+        let policy = &self.worker().policy;
+        send(&reply::compose(denial, limits, policy, Recipient::of(headers)), denial.reason);
+    }
+
+    /// Removes the trailers that may not come late, and judges the body, which ended before them. `count`:
+    /// the trailers that the host has. If it does not show or remove them, the request does not pass.
+    pub fn take_trailers(self: &Rc<Self>, count: usize) -> Action {
+        let trailers = Headers::from_buffer(host::header_pairs(MapType::HttpRequestTrailers));
+        let seen = count == 0 || trailers.iter().next().is_some();
+        let mut late = self.worker().owned.to_strip_late(&trailers);
+        let strip = |name| host::header_remove(MapType::HttpRequestTrailers, name).is_ok();
+        if !seen || !late.all(strip) {
+            self.spoil();
+        }
+        self.body_ended()
+    }
+
+    /// Refuses a request whose trailers the host does not show or change as required. A waiting request is
+    /// refused when its wait ends, and an answered one needs no second reply.
+    fn spoil(&self) {
+        let passing = {
+            let mut state = self.state.borrow_mut();
+            state.spoiled = true;
+            let judged = state.body.take().is_some();
+            std::mem::take(&mut state.allowed) || judged
+        };
+        if passing {
+            self.refuse_unwritable(&request_headers());
+        }
+    }
+}
+
+fn request_headers() -> Headers {
+    Headers::from_buffer(host::header_pairs(MapType::HttpRequestHeaders))
+}
+
+/// Sends a local reply. If the host refuses it, the request stays paused.
+fn send(reply: &Reply, reason: Reason) {
+    let _ = host::send_reply(
+        reply.status,
+        format!("tollgate_{}", reason.as_str()).as_bytes(),
+        Headers::from_pairs(&reply.headers).as_bytes(),
+        reply.body.as_bytes(),
+        reply.grpc_status,
+    );
+}

@@ -1,0 +1,45 @@
+//! The response to a request, and the end of the stream.
+
+use proxy_wasm::types::MapType;
+
+use super::{State, Stream};
+use crate::shell::host;
+
+impl Stream {
+    /// Adds the fields of the limits to the response to an allowed request.
+    pub fn take_response_headers(&self) {
+        self.answered_early();
+        let mut state = self.state.borrow_mut();
+        for (name, value) in std::mem::take(&mut state.response_fields) {
+            let map = MapType::HttpResponseHeaders;
+            let _ = host::header_replace(map, name.as_bytes(), value.as_bytes());
+        }
+        state.bill.begin();
+    }
+
+    /// Reads the cost of a response that is charged. `size`: the bytes that the host holds of its body.
+    pub fn read_response(&self, size: usize, end: bool) {
+        let mut state = self.state.borrow_mut();
+        if state.bill.is_empty() {
+            return;
+        }
+        if let Some(cost) = state.bill.read(size, end) {
+            self.worker().telemetry.usage(cost);
+        }
+    }
+}
+
+/// The host deletes the context of a stream once, however the stream ended: answered, reset, timed out or
+/// refused. If the VM dies, no context is deleted, and the places in flight expire.
+impl Drop for Stream {
+    fn drop(&mut self) {
+        let State { lease, bill, .. } = self.state.take();
+        let worker = &self.traffic.worker;
+        if let Some(lease) = lease {
+            worker.telemetry.count_store(&worker.buckets.release(lease));
+        }
+        if !bill.is_empty() {
+            bill.settle(&worker.buckets, &worker.telemetry);
+        }
+    }
+}
