@@ -28,7 +28,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
             "verify",
         ],
     ),
-    ("reply", &["gate", "policy", "reason", "request", "template", "uri"]),
+    ("reply", &["gate", "limit", "policy", "reason", "request", "template", "uri"]),
     ("config", &["body", "caller", "limit", "policy", "request", "template", "uri", "verify"]),
 ];
 
@@ -89,60 +89,90 @@ fn is_test(stem: &str) -> bool {
 }
 
 /// The paths that a file names, as modules from the root of the library.
-fn named(source: &Source, folders: &BTreeSet<Vec<String>>) -> Vec<Vec<String>> {
-    let mut found = Vec::new();
-    for line in source.text.lines().map(|line| line.split("//").next().unwrap()) {
-        for (at, _) in line.match_indices("::") {
-            let before = &line[..at];
-            let start = before
-                .rfind(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'))
-                .map_or(0, |end| end + 1);
-            let after = &line[at..];
-            let end = after
-                .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'))
-                .unwrap_or(after.len());
-            let path = format!("{}{}", &before[start..], &after[..end]);
-            let parts: Vec<&str> = path.split("::").filter(|part| !part.is_empty()).collect();
-            // The folder of a file: its own module where it has children, else its parent.
-            let mut from = source.module.clone();
-            let mut rest = parts.as_slice();
-            match rest.first() {
-                Some(&"crate") => {
-                    from.clear();
-                    rest = &rest[1..];
-                }
-                Some(&"self") => rest = &rest[1..],
-                Some(&"super") => {
-                    while rest.first() == Some(&"super") {
-                        from.pop();
-                        rest = &rest[1..];
-                    }
-                }
-                // A child that is named without `self`.
-                Some(first) => {
-                    from.push((*first).to_owned());
-                    if !folders.contains(&from) {
-                        continue;
-                    }
-                    rest = &rest[1..];
-                }
-                None => continue,
-            }
-            from.extend(rest.iter().map(|part| (*part).to_owned()));
-            found.push(from);
-        }
+fn named(source: &Source, modules: &BTreeSet<Vec<String>>) -> Vec<Vec<String>> {
+    let code: Vec<&str> =
+        source.text.lines().map(|line| line.split("//").next().unwrap()).collect();
+    // `pub(in path)` says who may use an item, not what the file uses.
+    let code = code.join("\n");
+    let mut code: Vec<&str> = code.split("pub(in ").collect();
+    code[1..].iter_mut().for_each(|part| *part = part.split_once(')').unwrap().1);
+    let code = code.concat();
+    let mut paths = Vec::new();
+    for (index, statement) in code.split("use ").enumerate() {
+        let (list, rest) = match index {
+            0 => ("", statement),
+            _ => statement.split_once(';').unwrap_or(("", statement)),
+        };
+        expand("", list, &mut paths);
+        let is_path = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
+        paths.extend(
+            rest.split(|c| !is_path(c)).filter(|path| path.contains("::")).map(str::to_owned),
+        );
     }
-    found
+    paths.iter().filter_map(|path| resolved(path, source, modules)).collect()
 }
 
-/// The files that each file uses.
-fn arrows(sources: &[Source]) -> BTreeMap<String, BTreeSet<String>> {
-    let modules: BTreeSet<Vec<String>> = sources.iter().map(|s| s.module.clone()).collect();
-    let target = |mut path: Vec<String>| {
-        while !path.is_empty() && !modules.contains(&path) {
-            path.pop();
+/// The paths of a `use` list: `a::{b, c::d}` names `a::b` and `a::c::d`.
+fn expand(prefix: &str, list: &str, paths: &mut Vec<String>) {
+    let list: String = list.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (mut depth, mut item) = (0, String::new());
+    for c in list.chars().chain([',']) {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        if c != ',' || depth > 0 {
+            item.push(c);
+            continue;
         }
-        path.join("::")
+        let whole = std::mem::take(&mut item);
+        match whole.trim().split_once('{') {
+            Some((head, inner)) => {
+                let inner = inner.rsplit_once('}').map_or(inner, |(inner, _)| inner);
+                expand(&format!("{prefix}{head}"), inner, paths);
+            }
+            None => paths.push(format!("{prefix}{}", whole.trim().split(' ').next().unwrap())),
+        }
+    }
+}
+
+/// A path as modules from the root; `None` if it is of another crate, or no path at all.
+fn resolved(path: &str, source: &Source, modules: &BTreeSet<Vec<String>>) -> Option<Vec<String>> {
+    let mut parts = path.split("::").filter(|part| !part.is_empty()).peekable();
+    let mut from = source.module.clone();
+    match *parts.peek()? {
+        "crate" => {
+            from.clear();
+            parts.next();
+        }
+        "self" => drop(parts.next()),
+        "super" => {
+            while parts.next_if_eq(&"super").is_some() {
+                from.pop();
+            }
+        }
+        // A child that is named without `self`.
+        first => {
+            let mut child = from.clone();
+            child.push(first.to_owned());
+            if !modules.contains(&child) {
+                return None;
+            }
+        }
+    }
+    from.extend(parts.filter(|part| *part != "self").map(str::to_owned));
+    Some(from)
+}
+
+/// The files that each file uses. An item that a `mod.rs` re-exports is used from its own file.
+fn arrows(sources: &[Source]) -> BTreeMap<String, BTreeSet<String>> {
+    let by_module: BTreeMap<&[String], &Source> =
+        sources.iter().map(|source| (source.module.as_slice(), source)).collect();
+    let modules: BTreeSet<Vec<String>> = sources.iter().map(|s| s.module.clone()).collect();
+    let target = |path: Vec<String>| {
+        let known = |length: &usize| by_module.contains_key(&path[..*length]);
+        let length = (0..=path.len()).rev().find(known).unwrap_or(0);
+        let source = by_module.get(&path[..length]);
+        let item = path.get(length).zip(source);
+        let exported = item.and_then(|(item, source)| exported(source, item, &modules));
+        exported.unwrap_or_else(|| path[..length].to_vec()).join("::")
     };
     let arrows = sources.iter().map(|source| {
         let used = named(source, &modules).into_iter().map(target);
@@ -150,6 +180,18 @@ fn arrows(sources: &[Source]) -> BTreeMap<String, BTreeSet<String>> {
         (source.name(), used.collect())
     });
     arrows.collect()
+}
+
+/// The child module that an item comes from, if the file has `use child::item`.
+fn exported(source: &Source, item: &str, modules: &BTreeSet<Vec<String>>) -> Option<Vec<String>> {
+    let uses = source.text.split("use ").skip(1);
+    uses.filter_map(|rest| rest.split(';').next()).find_map(|list| {
+        let (child, items) = list.trim_start_matches("self::").split_once("::")?;
+        let mut words = items.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        let mut module = source.module.clone();
+        module.push(child.to_owned());
+        (words.any(|word| word == item) && modules.contains(&module)).then_some(module)
+    })
 }
 
 fn stage(module: &str) -> &str {
@@ -185,24 +227,11 @@ fn no_stage_uses_one_that_the_table_does_not_allow() {
 #[test]
 fn files_use_each_other_in_no_circle() {
     let arrows = arrows(&sources());
-    // What can be reached only from itself is taken away leaf by leaf.
-    let mut left = arrows.clone();
-    loop {
-        let leaves: Vec<String> = left
-            .iter()
-            .filter(|(_, uses)| !uses.iter().any(|used| left.contains_key(used)))
-            .map(|(file, _)| file.clone())
-            .collect();
-        if leaves.is_empty() {
-            break;
-        }
-        leaves.iter().for_each(|leaf| drop(left.remove(leaf)));
-    }
-    let circles: Vec<String> = left
+    let circles: Vec<String> = arrows
         .iter()
         .flat_map(|(file, uses)| {
             uses.iter()
-                .filter(|used| reaches(&left, used, file))
+                .filter(|used| reaches(&arrows, used, file))
                 .map(move |used| format!("{file} -> {used}"))
         })
         .collect();

@@ -6,14 +6,16 @@
 //! runs only if there are none. After that nothing is left to parse. An invalid document is rejected
 //! with one log line per problem; the previous configuration stays in effect.
 //!
-//! - `report`: problems and warnings with their paths · `units`: durations, rates and sizes
+//! - `environment`: variables of the VM · `report`: problems and warnings with their paths · `units`: durations, rates and sizes
 
 mod compile;
 mod document;
+mod environment;
 mod report;
 mod schema;
 mod units;
 
+pub use environment::{Environment, NoVariables};
 pub use report::{Problem, Warning};
 
 use crate::policy::Policy;
@@ -23,22 +25,6 @@ use schema::{RawConfig, Read};
 /// The maximum size of a document in bytes: a hundred times a large configuration, and small compared
 /// with the memory of a VM.
 pub const MAX_DOCUMENT: usize = 4 << 20;
-
-/// The environment that a configuration is loaded in.
-pub trait Environment {
-    /// The value of an environment variable of the VM.
-    fn variable(&self, name: &str) -> Option<String>;
-}
-
-/// An environment without variables.
-#[derive(Clone, Copy, Debug)]
-pub struct NoVariables;
-
-impl Environment for NoVariables {
-    fn variable(&self, _: &str) -> Option<String> {
-        None
-    }
-}
 
 /// Compiles a document. The result depends on no clock and no network, so that all workers get the
 /// same.
