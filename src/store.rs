@@ -1,34 +1,33 @@
-//! What the limiter asks of the host's shared data: load and compare-and-swap.
+//! The host's shared data as the limiter and the key sets use it: load and compare-and-swap.
 
 pub mod memory;
 
-/// The version that creates a key and never overwrites one.
+/// The version for a write that creates a key and never overwrites one.
 ///
-/// Envoy compares versions only where the key exists, so that one which cannot match creates an
-/// absent key and fails on a present one.
+/// Envoy compares versions only if the key exists. A version that cannot match creates an absent key
+/// and fails on a present one.
 pub const CREATE: u32 = u32::MAX;
 
-/// Shared data of the host: one map for all workers, versioned per key.
+/// The shared data of the host: one map for all workers with a version per key.
 pub trait Store {
-    /// The value of `key` and its version, None where the key is absent. An empty value is
+    /// The value of `key` and its version; `None` if the key is absent. An empty value is
     /// `Some((vec![], version))`.
     ///
     /// # Errors
     /// [`StoreError::Host`] with the host's status.
     fn load(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreError>;
 
-    /// Writes `value` if the version of `key` is still `version`; [`CREATE`] writes an absent key
-    /// only.
+    /// Writes `value` if the version of `key` is still `version`; with [`CREATE`], if the key is absent.
     ///
-    /// The limiter never passes 0: Envoy takes it for an unconditional write, which would forget
-    /// what another worker took in between.
+    /// Callers never pass 0. Envoy takes it for an unconditional write, which would lose the writes of
+    /// other workers.
     ///
     /// # Errors
-    /// [`StoreError::Host`] with the host's status, a lost race excepted.
+    /// [`StoreError::Host`] with the host's status, except for a lost race.
     fn swap(&self, key: &str, value: &[u8], version: u32) -> Result<Swap, StoreError>;
 }
 
-/// How a write ended.
+/// The outcome of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Swap {
     /// The value is written.
@@ -37,16 +36,15 @@ pub enum Swap {
     Lost,
 }
 
-/// Why the store cannot serve.
+/// Why the store cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreError {
-    /// The host refused a call with this status.
+    /// A host call failed with this status.
     Host(u32),
-    /// The host gave a value the version 0. It cannot be written back safely (0 overwrites
-    /// blindly), and a bucket that is only read limits nobody, so this is a failure and not a
-    /// reason to guess. Envoy numbers from 1 and skips 0.
+    /// A value has the version 0. It cannot be written back, because 0 overwrites unconditionally, and
+    /// a bucket that is only read limits no caller. Envoy counts from 1 and skips 0.
     Unversioned,
-    /// The table's record could neither be read nor replaced.
+    /// The record of the table could be neither read nor replaced.
     Damaged,
 }
 
@@ -62,7 +60,7 @@ impl std::fmt::Display for StoreError {
 
 impl std::error::Error for StoreError {}
 
-/// Loads a value and refuses a version that cannot be written back.
+/// Loads a value, and fails for a version that cannot be written back.
 pub(crate) fn load(store: &dyn Store, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreError> {
     match store.load(key)? {
         Some((_, 0)) => Err(StoreError::Unversioned),

@@ -1,28 +1,28 @@
-//! How many tokens a request takes.
+//! The tokens that a request costs.
 
 use crate::request::headers::Headers;
 
 /// `cost`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cost {
-    /// This, at least 1.
+    /// A fixed cost, at least 1.
     Fixed(u64),
-    /// What a request header says, see [`Cost::of_headers`].
+    /// The number in a request header, see [`Cost::of_headers`].
     Header {
-        /// Lower case.
+        /// The name of the header in lower case.
         name: String,
-        /// The most that is charged.
+        /// The maximum cost.
         max: u64,
     },
-    /// One for each row of the body, at least 1; the rule has a guard then.
+    /// One for each row of the body, at least 1. Such a rule has a body guard.
     Rows {
-        /// The most that one request may cost.
+        /// The maximum cost.
         max: u64,
     },
 }
 
 impl Cost {
-    /// What a request costs at least.
+    /// The minimum cost of a request.
     pub fn least(&self) -> u64 {
         match self {
             Self::Fixed(cost) => *cost,
@@ -30,17 +30,17 @@ impl Cost {
         }
     }
 
-    /// What a request costs by its headers, at least 1.
+    /// The cost of a request by its headers, at least 1.
     ///
-    /// A header that is absent costs 1. One that says no number, zero, or more than `max`, or that comes
-    /// twice or in another spelling that a server may take for it, costs `max`: whoever sends nonsense
-    /// must not be better off than whoever tells the truth.
-    /// What the header says is the caller's word; whoever acts on the batch must hold it to that.
+    /// An absent header costs 1. A header costs `max` if it is not a number, zero or more than `max`,
+    /// repeated, or in another spelling that a server may read as this header, so that nonsense is never
+    /// cheaper than the truth. The number is a claim of the client; the upstream must check it against
+    /// the batch.
     pub fn of_headers(&self, headers: &Headers) -> u64 {
         let (name, max) = match self {
             Self::Fixed(cost) => return *cost,
             Self::Header { name, max } => (name, *max),
-            // Counted when the body was read.
+            // The rows are counted while the body streams.
             Self::Rows { .. } => return 1,
         };
         let mut lines = headers.spellings(name);
@@ -56,7 +56,7 @@ impl Cost {
         }
     }
 
-    /// What the rows of a body cost; `None` where the rule does not count them.
+    /// The cost of a body with `rows` rows; `None` if the rule does not count them.
     pub fn of_rows(&self, rows: u64) -> Option<u64> {
         match self {
             Self::Rows { max } => Some(rows.min(*max).max(1)),
@@ -65,7 +65,7 @@ impl Cost {
     }
 }
 
-/// The number that decimal digits alone make; what is too long for a `u64` is its largest.
+/// The number in a text of decimal digits alone; `u64::MAX` if it is larger.
 pub(super) fn digits(text: &[u8]) -> Option<u64> {
     if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
         return None;

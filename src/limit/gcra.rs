@@ -1,60 +1,60 @@
-//! The bucket's arithmetic: the generic cell rate algorithm over exact rationals.
+//! The arithmetic of a bucket: the generic cell rate algorithm (ITU-T I.371) over exact
+//! rationals.
 //!
-//! A bucket is one moment, the theoretical arrival time (TAT): when it will be full again. A token
-//! is worth `P/N` ns, so a TAT is kept in units of `1/N` ns and no rate drifts, 3/s and 7/m
-//! included. Everything here is a pure function of (bucket, quota, now); the caller runs it inside
-//! compare-and-swap, as often as races ask for.
+//! A bucket is one time, the theoretical arrival time (TAT) at which it is full again. With `N` tokens
+//! per period `P`, a token is worth `P/N` ns; a TAT is kept in units of `1/N` ns, so that no rate
+//! drifts, not even 3/s or 7/m. All functions are pure; the caller repeats them inside compare-and-swap
+//! after each lost race.
 
 use std::time::Duration;
 
 use super::quota::Quota;
 use crate::time::{Moment, nanos};
 
-/// The state of one bucket: full when its TAT is not after now. The default is always full.
+/// The state of one bucket, which is full once its TAT has come. The default is always full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bucket {
     /// The TAT, rounded down to a nanosecond.
     pub tat: Moment,
-    /// What is beyond it, in units of `1/N` ns of the bucket's quota.
+    /// The rest of the TAT in units of `1/N` ns of the bucket's quota.
     pub frac: u32,
 }
 
-/// What [`take`] found.
+/// The outcome of a [`take`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The tokens are taken.
     Allowed {
         /// Whole tokens left.
         remaining: u64,
-        /// Time until the bucket is full, rounded up to a nanosecond.
+        /// The time until the bucket is full, rounded up to a nanosecond.
         reset: Duration,
     },
-    /// Not yet: nothing is taken.
+    /// Not yet; nothing is taken.
     Denied {
-        /// Time until the same take passes, to the nanosecond. Never zero.
+        /// The time until the same take passes, exact to the nanosecond; never zero.
         retry_after: Duration,
     },
-    /// Not ever: the cost is above the burst, and waiting cannot cure that.
+    /// Never: the cost is above the burst.
     Never,
 }
 
-/// An outcome and the bucket to keep.
+/// An outcome, and the bucket after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Taken {
-    /// The bucket afterwards. When denied it differs from the one before only by the clamp, and
-    /// has to be kept all the same: the announced moment counts from it.
+    /// The bucket afterwards. After a denial it differs from the previous one only by the clamp. It
+    /// must be stored all the same, because the announced time counts from it.
     pub bucket: Bucket,
-    /// What happened.
+    /// The outcome.
     pub outcome: Outcome,
 }
 
-/// Takes `cost` tokens at `now`, or says when that will pass. A cost of 0 changes nothing.
+/// Takes `cost` tokens at `now`, or computes when they will be there. A cost of 0 changes nothing.
 ///
-/// A TAT further ahead than the quota lets a bucket owe (one full burst, or [`DEBT_BURSTS`] more
-/// where replies are charged) can only come from a clock that has stepped back since. It is clamped
-/// to that: nobody waits longer than a true debt could make them, and as no true debt is larger,
-/// none is lost. `now` must therefore be read after the bucket was: a `now` older than the write it
-/// meets would look like such a step.
+/// A bucket cannot owe more than one burst, or [`DEBT_BURSTS`] more if responses are charged. A TAT
+/// further ahead means that the clock was set back since, and is clamped to that debt: no caller waits
+/// longer than for the largest debt, and no real debt is lost. Therefore `now` must be read after the
+/// bucket was loaded: a time before its last write would look like a clock that was set back.
 ///
 /// [`DEBT_BURSTS`]: super::quota::DEBT_BURSTS
 #[must_use]
@@ -67,21 +67,30 @@ pub fn take(bucket: Bucket, quota: &Quota, now: Moment, cost: u64) -> Taken {
     let stored = debt(bucket, quota, now);
     let used = stored.min(ceiling);
     let after = used + u128::from(cost) * quota.token_units();
-    let tokens = u128::from(quota.tokens());
     if after > capacity && cost > 0 {
         let bucket = if stored > ceiling { owing(ceiling, quota, now) } else { bucket };
-        let retry_after = Duration::from_nanos(narrow((after - capacity).div_ceil(tokens)));
+        let retry_after = quota.span(after - capacity);
         return Taken { bucket, outcome: Outcome::Denied { retry_after } };
     }
-    let outcome = Outcome::Allowed {
-        remaining: narrow(capacity.saturating_sub(after) / quota.token_units()),
-        reset: Duration::from_nanos(narrow(after.div_ceil(tokens))),
-    };
+    let (remaining, reset) = level(after, quota);
+    let outcome = Outcome::Allowed { remaining, reset };
     Taken { bucket: if cost == 0 { bucket } else { owing(after, quota, now) }, outcome }
 }
 
-/// Charges `cost` tokens after the fact: whatever is not there becomes a debt, up to the quota's
-/// bound, and later takes wait until it is repaid.
+/// The whole tokens in a bucket, and the time until it is full.
+#[must_use]
+pub fn look(bucket: Bucket, quota: &Quota, now: Moment) -> (u64, Duration) {
+    level(debt(bucket, quota, now).min(quota.ceiling_units()), quota)
+}
+
+/// The same for a bucket that owes `units`.
+fn level(units: u128, quota: &Quota) -> (u64, Duration) {
+    let left = quota.burst_units().saturating_sub(units) / quota.token_units();
+    (narrow(left), quota.span(units))
+}
+
+/// Takes `cost` tokens even if they are not there. The rest becomes a debt, up to the bound of the
+/// quota, and later takes wait until it is repaid.
 #[must_use]
 pub fn charge(bucket: Bucket, quota: &Quota, now: Moment, cost: u64) -> Bucket {
     let units = u128::from(cost).saturating_mul(quota.token_units());
@@ -89,40 +98,42 @@ pub fn charge(bucket: Bucket, quota: &Quota, now: Moment, cost: u64) -> Bucket {
     if cost == 0 { bucket } else { owing(owed.min(quota.ceiling_units()), quota, now) }
 }
 
-/// Undoes a take of `cost` tokens that `elapsed` may have partly undone already.
+/// Undoes a take of `cost` tokens, `elapsed` after it.
 ///
-/// While a bucket stands full, refill is wasted, and a take that time has repaid must not be repaid
-/// again: that would forgive someone else's. At most the elapsed time can have been wasted since,
-/// so that much is held back. 0 is exact when nobody wrote the bucket in between.
+/// A full bucket wastes its refill. A take that the refill has repaid must not be given back as well,
+/// because that would forgive the take of another request. The bucket can have wasted at most the
+/// elapsed time, so this much is not given back. If no other request wrote the bucket in between, an
+/// `elapsed` of zero is exact.
 #[must_use]
 pub fn give_back(bucket: Bucket, quota: &Quota, cost: u64, elapsed: Duration) -> Bucket {
-    let tokens = u128::from(quota.tokens());
-    let amount = u128::from(cost)
-        .saturating_mul(quota.token_units())
-        .saturating_sub(u128::from(nanos(elapsed)) * tokens);
-    let units = u128::from(bucket.tat.as_nanos()) * tokens + u128::from(bucket.frac);
-    from_units(units.saturating_sub(amount), quota)
+    let taken = u128::from(cost).saturating_mul(quota.token_units());
+    let amount = taken.saturating_sub(units(nanos(elapsed), quota));
+    from_units(tat_units(bucket, quota).saturating_sub(amount), quota)
 }
 
-/// How far the TAT is ahead of `now`, in units of `1/N` ns.
+/// The time from `now` to the TAT in units of `1/N` ns.
 fn debt(bucket: Bucket, quota: &Quota, now: Moment) -> u128 {
-    let tokens = u128::from(quota.tokens());
-    let tat = u128::from(bucket.tat.as_nanos()) * tokens + u128::from(bucket.frac);
-    tat.saturating_sub(u128::from(now.as_nanos()) * tokens)
+    tat_units(bucket, quota).saturating_sub(units(now.as_nanos(), quota))
 }
 
-/// The bucket that owes `units` at `now`.
-fn owing(units: u128, quota: &Quota, now: Moment) -> Bucket {
+/// The bucket that owes `debt` units at `now`.
+fn owing(debt: u128, quota: &Quota, now: Moment) -> Bucket {
     // At most 2⁹⁶ + 2⁹¹.
-    from_units(
-        (u128::from(now.as_nanos()) * u128::from(quota.tokens())).saturating_add(units),
-        quota,
-    )
+    from_units(units(now.as_nanos(), quota).saturating_add(debt), quota)
+}
+
+/// Nanoseconds in units of `1/N` ns.
+fn units(nanos: u64, quota: &Quota) -> u128 {
+    u128::from(nanos) * u128::from(quota.tokens())
+}
+
+fn tat_units(bucket: Bucket, quota: &Quota) -> u128 {
+    units(bucket.tat.as_nanos(), quota) + u128::from(bucket.frac)
 }
 
 fn from_units(units: u128, quota: &Quota) -> Bucket {
     let tokens = u128::from(quota.tokens());
-    // A remainder by a u32 fits one. Whole nanoseconds saturate in the year 2554.
+    // A remainder by a u32 fits into a u32. Whole nanoseconds saturate in the year 2554.
     let frac = u32::try_from(units % tokens).unwrap_or(u32::MAX);
     Bucket { tat: Moment::from_nanos(narrow(units / tokens)), frac }
 }

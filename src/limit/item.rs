@@ -1,11 +1,10 @@
-//! One limit of a request: where its bucket is, how it was last read, what a take would do.
+//! One limit of a request: its bucket as last loaded, and the take from it.
 
-use std::time::Duration;
-
+use super::answer::{Ruling, Standing};
 use super::gcra::{self, Bucket, Outcome, Taken};
+use super::request::{Mode, Request};
 use super::slot::Slot;
 use super::table::{Place, Table};
-use super::{Mode, Request, Ruling, Standing};
 use crate::time::Moment;
 
 /// One limit of a request.
@@ -13,25 +12,14 @@ pub(super) struct Item<'a> {
     pub(super) index: usize,
     pub(super) request: Request<'a>,
     pub(super) place: Place,
-    /// What was judged, until it is taken.
-    pub(super) judged: Option<Judged>,
-    pub(super) standing: Standing,
-    /// When it was taken, and the bucket as written then.
-    pub(super) receipt: Option<(Moment, Bucket)>,
-}
-
-/// A slot, and what a take from it at that moment comes to.
-#[derive(Clone, Copy)]
-pub(super) struct Judged {
-    pub(super) loaded: Loaded,
-    pub(super) taken: Taken,
-    pub(super) now: Moment,
-}
-
-#[derive(Clone, Copy)]
-pub(super) struct Loaded {
+    /// The slot as last loaded, and its version.
     pub(super) slot: Slot,
     pub(super) version: u32,
+    /// A reading of the clock after the load, and the take at that time.
+    pub(super) now: Moment,
+    pub(super) taken: Taken,
+    /// The time of a take that was written, and the bucket as written.
+    pub(super) receipt: Option<(Moment, Bucket)>,
 }
 
 impl<'a> Item<'a> {
@@ -40,49 +28,32 @@ impl<'a> Item<'a> {
             index,
             request: *request,
             place: table.place(request.limit, Some(request.quota), request.owner),
-            judged: None,
-            standing: Standing { remaining: 0, reset: Duration::ZERO, ruling: Ruling::Pass },
+            slot: Slot::default(),
+            version: 0,
+            now: Moment::EPOCH,
+            taken: Taken { bucket: Bucket::default(), outcome: Outcome::Never },
             receipt: None,
         }
     }
 
-    /// The take on the bucket in `slot`, and whether what is stored there reads differently now.
-    /// Notes where the bucket stands after it.
-    pub(super) fn spend(&mut self, slot: &Slot, now: Moment) -> (Taken, bool) {
-        let mode = self.request.mode;
-        let stored = slot.find(self.place.fingerprint);
-        let bucket = self.bucket(slot);
-        let taken = self.judge(bucket, now);
-        self.standing.ruling = match taken.outcome {
-            Outcome::Allowed { .. } => Ruling::Pass,
-            Outcome::Denied { .. } => Ruling::NotYet,
-            Outcome::Never => Ruling::Never,
-        };
-        match (taken.outcome, mode) {
-            (Outcome::Allowed { remaining, reset }, Mode::Take | Mode::Rest) => {
-                self.standing = Standing { remaining, reset, ruling: Ruling::Pass };
-            }
-            _ => self.note(bucket, now),
-        }
-        let outdated = stored.is_some_and(|way| taken.bucket != way.bucket);
-        (taken, outdated)
-    }
-
-    fn judge(&self, bucket: Bucket, now: Moment) -> Taken {
+    /// Computes the take from the slot as loaded.
+    pub(super) fn judge(&mut self, now: Moment) {
         let Request { quota, mode, cost, .. } = self.request;
-        match mode {
-            Mode::Take => gcra::take(bucket, quota, now, cost),
-            Mode::Ask => gcra::take(bucket, quota, now, 1),
+        let bucket = self.bucket();
+        let take = |cost| gcra::take(bucket, quota, now, cost);
+        self.now = now;
+        self.taken = match mode {
+            Mode::Take => take(cost),
+            Mode::Ask => take(1),
             Mode::Rest => {
-                let rest = gcra::take(bucket, quota, now, self.amount());
-                let passes =
-                    cost <= quota.burst() && matches!(rest.outcome, Outcome::Allowed { .. });
-                if passes { rest } else { gcra::take(bucket, quota, now, cost) }
+                let rest = take(self.amount());
+                let passes = matches!(rest.outcome, Outcome::Allowed { .. });
+                if passes && cost <= quota.burst() { rest } else { take(cost) }
             }
-        }
+        };
     }
 
-    /// How many tokens the item takes where it passes.
+    /// The tokens that the item takes if it passes.
     pub(super) fn amount(&self) -> u64 {
         match self.request.mode {
             Mode::Take => self.request.cost,
@@ -91,21 +62,39 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// Notes where the bucket stands with nothing taken.
-    pub(super) fn look(&mut self, now: Moment) {
-        if let Some(Judged { loaded, .. }) = self.judged {
-            self.note(self.bucket(&loaded.slot), now);
-        }
+    pub(super) fn passes(&self) -> bool {
+        matches!(self.taken.outcome, Outcome::Allowed { .. })
     }
 
-    fn note(&mut self, bucket: Bucket, now: Moment) {
-        let looked = gcra::take(bucket, self.request.quota, now, 0).outcome;
-        if let Outcome::Allowed { remaining, reset } = looked {
-            self.standing = Standing { remaining, reset, ..self.standing };
-        }
+    /// Whether the stored bucket is one from the future and the denial clamped it.
+    pub(super) fn is_clamped(&self) -> bool {
+        let denied = matches!(self.taken.outcome, Outcome::Denied { .. });
+        denied && self.stored().is_some_and(|stored| stored != self.taken.bucket)
     }
 
-    pub(super) fn bucket(&self, slot: &Slot) -> Bucket {
-        slot.find(self.place.fingerprint).map_or_else(Bucket::default, |way| way.bucket)
+    /// The bucket in the loaded slot, if it is there.
+    pub(super) fn stored(&self) -> Option<Bucket> {
+        self.slot.find(self.place.fingerprint).map(|way| way.bucket)
+    }
+
+    /// The bucket as loaded; full if the slot does not contain it.
+    pub(super) fn bucket(&self) -> Bucket {
+        self.stored().unwrap_or_default()
+    }
+
+    /// Where the bucket stands; after the take if the request is `admitted`.
+    pub(super) fn standing(&self, admitted: bool) -> Standing {
+        let ruling = match self.taken.outcome {
+            Outcome::Allowed { .. } => Ruling::Pass,
+            Outcome::Denied { .. } => Ruling::NotYet,
+            Outcome::Never => Ruling::Never,
+        };
+        let (remaining, reset) = match self.taken.outcome {
+            Outcome::Allowed { remaining, reset } if admitted && self.request.mode != Mode::Ask => {
+                (remaining, reset)
+            }
+            _ => gcra::look(self.bucket(), self.request.quota, self.now),
+        };
+        Standing { remaining, reset, ruling }
     }
 }

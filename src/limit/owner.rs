@@ -1,6 +1,6 @@
 //! The owner of a bucket or of a place in flight.
 
-use super::table::Region;
+use super::region::Region;
 
 /// The owner of a bucket or of a place in flight. Two kinds never share one, whatever text a token or
 /// a request contains.
@@ -26,7 +26,7 @@ impl Owner {
 }
 
 impl Owner<&str> {
-    /// The slots of the owner: a client without a token can have any number of keys and addresses.
+    /// The region of the owner's slots.
     pub(super) fn region(self) -> Region {
         match self {
             Self::Identity(_) => Region::Verified,

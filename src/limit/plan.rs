@@ -1,21 +1,20 @@
-//! From a rule and a caller to what is asked of the buckets: which bucket, under which quota, at
-//! what cost.
+//! Applies the limits of a rule to a caller: which bucket, under which quota, at what cost.
 //!
-//! # Buckets of their own
+//! # Separate buckets
 //!
-//! A quota that one caller has beside another (a tier, a rate of its token's own) has a bucket of
-//! its own, whether or not its numbers differ from the limit's. In one bucket, a caller who holds two
-//! tokens could drain it under the larger burst and have it clamped to the smaller. So such a caller
-//! has the sum of both; the issuer decides who does. Quotas whose numbers differ never share a bucket:
-//! not two tiers, not two filters that have a limit of one name, and not the quotas before and after a
-//! push, which begins with full buckets where it changes a rate or a burst.
+//! A tier and a rate in a token each have a bucket of their own, even with the numbers of the limit. In
+//! a common bucket, a caller with two tokens could drain it under the larger burst and have it clamped
+//! to the smaller. So a caller with two tokens has the sum of both quotas; the issuer decides which
+//! tokens a caller has. Quotas with different numbers never share a bucket: not two tiers, not limits of
+//! one name in two filters, and not the quotas before and after a change of the configuration, so a
+//! new rate or burst starts with full buckets.
 
 use std::rc::Rc;
 
 use super::owner::Owner;
 use super::quota::Quota;
 use super::rate_claim::RateClaim;
-use super::{Mode, Request};
+use super::request::{Mode, Request};
 use crate::body::json::pointers::Pointers;
 use crate::caller::grant::Grant;
 use crate::template::Template;
@@ -26,35 +25,35 @@ use crate::verify::claims::Claims;
 pub struct Limit {
     /// The label in headers, metrics and logs.
     pub name: String,
-    /// Whose bucket a request takes from.
+    /// The key of a bucket: one bucket for each value.
     pub key: Template,
-    /// How much the bucket holds and how fast it refills.
+    /// The quota of callers without a tier or a rate claim.
     pub quota: Quota,
-    /// Other quotas for callers that are granted something; the first that holds wins.
+    /// The quotas of callers with certain claims; the first tier that fits applies.
     pub tiers: Vec<Tier>,
-    /// The rate that a token itself carries; it wins over all.
+    /// The claim that contains a rate; it takes precedence over tiers and quota.
     pub rate_claim: Option<RateClaim>,
-    /// Where a response says what it costs; with it, the response is charged, not the request.
+    /// The cost in the response. With it, the response is charged and not the request.
     pub response_cost: Option<ResponseCost>,
-    /// Whether what the limit would refuse passes.
+    /// Whether requests that the limit would refuse pass.
     pub dry_run: bool,
 }
 
 /// `limits[].response_cost`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResponseCost {
-    /// Where the number may stand; the first that the response has counts.
+    /// The positions of the number; the first one in the response counts.
     pub pointers: Pointers,
-    /// What a response without the number costs; `None`: what the rule says.
+    /// The cost of a response without the number; `None`: the cost of the rule.
     pub missing: Option<u64>,
 }
 
 /// One entry of `limits[].tiers`.
 #[derive(Clone, Debug)]
 pub struct Tier {
-    /// What the caller's claims must hold.
+    /// What the claims of the caller must contain.
     pub when: Grant,
-    /// What its bucket grants.
+    /// The quota of its bucket.
     pub quota: Quota,
 }
 
@@ -63,29 +62,29 @@ pub struct Tier {
 pub struct Planned {
     /// The limit.
     pub limit: Rc<Limit>,
-    /// The bucket's owner.
+    /// The owner of the bucket.
     pub owner: Owner,
-    /// What the bucket grants.
+    /// The quota of the bucket.
     pub quota: Quota,
-    /// Tokens to take.
+    /// The tokens to take.
     pub cost: u64,
-    /// The bucket's name where it is not the limit's.
+    /// The name of the bucket if it is not that of the limit.
     bucket: Option<String>,
 }
 
 impl Planned {
-    /// Applies a limit to a caller; `claims` are those of an authenticated one.
+    /// Applies a limit to a caller, with the claims of an authenticated one.
     pub fn new(limit: &Rc<Limit>, owner: Owner, claims: Option<&Claims>, cost: u64) -> Self {
         let (bucket, quota) = select(limit, claims);
         Self { limit: Rc::clone(limit), owner, quota, cost, bucket }
     }
 
-    /// The bucket's name where it is not the limit's: of a tier, or of the token's own rate.
+    /// The name of the bucket if it is not that of the limit: for a tier, or for a rate in the token.
     pub fn bucket(&self) -> Option<&str> {
         self.bucket.as_deref()
     }
 
-    /// What is asked of the bucket.
+    /// The request to the bucket.
     pub fn request(&self) -> Request<'_> {
         let limit = &*self.limit;
         Request {
@@ -98,8 +97,8 @@ impl Planned {
         }
     }
 
-    /// What is charged when the response ends: the number found in it, else what the limit says of
-    /// one without it, else the request's cost.
+    /// The charge at the end of the response: the number `found` in it, else the cost that the limit
+    /// has for a missing one, else the cost of the request.
     pub fn charge(&self, found: Option<u64>) -> Request<'_> {
         let missing = self.limit.response_cost.as_ref().and_then(|cost| cost.missing);
         let cost = found.or(missing).unwrap_or(self.cost);
@@ -107,8 +106,8 @@ impl Planned {
     }
 }
 
-/// The caller's bucket and quota under a limit: by its token's own number, else by the first tier
-/// that it is in, else the limit's.
+/// The bucket and the quota of a caller under a limit: by the rate in its token, else by its first
+/// tier, else those of the limit.
 fn select(limit: &Limit, claims: Option<&Claims>) -> (Option<String>, Quota) {
     let name = &limit.name;
     if let Some(claims) = claims {

@@ -1,20 +1,20 @@
-//! What a limit grants: a rate, exact to the nanosecond and beyond, and a burst.
+//! What a limit grants: a rate, exact to fractions of a nanosecond, and a burst.
 
 use std::time::Duration;
 
 use crate::time::nanos;
 
-/// The longest time an empty bucket may take to fill: ten years of 365 days.
+/// The maximum time in which an empty bucket fills: ten years of 365 days.
 ///
-/// Far above any quota that means something, and low enough that `burst · period` stays below
-/// 2⁹¹ in nanoseconds, so that the limiter's `u128` products cannot overflow.
+/// This is far above any useful quota. It keeps `burst · period` below 2⁹¹ ns, so that the products in
+/// `u128` cannot overflow.
 pub const MAX_REFILL: Duration = Duration::from_secs(10 * 365 * 24 * 3_600);
 
-/// How many bursts a bucket that is charged afterwards may owe beyond being empty.
+/// The number of bursts that an empty bucket may owe if responses are charged.
 ///
-/// One reply may cost more than the bucket holds, and several may be under way at once, so the bound
-/// must be well above one; and it is the longest that a wrong number or a clock that stepped back
-/// can lock anyone out, so it must be low.
+/// A response may cost more than the bucket holds, and several may be under way at once, so the bound
+/// is well above one. A wrong number or a clock that was set back can lock a caller out for this long,
+/// so the bound is low.
 pub const DEBT_BURSTS: u32 = 10;
 
 /// Tokens per period and the size of the bucket, checked and in lowest terms.
@@ -26,15 +26,15 @@ pub struct Quota {
     debt_bursts: u32,
 }
 
-/// Why numbers do not make a [`Quota`].
+/// Why numbers are not a [`Quota`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QuotaError {
-    /// The rate, the period or the burst is zero: a limit that admits nothing is a rule, not a
-    /// limit, and zero must never come to mean "no limit".
+    /// The rate, the period or the burst is zero. Zero must not mean "no limit", and a rule can refuse
+    /// all requests without one.
     Zero,
-    /// In lowest terms, more than `u32::MAX` tokens per period.
+    /// The rate has more than `u32::MAX` tokens per period in lowest terms.
     RateTooFine,
-    /// An empty bucket would take longer than [`MAX_REFILL`] to fill.
+    /// An empty bucket would fill in more than [`MAX_REFILL`].
     RefillTooLong,
 }
 
@@ -70,49 +70,43 @@ impl Quota {
         Ok(Self { tokens, period_ns, burst, debt_bursts: 0 })
     }
 
-    /// The same quota for a bucket that is charged after the fact: it may owe [`DEBT_BURSTS`] bursts
-    /// beyond being empty, though never more than [`MAX_REFILL`] repays.
+    /// The same quota for a bucket that responses are charged to: it may owe [`DEBT_BURSTS`] bursts, but
+    /// not more than [`MAX_REFILL`] repays.
     #[must_use]
     pub fn with_debt(self) -> Self {
         Self { debt_bursts: DEBT_BURSTS, ..self }
     }
 
     /// Tokens per [`Quota::period`], in lowest terms.
-    #[must_use]
     pub fn tokens(&self) -> u32 {
         self.tokens
     }
 
     /// The period, in lowest terms.
-    #[must_use]
     pub fn period(&self) -> Duration {
         Duration::from_nanos(self.period_ns)
     }
 
-    /// The size of the bucket in tokens; also the `q` of `RateLimit-Policy`.
-    #[must_use]
+    /// The size of the bucket in tokens.
     pub fn burst(&self) -> u64 {
         self.burst
     }
 
-    /// The `w` of `RateLimit-Policy`: seconds in which an empty bucket fills, rounded up.
-    #[must_use]
-    pub fn window_seconds(&self) -> u64 {
-        let second = u128::from(self.tokens) * 1_000_000_000;
-        u64::try_from(self.burst_units().div_ceil(second)).unwrap_or(u64::MAX)
-    }
-
-    /// Time from empty to full, rounded up to a nanosecond.
-    #[must_use]
+    /// The time in which an empty bucket fills, rounded up to a nanosecond.
     pub fn refill(&self) -> Duration {
-        let nanos = self.burst_units().div_ceil(u128::from(self.tokens));
-        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+        self.span(self.burst_units())
     }
 
-    /// All that tells it from another, for the place of its buckets.
+    /// The bytes that distinguish the quota from all others. They place buckets, see [`super::table`].
     pub(super) fn bytes(&self) -> [[u8; 8]; 3] {
         let small = u64::from(self.tokens) << 32 | u64::from(self.debt_bursts);
         [small, self.period_ns, self.burst].map(u64::to_le_bytes)
+    }
+
+    /// A time in units of `1/tokens` ns, rounded up to a nanosecond.
+    pub(super) fn span(&self, units: u128) -> Duration {
+        let nanos = units.div_ceil(u128::from(self.tokens));
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
     /// One token in units of `1/tokens` ns.
@@ -120,20 +114,19 @@ impl Quota {
         u128::from(self.period_ns)
     }
 
-    /// Time from empty to full in units of `1/tokens` ns.
+    /// The time in which an empty bucket fills in units of `1/tokens` ns.
     pub(super) fn burst_units(&self) -> u128 {
         u128::from(self.burst) * self.token_units()
     }
 
-    /// The most that a bucket can be short of full, in units of `1/tokens` ns. Beyond it, a TAT does
-    /// not come from takes and charges.
+    /// The maximum time to a TAT in units of `1/tokens` ns. Takes and charges cannot exceed it.
     pub(super) fn ceiling_units(&self) -> u128 {
         let most = MAX_REFILL.as_nanos() * u128::from(self.tokens);
         (self.burst_units() * (u128::from(self.debt_bursts) + 1)).min(most)
     }
 }
 
-/// Greatest common divisor; of two non-zero numbers never zero.
+/// The greatest common divisor; never zero for two numbers above zero.
 fn gcd(mut a: u64, mut b: u64) -> u64 {
     while b != 0 {
         (a, b) = (b, a % b);
@@ -176,19 +169,6 @@ mod tests {
             Err(QuotaError::RateTooFine)
         );
         assert!(Quota::new((1 << 32) - 1, NANO, nanos(MAX_REFILL)).is_ok());
-    }
-
-    #[test]
-    fn the_window_is_the_time_to_fill_rounded_up() {
-        for (n, p, b, seconds) in [
-            (10, SECOND, 20, 2),
-            (3, SECOND, 10, 4),
-            (1, MINUTE, 10, 600),
-            (1000, SECOND, 1, 1),
-            (7, MINUTE, 7, 60),
-        ] {
-            assert_eq!(Quota::new(n, p, b).unwrap().window_seconds(), seconds);
-        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The rate that a token itself carries.
+//! The rate in a claim of the token.
 
 use std::time::Duration;
 
@@ -7,46 +7,45 @@ use super::quota::Quota;
 use crate::template::ClaimRef;
 use crate::verify::claims::Claims;
 
-/// `rate_claim`: the rate that a token itself carries.
+/// `rate_claim`: the rate in a claim of the token.
 #[derive(Clone, Debug)]
 pub struct RateClaim {
-    /// Where the number stands.
+    /// The claim that contains the number.
     pub claim: ClaimRef,
-    /// The largest number that counts; larger ones count as this.
+    /// The maximum number; larger ones count as this.
     pub most: u64,
-    /// The period that the number is for, that of `max`.
+    /// The period of the rate, which `max` names.
     pub period: Duration,
-    /// The bucket's size; `None`: the number itself.
+    /// The burst; `None`: the number itself.
     pub burst: Option<u64>,
-    /// Whether the bucket may owe, see [`Quota::with_debt`].
+    /// Whether the bucket may have a debt, see [`Quota::with_debt`].
     pub debt: bool,
 }
 
 impl RateClaim {
-    /// The number that counts, and the quota that it makes.
+    /// The number in the token and its quota.
     ///
-    /// `None` when the token has none: the claim is absent or is no number. A fraction is rounded
-    /// down, and what is below 1 counts as 1: an issuer that says zero means the least there is, and
-    /// no number may come to mean "no limit". Digits in a text are a number, as many identity
-    /// providers emit custom attributes as texts alone.
+    /// `None` if the claim is absent or not a number. A fraction is rounded down, and a number below 1
+    /// counts as 1: zero means the lowest rate, because no number may mean "no limit". A string of
+    /// digits is a number, because many identity providers emit custom attributes only as strings.
     pub(super) fn of(&self, claims: &Claims) -> Option<(u64, Quota)> {
         let number = number(claims.get(&self.claim)?)?.clamp(1, self.most);
         let quota = self.quota(number)?;
         Some((number, quota))
     }
 
-    /// The quota of a number; `None` when it makes none, which the configuration rules out.
+    /// The quota of a number. The compiler of the configuration excludes `None`.
     pub fn quota(&self, number: u64) -> Option<Quota> {
         let quota = Quota::new(number, self.period, self.burst.unwrap_or(number)).ok()?;
         Some(if self.debt { quota.with_debt() } else { quota })
     }
 }
 
-/// The whole part of a JSON number, 0 where it is negative; also of a text of digits alone.
+/// The whole part of a JSON number or of a string of digits; 0 for a negative number.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 fn number(value: &serde_json::Value) -> Option<u64> {
     match value {
-        // A float that is out of range saturates, which is what `max` is for.
+        // The conversion of a float saturates, and `most` bounds the result.
         serde_json::Value::Number(n) => n.as_u64().or_else(|| n.as_f64().map(|n| n as u64)),
         serde_json::Value::String(text) => digits(text.as_bytes()),
         _ => None,

@@ -1,11 +1,10 @@
-//! The value of one slot: a few buckets side by side, each known by its fingerprint.
+//! The value of one slot: eight buckets, each with a fingerprint of its owner and quota.
 //!
-//! 8 ways of 20 bytes, all little endian: fingerprint `u64` (0: the way is empty), TAT `u64` ns,
-//! its fraction `u32`. The fingerprint says of which quota the bucket is, too. Any bytes are a slot.
-//! Of a value of another length every whole way is read and the rest is empty: that keeps as much
-//! debt as can still be made out, and the next write mends the length. Nonsense inside a way can only
-//! hurt the identity whose 64-bit fingerprint it happens to carry, and [`super::gcra`] bounds that to
-//! one refill.
+//! It has 8 ways of 20 bytes, all little-endian: fingerprint `u64` (0: the way is empty), TAT `u64` in
+//! nanoseconds since the Unix epoch, its fraction `u32`. Any bytes are a slot: a value of another
+//! length is read up to its last whole way, which keeps most of the debt, and the next write corrects
+//! the length. Nonsense in a way affects only the owner whose 64-bit fingerprint it happens to be, and
+//! [`super::gcra`] bounds that to one refill.
 
 use super::gcra::Bucket;
 use super::quota::MAX_REFILL;
@@ -15,13 +14,13 @@ use crate::time::Moment;
 pub const WAYS: usize = 8;
 /// Bytes per bucket.
 pub const WAY_BYTES: usize = 20;
-/// Bytes per slot. Small, since the host copies values under a process-wide mutex.
+/// Bytes per slot; few, because the host copies values under a mutex of the whole process.
 pub const SLOT_BYTES: usize = WAYS * WAY_BYTES;
 
 /// One bucket in its slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Way {
-    /// 64 bits of the keyed hash that did not choose the slot; 0 where the way is empty.
+    /// The 64 bits of the keyed hash that did not select the slot; 0 if the way is empty.
     pub fingerprint: u64,
     /// The bucket as last written.
     pub bucket: Bucket,
@@ -33,20 +32,19 @@ pub struct Slot {
     ways: [Way; WAYS],
 }
 
-/// Whose bucket made room.
+/// The bucket that another one replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evicted {
-    /// Nobody's: the bucket was there, or a way was free.
+    /// None: the bucket was there, or a way was empty.
     Nothing,
-    /// A full bucket, or one that no quota can have written: nothing is lost.
+    /// A full bucket, or one that no quota can have written; nothing is lost.
     Spent,
-    /// A bucket with a debt, which is forgotten. Counted: the table is too small.
+    /// A bucket with a debt, which is lost. It is counted, because the table is too small.
     Live,
 }
 
 impl Slot {
-    /// Decodes any bytes, as this module's head describes.
-    #[must_use]
+    /// Decodes any bytes, see the module documentation.
     pub fn decode(bytes: &[u8]) -> Self {
         let mut slot = Self::default();
         let (ways, _) = bytes.as_chunks::<WAY_BYTES>();
@@ -56,8 +54,7 @@ impl Slot {
         slot
     }
 
-    /// The slot's value.
-    #[must_use]
+    /// The value of the slot.
     pub fn encode(&self) -> [u8; SLOT_BYTES] {
         let mut bytes = [0; SLOT_BYTES];
         let (ways, _) = bytes.as_chunks_mut::<WAY_BYTES>();
@@ -67,17 +64,16 @@ impl Slot {
         bytes
     }
 
-    /// The way that carries `fingerprint`, if any.
-    #[must_use]
+    /// The way with this fingerprint.
     pub fn find(&self, fingerprint: u64) -> Option<Way> {
         self.ways.iter().find(|way| way.fingerprint == fingerprint && fingerprint != 0).copied()
     }
 
-    /// Puts `way` in its place: over its own earlier state, else into an empty way, else over a
-    /// full bucket, else over the one nearest to full.
+    /// Writes `way` over its own earlier state, else into an empty way, else over a full bucket, else
+    /// over the bucket that is closest to full.
     ///
-    /// The buckets in `keep` go last: a request with several limits in one slot must not drop the
-    /// bucket it has just taken from.
+    /// The buckets in `keep` are evicted last: a request with several limits in one slot must not evict
+    /// a bucket from which it has just taken.
     pub fn place(&mut self, way: Way, now: Moment, keep: &[u64]) -> Evicted {
         let rank = |other: &Way| {
             if other.fingerprint == way.fingerprint {
@@ -106,8 +102,8 @@ impl Slot {
 }
 
 impl Way {
-    /// Full, or so far ahead that no quota can have written it: kept, that would occupy the way
-    /// for good.
+    /// Whether the bucket is full, or so far ahead that no quota can have written it; kept, the latter
+    /// would occupy the way for ever.
     fn is_spent(&self, now: Moment) -> bool {
         let Bucket { tat, frac } = self.bucket;
         let full = tat < now || (tat == now && frac == 0);
@@ -187,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_way_is_nobodys() {
+    fn an_empty_way_belongs_to_no_owner() {
         assert_eq!(Slot::default().find(0), None);
     }
 

@@ -1,44 +1,27 @@
 //! The fixed table of buckets in shared data.
 //!
-//! Envoy never frees a shared-data key, so identities are not keys: they are hashed into a table
-//! whose size is settled when the first worker opens it. The hash is keyed by a random seed that
-//! all workers of the process share, so that nobody outside can aim at somebody's slot.
-//!
-//! Whoever has no token can come from as many addresses as it likes. Buckets that are not kept by
-//! verified claims therefore have slots of their own ([`Region`]), and evict only each other.
-//!
-//! # Layouts
-//!
-//! While a module is upgraded, VMs of the old one and of the new one serve side by side, and share one
-//! map. The layout of what is stored is part of every key, so that neither reads what the other wrote:
-//! each has its own table, in which every limit holds. A change of the record, of the slots, or of
-//! what places a bucket is a new layout.
+//! Envoy never frees a key of shared data, so an owner is not a key: its hash selects a slot of a table
+//! whose size is fixed when the first worker opens it. All workers of the process share a random seed
+//! of the hash, so that no client can aim at the slot of another caller.
 
 use std::hash::Hasher;
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 
+pub use super::layout::MAX_SLOTS;
+use super::layout::{decode, encode, key_of};
 use super::owner::Owner;
 use super::quota::Quota;
+use super::region::Region;
 use super::slot::{SLOT_BYTES, WAYS};
 use crate::store::{CREATE, Store, StoreError, Swap, load};
 
-/// The most slots a table may have: 2²¹, which is 16.8 M buckets in 340 MB, and a quarter on top.
-pub const MAX_SLOTS: u32 = 1 << 21;
-
-/// How often the record may be found unreadable or contended before opening fails. The first try
-/// creates, the second adopts; more happen only while several workers replace a damaged record.
+/// How often the record may be unreadable or contended before opening fails. The first attempt
+/// creates it and the second adopts it; more are needed only if several workers replace a damaged
+/// record.
 const OPEN_TRIES: u32 = 8;
 
-/// First bytes of the record; the digit is the layout, see [`key_of`].
-const MAGIC: [u8; 4] = *b"tgb2";
-
-/// The beginning of the keys of one kind of data of one plugin, under the layout of this module.
-pub(crate) fn key_of(plugin: &str, kind: &str) -> String {
-    format!("tollgate/{plugin}/{kind}2")
-}
-
-/// Where the buckets of one plugin are.
+/// The table of buckets of one plugin.
 #[derive(Clone)]
 pub struct Table {
     prefix: String,
@@ -47,43 +30,34 @@ pub struct Table {
     wanted: u32,
 }
 
-/// Which buckets evict each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Region {
-    /// Those of callers that a verified token names.
-    Verified,
-    /// Those that a request without a token can fill: kept by an address, a header, a text.
-    Open,
-}
-
 /// The place of one bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
-    /// Which slot.
+    /// The slot.
     pub slot: u32,
-    /// Which bucket in it; never 0.
+    /// The bucket in the slot; never 0.
     pub fingerprint: u64,
 }
 
 impl std::fmt::Debug for Table {
-    /// Without the seed: with it, slots could be aimed at.
+    /// Omits the seed, which would allow to aim at slots.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Table").field("prefix", &self.prefix).field("slots", &self.slots).finish()
     }
 }
 
 impl Table {
-    /// Adopts the table of `plugin`, or creates it for `max_identities` buckets with `random` as
-    /// its seed; a quarter as many slots besides are those of [`Region::Open`].
+    /// Adopts the table of `plugin`, or creates it for `max_identities` buckets of verified callers and
+    /// a quarter as many of others, with `random` as its seed.
     ///
-    /// The first worker wins, and the others take over its seed and size. An existing table keeps
-    /// its size for the life of the process, so that a config push never moves a bucket;
-    /// [`Table::keeps_other_size`] tells. The creator makes every slot at once, before traffic:
-    /// later, one growth of the host's map would stall all workers. Slots that are missing all the
-    /// same (a creator that died midway) are made when first taken from.
+    /// The first worker creates the table, and the others adopt its seed and size. A table keeps its
+    /// size until the process ends, so that a new configuration never moves a bucket (see
+    /// [`Table::keeps_other_size`]). The creator makes every slot before traffic; otherwise, growth of
+    /// the host's map would stall all workers later. If it fails midway, the missing slots are made
+    /// when they are first written.
     ///
     /// # Errors
-    /// What the store answered, or [`StoreError::Damaged`].
+    /// The error of the store, or [`StoreError::Damaged`].
     pub fn open(
         store: &dyn Store,
         plugin: &str,
@@ -92,53 +66,44 @@ impl Table {
     ) -> Result<Self, StoreError> {
         let key = key_of(plugin, "table");
         let wanted = Self::slots_for(max_identities);
-        let prefix = key_of(plugin, "b") + "/";
-        let mut table = Self { prefix, slots: wanted, seed: random, wanted };
+        let table = |slots, seed| Self { prefix: key_of(plugin, "b") + "/", slots, seed, wanted };
         for _ in 0..OPEN_TRIES {
-            let version = match load(store, &key)? {
-                None => CREATE,
-                Some((record, version)) => match decode(&record) {
-                    Some((slots, seed)) => {
-                        (table.slots, table.seed) = (slots, seed);
-                        return Ok(table);
-                    }
-                    None => version,
-                },
-            };
+            let stored = load(store, &key)?;
+            if let Some((slots, seed)) = stored.as_ref().and_then(|(record, _)| decode(record)) {
+                return Ok(table(slots, seed));
+            }
+            let version = stored.map_or(CREATE, |(_, version)| version);
             if store.swap(&key, &encode(wanted, random), version)? == Swap::Done {
-                table.create_slots(store)?;
-                return Ok(table);
+                let created = table(wanted, random);
+                created.create_slots(store)?;
+                return Ok(created);
             }
         }
         Err(StoreError::Damaged)
     }
 
-    /// How many slots hold `max_identities` buckets: the next power of two, at most [`MAX_SLOTS`].
+    /// The number of slots for `max_identities` buckets: the next power of two, at most [`MAX_SLOTS`].
     ///
-    /// Hashing fills slots unevenly. While as many identities owe at once as the table has ways,
-    /// about one in seven finds its slot full and evicts; at half of that it is one in 120.
-    #[must_use]
+    /// A hash fills slots unevenly. If as many owners have a debt at once as the table has ways, about
+    /// one in seven evicts another one; at half of that, one in 120.
     pub fn slots_for(max_identities: u32) -> u32 {
         let ways = u32::try_from(WAYS).unwrap_or(u32::MAX);
         max_identities.div_ceil(ways).clamp(1, MAX_SLOTS).next_power_of_two()
     }
 
-    /// How many slots [`Region::Verified`] has.
-    #[must_use]
+    /// The number of slots for verified callers.
     pub fn slots(&self) -> u32 {
         self.slots
     }
 
-    /// Whether the table was created with another size than now asked for. A restart of the proxy
-    /// applies the new one.
-    #[must_use]
+    /// Whether the table has another size than the configuration asks for. A restart of the proxy
+    /// applies the new size.
     pub fn keeps_other_size(&self) -> bool {
         self.slots != self.wanted
     }
 
-    /// Where the bucket of `owner` under `limit` and `quota` is. A limit's name has no NUL and a quota
-    /// has one length, so that no two of them read the same.
-    #[must_use]
+    /// The place of the bucket of `owner` under `limit` and `quota`. The name of a limit has no NUL and
+    /// a quota has a fixed length, so no two of them hash the same bytes.
     pub fn place(&self, limit: &str, quota: Option<&Quota>, owner: Owner<&str>) -> Place {
         let mut hasher = SipHasher13::new_with_key(&self.seed);
         hasher.write(limit.as_bytes());
@@ -153,7 +118,7 @@ impl Table {
         Place { slot: owner.region().slot(hash.h1, self.slots), fingerprint: hash.h2.max(1) }
     }
 
-    /// Writes the key of `slot` into `key`, whose storage is used again.
+    /// Writes the key of `slot` into `key`, whose allocation is used again.
     pub fn write_key(&self, slot: u32, key: &mut String) {
         key.clear();
         key.push_str(&self.prefix);
@@ -164,54 +129,11 @@ impl Table {
         let mut key = String::new();
         for slot in 0..Region::all(self.slots) {
             self.write_key(slot, &mut key);
-            // Lost means that the slot is there, which is all that is wanted.
+            // After a lost race the slot exists.
             store.swap(&key, &[0; SLOT_BYTES], CREATE)?;
         }
         Ok(())
     }
-}
-
-impl Region {
-    /// How many slots both regions have together, where [`Region::Verified`] has `slots`.
-    pub(crate) fn all(slots: u32) -> u32 {
-        slots.saturating_add(Self::open(slots))
-    }
-
-    /// The slot of a hash, where [`Region::Verified`] has `slots`, a power of two.
-    pub(crate) fn slot(self, hash: u64, slots: u32) -> u32 {
-        // The mask leaves 21 bits at most.
-        let within = |size: u32| u32::try_from(hash & u64::from(size - 1)).unwrap_or(0);
-        match self {
-            Self::Verified => within(slots),
-            Self::Open => slots.saturating_add(within(Self::open(slots))),
-        }
-    }
-
-    /// A quarter, and a power of two as well.
-    fn open(slots: u32) -> u32 {
-        (slots / 4).max(1)
-    }
-}
-
-/// The record: magic, slots as `u32` LE, seed.
-fn encode(slots: u32, seed: [u8; 16]) -> [u8; 24] {
-    let [m0, m1, m2, m3] = MAGIC;
-    let [s0, s1, s2, s3] = slots.to_le_bytes();
-    let mut record =
-        [m0, m1, m2, m3, s0, s1, s2, s3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    for (byte, part) in record.iter_mut().skip(8).zip(seed) {
-        *byte = part;
-    }
-    record
-}
-
-/// The slots and seed of a record, None for anything that [`encode`] does not write.
-fn decode(record: &[u8]) -> Option<(u32, [u8; 16])> {
-    let rest = record.strip_prefix(&MAGIC)?;
-    let (slots, seed) = rest.split_first_chunk::<4>()?;
-    let slots = u32::from_le_bytes(*slots);
-    let fits = slots.is_power_of_two() && slots <= MAX_SLOTS;
-    Some((slots, seed.try_into().ok()?)).filter(|_| fits)
 }
 
 #[cfg(test)]
@@ -308,29 +230,6 @@ mod tests {
                 (slot, fingerprint)
             };
             assert_eq!((place(Some(&quota)), place(None)), (under_quota, without), "{owner:?}");
-        }
-    }
-
-    #[test]
-    fn the_regions_have_slots_of_their_own() {
-        for slots in [1, 2, 4, 8, 1 << 14, MAX_SLOTS] {
-            let open = (slots / 4).max(1);
-            assert_eq!(Region::all(slots), slots + open);
-            for hash in [0, 1, 7, u64::MAX, 0x1234_5678_9abc_def0] {
-                assert!(Region::Verified.slot(hash, slots) < slots);
-                assert!((slots..slots + open).contains(&Region::Open.slot(hash, slots)));
-            }
-        }
-    }
-
-    #[test]
-    fn only_a_record_as_written_is_adopted() {
-        let good = encode(1 << 14, [7; 16]);
-        assert_eq!(decode(&good), Some((1 << 14, [7; 16])));
-        assert_eq!(decode(&good[..23]), None);
-        assert_eq!(decode(&[&good[..], &[0]].concat()), None);
-        for slots in [0, 3, MAX_SLOTS * 2] {
-            assert_eq!(decode(&encode(slots, [7; 16])), None);
         }
     }
 

@@ -19,7 +19,11 @@ pub fn rate_limit_fields(reports: &[LimitReport], policy: &Policy) -> Vec<(&'sta
         let (mut quotas, mut left) = (String::with_capacity(48), String::with_capacity(48));
         for report in shown() {
             let (limit, quota) = (&report.limit, &report.quota);
-            push_item(&mut quotas, limit, [("q", quota.burst()), ("w", quota.window_seconds())]);
+            push_item(
+                &mut quotas,
+                limit,
+                [("q", quota.burst()), ("w", seconds_up(quota.refill()))],
+            );
             push_item(&mut left, limit, [("r", report.remaining), ("t", seconds_up(report.reset))]);
         }
         fields.push(("ratelimit-policy", quotas));

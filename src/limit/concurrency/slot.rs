@@ -1,27 +1,27 @@
-//! The value of one slot: the shares of the identities that hash there, in no order.
+//! The value of one slot: the shares of the owners that hash to it, in no order.
 //!
-//! 32 bytes each, all little endian: fingerprint `u64`, holder `u64`, expiry `u64` (ns since the
-//! Unix epoch), count `u64`. Any bytes are a slot: what is not a whole share is left out, and nonsense
-//! that looks like one expires.
+//! Each has 32 bytes, all little-endian: fingerprint `u64`, holder `u64`, expiry `u64` (nanoseconds
+//! since the Unix epoch), count `u64`. Any bytes are a slot: a part of a share is ignored, and
+//! nonsense that looks like a share expires.
 
 use std::time::Duration;
 
 use crate::time::Moment;
 
-/// The most shares of one slot, 2 KiB: the host copies values under a process-wide mutex. With
-/// half as many in use on average, one slot in a million overflows.
+/// The maximum number of shares in one slot, 2 KiB: the host copies values under a mutex of the whole
+/// process. With half as many in use on average, one slot in a million overflows.
 pub(super) const MAX_SHARES: usize = 64;
 
 const SHARE_BYTES: usize = 32;
 
-/// How many streams of one identity one worker has open.
+/// The open streams of one owner in one worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Share {
-    /// The identity under a rule.
+    /// The owner under a rule.
     pub(super) fingerprint: u64,
     /// The worker.
     pub(super) holder: u64,
-    /// The moment from which the share no longer counts.
+    /// The time from which the share no longer counts.
     pub(super) expiry: Moment,
     /// Open streams.
     pub(super) count: u32,
@@ -45,20 +45,20 @@ impl Slot {
         self.shares.iter().flat_map(Share::encode).collect()
     }
 
-    /// Drops the shares that no longer count and brings down expiries that lie further ahead than
-    /// a lease can. True when one of the latter was changed.
+    /// Removes expired shares and shortens expiries that are further ahead than a lease. Returns
+    /// whether it shortened one.
     pub(super) fn expire(&mut self, now: Moment, lease: Duration) -> bool {
         self.shares.retain(|share| share.expiry > now);
         let latest = now + lease;
-        let mut changed = false;
+        let mut shortened = false;
         for share in self.shares.iter_mut().filter(|share| share.expiry > latest) {
             share.expiry = latest;
-            changed = true;
+            shortened = true;
         }
-        changed
+        shortened
     }
 
-    /// The streams of an identity that the other holders have open.
+    /// The open streams of an owner in the other workers.
     pub(super) fn others(&self, fingerprint: u64, holder: u64) -> u32 {
         self.shares
             .iter()
@@ -66,8 +66,8 @@ impl Slot {
             .fold(0, |sum, share| sum.saturating_add(share.count))
     }
 
-    /// Puts a share in the place of its holder's earlier one; an empty share removes it. False when
-    /// there is no room.
+    /// Replaces the earlier share of the holder; an empty share removes it. Returns `false` if the slot
+    /// has no room.
     pub(super) fn put(&mut self, share: Share) -> bool {
         self.shares.retain(|s| s.fingerprint != share.fingerprint || s.holder != share.holder);
         if share.count == 0 {
