@@ -1,54 +1,53 @@
-//! What a worker remembers of tokens, so that one token is verified once.
+//! The token cache of a worker, so that each token is verified once.
 //!
-//! A token is found by a fast keyed hash and then compared byte by byte, so that nobody is ever
-//! taken for somebody else: a hash that repeats costs a verification and no more. Two memories:
+//! A token is found by a fast keyed hash and then compared byte by byte, so that two tokens with one
+//! hash cost a verification but are never confused. There are two maps:
 //!
-//! - Verified tokens, as the caller they stand for. What depends on the moment is judged at each
-//!   use: `exp` and `nbf`, whether the provider still has keys, and whether they are the same.
-//!   What depends on the request (grants, limits) is not remembered.
-//! - Tokens that none of the keys signed which were tried, for a few seconds: a flood of one forged
-//!   token costs one verification. No other refusal is remembered; they are cheap, or time can change
-//!   them, or they name a caller.
+//! - Verified tokens with their callers. `exp`, `nbf` and the version of the provider's keys are
+//!   checked on every hit. Results that depend on the request (grants, limits) are not cached.
+//! - Tokens with a wrong signature, for a few seconds: a flood of one forged token costs one
+//!   verification. Other refusals are not cached; they are cheap, or time can change them, or they
+//!   name a caller.
 
-mod lru;
+mod ring;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use self::lru::{Key, Lru};
+use self::ring::{Key, Ring};
 use crate::caller::principal::Caller;
 use crate::time::Moment;
 use crate::verify::provider::Provider;
 use crate::verify::{Attempt, Failure, Keys, VerifyError};
 
-/// How long a wrong signature is remembered: 5 s. Long enough for a flood, short enough that a key
-/// which is published late is found.
+/// How long a wrong signature is cached: long enough for a flood, and short enough that a key which is
+/// published late is found.
 const REFUSED_FOR: Duration = Duration::from_secs(5);
 
-/// The most wrong signatures that are remembered, and the bytes that they may take.
+/// The maximum number of cached wrong signatures, and their maximum size in bytes.
 const MOST_REFUSED: usize = 512;
 const MOST_REFUSED_BYTES: usize = 1 << 20;
 
-/// What an entry may take on average, bytes: a token of Entra ID with its parsed claims is twice
-/// that, most others less. `token_cache.entries` times this is the bound.
+/// The average size of an entry in bytes: a token of Entra ID with its parsed claims has twice that, most
+/// others have less. The maximum size of the cache is `token_cache.entries` times this.
 const BYTES_PER_ENTRY: usize = 4096;
 
 /// `token_cache`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CacheSettings {
-    /// The most tokens that are remembered; 0: none.
+    /// The maximum number of verified tokens; 0 disables the cache.
     pub entries: u32,
-    /// How long one is remembered at most.
+    /// The maximum time that a verified token stays in the cache.
     pub max_age: Duration,
 }
 
-/// The tokens that one worker remembers.
+/// The cache of one worker.
 pub struct TokenCache {
     seed: u64,
     max_age: Duration,
-    verified: RefCell<Lru<Verified>>,
-    refused: RefCell<Lru<Refused>>,
+    verified: RefCell<Ring<Verified>>,
+    refused: RefCell<Ring<Refused>>,
 }
 
 struct Verified {
@@ -65,8 +64,8 @@ struct Refused {
     ends: Moment,
 }
 
-/// The providers that were asked, and the version of the key set that each had: with others, the
-/// verdict may be another.
+/// The providers that were tried, with the versions of their key sets. With other versions, the verdict
+/// may differ.
 struct Asked(Vec<(usize, Option<u64>)>);
 
 impl Asked {
@@ -79,50 +78,50 @@ impl Asked {
     }
 }
 
-/// What is known of a token.
+/// The result of a lookup.
 pub enum Known<'a> {
-    /// It was verified, and its times are good now.
+    /// The token was verified, and its times are valid now.
     Verified(Rc<Caller>),
-    /// No key signed it, as before.
+    /// The token has a wrong signature.
     Refused(Failure),
-    /// Nothing: what is found out may be remembered by this.
+    /// The token is not in the cache; its verdict can be stored with this key.
     Nothing(Place<'a>),
 }
 
-/// Where a token belongs.
+/// The key of a token that was looked up.
 #[derive(Clone, Copy)]
 pub struct Place<'a>(Key<'a>);
 
-/// How a look at the memory ended; the label of `tollgate_token_cache`.
+/// The kind of result of a lookup; the label of `tollgate_token_cache`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
     /// A verified token.
     Hit,
     /// A token with a wrong signature.
     NegativeHit,
-    /// An unknown one.
+    /// A token that is not in the cache.
     Miss,
 }
 
 impl TokenCache {
-    /// `seed`: anything that clients cannot know.
+    /// An empty cache. Clients must not be able to guess `seed`.
     pub fn new(settings: CacheSettings, seed: u64) -> Self {
         let entries = usize::try_from(settings.entries).unwrap_or(usize::MAX);
         Self {
             seed,
             max_age: settings.max_age,
-            verified: RefCell::new(Lru::new(entries, entries.saturating_mul(BYTES_PER_ENTRY))),
-            refused: RefCell::new(Lru::new(entries.min(MOST_REFUSED), MOST_REFUSED_BYTES)),
+            verified: RefCell::new(Ring::new(entries, entries.saturating_mul(BYTES_PER_ENTRY))),
+            refused: RefCell::new(Ring::new(entries.min(MOST_REFUSED), MOST_REFUSED_BYTES)),
         }
     }
 
-    /// Whether anything is remembered at all.
+    /// Whether the cache is enabled.
     pub fn is_on(&self) -> bool {
         !self.max_age.is_zero() && self.verified.borrow().has_room()
     }
 
-    /// What is known of a token at `now`, where a rule of this `provider_class` matched. Which provider
-    /// judges a token depends on those that the rule admits, so verdicts are shared only within a class.
+    /// Looks a token up at `now`. `class` is the `provider_class` of the matching rule: the verdict can
+    /// depend on the providers that the rule admits, so that only rules of one class share it.
     pub fn look<'a>(
         &self,
         token: &'a [u8],
@@ -135,8 +134,8 @@ impl TokenCache {
         let mut verified = self.verified.borrow_mut();
         if let Some(entry) = verified.get(key) {
             let index = entry.caller.claims().provider();
-            // Without keys, with others, or at a time that is not the token's, the verifier has to
-            // say so: another provider may take it, and who is refused is named by its claims.
+            // After a change of keys, or if the token is expired, the verifier decides: another
+            // provider may accept the token, and a refusal names the caller by its claims.
             let good = now < entry.ends && entry.asked.is_current(keys);
             let claims = entry.caller.claims();
             let timely = |provider| claims.check_times(provider, now).is_ok();
@@ -158,8 +157,8 @@ impl TokenCache {
         Known::Nothing(Place(key))
     }
 
-    /// Remembers a caller whose token was verified at `now`, after these attempts. Not where time
-    /// alone may let a provider take it that refused it.
+    /// Stores a caller whose token was verified at `now`, after these attempts; not if one of these
+    /// providers may accept the token later.
     pub fn verified(
         &self,
         place: Place<'_>,
@@ -179,13 +178,13 @@ impl TokenCache {
         let expires = caller.claims().expires(provider).unwrap_or(Moment::MAX);
         let ends = expires.min(now + self.max_age);
         let Place(key) = place;
-        // Parsed claims take about twice what they take in the token.
+        // Parsed claims are about twice as large as in the token.
         let bytes = key.token.len().saturating_mul(2).saturating_add(caller.bytes());
         let entry = Verified { caller: Rc::clone(caller), asked, ends };
         self.verified.borrow_mut().insert(key, entry, bytes);
     }
 
-    /// Remembers a refusal, if it is one that neither time nor another request can change.
+    /// Stores a refusal that neither time nor another request can change.
     pub fn refused(&self, place: Place<'_>, failure: &Failure, keys: &dyn Keys, now: Moment) {
         use VerifyError::{SignatureInvalid, TooManyKeys};
         let Failure { error, provider, ref attempts, .. } = *failure;
@@ -201,11 +200,11 @@ impl TokenCache {
     }
 }
 
-/// Mixes the length and the end of a token, eight bytes at a time.
+/// Hashes the length and the end of a token, eight bytes at a time.
 ///
-/// Tokens end in their signature, which is random: 64 digits of it spread them as well as all of a
-/// token would. That somebody can make two tokens with one hash is of no use to anybody: the
-/// comparison looks at every byte.
+/// A token ends with its signature, which is random, so that its last 64 bytes distribute as well as the
+/// whole token. A client that finds two tokens with one hash gains nothing: the comparison covers every
+/// byte.
 fn hash(seed: u64, token: &[u8]) -> u64 {
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
     const END: usize = 64;
@@ -216,7 +215,7 @@ fn hash(seed: u64, token: &[u8]) -> u64 {
     let length = mix(seed, u64::try_from(token.len()).unwrap_or(0));
     let hash = words.iter().fold(length, |hash, word| mix(hash, u64::from_le_bytes(*word)));
     let hash = mix(hash, rest);
-    // The map takes its place from the low bits, which a product mixes least.
+    // The map uses the low bits, which a product mixes least.
     hash ^ hash >> 32
 }
 

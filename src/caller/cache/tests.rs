@@ -230,7 +230,7 @@ fn ten_million_lookups_of_distinct_tokens_find_nobody_else() {
         token
     };
     let cut = [u64::MAX, 0xffff, 0xf];
-    let mut caches = cut.map(|_| Lru::new(HELD as usize, 1 << 20));
+    let mut caches = cut.map(|_| Ring::new(HELD as usize, 1 << 20));
     let mut found = [0_u64; 3];
     for number in 0..10_000_000 {
         let token = name(number);
