@@ -13,8 +13,8 @@ use keys::{Algorithm, Issuer};
 
 /// Sign a token for development. Everyone who can read the directory can sign as this issuer.
 ///
-/// Keys are generated at the first use, one per algorithm, readable by their owner only. Do not use
-/// them in production: they are not protected, rotated or revoked.
+/// Keys are generated at the first use, one per algorithm, readable by their owner only. Not for
+/// production: the keys are not protected, rotated or revoked.
 #[derive(Args)]
 pub struct Arguments {
     /// The directory with the keys; keys that are missing are generated.
