@@ -15,7 +15,7 @@
 //! - [`caller`]: the authenticated caller, its grants, tags and the token cache.
 //! - [`limit`]: token buckets and places in flight in the host's shared data, exact across workers.
 //! - [`policy`]: the compiled configuration and its rules.
-//! - [`gate`]: runs the stages above for one request and returns a verdict.
+//! - [`gate`]: runs the stages above for one request: a decision, or a request whose body decides.
 //! - [`reply`]: the response that a refused caller sees.
 //! - [`config`]: the document that is loaded, its JSON Schema, and its compilation to a policy.
 //! - [`reason`], [`template`], [`uri`], [`store`], [`time`]: words that all stages share.

@@ -1,4 +1,4 @@
-//! What the templates of a configuration are filled from.
+//! The values for the templates of a configuration.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use crate::request::headers::Headers;
 use crate::template::{Part, PartValue, Scope, Template};
 use crate::verify::Claims;
 
-/// What templates can draw from while a request is judged.
+/// The values that templates can use while a request is judged.
 pub(super) struct RequestScope<'a> {
     pub(super) gate: &'a Gate<'a>,
     pub(super) request: &'a Request<'a>,
@@ -18,18 +18,18 @@ pub(super) struct RequestScope<'a> {
 }
 
 impl RequestScope<'_> {
-    /// The tags that the request has a part in.
+    /// The tags that depend on the request.
     pub(super) fn tags(&self) -> Vec<(usize, String)> {
         self.tags_where(|template| !template.is_of_token())
     }
 
-    /// What counts as the caller's address: see `client_address` of the configuration.
+    /// The caller's address, masked as `client_address` of the configuration says.
     pub(super) fn client_address(&self) -> Option<String> {
         let address = (self.request.client_address)()?;
         Some(self.gate.policy.client_address.masked(address))
     }
 
-    /// The tags whose template is wanted.
+    /// The tags with a wanted template.
     pub(super) fn tags_where(&self, wanted: impl Fn(&Template) -> bool) -> Vec<(usize, String)> {
         self.gate.tags(self, wanted)
     }
@@ -41,7 +41,7 @@ impl RequestScope<'_> {
 }
 
 impl Gate<'_> {
-    /// The tags whose template is wanted: index into `Policy::tags`, and the safe value.
+    /// The tags with a wanted template: index into `Policy::tags`, and the safe value.
     pub(super) fn tags(
         &self,
         scope: &dyn Scope,
@@ -62,14 +62,14 @@ impl Scope for RequestScope<'_> {
             Part::Rule => self.rule.name.as_str().into(),
             Part::ClientAddress => self.client_address()?.into(),
             Part::Header(name) => header(self.request.headers, name)?.into(),
-            // A template writes its own text.
+            // Templates write their text themselves.
             Part::Text(_) => return None,
         };
         Some(PartValue::Text(text))
     }
 }
 
-/// The value of a header that has one reading: it comes once, spelt as it is, and is UTF-8.
+/// The value of a header with a single reading: it occurs once, in this spelling, and is UTF-8.
 fn header<'a>(headers: &'a Headers, name: &str) -> Option<&'a str> {
     let mut lines = headers.spellings(name);
     match (lines.next(), lines.next()) {

@@ -1,4 +1,4 @@
-//! The proxy's signature verifier, reached by a foreign function.
+//! The proxy's signature verifier, which is called as a foreign function.
 
 use std::rc::Rc;
 
@@ -13,7 +13,7 @@ pub struct Foreign {
 }
 
 impl Foreign {
-    /// `counted`: whether `tollgate_verify` is kept.
+    /// `counted`: whether to count `tollgate_verify`.
     pub fn new(metrics: Rc<Metrics>, counted: bool) -> Self {
         Self { metrics, counted }
     }

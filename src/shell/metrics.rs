@@ -1,4 +1,4 @@
-//! Counters of the telemetry contract, defined once and found again by number.
+//! The counters of the telemetry contract: each is defined once and then used by its number.
 
 use std::cell::RefCell;
 
@@ -14,14 +14,13 @@ use crate::verify::provider::KeysFrom;
 /// The labels of one `tollgate_requests` counter: rule, provider, decision, reason. Each comes
 /// from the configuration or from a closed list, so the number of counters is bounded.
 ///
-/// Rules and limits are known by their address: a policy keeps them where they are.
+/// The address of a rule or limit stands for it: a policy does not move them.
 type Labels = (Option<*const Rule>, Option<usize>, &'static str, Reason);
 
 /// The labels of one `tollgate_limit` counter: limit, result.
 type LimitLabels = (*const Limit, &'static str);
 
-/// The counters of one VM. There are few, and the busiest were met first: a walk finds them sooner
-/// than a hash.
+/// The counters of one VM. There are few, and the busiest come first, so a walk finds them sooner than a hash.
 #[derive(Debug, Default)]
 pub struct Metrics {
     requests: RefCell<Vec<(Labels, Option<u32>)>>,
@@ -30,19 +29,18 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Counts a judged request; `name` spells the counter's whole name the first time.
+    /// Counts a decided request. `name`: the whole name of the counter, for its first use.
     pub fn request(&self, labels: Labels, name: impl FnOnce() -> String) {
         count(&self.requests, labels, name);
     }
 
-    /// Counts what a limit, by its index, said of a request, or found of a response; `name` as above.
+    /// Counts the result of a limit for a request or a response. `name`: as above.
     pub fn limit(&self, labels: LimitLabels, name: impl FnOnce() -> String) {
         count(&self.limits, labels, name);
     }
 
-    /// Defines the counters without which a dashboard would be empty while all is well. Those of
-    /// requests appear with the first request of their labels: all combinations of rule, provider
-    /// and reason would be thousands of series that stay 0.
+    /// Defines the counters that a dashboard shows while they are 0. Those of requests appear with the first
+    /// request of their labels: all combinations of rule, provider and reason would be thousands of series.
     pub fn prepare(&self, policy: &Policy) {
         if !policy.metrics {
             return;
@@ -79,7 +77,7 @@ impl Metrics {
         }
     }
 
-    /// Which version this is. Its dots separate nothing, so that the name is spelled here.
+    /// The version of the filter. The name is written out here, because the dots of a version separate no labels.
     fn build_info(&self) {
         let name = concat!("version=.=", env!("CARGO_PKG_VERSION"), ";.;tollgate_build_info");
         if let Ok(id) = host::define_metric(MetricType::Gauge, name) {
@@ -98,7 +96,7 @@ impl Metrics {
     }
 }
 
-/// Adds one to the counter of these labels; `name` spells its whole name the first time.
+/// Adds one to the counter of these labels. `name`: its whole name, for the first use.
 fn count<L: Copy + PartialEq>(
     known: &RefCell<Vec<(L, Option<u32>)>>,
     labels: L,
@@ -120,10 +118,9 @@ fn define(kind: MetricType, name: &str) -> Option<u32> {
     host::define_metric(kind, &host_name(name)).ok()
 }
 
-/// Spells `metric.label.value…` so that the host finds the labels in it:
-/// `label=.=value;.;…metric`. That is the form which Istio's `extraStatTags` take apart; the
-/// expressions under `envoy/` do the same. The metric stands last, where no expression for labels
-/// of other metrics can match inside it.
+/// Writes `metric.label.value…` as `label=.=value;.;…metric`, the form from which Istio's `extraStatTags` and the
+/// expressions under `envoy/` extract labels. The metric comes last, so that no expression for the labels of
+/// another metric matches inside it.
 fn host_name(name: &str) -> String {
     let mut parts = name.split('.');
     let metric = parts.next().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! The filter's own log of refusals: enough to see that something is wrong and what to do, never so
-//! much that a flood of bad tokens becomes a flood of lines.
+//! The log of refusals: it shows that something is wrong and what to do, and a flood of bad tokens does not
+//! become a flood of lines.
 
 use std::cell::RefCell;
 use std::mem::{Discriminant, discriminant};
@@ -13,50 +13,49 @@ use crate::reason::Reason;
 use crate::time::Moment;
 use crate::verify::VerifyError;
 
-/// One line for each cause in this time, in each worker: 1 min.
+/// The time between two lines of one cause in one worker: 1 min.
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// What was refused in one worker since it was last told.
+/// The refusals of one worker since the last line of each cause.
 ///
-/// A line names the reason, the rule and the provider of the request that caused it, what was wrong
-/// with its body, and how many were refused for that since the line before. Nothing of the request
-/// itself is in it: who called is told by the access log.
+/// A line has the reason, the rule and the provider of the request that caused it, the flaw of its body, and
+/// the number of refusals for this cause since the previous line. It contains no part of the request: the
+/// access log names the caller.
 #[derive(Debug, Default)]
 pub struct RefusalLog {
-    /// There are few, and a walk finds them as soon as a hash.
-    causes: RefCell<Vec<(Kind, Told)>>,
+    /// There are few, so a walk finds them as soon as a hash.
+    causes: RefCell<Vec<(Kind, Logged)>>,
 }
 
-/// Why a request was refused, or would have been.
+/// The cause of a refusal, carried out or not.
 #[derive(Clone, Copy)]
 pub struct Cause<'a> {
     /// `deny` or `would_deny`.
     pub decision: &'static str,
-    /// Its reason.
+    /// The reason.
     pub reason: Reason,
-    /// Why its token was refused.
+    /// The error of the token.
     pub error: Option<VerifyError>,
-    /// What was wrong with its body.
+    /// The reason to refuse the body.
     pub body: Option<&'a Refusal>,
 }
 
-/// What makes two causes one: decision, reason, the token's error, and what kind of flaw a body had.
-/// All from closed lists, so that their number is bounded.
+/// Refusals of one kind share a line: reason, token error, kind of flaw in the body, and decision. All come from
+/// closed lists, so that their number is bounded.
 type Kind = (Reason, Option<VerifyError>, Option<FlawKind>, &'static str);
 
 type FlawKind = (Discriminant<Refusal>, Option<Discriminant<Flaw>>);
 
-/// When a cause was last told, and how often it came up after that.
+/// The last line of a cause, and the number of refusals since.
 #[derive(Debug)]
-struct Told {
+struct Logged {
     at: Moment,
     since: u64,
 }
 
 impl RefusalLog {
-    /// Counts a refusal, and tells it if its cause was not told within the last minute. `detail`: the
-    /// claim, template or bound that the token's error is about. A clock
-    /// that steps back logs early, not never.
+    /// Counts a refusal, and logs it if its cause was not logged within the last minute. `detail`: the claim,
+    /// template or bound that the token's error is about. If the clock steps back, it logs early, not never.
     pub fn note(
         &self,
         cause: Cause<'_>,
@@ -85,23 +84,23 @@ impl RefusalLog {
         );
     }
 
-    /// How many refusals to tell of; `None` while the cause has been told.
+    /// The number of refusals to log; `None` if the cause was logged within the last minute.
     fn count(&self, cause: Kind, now: Moment) -> Option<u64> {
         let mut causes = self.causes.borrow_mut();
-        let Some((_, told)) = causes.iter_mut().find(|(kind, _)| *kind == cause) else {
-            causes.push((cause, Told { at: now, since: 0 }));
+        let Some((_, logged)) = causes.iter_mut().find(|(kind, _)| *kind == cause) else {
+            causes.push((cause, Logged { at: now, since: 0 }));
             return Some(1);
         };
-        told.since = told.since.saturating_add(1);
-        if now.abs_diff(told.at) < INTERVAL {
+        logged.since = logged.since.saturating_add(1);
+        if now.abs_diff(logged.at) < INTERVAL {
             return None;
         }
-        told.at = now;
-        Some(std::mem::take(&mut told.since))
+        logged.at = now;
+        Some(std::mem::take(&mut logged.since))
     }
 }
 
-/// What kind of flaw a body has, wherever in it and however large.
+/// The kind of flaw in a body, without its place and size.
 fn kind(refusal: &Refusal) -> FlawKind {
     let flaw = match refusal {
         Refusal::Malformed(Malformed { flaw, .. }) => Some(discriminant(flaw)),
@@ -110,8 +109,8 @@ fn kind(refusal: &Refusal) -> FlawKind {
     (discriminant(refusal), flaw)
 }
 
-/// How loud a refusal is, and the first thing to do about it. What only the caller can cure is
-/// `info`, what the operator can is `warn`.
+/// The level of a refusal, and the first thing to do about it: `info` if only the caller can cure it, `warn` if
+/// the operator can.
 const fn advice(reason: Reason, error: Option<VerifyError>) -> (Level, &'static str) {
     if let Some(VerifyError::TooManyKeys) = error {
         return (Level::Warn, "have the issuer name keys in the header (kid), or publish fewer");
@@ -158,7 +157,7 @@ mod tests {
     const NANO: Duration = Duration::from_nanos(1);
 
     #[test]
-    fn a_flood_of_one_reason_is_told_once_a_minute_with_its_count() {
+    fn a_flood_of_one_reason_is_logged_once_a_minute_with_its_count() {
         let log = RefusalLog::default();
         let count = |reason, now| log.count((reason, None, None, "deny"), now);
         assert_eq!(count(Reason::Expired, START), Some(1));
@@ -176,7 +175,7 @@ mod tests {
     fn bodies_with_one_flaw_in_different_places_are_one_cause_and_another_flaw_is_another() {
         let log = RefusalLog::default();
         let malformed = |offset, flaw| Refusal::Malformed(Malformed { offset, flaw });
-        for (refusal, told) in [
+        for (refusal, count) in [
             (malformed(3, Flaw::Utf8), Some(1)),
             (malformed(4, Flaw::Utf8), None),
             (malformed(4, Flaw::Escape), Some(1)),
@@ -185,7 +184,7 @@ mod tests {
             (Refusal::Rows(8), None),
         ] {
             let cause = (refusal.reason(), None, Some(kind(&refusal)), "deny");
-            assert_eq!(log.count(cause, START), told, "{refusal}");
+            assert_eq!(log.count(cause, START), count, "{refusal}");
         }
     }
 }

@@ -1,9 +1,9 @@
-//! The store of the core on the host's shared data.
+//! The core's store on the host's shared data.
 
 use super::host::{self, HostError};
 use crate::store::{Store, StoreError, Swap};
 
-/// Shared data: one map for all workers of the process, keyed within our `vm_id`.
+/// Shared data: one map for all workers of a process and a `vm_id`.
 #[derive(Clone, Copy, Debug)]
 pub struct SharedData;
 

@@ -11,25 +11,25 @@ use crate::keys::answer::FetchError;
 use crate::uri::HttpUri;
 use crate::verify::provider::{Remote, RemoteSource};
 
-/// Key sets have a type of their own (RFC 7517 §8.5), and the API server of Kubernetes sends no
-/// other; most providers say JSON, some plain text.
+/// The API server of Kubernetes sends only the type of key sets (RFC 7517 §8.5). Most providers send JSON, some
+/// plain text.
 const ACCEPT: &str = "application/jwk-set+json, application/json;q=0.9, */*;q=0.5";
 
-/// Named in the logs of providers.
+/// Appears in the logs of providers.
 const USER_AGENT: &str = concat!("tollgate/", env!("CARGO_PKG_VERSION"));
 
-/// A call that is under way or about to be.
+/// A request for a discovery document or a key set.
 pub struct Asked {
     /// The provider's index.
     pub provider: usize,
-    /// Whether a discovery document is asked for.
+    /// Whether it requests a discovery document.
     pub discovery: bool,
     uri: HttpUri,
     cluster: String,
 }
 
 impl Asked {
-    /// The first call of a fetch: for the discovery document where one is configured.
+    /// The first request of a fetch: for the discovery document, if one is configured.
     pub fn first(fetch: &Fetch<'_>) -> Self {
         let source = &fetch.remote.source;
         Self {
@@ -38,13 +38,13 @@ impl Asked {
         }
     }
 
-    /// The call for a key set.
+    /// The request for a key set.
     pub fn keys(fetch: &Fetch<'_>, uri: HttpUri) -> Self {
         let cluster = fetch.remote.cluster_of(&uri).to_owned();
         Self { provider: fetch.index, discovery: false, uri, cluster }
     }
 
-    /// Starts the call and returns its number. The SDK routes the answer to the root context.
+    /// Sends the request and returns the number of the call. The SDK routes the answer to the root context.
     ///
     /// # Errors
     /// `Dispatch`, `Unreachable`.
@@ -55,7 +55,7 @@ impl Asked {
             (":authority", self.uri.authority.as_str()),
             (":path", self.uri.path.as_str()),
             ("accept", ACCEPT),
-            // Without it a server may choose any coding (RFC 9110 §12.5.3).
+            // Without it, a server may choose any coding (RFC 9110 §12.5.3).
             ("accept-encoding", "identity"),
             ("user-agent", USER_AGENT),
         ];
@@ -68,7 +68,7 @@ impl Asked {
         )
     }
 
-    /// What to look at after a failure; empty where the error says it all.
+    /// A hint for the operator after a failure; empty if the error suffices.
     pub fn hint(&self, remote: &Remote, error: &FetchError) -> &'static str {
         let own = remote.source.uri().authority_and_port();
         if *error == FetchError::Dispatch {

@@ -94,8 +94,8 @@ impl State {
         if self.allowed { Action::Continue } else { Action::Pause }
     }
 
-    /// Whether the headers may go on. A host shows no body before the headers have gone on, unless it is told
-    /// to (proxy-wasm-cpp-host #143), so admitted headers go on before their body is judged.
+    /// Whether the headers may go on. By default, a host shows no body before the headers have gone on
+    /// (proxy-wasm-cpp-host #143), so admitted headers go on before their body is judged.
     fn headers_gate(&self) -> Action {
         let waits_alone = self.body.as_ref().is_some_and(|body| !body.holds_head);
         if waits_alone { Action::Continue } else { self.gate() }
