@@ -3,7 +3,7 @@
 use super::csv::Csv;
 use super::json::flaw::{Flaw, Malformed};
 use super::json::scanner::Scanner;
-use super::json::watch::Found;
+use super::json::value::Found;
 use super::{Guard, Refusal, UNKNOWN_ROWS, media_type, parameters};
 use crate::request::headers::Headers;
 

@@ -1,8 +1,8 @@
-//! What can be wrong with a JSON text.
+//! The flaws of a body that make it malformed.
 
 use std::fmt;
 
-/// What is wrong. No variant holds a byte of the text: what a client sends is not for logs.
+/// A flaw. No variant holds a byte of the body, since logs must not show what a client sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
     /// A byte that begins no value.
@@ -13,35 +13,36 @@ pub enum Flaw {
     Colon,
     /// Neither a comma nor the bracket that closes the array or object.
     Separator,
-    /// A word other than `true`, `false` and `null`.
+    /// A literal other than `true`, `false` and `null` (RFC 8259 §3).
     Literal,
-    /// Not a number of RFC 8259 §6.
+    /// A number that RFC 8259 §6 does not allow.
     Number,
-    /// A control character in a string.
+    /// A control character in a string (RFC 8259 §7), or a NUL in CSV.
     Control,
-    /// An escape that JSON does not have.
+    /// An escape that RFC 8259 §7 does not allow.
     Escape,
-    /// A surrogate without its partner.
+    /// A surrogate without its partner (RFC 8259 §8.2).
     Surrogate,
-    /// Bytes that are not UTF-8.
+    /// Bytes that are not UTF-8 (RFC 8259 §8.1).
     Utf8,
-    /// Something after the one top-level value.
+    /// Something after the value of the document.
     Trailing,
-    /// The text ends inside its value, or before it.
+    /// The document is empty or incomplete.
     End,
-    /// A member that is looked for stands twice in one object: parsers disagree on which counts.
+    /// A member on the way of a pointer comes twice in one object: parsers disagree on which one
+    /// counts (RFC 8259 §4).
     Duplicate,
-    /// A member differs from one that is looked for by letter case alone: parsers disagree on
-    /// whether they are the same.
+    /// A member differs by letter case alone from one on the way of a pointer: parsers disagree on
+    /// whether it is the same.
     Case,
-    /// A value where rows are looked for that holds none, or of which programs may read as many rows
-    /// as they like: a number, a text, a list of values and lists.
+    /// Rows are counted at a value that has none, or in which programs see different numbers of
+    /// rows: a number, a text, an array of values and arrays.
     Rows,
-    /// A quotation mark inside of a CSV field (RFC 4180 §2): programs disagree on what it quotes.
+    /// A quotation mark inside a CSV field (RFC 4180 §2): programs disagree on what it quotes.
     Quote,
-    /// A CSV body that begins as JSON does: a program may read it as that.
+    /// A CSV body that begins like JSON: a program may read it as JSON.
     Bracket,
-    /// More arrays and objects inside each other than are admitted.
+    /// More nested arrays and objects than `max_depth`.
     Depth,
 }
 
@@ -52,30 +53,30 @@ impl fmt::Display for Flaw {
             Self::Name => "expected a member name",
             Self::Colon => "expected a colon",
             Self::Separator => "expected a comma or a closing bracket",
-            Self::Literal => "unknown word",
+            Self::Literal => "unknown literal",
             Self::Number => "malformed number",
             Self::Control => "control character in a string",
             Self::Escape => "unknown escape",
-            Self::Surrogate => "surrogate without its partner",
+            Self::Surrogate => "unpaired surrogate",
             Self::Utf8 => "not UTF-8",
-            Self::Trailing => "something follows the value",
-            Self::End => "ends too early",
-            Self::Duplicate => "a member that is looked for stands twice",
-            Self::Case => "a member that is looked for stands in another letter case",
-            Self::Rows => "no rows where they are looked for",
-            Self::Quote => "a quotation mark inside of a CSV field",
-            Self::Bracket => "CSV that begins as JSON",
+            Self::Trailing => "data after the value",
+            Self::End => "unexpected end",
+            Self::Duplicate => "duplicate member",
+            Self::Case => "member in another letter case",
+            Self::Rows => "rows cannot be counted",
+            Self::Quote => "quotation mark inside a CSV field",
+            Self::Bracket => "CSV that begins like JSON",
             Self::Depth => "nested too deeply",
         })
     }
 }
 
-/// A flaw and where it shows.
+/// A flaw and its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed {
-    /// How many bytes precede the one that gave it away.
+    /// The number of bytes before the one that shows the flaw.
     pub offset: u64,
-    /// What is wrong.
+    /// The flaw.
     pub flaw: Flaw,
 }
 

@@ -1,13 +1,24 @@
-//! Strict JSON, read while it streams by and never held as a whole.
+//! Strict JSON (RFC 8259), read while it streams by.
+//!
+//! - [`scanner`] reads a document by a `table`, which is compiled from the `grammar` and its part for
+//!   the inside of a `string`, and steps from `state` to `state`. It stops at the first [`flaw`].
+//! - `watch` follows [`pointers`] meanwhile. It keeps a `frame` for each container on their way,
+//!   compares the name of the current `member` with theirs, and reads a `number`.
+//! - `rows` counts the rows of a container, `tensor` those of a V2 tensor.
 
 pub mod flaw;
+mod frame;
 mod grammar;
-mod level;
-pub mod name;
-pub mod number;
+mod member;
+mod name;
+mod number;
+mod pointer_set;
 pub mod pointers;
 mod rows;
 pub mod scanner;
+mod state;
+mod string;
 mod table;
-mod text;
-pub mod watch;
+mod tensor;
+pub mod value;
+mod watch;

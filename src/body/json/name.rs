@@ -1,9 +1,9 @@
-//! Member names as they stand in a document, and what they spell.
+//! The spelling of member names.
 //!
-//! Nothing is gathered for it. serde_json would do, and allocate: a body of escaped names, whose
-//! sender picks what it costs us, took twice as long.
+//! The comparison allocates nothing. With serde_json, which allocates, a hostile body of escaped names
+//! took twice as long.
 
-/// Where the quotation mark stands that ends a name. `escaped`: a backslash precedes.
+/// The place of the quotation mark that ends a name. `escaped`: a backslash precedes the text.
 pub(super) fn end_of_name(text: &[u8], mut escaped: bool) -> Option<usize> {
     text.iter().position(|byte| {
         let ends = *byte == b'"' && !escaped;
@@ -12,23 +12,23 @@ pub(super) fn end_of_name(text: &[u8], mut escaped: bool) -> Option<usize> {
     })
 }
 
-/// How a name in a document is the one that is looked for.
+/// How a name in a document spells another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Spelling {
-    /// Byte for byte, once its escapes are undone.
+    /// Exactly, once its escapes are undone.
     Same,
-    /// But for letter case: some parsers take it for the same (Go's encoding/json), others do not.
+    /// Except for letter case, which some parsers ignore (Go's `encoding/json`) and others do not.
     OtherCase,
 }
 
-/// How the inside of a string spells this name, if it does. That it is well-formed is for others to
-/// see.
+/// How the inside of a JSON string spells this name; `None` if it does not. The scanner checks that
+/// the string is well-formed.
 pub(super) fn spells(text: &[u8], name: &str) -> Option<Spelling> {
     let escaped = |byte: &u8| *byte == b'\\' || !byte.is_ascii();
     if text == name.as_bytes() {
         return Some(Spelling::Same);
     }
-    // Nearly all names end here.
+    // Nearly all names are decided here.
     if name.is_ascii() && !text.iter().any(escaped) {
         return text.eq_ignore_ascii_case(name.as_bytes()).then_some(Spelling::OtherCase);
     }
@@ -58,14 +58,14 @@ pub(super) fn may_begin(first: u8, wanted: Option<u8>) -> bool {
     match first {
         b'\\' => true,
         0..0x80 => first.eq_ignore_ascii_case(&wanted),
-        // A letter of another script may stand for one of ours, see `folded`.
+        // A letter outside of ASCII may fold to one of ASCII, see `folded`.
         _ => wanted >= 0x80 || matches!(wanted.to_ascii_lowercase(), b'i' | b'k' | b's'),
     }
 }
 
-/// One form of all letter cases of a character: what parsers that ignore case take for the same.
-/// Besides ASCII that is the Kelvin sign, the long s and the dotless i; further, in names with such
-/// letters, Latin, Greek and Cyrillic. The tables for all scripts would be 24 KiB of the module.
+/// One form for all letter cases of a character, as parsers that ignore case compare it: ASCII with
+/// the Kelvin sign, the long s and the dotless i, and Latin, Greek and Cyrillic. Tables for all
+/// scripts would add 24 KiB to the module.
 fn folded(character: char) -> char {
     let lower = |by: u32| char::from_u32(u32::from(character).wrapping_add(by));
     let pairs = |odd: u32| char::from_u32(u32::from(character).wrapping_add(odd) | 1);
@@ -79,7 +79,7 @@ fn folded(character: char) -> char {
         'Ÿ' => Some('ÿ'),
         'À'..='Þ' | 'Α'..='Ω' | 'А'..='Я' if character != '×' => lower(0x20),
         'Ѐ'..='Џ' => lower(0x50),
-        // An upper case letter and its lower case one after it, from an even number or an odd one.
+        // Pairs of an upper-case letter and its lower-case one, from an even or an odd code point on.
         '\u{100}'..='\u{137}' | '\u{14a}'..='\u{177}' | '\u{460}'..='\u{481}' => pairs(0),
         '\u{139}'..='\u{148}' | '\u{179}'..='\u{17e}' => pairs(1),
         _ => None,
@@ -87,7 +87,7 @@ fn folded(character: char) -> char {
     folded.unwrap_or(character)
 }
 
-/// The first character of a text that does not begin with ASCII, and what follows.
+/// The first character of a text that does not begin with ASCII, and the rest.
 fn character(text: &[u8]) -> Option<(char, &[u8])> {
     let length = match text.first()? {
         0xc0..0xe0 => 2,
@@ -98,7 +98,7 @@ fn character(text: &[u8]) -> Option<(char, &[u8])> {
     Some((std::str::from_utf8(bytes).ok()?.chars().next()?, rest))
 }
 
-/// The character of an escape, and what follows.
+/// The character of an escape, and the rest.
 fn unescaped(text: &[u8]) -> (char, &[u8]) {
     if let Some((unit, rest)) = code_unit(text) {
         let low = || rest.strip_prefix(b"\\").and_then(code_unit);
@@ -122,7 +122,7 @@ fn unescaped(text: &[u8]) -> (char, &[u8]) {
     (character, rest)
 }
 
-/// The digits after a `u`, and what follows.
+/// The number of four digits after a `u`, and the rest.
 fn code_unit(text: &[u8]) -> Option<(u16, &[u8])> {
     let (digits, rest) = text.strip_prefix(b"u")?.split_first_chunk::<4>()?;
     let digits = digits.iter().map(|digit| char::from(*digit).to_digit(16).unwrap_or_default());

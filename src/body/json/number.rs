@@ -1,22 +1,22 @@
 //! JSON numbers (RFC 8259 §6), read byte by byte and rounded up to whole ones.
 
-/// Above this a further digit only counts for rounding, and at this one beyond 5: 2⁶⁴ − 1 ends in it.
+/// Above this, one more digit does not fit and only counts for rounding. At this, a digit up to 5
+/// fits, the last one of 2⁶⁴ − 1.
 const FULL: u64 = u64::MAX / 10;
 
-/// A number on its way. It takes a few words, however many digits there are.
+/// A number in the making. It takes a few words, however many digits it has.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Number {
     negative: bool,
-    /// The leading digits without zeros at the front, as many as fit.
+    /// The leading digits without leading zeros, as many as fit.
     digits: u64,
-    /// A digit that is not 0 follows them.
+    /// A digit other than 0 follows them.
     more: bool,
-    /// The power of ten of the last of `digits`, as far as the point decides it.
+    /// The power of ten of the last of `digits`, before the exponent.
     scale: i64,
     part: Part,
-    /// The exponent as written.
-    power: i64,
-    power_negative: bool,
+    exponent: i64,
+    exponent_negative: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,19 +24,18 @@ enum Part {
     #[default]
     Whole,
     Fraction,
-    Power,
+    Exponent,
 }
 
 impl Number {
-    /// Takes the next byte; false: it belongs to no number, so that this one has ended. The scanner
-    /// sees to the grammar.
+    /// Takes the next byte; `false` if the number has ended before it. The scanner checks the grammar.
     pub(super) fn take(&mut self, byte: u8) -> bool {
         match (self.part, byte) {
             (_, b'0'..=b'9') => self.digit(byte.wrapping_sub(b'0')),
-            (Part::Power, b'-') => self.power_negative = true,
+            (Part::Exponent, b'-') => self.exponent_negative = true,
             (_, b'-') => self.negative = true,
             (_, b'.') => self.part = Part::Fraction,
-            (_, b'e' | b'E') => self.part = Part::Power,
+            (_, b'e' | b'E') => self.part = Part::Exponent,
             (_, b'+') => {}
             _ => return false,
         }
@@ -44,8 +43,8 @@ impl Number {
     }
 
     fn digit(&mut self, digit: u8) {
-        if self.part == Part::Power {
-            self.power = self.power.saturating_mul(10).saturating_add(digit.into());
+        if self.part == Part::Exponent {
+            self.exponent = self.exponent.saturating_mul(10).saturating_add(digit.into());
         } else if !self.more && (self.digits < FULL || (self.digits == FULL && digit <= 5)) {
             self.digits = self.digits.saturating_mul(10).saturating_add(digit.into());
             self.scale = self.scale.saturating_sub(i64::from(self.part == Part::Fraction));
@@ -60,15 +59,14 @@ impl Number {
         self.negative
     }
 
-    /// The least whole number that is not below it: 0 for a negative one, and 2⁶⁴ − 1 for all that
-    /// are larger.
+    /// The number rounded up to a whole one: 0 if it is negative, at most 2⁶⁴ − 1.
     pub(super) fn rounded_up(&self) -> u64 {
         if self.negative || self.digits == 0 {
             return 0;
         }
         let digits = self.digits.saturating_add(u64::from(self.more));
-        let power = if self.power_negative { self.power.saturating_neg() } else { self.power };
-        let exponent = self.scale.saturating_add(power);
+        let sign = if self.exponent_negative { -1 } else { 1 };
+        let exponent = self.scale.saturating_add(self.exponent.saturating_mul(sign));
         let ten = u32::try_from(exponent.unsigned_abs()).ok().and_then(|n| 10_u64.checked_pow(n));
         match (ten, exponent < 0) {
             (Some(ten), true) => digits.div_ceil(ten),

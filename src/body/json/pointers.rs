@@ -1,103 +1,99 @@
-//! JSON Pointers (RFC 6901), several at once as the bits of a word.
+//! JSON Pointers (RFC 6901) that are followed together.
 
-use super::rows;
+pub use super::pointer_set::MAX_POINTERS;
+use super::pointer_set::PointerSet;
+use super::tensor;
 
-/// Pointers that are followed at once; they fit the bits of one word.
-pub const MAX_POINTERS: usize = 64;
-
-/// JSON Pointers (RFC 6901) to follow.
+/// The JSON Pointers to follow in a document.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pointers {
-    list: Vec<Vec<Step>>,
-    /// The most bytes that a name of one of them takes in a document: six for each of its own,
-    /// all spelled `\u0041`.
+    list: Vec<Vec<Token>>,
+    /// The longest spelling in a document of a name that is looked for, bytes: six for each byte of
+    /// the name, if all are written as `\u0041`.
     pub(super) longest: usize,
-    /// Those whose rows are counted.
-    pub(super) rows: u64,
-    /// Those that lead to rows, to `null` or to nothing: anything else is a flaw.
-    pub(super) strict: u64,
-    /// Those that lead to the labels of rows, of which each level may be a list of its own.
-    pub(super) labels: u64,
+    /// The pointers to count rows at.
+    pub(super) rows: PointerSet,
+    /// The pointers that must lead to rows, `null` or nothing; any other value is a flaw.
+    pub(super) strict: PointerSet,
+    /// The pointers to row labels, which may be a list per level.
+    pub(super) labels: PointerSet,
 }
 
 /// One reference token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Step {
+pub(super) struct Token {
     pub(super) name: String,
-    /// What it means in an array: digits without leading zeros (RFC 6901 §4).
+    /// Its meaning in an array: digits without leading zeros (RFC 6901 §4).
     pub(super) index: Option<u64>,
 }
 
 impl Pointers {
-    /// Takes lists of unescaped reference tokens; those past [`MAX_POINTERS`] are not followed, so
-    /// the configuration must not let them through.
+    /// Takes the unescaped reference tokens of each pointer. Pointers after the first
+    /// [`MAX_POINTERS`] are ignored: the configuration must refuse them.
     pub fn new<'a>(pointers: impl IntoIterator<Item = &'a [String]>) -> Self {
-        let step = |name: &String| {
-            let canonical = name.parse().ok().filter(|index: &u64| index.to_string() == *name);
-            Step { name: name.clone(), index: canonical }
+        let token = |name: &String| {
+            let index = name.parse().ok().filter(|index: &u64| index.to_string() == *name);
+            Token { name: name.clone(), index }
         };
         let list = pointers.into_iter().take(MAX_POINTERS);
-        let list: Vec<Vec<Step>> = list.map(|tokens| tokens.iter().map(step).collect()).collect();
-        let longest = list.iter().flatten().map(|step| step.name.len()).max().unwrap_or(0);
-        Self { list, longest: longest.saturating_mul(6), rows: 0, strict: 0, labels: 0 }
+        let list: Vec<Vec<Token>> = list.map(|tokens| tokens.iter().map(token).collect()).collect();
+        let longest = list.iter().flatten().map(|token| token.name.len()).max().unwrap_or(0);
+        Self { list, longest: longest.saturating_mul(6), ..Self::default() }
     }
 
-    /// The same pointers, where so many from the first must lead to rows, if to anything, and the
-    /// rows of so many from the first are counted.
+    /// Counts rows at the first `counted` pointers, of which the first `strict` must lead to rows, to
+    /// `null` or to nothing.
     #[must_use]
     pub fn counting_rows(mut self, strict: usize, counted: usize) -> Self {
-        let first = |count: usize| self.all() & !u64::MAX.checked_shl(count as u32).unwrap_or(0);
+        let first = |count| self.all().intersection(PointerSet::first(count));
         (self.strict, self.rows) = (first(strict), first(counted));
-        if self.rows != 0 {
-            self.longest = self.longest.max(rows::LONGEST_WORD.saturating_mul(6));
+        if !self.rows.is_empty() {
+            self.longest = self.longest.max(tensor::LONGEST_NAME.saturating_mul(6));
         }
         self
     }
 
-    /// The same pointers, where those of these places lead to the labels of rows.
+    /// Reads row labels at the pointers with these indices.
     #[must_use]
-    pub fn with_labels(mut self, places: impl IntoIterator<Item = usize>) -> Self {
-        let bit = |place: usize| 1_u64.checked_shl(place as u32).unwrap_or(0);
-        self.labels = places.into_iter().map(bit).fold(0, |all, bit| all | bit);
+    pub fn with_labels(mut self, indices: impl IntoIterator<Item = usize>) -> Self {
+        self.labels = indices.into_iter().collect();
         self
     }
 
-    /// Whether one of them may lead into a document that is an array.
+    /// Whether a pointer may lead into a document that is an array.
     pub fn any_begins_with_an_index(&self) -> bool {
-        let first = |tokens: &Vec<Step>| tokens.first().is_some_and(|step| step.index.is_some());
+        let first = |tokens: &Vec<Token>| tokens.first().is_some_and(|token| token.index.is_some());
         self.list.iter().any(first)
     }
 
-    /// How many there are.
+    /// The number of pointers.
     pub fn len(&self) -> usize {
         self.list.len()
     }
 
-    /// Whether there is none.
+    /// Whether there is no pointer.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    /// The bits of them all.
-    pub(super) fn all(&self) -> u64 {
-        u64::MAX.checked_shr(64_u32.saturating_sub(self.list.len() as u32)).unwrap_or(0)
+    pub(super) fn all(&self) -> PointerSet {
+        PointerSet::first(self.list.len())
     }
 
-    /// Those of `set` that have exactly `length` tokens.
-    pub(super) fn ending(&self, set: u64, length: usize) -> u64 {
-        self.retain(set, |tokens| tokens.len() == length)
+    /// The pointers of `set` that have exactly `length` tokens.
+    pub(super) fn ending(&self, set: PointerSet, length: usize) -> PointerSet {
+        let ends = |index: &usize| self.list.get(*index).is_some_and(|list| list.len() == length);
+        set.iter().filter(ends).collect()
     }
 
-    /// Those of `set` whose tokens are to be kept.
-    pub(super) fn retain(&self, set: u64, mut keep: impl FnMut(&[Step]) -> bool) -> u64 {
-        let (mut kept, mut rest) = (set, set);
-        while rest != 0 {
-            let index = rest.trailing_zeros();
-            rest &= rest.wrapping_sub(1);
-            if !self.list.get(index as usize).is_some_and(|tokens| keep(tokens)) {
-                kept &= !1_u64.wrapping_shl(index);
-            }
-        }
-        kept
+    /// The pointers of `set` whose token at `depth` is to be kept.
+    pub(super) fn filter(
+        &self,
+        set: PointerSet,
+        depth: usize,
+        mut keep: impl FnMut(&Token) -> bool,
+    ) -> PointerSet {
+        let token = |index: usize| self.list.get(index)?.get(depth);
+        set.iter().filter(|index| token(*index).is_some_and(&mut keep)).collect()
     }
 }

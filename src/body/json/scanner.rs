@@ -1,50 +1,52 @@
-//! A strict JSON scanner (RFC 8259) for documents that come in pieces.
+//! A strict JSON scanner (RFC 8259) for documents that arrive in pieces.
 //!
-//! One pass, no tree, no recursion: it holds a byte for each open bracket and a few words for the
-//! pointers it follows, however long strings, names and numbers are. That is why it is our own:
-//! parsers for chunked input gather whole strings and numbers first. JSONTestSuite decides whether
-//! it is right (`tests/json_suite.rs`).
+//! It makes one pass, without a tree and without recursion. It holds a byte for each open bracket and
+//! a few words for the pointers it follows, however long strings, names and numbers are. Other
+//! parsers of chunked input first collect whole strings and numbers. `tests/json_suite.rs` checks it
+//! against JSONTestSuite.
 
 use super::flaw::{Flaw, Malformed};
-use super::grammar::{self, State};
+use super::grammar;
 use super::pointers::Pointers;
-use super::table::{self, Rows};
-use super::watch::{Found, Kind, Watch};
+use super::state::{self, State};
+use super::table::{self, Classes};
+use super::value::{Found, Kind};
+use super::watch::Watch;
 
-/// Scans one document. The pieces may be cut anywhere, inside characters and numbers too.
+/// Scans one document. The pieces may be cut anywhere, even inside characters and numbers.
 #[derive(Clone, Debug)]
 pub struct Scanner {
     state: State,
-    /// What bytes mean in the innermost container.
-    rows: &'static Rows,
-    /// From this state on, something is looked for or is to do.
+    /// The classes of bytes in the innermost container.
+    classes: &'static Classes,
+    /// The first state that the loop over the bytes must report.
     limit: State,
-    /// Room for the containers that may be open; `true`: an object.
+    /// For each container that may be open, whether it is an object.
     open: Vec<bool>,
-    /// How many are.
+    /// The number of open containers.
     depth: usize,
     offset: u64,
     watch: Watch,
     /// The innermost container is watched.
     watched: bool,
-    /// The containers that begin in it are to be told of.
-    told: bool,
+    /// The containers that begin in it must be reported.
+    reports_containers: bool,
     failed: Option<Malformed>,
 }
 
 impl Scanner {
-    /// A scanner for one document in which so many containers may stand inside each other.
+    /// A scanner for one document. `max_depth`: how many containers may be open at once.
     pub fn new(pointers: &Pointers, max_depth: usize) -> Self {
         Self {
-            state: grammar::VALUE,
-            rows: &table::ARRAY,
-            limit: grammar::ELEMENT,
+            state: state::VALUE,
+            classes: &table::ARRAY,
+            limit: state::ELEMENT,
             open: vec![false; max_depth],
             depth: 0,
             offset: 0,
             watch: Watch::new(pointers),
             watched: true,
-            told: true,
+            reports_containers: true,
             failed: None,
         }
     }
@@ -52,10 +54,10 @@ impl Scanner {
     /// Takes the next piece; `pointers` are those of [`Scanner::new`].
     ///
     /// # Errors
-    /// The first flaw of the document, at this and every later call.
+    /// The first flaw of the document, in this call and every later one.
     pub fn feed(&mut self, pointers: &Pointers, piece: &[u8]) -> Result<(), Malformed> {
         if self.failed.is_none() {
-            self.watch.goes_on(pointers, piece);
+            self.watch.resume(pointers, piece);
             self.scan(pointers, piece);
         }
         self.failed.map_or(Ok(()), Err)
@@ -64,32 +66,32 @@ impl Scanner {
     /// The document is complete.
     ///
     /// # Errors
-    /// Its flaw; a document that breaks off, or is empty, has one.
+    /// The first flaw of the document, also if it is empty or incomplete.
     pub fn finish(&mut self) -> Result<(), Malformed> {
         if self.failed.is_none() {
             self.watch.number_ends();
-            if !grammar::complete(self.state) || self.depth > 0 {
+            if !grammar::is_complete(self.state) || self.depth > 0 {
                 self.failed = Some(Malformed { offset: self.offset, flaw: Flaw::End });
             }
         }
         self.failed.map_or(Ok(()), Err)
     }
 
-    /// What stands where each pointer leads, in their order; final after [`Scanner::finish`].
+    /// The value at each pointer, in their order; final after [`Scanner::finish`].
     pub fn found(&self) -> &[Found] {
-        self.watch.found()
+        &self.watch.found
     }
 
-    /// How many elements the document has, if it is itself an array.
+    /// The number of elements of the document, if it is an array.
     pub fn elements(&self) -> Option<u64> {
-        self.watch.elements()
+        self.watch.elements
     }
 
     fn scan(&mut self, pointers: &Pointers, piece: &[u8]) {
         let mut rest = piece;
         while !rest.is_empty() {
-            if grammar::in_text(self.state) {
-                rest = rest.get(plain(rest)..).unwrap_or_default();
+            if grammar::in_plain_text(self.state) {
+                rest = rest.get(plain_text(rest)..).unwrap_or_default();
             }
             let (block, after) = rest.split_at_checked(BLOCK).unwrap_or((rest, &[]));
             if let Err((place, flaw)) = self.block(pointers, block, rest) {
@@ -103,18 +105,18 @@ impl Scanner {
         self.offset = self.offset.saturating_add(piece.len() as u64);
     }
 
-    /// Reads a block, the start of what is left of a piece. The error tells its place in the block.
+    /// Reads a block, with which `rest` of the piece begins. An error has its place in the block.
     fn block(
         &mut self,
         pointers: &Pointers,
         block: &[u8],
         rest: &[u8],
     ) -> Result<(), (usize, Flaw)> {
-        let (mut state, mut rows, mut limit) = (self.state, self.rows, self.limit);
+        let (mut state, mut classes, mut limit) = (self.state, self.classes, self.limit);
         let mut commas = 0;
         for (place, byte) in block.iter().enumerate() {
-            let next = table::step(rows, state, *byte);
-            commas += u64::from(next == grammar::ELEMENT);
+            let next = table::step(classes, state, *byte);
+            commas += u64::from(next == state::ELEMENT);
             if next < limit {
                 state = next;
                 continue;
@@ -124,16 +126,16 @@ impl Scanner {
             }
             commas = 0;
             state = match next {
-                grammar::OPEN_ARRAY => self.open(pointers, false),
-                grammar::OPEN_OBJECT => self.open(pointers, true),
-                grammar::CLOSE if self.depth > 0 => self.close(state),
-                _ if next < grammar::EVENT && next != grammar::ELEMENT => {
-                    self.tell(pointers, next, rest.get(place..).unwrap_or_default())
+                state::OPEN_ARRAY => self.open(pointers, false),
+                state::OPEN_OBJECT => self.open(pointers, true),
+                state::CLOSE if self.depth > 0 => self.close(state),
+                _ if next < state::ACTION && next != state::ELEMENT => {
+                    self.report(pointers, next, rest.get(place..).unwrap_or_default())
                 }
                 _ => Err(grammar::flaw(state, *byte, self.depth > 0)),
             }
             .map_err(|flaw| (place, flaw))?;
-            (rows, limit) = (self.rows, self.limit);
+            (classes, limit) = (self.classes, self.limit);
         }
         if self.watched {
             self.watch.count(commas);
@@ -142,18 +144,18 @@ impl Scanner {
         Ok(())
     }
 
-    /// Something begins or ends that is wanted, with the first byte of `rest`.
-    fn tell(&mut self, pointers: &Pointers, next: State, rest: &[u8]) -> Result<State, Flaw> {
+    /// A name or value begins or ends that the watch must know of, with the first byte of `rest`.
+    fn report(&mut self, pointers: &Pointers, next: State, rest: &[u8]) -> Result<State, Flaw> {
         match next {
-            grammar::NAME_ENDED => self.watch.name_ends()?,
-            grammar::NAME_BEGUN => {
+            state::NAME_ENDED => self.watch.name_ends()?,
+            state::NAME_BEGUN => {
                 self.watch.name_begins(pointers, rest.get(1..).unwrap_or_default());
             }
             _ if grammar::number_begun(next) => self.watch.number_begins(pointers, rest)?,
-            grammar::NULL_BEGUN => self.watch.value(pointers, Kind::Null)?,
+            state::NULL_BEGUN => self.watch.value(pointers, Kind::Null)?,
             _ => self.watch.value(pointers, Kind::Other)?,
         }
-        self.aim();
+        self.update_limit();
         Ok(next)
     }
 
@@ -161,18 +163,18 @@ impl Scanner {
     fn open(&mut self, pointers: &Pointers, object: bool) -> Result<State, Flaw> {
         *self.open.get_mut(self.depth).ok_or(Flaw::Depth)? = object;
         self.depth = self.depth.wrapping_add(1);
-        if self.told {
+        if self.reports_containers {
             self.watch.value(pointers, if object { Kind::Object } else { Kind::Array })?;
-            self.aim();
+            self.update_limit();
         } else {
-            (self.watched, self.limit) = (false, grammar::EVENT);
+            (self.watched, self.limit) = (false, state::ACTION);
         }
-        let (rows, state) = if object {
-            (&table::OBJECT, grammar::FIRST_NAME)
+        let (classes, state) = if object {
+            (&table::OBJECT, state::FIRST_MEMBER)
         } else {
-            (&table::ARRAY, grammar::FIRST_ELEMENT)
+            (&table::ARRAY, state::FIRST_ELEMENT)
         };
-        self.rows = rows;
+        self.classes = classes;
         Ok(state)
     }
 
@@ -180,40 +182,41 @@ impl Scanner {
     fn close(&mut self, state: State) -> Result<State, Flaw> {
         self.depth = self.depth.wrapping_sub(1);
         if self.watched {
-            self.watch.close(state == grammar::FIRST_ELEMENT)?;
+            self.watch.close(state == state::FIRST_ELEMENT)?;
         }
         if self.watch.depth() == self.depth {
-            self.aim();
+            self.update_limit();
         }
         let outer = self.depth.checked_sub(1).and_then(|outer| self.open.get(outer));
-        self.rows = if outer == Some(&true) { &table::OBJECT } else { &table::ARRAY };
-        Ok(grammar::AFTER)
+        self.classes = if outer == Some(&true) { &table::OBJECT } else { &table::ARRAY };
+        Ok(state::AFTER_VALUE)
     }
 
-    /// What is looked for, or where, has changed.
-    fn aim(&mut self) {
+    /// The watch, or the innermost container, has changed.
+    #[inline]
+    fn update_limit(&mut self) {
         self.watched = self.watch.depth() == self.depth;
-        self.limit = if self.watched { self.watch.limit() } else { grammar::EVENT };
-        self.told =
-            self.limit < grammar::NAME_BEGUN || (self.watched && self.watch.minds_containers());
+        self.limit = if self.watched { self.watch.limit() } else { state::ACTION };
+        self.reports_containers =
+            self.limit < state::NAME_BEGUN || (self.watched && self.watch.counts_containers());
     }
 }
 
-/// How many bytes are read between looks for a run of plain text.
+/// The bytes to read before the next look for plain text.
 const BLOCK: usize = 32;
 
-/// How many bytes at the start of a piece are surely plain ASCII of a string, by whole words.
-fn plain(piece: &[u8]) -> usize {
+/// The length of the plain ASCII text of a string at the start of a piece, in whole words.
+fn plain_text(piece: &[u8]) -> usize {
     let (words, _) = piece.as_chunks();
-    let plain = |word: &[u8; 8]| {
-        let [word, quotes, slashes, controls] =
+    let is_plain = |word: &[u8; 8]| {
+        let [word, quotes, backslashes, controls] =
             [0, b'"', b'\\', 0].map(|byte| u64::from_le_bytes(*word) ^ repeated(byte));
         let marks = quotes.wrapping_sub(repeated(1))
-            | slashes.wrapping_sub(repeated(1))
+            | backslashes.wrapping_sub(repeated(1))
             | controls.wrapping_sub(repeated(0x20));
         (word | marks) & repeated(0x80) == 0
     };
-    words.iter().take_while(|word| plain(word)).count().saturating_mul(8)
+    words.iter().take_while(|word| is_plain(word)).count().saturating_mul(8)
 }
 
 fn repeated(byte: u8) -> u64 {

@@ -1,35 +1,37 @@
-//! The grammar as a table by state and kind of byte, filled in by the compiler.
+//! The grammar as a table by class of byte and state, filled in at compile time.
 //!
-//! A table takes the same time for every document that it reads: there is no branch that a hostile
-//! mixture of strings, numbers and words could make the processor guess wrong.
+//! A look-up takes the same time for every document. Branches would not: a hostile mixture of
+//! strings, numbers and literals could make the processor mispredict them.
 
-use super::grammar::{EVENT, State, WRONG, next};
+use super::grammar::next;
+use super::state::{ACTION, State, WRONG};
 
-const STATES: usize = EVENT as usize;
-/// Kinds of bytes.
-const KINDS: usize = 43;
+const STATES: usize = ACTION as usize;
+/// How many classes of bytes there are: bytes of one class lead to the same from every state.
+const CLASSES: usize = 43;
 
-/// What an array, or the document, and what an object makes of each byte: where in [`TABLE`] that
-/// begins which its kind leads to.
-pub(super) type Rows = [u16; 256];
-pub(super) static ARRAY: Rows = rows(b'[');
-pub(super) static OBJECT: Rows = rows(b'{');
+/// For each byte, the place in [`TABLE`] where the entries of its class begin.
+pub(super) type Classes = [u16; 256];
+/// The classes inside an array and outside of all containers.
+pub(super) static ARRAY: Classes = classes(b'[');
+/// The classes inside an object.
+pub(super) static OBJECT: Classes = classes(b'{');
 
-/// What each state leads to, by kind of byte.
-static TABLE: [u8; KINDS * STATES] = table();
+/// The state or action that each class leads to from each state.
+static TABLE: [State; CLASSES * STATES] = table();
 
-/// What a byte leads to: a state, or something to do.
+/// The state or action that a byte leads to.
 #[inline]
-pub(super) fn step(rows: &Rows, state: State, byte: u8) -> u8 {
-    let row = rows.get(usize::from(byte)).copied().unwrap_or(0);
-    match TABLE.get(usize::from(row).wrapping_add(usize::from(state))) {
+pub(super) fn step(classes: &Classes, state: State, byte: u8) -> State {
+    let class = classes.get(usize::from(byte)).copied().unwrap_or(0);
+    match TABLE.get(usize::from(class).wrapping_add(usize::from(state))) {
         Some(next) => *next,
         None => WRONG,
     }
 }
 
-/// The kinds of bytes: those of a kind lead to the same from every state.
-const fn kind(byte: u8) -> u8 {
+/// The class of a byte.
+const fn class(byte: u8) -> u8 {
     match byte {
         b'\t' | b'\n' | b'\r' => 1,
         0..=0x1f => 0,
@@ -72,54 +74,54 @@ const fn kind(byte: u8) -> u8 {
         0xf0 => 39,
         0xf1..=0xf3 => 40,
         0xf4 => 41,
-        // In no UTF-8 text, and as wrong as control characters.
+        // Never in UTF-8, and as wrong as control characters.
         0xc0.. => 0,
         _ => PLAIN,
     }
 }
 
-/// The kind of a comma between members.
+/// The class of a comma in an object.
 const MEMBER_COMMA: u8 = 7;
-/// The kind of what stands in strings alone.
+/// The class of bytes that only strings may contain.
 const PLAIN: u8 = 42;
 
 /// `container`: the bracket that opened it.
-const fn rows(container: u8) -> Rows {
-    let mut rows = [0; 256];
-    let mut rest = rows.as_mut_slice();
+const fn classes(container: u8) -> Classes {
+    let mut classes = [0; 256];
+    let mut rest = classes.as_mut_slice();
     let mut byte = 0_u8;
-    while let Some((row, more)) = rest.split_first_mut() {
-        let kind = match (container, byte) {
+    while let Some((place, more)) = rest.split_first_mut() {
+        let class = match (container, byte) {
             (b'[', b'}') | (b'{', b']') => PLAIN,
             (b'{', b',') => MEMBER_COMMA,
-            _ => kind(byte),
+            _ => class(byte),
         };
-        *row = kind as u16 * STATES as u16;
+        *place = class as u16 * STATES as u16;
         byte = byte.wrapping_add(1);
         rest = more;
     }
-    rows
+    classes
 }
 
-const fn table() -> [u8; KINDS * STATES] {
-    let mut table = [WRONG; KINDS * STATES];
+const fn table() -> [State; CLASSES * STATES] {
+    let mut table = [WRONG; CLASSES * STATES];
     let mut rest = table.as_mut_slice();
     let mut place = 0;
     while let Some((entry, more)) = rest.split_first_mut() {
-        let kind = (place / STATES) as u8;
-        let member = kind == MEMBER_COMMA;
-        let byte = if member { b',' } else { any_of(kind) };
-        *entry = next((place % STATES) as State, byte, member);
+        let class = (place / STATES) as u8;
+        let object = class == MEMBER_COMMA;
+        let byte = if object { b',' } else { first_of(class) };
+        *entry = next((place % STATES) as State, byte, object);
         place += 1;
         rest = more;
     }
     table
 }
 
-/// The first byte of a kind.
-const fn any_of(wanted: u8) -> u8 {
+/// The first byte of a class.
+const fn first_of(wanted: u8) -> u8 {
     let mut byte = 0;
-    while kind(byte) != wanted {
+    while class(byte) != wanted {
         byte += 1;
     }
     byte
@@ -127,15 +129,16 @@ const fn any_of(wanted: u8) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::grammar::{VALUE, same};
+    use super::super::grammar::unreported;
+    use super::super::state::VALUE;
     use super::*;
 
     #[test]
-    fn the_table_says_what_the_grammar_says_for_every_state_and_byte() {
+    fn the_table_agrees_with_the_grammar_for_every_state_and_byte() {
         for byte in 0..=u8::MAX {
-            for state in 0..EVENT {
+            for state in 0..ACTION {
                 let want = |object| next(state, byte, object);
-                let wrong = |elsewhere: &[u8]| elsewhere.contains(&byte) && same(state) >= VALUE;
+                let wrong = |closing: &[u8]| closing.contains(&byte) && unreported(state) >= VALUE;
                 let array = if wrong(b"}") { WRONG } else { want(false) };
                 let object = if wrong(b"]") { WRONG } else { want(true) };
                 assert_eq!(step(&ARRAY, state, byte), array, "{state} {byte}");

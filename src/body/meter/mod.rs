@@ -8,7 +8,7 @@ mod events;
 
 use super::json::pointers::Pointers;
 use super::json::scanner::Scanner;
-use super::json::watch::Found;
+use super::json::value::Found;
 use documents::Documents;
 use events::Events;
 
