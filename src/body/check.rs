@@ -1,10 +1,12 @@
-//! One body on its way through a guard.
+//! The check of one body while it streams by.
 
+use super::content::{media_type, parameter};
 use super::csv::Csv;
+use super::guard::Guard;
 use super::json::flaw::{Flaw, Malformed};
 use super::json::scanner::Scanner;
 use super::json::value::Found;
-use super::{Guard, Refusal, UNKNOWN_ROWS, media_type, parameters};
+use super::refusal::{Refusal, UNKNOWN_ROWS};
 use crate::request::headers::Headers;
 
 impl Guard {
@@ -14,7 +16,7 @@ impl Guard {
         let counts = self.max_rows.is_some() || self.required.start > 0;
         let reader = if counts && media_type(field).eq_ignore_ascii_case(b"text/csv") {
             // RFC 4180 §3.
-            let mut header = parameters(field, b"header");
+            let mut header = parameter(field, b"header");
             Reader::Csv(Csv::new(!header.any(|value| value.eq_ignore_ascii_case(b"absent"))))
         } else {
             Reader::Json(Scanner::new(&self.pointers, self.max_depth))
@@ -23,7 +25,7 @@ impl Guard {
     }
 }
 
-/// One body on its way. It holds nothing of the body.
+/// The check of one body. It keeps none of its bytes but, for a moment, a name cut in two.
 #[derive(Clone, Debug)]
 pub struct Check {
     reader: Reader,
@@ -37,15 +39,15 @@ enum Reader {
 }
 
 impl Check {
-    /// How many bytes were looked at.
+    /// The bytes read so far.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Takes the next piece; `guard` is the one that made this check.
+    /// Reads the next piece. `guard` must be the one that started this check.
     ///
     /// # Errors
-    /// What no further piece could cure.
+    /// The refusal, as soon as no further piece can change it.
     pub fn feed(&mut self, guard: &Guard, piece: &[u8]) -> Result<(), Refusal> {
         let left = guard.max_bytes.saturating_sub(self.bytes);
         self.bytes = self.bytes.saturating_add(piece.len() as u64);
@@ -61,10 +63,10 @@ impl Check {
         Ok(())
     }
 
-    /// The body is complete; returns the rows that it costs, [`UNKNOWN_ROWS`] where it has none.
+    /// The body is complete: the rows that count for the cost, [`UNKNOWN_ROWS`] if it has none.
     ///
     /// # Errors
-    /// Why the whole is refused.
+    /// The refusal of the whole body.
     pub fn finish(&mut self, guard: &Guard) -> Result<u64, Refusal> {
         if self.bytes == 0 {
             return Err(Refusal::NoBody);
@@ -75,7 +77,7 @@ impl Check {
                 rows_of_json(guard, scanner, self.bytes)?
             }
             Reader::Csv(csv) => {
-                // There are no members in it: those who name the type know.
+                // CSV has no members. A rule that lists `text/csv` accepts that.
                 if !guard.required.is_empty() && guard.content_types.is_none() {
                     return Err(Refusal::Lacking);
                 }
@@ -90,7 +92,7 @@ impl Check {
     }
 }
 
-/// The rows that a document costs, and those that are bounded.
+/// The rows that count for the cost, and those that count for `max_rows`.
 fn rows_of_json(
     guard: &Guard,
     scanner: &Scanner,
@@ -102,17 +104,17 @@ fn rows_of_json(
     if !required.is_empty() && required.iter().all(|found| *found == Found::Absent) {
         return Err(Refusal::Lacking);
     }
-    let most = |found| largest(found, scanner.elements());
+    let most = |found| most_rows(found, scanner.elements());
     let all = most(found);
-    let value = |found: &Found| matches!(found, Found::Number(_) | Found::Other);
-    if guard.max_rows.is_some() && all.is_none() && found.iter().any(value) {
+    let without_rows = |found: &Found| matches!(found, Found::Number(_) | Found::Other);
+    if guard.max_rows.is_some() && all.is_none() && found.iter().any(without_rows) {
         return Err(Refusal::Malformed(Malformed { offset: bytes, flaw: Flaw::Rows }));
     }
     Ok((most(cost), all))
 }
 
-/// The most rows that one of these pointers leads to, or that a document has which is an array.
-fn largest(found: &[Found], elements: Option<u64>) -> Option<u64> {
+/// The most rows at any of these pointers, or the elements of a document that is an array, if more.
+fn most_rows(found: &[Found], elements: Option<u64>) -> Option<u64> {
     let rows = |found: &Found| match found {
         Found::Rows(rows) => Some(*rows),
         _ => None,

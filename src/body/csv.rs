@@ -1,21 +1,21 @@
 //! The records of a CSV body (RFC 4180), counted while it streams by.
 //!
-//! Programs end records by more than the CRLF of the RFC: Python's `csv` by a lone CR, its
-//! `splitlines` by form feeds and U+2028. Each of them ends a record here, as that counts more. A
-//! quotation mark is only let in where all of them take it alike.
+//! Programs end records at more than the CRLF of the RFC: Python's `csv` at a lone CR, `splitlines`
+//! at form feeds and U+2028. Here each of them ends a record, since that counts the most. A quotation
+//! mark is only allowed where all programs read it alike.
 
 use super::json::flaw::{Flaw, Malformed};
 
-/// Counts the records of one body. It holds nothing of it.
+/// Counts the records of one body.
 #[derive(Clone, Debug)]
 pub(super) struct Csv {
-    /// The first record is not one of the rows.
+    /// The first record names the columns and is not a row.
     header: bool,
     place: Place,
     records: u64,
-    /// The record at hand has something in it.
+    /// The current record is not empty.
     begun: bool,
-    /// So far there was nothing but white space, in which JSON may begin, too.
+    /// Only white space was read, after which JSON may begin.
     blank: bool,
     /// The last two bytes.
     last: [u8; 2],
@@ -25,13 +25,13 @@ pub(super) struct Csv {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
-    /// Where a field begins in every reading.
+    /// At the begin of a field, in every reading.
     Start,
-    /// In a field without quotation marks, or where it begins in some readings.
+    /// In a field without quotation marks, or at the begin of a field in some readings only.
     Plain,
     /// Inside quotation marks.
     Quoted,
-    /// After a quotation mark in them: the last, or the first of two.
+    /// After a quotation mark inside of them: the closing one, or the first of an escaped pair.
     Closed,
 }
 
@@ -50,10 +50,10 @@ impl Csv {
         }
     }
 
-    /// Takes the next piece, cut anywhere.
+    /// Reads the next piece, cut anywhere.
     ///
     /// # Errors
-    /// The first flaw, at this and every later call.
+    /// The first flaw, in this call and every later one.
     pub(super) fn feed(&mut self, piece: &[u8]) -> Result<(), Malformed> {
         for byte in piece {
             if self.failed.is_some() {
@@ -67,10 +67,10 @@ impl Csv {
         self.failed.map_or(Ok(()), Err)
     }
 
-    /// The body is complete; its rows.
+    /// The body is complete: its rows.
     ///
     /// # Errors
-    /// Its flaw; quotation marks that are not closed are one.
+    /// The first flaw, also quotation marks that are not closed.
     pub(super) fn finish(&mut self) -> Result<u64, Malformed> {
         if self.failed.is_none() && self.place == Place::Quoted {
             self.failed = Some(Malformed { offset: self.offset, flaw: Flaw::End });
@@ -86,13 +86,13 @@ impl Csv {
         if self.blank {
             match byte {
                 b'{' | b'[' => return Err(Flaw::Bracket),
-                // White space of JSON, and a byte order mark.
+                // The white space of JSON, and a byte order mark.
                 b' ' | b'\t' | b'\r' | b'\n' | 0xef | 0xbb | 0xbf => {}
                 _ => self.blank = false,
             }
         }
         let ends = match byte {
-            // As UTF-16 has it: other readers would see other text.
+            // A sign of UTF-16, in which the body would be another text.
             0 => return Err(Flaw::Control),
             b'\n' | b'\r' | 0x0b | 0x0c | 0x1c..=0x1e => true,
             // U+0085, U+2028 and U+2029.
@@ -108,7 +108,7 @@ impl Csv {
             }
             (Place::Plain, b'"') => return Err(Flaw::Quote),
             (Place::Quoted, _) => Place::Quoted,
-            // The other half of a line break.
+            // The second half of a CRLF.
             (_, b'\n') if last == b'\r' => Place::Start,
             _ if ends => {
                 self.records = self.records.saturating_add(1);
@@ -163,7 +163,7 @@ mod tests {
             ("a\n1\n\n", 2),
             ("\n\n\n", 2),
             ("\u{feff}a\n1\n", 1),
-            // What some programs end lines by, and others do not.
+            // Characters that only some programs end lines at.
             ("a\n1\u{b}2\u{c}3\u{1c}4\u{85}5\u{2028}6\u{2029}7", 7),
             ("a\n\"1\u{b}2\u{2028}3\"\n", 1),
             // Characters of which only the last byte is that of a line separator.
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn csv_that_programs_read_in_several_ways_is_malformed() {
         for (body, flaw) in [
-            // Quotation marks inside of a field, or after what begins one in some readings alone.
+            // Quotation marks inside a field, or at the begin of a field in some readings only.
             ("a\nx\"1\n2\n\"\n", Flaw::Quote),
             ("a\n \"1\n2\"\n", Flaw::Quote),
             ("a\n\"1\"2\n", Flaw::Quote),
@@ -192,7 +192,7 @@ mod tests {
             ("\u{feff}\"a\"\n1\n", Flaw::Quote),
             ("a\n\"1\n", Flaw::End),
             ("a\n\"1\"\"\n", Flaw::End),
-            // JSON, for who does not look at the media type.
+            // JSON, which a program may read whatever the media type.
             ("[[1],[2]]", Flaw::Bracket),
             (" \r\n\t{\"data\":[1,2]}", Flaw::Bracket),
             ("\u{feff}[1,2]", Flaw::Bracket),

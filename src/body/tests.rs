@@ -4,7 +4,11 @@ mod properties;
 mod refusals;
 mod rows;
 
+use super::json::flaw::{Flaw, Malformed};
+use super::json::pointers::Pointers;
 use super::*;
+use crate::reason::Reason;
+use crate::request::headers::Headers;
 
 fn pointers(list: &[&str]) -> Pointers {
     let split =
@@ -18,7 +22,7 @@ fn guard(json_rows: &[&str], require_any: &[&str]) -> Guard {
         let split = |pointer: &&str| pointer.split('/').skip(1).map(str::to_owned).collect();
         list.iter().map(split).collect::<Vec<Vec<String>>>()
     });
-    let (pointers, required) = looked_for(&lists[0], &lists[1], true).unwrap();
+    let (pointers, required) = pointers_to_follow(&lists[0], &lists[1], true).unwrap();
     Guard {
         content_types: Some(vec!["application/json".into()]),
         max_bytes: 1 << 20,

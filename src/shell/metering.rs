@@ -41,7 +41,7 @@ impl Bill {
             return;
         }
         let headers = Headers::from_buffer(host::header_pairs(MapType::HttpResponseHeaders));
-        if body::coded(&headers) {
+        if body::is_encoded(&headers) {
             return;
         }
         let content_type = headers.value("content-type").unwrap_or_default();

@@ -1,39 +1,38 @@
-//! JSON that is no event stream: one document, one on each line, several in a row, or the parts of an
-//! array, each of which is one.
+//! JSON other than server-sent events: one document, one per line, several in a row, or an array of
+//! documents.
 
-use super::Document;
+use super::document::Document;
 use crate::body::json::flaw::Flaw;
 use crate::body::json::pointers::Pointers;
 
-/// Where a reader of documents stands.
+/// The place in a series of documents.
 #[derive(Clone, Debug)]
 pub(super) struct Documents {
     /// A line feed ends a document.
     lines: bool,
-    /// The elements of the array that the response is are documents; `None`: it has not begun, and may
-    /// be one.
-    parts: Option<bool>,
-    /// Nothing of the document at hand was read.
+    /// The response is an array whose elements are documents; `None`: not known yet.
+    elements: Option<bool>,
+    /// No byte of the current document was read.
     fresh: bool,
-    /// How many bytes of it were.
+    /// The bytes of the current document read so far.
     fed: u64,
-    /// It is malformed, and no other begins before a line does.
+    /// The current document is malformed; the next may begin on the next line.
     broken: bool,
 }
 
 impl Documents {
-    /// `parts`: an array is the documents in it.
-    pub(super) fn new(lines: bool, parts: bool) -> Self {
-        let parts = if parts { None } else { Some(false) };
-        Self { lines, parts, fresh: true, fed: 0, broken: false }
+    /// `lines`: a line feed ends a document. `elements`: the elements of an array are documents.
+    pub(super) fn new(lines: bool, elements: bool) -> Self {
+        let elements = if elements { None } else { Some(false) };
+        Self { lines, elements, fresh: true, fed: 0, broken: false }
     }
 
-    /// Whether the document at hand is malformed.
+    /// Whether the current document is malformed.
     pub(super) fn broken(&self) -> bool {
         self.broken
     }
 
-    /// Takes the next piece.
+    /// Reads the next piece.
     pub(super) fn feed(&mut self, document: &mut Document, pointers: &Pointers, piece: &[u8]) {
         let mut rest = piece;
         while self.lines
@@ -41,7 +40,7 @@ impl Documents {
         {
             let (line, after) = rest.split_at_checked(end.saturating_add(1)).unwrap_or_default();
             self.feed_line(document, pointers, line);
-            document.ends(pointers);
+            document.end(pointers);
             (self.fresh, self.broken) = (true, false);
             rest = after;
         }
@@ -58,14 +57,14 @@ impl Documents {
                 }
                 (self.fresh, self.fed) = (false, 0);
             }
-            match document.scanner.feed(pointers, rest) {
+            match document.feed(pointers, rest) {
                 Ok(()) => {
                     self.fed = self.fed.saturating_add(rest.len() as u64);
                     return;
                 }
-                // It was complete, and something follows.
+                // The document was complete, and another may follow.
                 Err(malformed) if malformed.flaw == Flaw::Trailing => {
-                    document.counts();
+                    document.keep_numbers();
                     let read = malformed.offset.saturating_sub(self.fed);
                     let read = usize::try_from(read).unwrap_or(usize::MAX);
                     rest = rest.get(read..).unwrap_or_default();
@@ -77,17 +76,17 @@ impl Documents {
         }
     }
 
-    /// Leaves out what stands between documents; what is left begins one.
+    /// Skips the bytes between documents; the rest of the piece begins one.
     fn between<'a>(&mut self, piece: &'a [u8]) -> &'a [u8] {
         let mut rest = piece;
         while let Some((byte, after)) = rest.split_first() {
             match byte {
                 // A record separator begins each text of a sequence (RFC 7464 §2.1).
                 b' ' | b'\t' | b'\r' | b'\n' | 0x1e => {}
-                b'[' if self.parts.is_none() => self.parts = Some(true),
-                b',' | b']' if self.parts == Some(true) => {}
+                b'[' if self.elements.is_none() => self.elements = Some(true),
+                b',' | b']' if self.elements == Some(true) => {}
                 _ => {
-                    self.parts = Some(self.parts == Some(true));
+                    self.elements = Some(self.elements == Some(true));
                     return rest;
                 }
             }

@@ -1,16 +1,16 @@
 //! Server-sent events (WHATWG HTML §9.2.6): the `data` of each is a document.
 
-use super::Document;
+use super::document::Document;
 use crate::body::json::pointers::Pointers;
 
-/// The longest field name of an event that matters is `data`.
+/// The field of an event that holds the document.
 const FIELD: &[u8] = b"data";
 
-/// Where a reader of server-sent events stands.
+/// The place in a stream of server-sent events.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Events {
     line: Line,
-    /// A CR ended the last line: an LF that follows belongs to it.
+    /// A CR ended the last line; an LF may follow and belongs to it.
     after_cr: bool,
     /// The event has a `data` line.
     data: bool,
@@ -18,11 +18,11 @@ pub(super) struct Events {
 
 #[derive(Clone, Copy, Debug)]
 enum Line {
-    /// Inside the name: how much of `data` was read.
+    /// In the field name: the bytes of `data` read so far.
     Field(usize),
-    /// After the colon of `data`: one space is not part of the value.
+    /// After the colon of `data`; one space is not part of the value.
     Space,
-    /// Inside the value of `data`.
+    /// In the value of `data`.
     Data,
     /// A comment, or another field.
     Ignored,
@@ -34,24 +34,24 @@ impl Default for Line {
     }
 }
 
-/// What a byte outside a value means for the document at hand.
+/// The effect of a byte outside of a value on the current document.
 enum Step {
     Nothing,
     /// It belongs to the document.
     Byte,
-    /// A further `data` line: a line feed stands between the two.
+    /// Another `data` line begins: a line feed joins the two.
     NextData,
     /// The event is complete.
     End,
 }
 
 impl Events {
-    /// Whether an event has begun that no empty line has ended.
+    /// Whether no empty line has ended the current event.
     pub(super) fn open(&self) -> bool {
         self.data
     }
 
-    /// Takes the next piece. What is wrong with a document is not ours to say: it has no number then.
+    /// Reads the next piece. A malformed document is no error: it has no number.
     pub(super) fn feed(&mut self, document: &mut Document, pointers: &Pointers, piece: &[u8]) {
         let mut rest = piece;
         while let Some((byte, after)) = rest.split_first() {
@@ -60,7 +60,7 @@ impl Events {
                 let (value, next) =
                     rest.split_at_checked(end.unwrap_or(rest.len())).unwrap_or_default();
                 if !value.is_empty() {
-                    let _ = document.scanner.feed(pointers, value);
+                    let _ = document.feed(pointers, value);
                     rest = next;
                     continue;
                 }
@@ -68,9 +68,9 @@ impl Events {
             rest = after;
             match self.step(*byte) {
                 Step::Nothing => {}
-                Step::Byte => drop(document.scanner.feed(pointers, &[*byte])),
-                Step::NextData => drop(document.scanner.feed(pointers, b"\n")),
-                Step::End => document.ends(pointers),
+                Step::Byte => drop(document.feed(pointers, &[*byte])),
+                Step::NextData => drop(document.feed(pointers, b"\n")),
+                Step::End => document.end(pointers),
             }
         }
     }

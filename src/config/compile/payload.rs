@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use super::read;
 use crate::body::json::pointers::MAX_POINTERS;
-use crate::body::{Guard, looked_for};
+use crate::body::{Guard, pointers_to_follow};
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{RawCost, RawPayload, RawRule};
 use crate::template::{ClaimRef, is_token};
@@ -40,8 +40,8 @@ pub(super) fn guard(raw: &RawRule, at: &At, report: &mut Report) -> Option<Guard
     let require_any = required
         .map(|list| pointer_list(list, &at.field("require_any"), report))
         .unwrap_or_default();
-    let looked_for = looked_for(&json_rows, &require_any, raw.max_rows.is_some());
-    if looked_for.is_none() {
+    let followed = pointers_to_follow(&json_rows, &require_any, raw.max_rows.is_some());
+    if followed.is_none() {
         report.problem(
             &at,
             format_args!(
@@ -49,7 +49,7 @@ pub(super) fn guard(raw: &RawRule, at: &At, report: &mut Report) -> Option<Guard
             ),
         );
     }
-    let (pointers, required) = looked_for.unwrap_or_default();
+    let (pointers, required) = followed.unwrap_or_default();
     let types = raw.content_types.as_deref();
     let content_types = types.map(|list| media_types(list, &at.field("content_types"), report));
     let bytes = at.field("max_bytes");

@@ -3,14 +3,15 @@
 use serde_json::Value;
 use tollgate::body::json::pointers::Pointers;
 use tollgate::body::meter::ResponseMeter;
-use tollgate::body::{Guard, Refusal, looked_for};
+use tollgate::body::{Guard, Refusal, pointers_to_follow};
 use tollgate::request::headers::Headers;
 
 /// Any cut of a body gives one verdict, an accepted body is JSON, and no reading of it has more rows.
 pub fn body(data: &[u8]) {
     let name = |text: &str| text.to_owned();
     let rows = [vec![name("data")], vec![name("inputs")], vec![name("input_data"), name("data")]];
-    let (pointers, required) = looked_for(&rows, &[vec![name("input_data")]], true).unwrap();
+    let (pointers, required) =
+        pointers_to_follow(&rows, &[vec![name("input_data")]], true).unwrap();
     let guard = Guard {
         content_types: None,
         max_bytes: 4096,

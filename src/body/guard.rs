@@ -1,0 +1,104 @@
+//! The demands of a rule on the body of a request, as far as the headers show whether they are met.
+
+use std::ops::Range;
+
+use super::content::{is_encoded, media_type, parameter};
+use super::json::pointers::{MAX_POINTERS, Pointers};
+use super::refusal::Refusal;
+use crate::request::headers::Headers;
+
+/// The demands of a rule on the body of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guard {
+    /// The allowed media types, in lower case and without parameters; `None`: all. A body is read as
+    /// JSON, except for `text/csv` if rows are counted.
+    pub content_types: Option<Vec<String>>,
+    /// The size of the largest body, bytes.
+    pub max_bytes: u64,
+    /// How many arrays and objects may be nested.
+    pub max_depth: usize,
+    /// The most rows; `None`: no bound.
+    pub max_rows: Option<u64>,
+    /// The pointers to follow, see [`pointers_to_follow`].
+    pub pointers: Pointers,
+    /// Those of `require_any`, if any. The rows at the pointers before them are the cost.
+    pub required: Range<usize>,
+}
+
+/// The pointers that a guard follows, and which of them are those of `require_any`; `None` if there
+/// are more than [`MAX_POINTERS`].
+///
+/// Where rows are counted, the `index` inside of a value and the one beside `data` are followed too:
+/// in pandas' `split` form, its labels make rows of their own. With `bounded`, rows are also counted
+/// at the pointers of `require_any`.
+pub fn pointers_to_follow(
+    json_rows: &[Vec<String>],
+    require_any: &[Vec<String>],
+    bounded: bool,
+) -> Option<(Pointers, Range<usize>)> {
+    let index = |parent: &[String]| [parent, &["index".to_owned()]].concat();
+    let beside_data = |tokens: &[String]| match tokens.split_last() {
+        Some((last, parent)) if last == "data" => Some(index(parent)),
+        _ => None,
+    };
+    let labels = |list: &[Vec<String>]| {
+        let each = list.iter().flat_map(|tokens| [Some(index(tokens)), beside_data(tokens)]);
+        each.flatten().collect::<Vec<_>>()
+    };
+    let bound = if bounded { labels(require_any) } else { Vec::new() };
+    let list = [json_rows, &labels(json_rows), require_any, &bound].concat();
+    let start = list.len().saturating_sub(bound.len()).saturating_sub(require_any.len());
+    let counted = if bounded { list.len() } else { start };
+    let required = start..start.saturating_add(require_any.len());
+    let pointers = Pointers::new(list.iter().map(Vec::as_slice))
+        .counting_rows(json_rows.len(), counted)
+        .with_labels((json_rows.len()..start).chain(required.end..list.len()));
+    (list.len() <= MAX_POINTERS).then_some((pointers, required))
+}
+
+impl Guard {
+    /// Judges the headers of a request. `bodyless`: it has no body.
+    ///
+    /// # Errors
+    /// The refusal that follows from the headers, whatever the body.
+    pub fn admit(&self, headers: &Headers, bodyless: bool) -> Result<(), Refusal> {
+        // After an upgrade (RFC 9110 §7.8) the bytes belong to another protocol: no body ends.
+        let upgrades = headers.value("upgrade").is_some();
+        let framing = ["content-length", "transfer-encoding"];
+        if bodyless || (upgrades && framing.iter().all(|name| headers.value(name).is_none())) {
+            return Err(Refusal::NoBody);
+        }
+        if is_encoded(headers) {
+            return Err(Refusal::Encoded);
+        }
+        self.admit_type(headers)?;
+        let length = headers.value("content-length").and_then(|v| std::str::from_utf8(v).ok());
+        match length.and_then(|length| length.trim().parse::<u64>().ok()) {
+            Some(length) if length > self.max_bytes => Err(Refusal::TooLarge { announced: true }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses a second `content-type` and one in another spelling too: a backend may read that one.
+    fn admit_type(&self, headers: &Headers) -> Result<(), Refusal> {
+        let field = headers.value("content-type");
+        let all = headers.spellings("content-type").count();
+        if all != usize::from(field.is_some()) || (field.is_none() && self.content_types.is_some())
+        {
+            return Err(Refusal::MediaType);
+        }
+        let field = field.unwrap_or_default();
+        if let Some(types) = &self.content_types
+            && !types.iter().any(|t| t.as_bytes().eq_ignore_ascii_case(media_type(field)))
+        {
+            return Err(Refusal::MediaType);
+        }
+        // US-ASCII is a part of UTF-8.
+        let charsets = [&b"utf-8"[..], b"utf8", b"us-ascii"];
+        let allowed = |value: &[u8]| charsets.iter().any(|one| value.eq_ignore_ascii_case(one));
+        match parameter(field, b"charset").all(allowed) {
+            true => Ok(()),
+            false => Err(Refusal::Charset),
+        }
+    }
+}
