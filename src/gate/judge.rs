@@ -19,7 +19,7 @@ use crate::policy::rule::Rule;
 use crate::reason::Reason;
 use crate::request::headers::Headers;
 use crate::request::host::Authority;
-use crate::request::matcher::RequestLine;
+use crate::request::line::RequestLine;
 use crate::request::method::echoes;
 use crate::request::path;
 

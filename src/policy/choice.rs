@@ -13,7 +13,7 @@ use super::rule::Rule;
 use super::rules::Rules;
 use crate::reason::Reason;
 use crate::request::header_pattern::Fit;
-use crate::request::matcher::{Reading, RequestLine};
+use crate::request::line::{Reading, RequestLine};
 use crate::request::method::{METHOD_OVERRIDES, echoes};
 
 /// The index in [`methods`] of `GET` as a reading of `HEAD`.

@@ -3,7 +3,8 @@
 use super::cors::Cors;
 use crate::request::headers::Headers;
 use crate::request::host::Authority;
-use crate::request::matcher::{Matcher, RequestLine};
+use crate::request::line::RequestLine;
+use crate::request::matcher::Matcher;
 use crate::request::path;
 use crate::uri::HttpUri;
 

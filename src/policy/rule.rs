@@ -8,7 +8,8 @@ use crate::caller::grant::Grant;
 use crate::limit::cost::Cost;
 use crate::limit::plan::Limit;
 use crate::request::header_pattern::Fit;
-use crate::request::matcher::{Matcher, Reading};
+use crate::request::line::Reading;
+use crate::request::matcher::Matcher;
 use crate::request::method::echoes;
 
 /// One entry of `rules`.

@@ -1,31 +1,31 @@
-//! `match.headers`: which headers of a request a rule asks for, and how surely they are there.
+//! Patterns of `match.headers`.
 
 use super::headers::Headers;
 
 /// An entry of `match.headers`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeaderPattern {
-    /// Lower case.
+    /// The name in lower case.
     pub name: String,
-    /// The exact value of the only header of that name; `None`: at least one is present.
+    /// The exact value of the only header with this name; `None`: at least one is present.
     pub value: Option<String>,
 }
 
-/// How a request fits a rule. A header that comes twice, or in a spelling that some servers take for
-/// another, has more than one reading.
+/// How surely a request matches. Servers read a header differently if it is repeated or has a spelling
+/// that some of them take for another name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fit {
-    /// In no reading.
+    /// It matches in no reading.
     No,
-    /// In some reading.
+    /// It matches in some readings.
     Perhaps,
-    /// In every reading.
+    /// It matches in every reading.
     Surely,
 }
 
 impl HeaderPattern {
-    /// How the headers fit. Of a header that comes twice, or joined by a comma (RFC 9110 §5.3), a
-    /// server may read any value; one in another spelling it may read or not.
+    /// How surely the headers match. Of a header that is repeated or joined with a comma (RFC 9110
+    /// §5.3), a server may read any value; a header in another spelling it may read or ignore.
     pub(super) fn fit(&self, headers: &Headers) -> Fit {
         let (mut lines, mut exact, mut wanted) = (0_usize, false, false);
         for (given, value) in headers.spellings(&self.name) {

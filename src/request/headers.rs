@@ -1,22 +1,22 @@
-//! The request's headers as the host hands them over: one buffer, read in place.
+//! Header maps of the host, read in place.
 
-/// A header map in the proxy-wasm serialisation: a little-endian count, then the lengths of each
-/// name and value, then the bytes, each name and value followed by NUL (proxy-wasm ABI 0.2.1).
+/// A header map in the serialisation of proxy-wasm ABI 0.2.1: the number of headers, the lengths of
+/// each name and value (all little-endian `u32`), and the bytes, with a NUL after each name and value.
 ///
-/// One hostcall brings the whole map. That is cheaper than several single reads, and it is the
-/// only way to see the spellings of a header that a backend might fold together.
+/// One host call returns the whole map. This is cheaper than several calls, and the only way to see
+/// the spellings of a header that a backend may treat as one.
 #[derive(Clone, Debug, Default)]
 pub struct Headers {
     buffer: Vec<u8>,
 }
 
 impl Headers {
-    /// Takes the host's buffer. A buffer that breaks off reads as the headers before the break.
+    /// Takes the buffer of the host. A truncated buffer has the headers before the break.
     pub fn from_buffer(buffer: Vec<u8>) -> Self {
         Self { buffer }
     }
 
-    /// Builds the serialisation from pairs: the form the host expects of us, too.
+    /// Serialises pairs, also for calls to the host.
     pub fn from_pairs<N: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: &[(N, V)]) -> Self {
         let mut buffer = length(pairs.len()).to_vec();
         for (name, value) in pairs {
@@ -37,24 +37,24 @@ impl Headers {
         &self.buffer
     }
 
-    /// Every name and value in the order of the request, repeated headers repeatedly.
+    /// Every header in the order of the request, including repeated ones.
     pub fn iter(&self) -> Iter<'_> {
         let count = read_length(&self.buffer, 0).unwrap_or(0);
         let data = count.checked_mul(8).and_then(|lengths| lengths.checked_add(4));
         Iter { buffer: &self.buffer, at: 4, left: count, data: data.unwrap_or(usize::MAX) }
     }
 
-    /// Every value of a header; `name` is lower case, as the host keeps them.
+    /// Every value of a header; `name` is in lower case, like the names of the host.
     pub fn all<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
         self.iter().filter(move |(n, _)| *n == name.as_bytes()).map(|(_, value)| value)
     }
 
-    /// The first value of a header; `name` is lower case.
+    /// The first value of a header; `name` is in lower case.
     pub fn value(&self, name: &str) -> Option<&[u8]> {
         self.all(name).next()
     }
 
-    /// Every header that a server may take for this one, as received: see [`same_name`].
+    /// Every header that a server may read as this one ([`same_name`]), as received.
     pub fn spellings<'a, 'n>(
         &'a self,
         name: &'n str,
@@ -62,8 +62,8 @@ impl Headers {
         self.iter().filter(move |(n, _)| same_name(n, name.as_bytes()))
     }
 
-    /// How many headers a server may take for one of these names, and the value of the first. Names
-    /// are lower case.
+    /// The number of headers that a server may read as one of these names, and the value of the first.
+    /// `names` are in lower case.
     pub fn among(&self, names: &[&str]) -> (usize, Option<&[u8]>) {
         let fits = |given: &[u8]| names.iter().any(|name| same_name(given, name.as_bytes()));
         let mut found = self.iter().filter(|(given, _)| fits(given)).map(|(_, value)| value);
@@ -71,18 +71,18 @@ impl Headers {
         (usize::from(first.is_some()).saturating_add(found.count()), first)
     }
 
-    /// These headers without some, by their names.
+    /// The headers without those whose names `gone` selects.
     pub fn without(&self, gone: impl Fn(&[u8]) -> bool) -> Self {
         Self::from_pairs(&self.iter().filter(|(name, _)| !gone(name)).collect::<Vec<_>>())
     }
 }
 
-/// Whether some server takes one header name for the other.
+/// Whether a server may read one header name as the other.
 ///
-/// CGI (RFC 3875 §4.1.18), WSGI, PHP and some gateways make variables of header names. Letter case
-/// is lost there, and the strictest of them (lighttpd) writes `_` for every byte that is neither a
-/// letter nor a digit: `x_auth_subject`, `x.auth.subject` and `x~auth~subject` are one variable. None
-/// of them changes a name's length. A pseudo-header (`:path`) has one spelling.
+/// CGI (RFC 3875 §4.1.18), WSGI, PHP and some gateways turn header names into variables. They ignore
+/// case, and some (lighttpd) write `_` for every byte that is neither a letter nor a digit, so
+/// `x_auth_subject`, `x.auth.subject` and `x~auth~subject` are one variable. None of them changes the
+/// length of a name. A pseudo-header (`:path`) has one spelling.
 pub fn same_name(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
         return false;
@@ -91,7 +91,7 @@ pub fn same_name(a: &[u8], b: &[u8]) -> bool {
     a == b || (a.iter().zip(b).all(|(a, b)| fold(*a) == fold(*b)) && !pseudo(a) && !pseudo(b))
 }
 
-/// One byte of a header name as such a server keeps it.
+/// A byte of a header name in the form in which names are compared.
 pub const fn fold(byte: u8) -> u8 {
     match byte.is_ascii_alphanumeric() {
         true => byte.to_ascii_lowercase(),
@@ -99,7 +99,7 @@ pub const fn fold(byte: u8) -> u8 {
     }
 }
 
-/// Walks the pairs of [`Headers`].
+/// The iterator over [`Headers`].
 #[derive(Clone, Debug)]
 pub struct Iter<'a> {
     buffer: &'a [u8],
@@ -133,7 +133,7 @@ fn read_length(buffer: &[u8], at: usize) -> Option<usize> {
     usize::try_from(u32::from_le_bytes(bytes)).ok()
 }
 
-/// Lengths beyond `u32` cannot come from a host whose maps are capped at 1 MiB.
+/// A length in the serialisation. Maps of a host have at most 1 MiB, so no length exceeds `u32`.
 fn length(value: usize) -> [u8; 4] {
     u32::try_from(value).unwrap_or(u32::MAX).to_le_bytes()
 }

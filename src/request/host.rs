@@ -1,12 +1,12 @@
-//! Request authorities: what is compared with `match.hosts`, and which have no clear reading.
+//! The authority of a request, which `match.hosts` compares.
 //!
-//! Envoy compares the whole authority with the domains of its virtual hosts, with port and final
-//! dot, unless its connection manager or route configuration says otherwise. `match.hosts` names
-//! hosts without either, so both readings are kept here.
+//! Envoy compares the whole authority, with port and final dot, with the domains of its virtual hosts,
+//! unless it is configured otherwise. `match.hosts` names hosts without port and final dot, so both
+//! forms are kept.
 
 use std::net::Ipv6Addr;
 
-/// The authority of a request: a host, and perhaps a final dot and a port (RFC 9112 §3.2).
+/// The authority of a request: a host with an optional final dot and port (RFC 9112 §3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Authority<'a> {
     whole: &'a [u8],
@@ -14,9 +14,9 @@ pub struct Authority<'a> {
 }
 
 impl<'a> Authority<'a> {
-    /// Reads an authority. `None` for what is not a host with or without `:` and digits: user
-    /// information, a port that is no number, an empty label, an address that is none, a `,` (two
-    /// `Host` fields that were joined) or percent-encoding, which some servers undo.
+    /// Parses an authority; `None` unless it is a host with an optional `:` and digits. User
+    /// information, an empty label and an invalid address are refused, as are a `,`, which joins two
+    /// `Host` fields, and percent-encoding, which some servers decode.
     pub fn parse(whole: &'a [u8]) -> Option<Self> {
         let end = match whole.first()? {
             b'[' => whole.iter().position(|byte| *byte == b']')?.checked_add(1)?,
@@ -32,19 +32,18 @@ impl<'a> Authority<'a> {
         (digits.iter().all(u8::is_ascii_digit) && is_host(host)).then_some(Self { whole, host })
     }
 
-    /// The authority as it was given.
+    /// The authority as received.
     pub fn whole(&self) -> &'a [u8] {
         self.whole
     }
 
-    /// The host alone, without port and final dot; an IPv6 address keeps its brackets (RFC 3986
-    /// §3.2.2).
+    /// The host without port and final dot; an IPv6 address keeps its brackets (RFC 3986 §3.2.2).
     pub fn host(&self) -> &'a [u8] {
         self.host
     }
 }
 
-/// A name of labels that are not empty, or an IPv6 address in brackets.
+/// Whether a text is a name without empty labels, or an IPv6 address in brackets.
 fn is_host(host: &[u8]) -> bool {
     if let Some(inner) = host.strip_prefix(b"[") {
         let address = inner.strip_suffix(b"]").and_then(|inner| std::str::from_utf8(inner).ok());

@@ -3,6 +3,9 @@
 use std::sync::LazyLock;
 
 use super::*;
+use crate::request::headers::Headers;
+use crate::request::host::Authority;
+use crate::request::line::RequestLine;
 use crate::request::path_pattern::PathPatternError;
 
 /// No headers, for requests that outlive a test's own values.

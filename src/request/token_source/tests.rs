@@ -1,4 +1,10 @@
+//! Finding and removing tokens in each place.
+
+use std::borrow::Cow;
+
+use super::parts::continues_name;
 use super::*;
+use crate::request::headers::Headers;
 use crate::verify::base64url;
 
 fn header(name: &str, prefix: &str) -> Place {
