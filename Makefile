@@ -106,7 +106,7 @@ audit: ## Checks licences, advisories and sources of all dependencies against de
 	done
 
 # Tests and tools may need a newer Rust.
-msrv: ## Checks the module and the companion with the oldest supported Rust
+msrv: ## Checks the module and the command line tool with the oldest supported Rust
 	rustup toolchain install $(OLDEST_RUST) --profile minimal --target $(WASM_TARGET) >&2
 	export CARGO_TARGET_DIR=$(BUILT)/msrv; \
 		cargo +$(OLDEST_RUST) check --locked --lib --target $(WASM_TARGET); \

@@ -10,18 +10,20 @@
 //!
 //! - [`request`]: headers, host, path and the places of a token.
 //! - [`verify`]: from a token to claims: shape, header, key, signature, claims.
-//! - [`body`]: the request body, judged while it streams by.
-//! - [`keys`]: remote key sets: when to fetch, which worker fetches, and which answer is adopted.
+//! - [`body`]: the request body, checked while it streams.
+//! - [`keys`]: remote key sets: when to fetch, which worker fetches, and which answer is adopted. The
+//!   fetch itself is in `shell::keys`.
 //! - [`caller`]: the authenticated caller, its grants, tags and the token cache.
 //! - [`limit`]: token buckets and places in flight in the host's shared data, exact across workers.
+//!   `limit::gcra` computes a wait, and `reply` writes it as `Retry-After`.
 //! - [`policy`]: the compiled configuration and its rules.
 //! - [`gate`]: runs the stages above for one request: a decision, or a request whose body decides.
 //! - [`reply`]: the response that a refused caller sees.
 //! - [`config`]: the document that is loaded, its JSON Schema, and its compilation to a policy.
-//! - [`reason`], [`template`], [`uri`], [`store`], [`time`]: words that all stages share.
+//! - [`reason`], [`template`], [`uri`], [`store`], [`time`]: types that all stages share.
 //! - `shell`: the callbacks and the only code that names `proxy_wasm`; `shell::host`: the host calls
-//!   and the only `unsafe`.
-//! - `src/bin/tollgate`: the companion on the command line, which asks the same core.
+//!   and the only `unsafe` in the module apart from the entry point below.
+//! - `src/bin/tollgate`: the command line tool, which uses the same core.
 //!
 //! # Invariants
 //!

@@ -7,7 +7,7 @@ use std::path::Path;
 use support::attacks::{self, Attack, Expect, World};
 use support::prelude::*;
 
-/// How long a header value of ours may be (CONFIG.md, "Telemetry contract").
+/// The maximum length of a header value that the filter writes (docs/telemetry.md).
 const LONGEST_VALUE: usize = 1024;
 
 /// Status and reason.

@@ -205,7 +205,7 @@ fn wasm(name: String, module: &Path, document: &Value) -> Value {
 }
 
 impl Plugin {
-    /// The configuration document (CONFIG.md); what is left to its default is not written.
+    /// The configuration document (docs/configuration.md), without members that have their default.
     fn document(self, jwks: &Value) -> Value {
         let names: Vec<_> = (1..=self.limits).map(|number| format!("limit-{number}")).collect();
         let limit = |name: &String| json!({"name": name, "rate": format!("{RATE}/s")});

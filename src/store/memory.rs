@@ -1,11 +1,11 @@
-//! The host's shared data as a map in this process, for the companion and for tests.
+//! The host's shared data as a map in this process, for the command line tool and for tests.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Store, StoreError, Swap};
 
-/// One map for all its users. As in Envoy, a write gives a key a new version, which is never 0.
+/// One map for all its users. As in Envoy, each write gives a key a new version, which is never 0.
 #[derive(Debug, Default)]
 pub struct Memory(Mutex<Values>);
 
@@ -27,12 +27,12 @@ impl Memory {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes a value whatever the version of its key.
+    /// Writes a value without comparing versions.
     pub fn put(&self, key: &str, value: &[u8]) {
         self.values().put(key, value);
     }
 
-    /// Forgets a key.
+    /// Removes a key.
     pub fn remove(&self, key: &str) {
         self.values().map.remove(key);
     }

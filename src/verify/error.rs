@@ -75,7 +75,7 @@ pub enum VerifyError {
 }
 
 impl VerifyError {
-    /// The reason that responses, logs and metrics use (CONFIG.md).
+    /// The reason that responses, logs and metrics use (docs/runbook.md).
     pub const fn reason(self) -> Reason {
         match self {
             Self::TooLarge => Reason::TokenTooLarge,

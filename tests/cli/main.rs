@@ -1,4 +1,4 @@
-//! The companion `tollgate` as it is run.
+//! Runs the command line tool `tollgate`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 

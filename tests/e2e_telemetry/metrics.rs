@@ -64,7 +64,7 @@ async fn the_expressions_that_istio_makes_of_our_settings_give_the_same_labels()
     assert_eq!(scrape.value("tollgate_requests", &labels), Some(1.0));
 }
 
-/// The labels of each metric (CONFIG "Telemetry contract").
+/// The labels of each metric (docs/telemetry.md).
 fn contract() -> BTreeMap<&'static str, Vec<&'static str>> {
     BTreeMap::from([
         ("tollgate_requests", vec!["decision", "provider", "reason", "rule"]),

@@ -7,7 +7,7 @@
 //! #[tokio::test(flavor = "multi_thread")]
 //! async fn good_token_passes() {
 //!     let Some(fixture) = Fixture::new("ES256").await else { return };
-//!     let envoy = fixture.envoy(json!({"rules": [/* CONFIG.md */]})).start().await;
+//!     let envoy = fixture.envoy(json!({"rules": [/* docs/configuration.md */]})).start().await;
 //!     assert_eq!(envoy.send(&fixture.get("/score", "alice")).await.status, 200);
 //! }
 //! ```

@@ -2,7 +2,7 @@
 
 use crate::template::{Piece, Scope, Template};
 
-/// The longest value of a tag, bytes (CONFIG "Telemetry contract").
+/// The maximum length of a tag value in bytes (docs/telemetry.md).
 pub const MAX_VALUE: usize = 1024;
 
 /// What stands between the beginning of a value that was cut and the hash of the whole.

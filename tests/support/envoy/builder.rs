@@ -74,7 +74,7 @@ impl Builder {
         self
     }
 
-    /// The filter's configuration (CONFIG.md). Without one there is no filter at all.
+    /// The filter's configuration (docs/configuration.md). Without one, Envoy runs without the filter.
     pub fn plugin_config(mut self, config: Value) -> Self {
         self.plugin = Some(config);
         self
