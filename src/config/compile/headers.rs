@@ -2,6 +2,7 @@
 
 use super::read;
 use crate::config::report::{At, Report};
+use crate::config::schema::RawTag;
 use crate::policy::owned::is_reserved;
 use crate::policy::secret::LENT_HEADER;
 use crate::request::headers::same_name;
@@ -13,13 +14,14 @@ const SECRET: [&str; 3] = ["cookie", "proxy-authorization", LENT_HEADER];
 
 /// The headers that the filter writes, and those that contain credentials.
 pub(super) struct Headers<'a> {
-    written: Vec<String>,
+    written: Vec<&'a str>,
     secret: Vec<&'a str>,
 }
 
 impl<'a> Headers<'a> {
-    /// `written`: the headers of the tags.
-    pub(super) fn new(written: Vec<String>, token: &'a TokenRules) -> Self {
+    /// The filter writes the headers of the tags, and tokens are credentials.
+    pub(super) fn new(tags: &'a [RawTag], token: &'a TokenRules) -> Self {
+        let written = tags.iter().filter_map(|tag| tag.header.as_deref()).collect();
         let places = token.from.iter().filter_map(Place::field);
         Self { written, secret: places.chain(SECRET).collect() }
     }
@@ -27,7 +29,7 @@ impl<'a> Headers<'a> {
     /// Notes a header that is always absent, because the filter removes it from every request and
     /// writes it itself; returns whether it is.
     pub(super) fn is_absent(&self, name: &str, at: &At, report: &mut Report) -> bool {
-        let is = |written: &String| same_name(name.as_bytes(), written.as_bytes());
+        let is = |written: &&str| same_name(name.as_bytes(), written.as_bytes());
         let absent = is_reserved(name.as_bytes()) || self.written.iter().any(is);
         if absent {
             report.problem(

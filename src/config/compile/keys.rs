@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::{hints, read, uri};
+use super::{hints, read};
 use crate::config::Environment;
 use crate::config::report::{At, Report};
 use crate::config::schema::{RawPreset, RawProvider, RawRemote};
@@ -106,7 +106,7 @@ fn key_set(json: &[u8], hmac: bool, at: &At, report: &mut Report) -> Option<Keys
 
 /// The address of a key set or of a discovery document.
 fn fetched(text: &str, at: &At, report: &mut Report) -> Option<HttpUri> {
-    let uri = uri::http(text, at, report)?;
+    let uri = read::uri(text, at, report)?;
     hints::fetched(&uri, at, report);
     Some(uri)
 }
@@ -118,7 +118,7 @@ fn remote(raw: &RawRemote, entra: bool, at: &At, report: &mut Report) -> Option<
             fetched(text, &at.field("discovery"), report).map(RemoteSource::Discovery)
         }
         (None, None) if entra => {
-            uri::http(ENTRA_KEYS, &at.field("uri"), report).map(RemoteSource::Uri)
+            read::uri(ENTRA_KEYS, &at.field("uri"), report).map(RemoteSource::Uri)
         }
         (None, None) => {
             report.required(at, "exactly one of uri, discovery");
@@ -143,33 +143,19 @@ fn remote(raw: &RawRemote, entra: bool, at: &At, report: &mut Report) -> Option<
             "is given without discovery: it is the cluster for the jwks_uri of a discovery document",
         );
     }
-    let timeout = read::duration(
-        raw.timeout.as_ref(),
-        Duration::from_secs(5),
-        TIMEOUT,
-        &at.field("timeout"),
-        report,
-    );
-    let refresh_interval = read::duration(
-        raw.refresh_interval.as_ref(),
-        Duration::from_secs(3_600),
-        REFRESH,
-        &at.field("refresh_interval"),
-        report,
-    );
-    let unknown_kid_interval = read::duration(
-        raw.unknown_kid_interval.as_ref(),
-        Duration::from_secs(30),
-        UNKNOWN_KID,
-        &at.field("unknown_kid_interval"),
-        report,
-    );
-    let stale = at.field("max_stale");
-    let default = Duration::from_secs(24 * 3_600).max(refresh_interval);
-    let max_stale = read::duration(raw.max_stale.as_ref(), default, MAX_STALE, &stale, report);
+    let mut time = |member, given: &Option<_>, default, bounds| {
+        read::duration(given.as_ref(), default, bounds, &at.field(member), report)
+    };
+    let secs = Duration::from_secs;
+    let timeout = time("timeout", &raw.timeout, secs(5), TIMEOUT);
+    let refresh_interval = time("refresh_interval", &raw.refresh_interval, secs(3_600), REFRESH);
+    let unknown_kid_interval =
+        time("unknown_kid_interval", &raw.unknown_kid_interval, secs(30), UNKNOWN_KID);
+    let longest = secs(24 * 3_600).max(refresh_interval);
+    let max_stale = time("max_stale", &raw.max_stale, longest, MAX_STALE);
     if max_stale < refresh_interval {
         report.problem(
-            &stale,
+            &at.field("max_stale"),
             "is shorter than refresh_interval: keys would expire before the next fetch",
         );
     }

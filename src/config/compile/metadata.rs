@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::{grant, matching, read, uri};
+use super::{grant, matching, read};
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{RawMatch, RawMetadata, RawResource, RawResponses};
 use crate::policy::responses::ResourceMetadata;
@@ -90,7 +90,7 @@ fn resource(
         report.required(at_url, "the URL of the metadata document");
         return None;
     };
-    let uri = uri::http(text, at_url, report)?;
+    let uri = read::uri(text, at_url, report)?;
     let below = uri.path.strip_prefix(WELL_KNOWN).filter(|p| p.is_empty() || p.starts_with('/'));
     if uri.path.contains('?') || path::ambiguous(uri.path.as_bytes()) {
         report.problem(at_url, "has a query or an ambiguous path");

@@ -21,7 +21,6 @@ mod rule;
 mod settings;
 mod tag;
 mod token;
-mod uri;
 mod warnings;
 
 use self::headers::Headers;
@@ -42,11 +41,13 @@ pub(super) fn policy(
     // Every section is compiled even after a problem, so that all problems are reported at once.
     let providers = provider::providers(raw, env, report);
     let token = token::token(raw.token.as_ref(), report);
-    let headers = Headers::new(tag::headers(raw), &token);
+    let default_tags = tag::defaults();
+    let tags = raw.tags.as_deref().unwrap_or(&default_tags);
+    let headers = Headers::new(tags, &token);
     token::check(raw.token.as_ref(), &headers, report);
     let limits = limit::limits(raw, &headers, report);
     let rules = rule::rules(raw, limits.as_deref().unwrap_or_default(), &headers, env, report);
-    let tags = tag::tags(raw, &headers, env, report);
+    let tags = tag::tags(tags, raw.privacy.as_ref(), &headers, env, report);
     let mut responses = response::responses(raw.responses.as_ref(), report);
     let sources = metadata::Sources {
         providers: providers.as_deref().unwrap_or_default(),

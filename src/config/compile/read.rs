@@ -9,4 +9,4 @@ mod text;
 pub(super) use header::{folded, header_name, header_text};
 pub(super) use number::{count, duration, seconds, size};
 pub(super) use template::{claim, pointer, template};
-pub(super) use text::{all, name, not_empty, position, texts, variable, variable_name};
+pub(super) use text::{all, name, not_empty, position, texts, uri, variable, variable_name};

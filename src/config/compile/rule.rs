@@ -14,7 +14,6 @@ use crate::limit::cost::Cost;
 use crate::limit::plan::Limit;
 use crate::policy::rule::{Auth, Rule};
 use crate::policy::secret::HeaderSecret;
-use crate::request::matcher::Matcher;
 
 /// `cost`: a rule whose requests cost nothing has no limits instead.
 const COST: RangeInclusive<u64> = 1..=1_000_000_000;
@@ -45,36 +44,13 @@ pub(super) fn rules(
     let limit_names = raw.limits.iter().flatten().map(|l| l.name.as_deref()).collect();
     let strict_paths = settings::reject_ambiguous_paths(raw.ambiguous_paths);
     let known = Known { providers, limit_names, limits, headers, strict_paths };
-    match raw.rules.as_deref() {
-        None => Some(vec![default_rule()]),
-        Some([]) => {
-            report.problem(&at, "is an empty list: every request would be refused; leave it out");
-            None
-        }
-        Some(list) => {
-            let mut taken = BTreeSet::new();
-            read::all(list, &at, report, |raw, at, report| {
-                rule(raw, &known, &mut taken, env, at, report)
-            })
-        }
+    let default = [RawRule { name: Some("default".into()), ..RawRule::default() }];
+    let list = raw.rules.as_deref().unwrap_or(&default);
+    if list.is_empty() {
+        report.problem(&at, "is an empty list: every request would be refused; leave it out");
     }
-}
-
-fn default_rule() -> Rule {
-    Rule {
-        name: "default".into(),
-        matcher: Matcher::default(),
-        auth: Auth::Required,
-        providers: None,
-        provider_class: 0,
-        limits: Vec::new(),
-        cost: Cost::Fixed(1),
-        concurrency: None,
-        payload: None,
-        allow: None,
-        upstream_authorization: None,
-        dry_run: false,
-    }
+    let mut taken = BTreeSet::new();
+    read::all(list, &at, report, |raw, at, report| rule(raw, &known, &mut taken, env, at, report))
 }
 
 fn rule<'a>(

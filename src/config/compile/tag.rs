@@ -7,7 +7,7 @@ use super::{read, settings};
 use crate::caller::tags::Tag;
 use crate::config::Environment;
 use crate::config::report::{At, Report, quoted};
-use crate::config::schema::{RawConfig, RawTag};
+use crate::config::schema::{RawPrivacy, RawTag};
 
 /// The names that the filter itself writes to `wasm.tollgate.*`.
 const RESERVED: [&str; 6] = ["decision", "reason", "rule", "provider", "limit", "cost"];
@@ -20,41 +20,32 @@ const FOREIGN: &str = "\
     upgrade via x-forwarded-client-cert x-forwarded-for x-forwarded-host x-forwarded-proto \
     x-request-id";
 
-/// The tags without a `tags` section: name and template; the header is `x-auth-<name>`.
-const DEFAULT: [(&str, &str); 3] =
-    [("identity", "{@identity}"), ("subject", "{sub}"), ("issuer", "{iss}")];
-
-/// The headers of all tags.
-pub(super) fn headers(raw: &RawConfig) -> Vec<String> {
-    match &raw.tags {
-        Some(tags) => tags.iter().filter_map(|tag| tag.header.clone()).collect(),
-        None => DEFAULT.iter().map(|(name, _)| format!("x-auth-{name}")).collect(),
-    }
+/// The tags of a document without `tags`.
+pub(super) fn defaults() -> [RawTag; 3] {
+    [("identity", "{@identity}"), ("subject", "{sub}"), ("issuer", "{iss}")].map(|(name, value)| {
+        RawTag {
+            name: Some(name.into()),
+            value: Some(value.into()),
+            header: Some(format!("x-auth-{name}")),
+            ..RawTag::default()
+        }
+    })
 }
 
 /// Compiles all tags.
 pub(super) fn tags(
-    raw: &RawConfig,
+    list: &[RawTag],
+    privacy: Option<&RawPrivacy>,
     headers: &Headers<'_>,
     env: &dyn Environment,
     report: &mut Report,
 ) -> Option<Vec<Tag>> {
     let at = At::root().field("tags");
-    let Some(list) = &raw.tags else {
-        return DEFAULT
-            .iter()
-            .map(|(name, value)| {
-                let value = read::template(value, &at, report)?;
-                let header = Some(format!("x-auth-{name}"));
-                Some(Tag { name: (*name).into(), value, header, filter_state: true, hash: None })
-            })
-            .collect();
-    };
     let mut names = BTreeSet::new();
     let mut taken = BTreeSet::new();
     let hashed = list.iter().any(|raw| raw.hash == Some(true));
-    let key = settings::hash_key(raw.privacy.as_ref(), hashed, env, report);
-    let keyed = raw.privacy.as_ref().is_some_and(|privacy| privacy.hash_key_env.is_some());
+    let key = settings::hash_key(privacy, hashed, env, report);
+    let keyed = privacy.is_some_and(|privacy| privacy.hash_key_env.is_some());
     read::all(list, &at, report, |raw, at, report| {
         if raw.hash == Some(true) && !keyed {
             report.problem(&at.field("hash"), "needs a key; name it in privacy.hash_key_env");

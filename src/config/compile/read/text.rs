@@ -1,9 +1,10 @@
-//! Names, lists of texts and the names of environment variables.
+//! Names, lists of texts, URIs and environment variables.
 
 use std::collections::BTreeSet;
 
 use crate::config::Environment;
 use crate::config::report::{At, Report, quoted};
+use crate::uri::HttpUri;
 
 /// A name that becomes a label: `[a-z0-9_-]{1,32}`, unique among its kind.
 #[inline(never)]
@@ -90,6 +91,21 @@ pub(in crate::config::compile) fn not_empty(
         ),
         false => texts(list, at, report),
     }
+}
+
+/// A URI without user information and fragment (RFC 3986 §3, RFC 9110 §4.2).
+pub(in crate::config::compile) fn uri(text: &str, at: &At, report: &mut Report) -> Option<HttpUri> {
+    let uri = HttpUri::parse(text);
+    if uri.is_none() {
+        report.problem(
+            at,
+            format_args!(
+                "{} is not a URI to fetch; allowed: http:// or https://, a host, a path",
+                quoted(text)
+            ),
+        );
+    }
+    uri
 }
 
 /// Whether a text is the name of an environment variable. Any other text may be a misplaced secret and is
