@@ -30,22 +30,16 @@ pub trait Engine {
 ///
 /// The proxy takes tens of microseconds for most signatures. The module takes up to 3 ms (ES384), so
 /// that a single check costs less than a hundred requests without a token.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Budget {
-    module: bool,
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self { module: true }
-    }
+    module_used: bool,
 }
 
 impl Budget {
     /// Takes one check of `algorithm` in the module; false if none is left. An HMAC costs no more
     /// than the hash of the token and does not count.
     pub fn take_in_module(&mut self, algorithm: Algorithm) -> bool {
-        algorithm.family() == Family::Secret || std::mem::take(&mut self.module)
+        algorithm.family() == Family::Secret || !std::mem::replace(&mut self.module_used, true)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The protected header of a token (RFC 7515 §4).
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::algorithm::Algorithm;
 use super::error::VerifyError;
@@ -28,10 +28,11 @@ impl Header {
     pub fn parse(text: &[u8]) -> Result<Self, VerifyError> {
         let bytes = base64url::decode(text).ok_or(VerifyError::Encoding)?;
         let members = json::parse_object(&bytes).ok_or(VerifyError::HeaderJson)?;
-        let alg = string(&members, "alg")?.ok_or(VerifyError::HeaderMember("alg"))?;
+        let text = |name| json::text(&members, name).map_err(VerifyError::HeaderMember);
+        let alg = text("alg")?.ok_or(VerifyError::HeaderMember("alg"))?;
         // A hint (RFC 7515 §4.1.4); an empty `kid` names no key.
-        let kid = string(&members, "kid")?.filter(|kid| !kid.is_empty());
-        let typ = string(&members, "typ")?;
+        let kid = text("kid")?.filter(|kid| !kid.is_empty());
+        let typ = text("typ")?;
         if members.contains_key("enc") {
             return Err(VerifyError::Encrypted);
         }
@@ -39,7 +40,7 @@ impl Header {
             return Err(VerifyError::Compressed);
         }
         // RFC 7519 §5.2: with "JWT" the payload is another token.
-        if string(&members, "cty")?.is_some_and(|cty| same_media_type(cty, "JWT")) {
+        if text("cty")?.is_some_and(|cty| same_media_type(cty, "JWT")) {
             return Err(VerifyError::Nested);
         }
         // RFC 7515 §4.1.11: a verifier must understand each extension in `crit`; this one supports
@@ -67,17 +68,6 @@ fn short(media_type: &str) -> &str {
             rest
         }
         _ => media_type,
-    }
-}
-
-fn string<'a>(
-    members: &'a Map<String, Value>,
-    name: &'static str,
-) -> Result<Option<&'a str>, VerifyError> {
-    match members.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(VerifyError::HeaderMember(name)),
     }
 }
 

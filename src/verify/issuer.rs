@@ -9,9 +9,6 @@ use super::provider::{Issuer, Provider, Tenants};
 /// The maximum length of a tenant in bytes: a GUID has 36, a domain name at most 253.
 const MAX_TENANT: usize = 253;
 
-/// The placeholder of the tenant in the issuer of a key.
-const PLACEHOLDER: &str = "{tenantid}";
-
 /// An `iss` that matches an issuer of a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IssuerMatch<'a> {
@@ -58,7 +55,7 @@ pub fn signs_for(provider: &Provider, key: &Key, matched: &IssuerMatch<'_>) -> b
         return true;
     }
     let Some(own) = tenant_part(matched) else { return false };
-    let issuer = issuer.replacen(PLACEHOLDER, own, 1);
+    let issuer = issuer.replacen(Issuer::TENANT, own, 1);
     issuer == matched.iss
         || provider.issuers.iter().any(|form| match form {
             Issuer::Exact(exact) => *exact == issuer && guid_in(exact) == Some(own),

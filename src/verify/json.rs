@@ -31,6 +31,21 @@ pub fn parse(text: &[u8]) -> Option<Value> {
     reader::read(text, MAX_DEPTH, &mut Refuse).ok()
 }
 
+/// A member of type string; one that is null counts as absent.
+///
+/// # Errors
+/// The name of a member of another type.
+pub fn text<'a>(
+    members: &'a Map<String, Value>,
+    name: &'static str,
+) -> Result<Option<&'a str>, &'static str> {
+    match members.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(name),
+    }
+}
+
 /// Refuses duplicate members.
 struct Refuse;
 

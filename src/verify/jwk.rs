@@ -29,9 +29,6 @@ pub struct Key {
 
 impl Key {
     /// Reads the text of one entry of a key set.
-    ///
-    /// # Errors
-    /// The reason for which the key is not used.
     pub fn read(entry: &[u8], secrets: SecretKeys) -> Result<Self, KeyError> {
         match json::parse_object(entry) {
             Some(jwk) => Self::of(&jwk, secrets),
@@ -41,9 +38,6 @@ impl Key {
     }
 
     /// Reads one entry of a key set that is already parsed.
-    ///
-    /// # Errors
-    /// The reason for which the key is not used.
     pub fn parse(entry: &Value, secrets: SecretKeys) -> Result<Self, KeyError> {
         let Value::Object(jwk) = entry else { return Err(KeyError::NotAnObject) };
         Self::of(jwk, secrets)

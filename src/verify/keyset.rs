@@ -34,9 +34,6 @@ impl KeySet {
     ///
     /// A P-521 key counts as usable although only a host can use it: a set may contain nothing
     /// else.
-    ///
-    /// # Errors
-    /// The reason for which no key of the set can be used.
     pub fn parse(json: &[u8], secrets: SecretKeys) -> Result<(Self, Vec<SkippedKey>), KeySetError> {
         if json.len() > MAX_BYTES {
             return Err(KeySetError::TooLarge);

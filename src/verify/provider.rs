@@ -150,11 +150,24 @@ impl RemoteSource {
 }
 
 impl Issuer {
-    /// The issuer as written in the configuration.
+    /// The placeholder of the tenant.
+    pub const TENANT: &str = "{tenantid}";
+
+    /// The issuer of a text in the configuration.
+    pub fn of(text: &str) -> Self {
+        match text.split_once(Self::TENANT) {
+            Some((prefix, suffix)) => {
+                Self::Tenanted { prefix: prefix.to_owned(), suffix: suffix.to_owned() }
+            }
+            None => Self::Exact(text.to_owned()),
+        }
+    }
+
+    /// The text in the configuration.
     pub fn text(&self) -> String {
         match self {
             Self::Exact(text) => text.clone(),
-            Self::Tenanted { prefix, suffix } => format!("{prefix}{{tenantid}}{suffix}"),
+            Self::Tenanted { prefix, suffix } => [prefix, Self::TENANT, suffix].concat(),
         }
     }
 }

@@ -41,9 +41,6 @@ struct Issuing<'a, 'i> {
 impl<'a> Verifier<'a> {
     /// Verifies a token. `admitted` holds the indexes of the providers that the rule admits, in its
     /// order; `None` admits all.
-    ///
-    /// # Errors
-    /// The reason for which the token is refused.
     pub fn verify(
         &self,
         token: &[u8],
@@ -55,9 +52,6 @@ impl<'a> Verifier<'a> {
 
     /// Verifies a token and makes a value from its claims. The providers of its issuer are tried in
     /// order until one accepts it; `make` can still refuse it for its provider.
-    ///
-    /// # Errors
-    /// The reason for which the token is refused.
     pub fn verify_as<T>(
         &self,
         token: &[u8],

@@ -61,8 +61,7 @@ fn claims(raw: Option<&[RawClaimTest]>, at: &At, report: &mut Report) -> Vec<Cla
     if raw.is_empty() {
         read::texts(&[], at, report);
     }
-    let each = raw.iter().enumerate();
-    each.filter_map(|(index, raw)| claim_test(raw, &at.index(index), report)).collect()
+    read::all(raw, at, report, claim_test).unwrap_or_default()
 }
 
 /// Compiles one entry of `claims`: a claim and exactly one test.

@@ -47,31 +47,19 @@ pub(super) fn resource_metadata(
             if list.is_empty() {
                 report.problem(&at, "is an empty list; leave it out to name no metadata");
             }
-            let each = list.iter().enumerate();
-            let compiled: Vec<_> = each
-                .filter_map(|(index, entry)| {
-                    let at = at.index(index);
-                    let metadata = resource(entry, &at, &at.field("url"), sources, report)?;
-                    Some((at, metadata))
-                })
-                .collect();
-            warn_of_hidden(&compiled, report);
-            compiled.into_iter().map(|(_, metadata)| metadata).collect()
-        }
-    }
-}
-
-/// Notes entries that no challenge names, and entries with the same URL.
-fn warn_of_hidden(compiled: &[(At, ResourceMetadata)], report: &mut Report) {
-    for (index, (at, metadata)) in compiled.iter().enumerate() {
-        let mut earlier = compiled.iter().take(index).map(|(_, metadata)| metadata);
-        if earlier.clone().any(|other| other.uri == metadata.uri) {
-            let url = quoted(&metadata.url);
-            report.problem(&at.field("url"), format_args!("{url} is given twice"));
-        }
-        if earlier.any(|other| other.requests.covers(&metadata.requests)) {
-            report
-                .warning(at, "no challenge names it: an earlier entry matches all of its requests");
+            let compiled = read::all(list, &at, report, |entry, at, report| {
+                resource(entry, at, &at.field("url"), sources, report)
+            });
+            let compiled = compiled.unwrap_or_default();
+            for (index, metadata) in compiled.iter().enumerate() {
+                let mut earlier = compiled.iter().take(index);
+                if earlier.any(|earlier| earlier.uri == metadata.uri) {
+                    let url = quoted(&metadata.url);
+                    let at = at.index(index).field("url");
+                    report.problem(&at, format_args!("{url} is given twice"));
+                }
+            }
+            compiled
         }
     }
 }

@@ -16,9 +16,6 @@ const CLOCK_SKEW: std::ops::RangeInclusive<u64> = 0..=600;
 /// `max_lifetime` in seconds: up to a leap year.
 const MAX_LIFETIME: std::ops::RangeInclusive<u64> = 1..=366 * 86_400;
 
-/// The placeholder of the tenant in an entry of `issuers`.
-const TENANT: &str = "{tenantid}";
-
 /// `issuers` of `preset: entra`: the v2.0 and the v1.0 form (entra-docs, access-token-claims).
 const ENTRA_ISSUERS: [&str; 2] =
     ["https://login.microsoftonline.com/{tenantid}/v2.0", "https://sts.windows.net/{tenantid}/"];
@@ -91,7 +88,7 @@ fn provider<'a>(
 fn issuers(raw: &RawProvider, entra: bool, at: &At, report: &mut Report) -> Vec<Issuer> {
     let Some(list) = &raw.issuers else {
         if entra {
-            return ENTRA_ISSUERS.iter().map(|text| issuer(text)).collect();
+            return ENTRA_ISSUERS.map(Issuer::of).to_vec();
         }
         report.required(at, "a list of the iss values of the provider's tokens");
         return Vec::new();
@@ -101,23 +98,15 @@ fn issuers(raw: &RawProvider, entra: bool, at: &At, report: &mut Report) -> Vec<
     for (index, text) in list.iter().enumerate() {
         hints::issuer(text, &at.index(index), report);
         // Any other brace is a misspelt {tenantid}, which no `iss` equals.
-        if text.replacen(TENANT, "", 1).contains(['{', '}']) {
+        if text.replacen(Issuer::TENANT, "", 1).contains(['{', '}']) {
+            let text = quoted(text);
             report.problem(
                 &at.index(index),
-                format_args!("{} has a brace; allowed: {TENANT}, once", quoted(text)),
+                format_args!("{text} has a brace; allowed: {}, once", Issuer::TENANT),
             );
         }
     }
-    list.iter().map(|text| issuer(text)).collect()
-}
-
-fn issuer(text: &str) -> Issuer {
-    match text.split_once(TENANT) {
-        Some((prefix, suffix)) => {
-            Issuer::Tenanted { prefix: prefix.to_owned(), suffix: suffix.to_owned() }
-        }
-        None => Issuer::Exact(text.to_owned()),
-    }
+    list.iter().map(|text| Issuer::of(text)).collect()
 }
 
 fn tenants(

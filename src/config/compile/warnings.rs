@@ -18,6 +18,7 @@ pub(super) fn warn(policy: &Policy, report: &mut Report) {
     limits(policy, report);
     late_verdicts(policy, report);
     bared_hashes(policy, report);
+    hidden_metadata(policy, report);
 }
 
 /// Identities that callers of another provider may have as well. Limits distinguish the two callers,
@@ -157,6 +158,18 @@ fn bared_hashes(policy: &Policy, report: &mut Report) {
         if hashed.any(|hashed| hashed.value == tag.value) {
             let at = At::root().field("tags").index(index).field("value");
             report.warning(&at, "shows what another tag hashes; set hash: true here too");
+        }
+    }
+}
+
+/// Metadata that no challenge names.
+fn hidden_metadata(policy: &Policy, report: &mut Report) {
+    let at = At::root().field("responses").field("resource_metadata");
+    let list = &policy.responses.resource_metadata;
+    for (index, metadata) in list.iter().enumerate() {
+        if list.iter().take(index).any(|earlier| earlier.requests.covers(&metadata.requests)) {
+            let message = "no challenge names it: an earlier entry matches all of its requests";
+            report.warning(&at.index(index), message);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::super::base64url;
+use super::super::{base64url, json};
 use super::error::KeyError;
 
 /// The maximum length of a base64url member in characters: a 4096-bit RSA modulus has 683, and no
@@ -50,11 +50,7 @@ pub(super) fn string<'a>(
     jwk: &'a Map<String, Value>,
     name: &'static str,
 ) -> Result<Option<&'a str>, KeyError> {
-    match jwk.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(KeyError::MemberMalformed(name)),
-    }
+    json::text(jwk, name).map_err(KeyError::MemberMalformed)
 }
 
 /// A required member in base64url.
