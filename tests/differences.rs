@@ -134,7 +134,7 @@ fn tokens() -> Vec<(&'static str, Vec<String>)> {
             ],
         ),
         (
-            "a member twice, in header or claims",
+            "a duplicate member, in header or claims",
             raw(&|text| text.replacen('{', r#"{"x":1,"x":1,"#, 1)),
         ),
         (r"half of a surrogate pair (`\ud800`)", member(r#""\ud800""#)),
@@ -205,7 +205,7 @@ fn keys() -> Vec<(&'static str, Vec<String>)> {
             ],
         ),
         (
-            "a member twice, half of a surrogate pair, `1e400`, more than 32 levels",
+            "a duplicate member, half of a surrogate pair, `1e400`, more than 32 levels",
             vec![
                 raw(r#""x":1,"x":1"#),
                 raw(r#""x":"\ud800""#),
@@ -222,7 +222,7 @@ fn sets() -> Vec<(&'static str, Vec<String>)> {
     vec![
         ("has more than 256 keys", vec![json!({"keys": vec![key.clone(); 257]}).to_string()]),
         (
-            "has a member twice beside the keys",
+            "has a duplicate member beside the keys",
             vec![
                 good.replacen('{', r#"{"x":1,"x":1,"#, 1),
                 good.replacen('{', r#"{"keys":[],"#, 1),

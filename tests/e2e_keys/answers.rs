@@ -237,8 +237,12 @@ async fn each_useless_answer_is_logged_by_its_own_reason_and_with_what_was_asked
             Reply::new(200, format!("\u{feff}{}", json!({"keys": [good]}))),
             "a byte order mark",
         ),
-        ("s-gzip", Reply::new(200, &b"\x1f\x8b\x08\0\0"[..]), "coded by gzip"),
-        ("s-br", sets(vec![good.clone()]).header("content-encoding", "br"), "a body coded by br"),
+        ("s-gzip", Reply::new(200, &b"\x1f\x8b\x08\0\0"[..]), "compressed with gzip"),
+        (
+            "s-br",
+            sets(vec![good.clone()]).header("content-encoding", "br"),
+            "a body with the content coding br",
+        ),
         ("s-page", Reply::new(200, "<html>"), "a page of HTML or XML"),
         ("s-document", text(discovery("s-document", "http://x/")), "keys.remote.discovery"),
         (
@@ -248,8 +252,12 @@ async fn each_useless_answer_is_logged_by_its_own_reason_and_with_what_was_asked
         ),
         ("d-keys", sets(vec![good.clone()]), "keys.remote.uri"),
         ("d-twice", Reply::new(200, twice), "not a discovery document"),
-        ("d-relative", text(discovery("d-relative", "/jwks")), "no absolute http(s) address"),
-        ("d-user", text(discovery("d-user", "http://u:secret@x/")), "no absolute http(s) address"),
+        ("d-relative", text(discovery("d-relative", "/jwks")), "not an absolute http(s) address"),
+        (
+            "d-user",
+            text(discovery("d-user", "http://u:secret@x/")),
+            "not an absolute http(s) address",
+        ),
         ("d-other", text(discovery("x", "http://x/")), "it names https://x.test"),
     ];
     let replies = table.clone().map(|(name, reply, _)| (format!("/{name}"), reply));
@@ -296,8 +304,8 @@ async fn a_skipped_key_is_logged_and_its_kid_causes_no_fetch() {
     assert_eq!(envoy.judge(&token(&good, "main")).await.0, 200);
     for words in [
         "keys[0] is skipped: the private key is in the set",
-        "keys[1] is skipped: a member twice",
-        "keys[2] is skipped: a member twice, a number too large",
+        "keys[1] is skipped: a duplicate member",
+        "keys[2] is skipped: a duplicate member, a number too large",
     ] {
         let line = envoy.wait_for_log(words).await;
         let from = format!("from http://{}/ through cluster main", keys.address());

@@ -75,22 +75,22 @@ impl fmt::Display for FetchError {
                 write!(f, "status {status}, a redirect to {to}, which is not followed")
             }
             Self::Coded(coding) => {
-                write!(f, "a body coded by {coding}, although accept-encoding was identity")
+                write!(f, "a body with the content coding {coding}, although accept-encoding was identity")
             }
-            Self::TooLarge => write!(f, "a body over {MAX_BODY} bytes"),
-            Self::KeySet(error) => write!(f, "not a key set to verify with: {error}"),
+            Self::TooLarge => write!(f, "a body larger than {MAX_BODY} bytes"),
+            Self::KeySet(error) => write!(f, "not a usable key set: {error}"),
             Self::Document(why) => write!(f, "not a discovery document: {why}"),
             Self::KeysForDocument => f.write_str(
                 "a key set in place of a discovery document; its address belongs in keys.remote.uri",
             ),
-            Self::Lacks(name) => write!(f, "a discovery document without a text {name}"),
+            Self::Lacks(name) => write!(f, "a discovery document without a string {name}"),
             Self::IssuerMismatch { found, known } => write!(
                 f,
                 "a discovery document of another issuer: it names {found}, and the provider has \
                  {known}"
             ),
             Self::KeysAddress => f.write_str(
-                "a discovery document whose jwks_uri is no absolute http(s) address",
+                "a discovery document whose jwks_uri is not an absolute http(s) address",
             ),
         }
     }

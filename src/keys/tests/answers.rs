@@ -61,8 +61,8 @@ fn each_reason_for_which_a_fetched_set_is_refused_is_in_its_message() {
         (r#"{"keys":[]}"#, "no_usable_key", "keys is empty"),
         (r#"{"keys":[{"kty":"RSA"}]}"#, "no_usable_key", "keys[0]: n is absent"),
         (encryption.as_str(), "no_usable_key", "keys[0]: use is neither sig nor jwt-svid"),
-        (r#"{"keys":[{"kty":"RSA","kty":"EC"}]}"#, "no_usable_key", "keys[0]: a member twice"),
-        (secret.as_str(), "no_usable_key", "keys[0]: oct keys are taken from inline or env"),
+        (r#"{"keys":[{"kty":"RSA","kty":"EC"}]}"#, "no_usable_key", "keys[0]: a duplicate member"),
+        (secret.as_str(), "no_usable_key", "keys[0]: oct keys are only accepted in inline or env"),
         (many.as_str(), "no_usable_key", "keys[7]: kty is absent; and 12 more"),
     ] {
         let error = answer::key_set(body.as_bytes()).map(|_| ()).unwrap_err();
@@ -71,7 +71,7 @@ fn each_reason_for_which_a_fetched_set_is_refused_is_in_its_message() {
         assert!(text.contains(words) && text.len() < 600, "{body}: {text}");
     }
     let gzip = answer::key_set(b"\x1f\x8b\x08\0").map(|_| ()).unwrap_err();
-    assert!(gzip.to_string().contains("coded by gzip"), "{gzip}");
+    assert!(gzip.to_string().contains("compressed with gzip"), "{gzip}");
     assert!(answer::key_set(&set("k")).is_ok());
 }
 

@@ -38,9 +38,9 @@ fn a_discovery_document_must_be_of_the_providers_issuer() {
     let odd = of(&format!("https://i\r\n\u{1b}{}", "x".repeat(9_000))).unwrap_err().to_string();
     assert!(odd.len() < 600 && odd.bytes().all(|byte| (0x20..0x7f).contains(&byte)), "{odd}");
     for (document, words) in [
-        (json!({"jwks_uri": "https://k/x"}), "without a text issuer"),
-        (json!({"issuer": "https://i"}), "without a text jwks_uri"),
-        (json!({"issuer": ["https://i"], "jwks_uri": "https://k/x"}), "without a text issuer"),
+        (json!({"jwks_uri": "https://k/x"}), "without a string issuer"),
+        (json!({"issuer": "https://i"}), "without a string jwks_uri"),
+        (json!({"issuer": ["https://i"], "jwks_uri": "https://k/x"}), "without a string issuer"),
         (json!({"keys": []}), "keys.remote.uri"),
         (json!([]), "not a JSON object"),
     ] {
@@ -69,7 +69,7 @@ fn a_discovery_document_is_read_as_strictly_as_a_token() {
         assert!(matches!(error, FetchError::Document(_)), "{document}: {error}");
     }
     let gzip = answer::jwks_uri(b"\x1f\x8b\x08\0", &provider).unwrap_err();
-    assert!(gzip.to_string().contains("coded by gzip"), "{gzip}");
+    assert!(gzip.to_string().contains("compressed with gzip"), "{gzip}");
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_jwks_uri_that_is_no_absolute_address_is_named_as_such_and_not_repeated() {
         let document = json!({"issuer": "https://i", "jwks_uri": address}).to_string();
         let error = answer::jwks_uri(document.as_bytes(), &provider).unwrap_err();
         let text = error.to_string();
-        assert!(text.ends_with("jwks_uri is no absolute http(s) address"), "{address}: {text}");
+        assert!(text.ends_with("jwks_uri is not an absolute http(s) address"), "{address}: {text}");
         assert!(!text.contains("secret") && error.label() == "malformed");
     }
 }

@@ -1,20 +1,21 @@
-//! A JSON document taken apart into the texts of its members or items, so that a bad part can be
-//! set aside and the rest be used.
+//! Splits a JSON document into the texts of its members or items, so that a bad part can be skipped and
+//! the others used.
 //!
-//! The parts are not parsed here: each may still hold a member twice or a number beyond `f64`.
+//! The parts are not parsed here: each may still contain a duplicate member or a number outside of
+//! `f64`.
 
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::parse;
 
-/// The members of the object that `text` is, in their order, each name with the text of its value;
-/// `None` if it is not exactly one JSON object in UTF-8.
+/// The members of a JSON object in their order, each with the text of its value; `None` if `text` is not
+/// exactly one JSON object in UTF-8.
 pub fn members(text: &[u8]) -> Option<Vec<(String, &[u8])>> {
     let mut members = Vec::new();
     let mut reader = Reader { rest: std::str::from_utf8(text).ok()?.as_bytes() };
     reader.each(b'{', b'}', |reader| {
-        // Read as any value: what a `String` says of a number would link the printing of floats.
+        // Parsed as any value: the error of a `String` would link the formatting of floats.
         let Value::String(name) = parse(reader.value()?)? else { return None };
         reader.take(b':').then_some(())?;
         members.push((name, reader.value()?));
@@ -23,8 +24,8 @@ pub fn members(text: &[u8]) -> Option<Vec<(String, &[u8])>> {
     Some(members)
 }
 
-/// The texts of the items of the array that `text` is, at most `most`; `None` if it is no array.
-/// The text is one that [`members`] returned.
+/// The texts of the items of a JSON array, at most `most`; `None` if `text` is not an array. The text must
+/// be one that [`members`] returned.
 pub fn items(text: &[u8], most: usize) -> Option<Vec<&[u8]>> {
     let mut items = Vec::new();
     let mut reader = Reader { rest: text };
@@ -40,7 +41,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Reads all of a list in brackets; `part` reads one of its parts.
+    /// Reads a list in brackets; `part` reads one of its parts.
     fn each(
         &mut self,
         open: u8,
@@ -74,7 +75,7 @@ impl<'a> Reader<'a> {
         rest.is_some()
     }
 
-    /// Reads past one value; returns its text.
+    /// Skips one value and returns its text.
     fn value(&mut self) -> Option<&'a [u8]> {
         self.space();
         let mut stream = serde_json::Deserializer::from_slice(self.rest).into_iter::<IgnoredAny>();

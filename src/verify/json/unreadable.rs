@@ -33,7 +33,7 @@ impl Unreadable {
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Gzip => "coded by gzip",
+            Self::Gzip => "compressed with gzip",
             Self::ByteOrderMark => "a byte order mark before the JSON",
             Self::Markup => "a page of HTML or XML",
             Self::NotAnObject => "not a JSON object with unique members",

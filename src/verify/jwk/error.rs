@@ -47,7 +47,7 @@ impl fmt::Display for KeyError {
         match self {
             Self::NotAnObject => f.write_str("not a JSON object"),
             Self::Ambiguous => f.write_str(
-                "a member twice, a number too large, a lone surrogate or more than 32 levels",
+                "a duplicate member, a number too large, a lone surrogate or more than 32 levels",
             ),
             Self::MemberMissing(name) => write!(f, "{name} is absent"),
             Self::MemberMalformed(name) => write!(f, "{name} is malformed"),
@@ -60,7 +60,7 @@ impl fmt::Display for KeyError {
             Self::AlgorithmUnsupported => f.write_str("alg is not a supported algorithm"),
             Self::AlgorithmMismatch => f.write_str("alg does not fit the key"),
             Self::PrivateKey => f.write_str("the private key is in the set: replace the key pair"),
-            Self::SecretRefused => f.write_str("oct keys are taken from inline or env sets only"),
+            Self::SecretRefused => f.write_str("oct keys are only accepted in inline or env sets"),
             Self::SecretTooShort => {
                 f.write_str("a secret of less than 32 bytes, or shorter than the hash of its alg")
             }
