@@ -1,15 +1,15 @@
 //! The stable words for each outcome, shared by replies, filter state, metrics and logs.
 
-/// Why a request passed or was refused: one word of the contract each.
+/// Why a request was allowed or refused.
 ///
-/// The words never change once released; dashboards and alerts are built on them.
+/// A released word never changes, because dashboards and alerts depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reason {
-    /// A verified token and all limits had room.
+    /// The token is verified and no limit is exceeded.
     Ok,
-    /// No token was needed and none was used.
+    /// The rule requires no token, and none was used.
     Anonymous,
-    /// A CORS preflight that was answered or let pass.
+    /// A CORS preflight that was answered or allowed.
     Preflight,
     /// Two different tokens in one request.
     TokenMultiple,
@@ -17,8 +17,8 @@ pub enum Reason {
     TokenTooLarge,
     /// The path has more than one reading; see `ambiguous_paths`.
     PathAmbiguous,
-    /// The authority is not a host with or without a port, or its port or final dot decides which
-    /// rule applies.
+    /// The authority is not a host with an optional port, or its port or trailing dot decides
+    /// which rule applies.
     HostAmbiguous,
     /// `TRACE` or `TRACK`, or a method whose reading decides which rule applies.
     MethodNotAllowed,
@@ -26,7 +26,7 @@ pub enum Reason {
     TokenMissing,
     /// The token is not a well-formed compact JWS with unique JSON members (RFC 7515 §3.1).
     TokenMalformed,
-    /// The `typ` header is not one of those allowed.
+    /// The `typ` header is not allowed.
     TypeNotAllowed,
     /// The `crit` header names extensions; none is supported (RFC 7515 §4.1.11).
     CritUnsupported,
@@ -36,41 +36,41 @@ pub enum Reason {
     KeyUnknown,
     /// The signature does not verify.
     SignatureInvalid,
-    /// `iss` belongs to no provider, or to none that the rule admits.
+    /// `iss` belongs to no provider that the rule admits.
     IssuerNotAllowed,
-    /// The tenant is not one of `tenants`, or disagrees with `iss`.
+    /// The tenant is not one of `tenants`, or differs from that of `iss`.
     TenantNotAllowed,
     /// `aud` names none of the provider's audiences.
     AudienceMismatch,
-    /// A claim that is required is absent.
+    /// A required claim is absent.
     ClaimMissing,
-    /// A claim that is judged has the wrong type or shape.
+    /// A claim has the wrong type or form.
     ClaimMalformed,
     /// `exp` plus the allowed clock skew has passed.
     Expired,
-    /// `nbf` minus the allowed clock skew lies ahead.
+    /// `nbf` minus the allowed clock skew is in the future.
     NotYetValid,
-    /// `iat` minus the allowed clock skew lies ahead.
+    /// `iat` minus the allowed clock skew is in the future.
     IssuedInFuture,
     /// `exp - iat` is more than `max_lifetime`.
     LifetimeTooLong,
-    /// An ID token where `token_use: access` asks for an access token.
+    /// An ID token, although `token_use: access` requires an access token.
     TokenUseMismatch,
     /// The token is bound to another client certificate (RFC 8705 §3.1).
     BindingMismatch,
     /// No rule matches the request.
     NoRule,
-    /// The roles that the rule asks for are not granted.
+    /// The caller lacks roles that the rule requires.
     RoleInsufficient,
-    /// The scopes that the rule asks for are not granted.
+    /// The caller lacks scopes that the rule requires.
     ScopeInsufficient,
-    /// The client application is not one that the rule admits.
+    /// The rule does not admit the client application.
     ClientNotAllowed,
     /// A claim does not have a value that the rule admits.
     ClaimInsufficient,
-    /// The issuer left the groups out for size and the rule asks for groups.
+    /// The issuer omitted the groups because of their size, and the rule requires groups.
     GroupsOverage,
-    /// The body is not well-formed JSON or lacks what the rule requires.
+    /// The body is not well-formed JSON or lacks a member that the rule requires.
     PayloadMalformed,
     /// The body is larger than `payload.max_bytes`.
     PayloadTooLarge,
@@ -78,7 +78,7 @@ pub enum Reason {
     RowsExceeded,
     /// The body nests deeper than `payload.max_depth`.
     DepthExceeded,
-    /// The content type or encoding is not one that the rule admits.
+    /// The rule does not admit the content type or encoding.
     ContentTypeNotAllowed,
     /// A limit has no tokens left.
     RateLimited,
@@ -86,9 +86,9 @@ pub enum Reason {
     ConcurrencyLimited,
     /// The request costs more than the bucket can ever hold.
     CostExceedsBurst,
-    /// The provider's keys could not be had.
+    /// The provider's keys are not available.
     KeysUnavailable,
-    /// The shared store could not answer.
+    /// The shared store did not answer.
     StoreUnavailable,
 }
 

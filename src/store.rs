@@ -19,7 +19,7 @@ pub trait Store {
 
     /// Writes `value` if the version of `key` is still `version`; with [`CREATE`], if the key is absent.
     ///
-    /// Callers never pass 0. Envoy takes it for an unconditional write, which would lose the writes of
+    /// Callers never pass 0, which Envoy treats as an unconditional write. It would lose the writes of
     /// other workers.
     ///
     /// # Errors

@@ -6,10 +6,10 @@ use std::fmt;
 
 pub use fill::{Filled, PartValue, Piece, Scope};
 
-/// Where a claim stands in the payload.
+/// The location of a claim in the payload.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ClaimRef {
-    /// A top-level claim, its name taken exactly: `a.b` and `https://example.com/role` are names.
+    /// A top-level claim by its exact name: `a.b` and `https://example.com/role` are names.
     Name(String),
     /// The unescaped reference tokens of a JSON Pointer (RFC 6901 §3), at least one.
     Pointer(Vec<String>),
@@ -25,7 +25,7 @@ pub struct Template {
 /// One piece of a template.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Part {
-    /// Text as it stands.
+    /// Literal text.
     Text(String),
     /// `{sub}`, `{/realm_access/roles}`: the text of a claim.
     Claim(ClaimRef),
@@ -54,9 +54,9 @@ pub enum TemplateError {
     StrayBrace,
     /// `{}`: a part without a name.
     EmptyPart,
-    /// `{@…}` is none of those that exist.
+    /// `{@…}` with an unknown name.
     UnknownPart(String),
-    /// `{@header:…}` does not hold a header name (RFC 9110 §5.1).
+    /// `{@header:…}` without a valid header name (RFC 9110 §5.1).
     HeaderName,
     /// A `~` of a JSON Pointer is not followed by `0` or `1` (RFC 6901 §3).
     PointerEscape,
@@ -96,7 +96,7 @@ impl ClaimRef {
         }
     }
 
-    /// Reads a claim reference: a JSON Pointer when it begins with `/`, else a name.
+    /// Parses a claim reference: a JSON Pointer if it begins with `/`, otherwise a name.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         match text.strip_prefix('/') {
             Some(tokens) => {
@@ -125,7 +125,7 @@ fn unescape(token: &str) -> Result<String, TemplateError> {
 }
 
 impl Template {
-    /// Reads a template. Braces have no escape: the contract has no use for literal ones.
+    /// Parses a template. Braces have no escape, because no value needs a literal one.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         let mut parts = Vec::new();
         let mut rest = text;
@@ -151,7 +151,7 @@ impl Template {
         }
     }
 
-    /// The template as it stands in the configuration.
+    /// The template as written in the configuration.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -161,7 +161,7 @@ impl Template {
         &self.parts
     }
 
-    /// Whether the token alone decides the value: no part is drawn from the request.
+    /// Whether the value depends on the token alone and not on the request.
     pub fn is_of_token(&self) -> bool {
         self.parts.iter().all(|part| match part {
             Part::Text(_) | Part::Claim(_) | Part::Identity | Part::Kid | Part::Provider => true,
@@ -169,7 +169,7 @@ impl Template {
         })
     }
 
-    /// Whether the token has a part in the value.
+    /// Whether the value depends on the token.
     pub fn draws_on_token(&self) -> bool {
         self.parts.iter().any(|part| match part {
             Part::Claim(_) | Part::Identity | Part::Kid | Part::Provider => true,
@@ -177,8 +177,9 @@ impl Template {
         })
     }
 
-    /// Whether [`Template::identify`] makes another text of any other values. Two parts without a
-    /// text between them that an escape can be told from do not: `{a}{b}`, `{a}1{b}`, `{a}%{b}`.
+    /// Whether [`Template::identify`] produces different texts for different values. It does not if no
+    /// text separates two parts, or if the text could be part of an escape: `{a}{b}`, `{a}1{b}`,
+    /// `{a}%{b}`.
     pub fn is_separable(&self) -> bool {
         let mut separated = true;
         self.parts.iter().all(|part| match part {
@@ -192,7 +193,7 @@ impl Template {
 }
 
 impl Part {
-    /// Reads what stands between braces.
+    /// Parses the text between braces.
     fn parse(name: &str) -> Result<Self, TemplateError> {
         if name.is_empty() {
             return Err(TemplateError::EmptyPart);

@@ -5,24 +5,24 @@ use std::time::Duration;
 
 /// A moment: whole nanoseconds since the Unix epoch, to the year 2554. The default is the epoch.
 ///
-/// Sums and differences saturate at both ends, so that no time in shared data or in a token can
+/// Sums and differences saturate, so that no time in shared data or in a token can
 /// overflow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Moment(u64);
 
 impl Moment {
-    /// The Unix epoch; in shared data, a moment that has not come yet.
+    /// The Unix epoch; in shared data, an event that has not happened yet.
     pub const EPOCH: Self = Self(0);
 
     /// The last moment.
     pub const MAX: Self = Self(u64::MAX);
 
-    /// The moment so many nanoseconds after the Unix epoch.
+    /// The moment `nanos` nanoseconds after the Unix epoch.
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
     }
 
-    /// The moment so many seconds after the Unix epoch.
+    /// The moment `seconds` seconds after the Unix epoch.
     pub const fn from_secs(seconds: u64) -> Self {
         Self(nanos(Duration::from_secs(seconds)))
     }
@@ -32,12 +32,12 @@ impl Moment {
         self.0
     }
 
-    /// The time since an earlier moment; zero where that lies ahead.
+    /// The time since an earlier moment; zero if that moment is later.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
-    /// The time between two moments, whichever comes first.
+    /// The time between two moments, in either order.
     pub const fn abs_diff(self, other: Self) -> Duration {
         Duration::from_nanos(self.0.abs_diff(other.0))
     }
@@ -59,7 +59,7 @@ impl Sub<Duration> for Moment {
     }
 }
 
-/// A span in nanoseconds; one of more than 584 years counts as that.
+/// A span in nanoseconds, at most 584 years.
 pub const fn nanos(span: Duration) -> u64 {
     let whole = span.as_secs().saturating_mul(1_000_000_000);
     whole.saturating_add(span.subsec_nanos() as u64)

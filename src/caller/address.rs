@@ -1,16 +1,16 @@
-//! The address of a caller, and how much of it is one caller.
+//! The address of a caller, and the part of it that identifies the caller.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// `client_address`: the networks within which all addresses are one caller.
+/// `client_address`: the size of the networks whose addresses count as one caller.
 ///
-/// A host is given a /64 of IPv6 and uses any address of it: to count each by itself would let one
-/// machine have 2⁶⁴ buckets (RFC 4291 §2.5.4, RFC 6177).
+/// An IPv6 host has a /64 and can use any address of it. If each address counted, one machine would
+/// have 2⁶⁴ buckets (RFC 4291 §2.5.4, RFC 6177).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientAddress {
-    /// Bits of an IPv4 address that count, 32 at most.
+    /// The prefix length for IPv4, at most 32.
     pub ipv4_prefix: u32,
-    /// Bits of an IPv6 address that count, 128 at most.
+    /// The prefix length for IPv6, at most 128.
     pub ipv6_prefix: u32,
 }
 
@@ -21,11 +21,11 @@ impl Default for ClientAddress {
 }
 
 impl ClientAddress {
-    /// The first address of the network that an address is in, in its shortest form (RFC 5952). An
-    /// IPv4 address within an IPv6 one (`::ffff:1.2.3.4`) is that IPv4 address. What is no IP address,
-    /// such as the path of a socket, stays as it is.
+    /// The first address of the network of an address, in its shortest form (RFC 5952). An
+    /// IPv4-mapped IPv6 address (`::ffff:1.2.3.4`) counts as the IPv4 address. A text that is not an IP
+    /// address, such as the path of a socket, is unchanged.
     pub fn masked(&self, address: String) -> String {
-        // The zone of a link-local address is the proxy's word for one of its interfaces.
+        // The zone of a link-local address is the name of an interface of the proxy.
         let plain = address.split_once('%').map_or(address.as_str(), |(plain, _)| plain);
         let Ok(parsed) = plain.parse::<IpAddr>() else { return address };
         match parsed.to_canonical() {
@@ -62,7 +62,7 @@ mod tests {
             ("2001:db8:1:2:3:4:5:6", whole, "2001:db8:1:2:3:4:5:6"),
             ("ffff:db8::1", least, "8000::"),
             ("::1", default, "::"),
-            // IPv4 in IPv6 is that IPv4 address, not one caller with all others.
+            // A mapped IPv4 address is its own caller.
             ("::ffff:192.0.2.77", default, "192.0.2.77"),
             ("::ffff:c000:24d", wide, "192.0.2.0"),
             ("fe80::1%eth0", default, "fe80::"),

@@ -1,7 +1,7 @@
-//! Grants: what the claims of a caller must hold, entries of `rules[].allow` and `when` of a tier.
+//! Grants: requirements on the claims of a caller, from `rules[].allow` and `when` of a tier.
 //!
-//! A claim that is absent or malformed never admits. Names are compared byte for byte: no pattern,
-//! no prefix, no case folding.
+//! An absent or malformed claim never admits a caller. Names are compared byte by byte, without
+//! patterns, prefixes or case folding.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::reason::Reason;
 use crate::template::ClaimRef;
 use crate::verify::claims::Claims;
 
-/// One entry: all that it asks for must hold.
+/// One entry. All of its fields must hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Grant {
     /// Application roles: the claim `roles`.
@@ -24,11 +24,11 @@ pub struct Grant {
     pub clients: Option<Vec<String>>,
     /// Tests of single claims.
     pub claims: Vec<ClaimTest>,
-    /// The scopes asked for, as the `scope` attribute of a challenge says them (RFC 6750 §3).
+    /// The required scopes for the `scope` attribute of a challenge (RFC 6750 §3).
     pub scope: Option<Arc<str>>,
 }
 
-/// What a set of names must hold; an absent part asks for nothing.
+/// A requirement on a set of names; an absent part requires nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Demand {
     /// At least one of these.
@@ -40,41 +40,41 @@ pub struct Demand {
 /// A test of one claim.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClaimTest {
-    /// Where it stands.
+    /// The location of the claim.
     pub claim: ClaimRef,
-    /// What it must be.
+    /// The required value.
     pub test: Test,
 }
 
-/// What a claim must be. Values are texts, numbers or truth values of exactly that JSON type: `1`
-/// and `"1"` differ, `1` and `1.0` do not.
+/// A requirement on a claim. Values are strings, numbers or booleans, and their JSON types must be
+/// equal: `1` and `"1"` differ, `1` and `1.0` do not.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Test {
     /// Exactly this value.
     Equals(Value),
-    /// One of these values, or an array of which one item is.
+    /// One of these values, or an array that contains one of them.
     AnyOf(Vec<Value>),
     /// An array with this item.
     Contains(Value),
-    /// Present, `null` excepted (`true`), or absent (`false`).
+    /// Present and not `null` (`true`), or absent (`false`).
     Exists(bool),
 }
 
-/// Why no entry admits.
+/// Why no entry admits the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unmet {
-    /// What lacks.
+    /// The first unmet field.
     pub reason: Reason,
-    /// The scopes that the entry asks for.
+    /// The scopes that the entry requires.
     pub scope: Option<Arc<str>>,
 }
 
-/// Judges the entries of a rule; any one that holds admits.
+/// Checks the entries of a rule; one entry that holds admits the caller.
 ///
 /// # Errors
-/// When none does, the entry that came closest is reported: the one with the fewest unmet fields,
-/// the earliest of equals. Its first unmet field in the order roles, scopes, groups, clients,
-/// claims is the reason.
+/// If no entry holds, the closest one is reported: the one with the fewest unmet fields, the first of
+/// several. Its first unmet field in the order roles, scopes, groups, clients, claims is the
+/// reason.
 pub fn judge(entries: &[Grant], claims: &Claims) -> Result<(), Unmet> {
     let mut closest: Option<(usize, Unmet)> = None;
     for entry in entries {
@@ -85,13 +85,13 @@ pub fn judge(entries: &[Grant], claims: &Claims) -> Result<(), Unmet> {
             closest = Some((count, Unmet { reason, scope: entry.scope.clone() }));
         }
     }
-    // An empty list admits nobody; the configuration does not let one through.
+    // An empty list admits no caller. The configuration rejects empty lists.
     let nobody = || Unmet { reason: Reason::ClaimInsufficient, scope: None };
     Err(closest.map_or_else(nobody, |(_, unmet)| unmet))
 }
 
 impl Grant {
-    /// Whether everything that the entry asks for holds.
+    /// Whether all fields of the entry hold.
     pub fn holds(&self, claims: &Claims) -> bool {
         self.unmet(claims).next().is_none()
     }
@@ -166,8 +166,8 @@ impl Test {
 /// Whether two scalars are the same value of the same JSON type.
 pub(crate) fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
-        // A document that went through a protobuf `Struct` has doubles alone, so `1` may read
-        // `1.0`. Past 2^53 a double says no whole number exactly, and then only equal spellings do.
+        // All numbers of a document that passed through a protobuf `Struct` are doubles, so that `1` may
+        // become `1.0`. A double above 2^53 is not exact, so there only equal spellings are equal.
         (Value::Number(a), Value::Number(b)) if a.is_f64() != b.is_f64() => {
             const EXACT: f64 = 9_007_199_254_740_992.0;
             match (a.as_f64(), b.as_f64()) {
@@ -184,8 +184,8 @@ fn any(wanted: &[String], given: &[&str]) -> bool {
     wanted.iter().any(|wanted| given.contains(&wanted.as_str()))
 }
 
-/// The names in a claim: a text is one name, an array is a list of texts. Anything else, and an array
-/// with anything else in it, is no list at all.
+/// The names in a claim: a string is one name, an array of strings is a list of names. Any other value,
+/// including an array with other items, has no names.
 fn names(claim: Option<&Value>) -> Vec<&str> {
     match claim {
         Some(Value::String(name)) => vec![name],
@@ -196,8 +196,8 @@ fn names(claim: Option<&Value>) -> Vec<&str> {
     }
 }
 
-/// The names in `scp` or `scope`, where a text is a list separated by spaces (RFC 8693 §4.2). No other
-/// claim has such a text: `Not Admins` is one group.
+/// The names in `scp` or `scope`, which separate names by spaces (RFC 8693 §4.2). No other claim
+/// does: `Not Admins` is one group.
 fn scope_names(claim: Option<&Value>) -> Vec<&str> {
     match claim {
         Some(Value::String(text)) => text.split(' ').filter(|word| !word.is_empty()).collect(),
@@ -206,12 +206,12 @@ fn scope_names(claim: Option<&Value>) -> Vec<&str> {
 }
 
 /// The client application: `azp` (OpenID Connect Core §2, Entra v2), `appid` (Entra v1),
-/// `client_id` (RFC 9068 §2.2). The first that is there decides, even if it is malformed.
+/// `client_id` (RFC 9068 §2.2). The first one that is present decides, even if it is malformed.
 fn client(claims: &Claims) -> Option<&str> {
     ["azp", "appid", "client_id"].iter().find_map(|name| claims.member(name))?.as_str()
 }
 
-/// Whether the issuer says that it left the groups out (Entra "groups overage claim").
+/// Whether the token states that its groups were omitted (Entra "groups overage claim").
 fn groups_left_out(claims: &Claims) -> bool {
     let named = claims.member("_claim_names").is_some_and(|names| names.get("groups").is_some());
     let has = claims.member("hasgroups").is_some_and(|has| {

@@ -1,4 +1,4 @@
-//! The authenticated caller: its identity, what it is granted, and the tags its requests carry.
+//! The authenticated caller: its identity, its grants, and the tags of its requests.
 
 pub mod address;
 pub mod cache;

@@ -1,11 +1,11 @@
-//! The authenticated caller: verified claims and the identity that stands for them.
+//! The authenticated caller: verified claims and an identity.
 
 use crate::template::{Filled, Part, PartValue, Scope};
 use crate::verify::claims::{Claims, RefusedClaims};
 use crate::verify::provider::Provider;
 use crate::verify::{VerifyError, base64url};
 
-/// A caller whose token verified; exists only if [`Claims`] do.
+/// A caller with a verified token; it exists only if [`Claims`] do.
 #[derive(Debug)]
 pub struct Principal {
     claims: Claims,
@@ -16,8 +16,8 @@ impl Principal {
     /// Finds the identity: the first of the provider's templates that has a value.
     ///
     /// # Errors
-    /// `Unidentified`, with the claims, when no template has a value, or when the first that has one
-    /// has an empty part: falling through to another template would make two callers one.
+    /// `Unidentified`, with the claims, if no template has a value, or if the first one that has a
+    /// value has an empty part: with the next template, two callers could share an identity.
     pub fn of(claims: Claims, provider: &Provider) -> Result<Self, Box<(VerifyError, Claims)>> {
         match identity(&claims, provider) {
             Ok(identity) => Ok(Self { claims, identity }),
@@ -25,12 +25,12 @@ impl Principal {
         }
     }
 
-    /// Judges `bind: mtls` (RFC 8705 §3): the SHA-256 that the token names in `cnf.x5t#S256` is that
-    /// of the certificate that the caller proved to hold. `peer` is the certificate's SHA-256 in
-    /// hexadecimal, as the host knows it from the handshake.
+    /// Checks `bind: mtls` (RFC 8705 §3): `cnf.x5t#S256` of the token must be the SHA-256 of the
+    /// caller's certificate. `peer` is the certificate's SHA-256 in hexadecimal, which the host knows
+    /// from the handshake.
     ///
     /// # Errors
-    /// `claim_missing` and `claim_malformed` speak of `cnf`; everything else is `binding_mismatch`.
+    /// `claim_missing` and `claim_malformed` are about `cnf`; every other error is `binding_mismatch`.
     pub fn check_binding(claims: &Claims, peer: Option<Vec<u8>>) -> Result<(), VerifyError> {
         const NAME: &str = "cnf.x5t#S256";
         let cnf = claims.member("cnf").ok_or(VerifyError::ClaimMissing("cnf"))?;
@@ -68,12 +68,12 @@ fn identity(claims: &Claims, provider: &Provider) -> Result<String, VerifyError>
     Err(VerifyError::Unidentified(None))
 }
 
-/// Who a refused token speaks for, if its claims give an identity: for the telemetry of the denial.
+/// The identity of a refused token, for telemetry; `None` if its claims give none.
 pub fn refused_identity(refused: &RefusedClaims, provider: &Provider) -> Option<String> {
     identity(refused.claims(), provider).ok()
 }
 
-/// A caller with everything that follows from its token alone: what is remembered of a token.
+/// A caller with all results that depend on its token alone: the cached value of a token.
 #[derive(Debug)]
 pub struct Caller {
     principal: Principal,
@@ -81,12 +81,12 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// `tags`: index into `Policy::tags` and the safe value, of each tag that no request changes.
+    /// `tags`: index into `Policy::tags` and encoded value of each tag that depends on the token alone.
     pub fn new(principal: Principal, tags: Vec<(usize, String)>) -> Self {
         Self { principal, tags }
     }
 
-    /// Who it is.
+    /// The claims and the identity.
     pub fn principal(&self) -> &Principal {
         &self.principal
     }
@@ -96,12 +96,12 @@ impl Caller {
         &self.principal.claims
     }
 
-    /// The tags: index into `Policy::tags` and the safe value.
+    /// The tags: index into `Policy::tags` and encoded value.
     pub fn tags(&self) -> &[(usize, String)] {
         &self.tags
     }
 
-    /// About how much memory it takes beside its claims, bytes.
+    /// The approximate memory that it uses beside its claims, in bytes.
     pub fn bytes(&self) -> usize {
         const FIXED: usize = 256;
         let tags: usize = self.tags.iter().map(|(_, value)| value.len().saturating_add(16)).sum();
@@ -122,7 +122,7 @@ fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
     pairs.iter().map(|[high, low]| Some((nibble(*high)? << 4) | nibble(*low)?)).collect()
 }
 
-/// Claims and their provider: an identity never depends on what the request says beside its token.
+/// Claims and their provider. An identity never depends on other parts of a request.
 struct IdentityScope<'a> {
     claims: &'a Claims,
     provider: &'a str,

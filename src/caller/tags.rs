@@ -1,4 +1,4 @@
-//! Tags: what a verified request carries for telemetry, and how it is kept unforgeable.
+//! Tags: verified values that the filter adds to a request for the upstream and for telemetry.
 
 mod value;
 
@@ -8,16 +8,15 @@ pub use value::{MAX_VALUE, sanitise};
 
 use crate::template::{Scope, Template};
 
-/// The key of `hash: true` tags (`privacy.hash_key_env`); it never prints.
+/// The key of `hash: true` tags (`privacy.hash_key_env`). `Debug` does not print it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct HashKey(Vec<u8>);
 
 impl HashKey {
-    /// The shortest key, bytes: that of the hash's output (RFC 2104 §3).
+    /// The minimum length of a key in bytes: the length of the hash (RFC 2104 §3).
     pub const MIN_BYTES: usize = 32;
 
-    /// Takes a key as it stands in the environment; `None` when it is shorter than
-    /// [`HashKey::MIN_BYTES`].
+    /// Takes a key from the environment; `None` if it is shorter than [`HashKey::MIN_BYTES`].
     pub fn new(key: &str) -> Option<Self> {
         (key.len() >= Self::MIN_BYTES).then(|| Self(key.as_bytes().to_vec()))
     }
@@ -39,19 +38,19 @@ impl fmt::Debug for HashKey {
 pub struct Tag {
     /// The last part of `wasm.tollgate.<name>`.
     pub name: String,
-    /// What it is filled with.
+    /// The template of its value.
     pub value: Template,
-    /// The request header that carries it, lower case.
+    /// The name of its request header, in lower case.
     pub header: Option<String>,
     /// Whether it is written to filter state.
     pub filter_state: bool,
-    /// `hash: true`: what it is hashed with before it is written anywhere.
+    /// `hash: true`: the key of the hash that replaces the value everywhere.
     pub hash: Option<HashKey>,
 }
 
 impl Tag {
-    /// What is written: the hash of the value where the tag is hashed, else the [`sanitise`]d value;
-    /// `None` where a part of the template has no value.
+    /// The value to write: its hash if the tag is hashed, otherwise the [`sanitise`]d value; `None` if
+    /// a part of the template has no value.
     pub fn fill(&self, scope: &dyn Scope) -> Option<String> {
         let Some(key) = &self.hash else { return value::fill(&self.value, scope) };
         let mut text = String::new();

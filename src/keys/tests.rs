@@ -144,7 +144,7 @@ fn a_lease_excludes_the_others_until_it_expires_or_is_released() {
     assert!(!first.lease(&store, Cause::Due, end).unwrap());
     second.shared().release(&store).unwrap();
     assert!(first.lease(&store, Cause::Due, end).unwrap());
-    // Nor does a lost race give two leases.
+    // A lost race does not grant two leases.
     second.shared().release(&store).unwrap();
     store.lose.set(3);
     assert!(first.lease(&store, Cause::Due, end).unwrap());
@@ -204,7 +204,7 @@ fn max_age_only_shortens_a_refresh_and_to_a_minute_at_least() {
         (HOUR, Some(u64::MAX), HOUR),
         (MINUTE, Some(86_400), MINUTE),
         (MINUTE, Some(0), MINUTE),
-        // What the operator asks for holds below a minute, too.
+        // A configured interval below a minute is used.
         (5 * SECOND, Some(0), 5 * SECOND),
         (5 * SECOND, Some(3_600), 5 * SECOND),
     ] {
@@ -343,7 +343,7 @@ fn a_clock_that_steps_back_neither_stretches_a_pause_nor_a_lease() {
     assert!(worker.lease(&store, Cause::Due, past).unwrap());
     worker.fail(&store, 0.0, past).unwrap();
     assert_eq!(worker.record().next_at, past + SECOND);
-    // A step within what differs between readings of one clock does nothing.
+    // A step within the usual difference between readings of one clock has no effect.
     let worker = good(&store, "k", NOW);
     assert_eq!(worker.wants_fetch(NOW - SECOND), None);
 }

@@ -1,8 +1,8 @@
 //! The replies that the filter sends itself: refusals, preflights and resource metadata.
 //!
-//! - [`outcome`] maps a reason to its statuses and its challenge; nothing else does.
-//! - [`challenge`], [`rate_limit`], [`cors`] and [`problem`] write one part of the reply each.
-//! - [`Recipient`] is the caller, who may expect a gRPC status instead of an HTTP one.
+//! - `outcome` maps a reason to its statuses and its challenge.
+//! - `challenge`, `rate_limit`, `cors` and `problem` write one part of the reply each.
+//! - [`Recipient`] describes the caller, which may expect a gRPC status instead of an HTTP status.
 
 mod challenge;
 mod cors;

@@ -4,13 +4,13 @@ use std::borrow::Cow;
 
 use super::{Part, Template};
 
-/// What a template is filled from.
+/// The source of the values of a template.
 pub trait Scope {
-    /// The value of a part; `None` when it has none. Never asked for [`Part::Text`].
+    /// The value of a part; `None` if it has none. [`Part::Text`] is never passed.
     fn value(&self, part: &Part) -> Option<PartValue<'_>>;
 }
 
-/// What a part is filled with.
+/// The value of a part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PartValue<'a> {
     /// One text.
@@ -19,7 +19,7 @@ pub enum PartValue<'a> {
     List(Vec<Cow<'a, str>>),
 }
 
-/// What stands in a filled template, in its order; see [`Template::visit`].
+/// A piece of a filled template; see [`Template::visit`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Piece<'a> {
     /// The template's own text.
@@ -30,25 +30,25 @@ pub enum Piece<'a> {
     Item {
         /// The item.
         text: &'a str,
-        /// Whether no item of the same list stands before it.
+        /// Whether it is the first of its list.
         first: bool,
     },
 }
 
-/// How filling a template ended.
+/// The outcome of filling a template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Filled {
     /// Every part has a value and none of them is empty.
     Whole,
-    /// Every part has a value, at least one of them the empty text.
+    /// Every part has a value, and at least one of them is empty.
     WithEmptyPart,
     /// A part has no value; nothing was written.
     Absent,
 }
 
 impl Template {
-    /// Shows the pieces of the filled template; `false` when a part has no value, and what was shown
-    /// before is then of no use.
+    /// Passes each piece of the filled template to `see`, in order. Returns `false` if a part has no
+    /// value; the pieces before it have then been passed already.
     pub fn visit(&self, scope: &dyn Scope, see: &mut dyn FnMut(Piece<'_>)) -> bool {
         for part in &self.parts {
             if let Part::Text(text) = part {
@@ -68,8 +68,8 @@ impl Template {
         true
     }
 
-    /// Appends the filled template to `out`; `false`, with `out` as it was, when a part has no
-    /// value. Lists are joined with `,`, and a `,` inside an item is written `%2C`.
+    /// Appends the filled template to `out`. Returns `false` and leaves `out` unchanged if a part has
+    /// no value. Lists are joined with `,`; a `,` inside an item is written as `%2C`.
     pub fn render(&self, scope: &dyn Scope, out: &mut String) -> bool {
         let start = out.len();
         let whole = self.visit(scope, &mut |piece| match piece {
@@ -87,8 +87,9 @@ impl Template {
         whole
     }
 
-    /// Appends what tells the filled template from any other filling of it: its parts with `/` between
-    /// them and escaped inside them; `false`, with `out` as it was, when a part has no value.
+    /// Appends a key that differs for every two fillings of the template: the parts, joined with `/`,
+    /// with `/` escaped inside each part. Returns `false` and leaves `out` unchanged if a part has
+    /// no value.
     pub fn render_key(&self, scope: &dyn Scope, out: &mut String) -> bool {
         let is_part = |part: &&Part| !matches!(part, Part::Text(_));
         let several = match self.parts.iter().filter(is_part).count() {
@@ -120,10 +121,10 @@ impl Template {
         true
     }
 
-    /// Appends the identity that the template makes. The text between parts is percent-encoded inside
-    /// every part but the first, so that two callers never share one where the template
+    /// Appends the identity of a caller. The characters of the text between parts are percent-encoded
+    /// inside every part but the first, so that two callers never share an identity if the template
     /// [is separable](Template::is_separable): read from its end, the identity has one meaning. A list
-    /// has no value here, and an identity must not be built from an empty part.
+    /// counts as no value, and an identity with an empty part must not be used.
     pub fn identify(&self, scope: &dyn Scope, out: &mut String) -> Filled {
         let start = out.len();
         let mut filled = Filled::Whole;
@@ -148,7 +149,7 @@ impl Template {
         filled
     }
 
-    /// Whether a character stands in a text between two parts.
+    /// Whether a text between two parts contains a character.
     fn has_between(&self, c: char) -> bool {
         let is_part = |part: &Part| !matches!(part, Part::Text(_));
         let first = self.parts.iter().position(is_part).unwrap_or_default();
@@ -158,7 +159,7 @@ impl Template {
     }
 }
 
-/// Whether a character can separate two parts: no escape has it.
+/// Whether a character can separate two parts, because no escape contains it.
 pub(super) fn separates(c: char) -> bool {
     !matches!(c, '%' | '0'..='9' | 'A'..='F')
 }

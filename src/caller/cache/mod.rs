@@ -1,7 +1,7 @@
 //! The token cache of a worker, so that each token is verified once.
 //!
-//! A token is found by a fast keyed hash and then compared byte by byte, so that two tokens with one
-//! hash cost a verification but are never confused. There are two maps:
+//! The cache finds a token by a fast keyed hash and then compares every byte. A hash collision
+//! therefore costs one verification and never confuses two callers. There are two maps:
 //!
 //! - Verified tokens with their callers. `exp`, `nbf` and the version of the provider's keys are
 //!   checked on every hit. Results that depend on the request (grants, limits) are not cached.
@@ -203,8 +203,8 @@ impl TokenCache {
 /// Hashes the length and the end of a token, eight bytes at a time.
 ///
 /// A token ends with its signature, which is random, so that its last 64 bytes distribute as well as the
-/// whole token. A client that finds two tokens with one hash gains nothing: the comparison covers every
-/// byte.
+/// whole token. An attacker gains nothing from two tokens with the same hash, because the cache compares
+/// every byte.
 fn hash(seed: u64, token: &[u8]) -> u64 {
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
     const END: usize = 64;

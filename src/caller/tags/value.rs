@@ -1,14 +1,14 @@
-//! Values that are safe in headers, filter state and logs, and never two for one.
+//! Encodes values for headers, filter state and logs. Different values stay different.
 
 use crate::template::{Piece, Scope, Template};
 
 /// The maximum length of a tag value in bytes (docs/telemetry.md).
 pub const MAX_VALUE: usize = 1024;
 
-/// What stands between the beginning of a value that was cut and the hash of the whole.
+/// The text between the beginning of a shortened value and the hash of the whole value.
 const CUT: &str = "...";
 
-/// How many bytes of a hash are shown: 128 bits, so that two of any number of values never share one.
+/// The number of bytes of a hash that are written. 128 bits rule out collisions.
 pub(super) const HASH_BYTES: usize = 16;
 
 /// Lower-case hexadecimal digits of the first [`HASH_BYTES`] of a hash.
@@ -18,18 +18,18 @@ pub(super) fn hex(hash: &[u8]) -> String {
     hash.iter().take(HASH_BYTES).flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
-/// Makes a text safe for headers, filter state and logs: printable ASCII as it is, everything else
-/// percent-encoded byte by byte, and so are `%` itself and spaces at the edges, which servers cut. A
-/// longer value than [`MAX_VALUE`] is cut and ends in `...` and a hash of the whole. Two texts never
-/// become one.
+/// Encodes a text for headers, filter state and logs. Printable ASCII is unchanged; all other bytes,
+/// `%`, and spaces at the edges, which servers remove, are percent-encoded. A value longer than
+/// [`MAX_VALUE`] is cut and ends in `...` and a hash of the whole value. Different texts have different
+/// results.
 pub fn sanitise(text: &str) -> String {
     let mut safe = String::with_capacity(text.len().min(MAX_VALUE));
     encode(text, |_| false, &mut safe);
     finish(safe)
 }
 
-/// The same of a filled template; `None` where a part has no value. A `,` inside an item of a list
-/// becomes `%2C`, and spaces at its edges are encoded: no item reads as two, or as another.
+/// [`sanitise`] for a filled template; `None` if a part has no value. A `,` inside an item of a list
+/// becomes `%2C`, and spaces at its edges are encoded, so that no item reads as two or as another.
 pub(super) fn fill(template: &Template, scope: &dyn Scope) -> Option<String> {
     let mut safe = String::new();
     let filled = template.visit(scope, &mut |piece| match piece {
@@ -59,7 +59,7 @@ fn escape(byte: u8) -> String {
     format!("%{byte:02X}")
 }
 
-/// Encodes the spaces at both ends of what `safe` holds from `start` on.
+/// Encodes the spaces at both ends of `safe[start..]`.
 fn encode_edges(safe: &mut String, start: usize) {
     const SPACE: &str = "%20";
     let Some(value) = safe.get(start..) else { return };
@@ -74,8 +74,8 @@ fn encode_edges(safe: &mut String, start: usize) {
     safe.push_str(&encoded);
 }
 
-/// Encodes spaces at the edges and cuts what is too long. A value that only looks like one that was
-/// cut is cut as well: it would be taken for the other.
+/// Encodes spaces at the edges and cuts a value that is too long. A value that looks like the result of
+/// a cut is cut as well, because it could be equal to such a result.
 fn finish(mut safe: String) -> String {
     const TAIL: usize = CUT.len() + 2 * HASH_BYTES;
     const LOWEST: usize = MAX_VALUE - 2;
@@ -90,7 +90,7 @@ fn finish(mut safe: String) -> String {
     }
     let hash = hex(&hmac_sha256::Hash::hash(safe.as_bytes()));
     let mut end = MAX_VALUE - TAIL;
-    // An escape stays whole.
+    // Do not split an escape.
     let before = safe.get(end.saturating_sub(2)..end).unwrap_or_default();
     if let Some(at) = before.find('%') {
         end = end.saturating_sub(2).saturating_add(at);

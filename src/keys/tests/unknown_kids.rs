@@ -54,7 +54,7 @@ fn one_junk_kid_before_a_rotation_does_not_keep_the_new_key_out() {
         let cause = (asked == Missing::Wait).then(|| worker.wants_fetch(now)).flatten();
         cause.is_some_and(|cause| worker.lease(&store, cause, now + NANO).unwrap())
     };
-    // Two junk kids are two of three; what brings new keys does not count.
+    // Two junk kids are two of three; a fetch with new keys does not count.
     for second in [10, 11] {
         let now = NOW + second * SECOND;
         assert!(wanted(&mut worker, now));
@@ -66,7 +66,7 @@ fn one_junk_kid_before_a_rotation_does_not_keep_the_new_key_out() {
         fetched(&mut worker, &store, kid, now + 2 * NANO);
         assert_eq!(kids(&worker, now + 2 * NANO), [kid]);
     }
-    // The third that brings nothing new is the last.
+    // The third fetch without new keys is the last.
     let now = NOW + 20 * SECOND;
     assert!(wanted(&mut worker, now));
     fetched(&mut worker, &store, "d", now + 2 * NANO);
