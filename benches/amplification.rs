@@ -1,13 +1,13 @@
-//! What hostile requests cost: CPU of a real Envoy for each family of attacks, beside a request
-//! that carries no token (the cheapest that there is) and a good one.
+//! Measures the cost of hostile requests: CPU of a real Envoy for each family of attacks, compared with a
+//! request without a token (the cheapest one) and a valid one.
 //!
-//! Nothing of an attack is remembered: its token comes to a filter without a token cache, as if
-//! each were sent for the first time. The two that all are compared with go to the default one.
-//! Everything that Envoy does for a request counts, reading its bytes included. The run fails when
-//! a family of tokens, paths or headers takes more than [`BOUND`] times what the cheapest takes. A
-//! guarded body is paid by its bytes: its costs stand beside those of one that is only passed on.
+//! No attack is cached: its token goes to a filter without a token cache, as if
+//! each were sent for the first time. The two references go to a filter with the default cache.
+//! All work of Envoy for a request counts, including the reading of its bytes. The run fails if
+//! a family of tokens, paths or headers costs more than [`BOUND`] times the cheapest request. The cost of
+//! a guarded body grows with its bytes and is shown beside that of a body that is only forwarded.
 //!
-//! A text in `FAMILIES` runs those alone whose name holds it, such as `4096 bits`.
+//! `FAMILIES` selects the families whose name contains its text, such as `4096 bits`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -76,7 +76,7 @@ async fn main() -> ExitCode {
     report(&costs, failed)
 }
 
-/// Every family of tokens, and what a request can be hostile with besides.
+/// Every family of tokens, and the other hostile requests.
 fn families(world: &World) -> BTreeMap<String, Arc<Vec<Vec<u8>>>> {
     let mut families: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
     let mut add = |family: &str, request: Request| {
@@ -131,7 +131,7 @@ fn families(world: &World) -> BTreeMap<String, Arc<Vec<Vec<u8>>>> {
     families.into_iter().map(|(family, requests)| (family, Arc::new(requests))).collect()
 }
 
-/// Almost a MiB of it: what stands around it still fits.
+/// Almost 1 MiB, so that the text around it still fits.
 fn filled(part: &str) -> String {
     part.repeat(((1 << 20) - 32) / part.len())
 }

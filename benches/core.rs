@@ -1,4 +1,4 @@
-//! The pure core on its own: what of a request's cost is ours and not the proxy's.
+//! Measures the share of a request's cost that the filter causes, without the proxy.
 
 #[path = "../tests/core/policy.rs"]
 mod policy;
@@ -32,7 +32,7 @@ use tollgate::verify::{Claims, Verifier};
 const NOW_SECONDS: u64 = 1_800_000_000;
 const NOW: Moment = Moment::from_secs(NOW_SECONDS);
 
-/// Every signature is good: what is left is the parsing and judging around it.
+/// Accepts every signature, so that only parsing and checks are measured.
 struct Yes;
 
 impl Engine for Yes {
@@ -84,7 +84,7 @@ fn token(subject: &str) -> Vec<u8> {
         "tid": "t".repeat(36), "oid": "o".repeat(36), "azp": "c".repeat(36), "ver": "2.0",
     });
     let [header, claims] = [header, claims].map(|part| encode(part.to_string().as_bytes()));
-    // Nobody checks it, but a remembered token is found by the end of its signature.
+    // The signature is not checked, but the cache finds a token by the end of its signature.
     let signature = hmac_sha256::HMAC::mac(subject, b"signature").repeat(2);
     format!("{header}.{claims}.{}", encode(&signature)).into_bytes()
 }
@@ -110,7 +110,7 @@ fn core(criterion: &mut Criterion) {
         bench.iter(|| verify(&policy, black_box(pick())));
     });
 
-    // The same within the noise, or the comparison tells how much of a tag was right.
+    // Both times must be equal within the noise. A difference would reveal how much of a tag was correct.
     for (place, byte) in [("first", 0), ("last", 31)] {
         criterion.bench_function(
             &format!("refuse an HMAC tag whose {place} byte is wrong"),
@@ -178,7 +178,7 @@ fn core(criterion: &mut Criterion) {
     });
 }
 
-/// Bodies of a MiB: what a byte of each kind takes.
+/// Bodies of 1 MiB: the time per byte of each kind.
 fn body(criterion: &mut Criterion) {
     let name = ["data".to_owned()];
     let guard = Guard {

@@ -53,7 +53,7 @@ impl Source {
     }
 }
 
-/// Every file of the library, in its order, but for tests and what tests alone use.
+/// Every file of the library in order, without tests and test helpers.
 fn sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut sources = Vec::new();

@@ -21,7 +21,7 @@ const HEADING: &str = "## What tollgate refuses and others accept";
 /// From an input to the reason or message by which it is refused.
 type Judge<'a> = dyn Fn(&str) -> String + 'a;
 
-/// The rows of the page: what stands in the first cell, and in the second.
+/// The rows of the page: the texts of the first and the second cell.
 fn rows() -> BTreeMap<String, String> {
     let page = std::fs::read_to_string(root().join("docs/migration.md")).unwrap();
     let (_, section) = page.split_once(HEADING).unwrap();
@@ -101,7 +101,7 @@ fn tokens() -> Vec<(&'static str, Vec<String>)> {
     };
     let other_alphabet = {
         let mut claims = mint::claims("someone");
-        // Whatever its place, a run of these bytes has both digits that the alphabets differ in.
+        // At any offset, a run of these bytes has both digits in which the alphabets differ.
         claims["x"] = json!("???>>>~~~???>>>~~~");
         signer.sign(&claims).replace('-', "+").replace('_', "/")
     };
@@ -267,7 +267,7 @@ fn the_inputs_without_their_flaw_are_taken() {
     for good in [signer.clone(), Signer::new("RS256", "rsa"), Signer::new("EdDSA", "ed")] {
         assert_eq!(key(&good.jwk().to_string()), "ok");
     }
-    // What others have made of absent members, and leading zeros of a modulus.
+    // Empty texts for absent members, as some issuers write them, and leading zeros of a modulus.
     let mut rsa = Signer::new("RS256", "rsa").jwk();
     let n = tollgate::verify::base64url::decode(rsa["n"].as_str().unwrap().as_bytes()).unwrap();
     rsa["n"] = json!(b64(&[&[0][..], &n].concat()));

@@ -40,7 +40,7 @@ const WE_REFUSE: &[(&str, &str)] = &[
     ("zip", "it does not read `zip` and `enc`, which belong to encrypted tokens (RFC 7516)"),
 ];
 
-/// What we take and the other verifier refuses: nothing.
+/// Tokens that the filter accepts and the other verifier refuses: none.
 const WE_TAKE: &[(&str, &str)] = &[];
 
 /// It takes a token for one second longer than we do, `exp` plus the skew included, so whether the two
@@ -55,7 +55,7 @@ fn we_take(policy: &Policy, token: &[u8]) -> bool {
     policy::verify(policy, &ModuleEngine, token, Moment::from_secs(mint::now())).is_ok()
 }
 
-/// What a careful user of the library writes: the provider by `iss`, the key by `kid`, the
+/// The code of a careful user of the library: the provider by `iss`, the key by `kid`, the
 /// algorithm by the key, and every check that it offers.
 fn they_take(providers: &Value, token: &[u8]) -> bool {
     let Ok(token) = std::str::from_utf8(token) else { return false };

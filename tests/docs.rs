@@ -1,5 +1,5 @@
 //! The pages under docs/ and the files under examples/azure/ are true: every configuration loads,
-//! every link to a file leads somewhere, every network policy says what its page says of it.
+//! every link to a file resolves, and every network policy agrees with its page.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -102,7 +102,7 @@ fn resolve(folder: &Path, file: &str) -> String {
     parts.join("/")
 }
 
-/// What the headings of a page are linked by.
+/// The anchors of a page's headings.
 fn anchors(page: &str) -> BTreeSet<String> {
     let text = std::fs::read_to_string(root().join(page)).unwrap();
     let headings = text.lines().filter(|line| line.starts_with('#'));
@@ -129,7 +129,7 @@ fn network_policies_let_the_gateway_alone_reach_models_and_it_alone_what_it_need
     let router = json!({"matchLabels": {"azuremlappname": "azureml-fe"}});
     let gateway = json!({"matchLabels": {"app": "gateway"}});
 
-    // A policy of one direction denies in that direction whatever it does not list.
+    // A policy of one direction denies everything in that direction that it does not list.
     let models = policy("models-from-router");
     assert_eq!((&models["podSelector"], &models["policyTypes"]), (&json!({}), &json!(["Ingress"])));
     let from_router = json!({"namespaceSelector": namespace("azureml"), "podSelector": router});
@@ -176,7 +176,7 @@ fn network_policies_let_the_gateway_alone_reach_models_and_it_alone_what_it_need
     assert_eq!(named, ["login.microsoftonline.com", "registry.example.com"]);
 }
 
-/// What the configuration grants is what the registration offers.
+/// The configuration of the guide grants access to each role that the registration offers.
 #[test]
 fn the_roles_of_the_guide_are_those_that_the_registration_offers() {
     let text = std::fs::read_to_string(root().join("examples/azure/app-roles.json")).unwrap();

@@ -122,7 +122,7 @@ struct Called {
     code: Option<i32>,
     answer: String,
     errors: String,
-    /// How often the platform was asked for a token, and what the last request was.
+    /// The number of token requests to the platform, and the last one.
     asked: usize,
     ask: Option<Recorded>,
 }

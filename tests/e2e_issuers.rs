@@ -80,7 +80,7 @@ async fn id_and_access_tokens_of_one_pool_pass_each_by_its_own_provider() {
         let me = Request::get("/me").bearer(&access);
         let response = envoy.send(&me).await;
         assert_eq!((response.status, response.reason().as_str()), (401, "claim_missing"));
-        // One key, whichever provider took it: one check for each token under each list of providers.
+        // One key, whichever provider accepts it: one check for each token under each list of providers.
         let engine = if crypto == "auto" { "host" } else { "module" };
         assert_eq!(checked(&envoy, engine).await, 4, "{crypto}");
     }

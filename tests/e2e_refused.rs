@@ -1,4 +1,4 @@
-//! No refused request reaches the program behind the filter, whatever the reason.
+//! No refused request reaches the program behind the filter, for any reason.
 //!
 //! Many servers call their handler when the head of a request arrives, so that a head is not let go
 //! on before all is decided that needs no body. Refusals by the body hold the head back where the

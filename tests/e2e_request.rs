@@ -1,5 +1,5 @@
-//! One request at a time in a real Envoy: what passes, what is refused and why, and what the
-//! upstream gets to see.
+//! One request at a time in a real Envoy: allowed and refused requests, their reasons, and the
+//! request that the upstream receives.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 

@@ -57,7 +57,7 @@ fn word(line: &str) -> Vec<u8> {
     word
 }
 
-/// A small generator: the same cases in each run, so that what fails once fails again.
+/// A small generator with the same cases in each run, so that a failure is reproducible.
 struct Random(u64);
 
 impl Random {
@@ -129,7 +129,7 @@ fn every_target_holds_its_laws_on_its_seeds_and_on_damaged_copies_of_them() {
     });
 }
 
-/// A target that one of the lists lacks would be run by nobody.
+/// No command runs a fuzz target that is missing from one of the lists.
 #[test]
 fn every_target_has_a_program_seeds_and_a_dictionary() {
     let names: BTreeSet<String> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();

@@ -1,4 +1,4 @@
-//! The embedded identity provider does what it is told: each misbehaviour, seen from the wire.
+//! Tests each misbehaviour of the embedded identity provider on the wire.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::io;
@@ -18,7 +18,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-/// What came over the wire until the connection ended.
+/// The bytes of the connection until its end.
 struct Reply {
     head: String,
     body: Vec<u8>,

@@ -58,7 +58,7 @@ fn tag_headers(policy: &Policy) -> BTreeSet<&str> {
     policy.tags.iter().filter_map(|tag| tag.header.as_deref()).collect()
 }
 
-/// Every overlay and what it builds; all tests share one run of Kustomize.
+/// Every overlay and its output; all tests share one run of Kustomize.
 fn built() -> Option<&'static [(String, Vec<Value>)]> {
     static BUILT: OnceLock<Vec<(String, Vec<Value>)>> = OnceLock::new();
     let kustomize = Kustomize::find()?;
@@ -184,7 +184,7 @@ fn the_cluster_of_the_keys_exists_and_knows_whom_to_trust() {
     }
 }
 
-/// That the mesh makes TLS of what is sent to this port, to the right host and only to that.
+/// Asserts that the mesh sends requests to this port over TLS, to the right host only.
 fn originates_tls(objects: &[Value], host: &str, port: u64) {
     let of_kind = |kind: &'static str| objects.iter().filter(move |o| o["kind"] == kind);
     let entry = of_kind("ServiceEntry").find(|e| e["spec"]["hosts"] == json!([host])).unwrap();
@@ -276,7 +276,7 @@ fn istio_decides_by_headers_that_the_filter_writes_on_the_same_proxies() {
         for user in [&telemetry["accessLogging"][0], tracing] {
             assert!(provided.contains(text(user, "/providers/0/name")), "{folder}: {user}");
         }
-        // What makes a waypoint have the cluster.
+        // The setting that gives a waypoint the cluster.
         let keeper = providers.iter().find(|p| p["name"] == "tollgate-keys").unwrap();
         let keeper = &keeper["envoyExtAuthzHttp"];
         let cluster = format!("outbound|{}||{}", keeper["port"], text(keeper, "/service"));

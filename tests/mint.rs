@@ -1,4 +1,4 @@
-//! The mint signs what others verify: each algorithm is checked by a path of its own.
+//! Other implementations verify the signatures of the mint, for each algorithm.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use jwt_simple::prelude::*;

@@ -51,8 +51,8 @@ const FORMS: &[(&str, &str)] = &[
     ("text_exp", "claim_malformed"),
 ];
 
-/// Where we differ from a library on purpose: its name, the algorithm, our verdicts, and why. The rows
-/// of docs/migration.md say the same to those who come from elsewhere.
+/// Intended differences from a library: its name, the algorithm, our verdicts, and the reason. The rows
+/// of docs/migration.md describe the same differences.
 const DIFFERENCES: &[(&str, &str, &[&str], &str)] = &[
     (
         "Authlib",
@@ -73,7 +73,7 @@ const NOT_LOADED: &str = "(no key to verify with)";
 
 const LANGUAGES: [&str; 5] = ["python", "node", "go", "java", "rust"];
 
-/// One library, as its program or the recording tells of it.
+/// One library, from the output of its program or from the recording.
 struct Library {
     name: String,
     now: u64,
@@ -107,8 +107,8 @@ impl Library {
         }
     }
 
-    /// What the filter is told of the library for a token: its key set, secrets only where the token
-    /// needs them. One without a `kid` is judged by its key alone, as by an issuer with one key.
+    /// The configuration for a token of the library: its key set, with secrets only if the token
+    /// needs them. For a token without a `kid`, it has only the token's key, like an issuer with one key.
     fn policy(&self, token: &Token) -> Option<Policy> {
         let hmac = token.algorithm.starts_with("HS");
         let alone = token.form == "no_kid";
@@ -123,7 +123,7 @@ impl Library {
             "audiences": ["api"],
             "keys": {"inline": {"keys": keys}},
         });
-        // What no key names is taken only where the configuration does.
+        // An algorithm that no key names is accepted only if the configuration names it.
         if hmac || token.algorithm.starts_with("PS") {
             provider["algorithms"] = json!([token.algorithm]);
         }
@@ -258,8 +258,8 @@ fn recorded_tokens_of_every_library_have_their_verdicts() {
     assert!(judged >= 500, "{judged}");
 }
 
-/// A token of one library is nothing to the keys of another, whatever the two call theirs. Those of one
-/// language sign with the same keys: the one at half the list is of another.
+/// The keys of one library verify no token of another, even under the same `kid`. The libraries of one
+/// language sign with the same keys; the entry half a list away is of another language.
 #[test]
 fn a_token_under_the_keys_of_another_library_is_refused() {
     let entries: Vec<Value> =

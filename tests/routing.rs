@@ -1,5 +1,5 @@
-//! The filter and a router side by side: whatever a request line looks like, what the rule for an
-//! upstream asks is asked of each request that Envoy leads there.
+//! The filter and a router side by side: for any request line, the rule of an upstream is enforced
+//! on each request that Envoy routes to it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 

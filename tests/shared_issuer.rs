@@ -140,11 +140,11 @@ fn id_and_access_tokens_of_one_pool_are_two_providers() {
     }
 }
 
-/// Each row: what makes the first and the second provider refuse, and whose denial stands.
+/// Each row: why the first and the second provider refuse, and which denial is reported.
 #[test]
 fn the_denial_is_that_of_the_provider_that_came_furthest() {
     let [key, other] = ["key", "other"].map(|kid| Signer::new("ES256", kid));
-    // From the first check to the last: what of a provider refuses the token.
+    // The checks of a provider, from the first to the last.
     let stages: [(&str, Value, &[&Signer]); 9] = [
         ("type_not_allowed", json!({"typ": ["at+jwt"]}), &[&key]),
         ("key_unknown", json!({}), &[&other]),
@@ -174,7 +174,7 @@ fn the_denial_is_that_of_the_provider_that_came_furthest() {
                 with("b", late_members, late_keys),
             ]);
             world.absent = match (*early_word, *late_word) {
-                // What no provider takes is refused before there is one.
+                // A token that no provider accepts is refused before a provider is chosen.
                 ("type_not_allowed", "type_not_allowed") => continue,
                 ("keys_unavailable", "keys_unavailable") => continue,
                 ("keys_unavailable", _) => Some(0),

@@ -131,7 +131,7 @@ fn every_threat_of_the_list_has_its_row() {
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 
-/// What may be linked into the module is what SECURITY.md says is trusted, and nothing that a row
+/// The crates of the module are those that SECURITY.md lists as trusted, and none that a row
 /// calls absent.
 #[test]
 fn every_crate_of_the_module_is_named_and_the_denied_ones_are_absent() {

@@ -30,7 +30,7 @@ enum Proxy {
     Fails,
 }
 
-/// Counts what is checked where, by the rules of the filter's own engine.
+/// Counts the checks, by the rules of the filter's own engine.
 struct Counting {
     proxy: Proxy,
     /// All signatures are good: the test counts how many are checked.

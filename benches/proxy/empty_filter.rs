@@ -1,4 +1,4 @@
-//! The least Wasm filter: what any filter pays for being one.
+//! The smallest Wasm filter: the cost that every Wasm filter has.
 
 /// A module that exports what the host requires and `proxy_on_request_headers`, which lets every
 /// request continue. Written out in the binary format, so that no toolchain takes part.

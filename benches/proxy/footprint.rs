@@ -12,10 +12,10 @@ use crate::traffic::{Algorithm, Requests, Traffic};
 /// Starts of each Envoy, of which the median is reported.
 const STARTS: usize = 5;
 
-/// Requests between two readings of memory: what an hour of a busy sidecar leaves shows by then.
+/// Requests between two readings of memory, about an hour of a busy sidecar.
 const LOAD: usize = 100_000;
 
-/// Workers beyond the first, to tell what one takes.
+/// Workers beyond the first, to measure the memory of one worker.
 const MORE: u32 = 4;
 
 /// One Envoy with a single listener.

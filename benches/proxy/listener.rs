@@ -46,7 +46,7 @@ pub struct Plugin {
     pub reference: bool,
 }
 
-/// What has the head of a guarded request wait for its body.
+/// The setting that makes the headers of a guarded request wait for its body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heads {
     /// `hold_head`.

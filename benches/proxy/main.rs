@@ -1,22 +1,22 @@
-//! What tollgate costs inside a real Envoy, beside Envoy's own filters.
+//! Measures the cost of tollgate in a real Envoy, compared with Envoy's own filters.
 //!
 //! One Envoy process with one worker holds a listener per case. All of them answer from the route
 //! (`direct_response`), so no upstream adds noise; the filters run as for any request. In every
-//! round each listener in turn gets the same number of requests, and what counts is the CPU time
+//! round each listener in turn gets the same number of requests. The result is the CPU time
 //! of the Envoy process (every thread, from `/proc`) above that of the bare listener in the same
 //! round. The load comes from this process, so its own work is not counted.
 //!
-//! - [`settings`]: what the environment selects.
-//! - [`scenario`]: the table of cases and what each is compared with.
+//! - [`settings`]: the settings from the environment.
+//! - [`scenario`]: the table of cases and their references.
 //! - [`listener`]: each case as Envoy configuration.
-//! - [`empty_filter`]: a Wasm filter that does nothing, the floor of what tollgate can cost.
+//! - [`empty_filter`]: a Wasm filter that does nothing, the lower bound of the cost of any Wasm filter.
 //! - [`traffic`]: the tokens, and the requests that carry them.
 //! - [`envoy`]: the process: start, ports, CPU time, memory.
 //! - [`load`]: requests over a few kept-open connections; a reply of the wrong status is an error.
 //! - [`measure`]: the rounds. [`footprint`]: start and memory. [`report`]: the printed tables.
 //!
-//! A slow result never fails the run: timings are for reading. A listener that answers anything
-//! but what its case expects does, since it would measure something else.
+//! A slow result never fails the run. An unexpected response does, because the listener then
+//! measures something else.
 
 mod empty_filter;
 mod envoy;

@@ -8,7 +8,7 @@ use crate::scenario::Lane;
 use crate::settings::Settings;
 use crate::traffic::{Requests, Traffic};
 
-/// What one round saw: for each lane, microseconds of Envoy's CPU per request.
+/// The result of one round: for each lane, microseconds of Envoy's CPU per request.
 pub struct Round(Vec<(Lane, f64)>);
 
 impl Round {
@@ -79,7 +79,7 @@ impl<'a> Stream<'a> {
         Ok(Self { envoy, lane, load })
     }
 
-    /// Sends the next `count` requests; the error names the lane and holds what Envoy last logged.
+    /// Sends the next `count` requests; the error names the lane and contains Envoy's last log lines.
     pub fn send(&mut self, count: usize) -> Result<()> {
         self.load.send(count).map_err(|why| {
             let (listener, traffic) = (self.lane.listener.name(), self.lane.traffic);

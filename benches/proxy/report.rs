@@ -10,7 +10,7 @@ use crate::scenario::{Lane, Scenario, lanes};
 use crate::settings::Settings;
 use crate::traffic::IDENTITIES;
 
-/// What was run, so that the numbers below can be read alone.
+/// The settings of the run, so that the report is complete on its own.
 pub fn preamble(settings: &Settings) -> Result<String> {
     let output = Command::new(&settings.envoy).arg("--version").output()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -44,8 +44,8 @@ pub fn costs(scenarios: &[Scenario], rounds: &[Round]) -> String {
     table
 }
 
-/// Start and memory of each Envoy. A worker's VM takes what one more worker does, and what the load
-/// added. The first VM, of the main thread, comes with what the engine keeps of the module's code.
+/// Start and memory of each Envoy. The memory of a worker's VM is that of one more worker plus the growth
+/// under load. The first VM, of the main thread, includes the engine's copy of the module's code.
 pub fn footprint(rows: &[Row]) -> String {
     let mut table = String::from(
         "An Envoy with this listener alone: ready after (median), resident memory\n\

@@ -1,4 +1,4 @@
-//! The table of cases and what each is compared with.
+//! The table of cases and their references.
 
 use crate::listener::{Heads, Listener, Plugin};
 use crate::traffic::{Algorithm, Traffic};
@@ -6,25 +6,25 @@ use crate::traffic::{Algorithm, Traffic};
 /// One row of the printed table.
 #[derive(Debug, Clone, Copy)]
 pub struct Scenario {
-    /// What the row shows; `BENCH_ONLY` matches on it.
+    /// The title of the row; `BENCH_ONLY` selects rows by it.
     pub name: &'static str,
-    /// What is measured.
+    /// The measured lane.
     pub lane: Lane,
-    /// What its cost is divided by.
+    /// The reference: the cost is divided by that of this lane.
     pub against: Option<Lane>,
 }
 
-/// One kind of traffic to one listener: what a round measures.
+/// One kind of traffic to one listener, the unit of measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lane {
-    /// Who is asked.
+    /// The listener.
     pub listener: Listener,
-    /// With what.
+    /// The requests.
     pub traffic: Traffic,
 }
 
 impl Lane {
-    /// The same bytes to the listener without filters: what is subtracted.
+    /// The same requests to the listener without filters; their cost is subtracted.
     pub fn bare(self) -> Self {
         // A route that answers itself does so when it has the head, and closes the connection on
         // the body: where there is one, something must wait for it.
@@ -57,7 +57,7 @@ const WARM: Plugin = Plugin {
 };
 const COLD: Plugin = Plugin { id: "cold", cached: false, ..WARM };
 const UNWATCHED: Plugin = Plugin { id: "unwatched", telemetry: false, ..WARM };
-// What the native filters tell: nothing but the headers of the upstream.
+// The only output of the native filters: the headers of the upstream.
 const SILENT: Plugin = Plugin { id: "silent", fields: false, ..UNWATCHED };
 // Refused requests have a VM of their own, so that nothing they leave there slows the warm row.
 const DENYING: Plugin = Plugin { id: "denying", ..WARM };
@@ -72,7 +72,7 @@ const LIMITS: [Plugin; 3] = [
     Plugin { id: "limits-3", limits: 3, ..WARM },
 ];
 
-// What has the head of a guarded request wait for its body.
+// The setting that makes the headers of a guarded request wait for its body.
 const HOLDING: Plugin = Plugin { id: "holding", guard: Some(Heads::Held), ..WARM };
 const BUFFERING: Plugin = Plugin { id: "buffering", guard: Some(Heads::Buffered), ..WARM };
 
@@ -147,7 +147,7 @@ pub fn selected(only: &str, module: bool, reference: bool) -> Vec<Scenario> {
         .collect()
 }
 
-/// What the cases need measured: the bare listener, what they are compared with, themselves.
+/// The lanes to measure: the bare listener, the references and the cases.
 pub fn lanes(scenarios: &[Scenario]) -> Vec<Lane> {
     let bare = scenarios.iter().map(|case| case.lane.bare());
     let against = scenarios.iter().filter_map(|case| case.against);

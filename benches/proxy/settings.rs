@@ -1,4 +1,4 @@
-//! What the environment selects.
+//! The settings from the environment.
 
 use std::env;
 use std::path::{Path, PathBuf};

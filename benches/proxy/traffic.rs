@@ -20,7 +20,7 @@ const TOKEN_BYTES: usize = 900;
 /// More forged tokens than a cache of refused ones may sensibly keep.
 const FORGERIES: usize = 40_000;
 
-/// What the requests to a listener carry.
+/// The contents of the requests to a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Traffic {
     /// The next valid token of the next identity.

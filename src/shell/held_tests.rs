@@ -187,7 +187,7 @@ fn a_request_whose_keys_never_come_is_refused_once() {
     assert_eq!(replies(), [(503, "keys_unavailable".to_owned())]);
     assert_eq!(host(|host| host.resumed), 0);
     assert_eq!(proxy_on_request_body(stream, 9, true), PAUSE);
-    // A fetch without an answer holds nobody past the deadline either.
+    // A fetch without an answer holds no request past the deadline.
     tick(root, TIMEOUT);
     open(root, 2, "k");
     tick(root, TIMEOUT - 1);
@@ -279,7 +279,7 @@ fn no_more_than_1024_requests_are_held() {
     assert_eq!(replies(), []);
     open(root, 2_000, "k");
     assert_eq!(replies(), [(503, "keys_unavailable".to_owned())]);
-    // Whoever left makes room.
+    // A request that ended frees its place.
     close(streams[0]);
     open(root, 2_001, "k");
     assert_eq!(replies().len(), 1);

@@ -149,7 +149,7 @@ impl Storm {
                 let stored = async || (self.stored().await >= before + 2).then_some(());
                 poll(PATIENCE, stored).await.expect("good fetches");
             }
-            // Each listener fetches for itself, and nothing tells which: this one, which decides
+            // Each listener fetches for itself, and the request does not show which: this one, which decides
             // no verdict, is given time.
             Side::Native => tokio::time::sleep(Duration::from_secs(5)).await,
         }

@@ -40,7 +40,7 @@ fn good() -> Value {
                           "keys": {"inline": keys}}]})
 }
 
-/// An Envoy bootstrap around a configuration, with a cluster `idp` that proves who it is.
+/// An Envoy bootstrap around a configuration, with an authenticated cluster `idp`.
 fn bootstrap(config: &Value) -> Value {
     json!({
         "static_resources": {
@@ -154,7 +154,7 @@ fn every_finding_has_the_line_where_it_stands() {
     let indented: String =
         serde_json::to_string_pretty(&good()).unwrap().replace("https://issuer.test", "https://*");
     let block: String = indented.lines().map(|line| format!("            {line}\n")).collect();
-    // What a person writes: the text of the configuration as a block.
+    // The usual form: the text of the configuration as a block.
     let envoy = format!(
         "http_filters:\n- name: w\n  typed_config:\n    '@type': type.googleapis.com/envoy.extensions.\
          filters.http.wasm.v3.Wasm\n    config:\n      name: tollgate\n      configuration:\n        \

@@ -39,7 +39,7 @@ fn batch(name: &str, config: &Value, tokens: &[&[u8]], now: u64) -> Vec<String> 
     text.lines().map(|text| line(text)["reason"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Every verdict is the core's and what the corpus demands.
+/// Every verdict is that of the core and of the corpus.
 fn compare(name: &str, providers: Value, corpus: &[Attack]) {
     let now = mint::now();
     // By one engine: the proxy may try one key more than the module.
@@ -339,7 +339,7 @@ fn a_reason_is_followed_by_the_claim_the_template_or_the_bound() {
         (with("sub", json!("")), "claim_missing ({iss}/{sub})"),
         (with("jti", json!(1)), "claim_malformed (jti)"),
         (no_kid, "key_unknown (too many candidates)"),
-        // What became of the token at the other provider of the issuer.
+        // The verdict of the other provider of the issuer.
         (with("aud", json!("them")), "provider \"second\": audience_mismatch"),
         (with("exp", json!(-62_135_596_800_i64)), "exp: 0001-01-01T00:00:00Z"),
     ] {

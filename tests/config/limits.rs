@@ -1,4 +1,4 @@
-//! `limits`: rates, tiers, and what replies cost.
+//! `limits`: rates, tiers, and costs of responses.
 
 use std::time::Duration;
 

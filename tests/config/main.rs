@@ -1,4 +1,4 @@
-//! The configuration contract from outside: what loads, and the one clear line for what does not.
+//! The configuration contract from outside: valid documents load, invalid ones yield one clear line.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 

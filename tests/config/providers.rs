@@ -1,4 +1,4 @@
-//! `providers`: who may issue tokens, and the keys that verify them.
+//! `providers`: issuers and their keys.
 
 use serde_json::{Value, json};
 use tollgate::verify::algorithm::Algorithm;

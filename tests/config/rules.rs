@@ -1,4 +1,4 @@
-//! `rules`: what a rule matches, asks for, costs and lends.
+//! `rules`: matches, requirements, costs and upstream keys.
 
 use std::rc::Rc;
 
@@ -231,7 +231,7 @@ fn a_guard_has_the_pointers_of_the_cost_before_its_own() {
     let guard = Rc::unwrap_or_clone(compiled.payload.unwrap());
     assert_eq!(compiled.cost, Cost::Rows { max: 9 });
     assert_eq!((guard.max_bytes, guard.max_depth, guard.max_rows), (2 << 20, 5, Some(7)));
-    // What the cost counts must be rows; the bound counts wherever a pointer leads.
+    // The cost needs a pointer to rows; the bound applies to any pointer.
     // The labels that pandas makes rows of are looked for after each.
     let list = pointers(&["a", "a/index", "b", "c", "b/index", "c/index"]);
     let counted = list.counting_rows(1, 6).with_labels([1, 4, 5]);

@@ -1,4 +1,4 @@
-//! Definitions of Kubernetes' custom resources, and what they say of an object.
+//! Definitions of Kubernetes' custom resources, and the check of an object against them.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +37,7 @@ impl Definitions {
         Some(Self(kinds))
     }
 
-    /// What is wrong with the `spec` of an object; `None` where its kind is not defined here.
+    /// The errors in the `spec` of an object; `None` if its kind is not defined here.
     pub fn errors(&self, object: &Value) -> Option<Vec<String>> {
         let kind = (text(object, "/apiVersion").to_owned(), text(object, "/kind").to_owned());
         let errors = self.0.get(&kind)?.iter_errors(&object["spec"]);

@@ -1,4 +1,4 @@
-//! What Envoy does with the authority of a request before it looks for a virtual host: a model of its
+//! Envoy's changes to the authority of a request before it selects a virtual host: a model of its
 //! `HeaderUtility::stripPortFromHost`, `stripTrailingHostDot` and of its route configuration.
 
 #![allow(dead_code, missing_docs)]
@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-/// What the connection manager or the route configuration does with the authority.
+/// The treatment of the authority by the connection manager or the route configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostOption {
     None,
@@ -68,7 +68,7 @@ impl HostOption {
         }
     }
 
-    /// What is compared with domains, of an authority as filters see it.
+    /// The part of an authority, as filters see it, that is compared with domains.
     pub fn compared(self, seen: &str) -> String {
         let host = match (self, port_of(seen)) {
             (Self::IgnorePort, Some((host, _))) => host,
@@ -78,7 +78,7 @@ impl HostOption {
     }
 }
 
-/// What stands before and behind the last `:` that is not inside brackets.
+/// The texts before and after the last `:` outside brackets.
 fn port_of(text: &str) -> Option<(&str, &str)> {
     let at = text.rfind(':')?;
     match text.rfind(']') {

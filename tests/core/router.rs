@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Value, json};
 
-/// What an upstream asks for.
+/// The requirements of an upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     Open,
@@ -24,7 +24,7 @@ pub enum Level {
     Role,
 }
 
-/// What a request brings.
+/// The properties of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Credential {
     None,
@@ -305,7 +305,7 @@ fn route() -> impl Strategy<Value = Route> {
         _ => PathKind::Part(format!("{text}/"), ":predict".to_owned()),
     });
     (path, level(), any::<bool>(), any::<bool>()).prop_map(|(path, level, lends, slashes)| Route {
-        // What admits encoded slashes takes them for data, as Envoy does.
+        // A rule that admits encoded slashes treats them as data, like Envoy.
         slashes: slashes && matches!(path, PathKind::Part(..)),
         lends: lends && level >= Level::Token,
         path,

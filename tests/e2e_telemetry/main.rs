@@ -57,7 +57,7 @@ async fn start(fixture: &Fixture, mut sample: Sample) -> Envoy {
     proxy.start_file(&sample.plugin(&config).text()).await
 }
 
-/// Whether spans have what the filter decided, refused requests included: in Envoy from 1.37 on.
+/// Whether spans contain the decision, also for refused requests: in Envoy since 1.37.
 fn full_spans(fixture: &Fixture) -> bool {
     let output = std::process::Command::new(&fixture.binary).arg("--version").output().unwrap();
     !String::from_utf8(output.stdout).unwrap().contains("/1.36.")

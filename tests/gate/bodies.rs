@@ -1,4 +1,4 @@
-//! What a body and a response cost.
+//! The costs of bodies and responses.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ fn checks_that_need_no_body_are_made_before_the_head_goes_on() {
         rule["payload"] = json!({});
         Scene::new(limited(rule, limit))
     };
-    // What a head takes of eight tokens, and how many heads go on, whatever becomes of their bodies.
+    // The cost of the headers, and the number of requests whose headers pass with eight tokens.
     for (cost, heads) in [
         (json!(1), 8),
         (json!(3), 2),
@@ -115,7 +115,7 @@ fn a_response_is_charged_what_it_says_else_what_the_request_costs() {
         let remaining = judged.facts.limits.first().map(|report| report.remaining);
         (word(&judged), remaining)
     };
-    // What stands is told before the response is charged.
+    // The response shows the balance before the charge.
     assert_eq!(charge(None), ("ok", Some(9)));
     assert_eq!(charge(Some(6)), ("ok", Some(7)));
     assert_eq!(charge(Some(50)), ("ok", Some(1)));

@@ -45,7 +45,7 @@ fn free(store: &dyn Store, now: Moment, identity: &str, most: u32) -> usize {
     free
 }
 
-/// What a worker does next; `Release` of none is nothing.
+/// The next action of a worker; `Release` without a place has no effect.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Acquire(u8),
@@ -65,7 +65,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 proptest! {
     #![proptest_config(config())]
 
-    /// Two identities in whatever slots: never more than `most` of one at a time, whatever the order
+    /// Two identities in any slots: never more than `most` of one at a time, in any order
     /// of loads and swaps, and nothing is left when all have ended.
     #[test]
     fn no_interleaving_of_workers_holds_more_places_than_there_are_or_leaks_one(
@@ -141,7 +141,7 @@ proptest! {
             let lease = acquire(&mut dead, &memory, NOW, "alice", 4);
             prop_assert_eq!(lease.is_some(), dead.in_flight() <= 4);
         }
-        // The clock steps back, and somebody asks from time to time.
+        // The clock steps back, and requests arrive from time to time.
         let mut now = NOW - back * SECOND;
         for _ in 0..probes {
             let mut other = open(&memory, 2);

@@ -1,4 +1,4 @@
-//! Interleavings that chance finds too seldom: what one worker does between two calls of another.
+//! Interleavings that random tests rarely find: one worker acts between two calls of another.
 
 use std::cell::Cell;
 

@@ -79,7 +79,7 @@ fn a_dry_run_denies_nothing_and_takes_what_it_can() {
     let (pass, not_yet) = (Ruling::Pass, Ruling::NotYet);
     let passed = [(true, pass), (true, pass), (true, not_yet), (true, not_yet), (true, not_yet)];
     assert_eq!(rulings, [&passed[..], &[(false, not_yet)]].concat());
-    // What the real limit refuses costs the dry one nothing either.
+    // A request that the real limit refuses is not charged to the dry run either.
     let later = NOW + 30 * MINUTE;
     assert!(!passes(&take(&table, &store, later, &[dry, real])));
     assert_eq!(remaining(&table, &store, later, dry), 2);

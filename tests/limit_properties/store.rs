@@ -10,7 +10,7 @@ use tollgate::store::memory::Memory;
 use tollgate::store::{Store, StoreError, Swap};
 use tollgate::time::{Moment, nanos};
 
-/// A store that asks `refuse` before each write; `Some` is what the write answers instead.
+/// A store that calls `refuse` before each write; a `Some` replaces the result of the write.
 pub struct Unreliable<'a, F> {
     pub inner: &'a Memory,
     pub refuse: F,
@@ -73,7 +73,7 @@ impl Stage {
         self.wake.notify_all();
     }
 
-    /// Each entry: how far the clock moves, then who of the waiting is next.
+    /// Each entry: the step of the clock, then the next of the waiting requests.
     pub fn direct(&self, script: &[(Duration, usize)]) {
         let mut script = script.iter().copied();
         loop {

@@ -84,7 +84,7 @@ fn a_million_identities_keep_the_keys_fixed_and_live_evictions_are_counted() {
         half(0) + odd.join().unwrap()
     });
     assert_eq!(store.dump().len(), keys);
-    // What does not fit was evicted, one for one, but for a few empty ways.
+    // Entries that did not fit replaced others one for one, except for a few empty ways.
     assert!((1_000_000 - 8_192..=1_000_000).contains(&live_evictions));
 }
 

@@ -143,7 +143,7 @@ pub fn rows(kind: Kind) -> Vec<Row> {
     rows
 }
 
-/// What is refused, and must not have begun. The body comes a moment after the head, for a program
+/// Requests that are refused before they begin. The body comes a moment after the head, for a program
 /// may act on the head. `bodies`: also where only the body shows it.
 pub fn refused(kind: Kind, bodies: bool) -> Vec<Row> {
     let path = if kind == Kind::Mlflow { "/invocations" } else { "/score" };

@@ -30,7 +30,7 @@
 //! - [`sample`]: the configurations under `envoy/`, run as they are.
 //! - [`scenario`]: a provider and claims for most tests.
 //! - [`scrape`]: the Prometheus text of an Envoy, parsed.
-//! - [`servers`]: nginx, Apache, Flask, Express and more, with programs that note what they read.
+//! - [`servers`]: nginx, Apache, Flask, Express and more, with programs that record the requests.
 //! - [`json_suite`]: JSONTestSuite and the body guard's verdicts on it.
 //! - [`skip`]: tests that need a program or file that the machine lacks.
 //!

@@ -1,6 +1,6 @@
 //! Real servers with a program behind each of them, which notes all that it read.
 //!
-//! The programs lie in `tests/data/servers`; what they run on is installed by `scripts/install/upstreams`.
+//! The programs lie in `tests/data/servers`; `scripts/install/upstreams` installs the servers.
 //! Each appends a line to a file when it is called, before it reads the body, and a second one with
 //! the rows that it found in the body ([`Server::calls`]). So a call counts also when the client
 //! never saw an answer, and a program's answer holds nothing of the request.

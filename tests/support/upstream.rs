@@ -90,7 +90,7 @@ impl Reply {
         self
     }
 
-    /// 200 with what was received: `method`, `path`, `headers` (pairs), `body_length`. Bytes past
+    /// 200 with the request that was received: `method`, `path`, `headers` (pairs), `body_length`. Bytes past
     /// ASCII appear as the character of the same number.
     pub fn echo(request: &Recorded) -> Self {
         let text = |bytes: &[u8]| bytes.iter().map(|byte| char::from(*byte)).collect::<String>();

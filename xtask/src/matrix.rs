@@ -12,7 +12,7 @@ use std::{env, fs};
 
 use crate::output;
 
-/// The tests list here what they skip.
+/// The tests list skipped cases here.
 const SKIPPED: &str = "target/skipped.txt";
 
 /// The result of one suite on one version.

@@ -1,4 +1,4 @@
-//! `xtask prune IN OUT`: removes from the module what is never called and no linker can know of.
+//! `xtask prune IN OUT`: removes unused code from the module that a linker cannot detect.
 //!
 //! - Exports: the SDK exports every callback of the ABI, and a proxy calls each one that it finds.
 //! - Host calls: the SDK's traits can make every call of the ABI. The ones that the filter does not make go,
@@ -158,7 +158,7 @@ fn drop_zeros(module: &mut Module) {
 
 /// The parts of `data` between long runs of zeros, and where each begins.
 fn pieces(data: &[u8]) -> Vec<(usize, &[u8])> {
-    /// What another segment costs, bytes.
+    /// The size of one more segment in bytes.
     const SEGMENT: usize = 10;
     let (mut pieces, mut begin, mut end) = (Vec::new(), 0, 0_usize);
     let values = data.iter().enumerate().filter(|(_, byte)| **byte != 0).map(|(at, _)| at);

@@ -109,7 +109,7 @@ pub fn usage(data: &[u8]) {
     let want = match want.map(|number| (number.as_u64(), number.as_f64())) {
         None => None,
         Some((Some(whole), _)) => Some(whole),
-        // What a double holds exactly.
+        // The integers that a double represents exactly.
         Some((None, Some(n))) if n.abs() < 1e15 => Some(n.max(0.0).ceil() as u64),
         Some(_) => return,
     };

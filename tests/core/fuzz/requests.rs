@@ -1,4 +1,4 @@
-//! Paths, authorities, headers, and what templates make of them.
+//! Paths, authorities, headers, and templates filled from them.
 
 use tollgate::caller::tags::sanitise;
 use tollgate::gate::judged::Decision;
@@ -131,8 +131,8 @@ pub fn template(data: &[u8]) {
 }
 
 /// Two fillings of one template: the lines of the input are the template and the values of `{a}`,
-/// `{b}` and `{c}`, first of the one, then of the other. What differs in a part differs in the
-/// identity, in the key of a bucket, and in what a header shows of it; the same is always the same.
+/// `{b}` and `{c}`, first of the one, then of the other. Different parts yield different identities,
+/// bucket keys and header values; equal parts yield equal ones.
 pub fn identity(data: &[u8]) {
     let mut lines = data.split(|byte| *byte == b'\n').map(String::from_utf8_lossy);
     let mut next = || lines.next().unwrap_or_default().into_owned();

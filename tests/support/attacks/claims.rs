@@ -1,4 +1,4 @@
-//! Authentic tokens whose claims are wrong, of the wrong type, or hostile in what they say.
+//! Authentic tokens with wrong, mistyped or hostile claims.
 
 use serde_json::{Value, json};
 
@@ -141,7 +141,7 @@ fn audiences(world: &World, corpus: &mut Corpus) {
     corpus.refuse("cl-aud", "absent", absent, &["claim_missing", "audience_mismatch"]);
 }
 
-/// What the issuer let a user call themselves (CVE-2023-27493, CVE-2024-45808).
+/// Hostile user names that an issuer allowed (CVE-2023-27493, CVE-2024-45808).
 fn subjects(world: &World, corpus: &mut Corpus) {
     let long = "x".repeat(10 * 1024);
     let wide = "é".repeat(2000);

@@ -37,7 +37,7 @@ fn as_secret(
     corpus.refuse(family, format!("{encoding} for machine"), forged, SIGNATURE);
 }
 
-/// What libraries have taken for a secret: every text and binary form of a public key.
+/// Forms of a public key that libraries have used as a secret: every text and binary form.
 fn encodings(key: &Signer) -> Vec<(String, Vec<u8>)> {
     let spki = key.public_der();
     let text = key.public_pem();

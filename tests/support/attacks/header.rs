@@ -1,4 +1,4 @@
-//! Attacks by the JOSE header: `alg`, `typ` and the extensions that change what the rest means.
+//! Attacks by the JOSE header: `alg`, `typ` and the extensions that change the meaning of the rest.
 
 use serde_json::{Value, json};
 

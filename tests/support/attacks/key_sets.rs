@@ -10,7 +10,7 @@ use super::world::of;
 
 /// A key set, and the expected verdicts on tokens under it.
 pub struct KeySetAttack {
-    /// What kind of attack it is.
+    /// The kind of attack.
     pub family: &'static str,
     /// Which of its kind.
     pub name: String,

@@ -24,7 +24,7 @@ const ALGORITHMS: [(&str, usize); 14] = [
     ("HS512", 64),
 ];
 
-/// What the keys of a provider are called.
+/// The names of a provider's keys.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Names {
     None,
@@ -34,7 +34,7 @@ enum Names {
 
 /// A provider, and the forged tokens that are sent to it.
 pub struct ManyKeys {
-    /// What kind of attack it is.
+    /// The kind of attack.
     pub family: String,
     /// Entries of `providers`; several share an issuer.
     pub providers: Vec<Value>,

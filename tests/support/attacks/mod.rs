@@ -1,5 +1,5 @@
 //! The attack corpus: tokens that were forged, confused, malformed, or made hostile by an
-//! authentic issuer, each with what the filter has to say to it.
+//! authentic issuer, each with the expected verdict.
 //!
 //! Families carry the code words of the threat list; every attack that a library or gateway has
 //! fallen for is one of them. [`World`] is the configuration they are aimed at.
@@ -25,7 +25,7 @@ pub use world::World;
 /// One token and the verdict on it.
 #[derive(Clone)]
 pub struct Attack {
-    /// What kind of attack it is.
+    /// The kind of attack.
     pub family: &'static str,
     /// Which of its kind; unique within the family.
     pub name: String,

@@ -86,7 +86,7 @@ pub(super) async fn answer(shared: Shared, path: String) -> Result<Response<Pace
     Ok(response)
 }
 
-/// Counts the visit; says how to behave and what the document is, or `None` for an unknown path.
+/// Counts the visit and returns the behaviour and the document; `None` for an unknown path.
 fn plan(state: &mut State, path: String) -> Option<(Behaviour, Value)> {
     let (document, always) = match path.as_str() {
         JWKS | ENTRA_JWKS => (Some(state.keys.clone()), state.always_jwks),

@@ -41,7 +41,7 @@ pub fn folded(name: &str) -> String {
     name.strip_prefix("http-").map(str::to_owned).unwrap_or(name)
 }
 
-/// The calls whose lines stand from `offset` on, and the offset of what is still to be written.
+/// The calls from `offset` on, and the offset of the next line.
 pub(super) fn read(path: &Path, offset: u64) -> (Vec<Call>, u64) {
     let mut text = String::new();
     let mut file = File::open(path).unwrap();

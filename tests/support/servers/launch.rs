@@ -1,4 +1,4 @@
-//! How each server is started, on which files, and what it needs.
+//! The command, files and requirements of each server.
 
 use std::fs::{create_dir_all, write};
 use std::net::TcpListener;

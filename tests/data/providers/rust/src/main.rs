@@ -1,7 +1,7 @@
 //! Tokens and keys of Rust's JWT library, as JSON.
 //!
 //! It signs with keys of its own that end with this process, writes its default headers, and exports
-//! its public keys by its own means. See tests/providers.rs for what is asked.
+//! its public keys by its own means. tests/providers.rs describes the cases.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
