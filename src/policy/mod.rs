@@ -1,7 +1,7 @@
 //! The compiled configuration. After it has loaded, nothing is left to parse.
 //!
 //! - [`rule`] is one rule, [`rules`] all of them, [`choice`] finds the rule of a request, and
-//!   [`order`] compares two rules by what they ask for.
+//!   `order` compares two rules by what they ask for.
 //! - [`owned`] names the request headers that only the filter may write.
 //! - [`responses`] says what refusals look like; [`secret`] holds the key lent to an upstream.
 

@@ -3,7 +3,7 @@
 //! - [`headers`]: the header map of the host; [`host`], [`path`], [`method`]: the parts of the request
 //!   line, and which of them servers read differently
 //! - [`matcher`]: `match` of a rule, with [`host_pattern`], [`path_pattern`] and [`header_pattern`], for
-//!   a request [`line`]
+//!   a request [`mod@line`]
 //! - [`token_source`]: where the token is found, and how it is removed
 
 pub mod header_pattern;
