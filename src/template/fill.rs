@@ -1,28 +1,12 @@
-//! Filling templates: for tags, for the keys of buckets, for identities.
+//! Filling templates for tags and for the keys of buckets.
 
-use std::borrow::Cow;
-
-use super::{Part, Template};
-
-/// The source of the values of a template.
-pub trait Scope {
-    /// The value of a part; `None` if it has none. [`Part::Text`] is never passed.
-    fn value(&self, part: &Part) -> Option<PartValue<'_>>;
-}
-
-/// The value of a part.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PartValue<'a> {
-    /// One text.
-    Text(Cow<'a, str>),
-    /// The items of a list.
-    List(Vec<Cow<'a, str>>),
-}
+use super::scope::{PartValue, Scope};
+use super::syntax::{Part, Template};
 
 /// A piece of a filled template; see [`Template::visit`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Piece<'a> {
-    /// The template's own text.
+    /// Text of the template itself.
     Text(&'a str),
     /// The text of a part.
     Value(&'a str),
@@ -30,27 +14,16 @@ pub enum Piece<'a> {
     Item {
         /// The item.
         text: &'a str,
-        /// Whether it is the first of its list.
+        /// Whether it is the first item of its list.
         first: bool,
     },
-}
-
-/// The outcome of filling a template.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Filled {
-    /// Every part has a value and none of them is empty.
-    Whole,
-    /// Every part has a value, and at least one of them is empty.
-    WithEmptyPart,
-    /// A part has no value; nothing was written.
-    Absent,
 }
 
 impl Template {
     /// Passes each piece of the filled template to `see`, in order. Returns `false` if a part has no
     /// value; the pieces before it have then been passed already.
     pub fn visit(&self, scope: &dyn Scope, see: &mut dyn FnMut(Piece<'_>)) -> bool {
-        for part in &self.parts {
+        for part in self.parts() {
             if let Part::Text(text) = part {
                 see(Piece::Text(text));
                 continue;
@@ -91,13 +64,13 @@ impl Template {
     /// with `/` escaped inside each part. Returns `false` and leaves `out` unchanged if a part has
     /// no value.
     pub fn render_key(&self, scope: &dyn Scope, out: &mut String) -> bool {
-        let is_part = |part: &&Part| !matches!(part, Part::Text(_));
-        let several = match self.parts.iter().filter(is_part).count() {
+        let parts = || self.parts().iter().filter(|part| !part.is_text());
+        let several = match parts().count() {
             0 => return self.render(scope, out),
-            parts => parts > 1,
+            count => count > 1,
         };
         let start = out.len();
-        for (index, part) in self.parts.iter().filter(is_part).enumerate() {
+        for (index, part) in parts().enumerate() {
             let Some(value) = scope.value(part) else {
                 out.truncate(start);
                 return false;
@@ -120,52 +93,10 @@ impl Template {
         }
         true
     }
-
-    /// Appends the identity of a caller. The characters of the text between parts are percent-encoded
-    /// inside every part but the first, so that two callers never share an identity if the template
-    /// [is separable](Template::is_separable): read from its end, the identity has one meaning. A list
-    /// counts as no value, and an identity with an empty part must not be used.
-    pub fn identify(&self, scope: &dyn Scope, out: &mut String) -> Filled {
-        let start = out.len();
-        let mut filled = Filled::Whole;
-        let mut first = true;
-        for part in &self.parts {
-            if let Part::Text(text) = part {
-                out.push_str(text);
-                continue;
-            }
-            let Some(PartValue::Text(value)) = scope.value(part) else {
-                out.truncate(start);
-                return Filled::Absent;
-            };
-            if value.is_empty() {
-                filled = Filled::WithEmptyPart;
-            }
-            match std::mem::replace(&mut first, false) {
-                true => out.push_str(&value),
-                false => escape(&value, |c| separates(c) && self.has_between(c), out),
-            }
-        }
-        filled
-    }
-
-    /// Whether a text between two parts contains a character.
-    fn has_between(&self, c: char) -> bool {
-        let is_part = |part: &Part| !matches!(part, Part::Text(_));
-        let first = self.parts.iter().position(is_part).unwrap_or_default();
-        let last = self.parts.iter().rposition(is_part).unwrap_or_default();
-        let between = self.parts.get(first..last).unwrap_or_default();
-        between.iter().any(|part| matches!(part, Part::Text(text) if text.contains(c)))
-    }
-}
-
-/// Whether a character can separate two parts, because no escape contains it.
-pub(super) fn separates(c: char) -> bool {
-    !matches!(c, '%' | '0'..='9' | 'A'..='F')
 }
 
 /// Appends a text with `%` and the special characters percent-encoded.
-fn escape(text: &str, special: impl Fn(char) -> bool, out: &mut String) {
+pub(super) fn escape(text: &str, special: impl Fn(char) -> bool, out: &mut String) {
     for c in text.chars() {
         match c == '%' || special(c) {
             false => out.push(c),

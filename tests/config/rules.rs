@@ -110,7 +110,7 @@ fn a_grant_asks_for_something_that_a_token_can_say() {
             (json!([{"claims": [{"claim": "x"}]}]), "[0].claims[0]: must have exactly one"),
             (
                 json!([{"claims": [{"claim": "/~x", "exists": true}]}]),
-                "[0].claims[0].claim: \"/~x\" is no JSON Pointer",
+                "[0].claims[0].claim: \"/~x\" is not a JSON Pointer",
             ),
         ],
     );

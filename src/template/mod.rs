@@ -1,0 +1,23 @@
+//! Templates and claim references: text in the configuration that is filled in for each request.
+//!
+//! - [`ClaimRef`] names a claim; a [`Template`] is text with [`Part`]s, parsed at load.
+//! - A [`Scope`] has the values of the parts. `fill` renders a template for a tag or for the key of a
+//!   bucket; `identity` renders it so that no two callers get the same text.
+
+mod claim_ref;
+mod error;
+mod fill;
+mod identity;
+mod scope;
+mod syntax;
+
+pub use claim_ref::ClaimRef;
+pub use error::TemplateError;
+pub use fill::Piece;
+pub use identity::Filled;
+pub use scope::{PartValue, Scope};
+pub(crate) use syntax::is_token;
+pub use syntax::{Part, Template};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+//! Templates: text with parts in braces.
+
+use super::claim_ref::ClaimRef;
+use super::error::TemplateError;
+
+/// Text with parts to fill in, parsed at load.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    text: String,
+    parts: Vec<Part>,
+}
+
+/// A part of a template.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// Text that stays as it is.
+    Text(String),
+    /// `{sub}`, `{/realm_access/roles}`: the text of a claim.
+    Claim(ClaimRef),
+    /// `{@identity}`: the identity of the principal.
+    Identity,
+    /// `{@kid}`: the `kid` of the verified token, for audit logs.
+    Kid,
+    /// `{@provider}`: the name of the provider that issued the token.
+    Provider,
+    /// `{@rule}`: the name of the rule that matched.
+    Rule,
+    /// `{@client_address}`: the address of the caller, without the port.
+    ClientAddress,
+    /// `{@header:NAME}`: the value of a request header; the name is in lower case.
+    Header(String),
+}
+
+impl Template {
+    /// Parses a template. Braces cannot be escaped, since no template needs literal ones.
+    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        let mut parts = Vec::new();
+        let mut rest = text;
+        while !rest.is_empty() {
+            let (before, inside) = match rest.split_once('{') {
+                Some((before, inside)) => (before, Some(inside)),
+                None => (rest, None),
+            };
+            if before.contains('}') {
+                return Err(TemplateError::StrayBrace);
+            }
+            if !before.is_empty() {
+                parts.push(Part::Text(before.to_owned()));
+            }
+            let Some(inside) = inside else { break };
+            let (name, after) = inside.split_once('}').ok_or(TemplateError::Unclosed)?;
+            parts.push(Part::parse(name)?);
+            rest = after;
+        }
+        match parts.is_empty() {
+            true => Err(TemplateError::Empty),
+            false => Ok(Self { text: text.to_owned(), parts }),
+        }
+    }
+
+    /// The template as written in the configuration.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The parts in order: at least one, and never two texts in a row.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// Whether the value depends on the token alone, and on nothing else of the request.
+    pub fn is_of_token(&self) -> bool {
+        self.parts.iter().all(|part| part.is_of_token() || matches!(part, Part::Text(_)))
+    }
+
+    /// Whether the value depends on the token.
+    pub fn draws_on_token(&self) -> bool {
+        self.parts.iter().any(Part::is_of_token)
+    }
+}
+
+impl Part {
+    /// Parses the text between braces.
+    fn parse(name: &str) -> Result<Self, TemplateError> {
+        if name.is_empty() {
+            return Err(TemplateError::EmptyPart);
+        }
+        // A second `{` is a forgotten `}`, not a character of a name.
+        if name.contains('{') {
+            return Err(TemplateError::Unclosed);
+        }
+        let Some(own) = name.strip_prefix('@') else {
+            return ClaimRef::parse(name).map(Self::Claim);
+        };
+        match own {
+            "identity" => Ok(Self::Identity),
+            "kid" => Ok(Self::Kid),
+            "provider" => Ok(Self::Provider),
+            "rule" => Ok(Self::Rule),
+            "client_address" => Ok(Self::ClientAddress),
+            _ => match own.strip_prefix("header:") {
+                Some(header) if is_token(header) => Ok(Self::Header(header.to_ascii_lowercase())),
+                Some(_) => Err(TemplateError::HeaderName),
+                None => Err(TemplateError::UnknownPart(name.to_owned())),
+            },
+        }
+    }
+
+    pub(super) fn is_text(&self) -> bool {
+        matches!(self, Self::Text(_))
+    }
+
+    fn is_of_token(&self) -> bool {
+        match self {
+            Self::Claim(_) | Self::Identity | Self::Kid | Self::Provider => true,
+            Self::Text(_) | Self::Rule | Self::ClientAddress | Self::Header(_) => false,
+        }
+    }
+}
+
+/// Whether a text is a token of HTTP, such as a header name or a method (RFC 9110 §5.6.2).
+pub(crate) fn is_token(text: &str) -> bool {
+    !text.is_empty()
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
