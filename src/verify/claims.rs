@@ -24,6 +24,7 @@ pub struct Claims {
 
 /// The claims of a refused token whose signature is good. They name the caller in the telemetry of
 /// the denial; a principal is never made from them.
+#[derive(Debug)]
 pub struct RefusedClaims(Claims);
 
 /// Claims of which only the signature is verified. The verifier turns them into [`Claims`], or back
@@ -201,11 +202,5 @@ impl RefusedClaims {
 impl fmt::Debug for Claims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Claims").field("provider", &self.provider).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for RefusedClaims {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RefusedClaims").field("provider", &self.0.provider).finish_non_exhaustive()
     }
 }

@@ -6,8 +6,6 @@ mod members;
 
 use std::fmt;
 
-use serde_json::{Map, Value};
-
 pub use self::error::KeyError;
 pub use self::kinds::SecretKeys;
 use self::kinds::{Numbers, ec, okp, rsa, secret};
@@ -28,23 +26,13 @@ pub struct Key {
 }
 
 impl Key {
-    /// Reads the text of one entry of a key set.
+    /// Reads the text of one entry of a key set. Unknown members are ignored, and a member that is null
+    /// counts as absent.
     pub fn read(entry: &[u8], secrets: SecretKeys) -> Result<Self, KeyError> {
-        match json::parse_object(entry) {
-            Some(jwk) => Self::of(&jwk, secrets),
-            None if entry.first() == Some(&b'{') => Err(KeyError::Ambiguous),
-            None => Err(KeyError::NotAnObject),
-        }
-    }
-
-    /// Reads one entry of a key set that is already parsed.
-    pub fn parse(entry: &Value, secrets: SecretKeys) -> Result<Self, KeyError> {
-        let Value::Object(jwk) = entry else { return Err(KeyError::NotAnObject) };
-        Self::of(jwk, secrets)
-    }
-
-    /// Other members are ignored, and a member that is null counts as absent.
-    fn of(jwk: &Map<String, Value>, secrets: SecretKeys) -> Result<Self, KeyError> {
+        let Some(jwk) = &json::parse_object(entry) else {
+            let is_object = entry.first() == Some(&b'{');
+            return Err(if is_object { KeyError::Ambiguous } else { KeyError::NotAnObject });
+        };
         let kty = string(jwk, "kty")?.ok_or(KeyError::MemberMissing("kty"))?;
         // An empty name is none: such a key is a candidate for tokens with any `kid`.
         let kid = string(jwk, "kid")?.filter(|kid| !kid.is_empty());

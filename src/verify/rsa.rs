@@ -83,26 +83,10 @@ impl Hash {
             Self::Sha384 => (2, 48),
             Self::Sha512 => (3, 64),
         };
+        let all = 0x11 + length;
         [
-            0x30,
-            0x11 + length,
-            0x30,
-            0x0d,
-            0x06,
-            0x09,
-            0x60,
-            0x86,
-            0x48,
-            0x01,
-            0x65,
-            0x03,
-            0x04,
-            0x02,
-            name,
-            0x05,
-            0x00,
-            0x04,
-            length,
+            0x30, all, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02,
+            name, 0x05, 0x00, 0x04, length,
         ]
     }
 }

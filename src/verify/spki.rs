@@ -15,12 +15,10 @@ const P521: &[u8] = b"\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x
 /// The public numbers of a key, big-endian.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Public {
-    /// RFC 8017 §3.1, without leading zeros.
+    /// The modulus without leading zeros (RFC 8017 §3.1). The exponent is 65537.
     Rsa {
         /// The modulus.
         n: Vec<u8>,
-        /// The exponent, 65537.
-        e: Vec<u8>,
     },
     /// A point on the curve that the family names. Each coordinate is as long as the field.
     Ec {
@@ -42,7 +40,9 @@ impl Public {
     /// The SubjectPublicKeyInfo; `None` if Envoy's verifier does not support the family.
     pub(super) fn spki(&self, family: Family) -> Option<Vec<u8>> {
         let (algorithm, bits) = match (self, family) {
-            (Self::Rsa { n, e }, _) => (RSA, der::sequence(&[&der::integer(n), &der::integer(e)])),
+            (Self::Rsa { n }, _) => {
+                (RSA, der::sequence(&[&der::integer(n), &der::integer(&[1, 0, 1])]))
+            }
             // SEC 1 §2.3.3: 4 announces both coordinates.
             (Self::Ec { x, y }, Family::P256) => (P256, [&[4], x.as_slice(), y].concat()),
             (Self::Ec { x, y }, Family::P384) => (P384, [&[4], x.as_slice(), y].concat()),
@@ -69,7 +69,7 @@ mod tests {
         assert_eq!(ec(Family::P521, 66).unwrap().len(), 158);
         assert_eq!(ec(Family::K256, 32), None);
         // 2048 bits: the usual 294 bytes.
-        let rsa = Public::Rsa { n: vec![0xff; 256], e: vec![1, 0, 1] };
+        let rsa = Public::Rsa { n: vec![0xff; 256] };
         assert_eq!(rsa.spki(Family::Rsa).unwrap().len(), 294);
         assert_eq!(Public::Nothing.spki(Family::Secret), None);
     }

@@ -1,7 +1,7 @@
 use std::cell::Cell;
 
 use p521::ecdsa::signature::Verifier;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::verify::base64url;
@@ -42,6 +42,10 @@ impl Host for Fake {
         };
         count.set(count.get() + 1);
     }
+}
+
+fn key_of(jwk: &Value) -> Key {
+    Key::read(jwk.to_string().as_bytes(), SecretKeys::Refuse).unwrap()
 }
 
 /// The verdict of the engines.
@@ -95,7 +99,7 @@ fn verify([hash, key, signature, text]: &[Vec<u8>; 4]) -> Option<bool> {
         let [x, y] = [x, y].map(base64url::encode);
         (json!({"kty": "EC", "crv": crv, "x": x, "y": y}), format!("ES{bits}"))
     };
-    let key = Key::parse(&jwk, SecretKeys::Refuse).unwrap();
+    let key = key_of(&jwk);
     let algorithm = Algorithm::from_name(algorithm.as_bytes()).unwrap();
     let raw = match key.family() {
         Family::Rsa => signature.clone(),
@@ -163,7 +167,7 @@ fn where_a_proven_host_gives_no_answer_the_module_does() {
     let input = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9\
                  leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
     let jwk = json!({"kty": "EC", "crv": "P-256", "x": x, "y": y});
-    let key = Key::parse(&jwk, SecretKeys::Refuse).unwrap();
+    let key = key_of(&jwk);
     let signature = base64url::decode(signature.as_bytes()).unwrap();
     let mut engines = Engines::tested(Fake::new(like_envoy));
     let good = |engines: &Engines<Fake>, signature: &[u8]| {
@@ -188,7 +192,7 @@ fn where_a_proven_host_gives_no_answer_the_module_does() {
 fn a_host_that_fails_leaves_the_module_one_check_for_a_request() {
     let jwk = |first: u8| {
         let n = base64url::encode(&[&[first][..], &[0xc1; 255]].concat());
-        Key::parse(&json!({"kty": "RSA", "n": n, "e": "AQAB"}), SecretKeys::Refuse).unwrap()
+        key_of(&json!({"kty": "RSA", "n": n, "e": "AQAB"}))
     };
     let keys = [jwk(0xc1), jwk(0xc2), jwk(0xc3)];
     for (answer, host, module) in [(like_envoy as Answer, 3, 0), ((|_| None) as Answer, 0, 1)] {
@@ -208,7 +212,7 @@ fn a_host_that_fails_leaves_the_module_one_check_for_a_request() {
 #[test]
 fn a_host_that_is_lenient_is_not_asked_about_an_rsa_signature_out_of_range() {
     let jwk = json!({"kty": "RSA", "n": base64url::encode(&[0xc1; 256]), "e": "AQAB"});
-    let key = Key::parse(&jwk, SecretKeys::Refuse).unwrap();
+    let key = key_of(&jwk);
     let mut engines = Engines::tested(Fake::new(like_envoy));
     engines.host.answer = |_| Some(vec![8, 1]);
     for (signature, asked) in [

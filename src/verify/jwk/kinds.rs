@@ -45,7 +45,7 @@ pub(super) fn rsa(jwk: &Map<String, Value>) -> Result<Numbers, KeyError> {
         return Err(KeyError::RsaExponent);
     }
     let primitive = Some(Primitive::rsa(&n, &e).ok_or(KeyError::Invalid)?);
-    Ok(Numbers { family: Family::Rsa, public: Public::Rsa { n, e }, primitive })
+    Ok(Numbers { family: Family::Rsa, public: Public::Rsa { n }, primitive })
 }
 
 pub(super) fn ec(jwk: &Map<String, Value>) -> Result<Numbers, KeyError> {
