@@ -1,4 +1,4 @@
-//! The presets, the sample of the contract, and values that mean something else than was meant.
+//! The presets, the sample of the contract, and values that probably do not mean what was intended.
 
 use std::time::Duration;
 
@@ -126,7 +126,7 @@ fn a_protobuf_struct_is_named_as_what_it_is() {
     assert!(problems[0].message.contains("StringValue"), "{}", problems[0]);
 }
 
-/// A good document with the value at a pointer replaced: what is said of it, problems or warnings.
+/// The problems or warnings of a valid document after the value at a pointer is replaced.
 fn said(pointer: &str, value: serde_json::Value) -> Vec<String> {
     let key =
         r#"{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
@@ -194,7 +194,7 @@ fn what_means_something_else_than_was_meant_is_told() {
         let at = pointer.split('/').find(|part| part.len() > 1).unwrap();
         assert!(lines[0].starts_with(at) && lines[0].contains(meant), "{value}: {lines:?}");
     }
-    // What looks alike and is meant.
+    // Similar values that are fine.
     for (pointer, value) in [
         ("/providers/0/audiences", json!("any")),
         ("/providers/0/audiences", json!(["any-api"])),

@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn the_orders_are_those_of_the_curves() {
-        // The greatest private key is the order less one, and the order itself is none.
+        // The largest private key is the order minus one; the order itself is not a private key.
         use p256::elliptic_curve::FieldBytes;
         fn below(order: &[u8]) -> Vec<u8> {
             let mut below = order.to_vec();

@@ -1,4 +1,4 @@
-//! Laws that hold for any bytes: nothing panics, and nothing unsigned is accepted.
+//! Laws for arbitrary bytes: nothing panics, and no unsigned token is accepted.
 
 use crate::time::Moment;
 use proptest::collection::vec;
@@ -59,7 +59,7 @@ fn judge(token: &[u8], now: u64) -> Result<Claims, Failure> {
     verifier.verify(token, None, Moment::from_nanos(now))
 }
 
-/// Text near enough to JSON to get past the first character.
+/// Texts that are close to JSON.
 fn jsonish() -> impl Strategy<Value = String> {
     let atom = prop_oneof![
         Just("null".to_owned()),

@@ -174,7 +174,7 @@ impl Issuer {
 
 #[cfg(test)]
 impl Provider {
-    /// A provider of tests: one exact issuer, any audience, no clock difference, no other demand.
+    /// A provider for tests: one exact issuer, any audience, no clock difference, no further rules.
     pub(crate) fn of(issuer: &str, keys: KeysFrom) -> Self {
         Self {
             name: "p".to_owned(),

@@ -57,7 +57,7 @@ fn good() -> Value {
     json!({"iss": "https://i", "aud": "us", "exp": NOW + 300, "sub": "s"})
 }
 
-/// The claims with some replaced; null removes one.
+/// Replaces some claims; null removes one.
 fn with(mut claims: Value, changes: Value) -> Value {
     for (name, value) in changes.as_object().unwrap() {
         match value {
@@ -209,7 +209,7 @@ fn the_steps_are_judged_in_their_order() {
         let other = format!("{}.{signature}", token.rsplit_once('.').unwrap().0);
         assert_eq!(judge(&other), some(SignatureInvalid));
     }
-    // Claims are judged last: a forger learns nothing of them.
+    // Claims are checked last, so that a forger learns nothing about them.
     let expired = mint(header("k"), r#"{"iss":"https://i","exp":1}"#);
     assert_eq!(judge(&expired), some(ClaimMissing("aud")));
     let stolen = format!("{}.{}", expired.rsplit_once('.').unwrap().0, base64url::encode(&[0; 32]));
@@ -238,7 +238,7 @@ fn hmac_is_refused_unless_named_and_es512_without_a_host() {
     assert_eq!(asked(None, "HS256"), refused);
     assert_eq!(asked(None, "ES512"), refused);
     assert_eq!(asked(Some(AlgorithmSet::EMPTY), "HS256"), refused);
-    // A fitting name for a key of another family, with and without naming the key.
+    // An algorithm of another family than the key's, with and without its `kid`.
     let rs256 = Some([Algorithm::Rs256].into_iter().collect());
     assert_eq!(asked(rs256, "RS256"), Some(VerifyError::KeyUnknown));
 }

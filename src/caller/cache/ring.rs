@@ -233,7 +233,7 @@ mod tests {
         assert!(all_in(&mut ring, 0..50));
         insert_all(&mut ring, 100..149);
         assert!(all_in(&mut ring, 0..50) && all_in(&mut ring, 100..149));
-        // A flood that is not repeated leaves the newest token alone until it had its turn.
+        // During a flood of tokens without hits, the newest two are always there.
         for number in 1_000..2_000 {
             insert_all(&mut ring, number..number + 1);
             assert!(all_in(&mut ring, number..number + 1));
@@ -287,7 +287,7 @@ mod tests {
                 0..200,
             ),
         ) {
-            // What was stored and not removed, evicted or not: its value and its bytes.
+            // The expected entries: their values and bytes.
             let (mut ring, mut stored) = (Ring::new(6, 100), HashMap::<u8, (usize, usize)>::new());
             for (number, step) in steps.into_iter().enumerate() {
                 let evicts = match step {

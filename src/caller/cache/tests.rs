@@ -43,7 +43,7 @@ fn policy() -> Policy {
     crate::config::tests::compiled(&document)
 }
 
-/// The policy's keys, under a version of the test's.
+/// The keys of the policy, with a version of the test.
 struct At<'a>(&'a Policy, Option<u64>);
 
 impl Keys for At<'_> {
@@ -83,7 +83,7 @@ fn caller(policy: &Policy, token: &str, now: Moment) -> Rc<Caller> {
     Rc::new(Caller::new(principal, vec![]))
 }
 
-/// What a look finds: the identity, the error, or nothing.
+/// The result of a lookup: the identity, the error, or nothing.
 fn find(
     cache: &TokenCache,
     policy: &Policy,
@@ -101,7 +101,7 @@ fn find(
     }
 }
 
-/// A cache that remembers this token under rule 0 and version 1.
+/// A cache with this token, of rule 0 and version 1.
 fn remembering(policy: &Policy, token: &str) -> TokenCache {
     let cache = TokenCache::new(SETTINGS, 42);
     let keys = At(policy, Some(1));
@@ -236,7 +236,7 @@ fn ten_million_lookups_of_distinct_tokens_find_nobody_else() {
         let token = name(number);
         let whole = hash(0x1234_5678_9abc_def0, &token);
         for (cache, cut) in caches.iter_mut().zip(cut) {
-            // All of them at the full hash, every eighth at the others.
+            // All tokens with the full hash, every eighth with the others.
             if cut != u64::MAX && number % 8 != 0 {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Answers of key servers, and the words for those that are refused.
+//! Answers of key servers, and the messages about refused ones.
 
 use serde_json::json;
 

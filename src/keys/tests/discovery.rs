@@ -1,4 +1,4 @@
-//! Discovery documents, and the cluster that the keys come through.
+//! Discovery documents, and the cluster of the keys.
 
 use serde_json::json;
 
@@ -30,7 +30,7 @@ fn a_discovery_document_must_be_of_the_providers_issuer() {
     for issuer in ["https://i/", "https://I", "https://t/other/v2.0", ""] {
         let error = of(issuer).unwrap_err();
         assert_eq!(error.label(), "issuer_mismatch");
-        // Both issuers are named.
+        // The message names both issuers.
         let known = "the provider has https://i, https://t/{tenantid}/v2.0";
         let text = error.to_string();
         assert!(text.contains(&format!("names {issuer}, and {known}")), "{text}");

@@ -56,7 +56,7 @@ fn header(algorithm: Algorithm, kid: Value) -> Header {
     Header::parse(base64url::encode(json.as_bytes()).as_bytes()).ok().unwrap()
 }
 
-/// How many are tried, of how many candidates.
+/// The number of tried keys and of candidates.
 fn counts(
     keys: &KeySet,
     provider: &Provider,
@@ -76,7 +76,7 @@ fn a_kid_is_a_hint_and_one_that_is_empty_or_null_is_absent() {
     for nameless in nameless {
         let keys = set(&[a(), nameless.clone(), named("OKP", 0, json!("e"), None)]);
         let find = |algorithm, kid| counts(&keys, &provider(None), algorithm, kid);
-        // The key of that name first, and then the one without; it alone where there is no such name.
+        // First the key of that name, then the one without a name; without such a name only the latter.
         assert_eq!(find(Rs256, json!("a")), Ok((2, 2)), "{nameless}");
         assert_eq!(find(Rs256, json!("b")), Ok((1, 1)), "{nameless}");
         assert_eq!(find(Rs256, json!("e")), Ok((1, 1)), "the key of that name does not fit");
@@ -105,7 +105,7 @@ fn of_more_candidates_than_two_none_is_tried_but_those_that_the_token_names() {
         (vec![rsa(0, Some("a")), rsa(1, None), rsa(2, None)], Some("a"), 1),
         (vec![rsa(0, Some("a")), rsa(1, Some("a")), rsa(2, None)], Some("a"), 2),
         (vec![rsa(0, Some("a")), rsa(1, Some("a")), rsa(2, Some("a"))], Some("a"), 0),
-        // One key that stands there three times is one.
+        // A key that occurs three times counts once.
         (vec![rsa(0, Some("a")), rsa(0, None), rsa(0, Some("a"))], Some("a"), 1),
         (vec![rsa(0, None), rsa(0, Some("a")), rsa(0, Some("b"))], None, 1),
     ] {
@@ -172,7 +172,7 @@ fn where_the_module_tries_one_of_two_keys_the_other_is_not_called_a_forgery() {
             assert_eq!(found.map(|e| e.reason().as_str()), error.map(|_| "key_unknown"));
         }
     }
-    // The key that the token names was tried: the others were not as good.
+    // The key that the token names was tried, and it outranks the others.
     let keys = set(&[named("RSA", 0, json!("a"), None), key("RSA", 1)]);
     let provider = provider(None);
     let engine = SignedBy(9);

@@ -7,7 +7,7 @@ use super::*;
 use crate::verify::base64url;
 use crate::verify::jwk::{Key, SecretKeys};
 
-/// From the verdict to the bytes of a result.
+/// Encodes a verdict as a result.
 type Answer = fn(bool) -> Option<Vec<u8>>;
 
 /// A host that verifies with the module's arithmetic, or misbehaves.
@@ -24,7 +24,7 @@ impl Fake {
     }
 }
 
-/// As Envoy answers.
+/// The answer of Envoy.
 fn like_envoy(good: bool) -> Option<Vec<u8>> {
     Some(if good { vec![8, 1] } else { b"\x12\x04nope".to_vec() })
 }
@@ -179,7 +179,7 @@ fn where_a_proven_host_gives_no_answer_the_module_does() {
     assert!(good(&engines, &signature));
     assert!(!good(&engines, &[1; 64]));
     assert_eq!((engines.host.errors.get(), engines.host.module.get()), (2, 2));
-    // What the host need not be asked is refused all the same.
+    // Signatures with a wrong length or range are refused without the host.
     for length in [0, 63, 65, 70, 72] {
         assert!(!good(&engines, &vec![1; length]));
     }

@@ -143,7 +143,7 @@ mod tests {
         for text in ["{}", "1", "[1", "[1,]", "[1 2]", "[1]2", "[,]"] {
             assert_eq!(items(text.as_bytes(), 8), None, "{text}");
         }
-        // However deep, and without a stack frame for each level.
+        // At any depth, without a stack frame for each level.
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
         assert_eq!(members(deep.as_bytes()).map(|members| members.len()), Some(1));
     }

@@ -1,4 +1,4 @@
-//! Key sets: what is taken, what is skipped and why, and who is found for a token.
+//! Key sets: accepted keys, skipped keys with their reasons, and refused sets.
 
 use serde_json::{Value, json};
 
@@ -145,7 +145,7 @@ fn a_bad_key_is_refused_for_its_own_reason() {
         (with(ed25519(), "crv", json!("X25519")), CurveUnsupported),
         (with(ed25519(), "crv", json!("Ed448")), CurveUnsupported),
         (with(ed25519(), "x", json!(encode(&[0; 31]))), MemberMalformed("x")),
-        // The points of small order, for which anybody can sign.
+        // The points of small order, for which anyone can forge signatures.
         (with(ed25519(), "x", json!(encode(&[0; 32]))), Invalid),
         (with(ed25519(), "x", json!(encode(&[&[1u8][..], &[0; 31]].concat()))), Invalid),
         (oct(31), SecretTooShort),

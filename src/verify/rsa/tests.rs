@@ -53,7 +53,7 @@ fn a_signature_of_another_implementation_verifies_and_no_changed_one_does() {
                     "{bits} {algorithm} {at}"
                 );
             }
-            // The same number with a zero before it, and a number that is shorter.
+            // The same number with a leading zero, and a shorter number.
             let longer = [&[0], good.as_slice()].concat();
             assert!(!key.verify(algorithm, message.as_bytes(), &longer));
             assert!(!key.verify(algorithm, message.as_bytes(), &good[1..]));
@@ -80,7 +80,7 @@ fn the_numbers_at_the_edges_are_their_own_powers_or_none() {
     assert!(RsaKey::new(&[]).is_none());
 }
 
-/// Sizes that are no multiple of a digit or a byte among them.
+/// Includes sizes that are not a multiple of a digit or a byte.
 #[test]
 fn powers_are_those_of_another_implementation() {
     use superboring::reexports::rsa::BigUint;

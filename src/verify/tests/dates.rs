@@ -53,7 +53,7 @@ fn a_date_before_1970_is_past_and_no_bound_is_below_it() {
         let lax = Provider { require_exp: false, ..provider() };
         let expired = one(lax, with(good(), json!({"exp": date}))).err();
         assert_eq!(expired, Some(VerifyError::Expired), "{date}");
-        // Whatever the bound: such an `iat` says nothing of when the token was issued.
+        // With any bound: such an `iat` does not tell when the token was issued.
         for most in [3600, u64::MAX] {
             let bounded = Provider { max_lifetime: Some(most), ..provider() };
             let lifetime = one(bounded, with(good(), json!({"iat": date}))).err();

@@ -44,7 +44,7 @@ fn two_tenants_of_one_issuer_can_be_two_providers() {
     assert_eq!(run(None).unwrap().provider(), 1);
     let refused = (VerifyError::TenantNotAllowed, Some(0));
     assert_eq!(run(Some(&[0])).unwrap_err(), refused);
-    // The first is named where none admits the tenant.
+    // If no provider admits the tenant, the failure names the first one.
     let strangers = [0, 1].map(|_| Provider { tenants: tenants(OTHER_TENANT), ..entra() });
     let nobody = self::run(&strangers, &keys, &token, None, Moment::from_secs(NOW));
     assert_eq!(nobody.unwrap_err(), refused);
@@ -76,7 +76,7 @@ fn entra_tokens_are_judged_by_what_microsoft_documents() {
     ] {
         assert_eq!(one(entra(), with(entra_claims(), change.clone())).err(), error, "{change}");
     }
-    // An exact issuer names its tenant too.
+    // An exact issuer also contains its tenant.
     let issuers = vec![Issuer::Exact(format!("https://sts.windows.net/{TENANT}/"))];
     let exact = || Provider { issuers: issuers.clone(), tenants: Tenants::None, ..entra() };
     let claims = |tid: &str| with(entra_claims(), json!({"iss": v1, "tid": tid}));
