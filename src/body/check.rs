@@ -1,8 +1,8 @@
 //! The check of one body while it streams by.
 
-use super::content::{media_type, parameter};
 use super::csv::Csv;
 use super::guard::Guard;
+use super::guard::{media_type, parameter};
 use super::json::flaw::{Flaw, Malformed};
 use super::json::scanner::Scanner;
 use super::json::value::Found;

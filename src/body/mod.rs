@@ -6,7 +6,6 @@
 //! - [`meter`] finds a number in a response with the same scanner.
 
 mod check;
-mod content;
 mod csv;
 mod guard;
 pub mod json;
@@ -14,7 +13,7 @@ pub mod meter;
 mod refusal;
 
 pub use check::Check;
-pub use content::is_encoded;
+pub use guard::is_encoded;
 pub use guard::{Guard, pointers_to_follow};
 pub use refusal::{Refusal, UNKNOWN_ROWS};
 

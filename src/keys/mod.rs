@@ -13,7 +13,6 @@ pub mod answer;
 pub mod local;
 pub mod record;
 pub mod shared;
-pub mod timing;
 
 #[cfg(test)]
 mod tests;

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
+use super::record::Timing;
 use super::record::{Cause, LAYOUT, Record};
-use super::timing::Timing;
 use crate::store::{self, CREATE, Store, StoreError, Swap};
 use crate::time::Moment;
 use crate::verify::provider::{Remote, RemoteSource};

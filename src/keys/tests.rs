@@ -10,9 +10,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::local::{Lack, LocalKeys, Missing, Wait};
+use super::record::Timing;
 use super::record::{Cause, Record};
 use super::shared::SharedKeys;
-use super::timing::Timing;
 use super::*;
 use crate::store::memory::Memory;
 use crate::store::{Store, StoreError, Swap};

@@ -13,7 +13,6 @@ mod path_readings;
 pub mod responses;
 pub mod rule;
 pub mod rules;
-pub mod secret;
 
 use std::rc::Rc;
 

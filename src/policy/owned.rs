@@ -1,8 +1,8 @@
 //! The request headers that only the filter may write, and the trailers that are removed.
 
 use super::Policy;
+use super::rule::LENT_HEADER;
 use super::rules::Rules;
-use super::secret::LENT_HEADER;
 use crate::limit::cost::Cost;
 use crate::request::headers::{Headers, fold, same_name};
 use crate::request::method::METHOD_OVERRIDES;

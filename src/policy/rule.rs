@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use super::secret::HeaderSecret;
 use crate::body::Guard;
 use crate::caller::grant::Grant;
 use crate::limit::cost::Cost;
@@ -70,6 +69,31 @@ impl Rule {
     pub fn admits_method(&self, method: &[u8]) -> bool {
         let named = || self.matcher.names_method(method) && self.upstream_authorization.is_none();
         !echoes(method) || named()
+    }
+}
+
+/// The header that carries [`super::rule::Rule::upstream_authorization`].
+pub const LENT_HEADER: &str = "authorization";
+
+/// A header value that only the upstream may see. `Debug` does not print it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HeaderSecret(String);
+
+impl HeaderSecret {
+    /// Wraps a value that is valid in a header.
+    pub fn new(value: String) -> Self {
+        Self(value)
+    }
+
+    /// The value, to be written to the header and nowhere else.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for HeaderSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HeaderSecret")
     }
 }
 

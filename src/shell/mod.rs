@@ -22,7 +22,6 @@ mod root;
 mod store;
 mod stream;
 mod telemetry;
-mod unconfigured;
 mod upstream;
 mod worker;
 

@@ -10,9 +10,9 @@ use super::buckets::limits_in_flight;
 use super::held::keys::TICK;
 use super::host;
 use super::http::Http;
+use super::http::Unconfigured;
 use super::metrics::Metrics;
 use super::stream::Traffic;
-use super::unconfigured::Unconfigured;
 use super::worker::Worker;
 use crate::config::{self, Environment};
 

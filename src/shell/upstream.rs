@@ -5,8 +5,8 @@ use proxy_wasm::types::MapType;
 use super::host::{self, HostError};
 use crate::gate::facts::Facts;
 use crate::policy::Policy;
+use crate::policy::rule::LENT_HEADER;
 use crate::policy::rule::Rule;
-use crate::policy::secret::LENT_HEADER;
 use crate::request::headers::Headers;
 use crate::request::token_source;
 

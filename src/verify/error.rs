@@ -3,10 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::jwk::KeyError;
-use super::provider::Provider;
-use super::stage::Stage;
 use crate::reason::Reason;
+use crate::verify::jwk::KeyError;
+use crate::verify::provider::Provider;
 
 /// Why a token is refused. It holds the names of members, never their values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -172,6 +171,37 @@ impl fmt::Display for VerifyError {
 }
 
 impl std::error::Error for VerifyError {}
+
+/// One check. A later one compares greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Its size and its three parts.
+    Token,
+    /// Its header.
+    Header,
+    /// The JSON of its payload.
+    Payload,
+    /// `iss`.
+    Issuer,
+    /// The keys that may have signed it.
+    Keys,
+    /// The signature.
+    Signature,
+    /// The tenant.
+    Tenant,
+    /// `aud`.
+    Audience,
+    /// `exp`, `nbf`, `iat`.
+    Times,
+    /// Claims whose type is fixed.
+    Members,
+    /// Whether it is an access token.
+    Use,
+    /// The identity of the caller.
+    Identity,
+    /// The client certificate that it is bound to.
+    Binding,
+}
 
 #[cfg(test)]
 mod tests {

@@ -37,17 +37,16 @@ pub mod rsa;
 mod self_test;
 mod signer;
 pub mod spki;
-pub mod stage;
 pub mod token;
 mod value;
 pub mod verifier;
 
 pub use self::candidates::Candidates;
 pub use self::claims::{Claims, RefusedClaims};
+pub use self::error::Stage;
 pub use self::error::VerifyError;
 pub use self::keyset::Keys;
 pub use self::outcome::{Accepted, Attempt, Failure};
-pub use self::stage::Stage;
 pub use self::verifier::Verifier;
 
 #[cfg(test)]

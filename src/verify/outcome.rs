@@ -3,9 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::claims::{Claims, RefusedClaims};
+use super::error::Stage;
 use super::error::VerifyError;
 use super::jwk::Key;
-use super::stage::Stage;
 
 /// A token was accepted.
 #[derive(Debug)]

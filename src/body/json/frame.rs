@@ -1,7 +1,7 @@
 //! One open container of a document, as far as it is watched.
 
 use super::flaw::Flaw;
-use super::pointer_set::PointerSet;
+use super::pointers::PointerSet;
 use super::pointers::Pointers;
 use super::rows::{Part, Tally};
 use super::state::{self, State};

@@ -1,7 +1,7 @@
 //! The name of the current member, compared with the awaited names while it streams by.
 
 use super::name::{Spelling, end_of_name, may_begin, spells};
-use super::pointer_set::PointerSet;
+use super::pointers::PointerSet;
 use super::pointers::Pointers;
 use super::tensor::Members;
 

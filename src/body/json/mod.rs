@@ -12,7 +12,6 @@ mod grammar;
 mod member;
 mod name;
 mod number;
-mod pointer_set;
 pub mod pointers;
 mod rows;
 pub mod scanner;

@@ -4,7 +4,7 @@ use super::flaw::Flaw;
 use super::frame::Frame;
 use super::member::MemberName;
 use super::number::Number;
-use super::pointer_set::PointerSet;
+use super::pointers::PointerSet;
 use super::pointers::Pointers;
 use super::rows::Part;
 use super::state::{self, State};

@@ -7,7 +7,7 @@ mod document;
 mod documents;
 mod events;
 
-use super::content::media_type;
+use super::guard::media_type;
 use super::json::pointers::Pointers;
 use document::Document;
 use documents::Documents;

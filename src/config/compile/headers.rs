@@ -4,7 +4,7 @@ use super::read;
 use crate::config::report::{At, Report};
 use crate::config::schema::RawTag;
 use crate::policy::owned::is_reserved;
-use crate::policy::secret::LENT_HEADER;
+use crate::policy::rule::LENT_HEADER;
 use crate::request::headers::same_name;
 use crate::request::token_source::{Place, TokenRules};
 use crate::template::{Part, Template};

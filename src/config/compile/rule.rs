@@ -12,8 +12,8 @@ use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{Count, RawConfig, RawCost, RawCostFrom, RawRule};
 use crate::limit::cost::Cost;
 use crate::limit::plan::Limit;
+use crate::policy::rule::HeaderSecret;
 use crate::policy::rule::{Auth, Rule};
-use crate::policy::secret::HeaderSecret;
 
 /// `cost`: a rule whose requests cost nothing has no limits instead.
 const COST: RangeInclusive<u64> = 1..=1_000_000_000;

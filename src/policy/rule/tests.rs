@@ -56,3 +56,10 @@ fn trace_and_track_must_be_named_by_a_rule_that_lends_no_key() {
         }
     }
 }
+
+#[test]
+fn the_secret_of_a_header_is_for_the_header_alone() {
+    let secret = HeaderSecret::new("Bearer hush".into());
+    assert_eq!(secret.expose(), "Bearer hush");
+    assert_eq!(format!("{secret:?}"), "HeaderSecret");
+}
