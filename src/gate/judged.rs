@@ -76,14 +76,17 @@ impl Pending {
         clock: &dyn Fn() -> Moment,
     ) -> Decision {
         let Self { mut facts, lease, mut plan, guard: _ } = self;
-        let cost = |rows| facts.rule.as_ref().and_then(|rule| rule.cost.of_rows(rows));
-        let outcome = match body.map(cost) {
+        // A body without a rule would be one that no rule admits.
+        let no_rule = || Denial::from(Reason::NoRule);
+        let cost_of = |rows| facts.rule.as_ref().ok_or_else(no_rule).map(|r| r.cost.of_rows(rows));
+        let outcome = match body.map(cost_of) {
             Err(refusal) => {
                 facts.refusal = Some(refusal);
                 Err(refusal.reason().into())
             }
-            Ok(None) => Ok(()),
-            Ok(Some(cost)) => {
+            Ok(Err(denial)) => Err(denial),
+            Ok(Ok(None)) => Ok(()),
+            Ok(Ok(Some(cost))) => {
                 facts.cost = Some(cost);
                 plan.iter_mut().for_each(|planned| planned.cost = cost);
                 let before = std::mem::take(&mut facts.limits);

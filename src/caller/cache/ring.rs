@@ -84,7 +84,9 @@ impl<V> Ring<V> {
         while self.entries.len() >= self.most_entries
             || self.bytes.saturating_add(bytes) > self.most_bytes
         {
-            self.evict();
+            if !self.evict() {
+                return;
+            }
         }
         let Key { hash, class, token } = key;
         let token = token.into();
@@ -93,23 +95,24 @@ impl<V> Ring<V> {
         self.entries.push(Entry { hash, class, token, value, bytes, used: false });
     }
 
-    /// Removes one entry, if there is any.
-    fn evict(&mut self) {
+    /// Removes one entry. Returns `false` if there is none.
+    fn evict(&mut self) -> bool {
         for passed in 0..=MOST_PASSED {
             // The last entry is the newest. An eviction moves it behind the hand.
             if self.hand.saturating_add(1) >= self.entries.len() {
                 self.hand = 0;
             }
-            let Some(entry) = self.entries.get_mut(self.hand) else { return };
+            let Some(entry) = self.entries.get_mut(self.hand) else { return false };
             let (hash, used) = (entry.hash, std::mem::take(&mut entry.used));
             if !used || passed == MOST_PASSED {
                 self.remove(hash);
             }
             self.hand = self.hand.saturating_add(1);
             if !used {
-                return;
+                break;
             }
         }
+        true
     }
 
     /// Removes the entry with this hash.
