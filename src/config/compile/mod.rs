@@ -4,7 +4,6 @@
 //! `headers` (headers that a document cannot refer to) and `warnings` (warnings about the whole
 //! policy).
 
-mod cors;
 mod grant;
 mod headers;
 mod hints;

@@ -6,7 +6,7 @@ use super::record::record;
 use super::response::RawResponses;
 use super::rule::RawRule;
 use super::settings::{RawAmbiguousPaths, RawClientAddress, RawStore, RawTelemetry, RawTokenCache};
-use super::tag::{RawPrivacy, RawTag};
+use super::settings::{RawPrivacy, RawTag};
 use super::token::RawToken;
 use crate::policy::{Crypto, FailureMode};
 

@@ -1,7 +1,7 @@
 //! `limits` as written.
 
-use super::grant::RawGrant;
 use super::record::{record, words};
+use super::rule::RawGrant;
 use super::unions::OneOrMore;
 use super::units::{Count, RateText};
 

@@ -12,7 +12,6 @@ mod config;
 mod cost;
 #[cfg(any(feature = "cli", test))]
 pub(super) mod document;
-mod grant;
 #[cfg(any(feature = "cli", test))]
 mod json;
 mod limit;
@@ -23,23 +22,22 @@ mod record;
 mod response;
 mod rule;
 mod settings;
-mod tag;
 mod token;
 mod unions;
 mod units;
 
 pub(super) use config::RawConfig;
 pub(super) use cost::{RawCost, RawCostFrom};
-pub(super) use grant::{RawClaimTest, RawGrant};
 pub(super) use limit::{RawCharge, RawLimit, RawRateClaim, RawTier};
 pub(super) use provider::{RawPreset, RawProvider, RawRemote};
 pub(super) use read::Read;
 pub(super) use response::{
     RawBody, RawCors, RawMetadata, RawRatelimitHeaders, RawResource, RawResponses,
 };
+pub(super) use rule::{RawClaimTest, RawGrant};
 pub(super) use rule::{RawMatch, RawPayload, RawRule, RawTrailingSlash};
 pub(super) use settings::{RawAmbiguousPaths, RawClientAddress, RawStore, RawTokenCache};
-pub(super) use tag::{RawPrivacy, RawTag};
+pub(super) use settings::{RawPrivacy, RawTag};
 pub(super) use token::{RawFrom, RawToken};
 pub(super) use unions::{AnyOr, OneOrMore, Scalar};
 pub(super) use units::{Count, DurationText, RateText, Size};
