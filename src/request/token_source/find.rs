@@ -83,11 +83,11 @@ fn one_of<'a>(candidates: impl Iterator<Item = Cow<'a, [u8]>>) -> Found<'a> {
 fn in_header<'a>(headers: &'a Headers, name: &str, prefix: &[u8]) -> Found<'a> {
     let mut found = Found::None;
     for value in lines(headers, name).filter(|value| !value.trim_ascii().is_empty()) {
-        let mut parts = parts(value, b',');
-        let first = parts.next().and_then(|part| after_prefix(part, prefix));
+        let mut tokens = parts(value, b',').map(|part| after_prefix(part, prefix));
+        let first = tokens.next().flatten();
         let joined = match first {
-            Some(_) => parts.next().is_some(),
-            None => parts.any(|part| after_prefix(part, prefix).is_some()),
+            Some(_) => tokens.next().is_some(),
+            None => tokens.any(|token| token.is_some()),
         };
         match first {
             _ if joined => return Found::Several,

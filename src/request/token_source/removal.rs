@@ -1,5 +1,7 @@
 //! Removes tokens from a request before the upstream receives it.
 
+use std::borrow::Cow;
+
 use super::parts::{after_prefix, cookie, parameter, parameters, parts, split_query};
 use super::rules::{PATH, Place, TokenRules};
 use super::websocket::{After, protocol};
@@ -22,15 +24,8 @@ struct Field<'a> {
 
 struct Line<'a> {
     name: &'a [u8],
-    given: &'a [u8],
-    /// The rest of the line; `None` if nothing is left.
-    left: Option<Vec<u8>>,
-}
-
-impl<'a> Line<'a> {
-    fn new((name, given): (&'a [u8], &'a [u8])) -> Self {
-        Self { name, given, left: Some(given.to_vec()) }
-    }
+    /// The rest of the line, owned if it has changed; `None` if nothing is left.
+    left: Option<Cow<'a, [u8]>>,
 }
 
 /// The headers that change if every token that [`find`](super::find) sees is removed. The rest of them
@@ -41,7 +36,9 @@ pub fn removal(headers: &Headers, rules: &TokenRules) -> Vec<Rewrite> {
         let name = place.field().unwrap_or(PATH);
         // Two places may be in one header: the second starts from the rest of the first.
         if !fields.iter().any(|field| field.name == name) {
-            fields.push(Field { name, lines: headers.spellings(name).map(Line::new).collect() });
+            let lines = headers.spellings(name);
+            let lines = lines.map(|(name, value)| Line { name, left: Some(Cow::Borrowed(value)) });
+            fields.push(Field { name, lines: lines.collect() });
         }
         if let Some(field) = fields.iter_mut().find(|field| field.name == name) {
             field.remove(place);
@@ -52,20 +49,20 @@ pub fn removal(headers: &Headers, rules: &TokenRules) -> Vec<Rewrite> {
 
 impl Field<'_> {
     fn remove(&mut self, place: &Place) {
-        let mut kept = match place {
+        let kept = match place {
             Place::WebsocketProtocolAfter(word) => self.kept_beside(word),
             _ => Vec::new(),
-        }
-        .into_iter();
+        };
+        let mut kept = kept.into_iter();
         for line in &mut self.lines {
-            let Some(value) = &line.left else { continue };
-            line.left = match place {
+            let Some(value) = line.left.as_deref() else { continue };
+            let rest = match place {
                 Place::Header { prefix, .. } => {
                     let is_token = |part| after_prefix(part, prefix.as_bytes()).is_some();
-                    (!parts(value, b',').any(is_token)).then(|| value.clone())
+                    parts(value, b',').any(is_token).then(Vec::new)
                 }
                 Place::Cookie(name) => keep(value, b';', &mut |pair| cookie(pair, name).is_none()),
-                Place::Query(name) => Some(without_parameter(value, name)),
+                Place::Query(name) => without_parameter(value, name),
                 Place::WebsocketProtocol(prefix) => {
                     keep(value, b',', &mut |entry| protocol(entry, prefix).is_none())
                 }
@@ -73,10 +70,14 @@ impl Field<'_> {
                     keep(value, b',', &mut |_| kept.next().unwrap_or(true))
                 }
             };
+            if let Some(rest) = rest {
+                let gone = rest.is_empty() && self.name != PATH;
+                line.left = (!gone).then_some(Cow::Owned(rest));
+            }
         }
     }
 
-    /// Of each entry in all lines, whether it is neither a token nor the word before it; the word may
+    /// For each entry of all lines, whether it is neither a token nor the word before it; the word may
     /// be in another line.
     fn kept_beside(&self, word: &str) -> Vec<bool> {
         let mut after = After::new(word);
@@ -101,34 +102,29 @@ impl Field<'_> {
         self.lines.iter().enumerate().filter_map(|(index, line)| {
             let same = || self.lines.iter().filter(|other| other.name == line.name);
             let first = !self.lines.iter().take(index).any(|other| other.name == line.name);
-            let changed = same().any(|line| line.left.as_deref() != Some(line.given));
+            let changed = same().any(|line| !matches!(line.left, Some(Cow::Borrowed(_))));
             (first && changed).then(|| Rewrite {
                 name: line.name.to_vec(),
-                values: same().filter_map(|line| line.left.clone()).collect(),
+                values: same().filter_map(|line| Some(line.left.as_ref()?.to_vec())).collect(),
             })
         })
     }
 }
 
-/// The parts of a line that `wanted` selects; `None` if nothing is left.
+/// The parts of a line that `wanted` selects, joined; `None` if it selects all.
 fn keep(line: &[u8], separator: u8, wanted: &mut dyn FnMut(&[u8]) -> bool) -> Option<Vec<u8>> {
     let kept: Vec<&[u8]> = parts(line, separator).filter(|part| wanted(part)).collect();
-    if kept.len() == parts(line, separator).count() {
-        return Some(line.to_vec());
-    }
+    let some_gone = kept.len() < parts(line, separator).count();
     // The space after a separator is removed with the token before it.
-    let rest = kept.join(&separator).trim_ascii_start().to_vec();
-    (!rest.is_empty()).then_some(rest)
+    some_gone.then(|| kept.join(&separator).trim_ascii_start().to_vec())
 }
 
-/// A `:path` without a query parameter.
-fn without_parameter(whole: &[u8], name: &str) -> Vec<u8> {
-    let Some((path, query, fragment)) = split_query(whole) else { return whole.to_vec() };
+/// A `:path` without a query parameter; `None` if it has none of this name.
+fn without_parameter(whole: &[u8], name: &str) -> Option<Vec<u8>> {
+    let (path, query, fragment) = split_query(whole)?;
     let kept = parameters(query).filter(|pair| parameter(pair, name).is_none());
     let kept: Vec<&[u8]> = kept.collect();
-    if kept.len() == parameters(query).count() {
-        return whole.to_vec();
-    }
+    let some_gone = kept.len() < parameters(query).count();
     let mark: &[u8] = if kept.is_empty() { b"" } else { b"?" };
-    [path, mark, &kept.join(&b'&'), fragment].concat()
+    some_gone.then(|| [path, mark, &kept.join(&b'&'), fragment].concat())
 }
