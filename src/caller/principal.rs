@@ -33,14 +33,16 @@ impl Principal {
     /// `claim_missing` and `claim_malformed` are about `cnf`; every other error is `binding_mismatch`.
     pub fn check_binding(claims: &Claims, peer: Option<Vec<u8>>) -> Result<(), VerifyError> {
         const NAME: &str = "cnf.x5t#S256";
+        const SHA_256: usize = 32;
         let cnf = claims.member("cnf").ok_or(VerifyError::ClaimMissing("cnf"))?;
         let cnf = cnf.as_object().ok_or(VerifyError::ClaimMalformed("cnf"))?;
         let named = cnf.get("x5t#S256").ok_or(VerifyError::ClaimMissing(NAME))?;
         let named = named.as_str().and_then(|text| base64url::decode(text.as_bytes()));
         let named = named.filter(|digest| digest.len() == SHA_256);
         let named = named.ok_or(VerifyError::ClaimMalformed(NAME))?;
-        let peer = peer.and_then(|hex| from_hex(&hex));
-        if peer == Some(named) { Ok(()) } else { Err(VerifyError::BindingMismatch) }
+        let mut digest = [0; SHA_256];
+        let peer = peer.as_ref().and_then(|hex| base16ct::mixed::decode(hex, &mut digest).ok());
+        if peer == Some(&named) { Ok(()) } else { Err(VerifyError::BindingMismatch) }
     }
 
     /// The verified claims.
@@ -107,19 +109,6 @@ impl Caller {
         let tags: usize = self.tags.iter().map(|(_, value)| value.len().saturating_add(16)).sum();
         tags.saturating_add(self.principal.identity.len()).saturating_add(FIXED)
     }
-}
-
-/// The length of a SHA-256 digest, bytes.
-const SHA_256: usize = 32;
-
-/// A digest in hexadecimal.
-fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
-    let nibble = |digit: u8| char::from(digit).to_digit(16).and_then(|n| u8::try_from(n).ok());
-    let (pairs, rest) = text.as_chunks::<2>();
-    if pairs.len() != SHA_256 || !rest.is_empty() {
-        return None;
-    }
-    pairs.iter().map(|[high, low]| Some((nibble(*high)? << 4) | nibble(*low)?)).collect()
 }
 
 /// Claims and their provider. An identity never depends on other parts of a request.

@@ -13,9 +13,9 @@ pub(super) const HASH_BYTES: usize = 16;
 
 /// Lower-case hexadecimal digits of the first [`HASH_BYTES`] of a hash.
 pub(super) fn hex(hash: &[u8]) -> String {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| HEX.get(usize::from(nibble)).map_or('0', |hex| char::from(*hex));
-    hash.iter().take(HASH_BYTES).flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    let mut digits = [0; 2 * HASH_BYTES];
+    let hash = hash.get(..HASH_BYTES).unwrap_or_default();
+    base16ct::lower::encode_str(hash, &mut digits).unwrap_or_default().to_owned()
 }
 
 /// Encodes a text for headers, filter state and logs. Printable ASCII is unchanged; all other bytes,
