@@ -1,4 +1,10 @@
-//! The authenticated caller: its identity, its grants, and the tags of its requests.
+//! The authenticated caller.
+//!
+//! - [`principal`]: verified claims and an identity
+//! - [`grant`]: requirements on the claims
+//! - [`tags`]: values for the upstream and for telemetry
+//! - [`address`]: the client address that identifies a caller without a token
+//! - [`cache`]: the tokens that a worker has verified
 
 pub mod address;
 pub mod cache;

@@ -3,13 +3,17 @@
 //! An absent or malformed claim never admits a caller. Names are compared byte by byte, without
 //! patterns, prefixes or case folding.
 
+mod claim_test;
+mod names;
+
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use crate::reason::Reason;
-use crate::template::ClaimRef;
 use crate::verify::claims::Claims;
+use names::{client, groups_left_out, names, scope_names};
+
+pub(crate) use claim_test::same;
+pub use claim_test::{ClaimTest, Test};
 
 /// One entry. All of its fields must hold.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,29 +39,6 @@ pub struct Demand {
     pub any: Option<Vec<String>>,
     /// Each of these.
     pub all: Option<Vec<String>>,
-}
-
-/// A test of one claim.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ClaimTest {
-    /// The location of the claim.
-    pub claim: ClaimRef,
-    /// The required value.
-    pub test: Test,
-}
-
-/// A requirement on a claim. Values are strings, numbers or booleans, and their JSON types must be
-/// equal: `1` and `"1"` differ, `1` and `1.0` do not.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Test {
-    /// Exactly this value.
-    Equals(Value),
-    /// One of these values, or an array that contains one of them.
-    AnyOf(Vec<Value>),
-    /// An array with this item.
-    Contains(Value),
-    /// Present and not `null` (`true`), or absent (`false`).
-    Exists(bool),
 }
 
 /// Why no entry admits the caller.
@@ -146,78 +127,8 @@ impl Demand {
     }
 }
 
-impl Test {
-    fn holds(&self, given: Option<&Value>) -> bool {
-        match (self, given) {
-            (Self::Exists(wanted), given) => given.is_some_and(|v| !v.is_null()) == *wanted,
-            (_, None) => false,
-            (Self::Equals(wanted), Some(given)) => same(wanted, given),
-            (Self::AnyOf(wanted), Some(given)) => wanted.iter().any(|wanted| match given {
-                Value::Array(items) => items.iter().any(|item| same(wanted, item)),
-                given => same(wanted, given),
-            }),
-            (Self::Contains(wanted), Some(given)) => {
-                given.as_array().is_some_and(|items| items.iter().any(|item| same(wanted, item)))
-            }
-        }
-    }
-}
-
-/// Whether two scalars are the same value of the same JSON type.
-pub(crate) fn same(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        // All numbers of a document that passed through a protobuf `Struct` are doubles, so that `1` may
-        // become `1.0`. A double above 2^53 is not exact, so there only equal spellings are equal.
-        (Value::Number(a), Value::Number(b)) if a.is_f64() != b.is_f64() => {
-            const EXACT: f64 = 9_007_199_254_740_992.0;
-            match (a.as_f64(), b.as_f64()) {
-                (Some(a), Some(b)) => a.abs() <= EXACT && a == b,
-                _ => false,
-            }
-        }
-        (Value::String(_) | Value::Number(_) | Value::Bool(_), _) => a == b,
-        _ => false,
-    }
-}
-
 fn any(wanted: &[String], given: &[&str]) -> bool {
     wanted.iter().any(|wanted| given.contains(&wanted.as_str()))
-}
-
-/// The names in a claim: a string is one name, an array of strings is a list of names. Any other value,
-/// including an array with other items, has no names.
-fn names(claim: Option<&Value>) -> Vec<&str> {
-    match claim {
-        Some(Value::String(name)) => vec![name],
-        Some(Value::Array(items)) => {
-            items.iter().map(Value::as_str).collect::<Option<_>>().unwrap_or_default()
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// The names in `scp` or `scope`, which separate names by spaces (RFC 8693 §4.2). No other claim
-/// does: `Not Admins` is one group.
-fn scope_names(claim: Option<&Value>) -> Vec<&str> {
-    match claim {
-        Some(Value::String(text)) => text.split(' ').filter(|word| !word.is_empty()).collect(),
-        claim => names(claim),
-    }
-}
-
-/// The client application: `azp` (OpenID Connect Core §2, Entra v2), `appid` (Entra v1),
-/// `client_id` (RFC 9068 §2.2). The first one that is present decides, even if it is malformed.
-fn client(claims: &Claims) -> Option<&str> {
-    ["azp", "appid", "client_id"].iter().find_map(|name| claims.member(name))?.as_str()
-}
-
-/// Whether the token states that its groups were omitted (Entra "groups overage claim").
-fn groups_left_out(claims: &Claims) -> bool {
-    let named = claims.member("_claim_names").is_some_and(|names| names.get("groups").is_some());
-    let has = claims.member("hasgroups").is_some_and(|has| {
-        has.as_bool() == Some(true) || has.as_str().is_some_and(|t| t.eq_ignore_ascii_case("true"))
-    });
-    named || has
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_simple::algorithms::{HS256Key, MACLike};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::config::tests::compiled;

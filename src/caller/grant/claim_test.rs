@@ -1,0 +1,62 @@
+//! Tests of single claims.
+
+use serde_json::Value;
+
+use crate::template::ClaimRef;
+
+/// A test of one claim.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClaimTest {
+    /// The location of the claim.
+    pub claim: ClaimRef,
+    /// The required value.
+    pub test: Test,
+}
+
+/// A requirement on a claim. Values are strings, numbers or booleans, and their JSON types must be
+/// equal: `1` and `"1"` differ, `1` and `1.0` do not.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Test {
+    /// Exactly this value.
+    Equals(Value),
+    /// One of these values, or an array that contains one of them.
+    AnyOf(Vec<Value>),
+    /// An array with this item.
+    Contains(Value),
+    /// Present and not `null` (`true`), or absent (`false`).
+    Exists(bool),
+}
+
+impl Test {
+    pub(super) fn holds(&self, given: Option<&Value>) -> bool {
+        match (self, given) {
+            (Self::Exists(wanted), given) => given.is_some_and(|v| !v.is_null()) == *wanted,
+            (_, None) => false,
+            (Self::Equals(wanted), Some(given)) => same(wanted, given),
+            (Self::AnyOf(wanted), Some(given)) => wanted.iter().any(|wanted| match given {
+                Value::Array(items) => items.iter().any(|item| same(wanted, item)),
+                given => same(wanted, given),
+            }),
+            (Self::Contains(wanted), Some(given)) => {
+                given.as_array().is_some_and(|items| items.iter().any(|item| same(wanted, item)))
+            }
+        }
+    }
+}
+
+/// Whether two scalars are the same value of the same JSON type.
+pub(crate) fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        // All numbers of a document that passed through a protobuf `Struct` are doubles, so that `1` may
+        // become `1.0`. A double above 2^53 is not exact, so there only equal spellings are equal.
+        (Value::Number(a), Value::Number(b)) if a.is_f64() != b.is_f64() => {
+            const EXACT: f64 = 9_007_199_254_740_992.0;
+            match (a.as_f64(), b.as_f64()) {
+                (Some(a), Some(b)) => a.abs() <= EXACT && a == b,
+                _ => false,
+            }
+        }
+        (Value::String(_) | Value::Number(_) | Value::Bool(_), _) => a == b,
+        _ => false,
+    }
+}

@@ -1,0 +1,41 @@
+//! The names in the claims that grants compare.
+
+use serde_json::Value;
+
+use crate::verify::claims::Claims;
+
+/// The names in a claim: a string is one name, an array of strings is a list of names. Any other value,
+/// including an array with other items, has no names.
+pub(super) fn names(claim: Option<&Value>) -> Vec<&str> {
+    match claim {
+        Some(Value::String(name)) => vec![name],
+        Some(Value::Array(items)) => {
+            items.iter().map(Value::as_str).collect::<Option<_>>().unwrap_or_default()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The names in `scp` or `scope`, which separate names by spaces (RFC 8693 §4.2). No other claim
+/// does: `Not Admins` is one group.
+pub(super) fn scope_names(claim: Option<&Value>) -> Vec<&str> {
+    match claim {
+        Some(Value::String(text)) => text.split(' ').filter(|word| !word.is_empty()).collect(),
+        claim => names(claim),
+    }
+}
+
+/// The client application: `azp` (OpenID Connect Core §2, Entra v2), `appid` (Entra v1),
+/// `client_id` (RFC 9068 §2.2). The first one that is present decides, even if it is malformed.
+pub(super) fn client(claims: &Claims) -> Option<&str> {
+    ["azp", "appid", "client_id"].iter().find_map(|name| claims.member(name))?.as_str()
+}
+
+/// Whether the token states that its groups were omitted (Entra "groups overage claim").
+pub(super) fn groups_left_out(claims: &Claims) -> bool {
+    let named = claims.member("_claim_names").is_some_and(|names| names.get("groups").is_some());
+    let has = claims.member("hasgroups").is_some_and(|has| {
+        has.as_bool() == Some(true) || has.as_str().is_some_and(|t| t.eq_ignore_ascii_case("true"))
+    });
+    named || has
+}
