@@ -94,10 +94,8 @@ impl Record {
 
     /// Decodes a record. Missing bytes count as 0, and a record of zeros is due for a fetch.
     pub fn decode(bytes: &[u8]) -> Self {
-        let word = |index: usize| {
-            let word = bytes.chunks_exact(8).nth(index).and_then(|word| word.try_into().ok());
-            word.map_or(0, u64::from_le_bytes)
-        };
+        let (words, _) = bytes.as_chunks::<8>();
+        let word = |index: usize| words.get(index).map_or(0, |word| u64::from_le_bytes(*word));
         let moment = |index| Moment::from_nanos(word(index));
         Self {
             version: word(0),

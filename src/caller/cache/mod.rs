@@ -46,36 +46,36 @@ pub struct CacheSettings {
 pub struct TokenCache {
     seed: u64,
     max_age: Duration,
-    verified: RefCell<Ring<Verified>>,
-    refused: RefCell<Ring<Refused>>,
+    verified: RefCell<Ring<Verdict<Rc<Caller>>>>,
+    refused: RefCell<Ring<Verdict<Refusal>>>,
 }
 
-struct Verified {
-    caller: Rc<Caller>,
-    asked: Asked,
+/// A cached verdict.
+struct Verdict<V> {
+    value: V,
+    /// The providers that were tried, with the versions of their key sets. With other versions, the
+    /// verdict may differ.
+    asked: Vec<(usize, Option<u64>)>,
     ends: Moment,
 }
 
-struct Refused {
+impl<V> Verdict<V> {
+    fn of(value: V, providers: impl Iterator<Item = usize>, keys: &dyn Keys, ends: Moment) -> Self {
+        let asked = providers.map(|index| (index, keys.version(index))).collect();
+        Self { value, asked, ends }
+    }
+
+    fn is_current(&self, keys: &dyn Keys, now: Moment) -> bool {
+        let same = |(index, version): &(usize, Option<u64>)| keys.version(*index) == *version;
+        now < self.ends && self.asked.iter().all(same)
+    }
+}
+
+/// The parts of a [`Failure`] without claims.
+struct Refusal {
     error: VerifyError,
     provider: Option<usize>,
     attempts: Vec<Attempt>,
-    asked: Asked,
-    ends: Moment,
-}
-
-/// The providers that were tried, with the versions of their key sets. With other versions, the verdict
-/// may differ.
-struct Asked(Vec<(usize, Option<u64>)>);
-
-impl Asked {
-    fn of(providers: impl Iterator<Item = usize>, keys: &dyn Keys) -> Self {
-        Self(providers.map(|index| (index, keys.version(index))).collect())
-    }
-
-    fn is_current(&self, keys: &dyn Keys) -> bool {
-        self.0.iter().all(|(index, version)| keys.version(*index) == *version)
-    }
 }
 
 /// The result of a lookup.
@@ -133,22 +133,21 @@ impl TokenCache {
         let key = Key { hash: hash(self.seed ^ u64::from(class), token), class, token };
         let mut verified = self.verified.borrow_mut();
         if let Some(entry) = verified.get(key) {
-            let index = entry.caller.claims().provider();
             // After a change of keys, or if the token is expired, the verifier decides: another
             // provider may accept the token, and a refusal names the caller by its claims.
-            let good = now < entry.ends && entry.asked.is_current(keys);
-            let claims = entry.caller.claims();
+            let claims = entry.value.claims();
             let timely = |provider| claims.check_times(provider, now).is_ok();
-            if good && providers.get(index).is_some_and(timely) {
-                return Known::Verified(Rc::clone(&entry.caller));
+            let provider = providers.get(claims.provider());
+            if entry.is_current(keys, now) && provider.is_some_and(timely) {
+                return Known::Verified(Rc::clone(&entry.value));
             }
             verified.remove(key.hash);
             return Known::Nothing(Place(key));
         }
         let mut refused = self.refused.borrow_mut();
         if let Some(entry) = refused.get(key) {
-            if now < entry.ends && entry.asked.is_current(keys) {
-                let Refused { error, provider, ref attempts, .. } = *entry;
+            if entry.is_current(keys, now) {
+                let Refusal { error, provider, ref attempts } = entry.value;
                 let attempts = attempts.clone();
                 return Known::Refused(Failure { error, provider, attempts, claims: None });
             }
@@ -174,13 +173,12 @@ impl TokenCache {
         }
         let own = caller.claims().provider();
         let before = attempts.iter().map(|attempt| attempt.provider);
-        let asked = Asked::of(before.chain([own]), keys);
         let expires = caller.claims().expires(provider).unwrap_or(Moment::MAX);
         let ends = expires.min(now + self.max_age);
         let Place(key) = place;
         // Parsed claims are about twice as large as in the token.
         let bytes = key.token.len().saturating_mul(2).saturating_add(caller.bytes());
-        let entry = Verified { caller: Rc::clone(caller), asked, ends };
+        let entry = Verdict::of(Rc::clone(caller), before.chain([own]), keys, ends);
         self.verified.borrow_mut().insert(key, entry, bytes);
     }
 
@@ -191,11 +189,11 @@ impl TokenCache {
         if !matches!(error, SignatureInvalid | TooManyKeys) {
             return;
         }
-        let asked = Asked::of(attempts.iter().map(|attempt| attempt.provider), keys);
-        let ends = now + REFUSED_FOR;
+        let asked = attempts.iter().map(|attempt| attempt.provider);
         let Place(key) = place;
         let bytes = 96_usize.saturating_add(attempts.len().saturating_mul(48));
-        let entry = Refused { error, provider, attempts: attempts.clone(), asked, ends };
+        let refusal = Refusal { error, provider, attempts: attempts.clone() };
+        let entry = Verdict::of(refusal, asked, keys, now + REFUSED_FOR);
         self.refused.borrow_mut().insert(key, entry, bytes);
     }
 }

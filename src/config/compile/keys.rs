@@ -8,7 +8,7 @@ use crate::config::Environment;
 use crate::config::report::{At, Report};
 use crate::config::schema::{RawPreset, RawProvider, RawRemote};
 use crate::uri::HttpUri;
-use crate::verify::algorithm::Algorithm;
+use crate::verify::algorithm::{Algorithm, Family};
 use crate::verify::keyset::{KeySet, SecretKeys};
 use crate::verify::provider::{KeysFrom, Remote, RemoteSource};
 
@@ -41,7 +41,7 @@ pub(super) fn keys(
         report.required(at, ALLOWED);
         return None;
     };
-    let hmac = algorithms.unwrap_or_default().iter().any(|a| is_hmac(*a));
+    let hmac = algorithms.unwrap_or_default().iter().any(|a| a.family() == Family::Secret);
     match (&keys.inline, &keys.env, &keys.remote) {
         (Some(set), None, None) => {
             let at = at.field("inline");
@@ -79,11 +79,6 @@ pub(super) fn keys(
             None
         }
     }
-}
-
-/// Whether an algorithm needs a shared secret.
-fn is_hmac(algorithm: Algorithm) -> bool {
-    matches!(algorithm, Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512)
 }
 
 /// Parses a key set. Without an HS* algorithm, `oct` keys cannot be used and are therefore reported.
