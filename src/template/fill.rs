@@ -1,7 +1,23 @@
 //! Filling templates for tags and for the keys of buckets.
 
-use super::scope::{PartValue, Scope};
+use std::borrow::Cow;
+
 use super::syntax::{Part, Template};
+
+/// The source of the values of a template.
+pub trait Scope {
+    /// The value of a part; `None` if it has none. [`Part::Text`] is never passed.
+    fn value(&self, part: &Part) -> Option<PartValue<'_>>;
+}
+
+/// The value of a part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PartValue<'a> {
+    /// One text.
+    Text(Cow<'a, str>),
+    /// The items of a list.
+    List(Vec<Cow<'a, str>>),
+}
 
 /// A piece of a filled template; see [`Template::visit`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,6 @@
 //! Filling templates for identities, which must differ for any two callers.
 
-use super::fill::escape;
-use super::scope::{PartValue, Scope};
+use super::fill::{PartValue, Scope, escape};
 use super::syntax::{Part, Template};
 
 /// The result of [`Template::identify`].

@@ -8,14 +8,12 @@ mod claim_ref;
 mod error;
 mod fill;
 mod identity;
-mod scope;
 mod syntax;
 
 pub use claim_ref::ClaimRef;
 pub use error::TemplateError;
-pub use fill::Piece;
+pub use fill::{PartValue, Piece, Scope};
 pub use identity::Filled;
-pub use scope::{PartValue, Scope};
 pub(crate) use syntax::is_token;
 pub use syntax::{Part, Template};
 

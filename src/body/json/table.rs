@@ -24,10 +24,7 @@ static TABLE: [State; CLASSES * STATES] = table();
 #[inline]
 pub(super) fn step(classes: &Classes, state: State, byte: u8) -> State {
     let class = classes.get(usize::from(byte)).copied().unwrap_or(0);
-    match TABLE.get(usize::from(class).wrapping_add(usize::from(state))) {
-        Some(next) => *next,
-        None => WRONG,
-    }
+    TABLE.get(usize::from(class).wrapping_add(usize::from(state))).copied().unwrap_or(WRONG)
 }
 
 /// The class of a byte.

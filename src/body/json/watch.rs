@@ -98,7 +98,7 @@ impl Watch {
             Some(frame) => (frame.leading(pointers, depth.saturating_sub(1)), frame.part(kind)?),
         };
         let here = pointers.ending(leading, depth);
-        self.set(here, if kind == Kind::Null { Found::Null } else { Found::Other });
+        set(&mut self.found, here, if kind == Kind::Null { Found::Null } else { Found::Other });
         match kind {
             Kind::Array | Kind::Object => {
                 if depth == 0 || !leading.is_empty() || part != Part::None {
@@ -122,16 +122,17 @@ impl Watch {
 
     /// The innermost watched container ends. `empty`: right after its opening bracket.
     pub(super) fn close(&mut self, empty: bool) -> Result<(), Flaw> {
-        let Some(frame) = self.frames.pop() else { return Ok(()) };
+        let Some((frame, around)) = self.frames.split_last_mut() else { return Ok(()) };
         let size = frame.size(empty);
         if !frame.rows.is_empty() {
-            self.set(frame.rows, Found::Rows(frame.row_count(size)?));
+            set(&mut self.found, frame.rows, Found::Rows(frame.row_count(size)?));
         }
-        match self.frames.last_mut() {
-            Some(around) => around.child_ends(&frame, size)?,
+        match around.last_mut() {
+            Some(around) => around.child_ends(frame, size)?,
             None if frame.array => self.elements = Some(size),
             None => {}
         }
+        self.frames.pop();
         Ok(())
     }
 
@@ -163,14 +164,14 @@ impl Watch {
         {
             shape.add(value, self.number.negative());
         }
-        self.set(here, Found::Number(value));
+        set(&mut self.found, here, Found::Number(value));
     }
+}
 
-    fn set(&mut self, pointers: PointerSet, value: Found) {
-        for index in pointers.iter() {
-            if let Some(found) = self.found.get_mut(index) {
-                *found = value;
-            }
+fn set(found: &mut [Found], pointers: PointerSet, value: Found) {
+    for index in pointers.iter() {
+        if let Some(found) = found.get_mut(index) {
+            *found = value;
         }
     }
 }

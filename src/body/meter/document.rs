@@ -21,12 +21,9 @@ impl Document {
         Self { scanner, numbers: vec![None; pointers.len()] }
     }
 
-    /// Reads the next piece of the current document.
-    ///
-    /// # Errors
-    /// The first flaw of the document, in this call and every later one.
-    pub(super) fn feed(&mut self, pointers: &Pointers, piece: &[u8]) -> Result<(), Malformed> {
-        self.scanner.feed(pointers, piece)
+    /// Reads the next piece of the current document; returns its first flaw, also in later calls.
+    pub(super) fn feed(&mut self, pointers: &Pointers, piece: &[u8]) -> Option<Malformed> {
+        self.scanner.feed(pointers, piece).err()
     }
 
     /// The current document ends. Its numbers count if it is well-formed.

@@ -17,7 +17,7 @@ pub(super) struct Documents {
     /// The bytes of the current document read so far.
     fed: u64,
     /// The current document is malformed; the next may begin on the next line.
-    broken: bool,
+    pub(super) broken: bool,
 }
 
 impl Documents {
@@ -25,11 +25,6 @@ impl Documents {
     pub(super) fn new(lines: bool, elements: bool) -> Self {
         let elements = if elements { None } else { Some(false) };
         Self { lines, elements, fresh: true, fed: 0, broken: false }
-    }
-
-    /// Whether the current document is malformed.
-    pub(super) fn broken(&self) -> bool {
-        self.broken
     }
 
     /// Reads the next piece.
@@ -58,12 +53,12 @@ impl Documents {
                 (self.fresh, self.fed) = (false, 0);
             }
             match document.feed(pointers, rest) {
-                Ok(()) => {
+                None => {
                     self.fed = self.fed.saturating_add(rest.len() as u64);
                     return;
                 }
                 // The document was complete, and another may follow.
-                Err(malformed) if malformed.flaw == Flaw::Trailing => {
+                Some(malformed) if malformed.flaw == Flaw::Trailing => {
                     document.keep_numbers();
                     let read = malformed.offset.saturating_sub(self.fed);
                     let read = usize::try_from(read).unwrap_or(usize::MAX);
@@ -71,7 +66,7 @@ impl Documents {
                     document.renew(pointers);
                     self.fresh = true;
                 }
-                Err(_) => self.broken = true,
+                Some(_) => self.broken = true,
             }
         }
     }

@@ -12,8 +12,8 @@ pub(super) struct Events {
     line: Line,
     /// A CR ended the last line; an LF may follow and belongs to it.
     after_cr: bool,
-    /// The event has a `data` line.
-    data: bool,
+    /// The event has a `data` line, and no empty line has ended it.
+    pub(super) open: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -34,23 +34,7 @@ impl Default for Line {
     }
 }
 
-/// The effect of a byte outside of a value on the current document.
-enum Step {
-    Nothing,
-    /// It belongs to the document.
-    Byte,
-    /// Another `data` line begins: a line feed joins the two.
-    NextData,
-    /// The event is complete.
-    End,
-}
-
 impl Events {
-    /// Whether no empty line has ended the current event.
-    pub(super) fn open(&self) -> bool {
-        self.data
-    }
-
     /// Reads the next piece. A malformed document is no error: it has no number.
     pub(super) fn feed(&mut self, document: &mut Document, pointers: &Pointers, piece: &[u8]) {
         let mut rest = piece;
@@ -60,45 +44,44 @@ impl Events {
                 let (value, next) =
                     rest.split_at_checked(end.unwrap_or(rest.len())).unwrap_or_default();
                 if !value.is_empty() {
-                    let _ = document.feed(pointers, value);
+                    document.feed(pointers, value);
                     rest = next;
                     continue;
                 }
             }
             rest = after;
-            match self.step(*byte) {
-                Step::Nothing => {}
-                Step::Byte => drop(document.feed(pointers, &[*byte])),
-                Step::NextData => drop(document.feed(pointers, b"\n")),
-                Step::End => document.end(pointers),
-            }
+            self.byte(document, pointers, *byte);
         }
     }
 
-    fn step(&mut self, byte: u8) -> Step {
+    /// Reads a byte outside of a value.
+    fn byte(&mut self, document: &mut Document, pointers: &Pointers, byte: u8) {
         let after_cr = std::mem::take(&mut self.after_cr);
-        if matches!(byte, b'\r' | b'\n') {
-            self.after_cr = byte == b'\r';
-            if byte == b'\n' && after_cr {
-                return Step::Nothing;
+        self.line = match self.line {
+            _ if byte == b'\n' && after_cr => return,
+            line if matches!(byte, b'\r' | b'\n') => {
+                self.after_cr = byte == b'\r';
+                if matches!(line, Line::Field(0)) && std::mem::take(&mut self.open) {
+                    document.end(pointers);
+                }
+                Line::Field(0)
             }
-            let empty = matches!(self.line, Line::Field(0));
-            self.line = Line::Field(0);
-            return if empty && std::mem::take(&mut self.data) { Step::End } else { Step::Nothing };
-        }
-        let (line, step) = match self.line {
-            Line::Field(length) if FIELD.get(length) == Some(&byte) => {
-                (Line::Field(length.saturating_add(1)), Step::Nothing)
+            Line::Field(read) if FIELD.get(read) == Some(&byte) => {
+                Line::Field(read.saturating_add(1))
             }
-            Line::Field(length) if length == FIELD.len() && byte == b':' => {
-                let more = std::mem::replace(&mut self.data, true);
-                (Line::Space, if more { Step::NextData } else { Step::Nothing })
+            Line::Field(read) if read == FIELD.len() && byte == b':' => {
+                // A line feed joins the `data` lines of an event.
+                if std::mem::replace(&mut self.open, true) {
+                    document.feed(pointers, b"\n");
+                }
+                Line::Space
             }
-            Line::Space if byte == b' ' => (Line::Data, Step::Nothing),
-            Line::Space | Line::Data => (Line::Data, Step::Byte),
-            Line::Field(_) | Line::Ignored => (Line::Ignored, Step::Nothing),
+            Line::Space if byte == b' ' => Line::Data,
+            Line::Space | Line::Data => {
+                document.feed(pointers, &[byte]);
+                Line::Data
+            }
+            Line::Field(_) | Line::Ignored => Line::Ignored,
         };
-        self.line = line;
-        step
     }
 }

@@ -84,8 +84,8 @@ impl ResponseMeter {
         match &self.framing {
             // An event must end with an empty line (WHATWG HTML §9.2.6), but some providers omit it
             // after their last event, which is the one that counts.
-            Framing::Events(events) if !events.open() => {}
-            Framing::Documents(documents) if documents.broken() => {}
+            Framing::Events(events) if !events.open => {}
+            Framing::Documents(documents) if documents.broken => {}
             _ => self.document.end(pointers),
         }
         self.document.number()
