@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rows_of_csv_are_its_records_less_the_header() {
+    fn each_record_but_the_header_is_a_row() {
         for (body, want) in [
             ("a,b", 0),
             ("a,b\r\n", 0),

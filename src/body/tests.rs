@@ -1,4 +1,4 @@
-//! The guard against documents and headers; JSONTestSuite is in `tests/json_suite.rs`.
+//! Tests of the guard; `tests/json_suite.rs` runs JSONTestSuite.
 
 mod properties;
 mod refusals;
@@ -39,7 +39,7 @@ fn judge(guard: &Guard, body: &[u8], size: usize) -> Result<u64, Refusal> {
     check.finish(guard)
 }
 
-/// As [`judge`], the same for every way to cut the body.
+/// The verdict of [`judge`], which must not depend on the pieces.
 fn judged(guard: &Guard, body: &str) -> Result<u64, Refusal> {
     let whole = judge(guard, body.as_bytes(), body.len());
     for size in [1, 2, 3, 7] {
@@ -48,7 +48,7 @@ fn judged(guard: &Guard, body: &str) -> Result<u64, Refusal> {
     whole
 }
 
-/// That there are no rows, whatever the place.
+/// Whether the rows cannot be counted, at any offset.
 fn no_rows(verdict: Result<u64, Refusal>) -> bool {
     matches!(verdict, Err(Refusal::Malformed(Malformed { flaw: Flaw::Rows, .. })))
 }

@@ -38,7 +38,7 @@ fn a_template_has_a_value_only_if_every_part_has_one() {
 }
 
 #[test]
-fn a_value_is_the_tokens_alone_if_each_of_its_parts_is() {
+fn a_value_depends_on_the_token_alone_if_each_part_does() {
     for (text, part, of_token) in [
         ("text", Part::Text("text".into()), true),
         ("{tid}", Part::Claim(ClaimRef::Name("tid".into())), true),
@@ -58,7 +58,7 @@ fn a_value_is_the_tokens_alone_if_each_of_its_parts_is() {
 }
 
 #[test]
-fn an_empty_part_is_told_apart_from_a_missing_one() {
+fn an_empty_part_differs_from_a_missing_one() {
     for (text, want) in [
         ("{tid}", Filled::Whole),
         ("{tid}/{empty}", Filled::WithEmptyPart),
@@ -116,7 +116,7 @@ fn the_text_between_parts_is_escaped_inside_all_parts_but_the_first() {
 }
 
 #[test]
-fn an_identity_is_never_made_of_a_list() {
+fn an_identity_never_contains_a_list() {
     let template = Template::parse("{a}/{b}").unwrap();
     let mut out = String::from("kept");
     for values in [[list(&["x"]), text("y")], [text("x"), list(&["y"])]] {
@@ -126,7 +126,7 @@ fn an_identity_is_never_made_of_a_list() {
 }
 
 #[test]
-fn a_template_whose_parts_an_escape_cannot_keep_apart_is_not_separable() {
+fn parts_without_a_separator_are_not_separable() {
     for (template, separable) in [
         ("{a}", true),
         ("x{a}", true),
@@ -146,9 +146,9 @@ fn a_template_whose_parts_an_escape_cannot_keep_apart_is_not_separable() {
     }
 }
 
-/// Every text of at most three of these characters, in two parts: all fillings differ.
+/// Fills two parts with all texts of at most three of these characters.
 #[test]
-fn two_fillings_are_never_one_identity_nor_one_key() {
+fn two_fillings_never_share_an_identity_or_a_key() {
     let letters = ["", "/", "%", "2", "F", ",", "a"];
     let mut texts: Vec<String> = Vec::new();
     for one in letters {
@@ -212,7 +212,7 @@ fn parts_without_text_between_them_stay_apart_in_a_key() {
 }
 
 #[test]
-fn a_text_that_is_no_template_is_refused_with_its_cause() {
+fn an_invalid_template_is_refused_with_its_cause() {
     for (text, want) in [
         ("", TemplateError::Empty),
         ("{", TemplateError::Unclosed),

@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_in_another_letter_case_is_told_from_another_name() {
+    fn a_name_in_another_letter_case_is_recognised() {
         for (text, name) in [
             ("Data", "data"),
             ("data", "DATA"),

@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_what_it_says_however_it_is_written_rounded_up() {
+    fn every_spelling_of_a_number_is_rounded_up() {
         for (text, want) in [
             ("300", 300),
             ("300.0", 300),

@@ -9,7 +9,7 @@ fn pointers(list: &[&str]) -> Pointers {
     Pointers::new(lists.iter().map(Vec::as_slice))
 }
 
-/// The number, the same for every way to cut the text.
+/// The number, which must not depend on the pieces.
 fn number_of(pointers: &Pointers, content_type: &str, text: &[u8]) -> Option<u64> {
     let read = |size: usize| {
         let mut meter = ResponseMeter::new(pointers, content_type.as_bytes());
@@ -49,7 +49,7 @@ fn a_json_response_carries_its_number() {
     }
 }
 
-/// Every framing, with this document last.
+/// Every framing, each with this document last.
 fn framings(last: &str) -> Vec<(&'static str, String)> {
     let first = r#"{"usage":{"total_tokens":1}}"#;
     vec![
@@ -58,7 +58,7 @@ fn framings(last: &str) -> Vec<(&'static str, String)> {
         ("", format!(" \r\n{last}\n")),
         (JSON, format!("[{first},\n{last}]")),
         (JSON, format!("[{first}\n,\r\n{{}},\r\n{last}\n]\n")),
-        // Cut: what was said so far counts.
+        // Incomplete: the last complete document counts.
         (JSON, format!("[{first},{last},{{\"usage\"")),
         (JSON, format!("{first}{last}")),
         (LINE, format!("{first}\n{last}\n")),
@@ -72,7 +72,7 @@ fn framings(last: &str) -> Vec<(&'static str, String)> {
 }
 
 #[test]
-fn numbers_are_numbers_in_every_framing() {
+fn every_number_is_read_in_every_framing() {
     for (text, want) in [
         ("300", 300),
         ("300.0", 300),
@@ -106,7 +106,7 @@ fn a_reply_without_a_well_formed_number_has_none_in_any_framing() {
 }
 
 #[test]
-fn of_several_pointers_the_first_that_the_reply_has_counts() {
+fn the_first_pointer_with_a_number_counts() {
     let pointers = pointers(&["/usage/total_tokens", "/response/usage/total_tokens", "/n"]);
     for (text, want) in [
         (r#"{"usage":{"total_tokens":1},"response":{"usage":{"total_tokens":2}},"n":3}"#, Some(1)),
@@ -114,7 +114,7 @@ fn of_several_pointers_the_first_that_the_reply_has_counts() {
         (r#"{"usage":null,"response":{"usage":{"total_tokens":2}}}"#, Some(2)),
         (r#"{"usage":{"total_tokens":"x"},"n":3}"#, Some(3)),
         (r#"{"m":3}"#, None),
-        // In another document, too.
+        // Also in another document.
         (r#"[{"n":3},{"usage":{"total_tokens":1}},{"n":4}]"#, Some(1)),
         (r#"[{"n":3},{"n":4}]"#, Some(4)),
     ] {
@@ -123,7 +123,7 @@ fn of_several_pointers_the_first_that_the_reply_has_counts() {
 }
 
 #[test]
-fn a_pointer_into_an_array_takes_it_for_one_document() {
+fn an_array_is_one_document_if_a_pointer_leads_into_it() {
     let pointers = pointers(&["/1/n", "/n"]);
     for (text, want) in [
         (r#"[{"n":1},{"n":2},{"n":3}]"#, Some(2)),
@@ -156,7 +156,7 @@ fn the_last_event_with_a_number_counts() {
 
 proptest! {
     #[test]
-    fn the_number_of_a_reply_is_that_of_its_last_document_in_any_framing(
+    fn the_last_document_with_a_number_counts_in_every_framing(
         numbers in prop::collection::vec(any::<u32>(), 1..5),
         text in "[ -~é€]{0,20}",
     ) {

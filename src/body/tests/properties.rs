@@ -1,4 +1,4 @@
-//! Laws over generated documents: any cut gives one verdict, and rows are those of a whole reading.
+//! Laws for generated documents.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::super::json::scanner::Scanner;
 use super::*;
 
-/// Documents, and texts that nearly are: JSON with a byte changed, removed or put in.
+/// JSON documents, some with a byte changed, removed or inserted.
 fn text() -> impl Strategy<Value = Vec<u8>> {
     let leaf = prop_oneof![
         Just("null".to_owned()),
@@ -49,7 +49,7 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
-/// Documents in which each member stands once, of the names that matter where rows are counted.
+/// Documents without duplicate members, with the names that matter for rows.
 fn tree() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -74,7 +74,7 @@ fn tree() -> impl Strategy<Value = Value> {
     })
 }
 
-/// The rows of a value, read at leisure; `None`: it has none that all programs agree on.
+/// The rows of a parsed value; `None` if programs do not agree on them.
 fn rows_of(value: &Value) -> Option<u64> {
     match value {
         Value::Array(list) => {
@@ -103,7 +103,7 @@ fn rows_of(value: &Value) -> Option<u64> {
     }
 }
 
-/// The rows that labels make, in one level or several; `None` as above.
+/// The rows of labels, in one level or several; `None` if programs do not agree on them.
 fn labels_of(value: &Value) -> Option<u64> {
     match value {
         Value::Array(list) => {
@@ -115,8 +115,8 @@ fn labels_of(value: &Value) -> Option<u64> {
     }
 }
 
-/// The rows of a tensor and whether it is nothing else; no rows of anything else. `None`: a `shape`
-/// that is none.
+/// The rows of a record that may be a tensor, and whether it has no other members; `None` for an
+/// invalid `shape`.
 fn rows_of_record(record: &Value) -> Option<(u64, bool)> {
     let Some(Value::Array(shape)) = record.get("shape") else { return Some((0, false)) };
     let shape: Option<Vec<u64>> = shape.iter().map(Value::as_u64).collect();
@@ -157,7 +157,7 @@ proptest! {
     }
 
     #[test]
-    fn a_document_read_whole_or_byte_by_byte_has_the_same_flaw_in_the_same_place_and_the_same_finds(
+    fn a_document_has_the_same_flaw_and_values_whole_and_byte_by_byte(
         inside in text(),
         depth in 0..140_usize,
         words in "[ -~é€😀]{0,90}",
@@ -174,14 +174,14 @@ proptest! {
             let mut scanner = Scanner::new(&pointers, 128);
             let fed = body.chunks(size).try_for_each(|piece| scanner.feed(&pointers, piece));
             let verdict = fed.and_then(|()| scanner.finish());
-            // What was found in a malformed document means nothing.
+            // The values found in a malformed document are not used.
             (verdict, verdict.is_ok().then(|| (scanner.found().to_vec(), scanner.elements())))
         };
         prop_assert_eq!(read(1), read(body.len()));
     }
 
     #[test]
-    fn rows_are_those_that_a_reader_of_the_whole_document_finds(document in tree()) {
+    fn rows_are_the_same_in_a_parsed_document(document in tree()) {
         let guard = Guard { max_rows: None, ..guard(&["/data", "/inputs", "/x/data"], &[]) };
         let mut most = document.as_array().map(|list| list.len() as u64);
         let mut malformed = false;
@@ -206,11 +206,10 @@ proptest! {
     }
 
     #[test]
-    fn what_is_json_is_what_the_reference_parser_takes(body in text()) {
+    fn json_is_what_the_reference_parser_accepts(body in text()) {
         let guard = Guard { max_depth: 127, max_rows: None, ..guard(&[], &[]) };
         let reference = serde_json::from_slice::<serde_json::Value>(&body);
-        // A number past the range of f64 is JSON (RFC 8259 §6). The reference stops there and says
-        // nothing of the rest.
+        // A number beyond the range of f64 is JSON (RFC 8259 §6), but the reference stops there.
         prop_assume!(!reference.as_ref().is_err_and(|e| e.to_string().contains("out of range")));
         prop_assert_eq!(judge(&guard, &body, 5).is_ok(), reference.is_ok());
     }

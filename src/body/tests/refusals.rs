@@ -1,9 +1,9 @@
-//! Bodies and headers that are refused, and the reason given.
+//! Refused bodies and headers, with their reason.
 
 use super::*;
 
 #[test]
-fn a_member_in_another_letter_case_on_the_way_of_a_pointer_is_a_flaw_as_a_duplicate_is() {
+fn a_member_in_another_letter_case_is_refused_like_a_duplicate() {
     let guard = guard(&["/inputs/tokens", "/data"], &["/data", "/inputs"]);
     for body in [
         r#"{"data":[1],"Data":[1,2,3]}"#,
@@ -24,20 +24,20 @@ fn a_member_in_another_letter_case_on_the_way_of_a_pointer_is_a_flaw_as_a_duplic
         assert_eq!(verdict.unwrap_err().reason(), Reason::PayloadMalformed);
     }
     for (body, want) in [
-        // Elsewhere letter case is nobody's business.
+        // Elsewhere letter case does not matter.
         (r#"{"data":[1],"x":{"Data":[1,2],"data":1},"Other":1,"other":2}"#, 1),
         (r#"{"inputs":{"tokens":[1,2],"Data":[1]}}"#, 2),
         (r#"{"data":[1],"dat":[1,2],"dataa":[1,2],"datä":[1,2]}"#, 1),
     ] {
         assert_eq!(judged(&guard, body), Ok(want), "{body}");
     }
-    // Both are looked for.
+    // A pointer leads to each of them.
     let both = self::guard(&["/data", "/Data"], &[]);
     assert_eq!(judged(&both, r#"{"data":[1],"Data":[1,2]}"#), Ok(2));
 }
 
 #[test]
-fn what_is_wrong_is_told_with_its_place() {
+fn a_flaw_is_reported_with_its_offset() {
     let guard = Guard { max_rows: None, ..guard(&[], &["/data"]) };
     let malformed = |offset, flaw| Err(Refusal::Malformed(Malformed { offset, flaw }));
     let deep = "[".repeat(33);
@@ -84,7 +84,7 @@ fn a_body_is_refused_at_the_first_byte_too_many() {
 }
 
 #[test]
-fn headers_alone_refuse_what_no_body_could_cure() {
+fn headers_are_refused_before_the_body() {
     let json = ("content-type", "application/json");
     for (pairs, want) in [
         (vec![json], Ok(())),

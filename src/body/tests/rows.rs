@@ -1,9 +1,9 @@
-//! How many rows a document, a tensor or a CSV body has.
+//! The rows of documents, tensors and CSV bodies.
 
 use super::*;
 
 #[test]
-fn the_rows_of_the_shapes_that_endpoints_take_are_counted() {
+fn rows_are_counted_in_the_forms_that_endpoints_accept() {
     let scoring = guard(&["/input_data/data", "/data"], &["/data", "/input_data"]);
     let chat = guard(&["/input_data/input_string", "/messages"], &[]);
     let plain = guard(&[], &[]);
@@ -53,7 +53,7 @@ fn rows_of_columns_are_those_of_the_longest_array_or_object_below_the_pointer() 
 }
 
 #[test]
-fn rows_of_tensors_are_the_largest_first_dimension_however_the_shape_lies() {
+fn rows_of_tensors_are_the_largest_first_dimension_or_the_rows_of_data() {
     let guard = Guard { max_rows: None, ..guard(&["/inputs"], &[]) };
     let tensor = |more: &str| format!(r#"{{"name":"x","datatype":"FP32",{more}}}"#);
     let flat = |values: usize| format!("[{}]", vec!["0.5"; values].join(","));
@@ -61,29 +61,29 @@ fn rows_of_tensors_are_the_largest_first_dimension_however_the_shape_lies() {
     for (inputs, want) in [
         (tensor(r#""shape":[3000,2]"#), 3000),
         (format!("{},{}", tensor(r#""shape":[2,2]"#), tensor(r#""shape":[5]"#)), 5),
-        // Several tensors of one row are one row.
+        // Several tensors with one row each are one row.
         (vec![tensor(r#""shape":[1,2],"data":[1,2]"#); 3].join(","), 1),
         (tensor(&format!(r#""parameters":{{}},"shape":[1,30],"data":{}"#, flat(30))), 1),
         (tensor(&format!(r#""shape":[3,2],"data":{}"#, pairs(3))), 3),
         (tensor(r#""shape":[],"data":[1]"#), 1),
         (tensor(r#""shape":[4.0,1e1]"#), 4),
         (tensor(r#""sh\u0061pe":[7]"#), 7),
-        // More data than the shape has room for.
+        // More data than the shape describes.
         (tensor(&format!(r#""shape":[1],"data":{}"#, flat(30))), 30),
         (tensor(&format!(r#""data":{},"shape":[1,2]"#, flat(31))), 16),
         (tensor(&format!(r#""shape":[1,2],"data":{}"#, pairs(30))), 30),
         (tensor(&format!(r#""shape":[1,0],"data":{}"#, flat(30))), 30),
         (tensor(&format!(r#""shape":[1,99999999999999999999],"data":{}"#, flat(9))), 1),
-        // Twice, or in the letter case that some servers take as well.
+        // Twice, or in a letter case that some servers accept too.
         (tensor(r#""shape":[1],"shape":[9]"#), 9),
         (tensor(r#""shape":[9],"Shape":[1]"#), 9),
         (tensor(r#""\u017fhape":[9]"#), 9),
         (tensor(&format!(r#""shape":[1],"data":[1],"DATA":{}"#, flat(30))), 30),
-        // Records that say they are tensors: a server may take them for records.
+        // Tensors with other members, which a server may read as records.
         ([r#"{"a":1,"shape":[1]}"#; 4].join(","), 4),
         ([r#"{"a":1,"name":"n","datatype":"d","shape":[1]}"#; 4].join(","), 4),
         (r#"{"a":1,"shape":[9]},{"a":1}"#.into(), 9),
-        // Records with a column of that name.
+        // Records with a column named `shape`.
         ([r#"{"shape":"round","size":3}"#; 4].join(","), 4),
         ([r#"{"name":"n","datatype":"d","shape":3}"#; 4].join(","), 4),
     ] {
@@ -101,7 +101,7 @@ fn rows_of_tensors_are_the_largest_first_dimension_however_the_shape_lies() {
 fn an_index_beside_data_makes_rows_of_its_own() {
     let counted = guard(&["/data", "/input_data/data"], &[]);
     let bounded = guard(&[], &["/data", "/input_data/data"]);
-    // A pointer to the frame itself finds them, too.
+    // A pointer to the data frame itself finds them too.
     let frame = guard(&["/input_data"], &[]);
     for (index, want) in [("[1,2,3]", 3), ("[[1,2,3],[4,5,6]]", 3), (r#"{"a":1,"b":2,"c":3}"#, 3)] {
         let body = format!(r#"{{"input_data":{{"columns":["a"],"index":{index},"data":[[1]]}}}}"#);
@@ -121,7 +121,7 @@ fn an_index_beside_data_makes_rows_of_its_own() {
     ] {
         assert_eq!(judged(&counted, body), Ok(want), "{body}");
         let narrow = Guard { max_rows: Some(want - 1), ..bounded.clone() };
-        // An index alone is none of `require_any`.
+        // An index alone does not satisfy `require_any`.
         let refused = if body.contains("data\":[") || body.contains("data\":{\"x") {
             Refusal::Rows(want)
         } else {
@@ -132,14 +132,14 @@ fn an_index_beside_data_makes_rows_of_its_own() {
 }
 
 #[test]
-fn of_several_pointers_the_one_with_the_most_rows_counts() {
+fn the_pointer_with_the_most_rows_counts() {
     let guard = guard(&["/input_data/data", "/data"], &["/input_data", "/more"]);
     let rows = |count: usize| format!("[{}]", vec!["[1]"; count].join(","));
     for (body, cost, all) in [
         (format!(r#"{{"input_data":{{"data":{}}},"data":{}}}"#, rows(1), rows(30)), 30, 30),
         (format!(r#"{{"data":{},"input_data":{{"data":{}}}}}"#, rows(30), rows(1)), 30, 30),
         (format!(r#"{{"data":{},"input_data":null,"more":"text"}}"#, rows(3)), 3, 3),
-        // What only `require_any` names costs nothing, and is bounded.
+        // The rows at pointers of `require_any` alone cost nothing but are bounded.
         (format!(r#"{{"data":{},"more":{}}}"#, rows(3), rows(30)), 3, 30),
         (format!(r#"{{"data":{},"more":{{"x":{}}}}}"#, rows(3), rows(30)), 3, 30),
     ] {
@@ -150,7 +150,7 @@ fn of_several_pointers_the_one_with_the_most_rows_counts() {
 }
 
 #[test]
-fn where_no_pointer_leads_to_rows_the_body_costs_the_most_and_a_bound_refuses_it() {
+fn a_body_without_rows_costs_the_most_and_exceeds_every_bound() {
     let counted = guard(&["/input_data/data", "/data"], &["/data", "/other"]);
     let bare = Guard { max_rows: None, ..guard(&["/input_data/data", "/data"], &[]) };
     let bounded = guard(&[], &[]);
@@ -173,7 +173,7 @@ fn where_no_pointer_leads_to_rows_the_body_costs_the_most_and_a_bound_refuses_it
 }
 
 #[test]
-fn what_is_neither_rows_nor_columns_is_malformed_where_rows_are_looked_for() {
+fn a_value_without_rows_is_malformed_where_rows_are_counted() {
     let counted = Guard { max_rows: None, ..guard(&["/data"], &[]) };
     let bounded = guard(&[], &["/data"]);
     for data in [
@@ -195,11 +195,11 @@ fn what_is_neither_rows_nor_columns_is_malformed_where_rows_are_looked_for() {
         let body = format!(r#"{{"first":[],"data":{data}}}"#);
         assert!(no_rows(judged(&counted, &body)), "{body}");
         assert!(no_rows(judged(&bounded, &body)), "{body}");
-        // Nothing is asked of it where rows are not counted.
+        // Any value passes where rows are not counted.
         let pointers = pointers(&["/data"]);
         let free = Guard { max_rows: None, pointers, required: 0..1, ..bounded.clone() };
         assert!(judged(&free, &body).is_ok(), "{body}");
-        // A member that must be there is not where the rows must be.
+        // A required member need not have rows.
         let beside = guard(&["/rows"], &["/data"]);
         let text = format!(r#"{{"rows":[1,2],"data":{data}}}"#);
         if !data.contains(['[', '{']) {
@@ -209,7 +209,7 @@ fn what_is_neither_rows_nor_columns_is_malformed_where_rows_are_looked_for() {
 }
 
 #[test]
-fn a_csv_body_has_its_records_less_the_header_where_rows_are_counted() {
+fn a_csv_body_has_a_row_for_each_record_but_the_header() {
     let csv = ["application/json".to_owned(), "text/csv".to_owned()];
     let named = Guard { content_types: Some(csv.into()), ..guard(&["/data"], &["/data"]) };
     let any = Guard { content_types: None, ..named.clone() };
@@ -226,7 +226,7 @@ fn a_csv_body_has_its_records_less_the_header_where_rows_are_counted() {
         for guard in [&named, &free] {
             assert_eq!(judge(guard, content_type, body), Ok(2), "{content_type}");
         }
-        // Nothing said that a body without members may pass.
+        // No listed media type admits a body without members.
         assert_eq!(judge(&any, content_type, body), Err(Refusal::Lacking));
     }
     assert_eq!(judge(&named, "text/csv; header=ABSENT", body), Ok(3));
@@ -239,7 +239,7 @@ fn a_csv_body_has_its_records_less_the_header_where_rows_are_counted() {
     };
     assert_eq!(flaw(judge(&named, "application/json", body)), Some(Flaw::Value));
     assert_eq!(flaw(judge(&named, "text/csv", "{\"data\":[1,2,3]}")), Some(Flaw::Bracket));
-    // Where rows are not counted all bodies are JSON.
+    // Where rows are not counted, every body is read as JSON.
     let uncounted = Guard { max_rows: None, content_types: None, ..guard(&[], &[]) };
     assert_eq!(flaw(judge(&uncounted, "text/csv", body)), Some(Flaw::Value));
     let json_only = guard(&["/data"], &[]);

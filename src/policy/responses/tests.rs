@@ -46,7 +46,7 @@ fn several() -> Responses {
 }
 
 #[test]
-fn a_challenge_names_the_first_entry_that_fits_host_and_path() {
+fn a_challenge_names_the_first_entry_that_matches_host_and_path() {
     let several = several();
     let one = responses(json!("https://a.test/.well-known/oauth-protected-resource"));
     for (authority, path, want) in [
@@ -68,7 +68,7 @@ fn a_challenge_names_the_first_entry_that_fits_host_and_path() {
 }
 
 #[test]
-fn documents_are_told_apart_by_path_and_where_that_is_the_same_by_host() {
+fn documents_are_distinguished_by_path_and_then_by_host() {
     let several = several();
     let path = "/.well-known/oauth-protected-resource";
     for (authority, below, want) in [
@@ -77,7 +77,7 @@ fn documents_are_told_apart_by_path_and_where_that_is_the_same_by_host() {
         ("b.test", "/mcp", Some(1)),
         ("b.test:80", "/mcp", None),
         ("c.test", "/mcp", None),
-        // Alone at its path: the host may be what a proxy before us made of it.
+        // The only entry at its path matches any host, which an earlier proxy may have changed.
         ("c.test", "/other", Some(2)),
         ("a.test", "/mcp/", None),
         ("a.test", "", None),
