@@ -76,25 +76,24 @@ impl Pending {
         clock: &dyn Fn() -> Moment,
     ) -> Decision {
         let Self { mut facts, lease, mut plan, guard: _ } = self;
-        // A body without a rule would be one that no rule admits.
-        let no_rule = || Denial::from(Reason::NoRule);
-        let cost_of = |rows| facts.rule.as_ref().ok_or_else(no_rule).map(|r| r.cost.of_rows(rows));
-        let outcome = match body.map(cost_of) {
-            Err(refusal) => {
+        let outcome = match (body, facts.rule.as_ref()) {
+            (Err(refusal), _) => {
                 facts.refusal = Some(refusal);
                 Err(refusal.reason().into())
             }
-            Ok(Err(denial)) => Err(denial),
-            Ok(Ok(None)) => Ok(()),
-            Ok(Ok(Some(cost))) => {
-                facts.cost = Some(cost);
-                plan.iter_mut().for_each(|planned| planned.cost = cost);
-                let before = std::mem::take(&mut facts.limits);
-                let Taken { reports, outcome } =
-                    gate.take_rest(&plan, before, clock, &mut facts.store);
-                facts.limits = reports;
-                outcome
-            }
+            (Ok(_), None) => Err(Reason::NoRule.into()),
+            (Ok(rows), Some(rule)) => match rule.cost.of_rows(rows) {
+                None => Ok(()),
+                Some(cost) => {
+                    facts.cost = Some(cost);
+                    plan.iter_mut().for_each(|planned| planned.cost = cost);
+                    let before = std::mem::take(&mut facts.limits);
+                    let Taken { reports, outcome } =
+                        gate.take_rest(&plan, before, clock, &mut facts.store);
+                    facts.limits = reports;
+                    outcome
+                }
+            },
         };
         match outcome {
             Ok(()) => Decision::passed(facts, plan, lease),
