@@ -33,13 +33,19 @@ impl<A: Fn(bool, &str) -> bool, F: FnOnce()> Store for Meanwhile<'_, A, F> {
     }
 }
 
-/// Two limits of the caller `x` with these quotas, in the order in which a request takes from them: by
-/// their slots.
-fn in_order(table: &Table, one: &Quota, two: &Quota) -> (&'static str, &'static str) {
+/// Requests of the caller `x` for two limits with these quotas, in the order in which one request takes
+/// from them: by their slots. The text is the key of the second one's slot.
+fn in_order<'q>(
+    table: &Table,
+    one: &'q Quota,
+    two: &'q Quota,
+) -> (Request<'q>, Request<'q>, String) {
     let slot = |name: &str, quota: &Quota| place(table, &ask(name, "x", quota, 1)).slot;
     let names = [("a", "b"), ("b", "a"), ("c", "d"), ("d", "c"), ("e", "f"), ("f", "e")];
     let ordered = |(first, second): &(&str, &str)| slot(first, one) < slot(second, two);
-    names.into_iter().find(ordered).unwrap()
+    let (first, second) = names.into_iter().find(ordered).unwrap();
+    let key = format!("tollgate/p/b2/{}", slot(second, two));
+    (ask(first, "x", one, 1), ask(second, "x", two, 1), key)
 }
 
 /// A take that time has repaid is not repaid again, or it would forgive a later caller's.
@@ -48,9 +54,7 @@ fn a_late_give_back_forgives_no_other_take() {
     for (elapsed, left) in [(Duration::ZERO, 1), (10 * SECOND, 0), (4 * SECOND, 1)] {
         let (memory, table) = opened(512);
         let (one, two) = (quota(1, 10 * SECOND, 2), quota(1, HOUR, 1));
-        let (first, second) = in_order(&table, &one, &two);
-        let (first, second) = (ask(first, "x", &one, 1), ask(second, "x", &two, 1));
-        let second_key = format!("tollgate/p/b2/{}", place(&table, &second).slot);
+        let (first, second, second_key) = in_order(&table, &one, &two);
         let now = Cell::new(NOW);
         let store = Meanwhile {
             inner: &memory,
@@ -102,10 +106,8 @@ fn a_slow_worker_does_not_take_a_later_write_for_a_clock_step() {
 fn an_untouched_take_is_given_back_whole_however_long_it_took() {
     let (memory, table) = opened(512);
     let (one, two) = (quota(1, 10 * SECOND, 3), quota(1, HOUR, 1));
-    let (first, second) = in_order(&table, &one, &two);
-    let (first, second) = (ask(first, "x", &one, 1), ask(second, "x", &two, 1));
+    let (first, second, second_key) = in_order(&table, &one, &two);
     assert!(passes(&take(&table, &memory, NOW, &[ask(first.limit, "x", &one, 2)])));
-    let second_key = format!("tollgate/p/b2/{}", place(&table, &second).slot);
     let now = Cell::new(NOW);
     let store = Meanwhile {
         inner: &memory,
