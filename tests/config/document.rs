@@ -30,7 +30,7 @@ pub struct Variables;
 impl Environment for Variables {
     fn variable(&self, name: &str) -> Option<String> {
         match name {
-            "JWKS" => Some(key_set().to_string()),
+            "JWKS" | "TOLLGATE_JWKS" => Some(key_set().to_string()),
             "SECRETS" => Some(secret_set().to_string()),
             "GARBAGE" => Some(format!("{{\"keys\": \"{SECRET}\"}}")),
             "ENDPOINT_KEY" | "AML_ENDPOINT_KEY" => Some(SECRET.into()),
@@ -78,10 +78,14 @@ pub fn set(document: &mut Value, pointer: &str, value: Value) {
     }
 }
 
-pub fn without(pointer: &str) -> Value {
-    let mut document = least();
+pub fn remove(document: &mut Value, pointer: &str) {
     let (parent, member) = pointer.rsplit_once('/').unwrap();
     document.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(member);
+}
+
+pub fn without(pointer: &str) -> Value {
+    let mut document = least();
+    remove(&mut document, pointer);
     document
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod document;
+mod examples;
 mod limits;
 mod providers;
 mod responses;

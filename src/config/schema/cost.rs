@@ -44,14 +44,14 @@ record! {
     /// The source of the cost: exactly one of `header` and `json_rows`.
     RawCostFrom { "minProperties": 2, "maxProperties": 2 } [
         /// The name of a request header that holds a number.
-        header: String,
+        header: String { "examples": ["x-batch"] },
         /// JSON Pointers into the body. The filter counts the rows at each pointer and uses the
         /// largest count. An array counts its length, an object of arrays or objects its longest
         /// member, V2 tensors the largest first dimension of their `shape`; any other value except
         /// `null` is refused (`payload_malformed`). A body that is an array counts its length, a
         /// `text/csv` body its records without the header, and a body without rows costs `max`.
-        json_rows: Vec<String> { "minItems": 1 },
+        json_rows: Vec<String> { "minItems": 1, "examples": [["/input_data/data", "/data"]] },
         /// The maximum cost of one request.
-        max: Count { "required": true, "minimum": 1, "maximum": 1_000_000_000 },
+        max: Count { "required": true, "minimum": 1, "maximum": 1_000_000_000, "examples": [1000] },
     ]
 }

@@ -9,25 +9,33 @@ record! {
     /// A limit: one token bucket for each value of its key.
     RawLimit { "dependentRequired": { "response_cost": ["charge"] } } [
         /// The unique name, used in rules and metrics.
-        name: String { "required": true, "pattern": "^[a-z0-9_-]{1,32}$" },
+        name: String {
+            "required": true, "pattern": "^[a-z0-9_-]{1,32}$",
+            "examples": ["per-caller"],
+        },
         /// The template of the bucket key: requests with the same value share a bucket. If the
         /// template has no value, the client address is the key.
-        key: String { "default": "{@identity}" },
+        key: String { "default": "{@identity}", "examples": ["{tid}"] },
         /// The refill rate of a bucket.
-        rate: RateText { "required": true },
+        rate: RateText { "required": true, "examples": ["10/s", "5000/d"] },
         /// The capacity of a bucket. Default: the N of the rate.
-        burst: Count { "minimum": 1 },
+        burst: Count { "minimum": 1, "examples": [20] },
         /// Other rates for some callers. The first matching tier applies.
-        tiers: Vec<RawTier> { "minItems": 1 },
+        tiers: Vec<RawTier> {
+            "minItems": 1,
+            "examples": [[{"when": {"roles_any": ["Model.Batch"]}, "rate": "100/s", "burst": 500}]],
+        },
         /// A claim that contains the caller's own rate.
-        rate_claim: RawRateClaim,
+        rate_claim: RawRateClaim { "examples": [{"claim": "/quota/rps", "max": "100/s"}] },
         /// When a request is charged. `request`: on arrival; `response`: at the end of the
         /// response, by the value of `response_cost`.
-        charge: RawCharge { "default": "request" },
+        charge: RawCharge { "default": "request", "examples": ["response"] },
         /// The cost of a response. Required with `charge: response`, and only allowed there.
-        response_cost: RawResponseCost,
+        response_cost: RawResponseCost {
+            "examples": [{"json": "/usage/total_tokens", "missing": 1000}],
+        },
         /// Whether the limit makes and reports decisions without refusing requests.
-        dry_run: bool { "default": false },
+        dry_run: bool { "default": false, "examples": [true] },
     ]
 }
 
@@ -35,11 +43,11 @@ record! {
     /// A rate for some callers.
     RawTier [
         /// The grants that the caller needs.
-        when: RawGrant { "required": true },
+        when: RawGrant { "required": true, "examples": [{"roles_any": ["Model.Batch"]}] },
         /// The refill rate of the bucket.
-        rate: RateText { "required": true },
+        rate: RateText { "required": true, "examples": ["100/s"] },
         /// The capacity of the bucket. Default: the N of the rate.
-        burst: Count { "minimum": 1 },
+        burst: Count { "minimum": 1, "examples": [500] },
     ]
 }
 
@@ -48,9 +56,9 @@ record! {
     RawRateClaim [
         /// The claim: a name, or a JSON Pointer if it starts with `/`. Its value is the N of the
         /// rate.
-        claim: String { "required": true, "minLength": 1 },
+        claim: String { "required": true, "minLength": 1, "examples": ["/quota/rps"] },
         /// The maximum rate. Its period applies to all claimed rates.
-        max: RateText { "required": true },
+        max: RateText { "required": true, "examples": ["100/s"] },
     ]
 }
 
@@ -59,10 +67,13 @@ record! {
     RawResponseCost [
         /// One or several JSON Pointers to a number in the response body. The first pointer that
         /// resolves applies. Fractions are rounded up; a negative number costs nothing.
-        json: OneOrMore { "required": true },
+        json: OneOrMore {
+            "required": true,
+            "examples": [["/usage/total_tokens", "/response/usage/total_tokens"]],
+        },
         /// The cost of a response without the number: a compressed response, an incomplete one, or
         /// one that the caller abandons. Default: the cost of the rule.
-        missing: Count { "minimum": 0, "maximum": 1_000_000_000 },
+        missing: Count { "minimum": 0, "maximum": 1_000_000_000, "examples": [1000] },
     ]
 }
 

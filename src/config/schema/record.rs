@@ -3,9 +3,9 @@
 /// Declares an object: the struct, its reader and its schema.
 ///
 /// A member is `name: Type`, or `field = "name": Type` if the name is a keyword of Rust. Keywords of
-/// JSON Schema may follow, and two keywords of our own: `required`, and `bounds`, which is appended to
-/// the description. In the struct, even required members are optional, so that the compiler reports
-/// all absent members at once.
+/// JSON Schema may follow, among them `examples`, which every member has, and two keywords of our own:
+/// `required`, and `bounds`, which is appended to the description. In the struct, even required members
+/// are optional, so that the compiler reports all absent members at once.
 macro_rules! record {
     (
         $(#[doc = $about:literal])*

@@ -12,19 +12,21 @@ record! {
     /// How decisions are reported to callers.
     RawResponses [
         /// The realm in `WWW-Authenticate`.
-        realm: String { "minLength": 1 },
+        realm: String { "minLength": 1, "examples": ["scoring"] },
         /// The body of a refusal. `problem`: a problem document (RFC 9457); `empty`: no body.
-        body: RawBody { "default": "problem" },
+        body: RawBody { "default": "problem", "examples": ["empty"] },
         /// The rate limit headers of responses. `ietf`: RateLimit and RateLimit-Policy; `x`:
         /// X-RateLimit-*; `both`; `off`.
-        ratelimit_headers: RawRatelimitHeaders { "default": "ietf" },
+        ratelimit_headers: RawRatelimitHeaders { "default": "ietf", "examples": ["both"] },
         /// The URL of the protected resource metadata (RFC 9728). The filter serves the document
         /// and names its URL in challenges. For several resources, a list: a challenge names the
         /// first entry that matches the host and path of the request.
-        resource_metadata: RawMetadata,
+        resource_metadata: RawMetadata {
+            "examples": ["https://ml.example.com/.well-known/oauth-protected-resource"],
+        },
         /// CORS headers on the filter's own replies. If set, the filter also answers preflight
         /// requests.
-        cors: RawCors,
+        cors: RawCors { "examples": [{"allow_origins": ["https://app.example.com"]}] },
     ]
 }
 
@@ -69,18 +71,21 @@ record! {
     RawResource [
         /// The URL of the document. The filter serves the document at the path of the URL; if two
         /// entries share a path, the host selects the document.
-        url: String { "required": true },
+        url: String {
+            "required": true,
+            "examples": ["https://ml.example.com/.well-known/oauth-protected-resource/mcp"],
+        },
         /// The resource identifier. Default: derived from the URL, `https://host/path` for
         /// `https://host/.well-known/oauth-protected-resource/path`.
-        resource: String,
+        resource: String { "examples": ["https://ml.example.com/mcp"] },
         /// The hosts whose challenges name this document, as in `match.hosts`. Default: all.
-        hosts: Vec<String> { "minItems": 1 },
+        hosts: Vec<String> { "minItems": 1, "examples": [["ml.example.com"]] },
         /// The paths whose challenges name this document, as in `match.paths`. Default: all.
-        paths: Vec<String> { "minItems": 1 },
+        paths: Vec<String> { "minItems": 1, "examples": [["/mcp", "/mcp/**"]] },
         /// The providers whose issuers are listed as authorization servers. Default: all.
-        providers: Vec<String> { "minItems": 1 },
+        providers: Vec<String> { "minItems": 1, "examples": [["main"]] },
         /// The listed scopes. Default: the scopes that rules require.
-        scopes: Vec<String> { "minItems": 1 },
+        scopes: Vec<String> { "minItems": 1, "examples": [["mcp:read"]] },
     ]
 }
 
@@ -89,8 +94,11 @@ record! {
     RawCors [
         /// Origins such as `https://app.example.com` or `https://[::1]:8443`;
         /// `https://*.example.com` for all subdomains; or `*` for all origins.
-        allow_origins: Vec<String> { "required": true, "minItems": 1 },
+        allow_origins: Vec<String> {
+            "required": true, "minItems": 1,
+            "examples": [["https://app.example.com", "https://*.example.com"]],
+        },
         /// Whether browsers may send credentials. Cannot be combined with the origin `*`.
-        allow_credentials: bool { "default": false },
+        allow_credentials: bool { "default": false, "examples": [true] },
     ]
 }

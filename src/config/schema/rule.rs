@@ -13,30 +13,39 @@ record! {
     /// What a rule requires of matching requests.
     RawRule [
         /// The unique name, used in metrics and logs.
-        name: String { "required": true, "pattern": "^[a-z0-9_-]{1,32}$" },
+        name: String { "required": true, "pattern": "^[a-z0-9_-]{1,32}$", "examples": ["score"] },
         /// The requests that the rule applies to. Default: all.
-        matcher = "match": RawMatch,
+        matcher = "match": RawMatch { "examples": [{"paths": ["/score"], "methods": ["POST"]}] },
         /// Whether a token is required. `optional`: a token that is present must be valid; `none`:
         /// tokens are ignored.
-        auth: Auth { "default": "required" },
+        auth: Auth { "default": "required", "examples": ["none"] },
         /// The names of the providers whose tokens are accepted. Default: all.
-        providers: Vec<String> { "minItems": 1 },
+        providers: Vec<String> { "minItems": 1, "examples": [["main"]] },
         /// The grants that the caller needs; one matching entry is enough. Default: every valid
         /// token is admitted.
-        allow: Vec<RawGrant> { "minItems": 1 },
+        allow: Vec<RawGrant> {
+            "minItems": 1,
+            "examples": [[{"roles_any": ["Model.Score"]}, {"scopes_all": ["score.invoke"]}]],
+        },
         /// The names of the limits that apply. Every limit must have enough tokens left.
-        limits: Vec<String> { "default": [] },
+        limits: Vec<String> { "default": [], "examples": [["per-caller"]] },
         /// The number of tokens that a request takes from each limit, or where to find that number.
-        cost: RawCost { "default": 1 },
+        cost: RawCost { "default": 1, "examples": [5, {"json_rows": ["/data"], "max": 1000}] },
         /// The maximum number of requests of one identity in flight. Default: unlimited.
-        concurrency: Count { "minimum": 1, "maximum": 1_000_000 },
+        concurrency: Count { "minimum": 1, "maximum": 1_000_000, "examples": [8] },
         /// The body guard: requirements on the request body. Default: none.
-        payload: RawPayload,
+        payload: RawPayload {
+            "examples": [
+                {"content_types": ["application/json"], "max_rows": 100, "require_any": ["/data"]},
+            ],
+        },
         /// The `authorization` header that the upstream receives in place of the caller's, once a
         /// request is allowed.
-        upstream_authorization: RawUpstreamAuthorization,
+        upstream_authorization: RawUpstreamAuthorization {
+            "examples": [{"env": "AML_ENDPOINT_KEY", "prefix": "Bearer "}],
+        },
         /// Whether the rule makes and reports decisions without refusing requests.
-        dry_run: bool { "default": false },
+        dry_run: bool { "default": false, "examples": [true] },
     ]
 }
 
@@ -46,22 +55,27 @@ record! {
     /// The requests that a rule applies to. Every given member must match.
     RawMatch [
         /// Hosts without port: `ml.example.com`, or `*.example.com` for all subdomains.
-        hosts: Vec<String> { "minItems": 1 },
+        hosts: Vec<String> { "minItems": 1, "examples": [["ml.example.com", "*.ml.example.com"]] },
         /// Exact paths. `*` matches one segment or a part of one (`/models/*:predict`); a trailing
         /// `**` matches any remainder.
-        paths: Vec<String> { "minItems": 1 },
+        paths: Vec<String> {
+            "minItems": 1,
+            "examples": [["/score", "/models/*:predict", "/v1/**"]],
+        },
         /// Whether to ignore the case of ASCII letters in the path, as some servers do.
-        ignore_case: bool { "default": false },
+        ignore_case: bool { "default": false, "examples": [true] },
         /// Whether `/score/` matches `/score`, as in some servers. `strict`: it does not; `ignore`:
         /// it does.
-        trailing_slash: RawTrailingSlash { "default": "strict" },
+        trailing_slash: RawTrailingSlash { "default": "strict", "examples": ["ignore"] },
         /// Whether a segment may contain `%2F`, for upstreams that treat it as data. Default: the
         /// value of `ambiguous_paths`.
-        encoded_slash: RawAmbiguousPaths,
+        encoded_slash: RawAmbiguousPaths { "examples": ["allow"] },
         /// Methods such as GET; case-sensitive.
-        methods: Vec<String> { "minItems": 1 },
+        methods: Vec<String> { "minItems": 1, "examples": [["GET", "POST"]] },
         /// Header names and their required values; `*` requires only that the header is present.
-        headers: BTreeMap<String, String>,
+        headers: BTreeMap<String, String> {
+            "examples": [{"azureml-model-deployment": "blue", "x-tenant": "*"}],
+        },
     ]
 }
 
@@ -74,18 +88,21 @@ record! {
     /// Requirements on the request body.
     RawPayload [
         /// The accepted media types, as `type/subtype`. Default: any.
-        content_types: Vec<String> { "minItems": 1 },
+        content_types: Vec<String> {
+            "minItems": 1,
+            "examples": [["application/json", "text/csv"]],
+        },
         /// The maximum size of the body.
-        max_bytes: Size { "default": "1MiB", "bounds": "1 to 67108864" },
+        max_bytes: Size { "default": "1MiB", "bounds": "1 to 67108864", "examples": ["256KiB"] },
         /// JSON Pointers; at least one must resolve. A member whose name differs only by letter
         /// case is refused. A `text/csv` body whose rows are counted needs no pointer if
         /// `content_types` lists it.
-        require_any: Vec<String> { "minItems": 1 },
+        require_any: Vec<String> { "minItems": 1, "examples": [["/input_data/data", "/data"]] },
         /// The maximum number of rows, counted as in `cost.json_rows`, at its pointers and those of
         /// `require_any`. A body without rows is refused. Default: unlimited.
-        max_rows: Count { "minimum": 1 },
+        max_rows: Count { "minimum": 1, "examples": [100] },
         /// The maximum nesting depth of objects and arrays.
-        max_depth: Count { "default": 128, "minimum": 1, "maximum": 1_024 },
+        max_depth: Count { "default": 128, "minimum": 1, "maximum": 1_024, "examples": [32] },
     ]
 }
 
@@ -93,9 +110,12 @@ record! {
     /// The `authorization` header that the upstream receives in place of the caller's.
     RawUpstreamAuthorization [
         /// The VM environment variable that holds the key.
-        env: String { "required": true, "pattern": "^[A-Za-z_][A-Za-z0-9_]{0,127}$" },
+        env: String {
+            "required": true, "pattern": "^[A-Za-z_][A-Za-z0-9_]{0,127}$",
+            "examples": ["AML_ENDPOINT_KEY"],
+        },
         /// The text before the key in the header, such as `Bearer `.
-        prefix: String { "default": "" },
+        prefix: String { "default": "", "examples": ["Bearer "] },
     ]
 }
 
@@ -103,19 +123,25 @@ record! {
     /// Grants of a caller. All members must hold.
     RawGrant { "minProperties": 1 } [
         /// At least one of these roles.
-        roles_any: Vec<String> { "minItems": 1 },
+        roles_any: Vec<String> { "minItems": 1, "examples": [["Model.Score", "Model.Batch"]] },
         /// All of these roles.
-        roles_all: Vec<String> { "minItems": 1 },
+        roles_all: Vec<String> { "minItems": 1, "examples": [["Model.Score", "Region.EU"]] },
         /// At least one of these scopes.
-        scopes_any: Vec<String> { "minItems": 1 },
+        scopes_any: Vec<String> { "minItems": 1, "examples": [["score.invoke", "score.batch"]] },
         /// All of these scopes.
-        scopes_all: Vec<String> { "minItems": 1 },
+        scopes_all: Vec<String> { "minItems": 1, "examples": [["score.invoke"]] },
         /// Member of at least one of these groups.
-        groups_any: Vec<String> { "minItems": 1 },
+        groups_any: Vec<String> { "minItems": 1, "examples": [["data-science"]] },
         /// One of these clients (`azp`, `appid` or `client_id`).
-        clients: Vec<String> { "minItems": 1 },
+        clients: Vec<String> {
+            "minItems": 1,
+            "examples": [["11111111-2222-3333-4444-555555555555"]],
+        },
         /// Tests of single claims.
-        claims: Vec<RawClaimTest> { "minItems": 1 },
+        claims: Vec<RawClaimTest> {
+            "minItems": 1,
+            "examples": [[{"claim": "email_verified", "equals": true}]],
+        },
     ]
 }
 
@@ -123,14 +149,17 @@ record! {
     /// A claim and exactly one test.
     RawClaimTest { "minProperties": 2, "maxProperties": 2 } [
         /// The claim: a name, or a JSON Pointer if it starts with `/`.
-        claim: String { "required": true, "minLength": 1 },
+        claim: String {
+            "required": true, "minLength": 1,
+            "examples": ["department", "/realm_access/roles"],
+        },
         /// The claim equals one of these values, or is a list that contains one of them.
-        any_of: Vec<Scalar> { "minItems": 1 },
+        any_of: Vec<Scalar> { "minItems": 1, "examples": [["research", "risk"]] },
         /// The claim equals this value.
-        equals: Scalar,
+        equals: Scalar { "examples": [true] },
         /// The claim is a list that contains this value.
-        contains: Scalar,
+        contains: Scalar { "examples": ["scorer"] },
         /// Whether the claim must be present or absent.
-        exists: bool,
+        exists: bool { "examples": [true] },
     ]
 }

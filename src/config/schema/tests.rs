@@ -66,7 +66,7 @@ fn section(
     let title = if path.is_empty() { "The document" } else { &format!("`{path}`") };
     let about = object["description"].as_str().unwrap();
     writeln!(page, "\n### {title}\n\n{about}\n").unwrap();
-    page.push_str("| Member | Type | Default | Meaning |\n|---|---|---|---|\n");
+    page.push_str("| Member | Type | Default | Meaning | Example |\n|---|---|---|---|---|\n");
     let required = object.get("required").and_then(Value::as_array);
     let order = object[ORDER].as_array().unwrap().iter().map(|name| name.as_str().unwrap());
     for member in order.clone() {
@@ -80,7 +80,8 @@ fn section(
         };
         let kind = kind(schema, definitions);
         let meaning = cell(schema["description"].as_str().unwrap());
-        writeln!(page, "| `{member}` | {kind} | {default} | {meaning} |").unwrap();
+        let examples = examples(member, schema, definitions);
+        writeln!(page, "| `{member}` | {kind} | {default} | {meaning} | {examples} |").unwrap();
     }
     for member in order {
         let schema = &object["properties"][member];
@@ -88,6 +89,45 @@ fn section(
             section(name, &below(path, member, schema), definitions, seen, page);
         }
     }
+}
+
+/// The examples of a member, as an operator writes them in YAML.
+fn examples(member: &str, schema: &Value, definitions: &Map<String, Value>) -> String {
+    let examples = schema["examples"].as_array().unwrap_or_else(|| panic!("{member}: no example"));
+    let code = |value| cell(&format!("`{member}: {}`", flow(value, schema, definitions)));
+    examples.iter().map(code).collect::<Vec<_>>().join(" or ")
+}
+
+/// A value in the flow style of YAML: members in their order, quotation marks only where needed.
+fn flow(value: &Value, schema: &Value, definitions: &Map<String, Value>) -> String {
+    let definition = object_of(schema, definitions).map(|name| &definitions[name]);
+    match value {
+        Value::Array(list) => {
+            let items = list.iter().map(|item| flow(item, schema, definitions));
+            format!("[{}]", items.collect::<Vec<_>>().join(", "))
+        }
+        Value::Object(object) => {
+            let names: Vec<_> = match definition.and_then(|object| object[ORDER].as_array()) {
+                Some(order) => order.iter().filter_map(Value::as_str).collect(),
+                None => object.keys().map(String::as_str).collect(),
+            };
+            let members = names.into_iter().filter_map(|name| {
+                let schema = definition.map_or(&Value::Null, |object| &object["properties"][name]);
+                Some(format!("{name}: {}", flow(object.get(name)?, schema, definitions)))
+            });
+            format!("{{{}}}", members.collect::<Vec<_>>().join(", "))
+        }
+        Value::String(text) if plain(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Whether a text is the same without quotation marks.
+fn plain(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:@+*|".contains(c))
+        && !text.ends_with(':')
+        && text.parse::<f64>().is_err()
 }
 
 /// The path of a member, with `[]` for a list.
