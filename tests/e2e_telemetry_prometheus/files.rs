@@ -1,0 +1,110 @@
+//! The rules, their tests and the runbook agree.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use serde_json::Value;
+use support::skip::{absent, program};
+
+use crate::FOLDER;
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(support::root().join(path)).unwrap()
+}
+
+/// The alerts as they are in their file.
+fn alerts() -> Vec<Value> {
+    let alerts = support::sample::read("envoy/prometheus/alerts.yaml");
+    alerts["groups"][0]["rules"].as_array().unwrap().clone()
+}
+
+fn name(alert: &Value) -> &str {
+    alert["alert"].as_str().unwrap()
+}
+
+/// Where the repository shows the runbook.
+fn runbook_url() -> String {
+    let manifest = read("Cargo.toml");
+    let repository =
+        manifest.lines().find_map(|line| line.strip_prefix("repository = \"")).unwrap();
+    format!("{}/blob/main/docs/runbook.md", repository.trim_end_matches('"'))
+}
+
+/// The headings of the third level between two of the second.
+fn sections(heading: &str) -> BTreeSet<String> {
+    let runbook = read("docs/runbook.md");
+    let (_, part) = runbook.split_once(&format!("\n## {heading}\n")).unwrap();
+    let part = part.split_once("\n## ").map_or(part, |(part, _)| part);
+    part.lines().filter_map(|line| line.strip_prefix("### ")).map(str::to_owned).collect()
+}
+
+#[test]
+fn rules_and_alerts_are_valid_and_fire_when_they_should() {
+    let Some(promtool) = program("promtool") else {
+        return absent("promtool is absent: install the package prometheus");
+    };
+    for arguments in [
+        &["check", "rules", "rules.yaml", "alerts.yaml"][..],
+        &["check", "config", "prometheus.yml"],
+        &["test", "rules", "alerts_test.yaml"],
+    ] {
+        let directory = support::root().join(FOLDER);
+        let output = Command::new(&promtool).args(arguments).current_dir(directory).output();
+        let output = output.unwrap();
+        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(output.status.success(), "{arguments:?}:\n{text}");
+    }
+}
+
+#[test]
+fn every_alert_is_seen_to_fire_and_to_be_silent() {
+    let tests = support::sample::read("envoy/prometheus/alerts_test.yaml");
+    let steps: Vec<_> = tests["tests"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|test| test["alert_rule_test"].as_array().into_iter().flatten())
+        .collect();
+    for alert in alerts() {
+        let of_alert = |step: &&&Value| step["alertname"] == alert["alert"];
+        let fired: Vec<_> =
+            steps.iter().filter(of_alert).map(|step| step["exp_alerts"].is_array()).collect();
+        assert!(fired.contains(&true), "{}: no test in which it fires", name(&alert));
+        assert!(fired.contains(&false), "{}: no test in which it is silent", name(&alert));
+    }
+}
+
+#[test]
+fn every_alert_has_its_section_in_the_runbook_and_every_section_its_alert() {
+    let names: BTreeSet<_> = alerts().iter().map(|alert| name(alert).to_owned()).collect();
+    assert_eq!(names, sections("By alert"));
+    for alert in alerts() {
+        let url = format!("{}#{}", runbook_url(), name(&alert).to_lowercase());
+        assert_eq!(alert["annotations"]["runbook_url"], url);
+        let severity = alert["labels"]["severity"].as_str().unwrap();
+        assert!(["critical", "warning", "info"].contains(&severity), "{severity}");
+    }
+}
+
+#[test]
+fn every_alert_names_its_proxy() {
+    for alert in alerts().iter().filter(|alert| name(alert) != "TollgateNoProxies") {
+        let (rule, summary) = (&alert["expr"], &alert["annotations"]["summary"]);
+        let (rule, summary) = (rule.as_str().unwrap(), summary.as_str().unwrap());
+        assert!(summary.contains("{{ $labels.instance }}"), "{}: {summary}", name(alert));
+        assert!(!rule.contains("sum(") && !rule.contains("by ("), "{}: {rule}", name(alert));
+    }
+}
+
+#[test]
+fn every_reason_and_every_metric_has_a_section_in_the_runbook() {
+    let reasons: BTreeSet<_> =
+        tollgate::reason::Reason::ALL.iter().map(|reason| reason.as_str().to_owned()).collect();
+    assert_eq!(reasons, sections("By reason"));
+    let dashboard = read("envoy/prometheus/dashboard.json");
+    let metrics = sections("By metric");
+    for metric in &metrics {
+        assert!(dashboard.contains(metric.as_str()), "{metric}: not on the dashboard");
+    }
+    assert_eq!(metrics.len(), 12, "the metrics of the contract");
+}
