@@ -1,4 +1,4 @@
-//! The pages under docs/ and the files under examples/azure/ are true: every configuration loads,
+//! The pages and the files under examples/azure/ are true: every configuration loads,
 //! every link to a file resolves, and every network policy agrees with its page.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -30,13 +30,15 @@ impl Environment for Variables {
     }
 }
 
-/// The pages, and the front page.
+/// The pages under `docs/` and those at the root of the repository.
 fn pages() -> Vec<String> {
-    let files = std::fs::read_dir(root().join("docs")).unwrap();
-    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
-    let mut pages: Vec<_> =
-        names.filter(|name| name.ends_with(".md")).map(|name| format!("docs/{name}")).collect();
-    pages.push("README.md".into());
+    let mut pages = Vec::new();
+    for folder in ["", "docs/"] {
+        let files = std::fs::read_dir(root().join(folder)).unwrap();
+        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        let names = names.filter(|name| name.ends_with(".md"));
+        pages.extend(names.map(|name| format!("{folder}{name}")));
+    }
     pages.sort();
     pages
 }
@@ -87,6 +89,17 @@ fn every_link_between_pages_and_files_leads_somewhere() {
         }
     }
     assert_eq!(dead, [""; 0], "{dead:#?}");
+}
+
+#[test]
+fn the_index_names_every_page() {
+    let index = std::fs::read_to_string(root().join("docs/README.md")).unwrap();
+    let named = |page: &String| {
+        let link = page.strip_prefix("docs/").map_or(format!("../{page}"), str::to_owned);
+        link == "README.md" || index.contains(&format!("]({link})"))
+    };
+    let missing: Vec<_> = pages().into_iter().filter(|page| !named(page)).collect();
+    assert_eq!(missing, [""; 0], "add a line for each to docs/README.md");
 }
 
 /// A relative path from a folder of the repository.
