@@ -30,7 +30,7 @@ struct Notes<'r> {
 
 impl Observer for Notes<'_> {
     fn duplicate(&mut self, place: &Place<'_>, name: &str) -> bool {
-        self.report.problem(&at(place), format_args!("the member `{name}` is given twice"));
+        self.report.problem(&at(place).field(name), "is given twice; remove one of the two");
         true
     }
 
