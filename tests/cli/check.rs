@@ -117,7 +117,7 @@ fn a_mistake_in_a_bare_document_is_found_at_its_path_and_decides_the_exit_code()
             "twice.json",
             r#"{"providers": [], "providers": []}"#.to_owned(),
             1,
-            vec!["problem (document)"],
+            vec!["problem providers"],
         ),
         ("twice.yaml", "providers: []\nproviders: []\n".to_owned(), 1, vec!["problem (file)"]),
         ("text.yaml", "a: b: c".to_owned(), 1, vec!["problem (file)"]),
@@ -143,7 +143,7 @@ fn a_mistake_in_a_bare_document_is_found_at_its_path_and_decides_the_exit_code()
 }
 
 #[test]
-fn every_finding_has_the_line_where_it_stands() {
+fn every_finding_has_its_line_and_column() {
     let yaml = format!(
         "# A comment.\nproviders:\n- name: p\n  issuers:\n  - https://sts.windows.net/x\n  \
          audiences: any\n  keys: {{inline: {KEYS}}}\nrules:\n- name: r\n\n  match: {{paths: [\n    \
@@ -154,40 +154,62 @@ fn every_finding_has_the_line_where_it_stands() {
     let indented: String =
         serde_json::to_string_pretty(&good()).unwrap().replace("https://issuer.test", "https://*");
     let block: String = indented.lines().map(|line| format!("            {line}\n")).collect();
+    let broken: String = block.replace("\"providers\": [", "\"providers\": x[");
     // The usual form: the text of the configuration as a block.
-    let envoy = format!(
-        "http_filters:\n- name: w\n  typed_config:\n    '@type': type.googleapis.com/envoy.extensions.\
+    let around = |block: &str| {
+        format!(
+            "http_filters:\n- name: w\n  typed_config:\n    '@type': type.googleapis.com/envoy.extensions.\
          filters.http.wasm.v3.Wasm\n    config:\n      name: tollgate\n      configuration:\n        \
          '@type': type.googleapis.com/google.protobuf.StringValue\n        value: |\n{block}      \
          vm_config: {{}}\n"
-    );
+        )
+    };
     let issuers = indented.lines().position(|line| line.contains("https://*")).unwrap();
     let plugin = "apiVersion: v1\nkind: ConfigMap\n---\napiVersion: extensions.istio.io/v1alpha1\nkind: \
                   WasmPlugin\nmetadata: {name: tollgate}\nspec:\n  url: file:///t.wasm\n  phase: AUTHN\n  \
                   failStrategy: FAIL_OPEN\n  pluginConfig:\n    providers:\n    - name: P\n";
     for (name, text, wanted) in [
-        ("lines.yaml", yaml, vec![("providers[0].issuers[0]", 5), ("rules[0].match.paths[1]", 14)]),
-        ("lines.json", json.to_owned(), vec![("providers", 2), ("limits[0].rate", 6)]),
+        (
+            "lines.yaml",
+            yaml,
+            vec![("providers[0].issuers[0]", 5, 5), ("rules[0].match.paths[1]", 14, 5)],
+        ),
+        ("lines.json", json.to_owned(), vec![("providers", 2, 2), ("limits[0].rate", 6, 3)]),
         (
             "lines envoy.yaml",
-            envoy,
+            around(&block),
             vec![
-                ("providers[0].issuers[0]", 10 + issuers),
-                ("http_filters[0].typed_config.config.failure_policy", 5),
+                ("providers[0].issuers[0]", 10 + issuers, 21),
+                ("http_filters[0].typed_config.config.failure_policy", 5, 5),
             ],
         ),
         (
             "lines plugin.yaml",
             plugin.to_owned(),
-            vec![("providers[0].name", 13), ("providers[0].keys", 13), ("spec.failStrategy", 10)],
+            vec![
+                ("providers[0].name", 13, 7),
+                ("providers[0].keys", 13, 7),
+                ("spec.failStrategy", 10, 3),
+            ],
         ),
+        // Errors of syntax, and members that are given twice.
+        ("lines broken envoy.yaml", around(&broken), vec![("providers", 11, 28)]),
+        ("lines broken.json", "{\n \"providers\": [}".to_owned(), vec![("providers[0]", 2, 16)]),
+        ("lines broken.yaml", "a:\n  b: c: d\n".to_owned(), vec![("(file)", 2, 7)]),
+        (
+            "lines twice.json",
+            "{\"limits\": [],\n \"limits\": []}".to_owned(),
+            vec![("limits", 2, 2)],
+        ),
+        ("lines twice.yaml", "a:\n  b: c\n  b: d\n".to_owned(), vec![("(file)", 3, 3)]),
     ] {
         let (_, result) = check_text(name, &text);
         let findings = result["findings"].as_array().unwrap();
-        for (path, line) in wanted {
+        for (path, line, column) in wanted {
             let finding = findings.iter().find(|finding| finding["path"] == path);
             let finding = finding.unwrap_or_else(|| panic!("{name} {path}: {result:#}"));
-            assert_eq!(finding["line"], line, "{name} {path}: {result:#}\n{text}");
+            let place = (&finding["line"], &finding["column"]);
+            assert_eq!(place, (&json!(line), &json!(column)), "{name} {path}: {result:#}\n{text}");
         }
     }
 }
@@ -196,16 +218,17 @@ fn every_finding_has_the_line_where_it_stands() {
 fn every_sample_of_the_repository_is_in_order() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let directories = ["envoy", "istio", "examples/envoy-gateway"].map(|name| root.join(name));
-    let mut arguments: Vec<&str> =
+    let arguments: Vec<&str> =
         directories.iter().filter(|d| d.is_dir()).map(|d| d.to_str().unwrap()).collect();
-    let keys = format!("TOLLGATE_JWKS={KEYS}");
-    let hash = format!("TOLLGATE_HASH_KEY={}", "k".repeat(32));
-    for variable in [&keys, &hash, "AML_ENDPOINT_KEY=stand-in-for-an-endpoint-key"] {
-        arguments.extend(["--env", variable]);
-    }
     let (exit, result) = check(&arguments);
     assert_eq!(exit, 0, "{result:#}");
     assert!(result["configurations"].as_u64().unwrap() >= 2, "{result:#}");
+    // Nothing is set for the check: it says what it assumed.
+    let notes = result["findings"].as_array().unwrap().iter();
+    let notes: Vec<&Value> = notes.filter(|finding| finding["level"] == "note").collect();
+    assert_eq!(result["notes"], notes.len(), "{result:#}");
+    let keys = notes.iter().find(|note| note["path"] == "TOLLGATE_JWKS").unwrap();
+    assert_eq!(keys["message"], "not set; assumed to hold a key set");
 }
 
 #[test]
@@ -265,4 +288,29 @@ fn a_limit_of_one_name_and_two_sizes_in_filters_that_share_their_data_is_warned_
         });
         assert_eq!((code, told), (0, want), "{first} {second} {vm}: {result:#}");
     }
+}
+
+#[test]
+fn a_workflow_of_github_gets_one_annotation_for_each_finding() {
+    let config = r#"{"providers": [{"name": "P%", "issuers": ["i"], "audiences": "any",
+        "keys": {"env": "K"}}],
+ "limits": [{"name": "l,1", "rate": "1/s"}]}"#;
+    let path = file("github, 1.json", config);
+    let path = path.to_str().unwrap();
+    let (text, _, code) = tollgate(&["check", "--format", "github", path]);
+    let shown = path.replace(',', "%2C");
+    let allowed = "is not a name; allowed: [a-z0-9_-]{1,32}";
+    assert_eq!(
+        text,
+        format!(
+            "::error file={shown},line=1,col=17::providers[0].name: \"P%25\" {allowed}\n\
+             ::error file={shown},line=3,col=14::limits[0].name: \"l,1\" {allowed}\n\
+             ::notice file={shown},line=1,col=1::K: not set; assumed to hold a key set\n\
+             1 configuration: 2 problems, 0 warnings, 1 note\n"
+        )
+    );
+    assert_eq!(code, 1);
+    let synonym = tollgate(&["check", "--json", path]);
+    assert_eq!(tollgate(&["check", "--format", "json", path]), synonym);
+    assert_eq!(tollgate(&["check", "--format", "xml", path]).2, 2);
 }

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
 use tollgate::config::Environment;
 
 use crate::output::Failure;
@@ -44,36 +45,100 @@ pub struct Handed {
     pub from_host: BTreeSet<String>,
 }
 
+/// What the configuration reads a variable for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `providers[].keys.env`.
+    KeySet,
+    /// `privacy.hash_key_env`.
+    HashKey,
+    /// `rules[].upstream_authorization.env`.
+    Credential,
+}
+
+impl Kind {
+    /// Its name in a sentence.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::KeySet => "a key set",
+            Self::HashKey => "a key for hashes",
+            Self::Credential => "a credential for the upstream",
+        }
+    }
+
+    /// A well-formed value.
+    fn example(self) -> &'static str {
+        match self {
+            // The public key of RFC 8037, appendix A.2.
+            Self::KeySet => {
+                r#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#
+            }
+            Self::HashKey | Self::Credential => "an-assumed-value-of-more-than-32-bytes",
+        }
+    }
+}
+
+/// The variables that a configuration reads, with their uses.
+fn kinds(text: &[u8]) -> BTreeMap<String, Kind> {
+    let document: Value = serde_json::from_slice(text).unwrap_or_default();
+    let list = |name: &str| document.get(name).and_then(Value::as_array).into_iter().flatten();
+    let providers = list("providers").map(|provider| (provider.pointer("/keys/env"), Kind::KeySet));
+    let rules =
+        list("rules").map(|rule| (rule.pointer("/upstream_authorization/env"), Kind::Credential));
+    let privacy = (document.pointer("/privacy/hash_key_env"), Kind::HashKey);
+    let uses = providers.chain(rules).chain([privacy]);
+    uses.filter_map(|(name, kind)| Some((name?.as_str()?.to_owned(), kind))).collect()
+}
+
 /// The environment that one configuration is compiled with.
 pub struct Variables<'a> {
     given: &'a Given,
-    /// `None` if nothing says what the VM gets; then every given variable is visible.
+    /// `None` if nothing says what the VM gets; it may then get every variable.
     handed: Option<&'a Handed>,
-    withheld: RefCell<BTreeSet<String>>,
+    kinds: BTreeMap<String, Kind>,
+    used: RefCell<Used>,
+}
+
+/// The variables that were read and have no value.
+#[derive(Debug, Default)]
+pub struct Used {
+    /// Those that the manifest does not pass on.
+    pub withheld: BTreeSet<String>,
+    /// All others; a value is assumed.
+    pub assumed: BTreeMap<String, Kind>,
 }
 
 impl<'a> Variables<'a> {
-    /// `handed` is what the manifest passes on, if there is a manifest.
-    pub fn new(given: &'a Given, handed: Option<&'a Handed>) -> Self {
-        Self { given, handed, withheld: RefCell::default() }
+    /// `handed` is what the manifest passes on, if there is a manifest; `text` is the configuration.
+    pub fn new(given: &'a Given, handed: Option<&'a Handed>, text: &[u8]) -> Self {
+        Self { given, handed, kinds: kinds(text), used: RefCell::default() }
     }
 
-    /// The variables that the configuration reads and the manifest does not pass on.
-    pub fn withheld(self) -> BTreeSet<String> {
-        self.withheld.into_inner()
+    /// What was read so far.
+    pub fn used(self) -> Used {
+        self.used.into_inner()
     }
 }
 
 impl Environment for Variables<'_> {
     fn variable(&self, name: &str) -> Option<String> {
-        let Some(handed) = self.handed else { return self.given.0.get(name).cloned() };
-        if let Some(value) = handed.values.get(name) {
-            return Some(value.clone());
+        let given = self.given.0.get(name).cloned();
+        let mut used = self.used.borrow_mut();
+        if let Some(handed) = self.handed {
+            if let Some(value) = handed.values.get(name) {
+                return Some(value.clone());
+            }
+            if !handed.from_host.contains(name) {
+                used.withheld.insert(name.to_owned());
+            }
         }
-        if !handed.from_host.contains(name) {
-            self.withheld.borrow_mut().insert(name.to_owned());
-        }
-        // A variable that is not passed on is a problem of its own. A value lets the rest be checked.
-        self.given.0.get(name).cloned()
+        given.or_else(|| {
+            let kind = *self.kinds.get(name)?;
+            // Even if the variable is not passed on: a value lets the rest be checked.
+            if !used.withheld.contains(name) {
+                used.assumed.insert(name.to_owned(), kind);
+            }
+            Some(kind.example().to_owned())
+        })
     }
 }

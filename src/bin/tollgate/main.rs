@@ -66,11 +66,14 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(Failure::Closed) => ExitCode::SUCCESS,
-        Err(Failure::Usage(message)) => {
-            anstream::eprintln!("{}: {message}", output::bad("error"));
-            ExitCode::from(output::USAGE)
-        }
+        Err(Failure::Usage(message)) => failed(&message, output::USAGE),
+        Err(Failure::Refused(message)) => failed(&message, output::WRONG),
     }
+}
+
+fn failed(message: &str, code: u8) -> ExitCode {
+    anstream::eprintln!("{}: {message}", output::bad("error"));
+    ExitCode::from(code)
 }
 
 fn completions(shell: Shell) -> Result<ExitCode, Failure> {

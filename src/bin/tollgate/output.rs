@@ -13,9 +13,14 @@ pub const WRONG: u8 = 1;
 /// The exit code for wrong usage, the same as clap's.
 pub const USAGE: u8 = 2;
 
+/// The exit code for a request that the filter denies.
+pub const DENIED: u8 = 3;
+
 /// Why a command ends early.
 #[derive(Debug)]
 pub enum Failure {
+    /// The configuration is refused; the exit code is [`WRONG`].
+    Refused(String),
     /// The command cannot be carried out; the exit code is [`USAGE`].
     Usage(String),
     /// The reader of the output is gone (`| head`).

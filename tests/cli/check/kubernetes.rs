@@ -59,8 +59,9 @@ fn manifests_are_checked_document_by_document_and_patches_are_left_alone() {
         (
             keys_by_env(json!([{"name": "OTHER", "valueFrom": "HOST"}])),
             1,
-            vec!["problem providers[0].keys.env", "problem spec.vmConfig.env"],
+            vec!["problem spec.vmConfig.env"],
         ),
+        (keys_by_env(json!([{"name": "KEYS", "valueFrom": "HOST"}])), 1, vec!["note KEYS"]),
         (plugin(json!({"pluginConfig": {"limits": []}})), 0, vec![]),
         (json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}}), 0, vec![]),
     ];

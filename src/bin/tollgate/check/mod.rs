@@ -8,19 +8,22 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use tollgate::policy::rule::Rule;
 
 use crate::document::{self, Chosen, Content, Finding, Found, Level};
-use crate::environment::{Given, Variables};
+use crate::environment::{Given, Used, Variables};
 use crate::output::{Failure, WRONG};
 use shared::Neighbour;
 
 /// Check configurations: bare (JSON, YAML), or within an Envoy configuration, an Istio WasmPlugin or
 /// TrafficExtension, or an EnvoyExtensionPolicy.
 ///
-/// Exit code: 0 for no problems (warnings are allowed), 1 for problems, 2 for wrong usage or a
-/// directory without a configuration.
+/// A variable that a manifest takes from the proxy's environment need not be set: a note says which
+/// value is assumed.
+///
+/// Exit codes: 0 without problems, whatever the warnings; 1 for problems, with --strict also for
+/// warnings; 2 for an invalid command line or a directory without a configuration.
 #[derive(Args)]
 pub struct Arguments {
     /// Files, or directories, whose *.yaml, *.yml and *.json files are checked.
@@ -32,9 +35,23 @@ pub struct Arguments {
     /// Treat warnings as problems.
     #[arg(long)]
     strict: bool,
-    /// Print one JSON document.
-    #[arg(long)]
+    /// How to print the findings; `github` makes annotations of a GitHub workflow.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// The same as `--format json`.
+    #[arg(long, conflicts_with = "format")]
     json: bool,
+}
+
+/// The forms of the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// One JSON document.
+    Json,
+    /// Commands of GitHub Actions.
+    Github,
 }
 
 /// The findings of one file.
@@ -88,9 +105,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         sections.flat_map(|s| &s.findings).any(|finding| finding.level == level)
     };
     let wrong = found(Level::Problem) || (arguments.strict && found(Level::Warning));
-    match arguments.json {
-        true => print::json(&reports)?,
-        false => print::people(&reports)?,
+    match arguments.format {
+        _ if arguments.json => print::json(&reports)?,
+        Format::Json => print::json(&reports)?,
+        Format::Github => print::github(&reports)?,
+        Format::Text => print::people(&reports)?,
     };
     Ok(if wrong { ExitCode::from(WRONG) } else { ExitCode::SUCCESS })
 }
@@ -135,23 +154,22 @@ fn report(path: &Path, mut content: Content, given: &Given, buffered: bool) -> R
         neighbours.filter_map(|(number, found)| Neighbour::new(*number, found, given)).collect();
     for (document, mut found) in std::mem::take(&mut content.found) {
         let mut all = std::mem::take(&mut found.findings);
+        let mut inside = std::mem::take(&mut found.inside);
+        let (around, of_filter) = findings(&found, given, buffered);
+        all.extend(around);
+        inside.extend(of_filter);
         for finding in &mut all {
-            // `cluster.rs` writes both paths: that of the text, and the one inside.
-            finding.line = match finding.path.split_once(": ") {
-                Some((_, inside)) => content.line_inside(document, &found, inside),
-                None => content.line(document, &finding.path),
+            let at = match finding.level {
+                Level::Note => &found.handed_at,
+                Level::Problem | Level::Warning => &finding.path,
             };
+            finding.place = content.place(document, at);
         }
-        let (around, mut inside) = findings(&found, given, buffered);
         inside.extend(shared::check(&neighbours, document, &found));
-        all.extend(inside.into_iter().map(|finding| {
-            let line = content.line_inside(document, &found, &finding.path);
-            Finding { line, ..finding }
-        }));
-        all.extend(around.into_iter().map(|finding| {
-            let line = content.line(document, &finding.path);
-            Finding { line, ..finding }
-        }));
+        for finding in &mut inside {
+            content.place_inside(document, &found, finding);
+        }
+        all.extend(inside);
         // Problems first.
         all.sort_by_key(|finding| finding.level);
         let Found { at, name, .. } = found;
@@ -165,7 +183,7 @@ fn report(path: &Path, mut content: Content, given: &Given, buffered: bool) -> R
 fn findings(found: &Found, given: &Given, buffered: bool) -> (Vec<Finding>, Vec<Finding>) {
     let (mut around, mut inside) = (Vec::new(), Vec::new());
     let Some(text) = &found.text else { return (around, inside) };
-    let variables = Variables::new(given, found.handed.as_ref());
+    let variables = Variables::new(given, found.handed.as_ref(), text);
     match tollgate::config::compile(text, &variables) {
         Ok((policy, warnings)) => {
             inside.extend(warnings.into_iter().map(|w| Finding::warning(w.path, w.message)));
@@ -176,9 +194,14 @@ fn findings(found: &Found, given: &Given, buffered: bool) -> (Vec<Finding>, Vec<
             inside.extend(problems.into_iter().map(|p| Finding::problem(p.path, p.message)));
         }
     }
-    around.extend(variables.withheld().into_iter().map(|name| {
-        let why = format!("does not hand {name} to the VM, and the configuration asks for it");
+    let Used { withheld, assumed } = variables.used();
+    around.extend(withheld.into_iter().map(|name| {
+        let why = format!("does not pass {name} to the VM, and the configuration reads it");
         Finding::problem(found.handed_at.clone(), why)
+    }));
+    around.extend(assumed.into_iter().map(|(name, kind)| {
+        let why = format!("not set; assumed to hold {}", kind.noun());
+        Finding::new(Level::Note, name, why)
     }));
     (around, inside)
 }

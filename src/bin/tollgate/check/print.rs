@@ -1,4 +1,4 @@
-//! Prints the findings of `check` as text or JSON.
+//! Prints the findings of `check` as text, JSON or annotations of GitHub.
 
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::{Report, Section};
-use crate::document::Level;
+use crate::document::{Level, Place};
 use crate::output::{self, Failure, bad, doubtful, faint, good, plain, strong};
 
 /// As text: one block per configuration, and a summary line.
@@ -17,7 +17,12 @@ pub fn people(reports: &[Report]) -> Result<ExitCode, Failure> {
             write_section(&mut out, &report.file, section);
         }
     }
-    let [configurations, problems, warnings] = totals(reports);
+    write_totals(&mut out, reports);
+    output::text(&out)
+}
+
+fn write_totals(out: &mut String, reports: &[Report]) {
+    let Totals { configurations, problems, warnings, notes } = Totals::of(reports);
     let problems = match problems {
         0 => good(plural(0, "problem")).to_string(),
         n => bad(plural(n, "problem")).to_string(),
@@ -26,8 +31,12 @@ pub fn people(reports: &[Report]) -> Result<ExitCode, Failure> {
         0 => plural(0, "warning"),
         n => doubtful(plural(n, "warning")).to_string(),
     };
-    let _ = writeln!(out, "{}: {problems}, {warnings}", plural(configurations, "configuration"));
-    output::text(&out)
+    let notes = match notes {
+        0 => String::new(),
+        n => format!(", {}", plural(n, "note")),
+    };
+    let configurations = plural(configurations, "configuration");
+    let _ = writeln!(out, "{configurations}: {problems}, {warnings}{notes}");
 }
 
 fn write_section(out: &mut String, file: &str, section: &Section) {
@@ -42,7 +51,7 @@ fn write_section(out: &mut String, file: &str, section: &Section) {
     if !at.is_empty() {
         let _ = write!(out, " {}", faint(format_args!("({})", plain(at))));
     }
-    if findings.is_empty() {
+    if findings.iter().all(|finding| finding.level == Level::Note) {
         let _ = write!(out, " {}", good("ok"));
     }
     out.push('\n');
@@ -50,10 +59,17 @@ fn write_section(out: &mut String, file: &str, section: &Section) {
         let level = match finding.level {
             Level::Problem => bad("problem").to_string(),
             Level::Warning => doubtful("warning").to_string(),
+            Level::Note => faint("note").to_string(),
         };
-        let line = finding.line.map(|line| format!(" (line {line})")).unwrap_or_default();
+        let place = match finding.place {
+            // A note concerns a variable, wherever it is read.
+            Some(Place { line, column }) if finding.level != Level::Note => {
+                format!(" (line {line}, column {column})")
+            }
+            _ => String::new(),
+        };
         let (path, message) = (plain(&finding.path), plain(&finding.message));
-        let _ = writeln!(out, "  {level} {path}{}: {message}", faint(line));
+        let _ = writeln!(out, "  {level} {path}{}: {message}", faint(place));
     }
 }
 
@@ -70,29 +86,80 @@ pub fn json(reports: &[Report]) -> Result<ExitCode, Failure> {
                     "name": section.name,
                     "level": finding.level.word(),
                     "path": finding.path,
-                    "line": finding.line,
+                    "line": finding.place.map(|place| place.line),
+                    "column": finding.place.map(|place| place.column),
                     "message": finding.message,
                 })
             }));
         }
     }
-    let [configurations, problems, warnings] = totals(reports);
+    let Totals { configurations, problems, warnings, notes } = Totals::of(reports);
     output::json(&json!({
         "findings": findings,
         "configurations": configurations,
         "problems": problems,
         "warnings": warnings,
+        "notes": notes,
     }))
 }
 
-/// The numbers of configurations, problems and warnings.
-fn totals(reports: &[Report]) -> [usize; 3] {
-    let sections = || reports.iter().flat_map(|report| &report.sections);
-    let of = |level| {
-        sections().flat_map(|s| &s.findings).filter(|finding| finding.level == level).count()
-    };
-    let configurations = sections().filter(|section| section.is_configuration).count();
-    [configurations, of(Level::Problem), of(Level::Warning)]
+/// As commands of GitHub Actions, which shows them beside the lines of a change.
+pub fn github(reports: &[Report]) -> Result<ExitCode, Failure> {
+    let mut out = String::new();
+    for report in reports {
+        for finding in report.sections.iter().flat_map(|section| &section.findings) {
+            let command = match finding.level {
+                Level::Problem => "error",
+                Level::Warning => "warning",
+                Level::Note => "notice",
+            };
+            let _ = write!(out, "::{command} file={}", escape(&report.file, true));
+            if let Some(Place { line, column }) = finding.place {
+                let _ = write!(out, ",line={line},col={column}");
+            }
+            let message = format!("{}: {}", finding.path, finding.message);
+            let _ = writeln!(out, "::{}", escape(&message, false));
+        }
+    }
+    write_totals(&mut out, reports);
+    output::text(&out)
+}
+
+/// Escapes the value of a property, or a message, of a command.
+fn escape(text: &str, is_property: bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in plain(text).chars() {
+        match c {
+            '%' => out.push_str("%25"),
+            ':' if is_property => out.push_str("%3A"),
+            ',' if is_property => out.push_str("%2C"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// The numbers of configurations and findings.
+struct Totals {
+    configurations: usize,
+    problems: usize,
+    warnings: usize,
+    notes: usize,
+}
+
+impl Totals {
+    fn of(reports: &[Report]) -> Self {
+        let sections = || reports.iter().flat_map(|report| &report.sections);
+        let of = |level| {
+            sections().flat_map(|s| &s.findings).filter(|finding| finding.level == level).count()
+        };
+        Self {
+            configurations: sections().filter(|section| section.is_configuration).count(),
+            problems: of(Level::Problem),
+            warnings: of(Level::Warning),
+            notes: of(Level::Note),
+        }
+    }
 }
 
 fn plural(count: usize, noun: &str) -> String {

@@ -24,7 +24,8 @@ impl Neighbour {
     /// `None` if its data are not shared, or it does not load.
     pub fn new(document: usize, found: &Found, given: &Given) -> Option<Self> {
         let (shared, text) = (found.shared.clone()?, found.text.as_ref()?);
-        let (policy, _) = compile(text, &Variables::new(given, found.handed.as_ref())).ok()?;
+        let (policy, _) =
+            compile(text, &Variables::new(given, found.handed.as_ref(), text)).ok()?;
         Some(Self { document, shared, at: found.at.clone(), policy })
     }
 }

@@ -1,52 +1,80 @@
-//! The line number of each path in a file, which parsed values do not keep.
+//! The line and column of each path in a file, which parsed values do not keep.
 
 use std::collections::HashMap;
 
 use yaml_rust2::parser::{Event, MarkedEventReceiver, Parser};
 use yaml_rust2::scanner::{Marker, TScalarStyle};
 
-/// The lines of one document of a file, by path as findings write them.
+/// A place in a file. Both numbers count from 1, the column in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The line.
+    pub line: usize,
+    /// The column.
+    pub column: usize,
+}
+
+impl Place {
+    /// The place that ends a parser's message, as `serde_json` writes it, and the message without it.
+    pub fn split(message: &str) -> Option<(&str, Self)> {
+        let (rest, place) = message.rsplit_once(" at line ")?;
+        let (line, column) = place.split_once(" column ")?;
+        // Column 0 is the end of the line before.
+        let column = column.parse::<usize>().ok()?.max(1);
+        Some((rest, Self { line: line.parse().ok()?, column }))
+    }
+}
+
+/// The places of one document of a file, by path as findings write them.
 #[derive(Debug, Default)]
 pub struct Lines {
-    lines: HashMap<String, Place>,
+    values: HashMap<String, Value>,
+    /// The first member that is given twice.
+    pub twice: Option<Place>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Place {
-    line: usize,
+struct Value {
+    place: Place,
     /// A block text, whose lines begin on the next line of the file.
     is_block: bool,
 }
 
 impl Lines {
-    /// The line numbers of each document of a YAML or JSON file, up to the first error.
+    /// The places in each document of a YAML or JSON file, up to the first error.
     pub fn of(text: &str) -> Vec<Self> {
         let mut reader = Reader { documents: Vec::new(), open: Vec::new() };
         let _ = Parser::new_from_str(text).load(&mut reader, true);
         reader.documents
     }
 
-    /// The line of a path, or of its nearest known parent.
-    pub fn find(&self, path: &str) -> Option<usize> {
-        self.place(path).map(|place| place.line)
+    /// The place of a path, or of its nearest known parent.
+    pub fn find(&self, path: &str) -> Option<Place> {
+        self.value(path).map(|value| value.place)
     }
 
-    /// The line of `inner`, a path in the document that is the text at `path`.
-    pub fn find_inside(&self, path: &str, text: &[u8], inner: &str) -> Option<usize> {
-        let place = self.place(path)?;
-        if !place.is_block {
-            return Some(place.line);
+    /// The place in `file` of `inside`, a place in the text at `path`.
+    pub fn within(&self, path: &str, text: &[u8], inside: Place, file: &str) -> Option<Place> {
+        let value = self.value(path)?;
+        if !value.is_block {
+            return Some(value.place);
         }
+        let line = value.place.line.checked_add(inside.line)?;
+        // A block text lacks the indentation that its lines have in the file.
+        let length = |text: &str, line: usize| {
+            let line = text.lines().nth(line.checked_sub(1)?)?;
+            Some(line.trim_end().chars().count())
+        };
         let text = std::str::from_utf8(text).ok()?;
-        let line = Self::of(text).first().and_then(|lines| lines.find(inner)).unwrap_or(1);
-        place.line.checked_add(line)
+        let indentation = length(file, line)?.checked_sub(length(text, inside.line)?)?;
+        Some(Place { line, column: inside.column.checked_add(indentation)? })
     }
 
-    fn place(&self, path: &str) -> Option<Place> {
+    fn value(&self, path: &str) -> Option<Value> {
         let mut path = path;
         loop {
-            if let Some(place) = self.lines.get(path) {
-                return Some(*place);
+            if let Some(value) = self.values.get(path) {
+                return Some(*value);
             }
             let around = path.rfind(['.', '[']).and_then(|end| path.get(..end));
             // Finally the document itself.
@@ -63,23 +91,28 @@ struct Reader {
 
 /// A value that has others in it.
 enum Level {
-    /// Its path, and the name of the member whose value comes next with its line.
-    Map(String, Option<(String, usize)>),
+    /// Its path, and the name of the member whose value comes next with its place.
+    Map(String, Option<(String, Place)>),
     /// Its path, and the position of the entry that comes next.
     List(String, usize),
 }
 
 impl Reader {
-    /// Records a value that begins at a line. Returns its path, or `None` for the name of a member.
-    fn begin(&mut self, name: Option<&str>, line: usize, is_block: bool) -> Option<String> {
-        let (path, line) = match self.open.last_mut() {
-            None => (String::new(), line),
-            Some(Level::Map(_, next @ None)) => {
-                *next = Some((name.unwrap_or_default().to_owned(), line));
+    /// Records a value that begins at a place. Returns its path, or `None` for the name of a member.
+    fn begin(&mut self, name: Option<&str>, place: Place, is_block: bool) -> Option<String> {
+        let (path, place) = match self.open.last_mut() {
+            None => (String::new(), place),
+            Some(Level::Map(path, next @ None)) => {
+                *next = Some((name.unwrap_or_default().to_owned(), place));
+                // The event of a block mapping points behind its first name.
+                let document = self.documents.last_mut();
+                if let Some(map) = document.and_then(|document| document.values.get_mut(path)) {
+                    map.place = map.place.min(place);
+                }
                 return None;
             }
             Some(Level::Map(path, next)) => {
-                let (name, named) = next.take().unwrap_or_default();
+                let (name, named) = next.take().unwrap_or_else(|| (String::new(), place));
                 let dot = if path.is_empty() { "" } else { "." };
                 // The event of a block scalar points at its indicator, one line above the text.
                 (format!("{path}{dot}{name}"), named)
@@ -87,11 +120,13 @@ impl Reader {
             Some(Level::List(path, at)) => {
                 let entry = format!("{path}[{at}]");
                 *at = at.saturating_add(1);
-                (entry, line)
+                (entry, place)
             }
         };
-        if let Some(document) = self.documents.last_mut() {
-            document.lines.insert(path.clone(), Place { line, is_block });
+        if let Some(document) = self.documents.last_mut()
+            && document.values.insert(path.clone(), Value { place, is_block }).is_some()
+        {
+            document.twice.get_or_insert(place);
         }
         Some(path)
     }
@@ -99,7 +134,7 @@ impl Reader {
 
 impl MarkedEventReceiver for Reader {
     fn on_event(&mut self, event: Event, mark: Marker) {
-        let line = mark.line();
+        let place = Place { line: mark.line(), column: mark.col().saturating_add(1) };
         match event {
             Event::DocumentStart => {
                 self.documents.push(Lines::default());
@@ -107,15 +142,15 @@ impl MarkedEventReceiver for Reader {
             }
             Event::Scalar(text, style, ..) => {
                 let is_block = matches!(style, TScalarStyle::Literal);
-                self.begin(Some(&text), line, is_block);
+                self.begin(Some(&text), place, is_block);
             }
-            Event::Alias(_) => drop(self.begin(None, line, false)),
+            Event::Alias(_) => drop(self.begin(None, place, false)),
             Event::MappingStart(..) => {
-                let path = self.begin(None, line, false).unwrap_or_default();
+                let path = self.begin(None, place, false).unwrap_or_default();
                 self.open.push(Level::Map(path, None));
             }
             Event::SequenceStart(..) => {
-                let path = self.begin(None, line, false).unwrap_or_default();
+                let path = self.begin(None, place, false).unwrap_or_default();
                 self.open.push(Level::List(path, 0));
             }
             Event::MappingEnd | Event::SequenceEnd => drop(self.open.pop()),

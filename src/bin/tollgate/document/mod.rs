@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::environment::Handed;
 use lines::Lines;
+pub use lines::Place;
 
 /// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,6 +22,8 @@ pub enum Level {
     Problem,
     /// The configuration works and probably does not do what was intended.
     Warning,
+    /// Something that the check assumed.
+    Note,
 }
 
 impl Level {
@@ -29,6 +32,7 @@ impl Level {
         match self {
             Self::Problem => "problem",
             Self::Warning => "warning",
+            Self::Note => "note",
         }
     }
 }
@@ -42,19 +46,31 @@ pub struct Finding {
     pub path: String,
     /// What is wrong, and what is allowed.
     pub message: String,
-    /// The line in the file, from 1, if known.
-    pub line: Option<usize>,
+    /// The place in the file, if known.
+    pub place: Option<Place>,
 }
 
 impl Finding {
     /// Builds a [`Level::Problem`].
     pub fn problem(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { level: Level::Problem, path: path.into(), message: message.into(), line: None }
+        Self::new(Level::Problem, path, message)
     }
 
     /// Builds a [`Level::Warning`].
     pub fn warning(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { level: Level::Warning, path: path.into(), message: message.into(), line: None }
+        Self::new(Level::Warning, path, message)
+    }
+
+    /// Builds a finding without a place.
+    pub fn new(level: Level, path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { level, path: path.into(), message: message.into(), place: None }
+    }
+
+    /// Takes the place from the end of a parser's message.
+    pub fn split(&mut self) {
+        if let Some((rest, place)) = Place::split(&self.message) {
+            (self.message, self.place) = (rest.to_owned(), Some(place));
+        }
     }
 }
 
@@ -81,8 +97,10 @@ pub struct Found {
     pub is_buffered: bool,
     /// `vm_id` and `name`, by which it shares data, if both are known.
     pub shared: Option<(String, String)>,
-    /// Findings about the document around it.
+    /// Findings about the document around it, with paths in the document.
     pub findings: Vec<Finding>,
+    /// Findings with paths in the configuration.
+    pub inside: Vec<Finding>,
 }
 
 /// The proxy that loads a configuration, as far as the document shows.
@@ -111,21 +129,51 @@ pub struct Content {
     pub findings: Vec<Finding>,
     /// Whether a manifest adds Envoy's buffer filter.
     pub buffers: bool,
-    /// The line numbers of the values of each document.
+    /// The text of the file.
+    text: String,
+    /// The places of the values of each document.
     lines: Vec<Lines>,
 }
 
 impl Content {
-    /// The line of a path in a document.
-    pub fn line(&self, document: usize, path: &str) -> Option<usize> {
+    /// Keeps the text and finds the places of its values.
+    fn place_values(&mut self, bytes: &[u8]) {
+        self.text = String::from_utf8_lossy(bytes).into_owned();
+        self.lines = Lines::of(&self.text);
+    }
+
+    /// The place of a path in a document.
+    pub fn place(&self, document: usize, path: &str) -> Option<Place> {
         self.lines.get(document.checked_sub(1)?)?.find(path)
     }
 
-    /// The line of a path in a configuration.
-    pub fn line_inside(&self, document: usize, found: &Found, path: &str) -> Option<usize> {
+    /// Sets the place of a finding whose path is in a configuration. A parser's message has the place
+    /// in the text of the configuration.
+    pub fn place_inside(&self, document: usize, found: &Found, finding: &mut Finding) {
+        finding.split();
+        finding.place = self.inside(document, found, &finding.path, finding.place);
+    }
+
+    fn inside(
+        &self,
+        document: usize,
+        found: &Found,
+        path: &str,
+        given: Option<Place>,
+    ) -> Option<Place> {
+        if found.at.is_empty() && given.is_some() {
+            return given;
+        }
         let lines = self.lines.get(document.checked_sub(1)?)?;
         match (found.is_text, found.at.is_empty(), &found.text) {
-            (true, _, Some(text)) => lines.find_inside(&format!("{}.value", found.at), text, path),
+            (true, _, Some(text)) => {
+                let inner = given.or_else(|| {
+                    let inner = Lines::of(std::str::from_utf8(text).ok()?);
+                    inner.first()?.find(path)
+                });
+                let inner = inner.unwrap_or(Place { line: 1, column: 1 });
+                lines.within(&format!("{}.value", found.at), text, inner, &self.text)
+            }
             (_, true, _) => lines.find(path),
             (_, false, _) => lines.find(&format!("{}.{path}", found.at)),
         }

@@ -5,17 +5,14 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::lines::Lines;
 use super::{Chosen, Content, Finding, Found, Level, search};
 
 /// Reads every document of a file.
 pub fn read(bytes: &[u8], path: &Path, chosen: Chosen, content: &mut Content) {
+    content.place_values(bytes);
     let is_json = path.extension().is_some_and(|extension| extension == "json");
     match serde_json::from_slice::<Value>(bytes) {
-        Ok(value) => {
-            content.lines = lines(bytes);
-            search(&value, Some(bytes), chosen, 1, content);
-        }
+        Ok(value) => search(&value, Some(bytes), chosen, 1, content),
         // The filter's own reader gives the best errors for JSON.
         Err(_) if is_json && chosen == Chosen::ByName => {
             let found = Found { text: Some(bytes.to_vec()), ..Found::default() };
@@ -32,7 +29,6 @@ pub fn read(bytes: &[u8], path: &Path, chosen: Chosen, content: &mut Content) {
 }
 
 fn read_yaml(bytes: &[u8], chosen: Chosen, content: &mut Content) {
-    content.lines = lines(bytes);
     for (at, document) in serde_yaml_ng::Deserializer::from_slice(bytes).enumerate() {
         // Parsed as YAML values first, which rejects duplicate keys.
         let value = serde_yaml_ng::Value::deserialize(document)
@@ -48,14 +44,16 @@ fn read_yaml(bytes: &[u8], chosen: Chosen, content: &mut Content) {
                     Chosen::ByDirectory => Level::Warning,
                 };
                 let message = format!("cannot be read as YAML: {message}");
-                let path = "(file)".to_owned();
-                content.findings.push(Finding { level, path, message, line: None });
+                let mut finding = Finding::new(level, "(file)", message);
+                finding.split();
+                // The parser's own place is that of the mapping around the name.
+                if finding.message.contains("duplicate") {
+                    let twice = content.lines.get(at).and_then(|lines| lines.twice);
+                    finding.place = twice.or(finding.place);
+                }
+                content.findings.push(finding);
                 return;
             }
         }
     }
-}
-
-fn lines(bytes: &[u8]) -> Vec<Lines> {
-    std::str::from_utf8(bytes).map(Lines::of).unwrap_or_default()
 }

@@ -1,5 +1,6 @@
 //! Loads the configuration and the keys that `explain` uses.
 
+use serde_json::Value;
 use tollgate::verify::keyset::{KeySet, SecretKeys};
 use tollgate::verify::provider::KeysFrom;
 
@@ -7,8 +8,8 @@ use super::Arguments;
 use super::engine::Engines;
 use super::scene::Scene;
 use crate::document::{self, Chosen};
-use crate::environment::{Given, Variables};
-use crate::output::Failure;
+use crate::environment::{Given, Kind, Variables};
+use crate::output::{self, Failure};
 
 /// Loads everything; a configuration that the filter would reject is an error.
 pub fn scene(arguments: &Arguments) -> Result<Scene, Failure> {
@@ -21,16 +22,42 @@ pub fn scene(arguments: &Arguments) -> Result<Scene, Failure> {
     let count = content.found.len();
     let found = arguments.number.checked_sub(1).and_then(|index| content.found.get(index));
     let Some((_, found)) = found else {
-        return Err(Failure::usage(format_args!("{file}: has {count} configurations")));
+        return Err(Failure::usage(format_args!(
+            "{file}: --number {}: the file has {count} configuration(s)",
+            arguments.number
+        )));
     };
     let Some(text) = &found.text else {
-        return Err(Failure::usage(format_args!("{file}: see `tollgate check {file}`")));
+        return Err(Failure::usage(format_args!(
+            "{file}: has no configuration that the filter can read; `tollgate check {file}` says why"
+        )));
     };
-    let variables = Variables::new(&given, found.handed.as_ref());
+    let variables = Variables::new(&given, found.handed.as_ref(), text);
     let (policy, _) = tollgate::config::compile(text, &variables).map_err(|problems| {
         let problems: Vec<String> = problems.iter().map(|p| format!("\n  {p}")).collect();
-        Failure::usage(format_args!("{file}: the filter refuses this:{}", problems.concat()))
+        Failure::Refused(format!(
+            "{file}: the filter refuses the configuration:{}",
+            problems.concat()
+        ))
     })?;
+    for (name, kind) in variables.used().assumed {
+        if kind != Kind::KeySet {
+            let note = output::doubtful("note");
+            anstream::eprintln!("{note}: {name} is not set; assumed to hold {}", kind.noun());
+            continue;
+        }
+        // With an assumed key set, no token would verify.
+        let missing = readers(text, &name).into_iter().find(|provider| {
+            let given = |entry: &String| entry.split_once('=').is_some_and(|(p, _)| p == provider);
+            !arguments.keys.iter().any(given)
+        });
+        if let Some(provider) = missing {
+            return Err(Failure::usage(format_args!(
+                "{file}: {name} is not set: pass the key set with --keys {provider}=FILE, or the \
+                 variable with --env {name}"
+            )));
+        }
+    }
     let engines = Engines::of(policy.crypto);
     let mut scene =
         Scene { given: policy.providers.iter().map(|_| None).collect(), policy, engines };
@@ -38,6 +65,16 @@ pub fn scene(arguments: &Arguments) -> Result<Scene, Failure> {
         add_keys(&mut scene, entry)?;
     }
     Ok(scene)
+}
+
+/// The providers whose keys are in a variable.
+fn readers(text: &[u8], variable: &str) -> Vec<String> {
+    let document: Value = serde_json::from_slice(text).unwrap_or_default();
+    let providers = document.get("providers").and_then(Value::as_array).into_iter().flatten();
+    let reads =
+        |provider: &&Value| provider.pointer("/keys/env").and_then(Value::as_str) == Some(variable);
+    let name = |provider: &Value| Some(provider.get("name")?.as_str()?.to_owned());
+    providers.filter(reads).filter_map(name).collect()
 }
 
 /// `PROVIDER=FILE`.

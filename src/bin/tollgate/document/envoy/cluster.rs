@@ -18,11 +18,11 @@ pub fn check(document: &Value, found: &mut Found) {
         };
         for member in ["cluster", "keys_cluster"] {
             let Some(name) = remote.get(member).and_then(Value::as_str) else { continue };
-            let path = format!("{}: providers[{index}].keys.remote.{member}", found.at);
+            let path = format!("providers[{index}].keys.remote.{member}");
             let mut clusters = items(document, &["static_resources", "clusters"]);
             let cluster = clusters.position(|cluster| text(cluster, &["name"]) == Some(name));
             match cluster {
-                None => found.findings.push(missing(document, name, path)),
+                None => found.inside.push(missing(document, name, path)),
                 Some(at) if is_https(remote) => {
                     let cluster = items(document, &["static_resources", "clusters"]).nth(at);
                     let path = format!("static_resources.clusters[{at}]");
@@ -36,12 +36,15 @@ pub fn check(document: &Value, found: &mut Found) {
 
 /// A missing cluster is an error if it cannot be discovered, otherwise a warning: it may come too late.
 fn missing(document: &Value, name: &str, path: String) -> Finding {
-    let why = format!("names the cluster {name:?}, which is not among static_resources.clusters");
+    let why = format!("{name:?} is not one of static_resources.clusters");
     match at(document, &["dynamic_resources"]).is_some() {
-        false => Finding::problem(path, format!("{why}: no key can ever be fetched")),
+        false => Finding::problem(
+            path,
+            format!("{why}: no keys can be fetched; add the cluster, or name one of them"),
+        ),
         true => Finding::warning(
             path,
-            format!("{why}: Envoy lets a filter call one that is discovered only once it is there"),
+            format!("{why}: keys are fetched only after Envoy has discovered it"),
         ),
     }
 }
@@ -59,16 +62,16 @@ fn unproven(cluster: &Value, path: &str) -> Option<Finding> {
         kind.ends_with(".UpstreamTlsContext")
     });
     let Some(tls) = tls else {
-        let why = "has no transport_socket with an UpstreamTlsContext: keys of an https address \
+        let why = "has no transport_socket with an UpstreamTlsContext: keys with an https address \
                    would be fetched in plain text";
         return Some(Finding::warning(path, why));
     };
     let path = format!("{path}.transport_socket.typed_config");
     let options = field(cluster, "typed_extension_protocol_options").map(Value::to_string);
     let automatic = |names: [&str; 2]| {
-        let told =
+        let stated =
             |name: &&str| options.as_ref().is_some_and(|o| o.contains(&format!("\"{name}\":true")));
-        names.iter().any(|name| field(tls, name) == Some(&Value::Bool(true)) || told(name))
+        names.iter().any(|name| field(tls, name) == Some(&Value::Bool(true)) || stated(name))
     };
     let sni = text(tls, &["sni"]).is_some_and(|sni| !sni.is_empty())
         || automatic(["auto_sni", "auto_host_sni"]);
@@ -76,7 +79,7 @@ fn unproven(cluster: &Value, path: &str) -> Option<Finding> {
     // A context from SDS is not part of the document.
     if field(common, "validation_context_sds_secret_config").is_some() {
         return (!sni)
-            .then(|| Finding::warning(path, "has no sni: the host is not asked for by name"));
+            .then(|| Finding::warning(path, "has no sni; set it to the host of the keys"));
     }
     let combined = ["combined_validation_context", "default_validation_context"];
     let context = at(common, &["validation_context"]).or_else(|| at(common, &combined));
@@ -101,8 +104,8 @@ fn unproven(cluster: &Value, path: &str) -> Option<Finding> {
             .filter_map(|(there, name)| (!there).then_some(name))
             .collect();
     (!lacking.is_empty()).then(|| {
-        let why = "Envoy takes any certificate that this leaves open, and whoever sits on the way \
-                   could hand out keys of his own";
+        let why = "an attacker on the network could serve other keys with a certificate that Envoy \
+                   accepts; set them as envoy/remote-keys.yaml does";
         Finding::warning(path, format!("lacks {}: {why}", lacking.join(", ")))
     })
 }
