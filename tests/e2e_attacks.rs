@@ -54,7 +54,8 @@ fn explain(world: &World, corpus: &[Attack]) -> Option<Vec<Answer>> {
     let mut command = std::process::Command::new(program);
     command.args(["explain", "--json", "--path", "/score", "--config"]).arg(config);
     let output = command.arg("--tokens").arg(tokens).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // Some of the tokens are refused.
+    assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
     let answer = |line: &str| {
         let told: Value = serde_json::from_str(line).unwrap();
         match told["status"].as_u64() {

@@ -5,6 +5,7 @@ mod caller;
 mod claims;
 mod engine;
 mod limits;
+mod method;
 mod moment;
 mod print;
 mod scene;
@@ -27,6 +28,9 @@ use scene::Line;
 ///
 /// The code is the same as in the proxy. All buckets are full, and no keys are fetched. Tokens, keys
 /// and signatures are never printed. Claims are printed unless --redact is given.
+///
+/// Exit codes: 0 if the request is allowed, 3 if it is denied (with --tokens: if any is), 1 if the
+/// filter refuses the configuration, 2 for an invalid command line.
 #[derive(Args)]
 pub struct Arguments {
     /// The file with the configuration, in any form that `tollgate check` accepts.
@@ -47,9 +51,9 @@ pub struct Arguments {
     /// An environment variable of the VM: NAME=VALUE, or NAME to pass on one that is set here.
     #[arg(long, value_name = "NAME[=VALUE]")]
     env: Vec<String>,
-    /// The method of the request.
-    #[arg(long, default_value = "GET")]
-    method: String,
+    /// The method of the request; by default the only one that the rules admit for it, else GET.
+    #[arg(long)]
+    method: Option<String>,
     /// The path, with a query if there is one.
     #[arg(long, default_value = "/")]
     path: String,
@@ -76,10 +80,11 @@ pub struct Arguments {
     json: bool,
 }
 
-/// Runs the command. The exit code is 0 for every explanation, whatever the verdict.
+/// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let scene = source::scene(arguments)?;
-    let line = line(arguments)?;
+    let mut line = line(arguments)?;
+    let chosen = method::choose(&scene, &mut line, arguments.method.as_deref());
     if let Some(path) = &arguments.tokens {
         let tokens = match path.as_os_str() == "-" {
             true => stdin()?,
@@ -96,6 +101,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     };
     let outcome = scene.judge(&line, token.as_deref());
     let steps = steps::of(&scene, &line, &outcome, arguments.redact);
+    let steps: Vec<_> = chosen.into_iter().chain(steps).collect();
     match arguments.json {
         true => print::json(&scene, &outcome, &steps, arguments.redact),
         false => print::people(&scene, &outcome, &steps),
@@ -111,11 +117,7 @@ fn stdin() -> Result<Vec<u8>, Failure> {
 
 /// The request as the options describe it.
 fn line(arguments: &Arguments) -> Result<Line, Failure> {
-    let pseudo = [
-        (":method", &arguments.method),
-        (":path", &arguments.path),
-        (":authority", &arguments.host),
-    ];
+    let pseudo = [(":path", &arguments.path), (":authority", &arguments.host)];
     let mut headers: Vec<(String, Vec<u8>)> =
         pseudo.map(|(name, value)| (name.to_owned(), value.clone().into_bytes())).to_vec();
     for header in &arguments.header {

@@ -41,7 +41,7 @@ pub fn people(scene: &Scene, outcome: &Outcome, steps: &[Step]) -> Result<ExitCo
     let _ = writeln!(out, "\n{text}{waits}");
     let response = upstream::response(scene, outcome);
     if let Some(status) = response.get("status").and_then(Value::as_u64) {
-        let _ = writeln!(out, "the caller gets {status}");
+        let _ = writeln!(out, "the caller receives {status}");
     }
     for field in response.get("headers").and_then(Value::as_array).into_iter().flatten() {
         let text = |index: usize| field.get(index).and_then(Value::as_str).unwrap_or_default();
@@ -51,7 +51,16 @@ pub fn people(scene: &Scene, outcome: &Outcome, steps: &[Step]) -> Result<ExitCo
     {
         let _ = writeln!(out, "  {body}");
     }
-    output::text(&out)
+    output::text(&out)?;
+    Ok(code(outcome))
+}
+
+/// The exit code for a verdict.
+fn code(outcome: &Outcome) -> ExitCode {
+    match outcome.verdict {
+        Verdict::Deny(_) => ExitCode::from(output::DENIED),
+        _ => ExitCode::SUCCESS,
+    }
 }
 
 /// As JSON: the verdict, the steps and the response.
@@ -67,7 +76,8 @@ pub fn json(
     value.insert("identity".to_owned(), json!(identity));
     value.insert("steps".to_owned(), steps.iter().map(Step::json).collect());
     value.insert("response".to_owned(), upstream::response(scene, outcome));
-    output::json(&Value::Object(value))
+    output::json(&Value::Object(value))?;
+    Ok(code(outcome))
 }
 
 /// One line per token, which is identified by its number only.
@@ -78,9 +88,13 @@ pub fn batch<'t>(
     as_json: bool,
 ) -> Result<ExitCode, Failure> {
     let mut out = String::new();
+    let mut exit = ExitCode::SUCCESS;
     for (index, token) in tokens.enumerate() {
         let number = index.saturating_add(1);
         let outcome = scene.judge(line, Some(token).filter(|token| !token.is_empty()));
+        if matches!(outcome.verdict, Verdict::Deny(_)) {
+            exit = code(&outcome);
+        }
         let mut value = verdict(scene, &outcome);
         value.insert("line".to_owned(), json!(number));
         value.insert("error".to_owned(), json!(error(scene, &outcome)));
@@ -93,7 +107,8 @@ pub fn batch<'t>(
             }
         };
     }
-    output::text(&out)
+    output::text(&out)?;
+    Ok(exit)
 }
 
 /// The part that both forms share.

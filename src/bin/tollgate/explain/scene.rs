@@ -47,6 +47,14 @@ pub struct Line {
     pub now: Moment,
 }
 
+impl Line {
+    /// Sets a pseudo-header.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.headers.retain(|(header, _)| header != name);
+        self.headers.insert(0, (name.to_owned(), value.as_bytes().to_vec()));
+    }
+}
+
 /// One request and its outcome.
 pub struct Outcome {
     /// The headers as received.
@@ -77,8 +85,7 @@ impl Scene {
     /// Judges a request with this token, or without one.
     pub fn judge(&self, line: &Line, token: Option<&[u8]>) -> Outcome {
         let received = self.headers(line, token);
-        let owned = OwnedHeaders::of(&self.policy);
-        let headers = owned.stripped(&received);
+        let headers = OwnedHeaders::of(&self.policy).stripped(&received);
         // Shared data of a proxy that has just started, in which every bucket is full.
         let store = Memory::default();
         let table = Table::open(&store, "explain", IDENTITIES, [7; 16]).ok();
@@ -113,6 +120,11 @@ impl Scene {
             Judged::Body(pending) => (pending.verdict_if_admitted(), pending.facts, true),
         };
         Outcome { received, headers, verdict, needs_body, facts, plan }
+    }
+
+    /// The headers of a request without a token, as the rules see them.
+    pub fn stripped(&self, line: &Line) -> Headers {
+        OwnedHeaders::of(&self.policy).stripped(&self.headers(line, None))
     }
 
     /// The token that the filter finds in the request.

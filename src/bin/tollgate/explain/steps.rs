@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tollgate::gate::verdict::Verdict;
 use tollgate::policy::choice::{Ambiguity, Choice};
 use tollgate::policy::rule::{Auth, Rule};
+use tollgate::request::headers::Headers;
 use tollgate::request::host::Authority;
 use tollgate::request::line::{Reading, RequestLine};
 use tollgate::request::matcher::Matcher;
@@ -15,6 +16,7 @@ use tollgate::request::token_source::Found;
 
 use super::caller;
 use super::limits;
+use super::method;
 use super::scene::{Line, Outcome, Scene};
 use super::upstream;
 
@@ -74,11 +76,12 @@ pub fn of(scene: &Scene, line: &Line, outcome: &Outcome, redact: bool) -> Vec<St
     let shown = String::from_utf8_lossy(read);
     let strict = scene.policy.reject_ambiguous_paths;
     if refused("path_ambiguous") && strict && path::ambiguous(whole) {
-        let why = format!("{shown} has more than one reading (ambiguous_paths: reject)");
+        let why =
+            format!("servers can read {shown} in more than one way (ambiguous_paths: reject)");
         steps.push(Step::new("path", Status::Failed, why));
         return steps;
     }
-    steps.push(Step::new("path", Status::Ok, format!("{shown} is compared with the rules")));
+    steps.push(Step::new("path", Status::Ok, format!("{shown}")));
     let given = outcome.headers.value(":authority").unwrap_or_default();
     if refused("host_ambiguous") && Authority::parse(given).is_none() {
         let given = String::from_utf8_lossy(given);
@@ -87,7 +90,7 @@ pub fn of(scene: &Scene, line: &Line, outcome: &Outcome, redact: bool) -> Vec<St
         return steps;
     }
     if let Verdict::Answer(_) = outcome.verdict {
-        let why = "the filter answers this itself, whatever the rules say";
+        let why = "the filter answers this request itself";
         steps.push(Step::new("answer", Status::Told, why));
         return steps;
     }
@@ -105,15 +108,19 @@ pub fn of(scene: &Scene, line: &Line, outcome: &Outcome, redact: bool) -> Vec<St
     steps
 }
 
-/// The step of the rule, with the reasons why earlier rules do not match.
-fn choose<'o>(scene: &Scene, outcome: &'o Outcome, steps: &mut Vec<Step>) -> Option<&'o Rule> {
-    let headers = &outcome.headers;
-    let line = RequestLine {
+/// The part of a request that selects a rule.
+pub fn request_line(headers: &Headers) -> RequestLine<'_> {
+    RequestLine {
         authority: headers.value(":authority").and_then(Authority::parse),
         path: headers.value(":path").map(path::without_query),
         method: headers.value(":method").unwrap_or_default(),
         headers,
-    };
+    }
+}
+
+/// The step of the rule, with the reasons why earlier rules do not match.
+fn choose<'o>(scene: &Scene, outcome: &'o Outcome, steps: &mut Vec<Step>) -> Option<&'o Rule> {
+    let line = request_line(&outcome.headers);
     let rules = &scene.policy.rules;
     let chosen = outcome.facts.rule.as_ref();
     let is_chosen = |rule: &&Rc<Rule>| chosen.is_some_and(|chosen| Rc::ptr_eq(chosen, rule));
@@ -123,36 +130,49 @@ fn choose<'o>(scene: &Scene, outcome: &'o Outcome, steps: &mut Vec<Step>) -> Opt
         let strict = scene.policy.reject_ambiguous_paths;
         let why = match tollgate::policy::choice::choose(rules, &line, strict) {
             Choice::Ambiguous(Ambiguity::Path) => {
-                "with its parameters, encoded slashes or other encoded characters read otherwise, \
-                 the path falls under another rule"
+                "another rule would match if a server ignored the parameters of the path, or decoded \
+                 its encoded slashes or other characters"
             }
             Choice::Ambiguous(Ambiguity::Host) => {
-                "with its port and final dot the host falls under another rule: have the connection \
+                "the port or the final dot of the host decides which rule matches: let the connection \
                  manager strip them (strip_any_host_port, strip_trailing_host_dot)"
             }
             Choice::Ambiguous(Ambiguity::Method) => {
-                "in upper case, or with the method that a header names, the request falls under \
-                 another rule"
+                "another rule would match with the method in upper case, or with the method in an \
+                 override header"
             }
             Choice::Ambiguous(Ambiguity::Header) => {
-                "a header that a rule asks for comes twice, or in a spelling that some servers take for \
-                 another: as they read it, the request falls under another rule"
+                "a header that a rule compares is given twice, or in a spelling that some servers \
+                 treat as the same header: another rule could match there"
             }
             _ if echoes(line.method) => "no rule names the method, as TRACE and TRACK must be",
-            _ => "no rule matches, and what no rule matches is refused",
+            _ => "no rule matches, so the request is refused",
+        };
+        let others = method::matching(rules.iter().map(AsRef::as_ref), &line).unwrap_or_default();
+        let why = match others.is_empty() {
+            true => why.to_owned(),
+            false => {
+                let used = String::from_utf8_lossy(line.method);
+                let others = others.join(", ");
+                format!("no rule matches the method {used}; these would match: {others}")
+            }
         };
         steps.push(Step::new("rule", Status::Failed, why).with(why_not));
         return None;
     };
     if !rule.admits_method(line.method) {
-        let why = format!("{:?} matches; TRACE and TRACK must be named and lend no key", rule.name);
+        let why = format!(
+            "{:?} matches, but TRACE and TRACK need a rule that names them and has no \
+                           upstream_authorization",
+            rule.name
+        );
         steps.push(Step::new("rule", Status::Failed, why).with(why_not));
         return None;
     }
     let auth = match rule.auth {
         Auth::Required => "a token is required",
         Auth::Optional => "a token is optional",
-        Auth::None => "no token is looked at",
+        Auth::None => "tokens are ignored",
     };
     let dry =
         if rule.dry_run || scene.policy.dry_run { " (dry run: nothing is refused)" } else { "" };
@@ -199,11 +219,11 @@ fn authenticate(
         }
         Found::None => {
             let places: Vec<String> = scene.policy.token.from.iter().map(caller::place).collect();
-            steps.push(step(Status::Failed, "none where one is looked for").with(places));
+            steps.push(step(Status::Failed, "none; the filter looks in these places").with(places));
             None
         }
         Found::Several => {
-            steps.push(step(Status::Failed, "more than one: which is meant is anybody's guess"));
+            steps.push(step(Status::Failed, "the request has more than one"));
             None
         }
         Found::One(token) => Some(caller::steps(scene, line, rule, outcome, &token, redact)),
