@@ -1,0 +1,106 @@
+//! docs/audit.json.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use support::root;
+
+/// A field of the audit line.
+pub struct Field {
+    pub name: String,
+    /// What Envoy writes: a command operator.
+    pub value: String,
+    pub kind: Kind,
+    /// For readers.
+    pub content: String,
+    /// Whether Azure ML's traffic log has a column of this name.
+    pub azure_ml: bool,
+    /// Only some examples have it.
+    pub optional: bool,
+}
+
+/// How a value is written in JSON.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    Text,
+    Number,
+    /// A number as text.
+    Digits,
+}
+
+/// The fields in the order of the file.
+pub fn definition() -> Vec<Field> {
+    let text = std::fs::read_to_string(root().join("docs/audit.json")).unwrap();
+    let fields: Vec<Value> = serde_json::from_str(&text).unwrap();
+    fields.iter().map(field).collect()
+}
+
+fn field(value: &Value) -> Field {
+    let text =
+        |name: &str| value[name].as_str().unwrap_or_else(|| panic!("{name}: {value}")).into();
+    let flag = |name: &str| value.get(name).is_some_and(|flag| flag.as_bool().unwrap());
+    let known = ["name", "value", "kind", "content", "azure_ml", "optional"];
+    assert!(value.as_object().unwrap().keys().all(|key| known.contains(&key.as_str())), "{value}");
+    let kind = match value["kind"].as_str() {
+        Some("text") => Kind::Text,
+        Some("number") => Kind::Number,
+        Some("digits") => Kind::Digits,
+        _ => panic!("the kind of {value}"),
+    };
+    Field {
+        name: text("name"),
+        value: text("value"),
+        kind,
+        content: text("content"),
+        azure_ml: flag("azure_ml"),
+        optional: flag("optional"),
+    }
+}
+
+/// The fields that every example has.
+pub fn required() -> BTreeSet<String> {
+    definition().into_iter().filter(|field| !field.optional).map(|field| field.name).collect()
+}
+
+/// The columns of `AmlOnlineEndpointTrafficLog`, as Microsoft documents them (2026-08).
+pub const AZURE_ML: [&str; 24] = [
+    "AuthType",
+    "AzureMLWorkspaceId",
+    "AzureMLWorkspaceName",
+    "DeploymentName",
+    "EndpointName",
+    "IdentityData",
+    "Location",
+    "Method",
+    "ModelStatusCode",
+    "ModelStatusReason",
+    "OperationName",
+    "Path",
+    "Protocol",
+    "RequestDurationMs",
+    "RequestPayloadSize",
+    "ResponseCode",
+    "ResponseCodeReason",
+    "ResponseDurationMs",
+    "ResponsePayloadSize",
+    "TimeGenerated",
+    "TotalDurationMs",
+    "UserAgent",
+    "XMSClientRequestId",
+    "XRequestId",
+];
+
+#[test]
+fn each_field_has_one_name_and_no_secret_and_the_columns_of_azure_ml_are_marked() {
+    let fields = definition();
+    let names: BTreeSet<_> = fields.iter().map(|field| field.name.as_str()).collect();
+    assert_eq!(names.len(), fields.len());
+    for Field { name, value, content, azure_ml, optional, .. } in &fields {
+        assert_eq!(*azure_ml, AZURE_ML.contains(&name.as_str()), "{name}");
+        let operator = value.starts_with('%') && value.matches('%').count() == 2;
+        assert!(operator || *optional, "{name}: {value}");
+        assert!(!content.is_empty() && !content.contains('|'), "{name}: {content}");
+        let secret = ["AUTHORIZATION", "COOKIE", "REQ(:PATH", "WQ:", "ORIGINAL-PATH"];
+        assert!(secret.iter().all(|part| !value.to_uppercase().contains(part)), "{name}: {value}");
+    }
+}

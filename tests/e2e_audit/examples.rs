@@ -1,0 +1,186 @@
+//! The formats of access logs in the examples, found by a walk over all of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use support::manifests::{self, files};
+
+use super::definition::{definition, required};
+
+/// A part of a file under `envoy/`, `istio/` or `examples/`.
+pub struct Example {
+    /// The file; for a configuration inside a ConfigMap, with the key.
+    pub name: String,
+    pub value: Value,
+}
+
+/// Every document of every file, and every configuration of Envoy inside one.
+pub fn examples() -> Vec<Example> {
+    let mut found = Vec::new();
+    for path in ["envoy", "istio", "examples"].iter().flat_map(|folder| files(folder)) {
+        for value in manifests::read(&path) {
+            let name = path.display().to_string();
+            let data = if value["kind"] == "ConfigMap" { value["data"].as_object() } else { None };
+            for (key, text) in data.into_iter().flatten() {
+                let text = text.as_str().unwrap();
+                let inside = manifests::documents(text).into_iter();
+                let inside = inside.map(|value| Example { name: format!("{name}#{key}"), value });
+                found.extend(inside);
+            }
+            found.push(Example { name, value });
+        }
+    }
+    found
+}
+
+/// Each object in a value, the value itself first.
+pub fn objects(value: &Value) -> Vec<&Value> {
+    let below = |values: Vec<_>| values.into_iter().flat_map(objects).collect();
+    match value {
+        Value::Array(list) => below(list.iter().collect()),
+        Value::Object(map) => {
+            let mut all: Vec<_> = below(map.values().collect());
+            all.insert(0, value);
+            all
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The fields of a log, each with its operator.
+pub type Format = BTreeMap<String, String>;
+
+fn texts(map: &Value) -> Format {
+    let map = map.as_object().unwrap().iter();
+    map.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect()
+}
+
+/// The formats of an object itself: a JSON log of Envoy, Istio or Envoy Gateway, or one for
+/// OpenTelemetry.
+pub fn formats(object: &Value) -> Vec<Format> {
+    let json = ["/log_format/json_format", "/logFormat/labels", "/format/json"];
+    let mut found: Vec<_> =
+        json.iter().filter_map(|pointer| object.pointer(pointer)).map(texts).collect();
+    if let Some(values) = object.pointer("/attributes/values").and_then(Value::as_array) {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let entry = |entry: &Value| (text(&entry["key"]), text(&entry["value"]["string_value"]));
+        found.push(values.iter().map(entry).collect());
+    }
+    found
+}
+
+fn has_type(object: &Value, name: &str) -> bool {
+    object["@type"].as_str().is_some_and(|found| found.ends_with(&format!(".{name}")))
+}
+
+/// The connection managers of an example that run the filter.
+fn managers(example: &Example) -> Vec<&Value> {
+    let runs_it = |manager: &&Value| {
+        let filters = objects(&manager["http_filters"]);
+        filters.iter().any(|filter| filter["config"]["name"] == "tollgate")
+    };
+    let all = objects(&example.value).into_iter();
+    all.filter(|object| has_type(object, "HttpConnectionManager")).filter(runs_it).collect()
+}
+
+/// The configurations of the filter in an example, as Envoy, Istio and Envoy Gateway write them.
+fn configurations(example: &Example) -> Vec<Value> {
+    let mut found = Vec::new();
+    for object in objects(&example.value) {
+        if has_type(object, "StringValue") {
+            found.push(serde_json::from_str(object["value"].as_str().unwrap()).unwrap());
+        }
+        let bare = object.get("pluginConfig").or(object.get("config"));
+        found.extend(bare.filter(|config| config.get("providers").is_some()).cloned());
+    }
+    found
+}
+
+/// It is to stay as short as can be, and says that it writes no line.
+const WITHOUT: &str = "envoy/minimal.yaml";
+
+#[test]
+fn every_example_with_the_filter_writes_the_audit_line() {
+    let mut with = BTreeSet::new();
+    for example in examples() {
+        for manager in managers(&example) {
+            let logs = objects(&manager["access_log"]);
+            let count = logs.into_iter().flat_map(formats).count();
+            assert_eq!(count, usize::from(example.name != WITHOUT), "{}", example.name);
+            with.insert(example.name.clone());
+        }
+    }
+    for name in ["envoy.yaml", "gateway.yaml", "sidecar.yaml", "remote-keys.yaml", "minimal.yaml"] {
+        assert!(with.contains(&format!("envoy/{name}")), "{name}: {with:?}");
+    }
+    for name in ["nginx", "haproxy", "fleet"] {
+        assert!(with.contains(&format!("envoy/{name}/envoy.yaml")), "{name}: {with:?}");
+    }
+}
+
+#[test]
+fn every_log_of_every_example_has_the_defined_fields_and_no_others() {
+    let (fields, required) = (definition(), required());
+    let mut with = BTreeSet::new();
+    for example in examples() {
+        for format in objects(&example.value).into_iter().flat_map(formats) {
+            for (name, operator) in &format {
+                let field = fields.iter().find(|field| field.name == *name);
+                let value = field.map(|field| field.value.as_str());
+                assert_eq!(value, Some(operator.as_str()), "{}: {name}", example.name);
+            }
+            let missing: Vec<_> = required.iter().filter(|f| !format.contains_key(*f)).collect();
+            assert!(missing.is_empty(), "{} lacks {missing:?}", example.name);
+            with.insert(example.name.clone());
+        }
+    }
+    for name in [
+        "envoy/telemetry/opentelemetry.yaml",
+        "istio/telemetry.yaml",
+        "examples/envoy-gateway/proxy.yaml",
+    ] {
+        assert!(with.contains(name), "{name}: {with:?}");
+    }
+}
+
+/// Envoy's access log service gets what Envoy knows by itself, and what the example adds.
+#[test]
+fn the_access_log_service_gets_each_header_and_each_state_of_the_definition() {
+    let examples = examples();
+    let example = examples.iter().find(|e| e.name.ends_with("grpc-access-log.yaml")).unwrap();
+    let log = &example.value["access_log"][0]["typed_config"];
+    let list = |values: &Value| -> BTreeSet<String> {
+        let values = values.as_array().unwrap().iter();
+        values.map(|value| value.as_str().unwrap().to_owned()).collect()
+    };
+    let between = |text: &str, start: &str, end: &str| {
+        let inside = text.strip_prefix(start)?.split_once(end)?.0;
+        Some(inside.to_owned())
+    };
+    let fields = definition();
+    let states = fields.iter().filter_map(|f| between(&f.value, "%FILTER_STATE(", ":PLAIN)%"));
+    assert_eq!(list(&log["common_config"]["filter_state_objects_to_log"]), states.collect());
+    // These three are members of Envoy's own message.
+    let own = [":method", "x-request-id", "user-agent"];
+    let headers = fields.iter().filter_map(|f| between(&f.value, "%REQ(", ")"));
+    let headers = headers.map(|header| header.to_lowercase());
+    let headers = headers.filter(|header| !own.contains(&header.as_str()));
+    assert_eq!(list(&log["additional_request_headers_to_log"]), headers.collect());
+}
+
+#[test]
+fn every_configuration_of_an_example_has_the_tags_of_the_audit_line() {
+    let mut count = 0;
+    for example in examples().iter().filter(|example| example.name != WITHOUT) {
+        for config in configurations(example) {
+            let tag = |name: &str, value: &str| {
+                let mut tags = config["tags"].as_array().into_iter().flatten();
+                tags.any(|tag| tag["name"] == name && tag["value"] == value)
+            };
+            let both = tag("identity", "{@identity}") && tag("kid", "{@kid}");
+            assert!(both, "{}: {}", example.name, config["tags"]);
+            count += 1;
+        }
+    }
+    assert!(count >= 10, "{count}");
+}
