@@ -44,7 +44,7 @@ cli: ## Builds target/release/tollgate, which checks configurations and explains
 		cargo build --release --features cli --bin tollgate
 
 demo: wasm ## Shows the filter at work in a real Envoy; KEEP=1 leaves it running
-	$(WITH_ENVOY) KEEP=$(KEEP) cargo run --quiet --example demo
+	$(WITH_ENVOY) KEEP=$(KEEP) cargo run --package demo
 
 test: wasm ## Runs all tests, with a real Envoy, and lists the skipped ones
 	scripts/install/servers

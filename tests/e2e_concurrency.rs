@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use support::graft::Fault;
+use support::graft::{self, Fault};
 use support::prelude::*;
 use tokio::io::AsyncWriteExt;
 
@@ -213,7 +213,7 @@ async fn when_a_vm_dies_its_places_expire_and_the_buckets_stay_as_they_were() {
             "limits": [{"name": "calls", "rate": "1/h", "burst": 10}],
         }))
         .workers(1)
-        .fault(Fault::Trap)
+        .fault(|path| graft::module(Fault::Trap, path))
         .hcm(json!({"http_protocol_options": {"enable_trailers": true}}))
         .routes(json!([{
             "match": {"prefix": "/"}, "route": {"cluster": "upstream", "timeout": "60s"},

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use support::graft::Fault;
+use support::graft::{self, Fault};
 use support::prelude::*;
 
 /// An Envoy with one worker, so with one VM for requests, in whose module trailers are fatal.
@@ -12,7 +12,7 @@ async fn start(fixture: &Fixture, fault: Fault) -> Envoy {
     fixture
         .envoy(json!({"rules": [{"name": "all"}]}))
         .workers(1)
-        .fault(fault)
+        .fault(move |path| graft::module(fault, path))
         .hcm(json!({"http_protocol_options": {"enable_trailers": true}}))
         .start()
         .await

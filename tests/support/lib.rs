@@ -47,7 +47,6 @@ pub mod client;
 pub mod daemon;
 pub mod docs;
 pub mod entra;
-pub mod envoy;
 pub mod example;
 pub mod fixture;
 pub mod graft;
@@ -60,49 +59,18 @@ pub mod paths;
 pub mod ratelimit;
 pub mod sample;
 pub mod scenario;
-pub mod scrape;
 pub mod servers;
-pub mod skip;
 pub mod tls;
-pub mod upstream;
+
+pub use harness::{envoy, module, poll, root, scrape, skip, upstream};
 
 /// The imports of nearly every end-to-end test.
 pub mod prelude {
-    pub use super::client::{self, Connection, Request, Response};
+    pub use super::client::{self, Connection, Http2, Request, Response};
     pub use super::envoy::{Builder, Envoy, Push};
     pub use super::fixture::Fixture;
     pub use super::mint::{self, Signer};
     pub use super::scenario::{claims_with, good, merged, provider, refused};
     pub use super::upstream::{Recorded, Reply, Upstream};
     pub use serde_json::{Value, json};
-}
-
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
-
-/// The root of the repository.
-pub fn root() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
-}
-
-/// The module that `make wasm` built.
-pub fn module() -> PathBuf {
-    match std::env::var_os("TOLLGATE_WASM") {
-        Some(path) => PathBuf::from(path),
-        None => root().join("dist/tollgate.wasm"),
-    }
-}
-
-/// Asks `probe` every 10 ms until it has an answer; `None` after `limit`.
-pub async fn poll<T, F: AsyncFnMut() -> Option<T>>(limit: Duration, mut probe: F) -> Option<T> {
-    let end = Instant::now() + limit;
-    loop {
-        if let Some(found) = probe().await {
-            return Some(found);
-        }
-        if Instant::now() >= end {
-            return None;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }

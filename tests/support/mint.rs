@@ -5,24 +5,20 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::STANDARD;
+use harness::mint::{Es256, ec_members};
 use jwt_simple::algorithms::{HS256Key, HS384Key, HS512Key, MACLike};
-use p256::ecdsa::signature::Signer as _;
-use p256::elliptic_curve::Generate;
+use p384::ecdsa::signature::Signer as _;
+use p384::elliptic_curve::Generate;
 use serde_json::{Value, json};
 use superboring::hash::MessageDigest;
 use superboring::pkey::{PKey, Private};
 use superboring::reexports::rsa as rsa_crate;
 use superboring::rsa::{Padding, Rsa};
 
-/// The `iss` of [`claims`].
-pub const ISSUER: &str = "https://issuer.test";
-
-/// The `aud` of [`claims`].
-pub const AUDIENCE: &str = "api://scoring";
+pub use harness::mint::{AUDIENCE, ISSUER, b64, claims, claims_with, now};
 
 /// A private key, the algorithm it signs with and the `kid` it goes by.
 #[derive(Clone)]
@@ -35,7 +31,7 @@ pub struct Signer {
 #[derive(Clone)]
 enum Secret {
     Rsa(Arc<Rsa<Private>>),
-    P256(p256::ecdsa::SigningKey),
+    P256(Es256),
     P384(p384::ecdsa::SigningKey),
     P521(p521::ecdsa::SigningKey),
     K256(k256::ecdsa::SigningKey),
@@ -144,10 +140,7 @@ impl Signer {
     pub fn signature(&self, signing_input: &[u8]) -> Vec<u8> {
         match &self.secret {
             Secret::Rsa(key) => rsa_signature(key, &self.algorithm, signing_input),
-            Secret::P256(key) => {
-                let signature: p256::ecdsa::Signature = key.sign(signing_input);
-                signature.to_bytes().to_vec()
-            }
+            Secret::P256(key) => key.signature(signing_input),
             Secret::P384(key) => {
                 let signature: p384::ecdsa::Signature = key.sign(signing_input);
                 signature.to_bytes().to_vec()
@@ -180,24 +173,6 @@ pub fn tampered(token: &str) -> String {
     let (signed, signature) = token.rsplit_once('.').unwrap();
     let other = if signature.starts_with('A') { 'B' } else { 'A' };
     format!("{signed}.{other}{}", &signature[1..])
-}
-
-/// Claims that a provider for [`ISSUER`] and [`AUDIENCE`] accepts for the next ten minutes.
-pub fn claims(subject: &str) -> Value {
-    let now = now();
-    json!({
-        "iss": ISSUER, "aud": AUDIENCE, "sub": subject, "iat": now, "nbf": now, "exp": now + 600,
-    })
-}
-
-/// The wall clock, whole seconds since the Unix epoch.
-pub fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
-}
-
-/// base64url without padding (RFC 7515 §2).
-pub fn b64(bytes: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// RFC 7468 text of a DER structure: 64 columns, a trailing newline.
@@ -233,7 +208,7 @@ pub fn der_integer(big_endian: &[u8]) -> Vec<u8> {
 impl Secret {
     fn generate(algorithm: &str) -> Secret {
         match algorithm {
-            "ES256" => Secret::P256(p256::ecdsa::SigningKey::generate()),
+            "ES256" => Secret::P256(Es256::generate()),
             "ES384" => Secret::P384(p384::ecdsa::SigningKey::generate()),
             "ES512" => Secret::P521(p521::ecdsa::SigningKey::generate()),
             "ES256K" => Secret::K256(k256::ecdsa::SigningKey::generate()),
@@ -258,23 +233,17 @@ impl Secret {
             }
             Secret::Ed25519(key) => json!({"kty": "OKP", "crv": "Ed25519", "x": b64(&*key.pk)}),
             Secret::Hmac(secret) => json!({"kty": "oct", "k": b64(secret)}),
-            Secret::P256(_) => self.ec_members("P-256"),
-            Secret::P384(_) => self.ec_members("P-384"),
-            Secret::P521(_) => self.ec_members("P-521"),
-            Secret::K256(_) => self.ec_members("secp256k1"),
+            Secret::P256(_) => ec_members("P-256", &self.point()),
+            Secret::P384(_) => ec_members("P-384", &self.point()),
+            Secret::P521(_) => ec_members("P-521", &self.point()),
+            Secret::K256(_) => ec_members("secp256k1", &self.point()),
         }
-    }
-
-    fn ec_members(&self, crv: &str) -> Value {
-        let point = self.point();
-        let (x, y) = point[1..].split_at(point.len() / 2);
-        json!({"kty": "EC", "crv": crv, "x": b64(x), "y": b64(y)})
     }
 
     /// The uncompressed point of an elliptic-curve key (SEC 1 §2.3.3); empty for the others.
     fn point(&self) -> Vec<u8> {
         match self {
-            Secret::P256(key) => key.verifying_key().to_sec1_point(false).as_bytes().to_vec(),
+            Secret::P256(key) => key.point(),
             Secret::P384(key) => key.verifying_key().to_sec1_point(false).as_bytes().to_vec(),
             Secret::P521(key) => key.verifying_key().to_sec1_point(false).as_bytes().to_vec(),
             Secret::K256(key) => key.verifying_key().to_sec1_point(false).as_bytes().to_vec(),

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::mint::{Signer, claims, jwks};
+pub use super::mint::claims_with;
+use super::mint::{Signer, jwks};
+pub use harness::{merge, merged};
 
 /// The provider `main` with the keys inline and their algorithms named.
 pub fn provider(signers: &[&Signer], algorithms: &[&str]) -> Value {
@@ -15,13 +17,6 @@ pub fn provider(signers: &[&Signer], algorithms: &[&str]) -> Value {
     })
 }
 
-/// Good claims with some changed; `null` removes a claim.
-pub fn claims_with(subject: &str, changes: Value) -> Value {
-    let mut claims = merged(claims(subject), changes);
-    claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());
-    claims
-}
-
 /// The answer of [`Envoy::judge`](super::envoy::Envoy::judge) for a token that passes.
 pub fn good() -> (u16, String) {
     (200, String::new())
@@ -30,18 +25,4 @@ pub fn good() -> (u16, String) {
 /// Its answer for a token that is refused for this reason.
 pub fn refused(reason: &str) -> (u16, String) {
     (401, reason.to_owned())
-}
-
-/// The members of both objects; those of the second replace those of the first.
-pub fn merged(mut one: Value, other: Value) -> Value {
-    merge(&mut one, other);
-    one
-}
-
-/// Adds the members of another object, which replace those of the same names.
-pub fn merge(into: &mut Value, from: Value) {
-    match (into, from) {
-        (Value::Object(into), Value::Object(from)) => into.extend(from),
-        (into, from) => panic!("objects are merged, not {into} and {from}"),
-    }
 }

@@ -4,19 +4,21 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 
-use super::super::graft::{self, Fault};
-use super::super::poll;
-use super::super::scenario::merge;
-use super::super::upstream::Witness;
 use super::promise::Promise;
 use super::{DEADLINE, Envoy, FLUSH, REJECTED, write_atomically};
+use crate::upstream::Witness;
+use crate::{merge, module, poll, root};
+
+/// Writes a module with a fault in it.
+type Fault = Arc<dyn Fn(&Path) + Send + Sync>;
 
 /// The parts of an [`Envoy`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Builder {
     binary: PathBuf,
     pub(super) workers: u32,
@@ -46,7 +48,7 @@ impl Builder {
         Self {
             binary,
             workers: 2,
-            module: super::super::module(),
+            module: module(),
             fault: None,
             plugin: None,
             variables: BTreeMap::new(),
@@ -86,9 +88,9 @@ impl Builder {
         self
     }
 
-    /// The module with a fault in it, so that VMs may die.
-    pub fn fault(mut self, fault: Fault) -> Self {
-        self.fault = Some(fault);
+    /// The module with a fault in it, so that VMs may die: `write` writes that module.
+    pub fn fault(mut self, write: impl Fn(&Path) + Send + Sync + 'static) -> Self {
+        self.fault = Some(Arc::new(write));
         self
     }
 
@@ -251,9 +253,9 @@ impl Builder {
 
     async fn spawn(mut self) -> Envoy {
         let directory = fresh_directory();
-        if let Some(fault) = self.fault {
+        if let Some(write) = &self.fault {
             self.module = directory.join("faulty.wasm");
-            graft::module(fault, &self.module);
+            write(&self.module);
         }
         write_atomically(&directory, "lds.json", &self.lds(&directory, self.plugin.as_ref(), 0));
         let bootstrap = self.bootstrap(&directory).to_string();
@@ -265,7 +267,7 @@ impl Builder {
     async fn launch(self, directory: PathBuf) -> Envoy {
         let output = std::fs::File::create(directory.join("output.log")).unwrap();
         let child = Command::new(&self.binary)
-            .current_dir(super::super::root())
+            .current_dir(root())
             .arg("--config-path")
             .arg(directory.join("bootstrap.yaml"))
             .arg("--admin-address-path")
@@ -403,8 +405,7 @@ impl Builder {
 fn fresh_directory() -> PathBuf {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let directory =
-        super::super::root().join(format!("target/e2e/{}-{number}", std::process::id()));
+    let directory = root().join(format!("target/e2e/{}-{number}", std::process::id()));
     let _ = std::fs::remove_dir_all(&directory);
     std::fs::create_dir_all(&directory).unwrap();
     directory

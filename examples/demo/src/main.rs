@@ -7,9 +7,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::process::ExitCode;
+use std::task::Poll;
 
-use support::prelude::*;
-use support::scenario::claims_with;
+use harness::client::{self, Request, Response};
+use harness::envoy::Envoy;
+use harness::mint::{self, Es256, claims_with};
+use harness::upstream::Upstream;
+use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The `kid` of the issuer's key.
+const KID: &str = "demo-key";
 
 /// A request, its title, and the expected status.
 struct Scene {
@@ -22,14 +30,19 @@ fn scene(title: &'static str, request: Request, expected: u16) -> Scene {
     Scene { title, request, expected }
 }
 
-fn scenes(signer: &Signer) -> Vec<Scene> {
+/// A token as the issuer makes it.
+fn token(key: &Es256, claims: &Value) -> String {
+    key.sign(&json!({"alg": "ES256", "typ": "JWT", "kid": KID}), claims)
+}
+
+fn scenes(key: &Es256) -> Vec<Scene> {
     let now = mint::now();
     let score = || Request::post("/score", r#"{"data": [[1, 2]]}"#);
-    let with = |changes: Value| score().bearer(signer.sign(&claims_with("alice", changes)));
-    let alice = score().bearer(signer.sign(&mint::claims("alice")));
-    let bob = score().bearer(signer.sign(&mint::claims("bob")));
-    let forged = Signer::new("ES256", signer.kid()).sign(&mint::claims("alice"));
-    let unsigned = signer.sign_with(json!({"alg": "none"}), &mint::claims("alice"));
+    let with = |changes: Value| score().bearer(token(key, &claims_with("alice", changes)));
+    let alice = score().bearer(token(key, &mint::claims("alice")));
+    let bob = score().bearer(token(key, &mint::claims("bob")));
+    let forged = token(&Es256::generate(), &mint::claims("alice"));
+    let unsigned = key.sign(&json!({"alg": "none"}), &mint::claims("alice"));
     let unsigned = unsigned[..=unsigned.rfind('.').unwrap()].to_owned();
     let past = json!({"iat": now - 900, "nbf": now - 900, "exp": now - 300});
     let spoofed = alice.clone().header("x-auth-subject", "admin").header("X_Auth_Subject", "root");
@@ -55,7 +68,7 @@ fn scenes(signer: &Signer) -> Vec<Scene> {
 
 /// The sample configuration with the upstream's port, and free ports for Envoy's own.
 fn configuration(upstream: &Upstream) -> String {
-    let mut yaml = std::fs::read_to_string(support::root().join("envoy/envoy.yaml")).unwrap();
+    let mut yaml = std::fs::read_to_string(harness::root().join("envoy/envoy.yaml")).unwrap();
     for (sample, port) in [(9901, 0), (10000, 0), (8080, upstream.address().port())] {
         let (from, to) = (format!("port_value: {sample}}}"), format!("port_value: {port}}}"));
         assert_eq!(yaml.matches(&from).count(), 1, "{from}");
@@ -64,20 +77,24 @@ fn configuration(upstream: &Upstream) -> String {
     yaml
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let Some(binary) = support::skip::envoy_binary() else { return ExitCode::FAILURE };
-    let signer = Signer::new("ES256", "demo-key");
+fn main() -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(demo())
+}
+
+async fn demo() -> ExitCode {
+    let Some(binary) = harness::skip::envoy_binary() else { return ExitCode::FAILURE };
+    let key = Es256::generate();
     let upstream = Upstream::start().await;
     let envoy = Envoy::builder(binary)
-        .environment("TOLLGATE_JWKS", mint::jwks(&[&signer]).to_string())
+        .environment("TOLLGATE_JWKS", key.jwks(KID).to_string())
         .start_file(&configuration(&upstream))
         .await;
 
     println!("\n{:38} {:6}  {:21}  the upstream received", "request", "status", "reason");
     println!("{}", "─".repeat(110));
     let mut unexpected = 0;
-    for scene in scenes(&signer) {
+    for scene in scenes(&key) {
         unexpected += u32::from(!show(&envoy, &upstream, scene).await);
     }
     match unexpected {
@@ -86,7 +103,7 @@ async fn main() -> ExitCode {
     }
     look(&envoy).await;
     if std::env::var("KEEP").is_ok_and(|keep| !keep.is_empty() && keep != "0") {
-        keep_running(&envoy, &signer).await;
+        keep_running(&envoy, &key).await;
     }
     if unexpected == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -108,7 +125,7 @@ async fn show(envoy: &Envoy, upstream: &Upstream, scene: Scene) -> bool {
 /// Prints the operator's view: a part of the scrape, and the audit line of one refusal.
 async fn look(envoy: &Envoy) {
     println!("\nPrometheus reads these metrics, among others:");
-    let scrape = support::scrape::of(envoy).await;
+    let scrape = harness::scrape::of(envoy).await;
     let ours = scrape.text.lines().filter(|line| line.starts_with("tollgate_requests{"));
     for line in ours.take(5) {
         println!("  {line}");
@@ -144,11 +161,11 @@ fn saw(upstream: &Upstream, response: &Response) -> String {
 }
 
 /// Prints requests to paste, then waits for Ctrl-C.
-async fn keep_running(envoy: &Envoy, signer: &Signer) {
+async fn keep_running(envoy: &Envoy, key: &Es256) {
     let url = format!("http://{}", envoy.address());
     let hour = json!({"exp": mint::now() + 3600});
-    let alice = signer.sign(&claims_with("alice", hour.clone()));
-    let carol = signer.sign(&claims_with("carol", hour));
+    let alice = token(key, &claims_with("alice", hour.clone()));
+    let carol = token(key, &claims_with("carol", hour));
     println!("\nEnvoy runs at {url}, its admin interface at http://{}.", envoy.admin_address());
     println!("The tokens are valid for an hour. Ctrl-C stops Envoy.\n");
     println!("ALICE={alice}\n\nCAROL={carol}\n");
@@ -160,10 +177,11 @@ async fn keep_running(envoy: &Envoy, signer: &Signer) {
         r#"for i in 1 2 3 4 5 6 7; do curl -s -o /dev/null -w '%{{http_code}}\n' -d '{{}}' -H "authorization: Bearer $CAROL" {url}/score; done"#
     );
     println!();
-    let mut terminate =
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).unwrap();
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
+    let mut ends =
+        [SignalKind::interrupt(), SignalKind::terminate()].map(|kind| signal(kind).unwrap());
+    let ended = std::future::poll_fn(|context| {
+        let came = ends.iter_mut().any(|end| end.poll_recv(context).is_ready());
+        if came { Poll::Ready(()) } else { Poll::Pending }
+    });
+    ended.await;
 }

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::super::upstream::Witness;
+use crate::upstream::Witness;
 
 /// The requests that must not reach the program behind.
 pub(super) struct Promise {
