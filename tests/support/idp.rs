@@ -33,6 +33,9 @@ pub const JWKS: &str = "/jwks";
 /// Where Microsoft Entra ID has its key set: the same one, under its path.
 pub const ENTRA_JWKS: &str = "/common/discovery/v2.0/keys";
 
+/// The names in the certificate of a provider that was not [`Idp::named`].
+const NAMES: [&str; 4] = ["localhost", "issuer.test", "login.microsoftonline.com", "127.0.0.1"];
+
 /// A size just above the 512 KiB that a fetched key set may have, for [`Behaviour::Huge`].
 pub const JUST_TOO_BIG: usize = (512 << 10) + 1;
 /// A size far above every bound, for [`Behaviour::Huge`].
@@ -112,6 +115,8 @@ type Shared = Arc<Mutex<State>>;
 
 struct State {
     keys: Value,
+    /// Where the key set is, besides [`ENTRA_JWKS`].
+    path: String,
     discovery: Value,
     cache_control: Option<String>,
     always: Behaviour,
@@ -123,11 +128,23 @@ struct State {
 impl Idp {
     /// Listens on a free port of 127.0.0.1 with an empty key set; to be called in a tokio runtime.
     pub fn start(scheme: Scheme) -> Self {
+        Self::open(scheme, &NAMES, JWKS)
+    }
+
+    /// One over TLS with a key set under this path, whose certificate has only these names.
+    pub fn named(names: &[&str], path: &str, keys: Value) -> Self {
+        let idp = Self::open(Scheme::Https, names, path);
+        idp.set_keys(keys);
+        idp
+    }
+
+    fn open(scheme: Scheme, names: &[&str], path: &str) -> Self {
         let reservation = serve::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
         let address = reservation.local_addr().expect("a bound socket has an address");
         let base = base_url(scheme, address);
         let state = State {
             keys: json!({"keys": []}),
+            path: path.to_owned(),
             discovery: json!({
                 "issuer": base,
                 "jwks_uri": format!("{base}{JWKS}"),
@@ -148,7 +165,7 @@ impl Idp {
                 scheme,
                 address,
                 _reservation: reservation,
-                tls: (scheme == Scheme::Https).then(serve::Tls::new),
+                tls: (scheme == Scheme::Https).then(|| serve::Tls::new(names)),
                 shared: Arc::new(Mutex::new(state)),
                 server: Mutex::new(None),
             }),
@@ -246,7 +263,8 @@ impl Idp {
 
     /// When each request for the key set came, in order.
     pub fn fetch_times(&self) -> Vec<Instant> {
-        self.times(|path| path == JWKS || path == ENTRA_JWKS)
+        let keys = self.state().path.clone();
+        self.times(|path| path == keys || path == ENTRA_JWKS)
     }
 
     /// When each request for the discovery document came, in order.

@@ -14,7 +14,7 @@ use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use super::{Behaviour, DISCOVERY, ENTRA_JWKS, JWKS, Shared, State, Visit};
+use super::{Behaviour, DISCOVERY, ENTRA_JWKS, Shared, State, Visit};
 
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain";
@@ -89,7 +89,9 @@ pub(super) async fn answer(shared: Shared, path: String) -> Result<Response<Pace
 /// Counts the visit and returns the behaviour and the document; `None` for an unknown path.
 fn plan(state: &mut State, path: String) -> Option<(Behaviour, Value)> {
     let (document, always) = match path.as_str() {
-        JWKS | ENTRA_JWKS => (Some(state.keys.clone()), state.always_jwks),
+        path if path == state.path || path == ENTRA_JWKS => {
+            (Some(state.keys.clone()), state.always_jwks)
+        }
         DISCOVERY => (Some(state.discovery.clone()), None),
         _ => (None, None),
     };

@@ -27,8 +27,6 @@ use tokio_rustls::server::TlsStream;
 use super::Shared;
 use super::answer::{Reset, answer};
 
-/// The names in the leaf certificate.
-const NAMES: [&str; 4] = ["localhost", "issuer.test", "login.microsoftonline.com", "127.0.0.1"];
 const BACKLOG: u32 = 1024;
 
 /// A socket bound to `address`, beside others that are bound there but do not listen.
@@ -130,7 +128,8 @@ pub(super) struct Tls {
 }
 
 impl Tls {
-    pub(super) fn new() -> Self {
+    /// The leaf has these names.
+    pub(super) fn new(names: &[&str]) -> Self {
         let ca_key = KeyPair::generate().expect("a key for the CA");
         let mut ca = CertificateParams::default();
         ca.distinguished_name.push(DnType::CommonName, "tollgate test CA");
@@ -139,7 +138,8 @@ impl Tls {
         let ca_pem = ca.self_signed(&ca_key).expect("a CA certificate").pem();
 
         let leaf_key = KeyPair::generate().expect("a key for the leaf");
-        let mut leaf = CertificateParams::new(NAMES.map(str::to_owned)).expect("valid names");
+        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut leaf = CertificateParams::new(names).expect("valid names");
         leaf.distinguished_name.push(DnType::CommonName, "tollgate test issuer");
         leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
