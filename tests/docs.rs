@@ -1,4 +1,4 @@
-//! The pages and the files under examples/azure/ are true: every configuration loads,
+//! The pages, the workflows and the files under examples/azure/ are true: every configuration loads,
 //! every link to a file resolves, and every network policy agrees with its page.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -100,6 +100,34 @@ fn the_index_names_every_page() {
     };
     let missing: Vec<_> = pages().into_iter().filter(|page| !named(page)).collect();
     assert_eq!(missing, [""; 0], "add a line for each to docs/README.md");
+}
+
+#[test]
+fn the_workflows_may_only_read_and_call_targets_that_exist() {
+    let makefile = std::fs::read_to_string(root().join("Makefile")).unwrap();
+    let mut targets = BTreeSet::new();
+    for file in ["checks", "release"] {
+        let workflow = docs::manifests(&format!(".github/workflows/{file}.yml")).remove(0);
+        assert_eq!(workflow["permissions"], json!({"contents": "read"}), "{file}");
+        for job in workflow["jobs"].as_object().unwrap().values() {
+            assert!(job.get("permissions").is_none(), "{file}: {job}");
+            for step in job["steps"].as_array().unwrap() {
+                let action = step["uses"].as_str().unwrap_or("none@v1");
+                let (_, version) = action.split_once("@v").unwrap();
+                assert!(version.parse::<u32>().is_ok(), "{action}");
+                targets.extend(
+                    step["run"]
+                        .as_str()
+                        .and_then(|run| run.strip_prefix("make "))
+                        .map(str::to_owned),
+                );
+            }
+        }
+    }
+    assert_eq!(targets, BTreeSet::from(["lint", "release", "test"].map(str::to_owned)));
+    for target in targets {
+        assert!(makefile.contains(&format!("\n{target}:")), "{target}");
+    }
 }
 
 /// A relative path from a folder of the repository.
