@@ -16,7 +16,7 @@ pub(super) fn read(text: &[u8], report: &mut Report) -> Option<Value> {
         Ok(value) => Some(value),
         Err(error) => {
             let at = notes.broken.unwrap_or_else(At::root);
-            report.problem(&at, error);
+            report.problem(&at, format_args!("is not valid JSON: {error}"));
             None
         }
     }

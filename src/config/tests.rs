@@ -146,7 +146,7 @@ fn said(pointer: &str, value: serde_json::Value) -> Vec<String> {
 }
 
 #[test]
-fn what_means_something_else_than_was_meant_is_told() {
+fn a_value_that_probably_means_something_else_is_reported() {
     use serde_json::json;
     const ISSUER: &str = "/providers/0/issuers/0";
     const PATH: &str = "/rules/0/match/paths/0";
@@ -162,15 +162,19 @@ fn what_means_something_else_than_was_meant_is_told() {
         ("/providers/0/issuers", json!([]), "at least one iss value"),
         (ISSUER, json!("*"), "which is not a wildcard"),
         (ISSUER, json!("https://*.example.com"), "which is not a wildcard"),
-        (ISSUER, json!("https://sts.windows.net/72f988bf-86f1"), "lacks the final /"),
-        (ISSUER, json!("https://login.microsoftonline.com/72f988bf"), "does not end with /v2.0"),
-        (ISSUER, json!("https://login.microsoftonline.com/72f988bf/v2.0/"), "does not end with"),
-        (ISSUER, json!("https://accounts.google.com/"), "is not https://accounts.google.com"),
-        (ISSUER, json!("https://acme.eu.auth0.com"), "lacks the final /"),
+        (ISSUER, json!("https://sts.windows.net/72f988bf-86f1"), "it with a / at the end"),
+        (ISSUER, json!("https://login.microsoftonline.com/72f988bf"), "it with /v2.0 at the end"),
+        (
+            ISSUER,
+            json!("https://login.microsoftonline.com/72f988bf/v2.0/"),
+            "it with /v2.0 at the end",
+        ),
+        (ISSUER, json!("https://accounts.google.com/"), "write https://accounts.google.com"),
+        (ISSUER, json!("https://acme.eu.auth0.com"), "it with a / at the end"),
         (
             ISSUER,
             json!("https://idp.test/.well-known/openid-configuration"),
-            "the issuer is the part before",
+            "often the part before",
         ),
         ("/providers/0/keys", remote("http://idp.test/keys"), "is http"),
         (PATH, json!("/score/[0-9]+"), "looks like a regular expression"),
@@ -180,9 +184,9 @@ fn what_means_something_else_than_was_meant_is_told() {
         (PATH, json!("/x/{id}"), "looks like it has a parameter"),
         (PATH, json!("/x/:id/y"), "looks like it has a parameter"),
         (PATH, json!("/x/<id>"), "looks like it has a parameter"),
-        (METHOD, json!("PSOT"), "POST is one"),
-        (METHOD, json!("DELTE"), "DELETE is one"),
-        (METHOD, json!("GETS"), "GET is one"),
+        (METHOD, json!("PSOT"), "did you mean POST?"),
+        (METHOD, json!("DELTE"), "did you mean DELETE?"),
+        (METHOD, json!("GETS"), "did you mean GET?"),
         (METHOD, json!("PREDICT"), "is not a registered method"),
         (CLAIM, json!("realm_access.roles"), "\"/realm_access/roles\""),
         (CLAIM, json!("$.realm_access.roles"), "\"/realm_access/roles\""),

@@ -25,8 +25,8 @@ impl fmt::Display for TemplateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Empty => "is empty; allowed: text with {claim} parts",
-            Self::Unclosed => "has a `{` without a `}`",
-            Self::StrayBrace => "has a `}` without a `{`",
+            Self::Unclosed => "has a `{` without a `}`; a claim is written {claim}",
+            Self::StrayBrace => "has a `}` without a `{`; a claim is written {claim}",
             Self::EmptyPart => "has an empty part `{}`; allowed: {claim} or {/json/pointer}",
             Self::UnknownPart(part) => {
                 return write!(

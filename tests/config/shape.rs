@@ -37,8 +37,8 @@ fn an_error_of_shape_names_its_path_and_what_is_allowed() {
         ("/token", json!({"from": [{"body": "x"}]}), ".from[0].body: unknown field"),
         ("/failure_mode", json!("open"), ": …`deny` or `allow`"),
         ("/dry_run", json!("no"), ": …a boolean"),
-        ("/rules", json!(null), ": null is not a value here"),
-        ("/rules/0/match", json!(null), ": null is not a value here"),
+        ("/rules", json!(null), ": is null; write a value"),
+        ("/rules/0/match", json!(null), ": is null; write a value"),
         ("/providers/0/keys", json!(SECRET), ": is a text, expected an object"),
         ("/providers/0/keys", json!({"remote": SECRET}), ".remote: …a text"),
         // Some parsers read a list as the members in order; an empty one would be all defaults.
@@ -70,21 +70,21 @@ fn all_errors_of_shape_are_reported_at_once() {
         problems(&twice),
         [
             "crypto: is given twice; remove one of the two",
-            "provider: unknown field `provider` (is `providers` meant?), expected one of \
+            "provider: unknown field `provider` (did you mean `providers`?); expected one of \
              `providers`, `token`, `rules`, `limits`, `tags`, `responses`, `telemetry`, `privacy`, \
              `crypto`, `token_cache`, `store`, `client_address`, `hold_head`, `failure_mode`, `ambiguous_paths`, `dry_run`",
-            "providers[0].issuer: unknown field `issuer` (is `issuers` meant?), expected one of \
+            "providers[0].issuer: unknown field `issuer` (did you mean `issuers`?); expected one of \
              `name`, `preset`, `issuers`, `tenants`, `audiences`, `algorithms`, `keys`, \
              `clock_skew`, `require_exp`, `max_lifetime`, `typ`, `token_use`, `bind`, `identity`",
             "providers[0].clock_skew: is 60, expected a duration: a text such as `500ms`, `5s`, \
              `10m` or `1h`",
-            "rules[0].match.path: unknown field `path` (is `paths` meant?), expected one of \
+            "rules[0].match.path: unknown field `path` (did you mean `paths`?); expected one of \
              `hosts`, `paths`, `ignore_case`, `trailing_slash`, `encoded_slash`, `methods`, \
              `headers`",
             "rules[0].match.hosts[0]: is 1, expected a text",
             "rules[0].match.hosts[2]: is an object, expected a text",
             "rules[0].cost: is -1, expected a whole number, or an object with header or json_rows",
-            "limits[0].rate: null is not a value here; leave the member out to have its default",
+            "limits[0].rate: is null; write a value, or leave the member out for its default",
             "crypto: is \"host\", expected `auto` or `module`",
         ]
     );

@@ -49,7 +49,10 @@ pub(super) fn grant(raw: &RawGrant, at: &At, report: &mut Report) -> Grant {
 pub(super) fn scopes(list: &[String], at: &At, report: &mut Report) {
     for (index, scope) in list.iter().enumerate() {
         if scope.contains(' ') {
-            report.problem(&at.index(index), "contains a space, which separates scopes");
+            report.problem(
+                &at.index(index),
+                "contains a space, which separates scopes; write each as an entry",
+            );
         } else if !scope.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\')) {
             report.problem(&at.index(index), format_args!("{} is not a scope", quoted(scope)));
         }

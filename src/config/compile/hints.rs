@@ -19,24 +19,24 @@ pub(super) fn compared(list: &[String], any: bool, at: &At, report: &mut Report)
         let at = at.index(index);
         if text.contains('*') {
             let all = if any {
-                "; to accept all values, use the word any instead of the list"
+                "; write each text in full, or the word any instead of the list"
             } else {
-                ""
+                "; write the whole text"
             };
             report.problem(
                 &at,
-                format_args!(
-                    "{} contains a *, which is not a wildcard: it is compared byte for byte{all}",
-                    quoted(text)
-                ),
+                format_args!("{} contains a *, which is not a wildcard{all}", quoted(text)),
             );
         } else if any && text == "any" {
             report.warning(
                 &at,
-                "is the text any, which the token would have to contain; to accept all values, use the word any instead of the list",
+                "is the text any, which the token would have to contain; to accept all values, write the word any instead of the list",
             );
         } else if text.contains(char::is_whitespace) {
-            report.warning(&at, "contains white space, which is compared as well");
+            report.warning(
+                &at,
+                "contains white space, which the token would have to contain; remove it",
+            );
         }
     }
 }
@@ -50,23 +50,20 @@ pub(super) fn issuer(text: &str, at: &At, report: &mut Report) {
         None => (rest, None),
     };
     let ends = text.ends_with('/');
-    let meant = match host {
+    let write = match host {
         _ if text.contains("/.well-known/") => {
-            Some("is the address of a document; the issuer is the part before /.well-known/")
+            "the issuer that this document names, often the part before /.well-known/"
         }
-        "sts.windows.net" if !ends => Some("lacks the final / of these tokens"),
+        "sts.windows.net" if !ends => "it with a / at the end",
         "login.microsoftonline.com" if !path.is_some_and(|path| path.ends_with("/v2.0")) => {
-            Some("does not end with /v2.0 as in these tokens; v1.0 tokens have sts.windows.net")
+            "it with /v2.0 at the end, or https://sts.windows.net/TENANT/ for v1.0 tokens"
         }
-        "accounts.google.com" if path.is_some() => {
-            Some("is not https://accounts.google.com, which these tokens have")
-        }
-        _ if host.ends_with(".auth0.com") && !ends => Some("lacks the final / of these tokens"),
-        _ => None,
+        "accounts.google.com" if path.is_some() => "https://accounts.google.com",
+        _ if host.ends_with(".auth0.com") && !ends => "it with a / at the end",
+        _ => return,
     };
-    if let Some(meant) = meant {
-        report.warning(at, format_args!("{} {meant}: no token would match", quoted(text)));
-    }
+    let text = quoted(text);
+    report.warning(at, format_args!("no token has the issuer {text}; write {write}"));
 }
 
 /// A path in the pattern syntax of another product.
@@ -87,7 +84,7 @@ pub(super) fn path(text: &str, at: &At, report: &mut Report) {
     report.warning(
         at,
         format_args!(
-            "{} {what}, but is compared literally; * matches one segment or a part of one, a trailing ** any remainder",
+            "{} {what}, but is compared literally; write * for one segment or a part of one, and ** at the end for any rest",
             quoted(text)
         ),
     );
@@ -100,7 +97,7 @@ pub(super) fn method(text: &str, at: &At, report: &mut Report) {
         return;
     }
     let like = METHODS.split(' ').find(|known| is_slip(known, text));
-    let meant = like.map(|known| format!("; {known} is one")).unwrap_or_default();
+    let meant = like.map(|known| format!("; did you mean {known}?")).unwrap_or_default();
     report.warning(at, format_args!("{} is not a registered method{meant}", quoted(text)));
 }
 
@@ -159,7 +156,7 @@ pub(super) fn fetched(uri: &HttpUri, at: &At, report: &mut Report) {
     if uri.scheme == "http" && !loopback {
         report.warning(
             at,
-            "is http: unless the cluster encrypts (mutual TLS of a mesh), an attacker on the network can replace the keys",
+            "is http: an attacker on the network can replace the keys; write https, unless the cluster encrypts (mutual TLS of a mesh)",
         );
     }
 }

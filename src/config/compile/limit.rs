@@ -152,7 +152,7 @@ fn response_cost(raw: &RawLimit, at: &At, report: &mut Report) -> Option<Respons
             None
         }
         (None | Some(RawCharge::Request), Some(_)) => {
-            report.problem(&at, "is only allowed with charge: response");
+            report.problem(&at, "is only allowed with charge: response; add that, or remove this");
             None
         }
         (Some(RawCharge::Response), Some(cost)) => {

@@ -31,7 +31,10 @@ pub(super) fn matcher(
     for (member, given) in [("ignore_case", ignore_case), ("trailing_slash", ignore_trailing_slash)]
     {
         if given && raw.paths.is_none() {
-            report.warning(&at.field(member), "has no effect: the rule names no paths");
+            report.warning(
+                &at.field(member),
+                "has no effect: the rule names no paths; add paths, or remove it",
+            );
         }
     }
     Matcher {
@@ -85,7 +88,7 @@ fn host(text: &str, at: &At, report: &mut Report) -> Option<HostPattern> {
     report.problem(
         at,
         format_args!(
-            "{} is not a host; allowed: a name, *.name or an address, without port and final dot",
+            "{} is not a host; allowed: a name, *.name or an address, without scheme, port and final dot",
             quoted(text)
         ),
     );
@@ -102,7 +105,7 @@ fn path_pattern(
         Ok(_) if refused(text.as_bytes()) => {
             report.problem(
                 at,
-                format_args!("{} never matches: ambiguous_paths refuses such paths", quoted(text)),
+                format_args!("{} never matches: ambiguous_paths refuses such paths; write it in its normal form, or encoded_slash: allow for %2F", quoted(text)),
             );
             None
         }
@@ -120,12 +123,18 @@ fn path_pattern(
 fn method(text: &str, at: &At, report: &mut Report) -> Option<String> {
     // `*` is a valid token, but usually means every method, for which the list is left out.
     if !is_token(text) || text.contains('*') {
-        report.problem(at, format_args!("{} is not a method, such as GET", quoted(text)));
+        report.problem(
+            at,
+            format_args!(
+                "{} is not a method; write methods such as GET, or leave the list out for all",
+                quoted(text)
+            ),
+        );
         return None;
     }
     let upper = text.to_ascii_uppercase();
     if upper != text {
-        report.warning(at, format_args!("methods are case-sensitive; {upper} is another method"));
+        report.warning(at, format_args!("methods are case-sensitive; write {upper}"));
     } else {
         hints::method(text, at, report);
     }
@@ -147,7 +156,10 @@ fn headers(raw: &RawMatch, at: &At, report: &mut Report) -> Vec<HeaderPattern> {
         }
         read::header_text(value, &at, report);
         if !seen.insert(read::folded(&name)) {
-            report.problem(&at, "is given twice: some servers treat both spellings as one header");
+            report.problem(
+                &at,
+                "is given twice: some servers treat both spellings as one header; remove one",
+            );
         }
         let value = (value != "*").then(|| value.clone());
         patterns.push(HeaderPattern { name, value });

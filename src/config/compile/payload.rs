@@ -80,7 +80,10 @@ fn media_types(list: &[String], at: &At, report: &mut Report) -> Vec<String> {
         if !valid {
             report.problem(
                 &at.index(index),
-                format_args!("{} is not type/subtype (RFC 9110 §8.3.1)", quoted(text)),
+                format_args!(
+                    "{} is not a content type; allowed: type/subtype, as in application/json",
+                    quoted(text)
+                ),
             );
         }
     }

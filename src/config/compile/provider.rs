@@ -125,7 +125,7 @@ fn tenants(
             Tenants::None
         }
         Some(_) if !tenanted => {
-            report.problem(at, "has no effect: no issuer has {tenantid}");
+            report.problem(at, "has no effect: no issuer has {tenantid}; remove it");
             Tenants::None
         }
         Some(AnyOr::Any) => Tenants::Any,
@@ -137,7 +137,7 @@ fn tenants(
                     report.problem(
                         &at.index(index),
                         format_args!(
-                            "{} is not a GUID; all tenants of Entra ID are GUIDs",
+                            "{} is not a GUID; write the tenant ID that Entra ID shows",
                             quoted(tenant)
                         ),
                     );

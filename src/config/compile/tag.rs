@@ -48,7 +48,7 @@ pub(super) fn tags(
     let keyed = privacy.is_some_and(|privacy| privacy.hash_key_env.is_some());
     read::all(list, &at, report, |raw, at, report| {
         if raw.hash == Some(true) && !keyed {
-            report.problem(&at.field("hash"), "needs a key; name it in privacy.hash_key_env");
+            report.problem(&at.field("hash"), "needs a key; write privacy: {hash_key_env: NAME}");
         }
         let hash = key.clone().filter(|_| raw.hash == Some(true));
         let compiled = tag(raw, headers, &mut names, &mut taken, at, report)?;
@@ -81,7 +81,10 @@ fn tag<'a>(
     let header = raw.header.as_ref().map(|text| header(text, taken, &at.field("header"), report));
     let filter_state = raw.filter_state.unwrap_or(true);
     if header.is_none() && !filter_state {
-        report.problem(at, "has no header and filter_state: false: it would be written nowhere");
+        report.problem(
+            at,
+            "has no header and filter_state: false: it would be written nowhere; add a header",
+        );
     }
     let header = match header {
         Some(None) => return None,
@@ -102,14 +105,17 @@ fn header(
     if FOREIGN.split(' ').any(|foreign| foreign == alias) || alias.starts_with("x-envoy-") {
         report.problem(
             at,
-            format_args!("{} has a standard meaning; allowed: a header of your own", quoted(text)),
+            format_args!(
+                "{} has a standard meaning; write a header of your own, such as x-auth-subject",
+                quoted(text)
+            ),
         );
         return None;
     }
     if !taken.insert(alias) {
         report.problem(
             at,
-            format_args!("{} is the header of another tag (some servers treat all characters but letters and digits alike)", quoted(text)),
+            format_args!("{} is the header of another tag (some servers treat all characters but letters and digits alike); write another", quoted(text)),
         );
         return None;
     }

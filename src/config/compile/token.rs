@@ -29,14 +29,17 @@ pub(super) fn token(raw: Option<&RawToken>, report: &mut Report) -> TokenRules {
     let Some(from) = raw.and_then(|token| token.from.as_deref()) else { return rules };
     let at = at.field("from");
     if from.is_empty() {
-        report.problem(&at, "is an empty list: no token would ever be found");
+        report.problem(
+            &at,
+            "is an empty list, in which no token is found; name a place, or leave it out",
+        );
     }
     let mut places = Vec::new();
     for (index, entry) in from.iter().enumerate() {
         let at = at.index(index);
         places.extend(place(entry, &at, report));
         if from.iter().take(index).any(|earlier| same_place(earlier, entry)) {
-            report.problem(&at, "names the same place as an earlier entry");
+            report.problem(&at, "names the same place as an earlier entry; remove one of them");
         }
     }
     rules.from = places;
@@ -98,7 +101,7 @@ fn check_header(raw: &RawFrom, at: &At, report: &mut Report) {
         if name == "authorization" && raw.prefix.is_none() {
             report.warning(
                 at,
-                "has no prefix: the whole header is the token; most callers send `Bearer ` first",
+                "has no prefix: the whole header is the token; most callers need prefix: \"Bearer \"",
             );
         }
     }
@@ -106,7 +109,7 @@ fn check_header(raw: &RawFrom, at: &At, report: &mut Report) {
         let at = at.field("prefix");
         read::header_text(prefix, &at, report);
         if raw.header.is_none() {
-            report.problem(&at, "is only allowed with header");
+            report.problem(&at, "is only allowed with header; remove it");
         }
     }
 }

@@ -59,7 +59,7 @@ fn shadowed_rules(policy: &Policy, report: &mut Report) {
             report.warning(
                 &at_rule(index),
                 format_args!(
-                    "the rule {} never matches: {} matches all of its requests first",
+                    "the rule {} never matches: {} matches all of its requests first; move it up, or remove it",
                     quoted(&rule.name),
                     quoted(&earlier.name)
                 ),
@@ -77,11 +77,10 @@ fn contradictions(policy: &Policy, report: &mut Report) {
                 let at = at.index(index);
                 let mut earlier = grant.claims.iter().take(index);
                 if earlier.any(|e| e.claim == test.claim && excludes(&e.test, &test.test)) {
-                    let message = "contradicts an earlier test of the same claim and is never true";
+                    let message = "contradicts an earlier test of the same claim and is never true; remove one of them";
                     report.warning(&at, message);
                 } else if test.test == Test::Exists(false) && is_needed(&test.claim, grant) {
-                    let message =
-                        "requires the absence of a claim that must be present: never true";
+                    let message = "requires the absence of a claim that must be present: never true; remove it";
                     report.warning(&at, message);
                 }
             }
@@ -123,14 +122,19 @@ fn limits(policy: &Policy, report: &mut Report) {
         let uses = |rule: &Rule| rule.limits.iter().any(|other| Rc::ptr_eq(other, limit));
         if !policy.rules.iter().any(|rule| uses(rule)) {
             let at = At::root().field("limits").index(index);
-            report.warning(&at, format_args!("no rule uses the limit {name}"));
+            report.warning(
+                &at,
+                format_args!(
+                    "no rule uses the limit {name}; add it to the limits of a rule, or remove it"
+                ),
+            );
         }
         let fixed = limit.tiers.is_empty() && limit.rate_claim.is_none();
         for (position, rule) in policy.rules.iter().enumerate().filter(|_| fixed) {
             if uses(rule) && limit.quota.burst() < rule.cost.least() {
                 report.warning(
                     &at_rule(position).field("cost"),
-                    format_args!("is more than the burst of {name}: every request is refused"),
+                    format_args!("is more than the burst of {name}: every request is refused; raise the burst"),
                 );
             }
         }
@@ -168,7 +172,7 @@ fn hidden_metadata(policy: &Policy, report: &mut Report) {
     let list = &policy.responses.resource_metadata;
     for (index, metadata) in list.iter().enumerate() {
         if list.iter().take(index).any(|earlier| earlier.requests.covers(&metadata.requests)) {
-            let message = "no challenge names it: an earlier entry matches all of its requests";
+            let message = "no challenge names it: an earlier entry matches all of its requests; move it up, or remove it";
             report.warning(&at.index(index), message);
         }
     }

@@ -9,16 +9,34 @@ pub(super) fn alternatives(names: &[&str]) -> String {
     }
 }
 
+/// Names of other products, and the members that they probably stand for.
+const ALIASES: [(&str, &str); 10] = [
+    ("jwks", "inline"),
+    ("jwks_uri", "remote"),
+    ("jwks_uri", "keys"),
+    ("limit", "rate"),
+    ("rps", "rate"),
+    ("scope", "scopes_any"),
+    ("secret", "env"),
+    ("url", "uri"),
+    ("url", "remote"),
+    ("value", "env"),
+];
+
 /// The allowed name that a mistyped one probably means. The module leaves it out; the list is enough in
 /// a log.
 pub(super) fn nearest(name: &str, names: &[&str]) -> String {
     if cfg!(target_family = "wasm") || name.len() > 64 {
         return String::new();
     }
-    let nearest = names.iter().map(|known| (distance(name, known), known)).min();
-    match nearest {
-        Some((1..=2, known)) => [" (is `", known, "` meant?)"].concat(),
-        _ => String::new(),
+    let alias = ALIASES.iter().find(|(alias, known)| *alias == name && names.contains(known));
+    let near = names.iter().map(|known| (distance(name, known), known)).min();
+    let near = near.filter(|(distance, _)| (1..=2).contains(distance)).map(|(_, known)| *known);
+    // `roles` for `roles_any`.
+    let longer = || names.iter().find(|known| known.starts_with(&[name, "_"].concat())).copied();
+    match near.or_else(longer).or(alias.map(|(_, known)| *known)) {
+        Some(known) => [" (did you mean `", known, "`?)"].concat(),
+        None => String::new(),
     }
 }
 
@@ -54,8 +72,10 @@ mod tests {
             ("audience", "audiences"),
             ("key", "keys"),
         ] {
-            assert_eq!(nearest(name, &names), format!(" (is `{known}` meant?)"));
+            assert_eq!(nearest(name, &names), format!(" (did you mean `{known}`?)"));
         }
+        assert_eq!(nearest("roles", &["roles_any", "clients"]), " (did you mean `roles_any`?)");
+        assert_eq!(nearest("jwks_uri", &["env", "remote"]), " (did you mean `remote`?)");
         for name in ["", "issue_time", "x", "issuers".repeat(20).as_str()] {
             assert_eq!(nearest(name, &names), "");
         }

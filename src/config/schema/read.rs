@@ -55,7 +55,7 @@ pub(super) fn object<'v>(
             let listed = alternatives(names);
             report.problem(
                 &at.field(name),
-                format_args!("unknown field `{name}`{hint}, expected {listed}"),
+                format_args!("unknown field `{name}`{hint}; expected {listed}"),
             );
         }
     }
@@ -81,10 +81,22 @@ pub(super) fn list<'v>(
     report: &mut Report,
 ) -> Option<&'v [Value]> {
     let Value::Array(list) = value else {
-        wrong(value, expected, at, report);
+        no_list(value, expected, at, report);
         return None;
     };
     Some(list)
+}
+
+/// Notes that a value is not a list, and shows it as the entry of one.
+#[cold]
+pub(super) fn no_list(value: &Value, expected: &str, at: &At, report: &mut Report) {
+    match value {
+        Value::String(text) if !at.is_secret() => {
+            wrong(value, &[expected, ": [", &quoted(text), "]"].concat(), at, report);
+        }
+        Value::Object(_) => wrong(value, &[expected, ": [{…}]"].concat(), at, report),
+        _ => wrong(value, expected, at, report),
+    }
 }
 
 /// Notes that a value does not fit.
@@ -93,7 +105,7 @@ pub(super) fn wrong(value: &Value, expected: &str, at: &At, report: &mut Report)
     let found = match value {
         // A section whose content is commented out must not silently become its default.
         Value::Null => {
-            let message = "null is not a value here; leave the member out to have its default";
+            let message = "is null; write a value, or leave the member out for its default";
             return report.problem(at, message);
         }
         Value::Bool(true) => "true".to_owned(),

@@ -47,7 +47,7 @@ impl Read for AnyOr {
             Value::String(text) if text == "any" => Some(Self::Any),
             Value::Array(_) => Read::read(value, at, report).map(Self::Only),
             _ => {
-                read::wrong(value, "a list of texts, or the word `any`", at, report);
+                read::no_list(value, "the word `any`, or a list", at, report);
                 None
             }
         }

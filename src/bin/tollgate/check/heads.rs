@@ -4,7 +4,7 @@ use tollgate::policy::Policy;
 
 use crate::document::{Finding, Found, Host};
 
-/// Finds what lets headers of a guarded request pass first. `buffered` says whether another manifest
+/// Finds settings with which the headers of a guarded request pass first. `buffered` says whether another manifest
 /// makes the proxy buffer whole bodies.
 pub fn check(policy: &Policy, found: &Found, buffered: bool) -> Vec<Finding> {
     let guarding = policy.rules.iter().enumerate().filter(|(_, rule)| rule.payload.is_some());
@@ -21,26 +21,28 @@ pub fn check(policy: &Policy, found: &Found, buffered: bool) -> Vec<Finding> {
         (true, true) => Vec::new(),
         (true, false) => {
             let cure = match found.host {
-                Host::Istio => "leave it out, and have the buffer filter behind (an EnvoyFilter)",
-                Host::Gateway => "leave it out, and use requestBuffer of a BackendTrafficPolicy",
-                _ => "set allow_on_headers_stop_iteration: true beside configuration",
+                Host::Istio => "leave it out, and add the buffer filter with an EnvoyFilter",
+                Host::Gateway => "leave it out, and set requestBuffer in a BackendTrafficPolicy",
+                _ => "write allow_on_headers_stop_iteration: true beside configuration",
             };
             let why = format!(
-                "is true, and the proxy holds the body of a waiting head back: such requests wait \
-                 for seconds and are refused; {cure}"
+                "is true, but this proxy holds back the body while the headers wait: requests with a \
+                 body would time out; {cure}"
             );
             vec![Finding::problem("hold_head", why)]
         }
         (false, _) if found.is_buffered || buffered => Vec::new(),
         (false, _) => {
             let cure = match found.host {
-                Host::Istio => "an EnvoyFilter with the buffer filter behind",
-                Host::Gateway => "requestBuffer of a BackendTrafficPolicy",
-                _ => "hold_head with allow_on_headers_stop_iteration, or the buffer filter behind",
+                Host::Istio => "add the buffer filter with an EnvoyFilter",
+                Host::Gateway => "set requestBuffer in a BackendTrafficPolicy",
+                _ => {
+                    "write hold_head: true, and allow_on_headers_stop_iteration: true beside \
+                      configuration"
+                }
             };
             let why = format!(
-                "judges the body when the program behind has the head, and may have acted on it; \
-                 not seen here: {cure}"
+                "lets the headers of a request reach the upstream before its body is judged; {cure}"
             );
             let at = |index| Finding::warning(format!("rules[{index}].payload"), why.clone());
             guarding.into_iter().map(at).collect()

@@ -90,7 +90,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         if chosen == Chosen::ByDirectory && inside.all(|(_, content)| content.found.is_empty()) {
             let path = path.display();
             return Err(Failure::usage(format_args!(
-                "{path}: no configuration of tollgate is in it"
+                "{path}: the directory contains no configuration of tollgate"
             )));
         }
     }
@@ -196,7 +196,7 @@ fn findings(found: &Found, given: &Given, buffered: bool) -> (Vec<Finding>, Vec<
     }
     let Used { withheld, assumed } = variables.used();
     around.extend(withheld.into_iter().map(|name| {
-        let why = format!("does not pass {name} to the VM, and the configuration reads it");
+        let why = format!("does not pass {name} to the VM, but the configuration reads it; add it");
         Finding::problem(found.handed_at.clone(), why)
     }));
     around.extend(assumed.into_iter().map(|(name, kind)| {
@@ -213,8 +213,8 @@ fn buffers(policy: &tollgate::policy::Policy, found: &Found) -> Vec<Finding> {
         let most = rule.payload.as_ref()?.max_bytes;
         (most > buffer).then(|| {
             let why = format!(
-                "admits bodies of {most} bytes, and the listener's \
-                 per_connection_buffer_limit_bytes is {buffer}: Envoy answers 413 to what is larger"
+                "is {most} bytes, and the listener's per_connection_buffer_limit_bytes is {buffer}: \
+                 Envoy refuses larger bodies with 413; raise the listener's limit"
             );
             Finding::warning(format!("rules[{index}].payload.max_bytes"), why)
         })

@@ -45,8 +45,8 @@ pub fn check(neighbours: &[Neighbour], document: usize, found: &Found) -> Vec<Fi
         };
         let other = others.iter().find(another)?;
         let why = format!(
-            "the limit {:?} of {} has the same vm_id and name and another size: each has buckets \
-             of its own, and a caller the sum of both",
+            "another size than the limit {:?} of {}, which has the same vm_id and name: a caller \
+             gets the sum of both quotas; write the same rate and burst in both",
             limit.name, other.at
         );
         Some(Finding::warning(format!("limits[{index}]"), why))

@@ -74,26 +74,25 @@ fn istio(
         Some("FAIL_RELOAD") => {}
         Some("FAIL_OPEN") => warn(
             format!("{path}.failStrategy"),
-            "is FAIL_OPEN: without a VM every request passes, and nobody is asked for a token; \
-             better: FAIL_RELOAD",
+            "is FAIL_OPEN: without a VM, every request passes without a token; write FAIL_RELOAD",
         ),
         _ => warn(
             format!("{path}.failStrategy"),
-            "is not FAIL_RELOAD: a VM that has died stays dead, and every request is refused until \
-             the proxy is restarted",
+            "is not FAIL_RELOAD: after its VM ends, the filter refuses every request until the proxy \
+             restarts; write FAIL_RELOAD",
         ),
     }
     if outer.get("phase").and_then(Value::as_str) != Some("AUTHN") {
-        let why = "is not AUTHN: the filter runs behind Istio's own authorization, which then sees \
-                   neither its headers nor its verdict";
+        let why = "is not AUTHN: the filter would run after Istio's authorization, which then cannot \
+                   use the verified identity; write AUTHN";
         warn(format!("{outer_path}.phase"), why);
     }
     let url = url.unwrap_or_default();
     let pinned = url.contains("@sha256:")
         || plugin.get("sha256").and_then(Value::as_str).is_some_and(|digest| !digest.is_empty());
     if !pinned && !url.starts_with("file://") {
-        let why = "is not pinned: whoever writes to the registry decides what runs in the proxy; \
-                   allowed: sha256, or an address with @sha256:";
+        let why = "is absent: anyone who can write to the registry can replace the module; write the \
+                   digest of the image here, or @sha256:DIGEST in url";
         warn(format!("{path}.sha256"), why);
     }
     let given = plugin.get("sha256").and_then(Value::as_str).filter(|digest| !digest.is_empty());
@@ -115,9 +114,9 @@ fn strange_clusters(config: &Value, at: &str) -> Vec<Finding> {
                 if port.parse::<u16>().is_ok() && !host.is_empty());
             if !is_istios {
                 let why = format!(
-                    "{cluster:?} is no cluster that Istio makes, which are called \
-                     outbound|443||login.example.com (port, subset, host); allowed where an \
-                     EnvoyFilter adds it"
+                    "{cluster:?} is not a name that Istio gives to clusters; write \
+                     outbound|PORT|SUBSET|HOST, as in outbound|443||login.example.com, unless an \
+                     EnvoyFilter adds this cluster"
                 );
                 let path = format!("{at}.providers[{index}].keys.remote.{name}");
                 findings.push(Finding::warning(path, why));
@@ -147,7 +146,7 @@ fn gateway(wasm: &Value, path: &str, name: Option<&str>) -> Option<Found> {
         Some(Handed { from_host: from_host.map(str::to_owned).collect(), ..Handed::default() });
     found.handed_at = format!("{path}.env.hostKeys");
     if wasm.get("failOpen") == Some(&Value::Bool(true)) {
-        let why = "is true: without a VM every request passes, and nobody is asked for a token";
+        let why = "is true: without a VM, every request passes without a token; write false";
         found.findings.push(Finding::warning(format!("{path}.failOpen"), why));
     }
     let pinned = ["http", "image"].iter().any(|source| {
@@ -157,8 +156,8 @@ fn gateway(wasm: &Value, path: &str, name: Option<&str>) -> Option<Found> {
             || url.is_some_and(|url| url.contains("@sha256:"))
     });
     if !pinned {
-        let why = "is not pinned by sha256: whoever writes to the registry decides what runs in \
-                   the proxy";
+        let why = "has no sha256: anyone who can write to the registry can replace the module; write \
+                   the digest of the image";
         found.findings.push(Finding::warning(format!("{path}.code"), why));
     }
     Some(found)
@@ -169,7 +168,10 @@ fn found(config: Option<&Value>, at: String, name: Option<&str>) -> Found {
     let mut found = Found { name: name.map(str::to_owned), ..Found::default() };
     match config {
         Some(config) => found.text = Some(config.to_string().into_bytes()),
-        None => found.findings.push(Finding::problem(at.clone(), "is required: the configuration")),
+        None => found.findings.push(Finding::problem(
+            at.clone(),
+            "is required; write the filter's configuration here",
+        )),
     }
     Found { at, ..found }
 }

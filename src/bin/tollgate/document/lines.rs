@@ -15,13 +15,20 @@ pub struct Place {
 }
 
 impl Place {
-    /// The place that ends a parser's message, as `serde_json` writes it, and the message without it.
-    pub fn split(message: &str) -> Option<(&str, Self)> {
-        let (rest, place) = message.rsplit_once(" at line ")?;
-        let (line, column) = place.split_once(" column ")?;
+    /// The place in a parser's message, as `serde_json` and `libyaml` write it, and the message
+    /// without it.
+    pub fn split(message: &str) -> Option<(String, Self)> {
+        // libyaml names the end of a name without a colon first, and then its beginning.
+        let (before, place) = match message.contains("simple key") {
+            true => message.rsplit_once(" at line ")?,
+            false => message.split_once(" at line ")?,
+        };
+        let (line, place) = place.split_once(" column ")?;
+        let end = place.find(|c: char| !c.is_ascii_digit()).unwrap_or(place.len());
+        let (column, after) = place.split_at_checked(end)?;
         // Column 0 is the end of the line before.
         let column = column.parse::<usize>().ok()?.max(1);
-        Some((rest, Self { line: line.parse().ok()?, column }))
+        Some((format!("{before}{after}"), Self { line: line.parse().ok()?, column }))
     }
 }
 

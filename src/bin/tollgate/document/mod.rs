@@ -68,8 +68,9 @@ impl Finding {
 
     /// Takes the place from the end of a parser's message.
     pub fn split(&mut self) {
-        if let Some((rest, place)) = Place::split(&self.message) {
-            (self.message, self.place) = (rest.to_owned(), Some(place));
+        while let Some((rest, place)) = Place::split(&self.message) {
+            self.message = rest;
+            self.place = self.place.or(Some(place));
         }
     }
 }

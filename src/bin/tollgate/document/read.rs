@@ -22,9 +22,20 @@ pub fn read(bytes: &[u8], path: &Path, chosen: Chosen, content: &mut Content) {
         Err(_) => read_yaml(bytes, chosen, content),
     }
     if chosen == Chosen::ByName && content.found.is_empty() && content.findings.is_empty() {
-        let why = "holds no configuration of tollgate; allowed: a configuration, a Wasm filter of \
-                   Envoy, a WasmPlugin, a TrafficExtension or an EnvoyExtensionPolicy with one";
+        let why = "contains no configuration of tollgate; allowed: the configuration itself, or a \
+                   Wasm filter of Envoy, a WasmPlugin, a TrafficExtension or an \
+                   EnvoyExtensionPolicy with one";
         content.findings.push(Finding::problem("(file)", why));
+    }
+}
+
+/// The usual mistake behind an error of syntax.
+fn hint(message: &str) -> &'static str {
+    match message {
+        _ if message.contains("cannot start any token") => "; indent with spaces, and quote texts",
+        _ if message.contains("expected ':'") => "; write a space after each colon",
+        _ if message.contains("duplicate") => "; remove one of the two",
+        _ => "",
     }
 }
 
@@ -43,7 +54,7 @@ fn read_yaml(bytes: &[u8], chosen: Chosen, content: &mut Content) {
                     Chosen::ByName => Level::Problem,
                     Chosen::ByDirectory => Level::Warning,
                 };
-                let message = format!("cannot be read as YAML: {message}");
+                let message = format!("is not valid YAML: {message}{}", hint(&message));
                 let mut finding = Finding::new(level, "(file)", message);
                 finding.split();
                 // The parser's own place is that of the mapping around the name.

@@ -53,6 +53,9 @@ pub(in crate::config::compile) fn seconds(
 /// A duration in the largest unit without a fraction.
 fn shown(value: Duration) -> String {
     let millis = value.as_millis();
+    if millis == 0 {
+        return "0s".to_owned();
+    }
     for (unit, size) in [("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {
         if millis >= size && millis.is_multiple_of(size) {
             return format!("{}{unit}", millis.checked_div(size).unwrap_or_default());
@@ -85,7 +88,13 @@ fn bounded(found: u64, bounds: RangeInclusive<u64>, at: &At, report: &mut Report
     let fits = bounds.contains(&found);
     if !fits {
         let (low, high) = (bounds.start(), bounds.end());
-        report.problem(at, format_args!("{found} is out of bounds; allowed: {low} to {high}"));
+        match *high {
+            u64::MAX => {
+                report.problem(at, format_args!("{found} is too small; allowed: from {low}"))
+            }
+            _ => report
+                .problem(at, format_args!("{found} is out of bounds; allowed: {low} to {high}")),
+        }
     }
     fits
 }

@@ -63,7 +63,7 @@ pub(in crate::config::compile) fn pointer(
     }
     report.problem(
         at,
-        format_args!("{} is not a JSON Pointer; allowed: it begins with /", quoted(text)),
+        format_args!("{} is not a JSON Pointer, which begins with /; write /{text}", quoted(text)),
     );
     None
 }

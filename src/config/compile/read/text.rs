@@ -28,7 +28,10 @@ pub(in crate::config::compile) fn name<'a>(
         return None;
     }
     if !taken.insert(name) {
-        report.problem(&at, format_args!("{} is given twice; names are unique", quoted(name)));
+        report.problem(
+            &at,
+            format_args!("{} is given twice; give each a name of its own", quoted(name)),
+        );
         return None;
     }
     Some(name.clone())
@@ -73,7 +76,7 @@ pub(in crate::config::compile) fn texts(list: &[String], at: &At, report: &mut R
     }
     for (index, text) in list.iter().enumerate() {
         if text.is_empty() {
-            report.problem(&at.index(index), "is empty");
+            report.problem(&at.index(index), "is empty; write a text, or remove it");
         }
     }
 }
@@ -120,7 +123,7 @@ pub(in crate::config::compile) fn variable_name(name: &str, at: &At, report: &mu
         && !name.starts_with(|c: char| c.is_ascii_digit());
     if !valid {
         report
-            .problem(at, "is not the name of an environment variable; allowed: letters, digits, _");
+            .problem(at, "is not the name of an environment variable; write its name (letters, digits, _), not its value");
     }
     valid
 }

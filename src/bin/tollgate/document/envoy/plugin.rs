@@ -33,13 +33,17 @@ pub fn read(config: &Value, path: &str) -> Option<Found> {
         ..Found::default()
     };
     match configuration {
-        None => found.findings.push(Finding::problem(at, "is required: the filter's JSON text")),
+        None => found.findings.push(Finding::problem(
+            at,
+            "is required; write a google.protobuf.StringValue with the filter's JSON text",
+        )),
         Some(configuration) => match text_of(configuration) {
             Ok(text) => found.text = Some(text),
             Err(message) => found.findings.push(Finding::problem(at, message)),
         },
     }
     check_failure_policy(config, path, &mut found);
+    check_capabilities(config, path, &mut found);
     if let Some(text) = text(config, &["vm_config", "code", "remote", "sha256"]) {
         found.findings.extend(digest(text, format!("{path}.vm_config.code.remote.sha256")));
     }
@@ -65,12 +69,12 @@ fn text_of(configuration: &Value) -> Result<Vec<u8>, String> {
 /// The file or address of the module, and the labels of the plugin.
 fn names_us(config: &Value) -> bool {
     let code = ["local", "remote"].map(|source| at(config, &["vm_config", "code", source]));
-    let told = [
+    let labels = [
         text(config, &["name"]),
         text(config, &["root_id"]),
         text(config, &["vm_config", "vm_id"]),
     ];
-    told.into_iter().flatten().any(mentions_us)
+    labels.into_iter().flatten().any(mentions_us)
         || code.into_iter().flatten().any(|source| mentions_us(&source.to_string()))
 }
 
@@ -79,12 +83,12 @@ pub fn digest(text: &str, path: String) -> Option<Finding> {
     let hexadecimal = text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
     match text.bytes().all(|b| b == b'0') {
         true => {
-            let why = "is a placeholder: nothing has this digest, and no module will be loaded; \
-                       `make push` and `make release` print that of the image";
+            let why = "is a placeholder that no module has; write the digest that `make push` or \
+                       `make release` prints";
             Some(Finding::warning(path, why))
         }
         false if !hexadecimal => {
-            let why = "is no SHA-256 digest; allowed: 64 hexadecimal digits";
+            let why = "is not a SHA-256 digest; allowed: 64 hexadecimal digits";
             Some(Finding::problem(path, why))
         }
         false => None,
@@ -113,22 +117,35 @@ fn handed(config: &Value) -> Handed {
     }
 }
 
+/// A list of allowed host calls must contain the one without which a VM ends.
+fn check_capabilities(config: &Value, path: &str, found: &mut Found) {
+    const NEEDED: &str = "proxy_set_effective_context";
+    let names = ["capability_restriction_config", "allowed_capabilities"];
+    let allowed = self::at(config, &names).and_then(Value::as_object);
+    // Envoy allows every call if the list is empty.
+    if allowed.is_some_and(|calls| !calls.is_empty() && !calls.contains_key(NEEDED)) {
+        let why = format!(
+            "lacks {NEEDED}: the VM ends at each key set that it fetches; add {NEEDED}: {{}}"
+        );
+        found.findings.push(Finding::warning(format!("{path}.{}.{}", names[0], names[1]), why));
+    }
+}
+
 fn check_failure_policy(config: &Value, path: &str, found: &mut Found) {
     if field(config, "fail_open") == Some(&Value::Bool(true)) {
-        let why = "is true: without a VM every request passes, and nobody is asked for a token; \
-                   allowed for a gate: absent, with failure_policy: FAIL_RELOAD";
+        let why = "is true: without a VM, every request passes without a token; leave it out, and set \
+                   failure_policy: FAIL_RELOAD";
         found.findings.push(Finding::warning(member(path, "fail_open"), why));
     }
     let policy = text(config, &["failure_policy"]);
     let why = match policy {
         Some("FAIL_RELOAD") => return,
         Some("FAIL_OPEN") => {
-            "is FAIL_OPEN: without a VM every request passes, and nobody is asked \
-                              for a token; better: FAIL_RELOAD"
+            "is FAIL_OPEN: without a VM, every request passes without a token; write FAIL_RELOAD"
         }
         _ => {
-            "is not FAIL_RELOAD: a VM that has died stays dead, and every request is refused until \
-              the proxy is restarted"
+            "is not FAIL_RELOAD: after its VM ends, the filter refuses every request until the proxy \
+             restarts; write FAIL_RELOAD"
         }
     };
     found.findings.push(Finding::warning(member(path, "failure_policy"), why));
