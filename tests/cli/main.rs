@@ -5,6 +5,7 @@
 mod check;
 mod explain;
 mod mint;
+mod mistakes;
 #[path = "../core/policy.rs"]
 mod policy;
 
