@@ -9,6 +9,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use support::{docs, root};
 use tollgate::config::{Environment, compile};
+use tollgate::reason::Reason;
 
 struct Variables;
 
@@ -100,6 +101,15 @@ fn the_index_names_every_page() {
     };
     let missing: Vec<_> = pages().into_iter().filter(|page| !named(page)).collect();
     assert_eq!(missing, [""; 0], "add a line for each to docs/README.md");
+}
+
+#[test]
+fn the_table_of_reasons_links_to_the_section_of_each() {
+    let runbook = std::fs::read_to_string(root().join("docs/runbook.md")).unwrap();
+    let rows: String = runbook.lines().filter(|line| line.starts_with("| ")).collect();
+    for reason in Reason::ALL.map(Reason::as_str) {
+        assert!(rows.contains(&format!("[`{reason}`](#{reason})")), "{reason}");
+    }
 }
 
 #[test]
