@@ -40,6 +40,12 @@ fn manifests_are_checked_document_by_document_and_patches_are_left_alone() {
             "code": {"type": "Image", "image": {"url": "r.test/tollgate", "sha256": digest}},
         }]}})
     };
+    // Beside files that are not Envoy's.
+    let config_map = |config: &Value| {
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {
+            "a.txt": "a: b: c", "b.yaml": "[1]", "envoy.yaml": bootstrap(config).to_string(),
+        }})
+    };
     let cases = [
         (plugin(fine.clone()), 1, vec![]),
         (extension, 1, vec![]),
@@ -64,6 +70,8 @@ fn manifests_are_checked_document_by_document_and_patches_are_left_alone() {
         (keys_by_env(json!([{"name": "KEYS", "valueFrom": "HOST"}])), 1, vec!["note KEYS"]),
         (plugin(json!({"pluginConfig": {"limits": []}})), 0, vec![]),
         (json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}}), 0, vec![]),
+        (config_map(&good()), 1, vec![]),
+        (config_map(&json!({"providers": 1})), 1, vec!["problem providers"]),
     ];
     let text: Vec<String> = cases.iter().map(|(document, ..)| document.to_string()).collect();
     let (exit, result) = check_text("manifests.yaml", &text.join("\n---\n"));

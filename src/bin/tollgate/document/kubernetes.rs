@@ -1,6 +1,7 @@
-//! Manifests: Istio's WasmPlugin and TrafficExtension, Envoy Gateway's EnvoyExtensionPolicy, and
-//! Envoy filters within EnvoyFilter and EnvoyPatchPolicy.
+//! Manifests: Istio's WasmPlugin and TrafficExtension, Envoy Gateway's EnvoyExtensionPolicy, Envoy
+//! configurations in a ConfigMap, and Envoy filters within EnvoyFilter and EnvoyPatchPolicy.
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::envoy::{self, digest, is_buffer, mentions_us};
@@ -25,6 +26,7 @@ pub fn search(manifest: &Value) -> Vec<Found> {
             .enumerate()
             .filter_map(|(index, wasm)| gateway(wasm, &format!("spec.wasm[{index}]"), name))
             .collect(),
+        Some("ConfigMap") => files(manifest),
         Some("List") => items(manifest, &["items"])
             .enumerate()
             .flat_map(|(index, item)| {
@@ -33,6 +35,19 @@ pub fn search(manifest: &Value) -> Vec<Found> {
             .collect(),
         _ => envoy::search(manifest),
     }
+}
+
+/// The filters in the files of a ConfigMap.
+fn files(config_map: &Value) -> Vec<Found> {
+    let mut all = Vec::new();
+    for (name, text) in at(config_map, &["data"]).and_then(Value::as_object).into_iter().flatten() {
+        let documents = serde_yaml_ng::Deserializer::from_str(text.as_str().unwrap_or_default());
+        for document in documents.map_while(|document| Value::deserialize(document).ok()) {
+            let found = envoy::search(&document).into_iter();
+            all.extend(found.map(|found| below(&format!("data.{name}"), found)));
+        }
+    }
+    all
 }
 
 /// Whether a manifest makes the proxy buffer whole bodies: an EnvoyFilter with Envoy's buffer filter,

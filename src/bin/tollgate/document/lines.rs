@@ -62,10 +62,11 @@ impl Lines {
 
     /// The place in `file` of `inside`, a place in the text at `path`.
     pub fn within(&self, path: &str, text: &[u8], inside: Place, file: &str) -> Option<Place> {
-        let value = self.value(path)?;
-        if !value.is_block {
-            return Some(value.place);
-        }
+        let value = match self.values.get(path) {
+            Some(value) if value.is_block => value,
+            // A text in quotes, or in a file of a ConfigMap: where that begins.
+            _ => return self.find(path),
+        };
         let line = value.place.line.checked_add(inside.line)?;
         // A block text lacks the indentation that its lines have in the file.
         let length = |text: &str, line: usize| {

@@ -23,7 +23,7 @@ pub fn read(bytes: &[u8], path: &Path, chosen: Chosen, content: &mut Content) {
     }
     if chosen == Chosen::ByName && content.found.is_empty() && content.findings.is_empty() {
         let why = "contains no configuration of tollgate; allowed: the configuration itself, or a \
-                   Wasm filter of Envoy, a WasmPlugin, a TrafficExtension or an \
+                   Wasm filter of Envoy (also in a ConfigMap), a WasmPlugin, a TrafficExtension or an \
                    EnvoyExtensionPolicy with one";
         content.findings.push(Finding::problem("(file)", why));
     }
