@@ -264,14 +264,17 @@ fn a_release_is_the_same_twice_and_its_examples_name_its_digests() {
         let line = digests.lines().find(|line| line.starts_with(what)).unwrap();
         line.rsplit_once("sha256:").unwrap().1.to_owned()
     };
-    for (file, what) in [
-        ("istio/base/plugin.yaml", "compat"),
-        ("examples/envoy-gateway/policy.yaml", "compat"),
-        ("examples/envoy-gateway/policy-http.yaml", "module"),
+    const KUBERNETES: &str = "examples/kubernetes";
+    for (file, before, what) in [
+        ("istio/base/plugin.yaml", "sha256: \"", "compat"),
+        ("examples/envoy-gateway/policy.yaml", "sha256: \"", "compat"),
+        ("examples/envoy-gateway/policy-http.yaml", "sha256: \"", "module"),
+        (&format!("{KUBERNETES}/base/deployment.yaml"), "@sha256:", "compat"),
+        (&format!("{KUBERNETES}/overlays/init-container/download.yaml"), "/sha256:", "module"),
     ] {
         let example = unpack(&archive, &format!("tollgate-1.2.3-examples/{file}"));
         let example = String::from_utf8(example).unwrap();
-        assert!(example.contains(&format!("sha256: \"{}\"", digest(what))), "{file}");
+        assert!(example.contains(&format!("{before}{}", digest(what))), "{file}");
     }
     let archive = folder.join("tollgate-1.2.3-examples.tar.gz");
     let all = Command::new("tar").arg("-xzOf").arg(archive).output().unwrap().stdout;

@@ -13,8 +13,12 @@ use crate::labels::Labels;
 use crate::output;
 
 /// Kinds of Kubernetes resources that name the image, unless they fetch a file over HTTP.
-const IMAGE_KINDS: [&str; 3] =
-    ["kind: WasmPlugin", "kind: TrafficExtension", "kind: EnvoyExtensionPolicy"];
+const IMAGE_KINDS: [&str; 4] = [
+    "kind: WasmPlugin",
+    "kind: TrafficExtension",
+    "kind: EnvoyExtensionPolicy",
+    "kind: Deployment",
+];
 
 /// The kinds of files that belong to the examples.
 const EXTENSIONS: [&str; 7] = ["yaml", "yml", "json", "conf", "cfg", "py", "txt"];
