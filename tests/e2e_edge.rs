@@ -3,129 +3,19 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
-use std::process::Command;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use support::daemon::{Daemon, free_address};
-use support::example::{Example, Folder, adapt};
+use support::edge::{Kind, Proxy, caller};
+use support::example::{Example, adapt};
 use support::prelude::*;
-use support::skip::{absent, program};
 use support::tls::{Authority, connect_from};
 use support::{poll, root};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 
-/// The callers: loopback has addresses enough.
-fn caller(number: u8) -> IpAddr {
-    [127, 0, 0, number].into()
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Kind {
-    Nginx,
-    Haproxy,
-}
-
 use Kind::{Haproxy, Nginx};
-
-impl Kind {
-    /// The lines that set the caller's address.
-    fn address_lines(self) -> &'static [&'static str] {
-        match self {
-            Nginx => &["proxy_set_header X-Forwarded-For $remote_addr;"],
-            Haproxy => &["http-request del-header x-forwarded-for\n", "option forwardfor\n"],
-        }
-    }
-
-    /// `None` after [`absent`].
-    fn program(self) -> Option<PathBuf> {
-        let name = format!("{self:?}").to_lowercase();
-        let system = || Some(PathBuf::from("/usr/sbin").join(&name)).filter(|path| path.is_file());
-        let found = program(&name).or_else(system);
-        if found.is_none() {
-            absent(&format!("{self:?} is absent: run scripts/install/servers"));
-        }
-        found
-    }
-
-    fn envoy(self) -> &'static str {
-        match self {
-            Nginx => "envoy/nginx/envoy.yaml",
-            Haproxy => "envoy/haproxy/envoy.yaml",
-        }
-    }
-}
-
-/// A running NGINX or HAProxy.
-struct Proxy {
-    address: SocketAddr,
-    _daemon: Daemon,
-}
-
-impl Proxy {
-    /// The shipped file with this test's ports and certificates, and with further `changes`.
-    async fn start(
-        kind: Kind,
-        authority: &Authority,
-        envoy: SocketAddr,
-        changes: &[(&str, &str)],
-    ) -> Self {
-        let folder = Folder::new();
-        let (certificate, key) = authority.server_pem();
-        let address = free_address();
-        let envoy = envoy.to_string();
-        let mut command = Command::new(kind.program().unwrap());
-        match kind {
-            Nginx => {
-                let text = std::fs::read_to_string(root().join("envoy/nginx/nginx.conf")).unwrap();
-                // Folders that a user other than root may write.
-                let folders = "http {\n client_body_temp_path b; proxy_temp_path p;\n\
-                               fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;\n";
-                let text = adapt(
-                    text,
-                    &[
-                        ("http {\n", folders),
-                        ("listen 8443 ", &format!("listen {address} ")),
-                        ("server 127.0.0.1:10000;", &format!("server {envoy};")),
-                        ("/etc/tollgate/tls/tls.crt", &folder.file("tls.crt", certificate)),
-                        ("/etc/tollgate/tls/tls.key", &folder.file("tls.key", key)),
-                        ("worker_processes auto;", ""),
-                    ],
-                );
-                folder.file("nginx.conf", adapt(text, changes));
-                command
-                    .arg("-p")
-                    .arg(folder.path())
-                    .args(["-c", "nginx.conf", "-e", "stderr"])
-                    .args(["-g", "daemon off; master_process off; pid nginx.pid;"]);
-            }
-            Haproxy => {
-                let text =
-                    std::fs::read_to_string(root().join("envoy/haproxy/haproxy.cfg")).unwrap();
-                let pem = folder.file("tls.pem", certificate + &key);
-                let text = adapt(
-                    text,
-                    &[
-                        ("bind :8443 ", &format!("bind {address} ")),
-                        ("server envoy 127.0.0.1:10000", &format!("server envoy {envoy}")),
-                        ("/etc/tollgate/tls/tls.pem", &pem),
-                        // The user that runs the test.
-                        ("  user haproxy\n", ""),
-                        ("  group haproxy\n", ""),
-                        ("maxconn 4000", "maxconn 100"),
-                    ],
-                );
-                let file = folder.file("haproxy.cfg", adapt(text, changes));
-                command.args(["-db", "-f", &file]);
-            }
-        }
-        let ready = async || connect_from(caller(1), address).await.ok().map(drop);
-        Self { address, _daemon: Daemon::start(command, folder, ready).await }
-    }
-}
 
 /// Everything from the caller to the endpoint.
 struct Chain {
@@ -137,7 +27,7 @@ struct Chain {
 }
 
 impl Chain {
-    /// `None` after [`absent`] without Envoy or the proxy. The endpoint is the fixture's upstream
+    /// `None` after [`support::skip::absent`] without Envoy or the proxy. The endpoint is the fixture's upstream
     /// unless another is given.
     async fn start(kind: Kind, endpoint: Option<SocketAddr>) -> Option<Self> {
         let fixture = Fixture::new("ES256").await?;

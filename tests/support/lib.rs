@@ -20,6 +20,7 @@
 //! - [`client`]: an HTTP/1.1 client in which each byte of a request can be chosen, and an h2c one.
 //! - [`daemon`]: a program that serves on loopback for the length of a test.
 //! - [`docs`]: the code blocks of the documentation.
+//! - [`edge`]: NGINX and HAProxy in front of Envoy.
 //! - [`entra`]: claims and keys of Microsoft Entra ID.
 //! - [`graft`]: copies of the module with a fault in them.
 //! - [`grpc`]: a receiver for access logs and spans.
@@ -46,6 +47,7 @@ pub mod attacks;
 pub mod client;
 pub mod daemon;
 pub mod docs;
+pub mod edge;
 pub mod entra;
 pub mod example;
 pub mod fixture;

@@ -52,7 +52,11 @@ impl Authority {
         }
     }
 
-    fn leaf(&self, name: &str, usage: ExtendedKeyUsagePurpose) -> (rcgen::Certificate, KeyPair) {
+    fn leaf(
+        &self,
+        name: &str,
+        usages: &[ExtendedKeyUsagePurpose],
+    ) -> (rcgen::Certificate, KeyPair) {
         let key = KeyPair::generate().unwrap();
         // A SPIFFE name is a URI; everything else is the name of a host.
         let mut params = CertificateParams::default();
@@ -62,7 +66,7 @@ impl Authority {
             false => SanType::DnsName(name_of),
         });
         params.distinguished_name.push(DnType::CommonName, name);
-        params.extended_key_usages = vec![usage];
+        params.extended_key_usages = usages.to_vec();
         (params.signed_by(&key, &self.issuer).unwrap(), key)
     }
 
@@ -73,19 +77,26 @@ impl Authority {
 
     /// The certificate of a server on this machine, and its key.
     pub fn server_pem(&self) -> (String, String) {
-        let (certificate, key) = self.leaf("localhost", ExtendedKeyUsagePurpose::ServerAuth);
+        let (certificate, key) = self.leaf("localhost", &[ExtendedKeyUsagePurpose::ServerAuth]);
+        (certificate.pem(), key.serialize_pem())
+    }
+
+    /// The certificate of a workload by its SPIFFE name, for both sides of a connection, and its key.
+    pub fn workload_pem(&self, name: &str) -> (String, String) {
+        use ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth};
+        let (certificate, key) = self.leaf(name, &[ClientAuth, ServerAuth]);
         (certificate.pem(), key.serialize_pem())
     }
 
     /// A certificate for a client: of a host, or of a workload by its SPIFFE name.
     pub fn client(&self, name: &str) -> Client {
-        let (certificate, key) = self.leaf(name, ExtendedKeyUsagePurpose::ClientAuth);
+        let (certificate, key) = self.leaf(name, &[ExtendedKeyUsagePurpose::ClientAuth]);
         Client { certificate: certificate.der().clone(), key: key.serialize_der() }
     }
 
     /// The transport socket of a listener that asks clients for a certificate of this authority.
     pub fn downstream(&self, required: bool) -> Value {
-        let (certificate, key) = self.leaf("localhost", ExtendedKeyUsagePurpose::ServerAuth);
+        let (certificate, key) = self.leaf("localhost", &[ExtendedKeyUsagePurpose::ServerAuth]);
         json!({"name": "envoy.transport_sockets.tls", "typed_config": {
             "@type": "type.googleapis.com/\
                       envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",

@@ -1,0 +1,122 @@
+//! The real NGINX and the real HAProxy with the files that are shipped for them.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::daemon::{Daemon, free_address};
+use super::example::{Folder, adapt};
+use super::root;
+use super::skip::{absent, program};
+use super::tls::{Authority, connect_from};
+
+use Kind::{Haproxy, Nginx};
+
+/// A caller: loopback has addresses enough.
+pub fn caller(number: u8) -> IpAddr {
+    [127, 0, 0, number].into()
+}
+
+/// Which of the two.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    Nginx,
+    Haproxy,
+}
+
+impl Kind {
+    /// The lines that set the caller's address.
+    pub fn address_lines(self) -> &'static [&'static str] {
+        match self {
+            Nginx => &["proxy_set_header X-Forwarded-For $remote_addr;"],
+            Haproxy => &["http-request del-header x-forwarded-for\n", "option forwardfor\n"],
+        }
+    }
+
+    /// `None` after [`absent`].
+    pub fn program(self) -> Option<PathBuf> {
+        let name = format!("{self:?}").to_lowercase();
+        let system = || Some(PathBuf::from("/usr/sbin").join(&name)).filter(|path| path.is_file());
+        let found = program(&name).or_else(system);
+        if found.is_none() {
+            absent(&format!("{self:?} is absent: run scripts/install/servers"));
+        }
+        found
+    }
+
+    /// The example of Envoy behind it.
+    pub fn envoy(self) -> &'static str {
+        match self {
+            Nginx => "envoy/nginx/envoy.yaml",
+            Haproxy => "envoy/haproxy/envoy.yaml",
+        }
+    }
+}
+
+/// A running NGINX or HAProxy.
+pub struct Proxy {
+    pub address: SocketAddr,
+    _daemon: Daemon,
+}
+
+impl Proxy {
+    /// The shipped file with this test's ports and certificates, and with further `changes`.
+    pub async fn start(
+        kind: Kind,
+        authority: &Authority,
+        envoy: SocketAddr,
+        changes: &[(&str, &str)],
+    ) -> Self {
+        let folder = Folder::new();
+        let (certificate, key) = authority.server_pem();
+        let address = free_address();
+        let envoy = envoy.to_string();
+        let mut command = Command::new(kind.program().unwrap());
+        match kind {
+            Nginx => {
+                let text = std::fs::read_to_string(root().join("envoy/nginx/nginx.conf")).unwrap();
+                // Folders that a user other than root may write.
+                let folders = "http {\n client_body_temp_path b; proxy_temp_path p;\n\
+                               fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;\n";
+                let text = adapt(
+                    text,
+                    &[
+                        ("http {\n", folders),
+                        ("listen 8443 ", &format!("listen {address} ")),
+                        ("server 127.0.0.1:10000;", &format!("server {envoy};")),
+                        ("/etc/tollgate/tls/tls.crt", &folder.file("tls.crt", certificate)),
+                        ("/etc/tollgate/tls/tls.key", &folder.file("tls.key", key)),
+                        ("worker_processes auto;", ""),
+                    ],
+                );
+                folder.file("nginx.conf", adapt(text, changes));
+                command
+                    .arg("-p")
+                    .arg(folder.path())
+                    .args(["-c", "nginx.conf", "-e", "stderr"])
+                    .args(["-g", "daemon off; master_process off; pid nginx.pid;"]);
+            }
+            Haproxy => {
+                let text =
+                    std::fs::read_to_string(root().join("envoy/haproxy/haproxy.cfg")).unwrap();
+                let pem = folder.file("tls.pem", certificate + &key);
+                let text = adapt(
+                    text,
+                    &[
+                        ("bind :8443 ", &format!("bind {address} ")),
+                        ("server envoy 127.0.0.1:10000", &format!("server envoy {envoy}")),
+                        ("/etc/tollgate/tls/tls.pem", &pem),
+                        // The user that runs the test.
+                        ("  user haproxy\n", ""),
+                        ("  group haproxy\n", ""),
+                        ("maxconn 4000", "maxconn 100"),
+                    ],
+                );
+                let file = folder.file("haproxy.cfg", adapt(text, changes));
+                command.args(["-db", "-f", &file]);
+            }
+        }
+        let ready = async || connect_from(caller(1), address).await.ok().map(drop);
+        Self { address, _daemon: Daemon::start(command, folder, ready).await }
+    }
+}
