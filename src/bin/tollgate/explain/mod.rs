@@ -1,8 +1,10 @@
 //! `tollgate explain`: judges one request and prints each step.
 
 mod admission;
+mod audit;
 mod caller;
 mod claims;
+mod cures;
 mod engine;
 mod limits;
 mod method;
@@ -15,7 +17,7 @@ mod telling;
 mod upstream;
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tollgate::time::Moment;
 
@@ -29,13 +31,17 @@ use scene::Line;
 /// The code is the same as in the proxy. All buckets are full, and no keys are fetched. Tokens, keys
 /// and signatures are never printed. Claims are printed unless --redact is given.
 ///
-/// Exit codes: 0 if the request is allowed, 3 if it is denied (with --tokens: if any is), 1 if the
-/// filter refuses the configuration, 2 for an invalid command line.
+/// Exit codes: 0 if the request is allowed, 3 if it is denied (with --tokens and --audit: if any is),
+/// 1 if the filter refuses the configuration, 2 for an invalid command line.
 #[derive(Args)]
 pub struct Arguments {
     /// The file with the configuration, in any form that `tollgate check` accepts.
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "audit")]
+    config: Option<PathBuf>,
+    /// A file with audit lines (`-` for standard input): prints for each what happened and what cures
+    /// it, without a configuration.
+    #[arg(long, value_name = "FILE|-", conflicts_with_all = ["config", "token", "tokens"])]
+    audit: Option<PathBuf>,
     /// The number of the configuration in the file, from 1.
     #[arg(long, value_name = "N", default_value_t = 1)]
     number: usize,
@@ -82,15 +88,14 @@ pub struct Arguments {
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    if let Some(path) = &arguments.audit {
+        return audit::run(&read(path)?, arguments.redact, arguments.json);
+    }
     let scene = source::scene(arguments)?;
     let mut line = line(arguments)?;
     let chosen = method::choose(&scene, &mut line, arguments.method.as_deref());
     if let Some(path) = &arguments.tokens {
-        let tokens = match path.as_os_str() == "-" {
-            true => stdin()?,
-            false => std::fs::read(path)
-                .map_err(|error| Failure::usage(format_args!("{}: {error}", path.display())))?,
-        };
+        let tokens = read(path)?;
         // A newline at the end does not begin another token.
         let tokens = tokens.strip_suffix(b"\n").unwrap_or(&tokens);
         return print::batch(&scene, &line, tokens.split(|byte| *byte == b'\n'), arguments.json);
@@ -106,6 +111,14 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         true => print::json(&scene, &outcome, &steps, arguments.redact),
         false => print::people(&scene, &outcome, &steps),
     }
+}
+
+/// The content of a file, or of standard input for `-`.
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    if path.as_os_str() == "-" {
+        return stdin();
+    }
+    std::fs::read(path).map_err(|error| Failure::usage(format_args!("{}: {error}", path.display())))
 }
 
 fn stdin() -> Result<Vec<u8>, Failure> {

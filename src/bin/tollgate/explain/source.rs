@@ -13,9 +13,10 @@ use crate::output::{self, Failure};
 
 /// Loads everything; a configuration that the filter would reject is an error.
 pub fn scene(arguments: &Arguments) -> Result<Scene, Failure> {
-    let file = arguments.config.display();
+    let Some(config) = &arguments.config else { return Err(Failure::usage("--config is missing")) };
+    let file = config.display();
     let given = Given::parse(&arguments.env)?;
-    let content = document::load(&arguments.config, Chosen::ByName);
+    let content = document::load(config, Chosen::ByName);
     if let Some(finding) = content.findings.first() {
         return Err(Failure::usage(format_args!("{file}: {}", finding.message)));
     }
