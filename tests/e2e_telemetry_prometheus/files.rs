@@ -6,11 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 use support::skip::{absent, program};
 
-use crate::FOLDER;
-
-fn read(path: &str) -> String {
-    std::fs::read_to_string(support::root().join(path)).unwrap()
-}
+use crate::{FOLDER, read};
 
 /// The alerts as they are in their file.
 fn alerts() -> Vec<Value> {

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod files;
+mod kubernetes;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -18,6 +19,10 @@ use support::sample::Sample;
 use support::skip::{absent, program};
 
 const FOLDER: &str = "envoy/prometheus";
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(support::root().join(path)).unwrap()
+}
 
 /// A Prometheus that scrapes one Envoy every second.
 struct Prometheus {
