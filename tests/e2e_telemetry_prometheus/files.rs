@@ -6,10 +6,10 @@ use std::process::Command;
 use serde_json::Value;
 use support::skip::{absent, program};
 
-use crate::{FOLDER, read};
+use crate::{FOLDER, dashboard, read};
 
 /// The alerts as they are in their file.
-fn alerts() -> Vec<Value> {
+pub fn alerts() -> Vec<Value> {
     let alerts = support::sample::read("envoy/prometheus/alerts.yaml");
     alerts["groups"][0]["rules"].as_array().unwrap().clone()
 }
@@ -19,7 +19,7 @@ fn name(alert: &Value) -> &str {
 }
 
 /// Where the repository shows the runbook.
-fn runbook_url() -> String {
+pub fn runbook_url() -> String {
     let manifest = read("Cargo.toml");
     let repository =
         manifest.lines().find_map(|line| line.strip_prefix("repository = \"")).unwrap();
@@ -32,6 +32,14 @@ fn sections(heading: &str) -> BTreeSet<String> {
     let (_, part) = runbook.split_once(&format!("\n## {heading}\n")).unwrap();
     let part = part.split_once("\n## ").map_or(part, |(part, _)| part);
     part.lines().filter_map(|line| line.strip_prefix("### ")).map(str::to_owned).collect()
+}
+
+/// The anchors of the runbook.
+pub fn anchors() -> BTreeSet<String> {
+    let runbook = read("docs/runbook.md");
+    let headings = runbook.lines().filter(|line| line.starts_with('#'));
+    let anchor = |line: &str| line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+    headings.map(anchor).collect()
 }
 
 #[test]
@@ -97,10 +105,11 @@ fn every_reason_and_every_metric_has_a_section_in_the_runbook() {
     let reasons: BTreeSet<_> =
         tollgate::reason::Reason::ALL.iter().map(|reason| reason.as_str().to_owned()).collect();
     assert_eq!(reasons, sections("By reason"));
-    let dashboard = read("envoy/prometheus/dashboard.json");
-    let metrics = sections("By metric");
+    let (dashboard, metrics) = (dashboard::load(), sections("By metric"));
     for metric in &metrics {
-        assert!(dashboard.contains(metric.as_str()), "{metric}: not on the dashboard");
+        let asks = |query: &str| query.contains(&format!("{metric}{{"));
+        let shown = dashboard::panels(&dashboard).any(|p| dashboard::queries(p).any(asks));
+        assert!(shown, "{metric}: not on the dashboard");
     }
     assert_eq!(metrics.len(), 12, "the metrics of the contract");
 }
