@@ -28,6 +28,31 @@ pub enum Kind {
     Digits,
 }
 
+/// Where Envoy's access log service finds the value of a field.
+pub enum Source {
+    /// In a state that the filter writes.
+    State(String),
+    /// In a header that the example adds.
+    Header(String),
+    /// In a member of Envoy's own message.
+    Message,
+}
+
+impl Field {
+    pub fn source(&self) -> Source {
+        let between = |start: &str, end: &str| {
+            let inside = self.value.strip_prefix(start)?.split_once(end)?.0;
+            Some(inside.to_owned())
+        };
+        if let Some(state) = between("%FILTER_STATE(", ":PLAIN)%") {
+            return Source::State(state);
+        }
+        let header = between("%REQ(", ")").map(|header| header.to_lowercase());
+        let own = [":method", "x-request-id", "user-agent"];
+        header.filter(|name| !own.contains(&name.as_str())).map_or(Source::Message, Source::Header)
+    }
+}
+
 /// The fields in the order of the file.
 pub fn definition() -> Vec<Field> {
     let text = std::fs::read_to_string(root().join("docs/audit.json")).unwrap();

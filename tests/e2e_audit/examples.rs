@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use support::manifests::{self, files};
 
-use super::definition::{definition, required};
+use super::definition::{Source, definition, required};
 
 /// A part of a file under `envoy/`, `istio/` or `examples/`.
 pub struct Example {
@@ -74,7 +74,7 @@ fn has_type(object: &Value, name: &str) -> bool {
 }
 
 /// The connection managers of an example that run the filter.
-fn managers(example: &Example) -> Vec<&Value> {
+pub fn managers(example: &Example) -> Vec<&Value> {
     let runs_it = |manager: &&Value| {
         let filters = objects(&manager["http_filters"]);
         filters.iter().any(|filter| filter["config"]["name"] == "tollgate")
@@ -83,10 +83,10 @@ fn managers(example: &Example) -> Vec<&Value> {
     all.filter(|object| has_type(object, "HttpConnectionManager")).filter(runs_it).collect()
 }
 
-/// The configurations of the filter in an example, as Envoy, Istio and Envoy Gateway write them.
-fn configurations(example: &Example) -> Vec<Value> {
+/// The configurations of the filter in a value, as Envoy, Istio and Envoy Gateway write them.
+pub fn configurations(value: &Value) -> Vec<Value> {
     let mut found = Vec::new();
-    for object in objects(&example.value) {
+    for object in objects(value) {
         if has_type(object, "StringValue") {
             found.push(serde_json::from_str(object["value"].as_str().unwrap()).unwrap());
         }
@@ -153,26 +153,23 @@ fn the_access_log_service_gets_each_header_and_each_state_of_the_definition() {
         let values = values.as_array().unwrap().iter();
         values.map(|value| value.as_str().unwrap().to_owned()).collect()
     };
-    let between = |text: &str, start: &str, end: &str| {
-        let inside = text.strip_prefix(start)?.split_once(end)?.0;
-        Some(inside.to_owned())
-    };
-    let fields = definition();
-    let states = fields.iter().filter_map(|f| between(&f.value, "%FILTER_STATE(", ":PLAIN)%"));
-    assert_eq!(list(&log["common_config"]["filter_state_objects_to_log"]), states.collect());
-    // These three are members of Envoy's own message.
-    let own = [":method", "x-request-id", "user-agent"];
-    let headers = fields.iter().filter_map(|f| between(&f.value, "%REQ(", ")"));
-    let headers = headers.map(|header| header.to_lowercase());
-    let headers = headers.filter(|header| !own.contains(&header.as_str()));
-    assert_eq!(list(&log["additional_request_headers_to_log"]), headers.collect());
+    let (mut states, mut headers) = (BTreeSet::new(), BTreeSet::new());
+    for field in definition() {
+        match field.source() {
+            Source::State(state) => _ = states.insert(state),
+            Source::Header(header) => _ = headers.insert(header),
+            Source::Message => {}
+        }
+    }
+    assert_eq!(list(&log["common_config"]["filter_state_objects_to_log"]), states);
+    assert_eq!(list(&log["additional_request_headers_to_log"]), headers);
 }
 
 #[test]
 fn every_configuration_of_an_example_has_the_tags_of_the_audit_line() {
     let mut count = 0;
     for example in examples().iter().filter(|example| example.name != WITHOUT) {
-        for config in configurations(example) {
+        for config in configurations(&example.value) {
             let tag = |name: &str, value: &str| {
                 let mut tags = config["tags"].as_array().into_iter().flatten();
                 tags.any(|tag| tag["name"] == name && tag["value"] == value)

@@ -5,4 +5,7 @@
 
 mod definition;
 mod examples;
+mod lines;
 mod pages;
+mod receivers;
+mod world;

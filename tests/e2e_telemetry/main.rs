@@ -17,7 +17,7 @@ use http_body_util::{BodyExt, Full};
 use support::daemon::free_address;
 use support::grpc::Receiver;
 use support::prelude::*;
-use support::sample::Sample;
+use support::sample::{self, Sample};
 use support::{poll, scrape};
 use tokio::io::AsyncWriteExt;
 
@@ -48,10 +48,8 @@ fn sample(fixture: &Fixture) -> Sample {
 }
 
 /// An Envoy with a sample and the rules of [`config`].
-async fn start(fixture: &Fixture, mut sample: Sample) -> Envoy {
-    if !full_spans(fixture) {
-        as_envoy_1_36_has_it(sample.at(HCM));
-    }
+async fn start(fixture: &Fixture, sample: Sample) -> Envoy {
+    let sample = sample.for_envoy(&fixture.binary);
     let config = config(&sample);
     let proxy = fixture.proxy().environment("TOLLGATE_HASH_KEY", HASH_KEY);
     proxy.start_file(&sample.plugin(&config).text()).await
@@ -59,26 +57,7 @@ async fn start(fixture: &Fixture, mut sample: Sample) -> Envoy {
 
 /// Whether spans contain the decision, also for refused requests: in Envoy since 1.37.
 fn full_spans(fixture: &Fixture) -> bool {
-    let output = std::process::Command::new(&fixture.binary).arg("--version").output().unwrap();
-    !String::from_utf8(output.stdout).unwrap().contains("/1.36.")
-}
-
-/// The files under `envoy/telemetry` changed for Envoy 1.36: its spans do without filter state,
-/// and its log records are configured one level further down.
-fn as_envoy_1_36_has_it(hcm: &mut Value) {
-    if let Some(tags) = hcm.pointer_mut("/tracing/custom_tags") {
-        tags.as_array_mut().unwrap().retain(|tag| tag.get("value").is_none());
-    }
-    for log in hcm["access_log"].as_array_mut().unwrap() {
-        let config = log["typed_config"].as_object_mut().unwrap();
-        if config["@type"].as_str().unwrap().ends_with("OpenTelemetryAccessLogConfig") {
-            let fields = ["log_name", "grpc_service", "buffer_flush_interval"];
-            let mut common: serde_json::Map<_, _> =
-                fields.iter().filter_map(|name| config.remove_entry(*name)).collect();
-            common.insert("transport_api_version".to_owned(), json!("V3"));
-            config.insert("common_config".to_owned(), Value::Object(common));
-        }
-    }
+    !sample::is_1_36(&fixture.binary)
 }
 
 const HASH_KEY: &str = "0123456789abcdef0123456789abcdef";

@@ -14,16 +14,6 @@ async fn a_receiver_of_open_telemetry_gets_lines_and_spans_with_identity_and_rea
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_access_log_service_gets_identity_and_reason() {
-    let Some(fixture) = Fixture::new("ES256").await else { return };
-    let service = Receiver::start().await;
-    let sample = sample(&fixture).with("grpc-access-log", service.address());
-    let envoy = start(&fixture, sample).await;
-    trace_of_one_limited_call(&fixture, &envoy).await;
-    assert_received(&service, "AccessLogService/StreamAccessLogs", true).await;
-}
-
 async fn trace_of_one_limited_call(fixture: &Fixture, envoy: &Envoy) {
     let request = fixture.get("/once", "alice");
     assert_eq!(envoy.send(&request).await.status, 200);

@@ -1,6 +1,8 @@
 //! The configurations under `envoy/`, loaded as they are and run with the ports of a test.
 
 use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -73,6 +75,29 @@ impl Sample {
         self
     }
 
+    /// The same for this Envoy. In 1.36 spans do without filter state, and log records are configured
+    /// one level further down.
+    pub fn for_envoy(mut self, binary: &Path) -> Self {
+        if !is_1_36(binary) {
+            return self;
+        }
+        let hcm = self.at(HCM);
+        if let Some(tags) = hcm.pointer_mut("/tracing/custom_tags") {
+            tags.as_array_mut().unwrap().retain(|tag| tag.get("value").is_none());
+        }
+        for log in hcm["access_log"].as_array_mut().unwrap() {
+            let config = log["typed_config"].as_object_mut().unwrap();
+            if config["@type"].as_str().unwrap().ends_with("OpenTelemetryAccessLogConfig") {
+                let fields = ["log_name", "grpc_service", "buffer_flush_interval"];
+                let mut common: serde_json::Map<_, _> =
+                    fields.iter().filter_map(|name| config.remove_entry(*name)).collect();
+                common.insert("transport_api_version".to_owned(), json!("V3"));
+                config.insert("common_config".to_owned(), Value::Object(common));
+            }
+        }
+        self
+    }
+
     /// A further cluster of one plain address.
     pub fn cluster(mut self, name: &str, address: SocketAddr) -> Self {
         let clusters = self.0["static_resources"]["clusters"].as_array_mut().unwrap();
@@ -93,6 +118,12 @@ impl Sample {
     fn wasm(&mut self) -> &mut Value {
         &mut self.0.pointer_mut(HCM).unwrap()["http_filters"][0]["typed_config"]["config"]
     }
+}
+
+/// Whether this is Envoy 1.36.
+pub fn is_1_36(binary: &Path) -> bool {
+    let output = Command::new(binary).arg("--version").output().unwrap();
+    String::from_utf8(output.stdout).unwrap().contains("/1.36.")
 }
 
 /// A YAML file of the repository.

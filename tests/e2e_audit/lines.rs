@@ -1,0 +1,133 @@
+//! The lines that the examples write to standard output.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use support::manifests::{self, PLUGIN};
+use support::poll;
+use support::prelude::*;
+
+use super::definition::{Kind, definition};
+use super::examples::{Format, examples, formats, managers, objects};
+use super::world::{Started, World, configuration};
+
+/// Sends the calls of a world and compares the lines that follow.
+async fn assert_lines(name: &str, world: &World, started: &Started, format: &Format) {
+    let mut expected = Vec::new();
+    for (number, call) in world.calls().iter().enumerate() {
+        expected.push(world.send(started, number, call).await);
+    }
+    let all = async || {
+        let lines = started.envoy.output_lines();
+        (lines.len() >= expected.len()).then_some(lines)
+    };
+    let lines = poll(Duration::from_secs(20), all).await.expect("a line for each request");
+    assert_eq!(lines.len(), expected.len(), "{name}");
+    for expected in expected {
+        let id = expected["XMSClientRequestId"].as_str().unwrap();
+        let mut parsed =
+            lines.iter().map(|line| -> Value { serde_json::from_slice(line).unwrap() });
+        let line = parsed.find(|line| line["XMSClientRequestId"] == id).unwrap();
+        for (field, value) in expected.as_object().unwrap() {
+            assert_eq!(line[field], *value, "{name}: {field} in {line:#}");
+        }
+        assert_kinds(name, &line, format);
+    }
+}
+
+/// The fields of a line are those of its format, each of its kind, and the ones that no test can
+/// foresee are plausible.
+fn assert_kinds(name: &str, line: &Value, format: &Format) {
+    let fields: BTreeSet<_> = line.as_object().unwrap().keys().collect();
+    assert_eq!(fields, format.keys().collect(), "{name}");
+    for field in definition() {
+        let value = &line[&field.name];
+        let digits = value.as_str().is_some_and(|text| text.parse::<u64>().is_ok());
+        let fits = match field.kind {
+            Kind::Text => value.is_string(),
+            Kind::Number => value.is_u64(),
+            Kind::Digits => digits,
+        };
+        assert!(fits || value.is_null(), "{name}: {} is {value}", field.name);
+    }
+    for field in ["Time", "XRequestId", "Route", "ResponseCodeReason"] {
+        assert!(line[field].is_string(), "{name}: {field} in {line:#}");
+    }
+    assert!(line["Time"].as_str().unwrap().ends_with('Z'), "{line}");
+    let (total, upstream) = (&line["TotalDurationMs"], &line["UpstreamDurationMs"]);
+    match line["Decision"] == "allow" {
+        true => assert!(upstream.as_u64().unwrap() <= total.as_u64().unwrap(), "{line}"),
+        false => assert!(total.is_u64() && upstream.is_null(), "{line}"),
+    }
+    assert!(!line.to_string().contains("secret"), "{line}");
+}
+
+/// Each configuration of Envoy that writes lines, alone or in a ConfigMap.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_configuration_of_envoy_writes_a_line_for_allowed_and_denied_requests() {
+    let mut count = 0;
+    for example in examples() {
+        let [manager] = managers(&example)[..] else { continue };
+        let Some(format) = objects(&manager["access_log"]).into_iter().flat_map(formats).next()
+        else {
+            continue;
+        };
+        let Some(world) = World::of(&configuration(&example.value)).await else { return };
+        let started = world.start(example.value.clone()).await;
+        assert_lines(&example.name, &world, &started, &format).await;
+        count += 1;
+    }
+    assert!(count >= 7, "{count}");
+}
+
+/// The format of a file that has one.
+fn format(path: &str) -> Format {
+    let documents = manifests::read(path);
+    let mut all = documents.iter().flat_map(objects).flat_map(formats);
+    let format = all.next().unwrap();
+    assert!(all.next().is_none());
+    format
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_of_istio_writes_the_line_with_the_name_of_its_peer() {
+    let plugin = manifests::read(PLUGIN).remove(0);
+    let Some(world) = World::of(&configuration(&plugin)).await else { return };
+    let format = format("istio/telemetry.yaml");
+    let started = world.start_mesh(&format, true).await;
+    assert_lines("Istio", &world, &started, &format).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_of_envoy_gateway_writes_the_line() {
+    let policy = manifests::read("examples/envoy-gateway/policy.yaml").remove(0);
+    let Some(world) = World::of(&configuration(&policy)).await else { return };
+    let format = format("examples/envoy-gateway/proxy.yaml");
+    let started = world.start_mesh(&format, false).await;
+    assert_lines("Envoy Gateway", &world, &started, &format).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cost_usage_and_detail_have_values_where_they_apply() {
+    let reply = |_: &Recorded| Reply::json(&json!({"usage": {"total_tokens": 42}}));
+    let Some(fixture) = Fixture::answering("ES256", reply).await else { return };
+    let mut sample = support::sample::Sample::load(fixture.upstream.address());
+    let mut config = sample.plugin_config();
+    config["rules"][1]["cost"] = json!(3);
+    let charge = json!({"charge": "response", "response_cost": {"json": "/usage/total_tokens"}});
+    config["limits"][0] = merged(config["limits"][0].clone(), charge);
+    sample = sample.plugin(&config);
+    let envoy = fixture.proxy().start_file(&sample.text()).await;
+    let good = Request::post("/score", "{}").bearer(fixture.token("alice"));
+    assert_eq!(envoy.send(&good).await.status, 200);
+    let line = envoy.access_after(0).await;
+    assert_eq!((&line["Cost"], &line["Usage"]), (&json!("3"), &json!("42")), "{line}");
+    let nobody = Request::post("/score", "{}").bearer(fixture.token_with("", json!({"aud": null})));
+    assert_eq!(envoy.send(&nobody).await.reason(), "claim_missing");
+    let line = envoy.access_after(1).await;
+    assert_eq!((&line["Detail"], &line["Usage"]), (&json!("aud"), &json!(null)), "{line}");
+    // Envoy itself refuses this one.
+    assert_eq!(envoy.send(&Request::get("/a%2Fb")).await.status, 400);
+    let line = envoy.access_after(2).await;
+    assert_eq!((&line["Decision"], &line["ResponseCode"]), (&json!(null), &json!(400)), "{line}");
+}
