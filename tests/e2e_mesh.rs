@@ -4,11 +4,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use std::time::Duration;
+
 use support::entra::{self, OBJECT, TENANT as HOME};
 use support::example::{self, Folder};
 use support::idp::{ENTRA_JWKS, Idp, Scheme};
-use support::manifests::{self, PLUGIN, named, one, read, text};
+use support::manifests::{self, Kustomize, PLUGIN, named, one, read, text};
 use support::prelude::*;
+use support::scenario::merge;
 
 const PARTNER: &str = "11111111-2222-3333-4444-555555555555";
 const STRANGER: &str = "99999999-2222-3333-4444-555555555555";
@@ -45,43 +48,60 @@ fn outbound(idp: &Idp, folder: &Folder) -> Value {
 }
 
 /// The RBAC filter that Istio makes of an AuthorizationPolicy: within a rule everything must hold, of
-/// the values of one thing any; a value is the whole header, `*` any.
+/// the values of one thing any; `not…` turns that around. `*` at the end of a value is any rest, alone
+/// any value.
 fn rbac(policy: &Value) -> Value {
-    assert_eq!(policy["spec"]["action"], "ALLOW");
     let header = |name: &str, value: &Value| match value.as_str().unwrap() {
         "*" => json!({"name": name, "present_match": true}),
-        exact => json!({"name": name, "string_match": {"exact": exact}}),
+        text => match text.strip_suffix('*') {
+            Some(prefix) => json!({"name": name, "string_match": {"prefix": prefix}}),
+            None => json!({"name": name, "string_match": {"exact": text}}),
+        },
     };
-    let values = |list: &Value| list.as_array().unwrap().clone();
+    let list = |values: &Value| values.as_array().cloned().unwrap_or_default();
     let mut policies = serde_json::Map::new();
-    for (number, rule) in values(&policy["spec"]["rules"]).iter().enumerate() {
-        let operation = &rule["to"][0]["operation"];
-        let paths = values(&operation["paths"]);
-        let paths = paths.iter().map(|path| json!({"url_path": {"path": {"exact": path}}}));
-        let methods = values(&operation["methods"]);
-        let methods = methods.iter().map(|method| json!({"header": header(":method", method)}));
+    for (number, rule) in list(&policy["spec"]["rules"]).iter().enumerate() {
+        let operation = rule["to"][0]["operation"].as_object().unwrap();
+        let permissions = operation.iter().map(|(thing, values)| {
+            let one = |value: &Value| match thing.trim_start_matches("not") {
+                "paths" | "Paths" => json!({"url_path": {"path": {"exact": value}}}),
+                "methods" => json!({"header": header(":method", value)}),
+                "hosts" => {
+                    let mut host = header(":authority", value);
+                    host["string_match"]["ignore_case"] = json!(true);
+                    json!({"header": host})
+                }
+                thing => panic!("{thing}"),
+            };
+            let any =
+                json!({"or_rules": {"rules": list(values).iter().map(one).collect::<Vec<_>>()}});
+            if thing.starts_with("not") { json!({"not_rule": any}) } else { any }
+        });
         let mut principals = vec![json!({"any": true})];
-        for condition in rule["when"].as_array().into_iter().flatten() {
-            let name = text(condition, "/key").strip_prefix("request.headers[").unwrap();
+        for condition in list(&rule["when"]) {
+            let name = text(&condition, "/key").strip_prefix("request.headers[").unwrap();
             let name = name.strip_suffix(']').unwrap();
-            let any = values(&condition["values"]);
-            let any = any.iter().map(|value| json!({"header": header(name, value)}));
-            principals.push(json!({"or_ids": {"ids": any.collect::<Vec<_>>()}}));
+            for values in ["values", "notValues"] {
+                let any = list(&condition[values]);
+                let any: Vec<_> = any.iter().map(|v| json!({"header": header(name, v)})).collect();
+                match (any.is_empty(), values) {
+                    (true, _) => {}
+                    (_, "values") => principals.push(json!({"or_ids": {"ids": any}})),
+                    _ => principals.push(json!({"not_id": {"or_ids": {"ids": any}}})),
+                }
+            }
         }
         policies.insert(
             format!("rule[{number}]"),
             json!({
-                "permissions": [{"and_rules": {"rules": [
-                    {"or_rules": {"rules": paths.collect::<Vec<_>>()}},
-                    {"or_rules": {"rules": methods.collect::<Vec<_>>()}},
-                ]}}],
+                "permissions": [{"and_rules": {"rules": permissions.collect::<Vec<_>>()}}],
                 "principals": [{"and_ids": {"ids": principals}}],
             }),
         );
     }
     json!({"name": "envoy.filters.http.rbac", "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC",
-        "rules": {"action": "ALLOW", "policies": policies},
+        "rules": {"action": policy["spec"]["action"], "policies": policies},
     }})
 }
 
@@ -147,6 +167,170 @@ async fn istio_lets_pass_whom_both_admit_and_decides_by_no_header_of_the_caller(
     assert_eq!(line["identity"], format!("{PARTNER}/{OBJECT}"));
     assert!(line["details"].as_str().unwrap().starts_with("rbac_access_denied"), "{line}");
     assert_eq!(idp.visits()[0].path, ENTRA_JWKS);
+}
+
+/// The routes of a gateway with two hosts, as Istio names its virtual hosts and compares hosts.
+fn two_hosts(named: Value) -> Value {
+    let routes = json!([{"match": {"prefix": "/"}, "route": {"cluster": "upstream"}}]);
+    let mut guarded = json!({
+        "name": "ml.example.com:443", "domains": ["ml.example.com"], "routes": routes,
+    });
+    merge(&mut guarded, named);
+    json!({"route_config": {"ignore_port_in_host_matching": true, "virtual_hosts": [
+        guarded, {"name": "others", "domains": ["*"], "routes": routes},
+    ]}})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_hosts_of_a_shared_gateway_need_no_token_and_lose_the_tag_headers_alone() {
+    let Some(kustomize) = Kustomize::find() else { return };
+    let Some(fixture) = Fixture::new("RS256").await else { return };
+    let (idp, folder) = (Idp::serving(Scheme::Https, entra::keys(&fixture.signer)), Folder::new());
+    let objects = kustomize.build("istio/overlays/gateway");
+    let envoy = fixture
+        .envoy(one(&objects, "WasmPlugin")["spec"]["pluginConfig"].clone())
+        .raw_cluster(outbound(&idp, &folder))
+        .filter_after(rbac(one(&objects, "AuthorizationPolicy")))
+        .hcm(two_hosts(json!({})))
+        .start()
+        .await;
+    let home = token(&fixture, HOME, json!({}));
+    let on = |host: &str, request: Request| request.host(host);
+    let with = |request: Request, token: &str| request.bearer(token);
+    let partner = token(&fixture, PARTNER, json!({}));
+    let expired = token(&fixture, HOME, json!({"exp": mint::now() - 300}));
+    let spoofed =
+        |request: Request| request.header("x-auth-tenant", HOME).header("x_auth_identity", "root");
+    const NAMED: &str = "ml.example.com";
+    const OTHER: &str = "shop.example.com";
+    const ISTIO: &str = "RBAC: access denied";
+    for (case, request, status, reason) in [
+        ("good", on(NAMED, with(score(), &home)), 200, ""),
+        ("probe", on(NAMED, Request::get("/")), 200, ""),
+        ("bare", on(NAMED, score()), 401, "token_missing"),
+        ("expired", on(NAMED, with(score(), &expired)), 401, "expired"),
+        ("letter case", on("ML.Example.COM", score()), 401, "token_missing"),
+        ("spoofed", on(NAMED, spoofed(score())), 401, "token_missing"),
+        ("partner", on(NAMED, with(score(), &partner)), 403, ISTIO),
+        ("other path", on(NAMED, with(Request::get("/admin"), &home)), 403, "client_not_allowed"),
+        ("other path, bare", on(NAMED, Request::get("/admin")), 401, "token_missing"),
+        ("other method", on(NAMED, with(Request::get("/score"), &home)), 403, "client_not_allowed"),
+        // The gateway routes these to the named host; the last rule must not open them.
+        ("port", on("ml.example.com:8443", score()), 400, "host_ambiguous"),
+        ("port and probe", on("ml.example.com:8443", Request::get("/")), 400, "host_ambiguous"),
+        ("dot", on("ml.example.com.", score()), 400, "host_ambiguous"),
+        ("no host", on("ml.example.com:x", score()), 400, "host_ambiguous"),
+        // Other hosts.
+        ("other", on(OTHER, Request::get("/")), 200, ""),
+        ("other score", on(OTHER, spoofed(score())), 200, ""),
+        ("other port", on("shop.example.com:8443", spoofed(Request::get("/a"))), 200, ""),
+        ("other token", on(OTHER, with(score(), "no.jwt.here")), 200, ""),
+        ("other slash", on(OTHER, Request::get("/a%2Fb")), 200, ""),
+        ("other method there", on(OTHER, Request::new("DELETE", "/admin/x?y=1")), 200, ""),
+        ("longer", on("ml.example.com.evil.test", score()), 200, ""),
+        ("below", on("a.ml.example.com", Request::get("/")), 200, ""),
+        // What is refused on every host.
+        ("trace", on(OTHER, Request::new("TRACE", "/")), 405, "method_not_allowed"),
+        ("path", on(OTHER, Request::get("/a/..%2fb")), 400, "path_ambiguous"),
+    ] {
+        let response = envoy.send(&request.case(case)).await;
+        let said = match response.body == ISTIO.as_bytes() {
+            true => ISTIO.to_owned(),
+            false if status == 200 => String::new(),
+            false => response.reason(),
+        };
+        assert_eq!((response.status, said.as_str()), (status, reason), "{case}");
+    }
+    let upstream = |case| fixture.upstream.case(case).unwrap_or_else(|| panic!("{case}"));
+    assert_eq!(upstream("good").header("x-auth-tenant"), Some(HOME));
+    for case in ["other score", "other port"] {
+        let seen = upstream(case);
+        assert!(!seen.head_contains(b"x-auth-") && !seen.head_contains(b"x_auth_"), "{case}");
+    }
+    assert_eq!(upstream("other token").header("authorization"), Some("Bearer no.jwt.here"));
+    assert_eq!(upstream("other slash").path, "/a%2Fb");
+    assert_eq!(envoy.access("other").await["rule"], "other-hosts");
+}
+
+/// A host that is forgotten in the rules is still guarded by the policy, and the other way around.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_only_the_policy_names_is_refused() {
+    let Some(kustomize) = Kustomize::find() else { return };
+    let Some(fixture) = Fixture::new("RS256").await else { return };
+    let (idp, folder) = (Idp::serving(Scheme::Https, entra::keys(&fixture.signer)), Folder::new());
+    let objects = kustomize.build("istio/overlays/gateway");
+    let config = one(&objects, "WasmPlugin")["spec"]["pluginConfig"].to_string();
+    let config: Value =
+        serde_json::from_str(&config.replace("ml.example.com", "m1.example.com")).unwrap();
+    let envoy = fixture
+        .envoy(config)
+        .raw_cluster(outbound(&idp, &folder))
+        .filter_after(rbac(one(&objects, "AuthorizationPolicy")))
+        .start()
+        .await;
+    let forged = score().header("x-auth-tenant", HOME);
+    for (request, status) in [
+        (forged.clone().host("ml.example.com"), 403),
+        (forged.clone().host("ml.example.com:8443"), 403),
+        (forged.bearer(token(&fixture, HOME, json!({}))).host("ml.example.com"), 403),
+        (Request::get("/admin").host("ml.example.com"), 403),
+        (score().host("m1.example.com"), 401),
+    ] {
+        assert_eq!(envoy.send(&request).await.status, status);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_of_other_hosts_are_not_buffered() {
+    let Some(kustomize) = Kustomize::find() else { return };
+    let Some(fixture) = Fixture::new("RS256").await else { return };
+    let (idp, folder) = (Idp::serving(Scheme::Https, entra::keys(&fixture.signer)), Folder::new());
+    let objects = kustomize.build("istio/overlays/azure-ml");
+    let patches = one(&objects, "EnvoyFilter")["spec"]["configPatches"].as_array().unwrap().clone();
+    let [filter, vhost] = ["HTTP_FILTER", "VIRTUAL_HOST"].map(|kind| {
+        let of_gateway =
+            |patch: &&Value| patch["applyTo"] == kind && patch["match"]["context"] == "GATEWAY";
+        patches.iter().find(of_gateway).unwrap()["patch"]["value"].clone()
+    });
+    let envoy = fixture
+        .envoy(one(&objects, "WasmPlugin")["spec"]["pluginConfig"].clone())
+        .variable("AML_ENDPOINT_KEY", "stand-in-for-an-endpoint-key")
+        .raw_cluster(outbound(&idp, &folder))
+        .filter_after(rbac(one(&objects, "AuthorizationPolicy")))
+        .filter_after(filter)
+        .hcm(two_hosts(vhost))
+        .start()
+        .await;
+    let (upstream, address) = (&fixture.upstream, envoy.address());
+    let post = |host: &str, body: Vec<u8>| {
+        Request::post("/score", body).host(host).header("content-type", "application/json")
+    };
+    let arrived = |case: &'static str| {
+        support::poll(Duration::from_secs(20), async move || {
+            (upstream.heads(case) > 0).then_some(())
+        })
+    };
+    // The head of another host's request goes on before its body is there, however long that is.
+    let streamed = post("shop.example.com", vec![b'x'; 3 << 20]).case("streamed");
+    let response = client::send_in_two(address, &streamed, async || {
+        arrived("streamed").await.expect("the head alone");
+    });
+    assert_eq!(response.await.status, 200);
+    assert_eq!(upstream.case("streamed").unwrap().header("authorization"), None, "no key");
+    // The head of the named host's request waits: a refused body reaches nothing.
+    let bearer = token(&fixture, HOME, json!({}));
+    let flawed = post("ml.example.com", b"{}".to_vec()).bearer(&bearer).case("flawed");
+    let response = client::send_in_two(address, &flawed, async || {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(upstream.heads("flawed"), 0);
+    });
+    let response = response.await;
+    assert_eq!((response.status, response.reason().as_str()), (400, "payload_malformed"));
+    assert_eq!(upstream.heads("flawed"), 0);
+    let good = post("ml.example.com", br#"{"data": [1]}"#.to_vec()).bearer(&bearer).case("good");
+    assert_eq!(envoy.send(&good).await.status, 200);
+    let key = upstream.case("good").unwrap().header("authorization").map(str::to_owned);
+    assert_eq!(key.as_deref(), Some("Bearer stand-in-for-an-endpoint-key"));
 }
 
 /// Why the policy selects the proxies of the plugin and no others.
