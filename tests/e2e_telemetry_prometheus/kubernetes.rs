@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use support::manifests;
 use support::skip::{absent, program};
 
 use crate::{FOLDER, read};
@@ -41,6 +42,25 @@ fn each_pod_monitor_scrapes_what_envoy_shows_in_the_job_of_the_alerts() {
         assert_eq!(job["targetLabel"], "job", "{file}");
         assert_eq!(job["replacement"], plain["scrape_configs"][0]["job_name"], "{file}");
     }
+}
+
+#[test]
+fn the_pod_monitors_select_the_pods_of_the_examples() {
+    let selected = |file: &str| {
+        let monitor = support::sample::read(&format!("{FOLDER}/kubernetes/{file}"));
+        monitor["spec"]["selector"]["matchLabels"].clone()
+    };
+    let deployment = manifests::read("examples/kubernetes/base/deployment.yaml");
+    let pods = &manifests::one(&deployment, "Deployment")["spec"]["template"];
+    assert_eq!(selected("podmonitor-deployment.yaml"), pods["metadata"]["labels"]);
+    let ports = pods["spec"]["containers"][0]["ports"].as_array().unwrap();
+    assert!(ports.iter().any(|port| port["name"] == "metrics"), "{ports:?}");
+
+    let gateway = manifests::read("examples/envoy-gateway/gateway.yaml");
+    let gateway = &manifests::one(&gateway, "Gateway")["metadata"];
+    let labels = selected("podmonitor-envoy-gateway.yaml");
+    assert_eq!(labels["gateway.envoyproxy.io/owning-gateway-name"], gateway["name"]);
+    assert_eq!(labels["gateway.envoyproxy.io/owning-gateway-namespace"], gateway["namespace"]);
 }
 
 #[test]
