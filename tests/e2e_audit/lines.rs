@@ -77,7 +77,7 @@ async fn each_configuration_of_envoy_writes_a_line_for_allowed_and_denied_reques
         assert_lines(&example.name, &world, &started, &format).await;
         count += 1;
     }
-    assert!(count >= 7, "{count}");
+    assert!(count >= 8, "{count}");
 }
 
 /// The format of a file that has one.

@@ -1,18 +1,19 @@
 //! An example in a real Envoy, the requests that are sent through it, and the lines that must follow.
 
 use std::net::SocketAddr;
-use std::path::Path;
-
 use support::daemon::free_address;
 use support::entra::{self, OBJECT, TENANT};
 use support::example::Folder;
 use support::idp::{Idp, Scheme};
 use support::prelude::*;
+use support::root;
 use support::tls::Authority;
 
 use super::examples::{Format, configurations};
 
 const HASH_KEY: &str = "0123456789abcdef0123456789abcdef";
+/// The certificate of a listener as a file of its own.
+const SECRET: &str = "examples/kubernetes/base/tls.yaml";
 const GATEWAY: &str = "spiffe://cluster.local/ns/ingress/sa/gateway";
 
 /// All that an example needs around it.
@@ -32,7 +33,10 @@ impl World {
         let fixture = Fixture::new(if entra { "RS256" } else { "ES256" }).await?;
         let idp = Idp::serving(Scheme::Https, entra::keys(&fixture.signer));
         let config = with_a_bucket_of_one(config.clone());
-        Some(Self { fixture, config, idp, authority: Authority::new(), folder: Folder::new() })
+        let (authority, folder) = (Authority::new(), Folder::new());
+        let world = Self { fixture, config, idp, authority, folder };
+        world.write_files();
+        Some(world)
     }
 
     /// Starts a whole configuration: its listeners are on free ports, its clusters lead to the
@@ -76,28 +80,36 @@ impl World {
             Value::String(text) if text.contains("\"providers\"") => {
                 *text = self.config.to_string()
             }
-            Value::String(text) => {
-                let name = Path::new(text).file_name().and_then(|name| name.to_str());
-                let (certificate, key) = self.authority.server_pem();
-                // A key belongs to its certificate, so both are written by the first of them.
-                let pair = self.folder.path().join("tls.key");
-                if !pair.exists() {
-                    self.folder.file("tls.crt", certificate);
-                    self.folder.file("tls.key", key);
-                }
-                let here = match name {
-                    Some("tollgate.wasm") => support::module(),
-                    Some("tls.crt") => self.folder.path().join("tls.crt"),
-                    Some("tls.key") => pair,
-                    Some("ca.crt") => self.folder.file("ca.crt", self.authority.pem()).into(),
-                    Some("ca-certificates.crt") => {
-                        self.folder.file("idp.crt", self.idp.ca_pem()).into()
-                    }
-                    _ => return,
-                };
-                *text = here.to_str().unwrap().to_owned();
+            Value::String(text) if text.ends_with(".wasm") => {
+                *text = support::module().to_str().unwrap().to_owned();
             }
+            Value::String(text) => *text = self.here(text),
             _ => {}
+        }
+    }
+
+    /// A text with the folder of this world in place of the examples' own.
+    fn here(&self, text: &str) -> String {
+        let folder = self.folder.path().to_str().unwrap();
+        let authority = format!("{folder}/idp.crt");
+        text.replace("/etc/ssl/certs/ca-certificates.crt", &authority)
+            .replace("/etc/tollgate", folder)
+    }
+
+    /// Writes the files that the examples name.
+    fn write_files(&self) {
+        let (certificate, key) = self.authority.server_pem();
+        let secret = std::fs::read_to_string(root().join(SECRET)).unwrap();
+        for (name, content) in [
+            ("tls/tls.crt", certificate.as_str()),
+            ("tls/tls.key", &key),
+            ("tls/ca.crt", self.authority.pem()),
+            ("idp.crt", &self.idp.ca_pem()),
+            ("config/tls.yaml", &self.here(&secret)),
+        ] {
+            let path = self.folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, content).unwrap();
         }
     }
 
