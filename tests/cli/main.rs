@@ -5,6 +5,7 @@
 mod audit;
 mod check;
 mod explain;
+mod init;
 mod mint;
 mod mistakes;
 #[path = "../core/policy.rs"]

@@ -1,15 +1,16 @@
 //! The command `tollgate`: checks configurations and explains verdicts with the code that runs in
 //! the proxy.
 //!
-//! - [`document`]: finds configurations in files, manifests and bootstraps; [`environment`]: what
-//!   they are compiled with.
-//! - [`check`]: what is wrong with them · [`explain`]: what would become of a request
+//! - [`document`]: finds configurations in files, manifests and bootstraps; [`environment`]: the
+//!   variables that they read.
+//! - [`init`]: writes a first one · [`check`]: finds their problems · [`explain`]: explains verdicts
 //! - [`mint`], [`serve`]: an issuer for development · [`output`]: how results are written
 
 mod check;
 mod document;
 mod environment;
 mod explain;
+mod init;
 mod mint;
 mod output;
 mod serve;
@@ -40,6 +41,7 @@ struct Cli {
 enum Command {
     Check(check::Arguments),
     Explain(Box<explain::Arguments>),
+    Init(init::Arguments),
     Mint(mint::Arguments),
     ServeJwks(serve::Arguments),
     /// Print the JSON Schema of the configuration.
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Init(arguments) => init::run(&arguments),
         Command::Mint(arguments) => mint::run(&arguments),
         Command::ServeJwks(arguments) => serve::run(&arguments),
         Command::Schema => output::json(&tollgate::config::json_schema()),

@@ -114,6 +114,17 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     Ok(if wrong { ExitCode::from(WRONG) } else { ExitCode::SUCCESS })
 }
 
+/// The first problem or warning of a text, except for a digest that is a placeholder.
+pub fn first_of(text: &[u8]) -> Option<String> {
+    let report = report(Path::new("-"), document::parse(text), &Given::default(), true);
+    let mut findings = report.sections.into_iter().flat_map(|section| section.findings);
+    let serious = |finding: &Finding| {
+        finding.level != Level::Note && !finding.message.contains(document::PLACEHOLDER)
+    };
+    let finding = findings.find(serious)?;
+    Some(format!("{}: {}", finding.path, finding.message))
+}
+
 /// The files of a directory, sorted by name. Links to directories are not followed.
 fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     if !std::fs::metadata(path)?.is_dir() {

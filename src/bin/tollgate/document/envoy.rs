@@ -3,7 +3,7 @@
 mod cluster;
 mod plugin;
 
-pub use plugin::{digest, mentions_us};
+pub use plugin::{PLACEHOLDER, digest, mentions_us};
 
 use serde_json::Value;
 

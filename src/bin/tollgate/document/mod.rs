@@ -12,6 +12,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::environment::Handed;
+pub use envoy::PLACEHOLDER;
 use lines::Lines;
 pub use lines::Place;
 
@@ -197,6 +198,13 @@ pub fn load(path: &Path, chosen: Chosen) -> Content {
         Ok(bytes) => read::read(&bytes, path, chosen, &mut content),
         Err(error) => content.findings.push(Finding::problem("(file)", error.to_string())),
     }
+    content
+}
+
+/// Reads a YAML text.
+pub fn parse(text: &[u8]) -> Content {
+    let mut content = Content::default();
+    read::read(text, Path::new("-"), Chosen::ByName, &mut content);
     content
 }
 

@@ -78,14 +78,16 @@ fn names_us(config: &Value) -> bool {
         || code.into_iter().flatten().any(|source| mentions_us(&source.to_string()))
 }
 
+/// The message for a digest of zeros.
+pub const PLACEHOLDER: &str = "is a placeholder that no module has";
+
 /// Finds flaws in the digest of a module.
 pub fn digest(text: &str, path: String) -> Option<Finding> {
     let hexadecimal = text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
     match text.bytes().all(|b| b == b'0') {
         true => {
-            let why = "is a placeholder that no module has; write the digest that `make push` or \
-                       `make release` prints";
-            Some(Finding::warning(path, why))
+            let write = "write the digest that `make push` or `make release` prints";
+            Some(Finding::warning(path, format!("{PLACEHOLDER}; {write}")))
         }
         false if !hexadecimal => {
             let why = "is not a SHA-256 digest; allowed: 64 hexadecimal digits";

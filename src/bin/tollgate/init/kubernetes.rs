@@ -1,0 +1,91 @@
+//! `--for istio` and `--for envoy-gateway`: manifests, from `istio/base` and `examples/envoy-gateway`.
+
+use super::envoy;
+use super::source::{ENTRA, Source, indented};
+use super::template::Template;
+use crate::output::Failure;
+
+const PLUGIN: &str = include_str!("../../../../istio/base/plugin.yaml");
+const KEYS: &str = include_str!("../../../../istio/base/keys.yaml");
+const POLICY: &str = include_str!("../../../../examples/envoy-gateway/policy.yaml");
+const PROXY: &str = include_str!("../../../../examples/envoy-gateway/proxy.yaml");
+
+/// A WasmPlugin, and the ServiceEntry and DestinationRule of the keys.
+pub fn istio(source: &Source) -> Result<String, Failure> {
+    let (host, port) = (&source.host, &source.port);
+    // The port of the cluster is another one than that of the applications.
+    let own = if port == "8443" { "9443" } else { "8443" };
+    let mut keys = Template::new(KEYS);
+    keys.replace("8443", own);
+    keys.replace("{number: 443, name: tls", &format!("{{number: {port}, name: tls"));
+    keys.replace("targetPort: 443}", &format!("targetPort: {port}}}"));
+    keys.replace("connects to port 443", &format!("connects to port {port}"));
+    keys.replace("originated\n# TLS on 443", &format!("originated\n# TLS on {port}"));
+    if host != ENTRA {
+        keys.replace("name: entra-keys", "name: issuer-keys");
+        keys.replace(ENTRA, host);
+    }
+    let mut plugin = Template::new(PLUGIN);
+    plugin.between(
+        "# The filter.",
+        "apiVersion:",
+        &format!(
+            "# tollgate for the sidecars of a namespace, for tokens of {}.\n\
+         # Written by `tollgate init`. Adapt `url`, `sha256` and the rules:\n\
+         #\n\
+         #   tollgate check FILE\n\
+         #   kubectl apply --namespace NAMESPACE --filename FILE\n",
+            source.title()
+        ),
+    );
+    plugin.replace("\nspec:\n", "\nspec:\n  \
+         # Inbound requests of the sidecars in this namespace. For a gateway or a waypoint, write its\n  \
+         # `targetRefs` instead (docs/deploy-istio.md).\n  \
+         match: [{mode: SERVER}]\n");
+    plugin.between(
+        "    providers:\n",
+        "    # First removed from every request",
+        &indented(&source.yaml(&format!("outbound|{own}||{host}")), 4),
+    );
+    tags(&mut plugin, source, 4);
+    Ok([keys.finish()?, "---\n".to_owned(), plugin.finish()?].concat())
+}
+
+/// An EnvoyProxy with the cluster of the keys, and an EnvoyExtensionPolicy.
+pub fn gateway(source: &Source) -> Result<String, Failure> {
+    let mut proxy = Template::new(PROXY);
+    proxy.between("# Settings for every proxy", "#\n", &format!(
+        "# tollgate on every route of a Gateway, for tokens of {}.\n\
+         # Written by `tollgate init`. Adapt the namespaces, `targetRefs`, `url`, `sha256` and the rules:\n\
+         #\n\
+         #   tollgate check FILE\n\
+         #   kubectl apply --filename FILE\n\
+         #\n\
+         # The first document has settings for every proxy whose GatewayClass names it in\n\
+         # `parametersRef`: the cluster of the issuer's keys, and labels for the filter's metrics. A\n\
+         # change restarts the proxies.\n",
+        source.title()
+    ));
+    proxy.replace("routes that buffer.yaml names", "routes whose policy has `requestBuffer`");
+    envoy::clusters(&mut proxy, source, 10);
+    let mut policy = Template::new(POLICY);
+    policy.between("# The filter on every route", "apiVersion:", "");
+    policy.between(
+        "      providers:\n",
+        "      tags:\n",
+        &indented(&source.yaml(envoy::cluster(source)), 6),
+    );
+    tags(&mut policy, source, 6);
+    Ok([proxy.finish()?, "---\n".to_owned(), policy.finish()?].concat())
+}
+
+/// The tags of the examples are those of Entra's tokens.
+fn tags(text: &mut Template, source: &Source, depth: usize) {
+    if source.host != ENTRA {
+        text.replace(
+            &indented("- {name: tenant, value: \"{tid}\", header: x-auth-tenant}", depth),
+            &indented("- {name: subject, value: \"{sub}\", header: x-auth-subject}", depth),
+        );
+    }
+    text.replace("{realm: scoring}", "{realm: guarded}");
+}

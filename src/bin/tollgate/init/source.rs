@@ -1,0 +1,135 @@
+//! The issuer of the tokens, and the sections of the configuration that depend on it.
+
+use serde_json::{Value, json};
+use tollgate::uri::HttpUri;
+
+use super::Arguments;
+use crate::output::Failure;
+
+/// The host of Entra's keys, as in the shipped examples.
+pub const ENTRA: &str = "login.microsoftonline.com";
+
+/// The issuer of the tokens and the server of its keys.
+pub struct Source {
+    kind: Kind,
+    audience: String,
+    /// The host of the keys.
+    pub host: String,
+    /// The port of the keys.
+    pub port: String,
+    /// Whether the keys are fetched with TLS.
+    pub is_tls: bool,
+}
+
+enum Kind {
+    Entra { tenant: String },
+    Issuer { issuer: String },
+}
+
+impl Source {
+    /// Reads the options.
+    pub fn of(arguments: &Arguments) -> Result<Self, Failure> {
+        let audience = arguments.audience.clone();
+        if let Some(tenant) = &arguments.entra {
+            let (host, port) = (ENTRA.to_owned(), "443".to_owned());
+            let kind = Kind::Entra { tenant: tenant.clone() };
+            return Ok(Self { kind, audience, host, port, is_tls: true });
+        }
+        let issuer = arguments.issuer.clone().unwrap_or_default();
+        let uri =
+            HttpUri::parse(&issuer).filter(|uri| !uri.path.contains('?')).ok_or_else(|| {
+                let allowed = "allowed: http:// or https://, a host, a path";
+                Failure::usage(format_args!("--issuer: {issuer:?} is not an address; {allowed}"))
+            })?;
+        let (host, port) = uri.authority_and_port();
+        let host = host.trim_matches(['[', ']']).to_owned();
+        let (port, is_tls) = (port.to_owned(), uri.scheme == "https");
+        Ok(Self { kind: Kind::Issuer { issuer }, audience, host, port, is_tls })
+    }
+
+    /// The name of the provider.
+    pub fn name(&self) -> &'static str {
+        match self.kind {
+            Kind::Entra { .. } => "entra",
+            Kind::Issuer { .. } => "main",
+        }
+    }
+
+    /// Whose tokens are accepted.
+    pub fn title(&self) -> String {
+        match &self.kind {
+            Kind::Entra { tenant } => format!("the Entra ID tenant {tenant}"),
+            Kind::Issuer { issuer } => issuer.clone(),
+        }
+    }
+
+    /// The address of the discovery document; the preset has that of Entra's keys.
+    fn discovery(&self) -> Option<String> {
+        let Kind::Issuer { issuer } = &self.kind else { return None };
+        let issuer = issuer.strip_suffix('/').unwrap_or(issuer);
+        Some(format!("{issuer}/.well-known/openid-configuration"))
+    }
+
+    /// The members of the provider that say whose tokens are accepted.
+    fn accepted(&self) -> Vec<(&'static str, Value)> {
+        let mut members = match &self.kind {
+            Kind::Entra { tenant } => {
+                vec![("preset", json!("entra")), ("tenants", json!([tenant]))]
+            }
+            Kind::Issuer { issuer } => vec![("issuers", json!([issuer]))],
+        };
+        members.push(("audiences", json!([self.audience])));
+        members
+    }
+
+    /// `providers`, `rules` and `limits` as JSON, for Envoy. `cluster` leads to the keys.
+    pub fn json(&self, cluster: &str) -> String {
+        let discovery = self.discovery();
+        let remote = match &discovery {
+            Some(address) => json!({"discovery": address, "cluster": cluster}),
+            None => json!({"cluster": cluster}),
+        };
+        let keys = ("keys", json!({"remote": remote}));
+        let members = [("name", json!(self.name()))].into_iter();
+        let members = members.chain(self.accepted()).chain([keys]);
+        let members: Vec<String> =
+            members.map(|(name, value)| format!("  {name:?}: {value}")).collect();
+        format!(
+            "\"providers\": [{{\n{}\n}}],\n\
+             \"rules\": [\n  \
+             {{\"name\": \"health\", \"match\": {{\"paths\": [\"/healthz\"], \"methods\": [\"GET\"]}}, \
+             \"auth\": \"none\"}},\n  \
+             {{\"name\": \"all\", \"limits\": [\"per-caller\"]}}\n],\n\
+             \"limits\": [{{\"name\": \"per-caller\", \"rate\": \"10/s\", \"burst\": 20}}],\n",
+            members.join(",\n")
+        )
+    }
+
+    /// The same as YAML, with comments.
+    pub fn yaml(&self, cluster: &str) -> String {
+        let mut text = format!("providers:\n- name: {}\n", self.name());
+        for (name, value) in self.accepted() {
+            text.push_str(&format!("  {name}: {value}\n"));
+        }
+        text.push_str("  keys:\n    remote:\n");
+        if let Some(address) = self.discovery() {
+            text.push_str(&format!("      discovery: {}\n", json!(address)));
+        }
+        text.push_str(&format!("      cluster: {cluster}\n"));
+        text.push_str(
+            "# The first rule that matches decides. A request that no rule matches is refused.\n\
+             rules:\n\
+             - name: health\n  match: {paths: [/healthz], methods: [GET]}\n  auth: none\n\
+             # Every other request needs a token. `allow` can require roles, scopes or groups.\n\
+             - name: all\n  limits: [per-caller]\n\
+             # 20 requests at once, then 10 per second, for each caller.\n\
+             limits:\n- {name: per-caller, rate: 10/s, burst: 20}\n",
+        );
+        text
+    }
+}
+
+/// Indents each line.
+pub fn indented(text: &str, by: usize) -> String {
+    text.lines().map(|line| format!("{:by$}{line}\n", "")).collect()
+}

@@ -1,0 +1,75 @@
+//! `tollgate init`: every form passes `check`, and wrong options are refused.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::{file, tollgate};
+
+const TENANT: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
+const TARGETS: [&str; 3] = ["envoy", "istio", "envoy-gateway"];
+
+/// The options of issuers, and the address of the keys in the result.
+const SOURCES: [(&[&str], &str); 4] = [
+    (&["--entra", TENANT], "login.microsoftonline.com, port_value: 443"),
+    (&["--issuer", "https://team.eu.auth0.com/"], "team.eu.auth0.com, port_value: 443"),
+    (&["--issuer", "https://idp.test:8443/realms/a"], "idp.test, port_value: 8443"),
+    (&["--issuer", "http://127.0.0.1:8087"], "127.0.0.1, port_value: 8087"),
+];
+
+#[test]
+fn every_form_passes_check_and_only_the_digest_of_the_image_is_left_to_set() {
+    for target in TARGETS {
+        for (index, (source, keys)) in SOURCES.iter().enumerate() {
+            let common = ["init", "--for", target, "--audience", "api://\"quoted\""];
+            let (text, errors, code) = tollgate(&[&common[..], source].concat());
+            if target != "envoy" && source[1].starts_with("http:") {
+                assert_eq!((code, errors.contains("https")), (2, true), "{errors}");
+                continue;
+            }
+            assert_eq!(code, 0, "{target} {source:?}: {errors}");
+            assert!(target == "istio" || text.contains(keys), "{text}");
+            let of_example = ["buffer.yaml", "proxy.yaml", "scoring\n", "api://scoring", "score"];
+            let left = of_example.iter().find(|part| text.contains(**part));
+            assert_eq!(left, None, "a part of the example is left:\n{text}");
+
+            let path = file(&format!("init/{target}-{index}.yaml"), &text);
+            let (result, _, code) = tollgate(&["check", "--json", path.to_str().unwrap()]);
+            let result: Value = serde_json::from_str(&result).unwrap();
+            let findings = result["findings"].as_array().unwrap();
+            assert_eq!((code, result["configurations"].as_u64()), (0, Some(1)), "{result:#}");
+            assert_eq!(findings.len(), usize::from(target != "envoy"), "{result:#}");
+            for finding in findings {
+                assert!(finding["path"].as_str().unwrap().ends_with("sha256"), "{result:#}");
+            }
+        }
+    }
+}
+
+#[test]
+fn wrong_options_are_refused_and_a_file_is_never_overwritten() {
+    for (arguments, message) in [
+        (&["--entra", "contoso"][..], "write the tenant ID"),
+        (&["--issuer", "https://team.eu.auth0.com"], "write it with a / at the end"),
+        (&["--issuer", "idp.test"], "is not an address"),
+        (&["--issuer", "http://idp.test"], "write https"),
+        (&["--issuer", "https://idp.test", "--entra", TENANT], "cannot be used with"),
+        (&["--issuer", "https://idp.test", "--for", "nginx"], "invalid value"),
+        (&[], "--issuer"),
+    ] {
+        let (text, errors, code) =
+            tollgate(&[&["init", "--audience", "api://scoring"], arguments].concat());
+        assert_eq!((code, text.as_str()), (2, ""), "{arguments:?}");
+        assert!(errors.contains(message), "{arguments:?}: {errors}");
+    }
+    let path = file("init/new.yaml", "");
+    std::fs::remove_file(&path).unwrap();
+    let path = path.to_str().unwrap();
+    let options = ["init", "--issuer", "https://idp.test", "--audience", "a", "--output", path];
+    assert_eq!(tollgate(&options).2, 0);
+    let written = std::fs::read_to_string(path).unwrap();
+    assert_eq!(written, tollgate(&options[..5]).0);
+    let (_, errors, code) = tollgate(&options);
+    assert_eq!((code, errors.contains("the file exists")), (2, true), "{errors}");
+    assert!(Path::new(path).is_file());
+}
