@@ -5,7 +5,10 @@
 
 mod claims;
 mod models;
+#[path = "../core/policy.rs"]
+mod policy;
 mod providers;
+mod recorded;
 mod tenants;
 
 use std::net::SocketAddr;
