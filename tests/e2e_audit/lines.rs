@@ -4,12 +4,15 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use support::manifests::{self, PLUGIN};
-use support::poll;
 use support::prelude::*;
+use support::{poll, root};
 
 use super::definition::{Kind, definition};
 use super::examples::{Format, examples, formats, managers, objects};
 use super::world::{Started, World, configuration};
+
+const POLICY: &str = "examples/envoy-gateway/policy.yaml";
+const ENVOY_PROXY: &str = "examples/envoy-gateway/proxy.yaml";
 
 /// Sends the calls of a world and compares the lines that follow.
 async fn assert_lines(name: &str, world: &World, started: &Started, format: &Format) {
@@ -89,22 +92,44 @@ fn format(path: &str) -> Format {
     format
 }
 
+/// Runs the configuration of a manifest with the log of another.
+async fn assert_mesh(manifest: &str, log: &str, mutual: bool) {
+    let manifest = manifests::read(manifest).remove(0);
+    let Some(world) = World::of(&configuration(&manifest)).await else { return };
+    let format = format(log);
+    let started = world.start_mesh(&format, mutual, None).await;
+    assert_lines(log, &world, &started, &format).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proxy_of_istio_writes_the_line_with_the_name_of_its_peer() {
-    let plugin = manifests::read(PLUGIN).remove(0);
-    let Some(world) = World::of(&configuration(&plugin)).await else { return };
-    let format = format("istio/telemetry.yaml");
-    let started = world.start_mesh(&format, true).await;
-    assert_lines("Istio", &world, &started, &format).await;
+    assert_mesh(PLUGIN, "istio/telemetry.yaml", true).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proxy_of_envoy_gateway_writes_the_line() {
-    let policy = manifests::read("examples/envoy-gateway/policy.yaml").remove(0);
+    assert_mesh(POLICY, ENVOY_PROXY, false).await;
+}
+
+/// With the expression of the page. If an expression fails, Envoy drops the line.
+#[tokio::test(flavor = "multi_thread")]
+async fn envoy_gateway_can_write_the_lines_of_denials_alone() {
+    let policy = manifests::read(POLICY).remove(0);
     let Some(world) = World::of(&configuration(&policy)).await else { return };
-    let format = format("examples/envoy-gateway/proxy.yaml");
-    let started = world.start_mesh(&format, false).await;
-    assert_lines("Envoy Gateway", &world, &started, &format).await;
+    let page = root().join("docs/deploy-envoy-gateway.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (_, matches) = page.split_once("matches: [\"").unwrap();
+    let (expression, _) = matches.split_once("\"]").unwrap();
+    let format = format(ENVOY_PROXY);
+    let started = world.start_mesh(&format, false, Some(expression)).await;
+    let calls = world.calls();
+    for (number, call) in calls.iter().enumerate() {
+        world.send(&started, number, call).await;
+    }
+    let all = async || Some(started.envoy.access_log()).filter(|log| log.len() >= calls.len() - 1);
+    let log = poll(Duration::from_secs(20), all).await.expect("a line for each denial");
+    assert_eq!(log.len(), calls.len() - 1);
+    assert!(log.iter().all(|line| line["Decision"] == "deny"), "{log:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -114,15 +114,25 @@ impl World {
     }
 
     /// Starts an Envoy that writes lines in this format, as the proxy of a mesh would; with mutual TLS
-    /// the caller is another workload.
-    pub async fn start_mesh(&self, format: &Format, mutual: bool) -> Started {
+    /// the caller is another workload. `filter`: which lines it writes, if not all.
+    pub async fn start_mesh(&self, format: &Format, mutual: bool, filter: Option<&str>) -> Started {
         let remote = self.config["providers"][0]["keys"]["remote"]["cluster"].as_str().unwrap();
         let keys = Idp::serving(Scheme::Http, entra::keys(&self.fixture.signer));
-        let log = json!({"name": "envoy.access_loggers.file", "typed_config": {
+        let mut log = json!({"name": "envoy.access_loggers.file", "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
             "path": "/dev/stdout",
             "log_format": {"json_format": format},
         }});
+        if let Some(expression) = filter {
+            log["filter"] = json!({"extension_filter": {
+                "name": "envoy.access_loggers.extension_filters.cel",
+                "typed_config": {
+                    "@type": "type.googleapis.com/\
+                              envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter",
+                    "expression": expression,
+                },
+            }});
+        }
         let routes = json!([
             {"name": "default", "match": {"prefix": "/"}, "route": {"cluster": "upstream"}},
         ]);
