@@ -241,8 +241,8 @@ fn the_step_that_decides_is_the_last() {
     let (text, _) = explain(&path, &arguments);
     for line in [
         "9 per 1s, burst 50; costs 2",
-        "of a full bucket, 48 would be left",
-        "- x-auth-subject: removed, only the filter writes it",
+        "a full bucket would have 48 left",
+        "- x-auth-subject: removed, because only the filter writes it",
         "- authorization: the token is removed",
         "+ x-auth-subject: someone",
         "\"health\" does not match: paths",

@@ -29,7 +29,7 @@ const STYLES: Styles = Styles::styled()
     .literal(AnsiColor::Cyan.on_default())
     .placeholder(Style::new().dimmed());
 
-/// Checks configurations of tollgate, explains its verdicts, and acts as an issuer for development.
+/// Writes and checks configurations of tollgate, explains its decisions, and signs tokens for tests.
 #[derive(Parser)]
 #[command(name = "tollgate", version, styles = STYLES, max_term_width = 100)]
 struct Cli {
@@ -39,9 +39,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Init(init::Arguments),
     Check(check::Arguments),
     Explain(Box<explain::Arguments>),
-    Init(init::Arguments),
     Mint(mint::Arguments),
     ServeJwks(serve::Arguments),
     /// Print the JSON Schema of the configuration.

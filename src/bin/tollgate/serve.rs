@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use crate::mint::keys;
 use crate::output::{self, Failure};
 
-/// Serve the public keys of `tollgate mint` on loopback: discovery and JWKS, for development.
+/// Serve the discovery document and the public keys of `tollgate mint` on loopback.
 #[derive(Args)]
 pub struct Arguments {
     /// The directory with the keys.

@@ -16,11 +16,12 @@ use crate::environment::{Given, Used, Variables};
 use crate::output::{Failure, WRONG};
 use shared::Neighbour;
 
-/// Check configurations: bare (JSON, YAML), or within an Envoy configuration, an Istio WasmPlugin or
-/// TrafficExtension, or an EnvoyExtensionPolicy.
+/// Find problems in configurations: bare JSON or YAML, or in files of Envoy, Istio or Envoy Gateway.
 ///
-/// A variable that a manifest takes from the proxy's environment need not be set: a note says which
-/// value is assumed.
+/// In Envoy's configuration, the command checks each tollgate filter; in manifests, each WasmPlugin,
+/// TrafficExtension and EnvoyExtensionPolicy.
+///
+/// Variables without a value are assumed to hold one; a note names them.
 ///
 /// Exit codes: 0 without problems, whatever the warnings; 1 for problems, with --strict also for
 /// warnings; 2 for an invalid command line or a directory without a configuration.

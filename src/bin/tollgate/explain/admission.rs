@@ -7,40 +7,40 @@ use tollgate::verify::{Claims, Stage};
 
 use super::scene::Outcome;
 use super::steps::{Status, Step};
-use super::telling::{Telling, shown};
+use super::trace::{Trace, shown};
 
 /// Adds identity, binding and grants of a verified token.
-pub fn admission(rule: &Rule, outcome: &Outcome, telling: &mut Telling<'_>) {
-    let redact = telling.redact;
+pub fn admission(rule: &Rule, outcome: &Outcome, trace: &mut Trace<'_>) {
+    let redact = trace.redact;
     let reason = outcome.verdict.denial().map(|denial| denial.reason.as_str());
     let caller = outcome.facts.caller.as_deref();
     let identity = caller.map(|caller| shown(caller.principal().identity(), redact));
     let why = vec!["a template has no value, or one of its parts is empty".to_owned()];
-    let failed = telling.fails(Stage::Identity);
+    let failed = trace.fails(Stage::Identity);
     let details = if failed { why } else { Vec::new() };
-    if !telling.tell(Stage::Identity, "identity", identity.unwrap_or_default(), details) {
+    if !trace.step(Stage::Identity, "identity", identity.unwrap_or_default(), details) {
         return;
     }
-    if telling.fails(Stage::Binding) {
-        let why = vec!["the token is not bound to this certificate (bind: mtls)".to_owned()];
-        telling.tell(Stage::Binding, "binding", String::new(), why);
+    if trace.fails(Stage::Binding) {
+        let why = vec!["the token is bound to another client certificate (bind: mtls)".to_owned()];
+        trace.step(Stage::Binding, "binding", String::new(), why);
         return;
     }
     let Some(claims) = outcome.facts.caller.as_deref().map(Caller::claims) else { return };
     let Some(entries) = &rule.allow else {
-        telling.steps.push(Step::new("grants", Status::Ok, "any valid token"));
+        trace.steps.push(Step::new("grants", Status::Ok, "any valid token"));
         return;
     };
     let admits = |entry: &Grant| entry.holds(claims);
     let details = entries.iter().enumerate().map(|(index, entry)| match admits(entry) {
-        true => format!("allow[{index}] holds"),
+        true => format!("allow[{index}] is met"),
         false => format!("allow[{index}] lacks {}", lacking(entry, claims).join("; ")),
     });
     let (status, summary) = match entries.iter().position(admits) {
-        Some(index) => (Status::Ok, format!("allow[{index}] admits")),
-        None => (Status::Failed, reason.unwrap_or("no entry admits").to_owned()),
+        Some(index) => (Status::Ok, format!("allow[{index}] admits the caller")),
+        None => (Status::Failed, reason.unwrap_or("no entry admits the caller").to_owned()),
     };
-    telling.steps.push(Step::new("grants", status, summary).with(details.collect()));
+    trace.steps.push(Step::new("grants", status, summary).with(details.collect()));
 }
 
 /// The demands of an entry that the claims do not meet, each checked alone.

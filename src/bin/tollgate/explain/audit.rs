@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use serde_json::{Map, Value, json};
 
 use super::cures::{self, Cure};
-use super::telling::shown;
+use super::trace::shown;
 use crate::output::{self, Failure, bad, doubtful, faint, good, plain, strong};
 
 /// The fields that describe a request, in the order of the output.

@@ -10,16 +10,16 @@ use tollgate::verify::token::Token;
 use tollgate::verify::{Candidates, Keys, Stage, base64url, issuer, json};
 
 use super::admission::admission;
-use super::claims::tell_claims;
+use super::claims::add_claims;
 use super::scene::{Line, Outcome, Scene};
 use super::steps::Step;
-use super::telling::{Telling, shown, told};
+use super::trace::{Trace, described, shown};
 
-/// The name of a place in which tokens are looked for.
+/// The name of a place for tokens.
 pub fn place(place: &Place) -> String {
     match place {
         Place::Header { name, prefix } if prefix.is_empty() => format!("header {name}"),
-        Place::Header { name, prefix } => format!("header {name}, behind {prefix:?}"),
+        Place::Header { name, prefix } => format!("header {name}, after {prefix:?}"),
         Place::Cookie(name) => format!("cookie {name}"),
         Place::Query(name) => format!("query parameter {name}"),
         Place::WebsocketProtocol(prefix) => format!("sec-websocket-protocol {prefix}…"),
@@ -37,12 +37,12 @@ pub fn steps(
     redact: bool,
 ) -> Vec<Step> {
     let provider = outcome.facts.token.provider.and_then(|index| scene.policy.providers.get(index));
-    let mut telling =
-        Telling { failed: outcome.facts.token.error, steps: Vec::new(), redact, provider, line };
-    if verification(scene, rule, outcome, token, &mut telling).is_some() {
-        admission(rule, outcome, &mut telling);
+    let mut trace =
+        Trace { failed: outcome.facts.token.error, steps: Vec::new(), redact, provider, line };
+    if verification(scene, rule, outcome, token, &mut trace).is_some() {
+        admission(rule, outcome, &mut trace);
     }
-    telling.steps
+    trace.steps
 }
 
 fn verification(
@@ -50,7 +50,7 @@ fn verification(
     rule: &Rule,
     outcome: &Outcome,
     token: &[u8],
-    telling: &mut Telling<'_>,
+    trace: &mut Trace<'_>,
 ) -> Option<()> {
     let places = scene.policy.token.from.iter().filter(|place| {
         let alone = TokenRules { from: vec![(*place).clone()], ..scene.policy.token.clone() };
@@ -58,34 +58,34 @@ fn verification(
     });
     let places: Vec<String> = places.map(place).collect();
     let found = format!("{} bytes, in {}", token.len(), places.join(" and "));
-    if !telling.tell(Stage::Token, "token", found, Vec::new()) {
+    if !trace.step(Stage::Token, "token", found, Vec::new()) {
         return None;
     }
     let parts = Token::split(token, scene.policy.token.max_bytes).ok()?;
     let header = Header::parse(parts.header());
-    let told = header.as_ref().map_or(String::new(), |header| {
+    let summary = header.as_ref().map_or(String::new(), |header| {
         let optional = |name, value: &Option<String>| {
             value.as_ref().map_or(format!("no {name}"), |value| format!("{name} {value}"))
         };
         let kid = optional("kid", &header.kid);
         format!("alg {}, {kid}, {}", header.algorithm.name(), optional("typ", &header.typ))
     });
-    let details = if told.is_empty() { Vec::new() } else { vec![told.clone()] };
-    let failed = telling.fails(Stage::Header);
-    if !telling.tell(Stage::Header, "header", told, if failed { details } else { Vec::new() }) {
+    let details = if summary.is_empty() { Vec::new() } else { vec![summary.clone()] };
+    let failed = trace.fails(Stage::Header);
+    if !trace.step(Stage::Header, "header", summary, if failed { details } else { Vec::new() }) {
         return None;
     }
     let payload = base64url::decode(parts.payload()).and_then(|bytes| json::parse_object(&bytes));
-    if telling.fails(Stage::Payload) {
-        telling.tell(Stage::Payload, "payload", String::new(), Vec::new());
+    if trace.fails(Stage::Payload) {
+        trace.step(Stage::Payload, "payload", String::new(), Vec::new());
         return None;
     }
     let payload = payload?;
     let header = header.ok()?;
-    if !tell_issuer(scene, rule, outcome, &payload, telling) {
+    if !add_issuer(scene, rule, outcome, &payload, trace) {
         return None;
     }
-    let provider = telling.provider?;
+    let provider = trace.provider?;
     let keys = outcome.facts.token.provider.and_then(|index| scene.keys(index));
     let total = keys.map_or(0, |keys| keys.len());
     let matched = issuer::find(provider, payload.get("iss")?.as_str()?)?;
@@ -96,42 +96,42 @@ fn verification(
     let hint = match (&provider.keys, keys) {
         (KeysFrom::Remote(remote), None) => {
             let (uri, name) = (remote.source.uri(), &provider.name);
-            vec![format!("not fetched here: {uri}; give them by --keys {name}=FILE")]
+            vec![format!("tollgate fetches no keys: pass those of {uri} with --keys {name}=FILE")]
         }
-        _ => vec![format!("kids of the provider: {}", known.join(", "))],
+        _ => vec![format!("kids of the key set: {}", known.join(", "))],
     };
-    let failed = telling.fails(Stage::Keys);
+    let failed = trace.fails(Stage::Keys);
     let hint = if failed { hint } else { Vec::new() };
-    let good = format!("{count} of {total} fit alg and kid");
-    if !telling.tell(Stage::Keys, "keys", good, hint) {
+    let good = format!("{count} of {total} in the set match alg and kid");
+    if !trace.step(Stage::Keys, "keys", good, hint) {
         return None;
     }
-    if !telling.tell(Stage::Signature, "signature", "verifies".to_owned(), Vec::new()) {
+    if !trace.step(Stage::Signature, "signature", "valid".to_owned(), Vec::new()) {
         return None;
     }
-    tell_claims(provider, &payload, telling)
+    add_claims(provider, &payload, trace)
 }
 
-fn tell_issuer(
+fn add_issuer(
     scene: &Scene,
     rule: &Rule,
     outcome: &Outcome,
     payload: &Map<String, Value>,
-    telling: &mut Telling<'_>,
+    trace: &mut Trace<'_>,
 ) -> bool {
-    let iss = payload.get("iss").map_or("no iss".to_owned(), |iss| shown(iss, telling.redact));
-    let name = telling.provider.map_or("none", |provider| &provider.name);
+    let iss = payload.get("iss").map_or("no iss".to_owned(), |iss| shown(iss, trace.redact));
+    let name = trace.provider.map_or("none", |provider| &provider.name);
     let admitted: Vec<usize> = match &rule.providers {
         Some(indexes) => indexes.clone(),
         None => (0..scene.policy.providers.len()).collect(),
     };
-    let failed = telling.fails(Stage::Issuer);
+    let failed = trace.fails(Stage::Issuer);
     let mut details = Vec::new();
     if failed {
-        details.push(format!("the token says: {iss}"));
+        details.push(format!("iss of the token: {iss}"));
         for provider in admitted.iter().filter_map(|index| scene.policy.providers.get(*index)) {
             let issuers: Vec<String> = provider.issuers.iter().map(Issuer::text).collect();
-            details.push(format!("{:?} issues as: {}", provider.name, issuers.join(", ")));
+            details.push(format!("issuers of {:?}: {}", provider.name, issuers.join(", ")));
         }
     }
     // Providers that share an issuer are tried in turn. These are the outcomes of the others.
@@ -139,8 +139,8 @@ fn tell_issuer(
         let other = scene.policy.providers.get(attempt.provider);
         let shown = Some(attempt.provider) != outcome.facts.token.provider;
         details.extend(other.filter(|_| shown).map(|other| {
-            format!("provider {:?}: {}", other.name, told(attempt.error, Some(other)))
+            format!("provider {:?}: {}", other.name, described(attempt.error, Some(other)))
         }));
     }
-    telling.tell(Stage::Issuer, "issuer", format!("{iss} is provider {name:?}"), details)
+    trace.step(Stage::Issuer, "issuer", format!("{iss}, provider {name:?}"), details)
 }

@@ -7,26 +7,26 @@ use tollgate::verify::{Stage, issuer};
 
 use super::moment;
 use super::steps::{Status, Step};
-use super::telling::{Telling, shown};
+use super::trace::{Trace, shown};
 
 /// Adds the steps in the order of the checks, up to the first that fails.
-pub fn tell_claims(
+pub fn add_claims(
     provider: &Provider,
     payload: &Map<String, Value>,
-    telling: &mut Telling<'_>,
+    trace: &mut Trace<'_>,
 ) -> Option<()> {
-    let redact = telling.redact;
+    let redact = trace.redact;
     let all = payload.iter().map(|(name, value)| format!("{name}: {}", shown(value, redact)));
-    let summary = format!("{} claims, signed", payload.len());
-    telling.steps.push(Step::new("claims", Status::Told, summary).with(all.collect()));
+    let summary = format!("{} claims", payload.len());
+    trace.steps.push(Step::new("claims", Status::Info, summary).with(all.collect()));
     let iss = payload.get("iss").and_then(Value::as_str).unwrap_or_default();
     let tenant = issuer::find(provider, iss).and_then(|matched| matched.tenant);
-    let tenant_failed = telling.fails(Stage::Tenant);
+    let tenant_failed = trace.fails(Stage::Tenant);
     if tenant.is_some() || tenant_failed {
-        let told = shown(tenant.unwrap_or("none in iss"), redact);
+        let tenant = shown(tenant.unwrap_or("none"), redact);
         let detail =
-            if tenant_failed { vec![format!("tenant of iss: {told}")] } else { Vec::new() };
-        if !telling.tell(Stage::Tenant, "tenant", format!("{told} is admitted"), detail) {
+            if tenant_failed { vec![format!("tenant of iss: {tenant}")] } else { Vec::new() };
+        if !trace.step(Stage::Tenant, "tenant", format!("{tenant} is admitted"), detail) {
             return None;
         }
     }
@@ -35,31 +35,27 @@ pub fn tell_claims(
         Audiences::Any => "any".to_owned(),
         Audiences::Only(ours) => ours.join(", "),
     };
-    let details = vec![format!("the token is for: {aud}"), format!("allowed: {ours}")];
+    let details = vec![format!("aud of the token: {aud}"), format!("allowed: {ours}")];
     let good = match provider.audiences {
-        Audiences::Any => "any will do",
-        Audiences::Only(_) => "one is ours",
+        Audiences::Any => "any is accepted",
+        Audiences::Only(_) => "accepted",
     };
-    if !telling.tell(Stage::Audience, "audience", good.to_owned(), details) {
+    if !trace.step(Stage::Audience, "audience", good.to_owned(), details) {
         return None;
     }
-    if !tell_times(provider, payload, telling) {
+    if !add_times(provider, payload, trace) {
         return None;
     }
-    if telling.fails(Stage::Members) {
-        telling.tell(Stage::Members, "types", String::new(), Vec::new());
+    if trace.fails(Stage::Members) {
+        trace.step(Stage::Members, "types", String::new(), Vec::new());
         return None;
     }
-    let good = "of a kind that is accepted".to_owned();
-    telling.tell(Stage::Use, "use", good, Vec::new()).then_some(())
+    let good = "accepted".to_owned();
+    trace.step(Stage::Use, "use", good, Vec::new()).then_some(())
 }
 
-fn tell_times(
-    provider: &Provider,
-    payload: &Map<String, Value>,
-    telling: &mut Telling<'_>,
-) -> bool {
-    let now = telling.line.now;
+fn add_times(provider: &Provider, payload: &Map<String, Value>, trace: &mut Trace<'_>) -> bool {
+    let now = trace.line.now;
     let time = |name: &'static str| match NumericDate::claim(payload, name) {
         Ok(None) => format!("{name}: absent"),
         Ok(Some(date)) => {
@@ -73,5 +69,5 @@ fn tell_times(
     details.push(format!("judged at {}", moment::rfc3339(i128::from(now.as_nanos()))));
     details.push(format!("clock_skew {}s", provider.clock_skew));
     details.extend(provider.max_lifetime.map(|most| format!("max_lifetime {most}s")));
-    telling.tell(Stage::Times, "times", "valid now".to_owned(), details)
+    trace.step(Stage::Times, "times", "valid now".to_owned(), details)
 }

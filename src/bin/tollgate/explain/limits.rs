@@ -12,7 +12,7 @@ use tollgate::policy::rule::Rule;
 use super::moment;
 use super::scene::Outcome;
 use super::steps::{Status, Step};
-use super::telling::shown;
+use super::trace::shown;
 
 /// Adds one step for each of them.
 pub fn steps(rule: &Rule, outcome: &Outcome, redact: bool, steps: &mut Vec<Step>) {
@@ -21,8 +21,8 @@ pub fn steps(rule: &Rule, outcome: &Outcome, redact: bool, steps: &mut Vec<Step>
             Some(refusal) => Step::new("payload", Status::Failed, refusal.to_string()),
             None => {
                 let most = guard.max_bytes;
-                let told = format!("the body is judged while it streams; at most {most} bytes");
-                Step::new("payload", Status::Told, told)
+                let summary = format!("checked while the body arrives; at most {most} bytes");
+                Step::new("payload", Status::Info, summary)
             }
         };
         steps.push(step);
@@ -31,8 +31,8 @@ pub fn steps(rule: &Rule, outcome: &Outcome, redact: bool, steps: &mut Vec<Step>
         }
     }
     if let Some(most) = rule.concurrency {
-        let told = format!("takes one of {most} places in flight");
-        steps.push(Step::new("concurrency", Status::Ok, told));
+        let summary = format!("at most {most} requests in flight");
+        steps.push(Step::new("concurrency", Status::Ok, summary));
     }
     let by_rows = matches!(rule.cost, Cost::Rows { .. });
     for planned in &outcome.plan {
@@ -49,17 +49,17 @@ pub fn steps(rule: &Rule, outcome: &Outcome, redact: bool, steps: &mut Vec<Step>
         };
         let cost = match (by_rows, &limit.response_cost) {
             (_, Some(ResponseCost { missing: Some(missing), .. })) => {
-                format!("is charged by the response, {missing} without its number")
+                format!("charged when the response ends, {missing} if it has no number")
             }
-            (_, Some(_)) => "is charged by the response".to_owned(),
-            (true, None) => "costs a token for each row of the body".to_owned(),
+            (_, Some(_)) => "charged when the response ends".to_owned(),
+            (true, None) => "costs 1 for each row of the body".to_owned(),
             (false, None) => format!("costs {}", planned.cost),
         };
         let summary = format!("{:?}{from}: {quota}; {cost}", limit.name);
-        let mut details = vec![format!("bucket of: {}", owner(&planned.owner, redact))];
+        let mut details = vec![format!("bucket of {}", owner(&planned.owner, redact))];
         if let Some(report) = report {
             let left = report.remaining;
-            details.push(format!("of a full bucket, {left} would be left"));
+            details.push(format!("a full bucket would have {left} left"));
         }
         if limit.dry_run {
             details.push("dry run: it refuses nothing".to_owned());

@@ -25,7 +25,7 @@ pub fn choose(scene: &Scene, line: &mut Line, given: Option<&str>) -> Option<Ste
     let why = format!("{only}, the only one that the rules admit here (--method sets another)");
     let only = only.to_owned();
     line.set(":method", &only);
-    (only != DEFAULT).then(|| Step::new("method", Status::Told, why))
+    (only != DEFAULT).then(|| Step::new("method", Status::Info, why))
 }
 
 /// The methods of the rules that match the request except for its method; `None` if one of them

@@ -13,7 +13,7 @@ mod print;
 mod scene;
 mod source;
 mod steps;
-mod telling;
+mod trace;
 mod upstream;
 
 use std::io::Read;
@@ -26,10 +26,10 @@ use clap::Args;
 use crate::output::Failure;
 use scene::Line;
 
-/// Explain how the filter would judge a request: each step of the verdict, and why.
+/// Explain the decision on a request step by step, or the lines of an audit log.
 ///
-/// The code is the same as in the proxy. All buckets are full, and no keys are fetched. Tokens, keys
-/// and signatures are never printed. Claims are printed unless --redact is given.
+/// The decision is made by the filter's own code, with full buckets and without fetching keys. Tokens,
+/// keys and signatures are never printed. Claims are printed unless --redact is given.
 ///
 /// Exit codes: 0 if the request is allowed, 3 if it is denied (with --tokens and --audit: if any is),
 /// 1 if the filter refuses the configuration, 2 for an invalid command line.

@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use serde_json::{Map, Value, json};
 use tollgate::gate::verdict::Verdict;
 
+use super::cures;
 use super::scene::{Line, Outcome, Scene};
 use super::steps::{Status, Step};
-use super::telling::{shown, told};
+use super::trace::{described, shown};
 use super::upstream;
 use crate::output::{self, Failure, bad, doubtful, faint, good, plain, strong};
 
@@ -19,7 +20,7 @@ pub fn people(scene: &Scene, outcome: &Outcome, steps: &[Step]) -> Result<ExitCo
         let mark = match step.status {
             Status::Ok => good("ok  ").to_string(),
             Status::Failed => bad("FAIL").to_string(),
-            Status::Told => faint("    ").to_string(),
+            Status::Info => faint("    ").to_string(),
         };
         let name = strong(format_args!("{:<11}", step.name)).to_string();
         let _ = writeln!(out, "{mark} {name} {}", plain(&step.summary));
@@ -35,10 +36,17 @@ pub fn people(scene: &Scene, outcome: &Outcome, steps: &[Step]) -> Result<ExitCo
         Verdict::Deny(_) => bad(text).to_string(),
     };
     let waits = match outcome.needs_body {
-        true => ", if its body is admitted",
+        true => ", if the body is accepted",
         false => "",
     };
     let _ = writeln!(out, "\n{text}{waits}");
+    if let (Verdict::Deny(_), Some(cure)) = (verdict, cures::of(verdict.reason().as_str())) {
+        let fix = cure.fix.iter().map(|fix| format!("fix: {fix}"));
+        let more = format!("see docs/runbook.md#{}", verdict.reason().as_str());
+        for line in fix.chain([more]) {
+            let _ = writeln!(out, "  {}", plain(&line));
+        }
+    }
     let response = upstream::response(scene, outcome);
     if let Some(status) = response.get("status").and_then(Value::as_u64) {
         let _ = writeln!(out, "the caller receives {status}");
@@ -137,5 +145,5 @@ fn verdict(scene: &Scene, outcome: &Outcome) -> Map<String, Value> {
 /// Why the token was refused, including the detail that the reason omits.
 fn error(scene: &Scene, outcome: &Outcome) -> Option<String> {
     let provider = outcome.facts.token.provider.and_then(|index| scene.policy.providers.get(index));
-    outcome.facts.token.error.map(|error| told(error, provider))
+    outcome.facts.token.error.map(|error| described(error, provider))
 }

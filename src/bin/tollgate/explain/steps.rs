@@ -28,7 +28,7 @@ pub enum Status {
     /// The check refuses the request, or would in a dry run.
     Failed,
     /// The step is information only.
-    Told,
+    Info,
 }
 
 /// One step.
@@ -60,7 +60,7 @@ impl Step {
         let status = match self.status {
             Status::Ok => "ok",
             Status::Failed => "failed",
-            Status::Told => "info",
+            Status::Info => "info",
         };
         json!({"step": self.name, "status": status, "summary": self.summary,
                "details": self.details})
@@ -85,13 +85,13 @@ pub fn of(scene: &Scene, line: &Line, outcome: &Outcome, redact: bool) -> Vec<St
     let given = outcome.headers.value(":authority").unwrap_or_default();
     if refused("host_ambiguous") && Authority::parse(given).is_none() {
         let given = String::from_utf8_lossy(given);
-        let why = format!("{given} is not a host, with or without a port");
+        let why = format!("{given} is not a host with an optional port");
         steps.push(Step::new("host", Status::Failed, why));
         return steps;
     }
     if let Verdict::Answer(_) = outcome.verdict {
         let why = "the filter answers this request itself";
-        steps.push(Step::new("answer", Status::Told, why));
+        steps.push(Step::new("answer", Status::Info, why));
         return steps;
     }
     let Some(rule) = choose(scene, outcome, &mut steps) else { return steps };

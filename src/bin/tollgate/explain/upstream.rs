@@ -9,7 +9,7 @@ use tollgate::request::token_source;
 
 use super::scene::{Outcome, Scene};
 use super::steps::{Status, Step};
-use super::telling::shown;
+use super::trace::shown;
 
 /// The step for headers that are removed and written.
 pub fn step(scene: &Scene, rule: &Rule, outcome: &Outcome, redact: bool) -> Step {
@@ -17,7 +17,7 @@ pub fn step(scene: &Scene, rule: &Rule, outcome: &Outcome, redact: bool) -> Step
     let mut details = Vec::new();
     for name in OwnedHeaders::of(policy).to_strip(&outcome.received) {
         details.push(format!(
-            "- {}: removed, only the filter writes it",
+            "- {}: removed, because only the filter writes it",
             String::from_utf8_lossy(name)
         ));
     }
@@ -38,13 +38,13 @@ pub fn step(scene: &Scene, rule: &Rule, outcome: &Outcome, redact: bool) -> Step
         }
     }
     if rule.upstream_authorization.is_some() {
-        details.push("+ authorization: (the rule's own, not shown)".to_owned());
+        details.push("+ authorization: (from upstream_authorization, not shown)".to_owned());
     }
     let summary = match details.is_empty() {
-        true => "sees the request unchanged",
-        false => "sees the request with these changes",
+        true => "receives the request unchanged",
+        false => "receives the request with these changes",
     };
-    Step::new("upstream", Status::Told, summary).with(details)
+    Step::new("upstream", Status::Info, summary).with(details)
 }
 
 /// The reply to a refused request, or the fields added to the response of one that passes.

@@ -16,10 +16,10 @@ use crate::check;
 use crate::output::{self, Failure};
 use source::Source;
 
-/// Write a first configuration, with comments: every request needs a token of one issuer, and each
-/// caller has a quota.
+/// Write a first configuration for Envoy, Istio or Envoy Gateway.
 ///
-/// The result passes `tollgate check`. In manifests, the digest of the image remains to be set.
+/// Each request needs a token of one issuer, except for /healthz, and each caller has a quota. The
+/// result passes `tollgate check`. In manifests, the digest of the image remains to be set.
 #[derive(Args)]
 pub struct Arguments {
     /// The `iss` of the tokens, which is also the address of the issuer's discovery document.

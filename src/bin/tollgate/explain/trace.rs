@@ -7,7 +7,7 @@ use super::scene::Line;
 use super::steps::{Status, Step};
 
 /// An error on one line: its reason and its detail.
-pub fn told(error: VerifyError, provider: Option<&Provider>) -> String {
+pub fn described(error: VerifyError, provider: Option<&Provider>) -> String {
     let reason = error.reason().as_str();
     error.detail(provider).map_or(reason.to_owned(), |detail| format!("{reason} ({detail})"))
 }
@@ -18,7 +18,7 @@ pub fn shown(value: impl ToString, redact: bool) -> String {
 }
 
 /// The steps of one token, up to its verdict.
-pub struct Telling<'a> {
+pub struct Trace<'a> {
     /// The error of the token; `None` if it verified.
     pub failed: Option<VerifyError>,
     /// The steps so far.
@@ -31,14 +31,14 @@ pub struct Telling<'a> {
     pub line: &'a Line,
 }
 
-impl Telling<'_> {
+impl Trace<'_> {
     /// Whether the token failed this check.
     pub fn fails(&self, check: Stage) -> bool {
         self.failed.is_some_and(|error| error.stage() == check)
     }
 
     /// Adds the step of a check. Returns `false` if it is the last one.
-    pub fn tell(
+    pub fn step(
         &mut self,
         check: Stage,
         name: &'static str,
@@ -47,7 +47,7 @@ impl Telling<'_> {
     ) -> bool {
         let failed = self.failed.filter(|error| error.stage() == check);
         let step = match failed {
-            Some(error) => Step::new(name, Status::Failed, told(error, self.provider)),
+            Some(error) => Step::new(name, Status::Failed, described(error, self.provider)),
             None => Step::new(name, Status::Ok, good),
         };
         self.steps.push(step.with(details));
