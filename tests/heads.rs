@@ -69,7 +69,12 @@ fn every_overlay_that_guards_bodies_has_the_buffer_filter_behind_on_the_same_pro
         let filter = &one(&objects, "EnvoyFilter")["spec"];
         let labels = &plugin["selector"]["matchLabels"];
         assert_eq!(&filter["workloadSelector"]["labels"], labels, "{overlay}");
-        for patch in filter["configPatches"].as_array().unwrap() {
+        let [gateway, host, sidecar] = filter["configPatches"].as_array().unwrap().as_slice()
+        else {
+            panic!("{overlay}")
+        };
+        for (patch, context) in [(gateway, "GATEWAY"), (sidecar, "SIDECAR_INBOUND")] {
+            assert_eq!(text(patch, "/match/context"), context);
             let behind = "/match/listener/filterChain/filter/subFilter/name";
             assert_eq!(text(patch, behind), "envoy.filters.http.router");
             assert_eq!(text(patch, "/patch/operation"), "INSERT_BEFORE");
@@ -77,9 +82,10 @@ fn every_overlay_that_guards_bodies_has_the_buffer_filter_behind_on_the_same_pro
             assert_eq!(value["name"], "envoy.filters.http.buffer");
             assert_eq!(value["typed_config"]["max_request_bytes"], 1 << 20, "`max_bytes`");
         }
-        let patches = filter["configPatches"].as_array().unwrap().iter();
-        let contexts: Vec<_> = patches.map(|patch| text(patch, "/match/context")).collect();
-        assert_eq!(contexts, ["GATEWAY", "SIDECAR_INBOUND"]);
+        // At a gateway the filter is off except for the guarded host.
+        let on = "/patch/value/typed_per_filter_config/envoy.filters.http.buffer/buffer";
+        assert_eq!(gateway["patch"]["value"]["disabled"], true);
+        assert_eq!(host.pointer(on).unwrap()["max_request_bytes"], 1 << 20, "`max_bytes`");
     }
     assert_eq!(guarding, 2);
 }
