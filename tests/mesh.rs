@@ -398,7 +398,15 @@ fn envoy_gateways_policies_fit_their_definition_and_the_gateway() {
     let entra = entra.iter().find(|cluster| cluster["name"] == "entra").unwrap();
     assert_eq!(clusters, std::slice::from_ref(entra), "as in envoy/gateway.yaml");
 
-    fits(definitions.as_ref(), &read("examples/envoy-gateway/buffer.yaml").remove(0));
+    let buffers = read("examples/envoy-gateway/buffer.yaml");
+    fits(definitions.as_ref(), one(&buffers, "BackendTrafficPolicy"));
+    for buffer in &buffers {
+        assert_eq!(buffer["spec"]["targetRefs"][0]["name"], gateway["metadata"]["name"]);
+    }
+    let mebibytes = |text: &str| text.strip_suffix("Mi").unwrap().parse::<u32>().unwrap();
+    let body = text(one(&buffers, "BackendTrafficPolicy"), "/spec/requestBuffer/limit");
+    let connection = text(one(&buffers, "ClientTrafficPolicy"), "/spec/connection/bufferLimit");
+    assert!(mebibytes(body) < mebibytes(connection));
     let mut configs = Vec::new();
     for (file, source) in [("policy", "image"), ("policy-http", "http")] {
         let policy = read(format!("examples/envoy-gateway/{file}.yaml")).remove(0);
