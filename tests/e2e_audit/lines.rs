@@ -133,7 +133,7 @@ async fn envoy_gateway_can_write_the_lines_of_denials_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn cost_usage_and_detail_have_values_where_they_apply() {
+async fn cost_usage_detail_and_status_have_values_where_they_apply() {
     let reply = |_: &Recorded| Reply::json(&json!({"usage": {"total_tokens": 42}}));
     let Some(fixture) = Fixture::answering("ES256", reply).await else { return };
     let mut sample = support::sample::Sample::load(fixture.upstream.address());
@@ -155,4 +155,9 @@ async fn cost_usage_and_detail_have_values_where_they_apply() {
     assert_eq!(envoy.send(&Request::get("/a%2Fb")).await.status, 400);
     let line = envoy.access_after(2).await;
     assert_eq!((&line["Decision"], &line["ResponseCode"]), (&json!(null), &json!(400)), "{line}");
+    // The status of a refused gRPC call is in its trailers.
+    let call = Request::post("/score", "").header("content-type", "application/grpc");
+    assert_eq!(envoy.send(&call).await.header("grpc-status"), Some("16"));
+    let line = envoy.access_after(3).await;
+    assert_eq!((&line["Reason"], &line["ResponseCode"]), (&json!("token_missing"), &json!(200)));
 }
