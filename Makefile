@@ -26,14 +26,16 @@ help: ## Shows this list
 
 # rustup does this by itself unless RUSTUP_AUTO_INSTALL is 0; see rust-toolchain.toml.
 toolchain:
-	! command -v rustup >/dev/null || rustup --quiet target add $(WASM_TARGET)
+	! command -v rustup >/dev/null || \
+		scripts/steady 'adding $(WASM_TARGET) to Rust' rustup --quiet target add $(WASM_TARGET)
 
 # The module contains no path of this machine, so that its bytes are the same wherever it is built.
 wasm: toolchain ## Builds dist/tollgate.wasm
 	flags="--remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=/cargo --remap-path-prefix=$$PWD=/tollgate"; \
 		CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="$$flags $${CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS:-}" \
+		scripts/steady 'compiling the module, of which the last crate takes longest' \
 		cargo build --release --lib --target $(WASM_TARGET)
-	cargo run --quiet --package xtask --no-default-features -- \
+	scripts/steady 'pruning the module' cargo run --package xtask --no-default-features -- \
 		prune $(BUILT)/$(WASM_TARGET)/release/tollgate.wasm dist/tollgate.wasm
 
 envoy: ## Installs the pinned Envoy under target/ and prints its path (ENVOY_BIN takes precedence)
@@ -45,8 +47,15 @@ cli: ## Builds dist/tollgate, which checks configurations and explains verdicts:
 	mkdir -p $(DIST)
 	cp -f $(BUILT)/debug/tollgate $(DIST)/tollgate
 
-demo: wasm ## Shows the filter at work in a real Envoy; KEEP=1 leaves it running
-	$(WITH_ENVOY) KEEP=$(KEEP) cargo run --package demo
+demo: ## Shows the filter at work in a real Envoy; KEEP=1 leaves it running
+	echo "[1/4] Compiling the module: the first time about 60 s on 2 cores"
+	$(MAKE) --no-print-directory wasm
+	echo "[2/4] Installing Envoy: the first time a download of 60 MB and 20 s"
+	scripts/install/envoy
+	echo "[3/4] Compiling the demo: the first time about 20 s on 2 cores"
+	scripts/steady 'compiling the demo' cargo build --package demo
+	echo "[4/4] Starting Envoy with envoy/envoy.yaml and the module"
+	$(WITH_ENVOY) KEEP=$(KEEP) $(BUILT)/debug/demo
 
 test: wasm ## Runs all tests, with a real Envoy, and lists the skipped ones
 	scripts/install/servers

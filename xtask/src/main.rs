@@ -4,11 +4,13 @@
 //! - `image DIST`: writes the OCI layout and the bill of materials.
 //! - `release DIST`: collects all files of a release.
 //! - `matrix VERSION...`: runs the end-to-end suites on several versions of Envoy.
+//! - `first-run`: measures `make demo` in a fresh clone.
 //!
 //! The working directory is the root of the repository.
 
 #[cfg(feature = "publish")]
 mod archive;
+mod first_run;
 #[cfg(feature = "publish")]
 mod image;
 #[cfg(feature = "publish")]
@@ -28,7 +30,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 const USAGE: &str =
-    "usage: cargo xtask prune IN OUT | image DIST | release DIST | matrix VERSION...";
+    "usage: cargo xtask prune IN OUT | image DIST | release DIST | matrix VERSION... | first-run";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "publish")]
         ["release", dist] => release::run(Path::new(dist)),
         ["matrix", versions @ ..] if !versions.is_empty() => matrix::run(versions),
+        ["first-run"] => first_run::run(),
         _ => Err(USAGE.into()),
     };
     match done {
