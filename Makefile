@@ -61,7 +61,8 @@ test: wasm ## Runs all tests, with a real Envoy, and lists the skipped ones
 	scripts/install/servers
 	rm -rf target/skipped.txt target/e2e
 	cargo build --package ratelimit || echo "continuing without the rate limit service" >&2
-	status=0; $(WITH_ENVOY) cargo test --all --exclude ratelimit --features tollgate/cli || status=$$?; \
+	status=0; $(WITH_ENVOY) cargo xtask test --workspace --exclude ratelimit --features tollgate/cli || \
+		status=$$?; \
 		[[ ! -s target/skipped.txt ]] || { echo "Skipped:"; sort -u target/skipped.txt; }; exit $$status
 
 servers: wasm ## Sends hostile requests to a dozen real servers with all path options of Envoy (30 min)

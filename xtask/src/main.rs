@@ -5,24 +5,27 @@
 //! - `release DIST`: collects all files of a release.
 //! - `matrix VERSION...`: runs the end-to-end suites on several versions of Envoy.
 //! - `first-run`: measures `make demo` in a fresh clone.
+//! - `test [ARGUMENT...]`: runs the tests, several programs at a time.
 //!
 //! The working directory is the root of the repository.
 
-#[cfg(feature = "publish")]
+#[cfg(feature = "full")]
 mod archive;
 mod first_run;
-#[cfg(feature = "publish")]
+#[cfg(feature = "full")]
 mod image;
-#[cfg(feature = "publish")]
+#[cfg(feature = "full")]
 mod labels;
-#[cfg(feature = "publish")]
+#[cfg(feature = "full")]
 mod layout;
 mod matrix;
 mod prune;
-#[cfg(feature = "publish")]
+#[cfg(feature = "full")]
 mod release;
-#[cfg(feature = "publish")]
+#[cfg(feature = "full")]
 mod sbom;
+#[cfg(feature = "full")]
+mod test;
 
 use std::env;
 use std::error::Error;
@@ -30,18 +33,21 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 const USAGE: &str =
-    "usage: cargo xtask prune IN OUT | image DIST | release DIST | matrix VERSION... | first-run";
+    "usage: cargo xtask prune IN OUT | image DIST | release DIST | matrix VERSION... | first-run
+    | test ARGUMENT...";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments.as_slice() {
         ["prune", input, output] => prune::run(Path::new(input), Path::new(output)),
-        #[cfg(feature = "publish")]
+        #[cfg(feature = "full")]
         ["image", dist] => image::run(Path::new(dist)),
-        #[cfg(feature = "publish")]
+        #[cfg(feature = "full")]
         ["release", dist] => release::run(Path::new(dist)),
         ["matrix", versions @ ..] if !versions.is_empty() => matrix::run(versions),
+        #[cfg(feature = "full")]
+        ["test", arguments @ ..] => test::run(arguments),
         ["first-run"] => first_run::run(),
         _ => Err(USAGE.into()),
     };
