@@ -16,7 +16,7 @@ fn a_limit_has_a_name_of_its_own_and_a_rate() {
     let rate = "limits[0].rate: is required; allowed: N/s";
     refused_text(&without("/limits/0/rate").to_string(), rate);
     refused("/limits/0/rate", [(json!("10/x"), ": \"10/x\" is not a rate; allowed:")]);
-    refused("/limits/0/burst", [(json!(0), ": …out of bounds")]);
+    refused("/limits/0/burst", [(json!(0), ": …too small; allowed: from 1")]);
     refused("/limits/0/key", [(json!("{@who}"), ": …allowed: {@identity}")]);
     refused("/limits/0/tiers", [(json!([{"rate": "1/s"}]), "[0].when: is required")]);
     refused(

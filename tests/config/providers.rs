@@ -48,7 +48,7 @@ fn the_rules_of_a_token_are_checked() {
         "/providers/0/clock_skew",
         [
             (json!("5x"), ": \"5x\" is not a duration; allowed:"),
-            (json!("1h"), ": …allowed: 0ms to 10m"),
+            (json!("1h"), ": …allowed: 0s to 10m"),
             (json!("1500ms"), ": …seconds"),
         ],
     );

@@ -102,7 +102,7 @@ fn the_bounds_of_the_schema_are_those_of_the_filter() {
                 refused(json!(low - 1), &format!("{low} to {high}"));
             }
         } else if let Some(low @ 1..) = number("minimum") {
-            refused(json!(low - 1), &format!("{low} to"));
+            refused(json!(low - 1), &format!("from {low}"));
         }
         let description = schema["description"].as_str().unwrap();
         if let Some((_, bounds)) = description.split_once(" Allowed: ") {

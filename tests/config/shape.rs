@@ -127,7 +127,10 @@ fn a_hundred_problems_are_listed_and_no_more() {
 #[test]
 fn an_error_of_syntax_has_its_path_and_its_line() {
     let line = problems("{\"rules\": [{\"match\":\n {\"paths\": [\"/\", }]}}]}").join("\n");
-    assert!(line.starts_with("rules[0].match.paths[1]: expected value at line 2"), "{line}");
+    assert!(
+        line.starts_with("rules[0].match.paths[1]: is not valid JSON: expected value at line 2"),
+        "{line}"
+    );
 }
 
 #[test]

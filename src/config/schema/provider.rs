@@ -31,7 +31,7 @@ record! {
         /// The source of the keys.
         keys: RawKeys { "required": true, "examples": [{"env": "TOLLGATE_JWKS"}] },
         /// The tolerated clock difference, in whole seconds.
-        clock_skew: DurationText { "default": "60s", "bounds": "0ms to 10m", "examples": ["10s"] },
+        clock_skew: DurationText { "default": "60s", "bounds": "0s to 10m", "examples": ["10s"] },
         /// Whether a token without `exp` is refused.
         require_exp: bool { "default": true, "examples": [false] },
         /// The maximum time from `iat` to `exp`, in whole seconds. If set, `iat` is required.
