@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use support::entra::{self, OBJECT, TENANT as HOME};
+use support::envoy::Builder;
 use support::example::{self, Folder};
 use support::idp::{ENTRA_JWKS, Idp, Scheme};
 use support::manifests::{self, Kustomize, PLUGIN, named, one, read, text};
@@ -181,24 +182,45 @@ fn two_hosts(named: Value) -> Value {
     ]}})
 }
 
+/// The objects of an overlay for a gateway, and the issuer of its keys.
+struct Overlay {
+    fixture: Fixture,
+    idp: Idp,
+    folder: Folder,
+    objects: Vec<Value>,
+}
+
+impl Overlay {
+    async fn of(name: &str) -> Option<Self> {
+        let objects = Kustomize::find()?.build(&format!("istio/overlays/{name}"));
+        let fixture = Fixture::new("RS256").await?;
+        let idp = Idp::serving(Scheme::Https, entra::keys(&fixture.signer));
+        Some(Self { fixture, idp, folder: Folder::new(), objects })
+    }
+
+    fn config(&self) -> Value {
+        one(&self.objects, "WasmPlugin")["spec"]["pluginConfig"].clone()
+    }
+
+    /// An Envoy with a configuration of the plugin, and the overlay's policy behind it.
+    fn envoy(&self, config: Value) -> Builder {
+        self.fixture
+            .envoy(config)
+            .raw_cluster(outbound(&self.idp, &self.folder))
+            .filter_after(rbac(one(&self.objects, "AuthorizationPolicy")))
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn other_hosts_of_a_shared_gateway_need_no_token_and_lose_the_tag_headers_alone() {
-    let Some(kustomize) = Kustomize::find() else { return };
-    let Some(fixture) = Fixture::new("RS256").await else { return };
-    let (idp, folder) = (Idp::serving(Scheme::Https, entra::keys(&fixture.signer)), Folder::new());
-    let objects = kustomize.build("istio/overlays/gateway");
-    let envoy = fixture
-        .envoy(one(&objects, "WasmPlugin")["spec"]["pluginConfig"].clone())
-        .raw_cluster(outbound(&idp, &folder))
-        .filter_after(rbac(one(&objects, "AuthorizationPolicy")))
-        .hcm(two_hosts(json!({})))
-        .start()
-        .await;
-    let home = token(&fixture, HOME, json!({}));
+    let Some(overlay) = Overlay::of("gateway").await else { return };
+    let envoy = overlay.envoy(overlay.config()).hcm(two_hosts(json!({}))).start().await;
+    let fixture = &overlay.fixture;
+    let home = token(fixture, HOME, json!({}));
     let on = |host: &str, request: Request| request.host(host);
     let with = |request: Request, token: &str| request.bearer(token);
-    let partner = token(&fixture, PARTNER, json!({}));
-    let expired = token(&fixture, HOME, json!({"exp": mint::now() - 300}));
+    let partner = token(fixture, PARTNER, json!({}));
+    let expired = token(fixture, HOME, json!({"exp": mint::now() - 300}));
     let spoofed =
         |request: Request| request.header("x-auth-tenant", HOME).header("x_auth_identity", "root");
     const NAMED: &str = "ml.example.com";
@@ -255,24 +277,15 @@ async fn other_hosts_of_a_shared_gateway_need_no_token_and_lose_the_tag_headers_
 /// A host that is forgotten in the rules is still guarded by the policy, and the other way around.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_only_the_policy_names_is_refused() {
-    let Some(kustomize) = Kustomize::find() else { return };
-    let Some(fixture) = Fixture::new("RS256").await else { return };
-    let (idp, folder) = (Idp::serving(Scheme::Https, entra::keys(&fixture.signer)), Folder::new());
-    let objects = kustomize.build("istio/overlays/gateway");
-    let config = one(&objects, "WasmPlugin")["spec"]["pluginConfig"].to_string();
-    let config: Value =
-        serde_json::from_str(&config.replace("ml.example.com", "m1.example.com")).unwrap();
-    let envoy = fixture
-        .envoy(config)
-        .raw_cluster(outbound(&idp, &folder))
-        .filter_after(rbac(one(&objects, "AuthorizationPolicy")))
-        .start()
-        .await;
+    let Some(overlay) = Overlay::of("gateway").await else { return };
+    let config = overlay.config().to_string().replace("ml.example.com", "m1.example.com");
+    let envoy = overlay.envoy(serde_json::from_str(&config).unwrap()).start().await;
+    let good = token(&overlay.fixture, HOME, json!({}));
     let forged = score().header("x-auth-tenant", HOME);
     for (request, status) in [
         (forged.clone().host("ml.example.com"), 403),
         (forged.clone().host("ml.example.com:8443"), 403),
-        (forged.bearer(token(&fixture, HOME, json!({}))).host("ml.example.com"), 403),
+        (forged.bearer(good).host("ml.example.com"), 403),
         (Request::get("/admin").host("ml.example.com"), 403),
         (score().host("m1.example.com"), 401),
     ] {
@@ -282,26 +295,21 @@ async fn a_host_that_only_the_policy_names_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_of_other_hosts_are_not_buffered() {
-    let Some(kustomize) = Kustomize::find() else { return };
-    let Some(fixture) = Fixture::new("RS256").await else { return };
-    let (idp, folder) = (Idp::serving(Scheme::Https, entra::keys(&fixture.signer)), Folder::new());
-    let objects = kustomize.build("istio/overlays/azure-ml");
-    let patches = one(&objects, "EnvoyFilter")["spec"]["configPatches"].as_array().unwrap().clone();
+    let Some(overlay) = Overlay::of("azure-ml").await else { return };
+    let patches = &one(&overlay.objects, "EnvoyFilter")["spec"]["configPatches"];
     let [filter, vhost] = ["HTTP_FILTER", "VIRTUAL_HOST"].map(|kind| {
         let of_gateway =
             |patch: &&Value| patch["applyTo"] == kind && patch["match"]["context"] == "GATEWAY";
-        patches.iter().find(of_gateway).unwrap()["patch"]["value"].clone()
+        patches.as_array().unwrap().iter().find(of_gateway).unwrap()["patch"]["value"].clone()
     });
-    let envoy = fixture
-        .envoy(one(&objects, "WasmPlugin")["spec"]["pluginConfig"].clone())
+    let envoy = overlay
+        .envoy(overlay.config())
         .variable("AML_ENDPOINT_KEY", "stand-in-for-an-endpoint-key")
-        .raw_cluster(outbound(&idp, &folder))
-        .filter_after(rbac(one(&objects, "AuthorizationPolicy")))
         .filter_after(filter)
         .hcm(two_hosts(vhost))
         .start()
         .await;
-    let (upstream, address) = (&fixture.upstream, envoy.address());
+    let (upstream, address) = (&overlay.fixture.upstream, envoy.address());
     let post = |host: &str, body: Vec<u8>| {
         Request::post("/score", body).host(host).header("content-type", "application/json")
     };
@@ -318,7 +326,7 @@ async fn bodies_of_other_hosts_are_not_buffered() {
     assert_eq!(response.await.status, 200);
     assert_eq!(upstream.case("streamed").unwrap().header("authorization"), None, "no key");
     // The head of the named host's request waits: a refused body reaches nothing.
-    let bearer = token(&fixture, HOME, json!({}));
+    let bearer = token(&overlay.fixture, HOME, json!({}));
     let flawed = post("ml.example.com", b"{}".to_vec()).bearer(&bearer).case("flawed");
     let response = client::send_in_two(address, &flawed, async || {
         tokio::time::sleep(Duration::from_millis(300)).await;

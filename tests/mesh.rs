@@ -140,6 +140,21 @@ fn what_a_definition_does_not_know_is_noticed() {
 }
 
 #[test]
+fn every_manifest_of_the_pages_fits_its_definition() {
+    let definitions = Definitions::load();
+    let mut count = 0;
+    for page in ["docs/deploy-istio.md", "docs/deploy-envoy-gateway.md"] {
+        let blocks = support::docs::blocks(page);
+        let documents = blocks.iter().flat_map(|block| block.documents());
+        for manifest in documents.filter(|document| document.get("kind").is_some()) {
+            fits(definitions.as_ref(), &manifest);
+            count += 1;
+        }
+    }
+    assert!(count > 0);
+}
+
+#[test]
 fn each_overlay_builds_and_fits_the_definitions() {
     let Some(overlays) = built() else { return };
     let definitions = Definitions::load();

@@ -24,7 +24,7 @@
 //! - [`entra`]: claims and keys of Microsoft Entra ID.
 //! - [`graft`]: copies of the module with a fault in them.
 //! - [`grpc`]: a receiver for access logs and spans.
-//! - [`manifests`]: those for Istio and Envoy Gateway, and Kustomize.
+//! - [`manifests`]: those for Kubernetes, Istio and Envoy Gateway, and Kustomize.
 //! - [`mint`]: keys made at run time, tokens signed with them, well formed or not.
 //! - [`paths`]: the paths that servers read from one request line.
 //! - [`ratelimit`]: a Rate Limit Service and its Redis.

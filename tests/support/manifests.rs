@@ -1,5 +1,5 @@
-//! The manifests under `istio/` and `examples/envoy-gateway/`: their documents, and the objects that
-//! Kustomize builds of them.
+//! The manifests under `istio/` and `examples/`: their documents, and the objects that Kustomize builds
+//! of them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
