@@ -35,7 +35,13 @@ struct Pod {
 impl Pod {
     async fn new() -> Option<Self> {
         let kustomize = Kustomize::find()?;
-        let fixture = Fixture::new("RS256").await?;
+        let slowly = |request: &Recorded| {
+            if request.header("x-slowly").is_some() {
+                std::thread::sleep(Duration::from_secs(2));
+            }
+            Reply::echo(request)
+        };
+        let fixture = Fixture::answering("RS256", slowly).await?;
         let objects = kustomize.build(BASE);
         let data = &one(&objects, "ConfigMap")["data"];
         let (folder, authority) = (Folder::new(), Authority::new());
@@ -176,7 +182,7 @@ async fn the_listener_for_metrics_has_two_pages_of_admin_and_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn before_its_end_a_pod_is_no_longer_ready() {
+async fn before_its_end_a_pod_is_no_longer_ready_and_answers_what_is_in_flight() {
     let Some(pod) = Pod::new().await else { return };
     if program("bash").is_none() {
         return absent("bash is absent");
@@ -189,7 +195,14 @@ async fn before_its_end_a_pod_is_no_longer_ready() {
         .replace("sleep 30", "");
     assert!(here.matches("127.0.0.1/9901").count() == 0 && here != shipped);
     assert_eq!(client::send(metrics, &Request::get("/ready")).await.status, 200);
-    let output = Command::new("bash").args(["-c", &here]).output().unwrap();
+    let slow = score().bearer(pod.token(json!({}))).header("x-slowly", "1");
+    let (slow, output) = tokio::join!(pod.authority.send(envoy.address(), None, &slow), async {
+        let active =
+            async || (envoy.stat("http.gateway.downstream_rq_active").await > 0).then_some(());
+        poll(Duration::from_secs(20), active).await.expect("a request in flight");
+        tokio::process::Command::new("bash").args(["-c", &here]).output().await.unwrap()
+    });
+    assert_eq!(slow.status, 200, "{}", slow.reason());
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{output:?}");
     assert_eq!(said.matches("200 OK").count(), 2, "both calls are known: {said}");
