@@ -168,6 +168,9 @@ fn every_finding_has_its_line_and_column() {
     let plugin = "apiVersion: v1\nkind: ConfigMap\n---\napiVersion: extensions.istio.io/v1alpha1\nkind: \
                   WasmPlugin\nmetadata: {name: tollgate}\nspec:\n  url: file:///t.wasm\n  phase: AUTHN\n  \
                   failStrategy: FAIL_OPEN\n  pluginConfig:\n    providers:\n    - name: P\n";
+    let config_map: String = around(&block).lines().map(|line| format!("    {line}\n")).collect();
+    let config_map =
+        format!("apiVersion: v1\nkind: ConfigMap\ndata:\n  envoy.yaml: |\n{config_map}");
     for (name, text, wanted) in [
         (
             "lines.yaml",
@@ -181,6 +184,14 @@ fn every_finding_has_its_line_and_column() {
             vec![
                 ("providers[0].issuers[0]", 10 + issuers, 21),
                 ("http_filters[0].typed_config.config.failure_policy", 5, 5),
+            ],
+        ),
+        (
+            "lines config map.yaml",
+            config_map,
+            vec![
+                ("providers[0].issuers[0]", 14 + issuers, 25),
+                ("data.envoy.yaml.http_filters[0].typed_config.config.failure_policy", 9, 9),
             ],
         ),
         (

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use clap::{Args, ValueEnum};
 use tollgate::policy::rule::Rule;
 
-use crate::document::{self, Chosen, Content, Finding, Found, Level};
+use crate::document::{self, Chosen, Content, Finding, Found, Level, Place};
 use crate::environment::{Given, Used, Variables};
 use crate::output::{Failure, WRONG};
 use shared::Neighbour;
@@ -65,6 +65,7 @@ struct Report {
 struct Section {
     document: usize,
     at: String,
+    place: Option<Place>,
     name: Option<String>,
     is_configuration: bool,
     findings: Vec<Finding>,
@@ -156,6 +157,7 @@ fn report(path: &Path, mut content: Content, given: &Given, buffered: bool) -> R
         sections.push(Section {
             document: 1,
             at: String::new(),
+            place: None,
             name: None,
             is_configuration: false,
             findings: of_file,
@@ -185,7 +187,9 @@ fn report(path: &Path, mut content: Content, given: &Given, buffered: bool) -> R
         // Problems first.
         all.sort_by_key(|finding| finding.level);
         let Found { at, name, .. } = found;
-        sections.push(Section { document, at, name, is_configuration: true, findings: all });
+        let place = content.place(document, &at);
+        let is_configuration = true;
+        sections.push(Section { document, at, place, name, is_configuration, findings: all });
     }
     Report { file: path.display().to_string(), sections }
 }

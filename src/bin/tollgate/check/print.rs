@@ -13,8 +13,9 @@ use crate::output::{self, Failure, bad, doubtful, faint, good, plain, strong};
 pub fn people(reports: &[Report]) -> Result<ExitCode, Failure> {
     let mut out = String::new();
     for report in reports {
+        let several = report.sections.iter().filter(|section| section.is_configuration).count() > 1;
         for section in &report.sections {
-            write_section(&mut out, &report.file, section);
+            write_section(&mut out, &report.file, section, several);
         }
     }
     write_totals(&mut out, reports);
@@ -39,17 +40,15 @@ fn write_totals(out: &mut String, reports: &[Report]) {
     let _ = writeln!(out, "{configurations}: {problems}, {warnings}{notes}");
 }
 
-fn write_section(out: &mut String, file: &str, section: &Section) {
-    let Section { document, at, name, findings, .. } = section;
+/// `several` says whether the file has more than one configuration.
+fn write_section(out: &mut String, file: &str, section: &Section, several: bool) {
+    let Section { place, name, findings, .. } = section;
     let _ = write!(out, "{}", strong(plain(file)));
-    if *document > 1 {
-        let _ = write!(out, " document {document}");
-    }
     if let Some(name) = name {
         let _ = write!(out, " {}", plain(name));
     }
-    if !at.is_empty() {
-        let _ = write!(out, " {}", faint(format_args!("({})", plain(at))));
+    if let (Some(place), true) = (place, several) {
+        let _ = write!(out, " {}", faint(format_args!("(line {})", place.line)));
     }
     if findings.iter().all(|finding| finding.level == Level::Note) {
         let _ = write!(out, " {}", good("ok"));
@@ -68,8 +67,19 @@ fn write_section(out: &mut String, file: &str, section: &Section) {
             }
             _ => String::new(),
         };
-        let (path, message) = (plain(&finding.path), plain(&finding.message));
+        let (path, message) = (plain(&short(&finding.path)), plain(&finding.message));
         let _ = writeln!(out, "  {level} {path}{}: {message}", faint(place));
+    }
+}
+
+/// The last members of a long path, which has a line beside it.
+fn short(path: &str) -> String {
+    const LONG: usize = 80;
+    let mut dots = path.rmatch_indices('.').map(|(at, _)| at);
+    let start = dots.nth(2).filter(|_| path.len() > LONG);
+    match start.and_then(|start| path.get(start..)) {
+        Some(end) => format!("…{end}"),
+        None => path.to_owned(),
     }
 }
 

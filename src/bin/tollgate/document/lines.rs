@@ -48,11 +48,25 @@ struct Value {
 }
 
 impl Lines {
-    /// The places in each document of a YAML or JSON file, up to the first error.
+    /// The places in each document of a YAML or JSON file, up to the first error. A block of text is
+    /// read as a document, too.
     pub fn of(text: &str) -> Vec<Self> {
-        let mut reader = Reader { documents: Vec::new(), open: Vec::new() };
+        let mut reader = Reader { documents: Vec::new(), open: Vec::new(), blocks: Vec::new() };
         let _ = Parser::new_from_str(text).load(&mut reader, true);
-        reader.documents
+        let Reader { mut documents, blocks, .. } = reader;
+        for (index, path, block) in blocks {
+            let inner = Self::of(&block).into_iter().next().unwrap_or_default();
+            let Some(document) = documents.get_mut(index) else { continue };
+            for (inner, value) in inner.values {
+                let place = document.within(&path, block.as_bytes(), value.place, text);
+                let separator = if inner.starts_with('[') { "" } else { "." };
+                if let (Some(place), false) = (place, inner.is_empty()) {
+                    let path = [&path, separator, &inner].concat();
+                    document.values.insert(path, Value { place, ..value });
+                }
+            }
+        }
+        documents
     }
 
     /// The place of a path, or of its nearest known parent.
@@ -94,6 +108,8 @@ impl Lines {
 /// Follows the events of a parser.
 struct Reader {
     documents: Vec<Lines>,
+    /// The blocks of text, each with the index of its document and its path.
+    blocks: Vec<(usize, String, String)>,
     open: Vec<Level>,
 }
 
@@ -150,7 +166,11 @@ impl MarkedEventReceiver for Reader {
             }
             Event::Scalar(text, style, ..) => {
                 let is_block = matches!(style, TScalarStyle::Literal);
-                self.begin(Some(&text), place, is_block);
+                let path = self.begin(Some(&text), place, is_block);
+                if let (Some(path), true) = (path, is_block) {
+                    let document = self.documents.len().saturating_sub(1);
+                    self.blocks.push((document, path, text));
+                }
             }
             Event::Alias(_) => drop(self.begin(None, place, false)),
             Event::MappingStart(..) => {

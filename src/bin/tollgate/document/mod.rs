@@ -167,17 +167,12 @@ impl Content {
             return given;
         }
         let lines = self.lines.get(document.checked_sub(1)?)?;
-        match (found.is_text, found.at.is_empty(), &found.text) {
-            (true, _, Some(text)) => {
-                let inner = given.or_else(|| {
-                    let inner = Lines::of(std::str::from_utf8(text).ok()?);
-                    inner.first()?.find(path)
-                });
-                let inner = inner.unwrap_or(Place { line: 1, column: 1 });
-                lines.within(&format!("{}.value", found.at), text, inner, &self.text)
-            }
-            (_, true, _) => lines.find(path),
-            (_, false, _) => lines.find(&format!("{}.{path}", found.at)),
+        let value = format!("{}.value", found.at);
+        match (found.is_text, given, &found.text) {
+            (true, Some(given), Some(text)) => lines.within(&value, text, given, &self.text),
+            (true, ..) => lines.find(&format!("{value}.{path}")),
+            (false, ..) if found.at.is_empty() => lines.find(path),
+            (false, ..) => lines.find(&format!("{}.{path}", found.at)),
         }
     }
 }
