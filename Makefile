@@ -14,7 +14,7 @@ BUILT = $(or $(CARGO_TARGET_DIR),target)
 OLDEST_RUST = $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 IMAGE_VERSION ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 # The soak tests measure the load that our own code stands, so they need only one version of Envoy.
-SUITES ?= $(filter-out %soak,$(basename $(notdir $(wildcard tests/e2e_*))))
+SUITES ?= $(filter-out %soak,$(basename $(notdir $(wildcard tests/e2e_* tests/grpc/e2e_*))))
 # Runs the command that follows with the path of an Envoy.
 WITH_ENVOY = binary=$$(scripts/install/envoy) && ENVOY_BIN=$$binary
 # $(call need,NAME): fails if cargo has no command of that name.
@@ -98,10 +98,10 @@ fuzz: ## Runs each fuzz target, or TARGETS, for DURATION seconds (60): scripts/f
 	scripts/fuzz
 
 bench: wasm ## Measures the cost per request beside Envoy's own filters
-	$(WITH_ENVOY) cargo bench --bench proxy
+	$(WITH_ENVOY) cargo bench --package benches --bench proxy
 
 amplification: wasm ## Measures the cost of each kind of attack beside a cheap request: docs/proof.md
-	$(WITH_ENVOY) cargo bench --bench amplification
+	$(WITH_ENVOY) cargo bench --package benches --bench amplification
 
 lint: toolchain ## Checks the format, and runs clippy for the native and the wasm target
 	cargo fmt --all -- --check
@@ -127,7 +127,7 @@ msrv: ## Checks the module and the command line tool with the oldest supported R
 # Code that only a proxy reaches (much of the shell) is covered by the end-to-end tests, which are not counted.
 coverage: ## Measures the lines of the core that native tests run: target/coverage.txt
 	$(call need,llvm-cov)
-	cargo llvm-cov --lib $(addprefix --test=,attacks vectors config gate limit_properties json_suite fuzz_smoke \
+	cargo llvm-cov $(addprefix --package=,tollgate vectors) --lib $(addprefix --test=,attacks vectors config gate limit_properties json_suite fuzz_smoke \
 		routing differential) --summary-only \
 		--ignore-filename-regex '(tests?|fake_host)\.rs|/tests/|src/bin' | tee target/coverage.txt
 

@@ -54,11 +54,15 @@ fn rows() -> Vec<Row> {
     numbered(&text).map(row).collect()
 }
 
-/// Whether a file has a test of this name: that file, or a file of that folder, under `tests/` or
-/// `src/`.
+/// Whether a file has a test of this name: that file, or a file of that folder, under `src/`, `tests/`
+/// or the folder of a package in `tests/`.
 fn is_test(file: &str, function: &str) -> bool {
     let claim = format!("fn {function}(");
-    let paths = ["tests", "src"].map(|folder| root().join(folder).join(file));
+    let [tests, src] = ["tests", "src"].map(|folder| root().join(folder));
+    let packages = fs::read_dir(&tests).unwrap().map(|entry| entry.unwrap().path());
+    let packages = packages.filter(|folder| folder.join("Cargo.toml").is_file());
+    let paths: Vec<_> =
+        packages.chain([tests.clone(), src]).map(|folder| folder.join(file)).collect();
     let files = |path: &PathBuf| {
         let folder = fs::read_dir(path).into_iter().flatten();
         let inside: Vec<PathBuf> = folder.map(|entry| entry.unwrap().path()).collect();

@@ -1,7 +1,7 @@
 //! The settings from the environment.
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::Result;
@@ -28,7 +28,7 @@ pub struct Settings {
 impl Settings {
     /// Reads the environment; a number that does not parse is an error.
     pub fn from_environment() -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let root = support::root();
         let path = |name: &str, default: &str| {
             env::var_os(name).map_or_else(|| root.join(default), PathBuf::from)
         };

@@ -44,7 +44,8 @@ pub fn run(versions: &[&str]) -> Result<(), Box<dyn Error>> {
             let log = format!("target/matrix/{version}/{suite}.log");
             let file = fs::File::create(&log)?;
             Command::new("cargo")
-                .args(["test", "--no-fail-fast", "--features", "cli", "--test", suite])
+                .args(["test", "--no-fail-fast", "--package", "tollgate", "--package", "grpc"])
+                .args(["--features", "tollgate/cli", "--test", suite])
                 .env("ENVOY_BIN", envoy)
                 .stderr(file.try_clone()?)
                 .stdout(file)

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "core/definitions.rs"]
+#[path = "../core/definitions.rs"]
 mod definitions;
 
 use std::collections::BTreeSet;
