@@ -12,6 +12,8 @@ pub struct Block {
     pub language: String,
     /// The line of the fence, counted from 1.
     pub line: usize,
+    /// The texts of the HTML comments in the lines before the fence. Readers do not see them.
+    pub marks: Vec<String>,
     pub text: String,
 }
 
@@ -54,20 +56,42 @@ fn documents(text: &str) -> serde_yaml_ng::Result<Vec<Value>> {
 /// When a fence is not closed.
 pub fn blocks(path: &str) -> Vec<Block> {
     let text = std::fs::read_to_string(root().join(path)).unwrap();
-    let (mut found, mut heading) = (Vec::new(), String::new());
+    read(&text).unwrap_or_else(|line| panic!("{path}:{line}: an open fence"))
+}
+
+/// The fenced blocks of a Markdown text, also those of lists; the error is the line of an open fence.
+pub fn read(text: &str) -> Result<Vec<Block>, usize> {
+    let (mut found, mut heading, mut marks) = (Vec::new(), String::new(), Vec::new());
     let mut lines = text.lines().enumerate();
     while let Some((number, line)) = lines.next() {
-        if let Some(language) = line.strip_prefix("```") {
-            let inside: Vec<_> =
-                lines.by_ref().map(|(_, line)| line).take_while(|line| *line != "```").collect();
-            let (language, heading) = (language.to_owned(), heading.clone());
-            assert!(number + inside.len() + 1 < text.lines().count(), "{path}: an open fence");
-            found.push(Block { heading, language, line: number + 1, text: inside.join("\n") });
+        let bare = line.trim_start();
+        if let Some(language) = bare.strip_prefix("```") {
+            let indent = line.len() - bare.len();
+            let mut inside = Vec::new();
+            loop {
+                let (_, line) = lines.next().ok_or(number + 1)?;
+                if line.trim() == "```" {
+                    break;
+                }
+                inside.push(line.get(indent..).unwrap_or_default());
+            }
+            found.push(Block {
+                heading: heading.clone(),
+                language: language.to_owned(),
+                line: number + 1,
+                marks: std::mem::take(&mut marks),
+                text: inside.join("\n"),
+            });
         } else if line.starts_with('#') {
             heading = line.trim_start_matches('#').trim().to_owned();
         }
+        let comment = bare.strip_prefix("<!--").and_then(|rest| rest.strip_suffix("-->"));
+        match comment {
+            Some(text) => marks.push(text.trim().to_owned()),
+            None => marks.clear(),
+        }
     }
-    found
+    Ok(found)
 }
 
 /// The one configuration under a heading of a page.

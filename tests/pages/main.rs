@@ -1,0 +1,278 @@
+//! Every command of every page runs as it is written, in the order of the page, and prints what the
+//! page shows.
+//!
+//! The shell blocks (`sh`, `bash`, `console`) of a page run in one shell in a clone of the working
+//! tree ([`shell`]). Comments that readers do not see steer the test; each stands in the line before
+//! its block:
+//!
+//! | comment | effect |
+//! |---|---|
+//! | `<!-- not run: cluster -->` | the block is only checked; the reasons are [`page::REASONS`] |
+//! | `<!-- file: config.json -->` | the reader saves the block under this name |
+//! | `<!-- setup: proxy -->` | `setup/proxy.sh` runs before the block: what surrounds the reader here |
+//! | `<!-- output -->` | the block is the output of the command above |
+//! | `<!-- on PATH: tollgate -->` | anywhere: the page says that the reader needs these programs |
+//!
+//! A command must succeed. A comment behind it that begins with a status, `allow`, `deny` or `exit`
+//! names what it prints: `# 200, x-auth-subject: alice`, `# 401 token_missing`, `# deny expired, exit 3`;
+//! after a colon, `# 401: no token`, follow words for readers. In a `console` block the lines below the
+//! command are its output, and `…` stands for any text. Times, tokens, digests and thumbprints may
+//! differ ([`compare`]).
+//!
+//! Targets of `make` that take longer than seconds are expanded and not run.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod compare;
+mod page;
+mod shell;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use page::{Page, REASONS};
+use shell::{Outcome, Template};
+use support::{root, skip};
+
+/// Pages with commands that do not run yet.
+const UNMENDED: [&str; 1] = ["docs/cli.md"];
+
+/// Every page that a reader may follow.
+fn pages() -> Vec<String> {
+    let files = std::fs::read_dir(root().join("docs")).unwrap();
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    let names = names.filter(|name| name.ends_with(".md")).map(|name| format!("docs/{name}"));
+    let mut pages: Vec<_> = names.collect();
+    pages.extend(["README.md", "SECURITY.md", "CONTRIBUTING.md"].map(str::to_owned));
+    pages.retain(|page| root().join(page).exists());
+    pages.sort();
+    pages
+}
+
+fn read(name: &str) -> Result<Page, Vec<String>> {
+    Page::read(name, &std::fs::read_to_string(root().join(name)).unwrap())
+}
+
+#[test]
+fn every_command_of_every_page_runs_as_written() {
+    let Some(_) = skip::envoy_binary() else { return };
+    let Some(template) = template() else { return };
+    let names = pages();
+    let outcomes = in_parallel(&names, |name| read(name).map(|page| template.run(&page)));
+    let done: BTreeMap<_, _> = names.into_iter().zip(outcomes).collect();
+    let summary = summary(&done);
+    println!("{summary}");
+    std::fs::write(root().join("target/pages.md"), summary).unwrap();
+    let mended = done.iter().filter(|(name, _)| !UNMENDED.contains(&name.as_str()));
+    let failures: Vec<_> =
+        mended.flat_map(|(_, outcome)| failures(outcome)).map(String::as_str).collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+/// The copy of the working tree; `None` after a note on a machine that cannot run pages.
+fn template() -> Option<&'static Template> {
+    static TEMPLATE: LazyLock<Result<Template, String>> = LazyLock::new(Template::new);
+    TEMPLATE.as_ref().map_err(|why| skip::absent(why)).ok()
+}
+
+/// Two at a time: most pages wait for an Envoy to start.
+fn in_parallel<I: Sync, O: Send>(items: &[I], work: impl Fn(&I) -> O + Sync) -> Vec<O> {
+    let next = AtomicUsize::new(0);
+    let take = || {
+        let mut done = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(index) else { return done };
+            done.push((index, work(item)));
+        }
+    };
+    let mut done = std::thread::scope(|scope| {
+        let other = scope.spawn(take);
+        let mut done = take();
+        done.extend(other.join().unwrap());
+        done
+    });
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, outcome)| outcome).collect()
+}
+
+fn failures(outcome: &Result<Outcome, Vec<String>>) -> &[String] {
+    match outcome {
+        Ok(outcome) => &outcome.failures,
+        Err(flaws) => flaws,
+    }
+}
+
+/// The figures, and the list of what did not run.
+fn summary(pages: &BTreeMap<String, Result<Outcome, Vec<String>>>) -> String {
+    let mut text =
+        "| page | blocks run | checked only | failing | s |\n|---|---|---|---|---|\n".to_owned();
+    let (mut run, mut checked, mut failing) = (0, 0, 0);
+    for (page, outcome) in pages {
+        let bad = failures(outcome).len();
+        failing += bad;
+        let Ok(outcome) = outcome else { continue };
+        run += outcome.executed;
+        checked += outcome.checked.len();
+        if outcome.executed + outcome.checked.len() + bad > 0 {
+            let (executed, checked) = (outcome.executed, outcome.checked.len());
+            let _ = writeln!(
+                text,
+                "| {page} | {executed} | {checked} | {bad} | {:.1} |",
+                outcome.seconds
+            );
+        }
+    }
+    let _ = writeln!(text, "| **all** | {run} | {checked} | {failing} | |");
+    for (reason, meaning) in REASONS {
+        let mut blocks = Vec::new();
+        for (page, outcome) in
+            pages.iter().filter_map(|(page, outcome)| Some((page, outcome.as_ref().ok()?)))
+        {
+            let of_reason = outcome.checked.iter().filter(|(_, why, _)| *why == reason);
+            blocks.extend(of_reason.map(|(line, _, first)| format!("- {page}:{line} `{first}`")));
+        }
+        if !blocks.is_empty() {
+            let _ = writeln!(text, "\nNot run, {reason}: {meaning}.\n{}", blocks.join("\n"));
+        }
+    }
+    let outcomes = || pages.values().filter_map(|outcome| outcome.as_ref().ok());
+    let mut expanded: Vec<_> = outcomes().flat_map(|outcome| &outcome.expanded).collect();
+    expanded.sort();
+    expanded.dedup();
+    let _ = writeln!(text, "\nTargets of make that were expanded and not run:");
+    expanded.iter().for_each(|line| text.push_str(&format!("- `{line}`\n")));
+    let mut programs: BTreeMap<&str, usize> = BTreeMap::new();
+    for line in outcomes().flat_map(|outcome| &outcome.recorded) {
+        *programs.entry(line.split(' ').next().unwrap()).or_default() += 1;
+    }
+    let _ = writeln!(text, "\nCommands of blocks that were not run: {programs:?}");
+    text
+}
+
+/// The failures of a page of this text.
+fn failing(template: &Template, name: &str, text: &str) -> Vec<String> {
+    match Page::read(name, text) {
+        Ok(page) => template.run(&page).failures,
+        Err(flaws) => flaws,
+    }
+}
+
+/// The test of the test.
+#[test]
+fn a_page_that_is_wrong_fails() {
+    let cases = [
+        ("a command that fails", "```sh\ntrue\nfalse\n```", "exit status: 1"),
+        (
+            "an unknown command",
+            "```sh\nnot-a-program --help\n```",
+            "not-a-program: command not found",
+        ),
+        ("a failing part of a pipe", "```sh\nfalse | cat\n```", "exit status: 1"),
+        ("an unset variable", "```sh\necho \"$ABSENT\"\n```", "ABSENT: unbound variable"),
+        ("another output", "```console\n$ echo one\ntwo\n```", "the page shows instead"),
+        ("a line more", "```console\n$ printf 'a\\nb\\n'\na\n```", "the page shows instead"),
+        ("no output", "```console\n$ true\nsomething\n```", "the page shows instead"),
+        ("another status", "```sh\necho 401    # 200\n```", "the output lacks"),
+        (
+            "another exit code",
+            "```sh\nsh -c 'echo deny; exit 2'  # deny, exit 3\n```",
+            "exit 2 instead of 3",
+        ),
+        (
+            "output elsewhere",
+            "```sh\necho a\n```\n<!-- output -->\n```text\nb\n```",
+            "the page shows instead",
+        ),
+        ("no language", "```\ntrue\n```", "no language"),
+        ("an unknown reason", "<!-- not run: no time -->\n```sh\ntrue\n```", "not a known reason"),
+        ("an open quote", "```sh\necho 'a\n```", "does not parse"),
+        ("an unknown target", "```sh\nmake no-such-target\n```", "no-such-target"),
+        ("an unknown variable", "```sh\nmake soak NO_SUCH=1\n```", "does not read NO_SUCH"),
+        (
+            "an unknown program in a block that is not run",
+            "<!-- not run: cluster -->\n```sh\nnot-a-program\n```",
+            "command not found",
+        ),
+        (
+            "an unknown option of kubectl",
+            "<!-- not run: cluster -->\n```sh\nkubectl get pods --no-such\n```",
+            "unknown flag: --no-such",
+        ),
+        (
+            "an absent manifest",
+            "<!-- not run: cluster -->\n```sh\nkubectl apply -f no-such.yaml\n```",
+            "does not exist",
+        ),
+        (
+            "an absent kustomization",
+            "<!-- not run: cluster -->\n```sh\nkubectl apply --kustomize docs\n```",
+            "kustomization",
+        ),
+        (
+            "an absent file of az",
+            "<!-- not run: azure -->\n```sh\naz ad app create --app-roles @no-such.json\n```",
+            "no file no-such.json",
+        ),
+    ];
+    let Some(template) = template() else { return };
+    let results = in_parallel(&cases, |(name, text, _)| failing(template, name, text));
+    for ((name, _, flaw), failures) in cases.iter().zip(results) {
+        assert!(failures.iter().any(|failure| failure.contains(flaw)), "{name}: {failures:#?}");
+    }
+}
+
+#[test]
+fn a_page_that_is_right_passes() {
+    let text = "\
+<!-- file: greeting.txt -->
+```text
+hello
+```
+
+```sh
+NAME=reader
+greet() { cat greeting.txt
+  echo \"$NAME\"; }
+python3 -m http.server 8080 --bind 127.0.0.1 &
+curl --silent --show-error --retry 10 --retry-delay 1 --retry-connrefused -i \\
+  http://127.0.0.1:8080/greeting.txt        # 200, hello
+curl -i http://127.0.0.1:8080/absent        # 404: for readers alone
+sh -c 'echo deny expired; exit 3'           # deny expired, exit 3
+sudo touch /etc/of-this-page /tmp/of-this-page
+make help
+make soak TOLLGATE_SOAK=1
+kill %1
+```
+
+```console
+$ greet
+hello
+reader
+$ false; date -u +%FT%TZ; echo in 5m 3s; printf 'a\\nb\\nc\\nend of it\\n'
+2026-01-01T00:00:00Z
+in 59m 59s
+a
+…
+end … it
+```
+
+<!-- not run: cluster -->
+```sh
+kubectl get pods --namespace \"$NAME\" | grep x
+kubectl diff --kustomize istio/overlays/sidecar
+```
+
+```sh
+git clone https://github.com/tollgate/tollgate again
+cd again
+test -f README.md
+```
+";
+    let Some(template) = template() else { return };
+    let failures = failing(template, "a page that is right", text);
+    assert!(failures.is_empty(), "{failures:#?}");
+    assert!(!std::path::Path::new("/etc/of-this-page").exists());
+}

@@ -1,0 +1,370 @@
+//! Runs the commands of a page in one shell, as a reader who pastes them would.
+//!
+//! The shell has a clone of the repository as its working directory and namespaces of its own:
+//! network (the ports of the shipped files are free), processes (all end with the page), and mounts
+//! (`/etc`, `/tmp` and what NGINX writes are copies).
+
+use std::fmt::Write as _;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use support::root;
+use support::skip::program;
+
+use crate::compare;
+use crate::page::{Expected, Page, Piece, Step};
+
+/// A page that takes longer waits for something that does not come.
+const DEADLINE: Duration = Duration::from_secs(240);
+
+/// Programs that a block which is not run may name; `bin/record` stands for each.
+const RECORDED: [&str; 19] = [
+    "az",
+    "cosign",
+    "curl",
+    "docker",
+    "envoy",
+    "git",
+    "grype",
+    "helm",
+    "istioctl",
+    "kubectl",
+    "openssl",
+    "osv-scanner",
+    "pip",
+    "python3",
+    "rustup",
+    "skopeo",
+    "sudo",
+    "tollgate",
+    "cargo",
+];
+/// Programs that such a block may really call: they read and print text.
+const TEXT: [&str; 14] = [
+    "base64", "basename", "cat", "cut", "date", "dirname", "grep", "head", "jq", "sed", "sleep",
+    "sort", "tail", "tr",
+];
+
+/// The working tree, copied once for all pages.
+pub struct Template(PathBuf);
+
+/// How a page went.
+pub struct Outcome {
+    /// Each block that was not run: the line, the reason, its first line.
+    pub checked: Vec<(usize, &'static str, String)>,
+    pub executed: usize,
+    /// The targets of `make` that were only expanded.
+    pub expanded: Vec<String>,
+    /// Commands of marked blocks whose arguments were not compared with the program's own help.
+    pub recorded: Vec<String>,
+    pub failures: Vec<String>,
+    pub seconds: f64,
+}
+
+/// `unshare` with the namespaces that a page needs; `None` where the machine refuses them.
+fn unshare() -> Option<Command> {
+    let command = |user: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.args(user).args([
+            "--net",
+            "--mount",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+        ]);
+        command
+    };
+    let works = |user: &[&str]| {
+        let script = "ip link set lo up && mount --bind /tmp /tmp";
+        let output = command(user).args(["bash", "-c", script]).output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    let ways: [&[&str]; 2] = [&[], &["--user", "--map-root-user", "--map-auto"]];
+    ways.into_iter().find(|user| works(user)).map(command)
+}
+
+impl Template {
+    /// Copies the tracked files into `target/pages/template`, a repository of one commit.
+    ///
+    /// # Errors
+    /// Why pages cannot run on this machine.
+    pub fn new() -> Result<Self, String> {
+        for name in ["unshare", "ip", "git", "bash", "curl", "jq"] {
+            program(name).ok_or_else(|| format!("{name} is absent"))?;
+        }
+        unshare().ok_or("this machine allows no namespaces: run as root")?;
+        let folder = root().canonicalize().unwrap().join("target/pages");
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(folder.join("template")).unwrap();
+        let script =
+            "git ls-files -z | tar --null --files-from=- --ignore-failed-read --create --file=- |
+            tar --extract --file=- --directory=target/pages/template
+            cd target/pages/template
+            git init --quiet --initial-branch=main
+            git add --all
+            git -c user.name=pages -c user.email=pages@example.com commit --quiet --message=pages";
+        let output = Command::new("bash")
+            .args(["-euo", "pipefail", "-c", script])
+            .current_dir(root())
+            .output()
+            .unwrap();
+        match output.status.success() {
+            true => Ok(Self(folder)),
+            false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+        }
+    }
+
+    /// Runs a page.
+    pub fn run(&self, page: &Page) -> Outcome {
+        let start = Instant::now();
+        let run = Run::prepare(&self.0, page);
+        let ended = run.wait();
+        let mut outcome = run.judge(page, ended);
+        outcome.seconds = start.elapsed().as_secs_f64();
+        outcome
+    }
+}
+
+/// The folder of a page that runs: its clone, its output, its notes.
+struct Run {
+    folder: PathBuf,
+    clone: PathBuf,
+    notes: PathBuf,
+    path: String,
+    template: PathBuf,
+}
+
+impl Run {
+    fn prepare(target: &Path, page: &Page) -> Self {
+        let folder = target.join(page.name.replace(['/', '.', ' '], "-"));
+        let clone = folder.join("tollgate");
+        let notes = folder.join("notes");
+        for name in ["notes", "bin", "record", "home"] {
+            std::fs::create_dir_all(folder.join(name)).unwrap();
+        }
+        let template = target.join("template");
+        let git = ["clone", "--quiet", template.to_str().unwrap(), clone.to_str().unwrap()];
+        assert!(Command::new("git").args(git).status().unwrap().success());
+
+        let bin = root().canonicalize().unwrap().join("tests/pages/bin");
+        for name in ["make", "sudo"] {
+            symlink(bin.join(name), folder.join("bin").join(name)).unwrap();
+        }
+        for name in &page.programs {
+            let provided = match name.as_str() {
+                "tollgate" => PathBuf::from(env!("CARGO_BIN_EXE_tollgate")),
+                "envoy" => support::skip::envoy_binary().expect("an Envoy"),
+                _ => program(name).unwrap_or_else(|| panic!("{}: {name} is absent", page.name)),
+            };
+            symlink(provided, folder.join("bin").join(name)).unwrap();
+        }
+        for name in RECORDED {
+            symlink(bin.join("record"), folder.join("record").join(name)).unwrap();
+        }
+        symlink(bin.join("make"), folder.join("record/make")).unwrap();
+        for (name, path) in TEXT.iter().filter_map(|name| Some((name, program(name)?))) {
+            symlink(path, folder.join("record").join(name)).unwrap();
+        }
+        // kubectl of scripts/install/kubectl goes first, because it is newer.
+        let fetched = root().canonicalize().unwrap().join("target/kubectl/usr/bin");
+        let path = format!("{}:{}", fetched.display(), std::env::var("PATH").unwrap());
+        let run = Self { folder, clone, notes, path, template };
+        std::fs::write(run.folder.join("page.sh"), run.script(page)).unwrap();
+        run
+    }
+
+    /// The script: each command, with its output in a file of its own.
+    fn script(&self, page: &Page) -> String {
+        let mut script = String::new();
+        let notes = self.notes.display();
+        let record = self.folder.join("record");
+        for piece in &page.pieces {
+            match piece {
+                Piece::Setup(name) => {
+                    let setup = root().canonicalize().unwrap().join("tests/pages/setup");
+                    let _ = writeln!(script, "exec > '{notes}/{name}' 2>&1");
+                    let _ = writeln!(
+                        script,
+                        "[[ -e dist ]] || ln -s '{}/dist' dist",
+                        root().canonicalize().unwrap().display()
+                    );
+                    let _ = writeln!(script, "source '{}/{name}.sh'", setup.display());
+                }
+                Piece::File { name, text } => {
+                    let end = "END_OF_THE_FILE_OF_THE_PAGE";
+                    let _ = writeln!(script, "cat > '{name}' <<'{end}'\n{text}\n{end}");
+                }
+                Piece::Commands(steps) => {
+                    for Step { line, command, expected } in steps {
+                        let _ = writeln!(script, "exec > '{notes}/{line}' 2>&1");
+                        let _ = match expected {
+                            Expected::Success => writeln!(script, "{command}"),
+                            Expected::Words(_, 0) => writeln!(script, "{command}"),
+                            Expected::Words(..) | Expected::Lines(_) => writeln!(
+                                script,
+                                "set +e\n{command}\necho $? > '{notes}/{line}.status'\nset -e"
+                            ),
+                        };
+                    }
+                }
+                Piece::Marked { line, text, .. } => {
+                    let _ = writeln!(
+                        script,
+                        "exec > '{notes}/{line}' 2>&1\n\
+                         pages_path=$PATH PATH='{}' PAGES_EXPAND=1; export PAGES_EXPAND; set +eu +o pipefail\n\
+                         {text}\n\
+                         set -eu -o pipefail; PATH=$pages_path; unset PAGES_EXPAND",
+                        record.display()
+                    );
+                }
+            }
+        }
+        let _ = writeln!(script, "exec > /dev/null 2>&1\ntouch '{notes}/end'");
+        script
+    }
+
+    /// Runs the script; the status that it ended with.
+    fn wait(&self) -> String {
+        let private = |folder: &str, from: &str| {
+            let own = self.folder.join(folder);
+            format!("mkdir -p '{0}'; mount --bind '{0}' {from}\n", own.display())
+        };
+        let mut setup = "ip link set lo up\n".to_owned();
+        let _ = writeln!(setup, "cp -a /etc '{}' 2>/dev/null || true", self.folder.display());
+        setup += &private("etc", "/etc");
+        for (own, path) in
+            [("tmp", "/tmp"), ("run", "/run"), ("log", "/var/log/nginx"), ("lib", "/var/lib/nginx")]
+        {
+            // A checkout below /tmp would be hidden.
+            if Path::new(path).is_dir() && !self.folder.starts_with(path) {
+                setup += &private(own, path);
+            }
+        }
+        let _ = writeln!(setup, "cd '{}'; exec bash -euo pipefail \"$1\"", self.clone.display());
+        let home = self.folder.join("home");
+        let variable = |name: &str| std::env::var(name).ok();
+        let of_user = |name: &str, folder: &str| {
+            variable(name).or_else(|| Some(format!("{}/{folder}", variable("HOME")?)))
+        };
+        let mut child = unshare()
+            .expect("it worked before")
+            .args(["bash", "-c", &setup, "page"])
+            .arg(self.folder.join("page.sh"))
+            .env_clear()
+            .env("PATH", format!("{}:{}", self.folder.join("bin").display(), self.path))
+            .env("HOME", &home)
+            .env("LANG", "C.UTF-8")
+            .env("TERM", "dumb")
+            .envs(of_user("CARGO_HOME", ".cargo").map(|path| ("CARGO_HOME", path)))
+            .envs(of_user("RUSTUP_HOME", ".rustup").map(|path| ("RUSTUP_HOME", path)))
+            .envs(variable("CARGO_TARGET_DIR").map(|path| ("CARGO_TARGET_DIR", path)))
+            .envs(variable("ENVOY_BIN").map(|path| ("ENVOY_BIN", path)))
+            .envs(variable("PAGES_AZ").map(|path| ("PAGES_AZ", path)))
+            .env("PAGES_ROOT", root().canonicalize().unwrap())
+            .env("PAGES_NOTES", &self.notes)
+            .env("PAGES_PATH", &self.path)
+            // `git clone` of the published address takes the working tree.
+            .env("GIT_CONFIG_COUNT", "1")
+            .env("GIT_CONFIG_KEY_0", format!("url.{}.insteadOf", self.template.display()))
+            .env("GIT_CONFIG_VALUE_0", env!("CARGO_PKG_REPOSITORY"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(self.notes.join("setup")).unwrap())
+            .spawn()
+            .unwrap();
+        let end = Instant::now() + DEADLINE;
+        loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                return status.to_string();
+            }
+            if Instant::now() > end {
+                let _ = child.kill();
+                let _ = child.wait();
+                return format!("no end after {} s", DEADLINE.as_secs());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn judge(&self, page: &Page, ended: String) -> Outcome {
+        let mut outcome = Outcome {
+            checked: Vec::new(),
+            executed: 0,
+            expanded: self.lines("expanded"),
+            recorded: self.lines("recorded"),
+            failures: Vec::new(),
+            seconds: 0.0,
+        };
+        let mut last = String::new();
+        for piece in &page.pieces {
+            match piece {
+                Piece::File { .. } => {}
+                Piece::Setup(name) => {
+                    last = self.note(name).map_or(last, |printed| format!("{name}.sh\n{printed}"));
+                }
+                Piece::Marked { line, reason, text } => {
+                    let first = text.lines().next().unwrap_or_default().to_owned();
+                    outcome.checked.push((*line, reason, first));
+                    if let Some(printed) = self.note(&line.to_string()) {
+                        last = format!("{}:{line}: the block\n{printed}", page.name);
+                        if printed.contains("command not found") {
+                            outcome.failures.push(last.clone());
+                        }
+                    }
+                }
+                Piece::Commands(steps) => {
+                    outcome.executed += 1;
+                    for step in steps {
+                        let Some(printed) = self.note(&step.line.to_string()) else { break };
+                        last = format!("{}:{}: {}\n{printed}", page.name, step.line, step.command);
+                        let status = self.note(&format!("{}.status", step.line));
+                        if let Some(flaw) = flaw(step, &printed, status.as_deref()) {
+                            outcome.failures.push(format!("{last}\n{flaw}"));
+                        }
+                    }
+                }
+            }
+        }
+        for fault in self.lines("faults") {
+            outcome.failures.push(format!("{}: {fault}", page.name));
+        }
+        if !self.notes.join("end").exists() {
+            let setup = self.note("setup").unwrap_or_default();
+            outcome.failures.push(format!("{last}\nthe page ends here: {ended} {setup}"));
+        }
+        if outcome.failures.is_empty() {
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
+        outcome
+    }
+
+    fn note(&self, name: &str) -> Option<String> {
+        let bytes = std::fs::read(self.notes.join(name)).ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn lines(&self, name: &str) -> Vec<String> {
+        self.note(name).unwrap_or_default().lines().map(str::to_owned).collect()
+    }
+}
+
+/// How the output of a command that ran differs from what the page shows.
+fn flaw(step: &Step, printed: &str, status: Option<&str>) -> Option<String> {
+    match &step.expected {
+        Expected::Success => None,
+        Expected::Words(words, code) => {
+            let missing: Vec<_> = words.iter().filter(|word| !printed.contains(*word)).collect();
+            if !missing.is_empty() {
+                return Some(format!("the output lacks {missing:?}"));
+            }
+            let status = status.map(str::trim).unwrap_or("0");
+            (status != code.to_string()).then(|| format!("exit {status} instead of {code}"))
+        }
+        Expected::Lines(shown) => {
+            (!compare::shows(shown, printed)).then(|| format!("the page shows instead:\n{shown}"))
+        }
+    }
+}
