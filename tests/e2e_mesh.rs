@@ -296,7 +296,8 @@ async fn a_host_that_only_the_policy_names_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_of_other_hosts_are_not_buffered() {
     let Some(overlay) = Overlay::of("azure-ml").await else { return };
-    let patches = &one(&overlay.objects, "EnvoyFilter")["spec"]["configPatches"];
+    let patches =
+        &named(&overlay.objects, "EnvoyFilter", "tollgate-buffer")["spec"]["configPatches"];
     let [filter, vhost] = ["HTTP_FILTER", "VIRTUAL_HOST"].map(|kind| {
         let of_gateway =
             |patch: &&Value| patch["applyTo"] == kind && patch["match"]["context"] == "GATEWAY";
@@ -341,15 +342,19 @@ async fn bodies_of_other_hosts_are_not_buffered() {
     assert_eq!(key.as_deref(), Some("Bearer stand-in-for-an-endpoint-key"));
 }
 
-/// Why the policy selects the proxies of the plugin and no others.
+/// Why headers.yaml is beside the policy, and why both select the proxies of the plugin.
 #[tokio::test(flavor = "multi_thread")]
-async fn without_the_plugin_the_policy_believes_whoever_writes_the_header() {
+async fn without_the_plugin_the_policy_believes_a_header_unless_the_proxy_removes_it() {
     let Some(fixture) = Fixture::new("ES256").await else { return };
-    let envoy = fixture.proxy().filter_after(authorization()).start().await;
-    let bare = envoy.send(&score()).await;
-    assert_eq!(bare.status, 403);
-    let forged = score().header("x-auth-tenant", HOME).header("x-auth-identity", "root");
-    assert_eq!(envoy.send(&forged).await.status, 200);
+    let filter = read("istio/base/headers.yaml").remove(0);
+    let patch = "/spec/configPatches/0/patch/value/typed_config/early_header_mutation_extensions";
+    let removal = json!({"early_header_mutation_extensions": filter.pointer(patch).unwrap()});
+    for (manager, status) in [(json!({}), 200), (removal, 403)] {
+        let envoy = fixture.proxy().hcm(manager).filter_after(authorization()).start().await;
+        assert_eq!(envoy.send(&score()).await.status, 403);
+        let forged = score().header("x-auth-tenant", HOME).header("X-Auth-Identity", "root");
+        assert_eq!(envoy.send(&forged).await.status, status);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -166,18 +166,12 @@ fn text(bytes: &mut &[u8]) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn sidecar_takes_named_peers_and_believes_the_address_that_they_name() {
     let Some(fixture) = Fixture::new("ES256").await else { return };
-    let authority = tls::Authority::new();
-    let folder = Folder::new();
-    let (certificate, key) = authority.server_pem();
-    let example = Example::load("envoy/sidecar.yaml")
-        .cluster("application", fixture.upstream.address())
-        .with_file("/etc/tollgate/tls/tls.crt", &folder.file("tls.crt", certificate))
-        .with_file("/etc/tollgate/tls/tls.key", &folder.file("tls.key", key))
-        .with_file("/etc/tollgate/tls/ca.crt", &folder.file("ca.crt", authority.pem()));
+    let (authority, folder) = (tls::Authority::new(), Folder::new());
+    let example = sidecar(&fixture, &authority, &folder);
     example.validate(&fixture, &folder);
     let envoy = fixture.proxy().start_file(&example.text()).await;
 
-    let gateway = authority.client("spiffe://cluster.local/ns/ingress/sa/gateway");
+    let gateway = authority.client(GATEWAY);
     let good = Request::post("/score", "{}")
         .bearer(fixture.token("alice"))
         .header("x-forwarded-for", "203.0.113.1, 198.51.100.7")
@@ -195,16 +189,46 @@ async fn sidecar_takes_named_peers_and_believes_the_address_that_they_name() {
     let bare = Request::post("/score", "{}");
     let response = authority.send(envoy.address(), Some(&gateway), &bare).await;
     assert_eq!(response.reason(), "token_missing");
-    // The handshake fails for a peer that is not named or has no certificate.
+    refuses_other_peers(&authority, &envoy, &good).await;
+    assert_eq!(fixture.upstream.count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sidecar_that_believes_the_gateway_gets_tag_headers_from_the_gateway_alone() {
+    let Some(fixture) = Fixture::new("ES256").await else { return };
+    let (authority, folder) = (tls::Authority::new(), Folder::new());
+    let example = sidecar(&fixture, &authority, &folder).believing();
+    let envoy = fixture.proxy().start_file(&example.text()).await;
+    let request = Request::post("/score", "{}").header("x-auth-subject", "alice");
+    let gateway = authority.client(GATEWAY);
+    assert_eq!(authority.send(envoy.address(), Some(&gateway), &request).await.status, 200);
+    assert_eq!(fixture.upstream.last().unwrap().header("x-auth-subject"), Some("alice"));
+    refuses_other_peers(&authority, &envoy, &request).await;
+    assert_eq!(fixture.upstream.count(), 1);
+}
+
+const GATEWAY: &str = "spiffe://cluster.local/ns/ingress/sa/gateway";
+
+/// `envoy/sidecar.yaml` with certificates of this authority.
+fn sidecar(fixture: &Fixture, authority: &tls::Authority, folder: &Folder) -> Example {
+    let (certificate, key) = authority.server_pem();
+    Example::load("envoy/sidecar.yaml")
+        .cluster("application", fixture.upstream.address())
+        .with_file("/etc/tollgate/tls/tls.crt", &folder.file("tls.crt", certificate))
+        .with_file("/etc/tollgate/tls/tls.key", &folder.file("tls.key", key))
+        .with_file("/etc/tollgate/tls/ca.crt", &folder.file("ca.crt", authority.pem()))
+}
+
+/// The handshake fails for a peer that is not named or has no certificate.
+async fn refuses_other_peers(authority: &tls::Authority, envoy: &Envoy, request: &Request) {
     let other = authority.client("spiffe://cluster.local/ns/default/sa/other");
     for client in [Some(&other), None] {
         let here: IpAddr = [127, 0, 0, 1].into();
         if let Ok(mut stream) = authority.connect(here, envoy.address(), client).await {
-            let _ = stream.write_all(&good.to_bytes()).await;
+            let _ = stream.write_all(&request.to_bytes()).await;
             let mut answer = Vec::new();
             let _ = stream.read_to_end(&mut answer).await;
             assert!(answer.is_empty(), "{}", answer.escape_ascii());
         }
     }
-    assert_eq!(fixture.upstream.count(), 1);
 }

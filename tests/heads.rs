@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use serde_json::{Value, json};
-use support::manifests::{Kustomize, files, one, read, text};
+use support::manifests::{Kustomize, files, named, one, read, text};
 
 /// Whether a configuration of the filter guards bodies, by `payload` or by a cost in rows.
 fn guards(config: &Value) -> bool {
@@ -66,7 +66,7 @@ fn every_overlay_that_guards_bodies_has_the_buffer_filter_behind_on_the_same_pro
             continue;
         }
         guarding += 1;
-        let filter = &one(&objects, "EnvoyFilter")["spec"];
+        let filter = &named(&objects, "EnvoyFilter", "tollgate-buffer")["spec"];
         let labels = &plugin["selector"]["matchLabels"];
         assert_eq!(&filter["workloadSelector"]["labels"], labels, "{overlay}");
         let [gateway, host, sidecar] = filter["configPatches"].as_array().unwrap().as_slice()

@@ -3,6 +3,9 @@
 use std::path::Path;
 
 use serde_json::Value;
+use support::manifests;
+use support::removal::{Removal, tag_headers};
+use support::walk::configurations;
 
 use super::{file, tollgate};
 
@@ -32,6 +35,11 @@ fn every_form_passes_check_and_only_the_digest_of_the_image_is_left_to_set() {
             let of_example = ["buffer.yaml", "proxy.yaml", "scoring\n", "api://scoring", "score"];
             let left = of_example.iter().find(|part| text.contains(**part));
             assert_eq!(left, None, "a part of the example is left:\n{text}");
+
+            let documents = Value::Array(manifests::documents(&text));
+            let config = configurations(&documents).remove(0);
+            let misses = Removal::of(&documents).misses(tag_headers(&config));
+            assert!(misses.is_empty(), "not removed before all filters: {misses:?}\n{text}");
 
             let path = file(&format!("init/{target}-{index}.yaml"), &text);
             let (result, _, code) = tollgate(&["check", "--json", path.to_str().unwrap()]);

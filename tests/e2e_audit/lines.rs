@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use support::manifests::{self, PLUGIN};
 use support::prelude::*;
+use support::walk::{examples, managers, objects};
 use support::{poll, root};
 
 use super::definition::{Kind, definition};
-use super::examples::{Format, examples, formats, managers, objects};
+use super::examples::{Format, formats};
 use super::world::{Started, World, configuration};
 
 const POLICY: &str = "examples/envoy-gateway/policy.yaml";

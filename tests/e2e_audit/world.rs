@@ -8,8 +8,9 @@ use support::idp::{Idp, Scheme};
 use support::prelude::*;
 use support::root;
 use support::tls::Authority;
+use support::walk::configurations;
 
-use super::examples::{Format, configurations};
+use super::examples::Format;
 
 const HASH_KEY: &str = "0123456789abcdef0123456789abcdef";
 /// The certificate of a listener as a file of its own.

@@ -16,6 +16,7 @@ use kcr_extensions_istio_io::v1alpha1::wasmplugins::{
 };
 use serde_json::{Value, json};
 use support::manifests::{self, Kustomize, PLUGIN, files, named, one, read, text};
+use support::removal::Removal;
 use support::root;
 use support::scenario::merge;
 use tollgate::config::{Environment, compile};
@@ -268,6 +269,15 @@ fn istio_decides_by_headers_that_the_filter_writes_on_the_same_proxies() {
             assert_eq!(authorization[selection], plugin[selection], "{folder}");
             assert_eq!(telemetry[selection], plugin[selection], "{folder}");
         }
+        let removal = &named(objects, "EnvoyFilter", "tollgate-headers")["spec"];
+        assert_eq!(removal["workloadSelector"]["labels"], plugin["selector"]["matchLabels"]);
+        assert_eq!(removal["targetRefs"], plugin["targetRefs"], "{folder}");
+        let contexts = removal["configPatches"].as_array().unwrap().iter().map(|patch| {
+            let misses = Removal::of(patch).misses(headers.iter().copied());
+            assert!(misses.is_empty(), "{folder}: {misses:?}");
+            text(patch, "/match/context")
+        });
+        assert_eq!(contexts.collect::<Vec<_>>(), ["GATEWAY", "SIDECAR_INBOUND"], "{folder}");
         let mut conditions = 0;
         for condition in authorization["rules"]
             .as_array()
@@ -366,7 +376,8 @@ fn at_a_gateway_rules_policy_routes_and_buffer_name_the_same_hosts() {
             };
             assert_eq!(named, Some(hosts), "{folder}");
         }
-        for object in objects.iter().filter(|object| object["kind"] == "EnvoyFilter") {
+        let buffers = |object: &&Value| object["metadata"]["name"] == "tollgate-buffer";
+        for object in objects.iter().filter(buffers) {
             let patches = object.pointer("/spec/configPatches").unwrap().as_array().unwrap();
             assert_eq!(patches[0]["patch"]["value"]["disabled"], true, "{folder}");
             let vhost = "/match/routeConfiguration/vhost/name";
@@ -413,15 +424,16 @@ fn envoy_gateways_policies_fit_their_definition_and_the_gateway() {
     let entra = entra.iter().find(|cluster| cluster["name"] == "entra").unwrap();
     assert_eq!(clusters, std::slice::from_ref(entra), "as in envoy/gateway.yaml");
 
-    let buffers = read("examples/envoy-gateway/buffer.yaml");
-    fits(definitions.as_ref(), one(&buffers, "BackendTrafficPolicy"));
-    for buffer in &buffers {
-        assert_eq!(buffer["spec"]["targetRefs"][0]["name"], gateway["metadata"]["name"]);
+    let buffer = read("examples/envoy-gateway/buffer.yaml").remove(0);
+    let clients = read("examples/envoy-gateway/clients.yaml").remove(0);
+    fits(definitions.as_ref(), &buffer);
+    for object in [&buffer, &clients] {
+        assert_eq!(object["metadata"]["namespace"], gateway["metadata"]["namespace"]);
+        assert_eq!(object["spec"]["targetRefs"][0]["name"], gateway["metadata"]["name"]);
     }
     let mebibytes = |text: &str| text.strip_suffix("Mi").unwrap().parse::<u32>().unwrap();
-    let body = text(one(&buffers, "BackendTrafficPolicy"), "/spec/requestBuffer/limit");
-    let connection = text(one(&buffers, "ClientTrafficPolicy"), "/spec/connection/bufferLimit");
-    assert!(mebibytes(body) < mebibytes(connection));
+    let body = mebibytes(text(&buffer, "/spec/requestBuffer/limit"));
+    assert!(body < mebibytes(text(&clients, "/spec/connection/bufferLimit")));
     let mut configs = Vec::new();
     for (file, source) in [("policy", "image"), ("policy-http", "http")] {
         let policy = read(format!("examples/envoy-gateway/{file}.yaml")).remove(0);

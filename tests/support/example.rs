@@ -53,6 +53,8 @@ pub fn adapt(mut text: String, changes: &[(&str, &str)]) -> String {
     text
 }
 
+const MANAGER: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
+
 /// An example of Envoy's half.
 #[derive(Clone)]
 pub struct Example(Value);
@@ -107,8 +109,16 @@ impl Example {
 
     /// The Wasm filter's `config`.
     pub fn wasm(&self) -> &Value {
-        let hcm = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
-        &self.0.pointer(hcm).unwrap()["http_filters"][0]["typed_config"]["config"]
+        &self.0.pointer(MANAGER).unwrap()["http_filters"][0]["typed_config"]["config"]
+    }
+
+    /// A proxy that believes the hop before it: without the filter, and without the removal of the
+    /// filter's headers.
+    pub fn believing(mut self) -> Self {
+        let manager = self.0.pointer_mut(MANAGER).unwrap();
+        manager["http_filters"].as_array_mut().unwrap().remove(0);
+        manager.as_object_mut().unwrap().remove("early_header_mutation_extensions").unwrap();
+        self
     }
 
     /// Runs `envoy --mode validate` on it, with the signer's key in the environment.

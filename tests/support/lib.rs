@@ -28,10 +28,12 @@
 //! - [`mint`]: keys made at run time, tokens signed with them, well formed or not.
 //! - [`paths`]: the paths that servers read from one request line.
 //! - [`ratelimit`]: a Rate Limit Service and its Redis.
+//! - [`removal`]: the headers that a proxy removes before all filters.
 //! - [`sample`]: the configurations under `envoy/`, run as they are.
 //! - [`scenario`]: a provider and claims for most tests.
 //! - [`scrape`]: the Prometheus text of an Envoy, parsed.
 //! - [`servers`]: nginx, Apache, Flask, Express and more, with programs that record the requests.
+//! - [`walk`]: every shipped example.
 //! - [`json_suite`]: JSONTestSuite and the body guard's verdicts on it.
 //! - [`skip`]: tests that need a program or file that the machine lacks.
 //!
@@ -59,10 +61,12 @@ pub mod manifests;
 pub mod mint;
 pub mod paths;
 pub mod ratelimit;
+pub mod removal;
 pub mod sample;
 pub mod scenario;
 pub mod servers;
 pub mod tls;
+pub mod walk;
 
 pub use harness::{envoy, module, poll, root, scrape, skip, upstream};
 

@@ -7,10 +7,13 @@ use crate::output::Failure;
 
 const PLUGIN: &str = include_str!("../../../../istio/base/plugin.yaml");
 const KEYS: &str = include_str!("../../../../istio/base/keys.yaml");
+const HEADERS: &str = include_str!("../../../../istio/base/headers.yaml");
 const POLICY: &str = include_str!("../../../../examples/envoy-gateway/policy.yaml");
 const PROXY: &str = include_str!("../../../../examples/envoy-gateway/proxy.yaml");
+const CLIENTS: &str = include_str!("../../../../examples/envoy-gateway/clients.yaml");
 
-/// A WasmPlugin, and the ServiceEntry and DestinationRule of the keys.
+/// A WasmPlugin, the ServiceEntry and DestinationRule of the keys, and the EnvoyFilter that removes
+/// the headers of the plugin before all filters.
 pub fn istio(source: &Source) -> Result<String, Failure> {
     let (host, port) = (&source.host, &source.port);
     // The port of the cluster is another one than that of the applications.
@@ -48,10 +51,18 @@ pub fn istio(source: &Source) -> Result<String, Failure> {
         &indented(&source.yaml(&format!("outbound|{own}||{host}")), 4),
     );
     tags(&mut plugin, source, 4);
-    Ok([keys.finish()?, "---\n".to_owned(), plugin.finish()?].concat())
+    let mut headers = Template::new(HEADERS);
+    headers.between(
+        "# authorization.yaml decides",
+        "apiVersion:",
+        "# It selects the same proxies as the plugin, and needs Envoy 1.36 or later in them.\n",
+    );
+    removed(&mut headers, source);
+    Ok([keys.finish()?, plugin.finish()?, headers.finish()?].join("---\n"))
 }
 
-/// An EnvoyProxy with the cluster of the keys, and an EnvoyExtensionPolicy.
+/// An EnvoyProxy with the cluster of the keys, a ClientTrafficPolicy that removes the headers of the
+/// filter before all filters, and an EnvoyExtensionPolicy.
 pub fn gateway(source: &Source) -> Result<String, Failure> {
     let mut proxy = Template::new(PROXY);
     proxy.between("# Settings for every proxy", "#\n", &format!(
@@ -76,7 +87,16 @@ pub fn gateway(source: &Source) -> Result<String, Failure> {
         &indented(&source.yaml(envoy::cluster(source)), 6),
     );
     tags(&mut policy, source, 6);
-    Ok([proxy.finish()?, "---\n".to_owned(), policy.finish()?].concat())
+    let mut headers = Template::new(CLIENTS);
+    removed(&mut headers, source);
+    Ok([proxy.finish()?, headers.finish()?, policy.finish()?].join("---\n"))
+}
+
+/// The pattern for the headers of [`tags`].
+fn removed(text: &mut Template, source: &Source) {
+    if source.host != ENTRA {
+        text.replace("(identity|tenant|roles)", "(identity|subject|roles)");
+    }
 }
 
 /// The tags of the examples are those of Entra's tokens.
