@@ -190,6 +190,8 @@ fn a_value_that_probably_means_something_else_is_reported() {
         (METHOD, json!("PREDICT"), "is not a registered method"),
         (CLAIM, json!("realm_access.roles"), "\"/realm_access/roles\""),
         (CLAIM, json!("$.realm_access.roles"), "\"/realm_access/roles\""),
+        (CLAIM, json!("realm_access/roles"), "exactly this name /realm_access~1roles"),
+        (CLAIM, json!("kubernetes.io/namespace"), "\"/kubernetes.io/namespace\""),
         ("/tags/0/value", json!("{realm_access.roles}"), "\"/realm_access/roles\""),
         ("/tags/0/value", json!("${sub}"), "adds a $ before"),
     ] {

@@ -128,21 +128,26 @@ pub(super) fn template(text: &str, at: &At, report: &mut Report) {
     }
 }
 
-/// A name with dots, which is a single name but often means a nested claim.
+/// A name with dots or slashes, which is a single name but often means a nested claim.
 #[inline(never)]
 pub(super) fn claim(claim: &ClaimRef, at: &At, report: &mut Report) {
     let ClaimRef::Name(name) = claim else { return };
-    // Names that are URLs contain dots to be unique (RFC 7519 §4.2).
-    if !name.contains('.') || name.contains([':', '/']) {
+    // Names that are URLs contain dots and slashes to be unique (RFC 7519 §4.2).
+    if !name.contains(['.', '/']) || name.contains(':') {
         return;
     }
-    let inside = name.trim_start_matches("$.").replace('.', "/");
+    // A dot beside slashes belongs to a name, as in kubernetes.io/namespace.
+    let (sign, inside) = match name.contains('/') {
+        true => ("slash", name.to_string()),
+        false => ("dot", name.trim_start_matches("$.").replace('.', "/")),
+    };
     report.warning(
         at,
         format_args!(
-            "{} is the name of a single claim with a dot; a nested claim is written {}, a claim with exactly this name /{name}",
+            "{} is the name of a single claim with a {sign}; a nested claim is written {}, a claim with exactly this name /{}",
             quoted(name),
             quoted(&format!("/{inside}")),
+            name.replace('~', "~0").replace('/', "~1"),
         ),
     );
 }

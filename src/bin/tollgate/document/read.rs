@@ -34,6 +34,7 @@ fn hint(message: &str) -> &'static str {
     match message {
         _ if message.contains("cannot start any token") => "; indent with spaces, and quote texts",
         _ if message.contains("expected ':'") => "; write a space after each colon",
+        _ if message.contains("did not find expected") => "; indent members of one level equally",
         _ if message.contains("duplicate") => "; remove one of the two",
         _ => "",
     }
