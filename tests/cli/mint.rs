@@ -99,7 +99,12 @@ fn keys_are_used_again_and_the_server_stays_on_loopback() {
     let folder = directory("again");
     let dir = folder.to_str().unwrap();
     let jwks = || tollgate(&["mint", "--dir", dir, "--jwks"]).0;
-    assert_eq!(jwks(), jwks());
+    let first = jwks();
+    for algorithm in ["RS256", "ES256", "ES384", "EdDSA"] {
+        assert_eq!(tollgate(&["mint", "--dir", dir, "--alg", algorithm]).2, 0);
+        assert!(first.contains(algorithm), "{first}");
+    }
+    assert_eq!(jwks(), first, "one key set serves every later token");
     assert_eq!(tollgate(&["serve-jwks", "--dir", dir, "--listen", "0.0.0.0:0"]).2, 2);
     let (none, path) = (directory("none"), "--dir");
     assert_eq!(tollgate(&["serve-jwks", path, none.to_str().unwrap()]).2, 2);

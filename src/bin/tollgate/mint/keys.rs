@@ -156,6 +156,11 @@ fn generate(algorithm: Algorithm) -> Option<String> {
     }
 }
 
+/// Generates the keys that a directory lacks.
+pub fn open_all(directory: &Path) -> Result<(), Failure> {
+    ALL.into_iter().try_for_each(|algorithm| Issuer::open(directory, algorithm).map(drop))
+}
+
 /// The public part of every key in a directory.
 pub fn jwks(directory: &Path) -> Result<Value, Failure> {
     let mut keys = Vec::new();

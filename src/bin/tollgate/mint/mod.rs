@@ -13,8 +13,9 @@ use keys::{Algorithm, Issuer};
 
 /// Sign a token for development. Everyone who can read the directory can sign as this issuer.
 ///
-/// Keys are generated at the first use, one per algorithm, readable by their owner only. Not for
-/// production: the keys are not protected, rotated or revoked.
+/// The key of an algorithm is generated at its first use, and `--jwks` generates all of them, so that
+/// one key set serves every later token. Only the owner can read them. Not for production: the keys
+/// are not protected, rotated or revoked.
 #[derive(Args)]
 pub struct Arguments {
     /// The directory with the keys; keys that are missing are generated.
@@ -55,6 +56,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let issuer = Issuer::open(&arguments.dir, arguments.alg)?;
     anstream::eprintln!("{}: a development issuer, not for production", output::doubtful("note"));
     if arguments.jwks {
+        keys::open_all(&arguments.dir)?;
         return output::json(&keys::jwks(&arguments.dir)?);
     }
     let claims = claims(arguments)?;
