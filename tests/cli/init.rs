@@ -63,7 +63,7 @@ fn wrong_options_are_refused_and_a_file_is_never_overwritten() {
         (&["--issuer", "http://idp.test"], "write https"),
         (&["--issuer", "https://idp.test", "--entra", TENANT], "cannot be used with"),
         (&["--issuer", "https://idp.test", "--for", "nginx"], "invalid value"),
-        (&[], "--issuer"),
+        (&[], "<--issuer <URL>|--entra <TENANT>>"),
     ] {
         let (text, errors, code) =
             tollgate(&[&["init", "--audience", "api://scoring"], arguments].concat());

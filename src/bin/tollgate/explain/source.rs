@@ -87,7 +87,12 @@ fn add_keys(scene: &mut Scene, entry: &str) -> Result<(), Failure> {
     let provider = index.and_then(|index| scene.policy.providers.get(index));
     let place = index.and_then(|index| scene.given.get_mut(index));
     let (Some(provider), Some(place)) = (provider, place) else {
-        return Err(Failure::usage(format_args!("--keys: there is no provider {name:?}")));
+        let known: Vec<_> =
+            scene.policy.providers.iter().map(|known| known.name.as_str()).collect();
+        return Err(Failure::usage(format_args!(
+            "--keys: {name:?} is not a provider; allowed: {}",
+            known.join(", ")
+        )));
     };
     let bytes = std::fs::read(file)
         .map_err(|error| Failure::usage(format_args!("--keys: {file}: {error}")))?;

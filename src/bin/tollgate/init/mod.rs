@@ -10,7 +10,7 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 
 use crate::check;
 use crate::output::{self, Failure};
@@ -21,12 +21,13 @@ use source::Source;
 /// Each request needs a token of one issuer, except for /healthz, and each caller has a quota. The
 /// result passes `tollgate check`. In manifests, the digest of the image remains to be set.
 #[derive(Args)]
+#[command(group(ArgGroup::new("source").args(["issuer", "entra"]).required(true)))]
 pub struct Arguments {
     /// The `iss` of the tokens, which is also the address of the issuer's discovery document.
-    #[arg(long, value_name = "URL", required_unless_present = "entra")]
+    #[arg(long, value_name = "URL")]
     issuer: Option<String>,
     /// The tenant ID in Microsoft Entra ID, instead of an issuer.
-    #[arg(long, value_name = "TENANT", conflicts_with = "issuer")]
+    #[arg(long, value_name = "TENANT")]
     entra: Option<String>,
     /// The `aud` of the tokens: the name of your API at the issuer.
     #[arg(long, value_name = "AUDIENCE")]
