@@ -35,7 +35,7 @@ wasm: toolchain ## Builds dist/tollgate.wasm
 		CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="$$flags $${CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS:-}" \
 		scripts/steady 'compiling the module, of which the last crate takes longest' \
 		cargo build --release --lib --target $(WASM_TARGET)
-	scripts/steady 'pruning the module' cargo run --package xtask --no-default-features -- \
+	scripts/steady 'compiling the tool that prunes the module' cargo run --package xtask --no-default-features -- \
 		prune $(BUILT)/$(WASM_TARGET)/release/tollgate.wasm dist/tollgate.wasm
 
 envoy: ## Installs the pinned Envoy under target/ and prints its path (ENVOY_BIN takes precedence)
@@ -43,16 +43,17 @@ envoy: ## Installs the pinned Envoy under target/ and prints its path (ENVOY_BIN
 
 # The profile of the tests builds it in less than a minute, and it checks a configuration in milliseconds.
 cli: ## Builds dist/tollgate, which checks configurations and explains verdicts: docs/cli.md
-	cargo build --features cli --bin tollgate
+	echo "Compiling the tool: the first time about 60 s on 2 idle cores" >&2
+	scripts/steady 'compiling the tool' cargo build --features cli --bin tollgate
 	mkdir -p $(DIST)
 	cp -f $(BUILT)/debug/tollgate $(DIST)/tollgate
 
 demo: ## Shows the filter at work in a real Envoy; KEEP=1 leaves it running
-	echo "[1/4] Compiling the module: the first time about 60 s on 2 cores"
+	echo "[1/4] Compiling and pruning the module: the first time about 60 s on 2 idle cores"
 	$(MAKE) --no-print-directory wasm
 	echo "[2/4] Installing Envoy: the first time a download of 60 MB and 20 s"
 	scripts/install/envoy
-	echo "[3/4] Compiling the demo: the first time about 20 s on 2 cores"
+	echo "[3/4] Compiling the demo: the first time about 20 s on 2 idle cores"
 	scripts/steady 'compiling the demo' cargo build --package demo
 	echo "[4/4] Starting Envoy with envoy/envoy.yaml and the module"
 	$(WITH_ENVOY) KEEP=$(KEEP) $(BUILT)/debug/demo
