@@ -5,7 +5,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .SILENT:
-.PHONY: help wasm envoy cli demo test servers providers matrix soak chaos fuzz bench amplification \
+.PHONY: help wasm envoy cli demo test pages-az servers providers matrix soak chaos fuzz bench amplification \
 	lint audit msrv coverage mutants image push release toolchain
 
 DIST = dist
@@ -65,6 +65,12 @@ test: wasm ## Runs all tests, with a real Envoy, and lists the skipped ones
 	status=0; $(WITH_ENVOY) cargo xtask test --workspace --exclude ratelimit --features tollgate/cli || \
 		status=$$?; \
 		[[ ! -s target/skipped.txt ]] || { echo "Skipped:"; sort -u target/skipped.txt; }; exit $$status
+
+pages-az: wasm ## Compares the az commands of the pages with the Azure CLI of PyPI (700 MB)
+	source scripts/install/versions && mkdir -p target && \
+		echo "azure-cli==$$AZURE_CLI_VERSION" >target/az.txt
+	az=$$(dirname "$$(scripts/install/python target/az.txt target/az)")/az; $(WITH_ENVOY) PAGES_AZ=$$az \
+		cargo test --features cli --test pages -- every_command
 
 servers: wasm ## Sends hostile requests to a dozen real servers with all path options of Envoy (30 min)
 	scripts/install/servers
