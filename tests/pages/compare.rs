@@ -16,6 +16,7 @@ static VARYING: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "<uuid>"),
         (r"sha256:[0-9a-f]+…?", "sha256:<digest>"),
         (r"\b[\w-]{43}\b", "<thumbprint>"),
+        ("─+", "─"),
     ];
     patterns.map(|(pattern, name)| (Regex::new(pattern).unwrap(), name)).into()
 });

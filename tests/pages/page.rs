@@ -82,8 +82,12 @@ impl Page {
             self.pieces.push(Piece::File { name: name.to_owned(), text: block.text });
             return Ok(());
         }
-        if block.marks.iter().any(|mark| mark == "output") {
-            return self.show(block.text);
+        match value("output") {
+            Some("") => return self.show(block.text),
+            Some(": shortened") => {
+                return self.show(format!("…\n{}\n…", block.text.replace('\n', "\n…\n")));
+            }
+            _ => {}
         }
         if let Some(name) = value("setup: ") {
             self.pieces.push(Piece::Setup(name.to_owned()));
