@@ -5,7 +5,7 @@
 
 use std::net::SocketAddr;
 
-use support::example::Folder;
+use support::example::{Folder, no_module};
 use support::manifests::{Kustomize, named, read};
 use support::prelude::*;
 use support::removal::{Removal, SEPARATORS, of_traffic_policy, tag_headers};
@@ -62,11 +62,7 @@ fn local(example: &Example, fixture: &Fixture, filter: Filter) -> Value {
         plugin["providers"] = fixture.config(json!({}))["providers"].clone();
         config["configuration"]["value"] = json!(plugin.to_string());
         config["vm_config"]["code"] = match filter {
-            Filter::Open | Filter::Closed => json!({"remote": {
-                "http_uri": {"uri": "http://files.test/", "cluster": target, "timeout": "1s"},
-                "sha256": "00".repeat(32),
-                "retry_policy": {"num_retries": 0},
-            }}),
+            Filter::Open | Filter::Closed => no_module(&target),
             Filter::Broken => json!({"local": {"inline_string": "no module"}}),
             _ => json!({"local": {"filename": support::module()}}),
         };

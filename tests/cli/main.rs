@@ -10,6 +10,7 @@ mod mint;
 mod mistakes;
 #[path = "../core/policy.rs"]
 mod policy;
+mod probe;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -112,6 +112,17 @@ impl Example {
         &self.0.pointer(MANAGER).unwrap()["http_filters"][0]["typed_config"]["config"]
     }
 
+    /// With a module that Envoy cannot fetch.
+    pub fn without_module(mut self, failure_policy: &str) -> Self {
+        let manager = self.0.pointer_mut(MANAGER).unwrap();
+        let route = "/route_config/virtual_hosts/0/routes/0/route/cluster";
+        let cluster = manager.pointer(route).unwrap().clone();
+        let config = &mut manager["http_filters"][0]["typed_config"]["config"];
+        config["vm_config"]["code"] = no_module(&cluster);
+        config["failure_policy"] = json!(failure_policy);
+        self
+    }
+
     /// A proxy that believes the hop before it: without the filter, and without the removal of the
     /// filter's headers.
     pub fn believing(mut self) -> Self {
@@ -138,6 +149,15 @@ impl Example {
         let said = String::from_utf8_lossy(&done.stderr);
         assert!(done.status.success(), "{said}");
     }
+}
+
+/// The code of a module that a cluster does not have.
+pub fn no_module(cluster: &Value) -> Value {
+    json!({"remote": {
+        "http_uri": {"uri": "http://files.test/", "cluster": cluster, "timeout": "1s"},
+        "sha256": "00".repeat(32),
+        "retry_policy": {"num_retries": 0},
+    }})
 }
 
 /// Strings that equal `shipped`, replaced; how many there were.

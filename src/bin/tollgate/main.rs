@@ -4,6 +4,7 @@
 //! - [`document`]: finds configurations in files, manifests and bootstraps; [`environment`]: the
 //!   variables that they read.
 //! - [`init`]: writes a first one · [`check`]: finds their problems · [`explain`]: explains verdicts
+//! - [`probe`]: checks that a proxy enforces one
 //! - [`mint`], [`serve`]: an issuer for development · [`output`]: how results are written
 
 mod check;
@@ -13,6 +14,7 @@ mod explain;
 mod init;
 mod mint;
 mod output;
+mod probe;
 mod serve;
 
 use std::process::ExitCode;
@@ -43,6 +45,7 @@ enum Command {
     Check(check::Arguments),
     Explain(Box<explain::Arguments>),
     Mint(mint::Arguments),
+    Probe(probe::Arguments),
     ServeJwks(serve::Arguments),
     /// Print the JSON Schema of the configuration.
     Schema,
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
         Command::Mint(arguments) => mint::run(&arguments),
+        Command::Probe(arguments) => probe::run(&arguments),
         Command::ServeJwks(arguments) => serve::run(&arguments),
         Command::Schema => output::json(&tollgate::config::json_schema()),
         Command::Completions(Completions { shell }) => completions(shell),

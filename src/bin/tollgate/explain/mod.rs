@@ -4,7 +4,7 @@ mod admission;
 mod audit;
 mod caller;
 mod claims;
-mod cures;
+pub mod cures;
 mod engine;
 mod limits;
 mod method;
