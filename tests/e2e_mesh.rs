@@ -274,6 +274,186 @@ async fn other_hosts_of_a_shared_gateway_need_no_token_and_lose_the_tag_headers_
     assert_eq!(envoy.access("other").await["rule"], "other-hosts");
 }
 
+/// Spellings of an authority that some server takes for `ml.example.com`.
+fn spellings() -> Vec<String> {
+    let names = [
+        "ml.example.com",
+        "ML.EXAMPLE.COM",
+        "mL.eXample.com",
+        "ml.example.com.",
+        "ml.example.com..",
+        ".ml.example.com",
+        "ml..example.com",
+        "ml%2Eexample.com",
+        "%6Dl.example.com",
+        "ml.example.com%00",
+        "ml.example.com%20",
+        "ml.example.com%2e",
+        "ml\u{ff0e}example.com",
+        "ml\u{3002}example.com",
+        "\u{ff4d}l.example.com",
+        "ml.example.com\u{200b}",
+        "ml.example.com,",
+        "ml.example.com, shop.example.com",
+        "shop.example.com, ml.example.com",
+        "ml.example.com/",
+        "ml.example.com/a",
+        "ml.example.com?a",
+        "ml.example.com#a",
+        "ml.example.com\\",
+        "[ml.example.com]",
+        "user@ml.example.com",
+        "user:secret@ml.example.com",
+        "shop.example.com@ml.example.com",
+        "ml.example.com@shop.example.com",
+        "shop.example.com#@ml.example.com",
+        "\"ml.example.com\"",
+        "http://ml.example.com",
+        "//ml.example.com",
+        "ml.example.com;a",
+        "ml.example.com&a",
+        "ml.example.com\t",
+        " ml.example.com",
+        "ml.example.com\u{b}",
+        "ml.example.com\u{7f}",
+        "*",
+        "",
+    ];
+    let ports = [
+        "",
+        ":",
+        ":80",
+        ":443",
+        ":0443",
+        ":8443",
+        ":0",
+        ":65536",
+        ":99999999999999999999",
+        ":x",
+        ":80x",
+        ":-1",
+        ":+80",
+        ": 80",
+        ":80 ",
+        ":80:443",
+        "::",
+        ":443.",
+        ":%38%30",
+        ":80@",
+        ":\u{ff18}",
+        ":]",
+    ];
+    let (named, other) = (names[0], ["", ":443", ":x"]);
+    let ported = ports.iter().map(|port| format!("{named}{port}"));
+    let spelt = names.iter().flat_map(|name| other.map(|port| format!("{name}{port}")));
+    ported.chain(spelt).collect()
+}
+
+/// Requests without a token by which a client might mean the guarded routes.
+fn without_a_token() -> Vec<Request> {
+    let mut requests = Vec::new();
+    for host in spellings() {
+        requests.extend([score().host(&host), Request::get("/admin").host(&host)]);
+        let elsewhere = score().host("shop.example.com");
+        // The target has precedence over the header (RFC 9112 §3.2.2).
+        for target in [format!("http://{host}/score"), format!("HTTPS://{host}?a=/score")] {
+            requests.push(Request { target: target.into_bytes(), ..elsewhere.clone() });
+        }
+        let names =
+            ["host", "x-forwarded-host", "x-envoy-original-host", ":authority", "forwarded"];
+        requests.extend(names.map(|name| elsewhere.clone().header(name, &host)));
+        requests.push(score().host(&host).header("Host", "shop.example.com"));
+    }
+    for (method, target) in [
+        ("HEAD", "/score"),
+        ("OPTIONS", "*"),
+        ("OPTIONS", "/score"),
+        ("post", "/score"),
+        ("PRI", "*"),
+        ("CONNECT", "ml.example.com:443"),
+        ("CONNECT", "/score"),
+        ("TRACE", "/score"),
+        ("M-SEARCH", "/"),
+        ("POST", "/"),
+        ("POST", "/swagger.json"),
+        ("GET", "/score/"),
+        ("GET", "//"),
+        ("GET", "/."),
+        ("GET", "/%2f"),
+        ("GET", "/;/score"),
+        ("GET", "/\\score"),
+        ("GET", "/swagger.json/"),
+        ("GET", "/swagger.json;a=b"),
+        ("GET", "/swagger.json%00"),
+        ("GET", "/swagger%2ejson/../score"),
+    ] {
+        let request = Request::new(method, target);
+        requests.push(request.clone().header("access-control-request-method", "POST"));
+        requests.push(request.clone().header("x-http-method-override", "GET"));
+        requests.push(request);
+    }
+    requests
+}
+
+/// The overlay's last rule opens every host that the other rules do not name.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_spelling_of_the_named_host_reaches_its_routes_without_a_token() {
+    let Some(overlay) = Overlay::of("gateway").await else { return };
+    let marked = json!({"request_headers_to_add": [
+        {"header": {"key": "x-virtual-host", "value": "guarded"}},
+    ]});
+    // The filter alone: the policy behind it would refuse some of them, too.
+    let (fixture, plugin) = (&overlay.fixture, overlay.config());
+    let envoy = fixture
+        .envoy(plugin)
+        .raw_cluster(outbound(&overlay.idp, &overlay.folder))
+        .hcm(two_hosts(marked))
+        .start()
+        .await;
+    let good = score().bearer(token(fixture, HOME, json!({}))).case("good");
+    assert_eq!(envoy.send(&good).await.status, 200);
+    let address = envoy.address();
+    let mut exchanges = tokio::task::JoinSet::new();
+    let limit = Duration::from_secs(5);
+    for request in without_a_token() {
+        let line = request.to_bytes().escape_ascii().to_string();
+        let request = request.case(line);
+        let send = async move { client::try_send(address, &request).await.map(|_| ()) };
+        exchanges.spawn(tokio::time::timeout(limit, send));
+        if exchanges.len() >= 32 {
+            let _ = exchanges.join_next().await;
+        }
+    }
+    // HTTP/2 has the authority in a field of its own, and may have `host` beside it.
+    for host in spellings() {
+        let other = "shop.example.com";
+        for (authority, header) in [(&*host, None), (&*host, Some(other)), (other, Some(&*host))] {
+            let mut request = hyper::Request::post(format!("http://{authority}/score"))
+                .header("x-case", format!("{authority:?} {header:?}").escape_default().to_string());
+            if let Some(header) = header {
+                request = request.header("host", header);
+            }
+            // Some are no URI or header value for this client.
+            let Ok(request) = request.body(Default::default()) else { continue };
+            let send = async move {
+                client::send_h2(address, request).await;
+                Ok(())
+            };
+            exchanges.spawn(tokio::time::timeout(limit, send));
+            if exchanges.len() >= 32 {
+                let _ = exchanges.join_next().await;
+            }
+        }
+    }
+    while exchanges.join_next().await.is_some() {}
+    let requests = fixture.upstream.requests();
+    let (guarded, others): (Vec<_>, Vec<_>) =
+        requests.iter().partition(|r| r.header("x-virtual-host") == Some("guarded"));
+    let cases: Vec<_> = guarded.iter().filter_map(|request| request.header("x-case")).collect();
+    assert_eq!(cases, ["good"], "{guarded:#?}");
+    assert!(others.len() > 300, "requests for other hosts pass: {}", others.len());
+}
+
 /// A host that is forgotten in the rules is still guarded by the policy, and the other way around.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_only_the_policy_names_is_refused() {
