@@ -81,3 +81,46 @@ fn wrong_options_are_refused_and_a_file_is_never_overwritten() {
     assert_eq!((code, errors.contains("the file exists")), (2, true), "{errors}");
     assert!(Path::new(path).is_file());
 }
+
+#[test]
+fn the_values_of_the_options_arrive_as_they_were_given() {
+    let audience = "https://login.microsoftonline.com/{realm:scoring}#'$X%\u{1f600}";
+    for host in ["a.example.com", "login.microsoftonline.com.a.example.com", "on", "8443"] {
+        let issuer = format!("https://{host}/login.microsoftonline.com/8443");
+        for target in TARGETS {
+            let options = ["init", "--for", target, "--audience", audience, "--issuer", &issuer];
+            let (text, errors, code) = tollgate(&options);
+            assert_eq!(code, 0, "{target} {issuer}: {errors}");
+            for (expected, count) in [
+                (format!("{issuer}/.well-known/openid-configuration\""), 1),
+                (format!("[\"{issuer}\"]"), 1),
+                (format!("[{}]", Value::from(audience)), 1),
+                (format!("tokens of {issuer}.\n"), 1),
+            ] {
+                assert_eq!(text.matches(&expected).count(), count, "{expected}\n{text}");
+            }
+            // What is no text for YAML without quotes has them.
+            let quoted = if host.contains('.') { host.to_owned() } else { format!("{host:?}") };
+            assert!(text.contains(&format!("sni: {quoted}\n")), "{target} {host}\n{text}");
+        }
+    }
+}
+
+#[test]
+fn an_issuer_without_a_host_name_is_refused() {
+    for issuer in [
+        "https://[::1]/",
+        "https://10.0.0.1",
+        "http://[::1]:80",
+        "https://-",
+        "https://a.",
+        "https://a..b",
+    ] {
+        for target in TARGETS {
+            let options = ["init", "--for", target, "--audience", "a", "--issuer", issuer];
+            let (text, errors, code) = tollgate(&options);
+            assert_eq!((code, text.as_str()), (2, ""), "{issuer}");
+            assert!(errors.contains("is no host name"), "{issuer}: {errors}");
+        }
+    }
+}

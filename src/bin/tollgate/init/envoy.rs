@@ -9,17 +9,6 @@ const EXAMPLE: &str = include_str!("../../../../envoy/remote-keys.yaml");
 /// The bootstrap for an issuer.
 pub fn bootstrap(source: &Source) -> Result<String, Failure> {
     let mut text = Template::new(EXAMPLE);
-    let title = source.title();
-    text.between("# A standalone Envoy", "admin:", &format!(
-        "# Envoy with tollgate in front of one upstream, for tokens of {title}.\n\
-         # Written by `tollgate init`.\n\
-         #\n\
-         #   tollgate check FILE\n\
-         #   envoy --config-path FILE\n\
-         #\n\
-         # To adapt: the address of the upstream, the path of the module, and the rules. The CA bundle is\n\
-         # where Debian and Ubuntu have it (Red Hat: /etc/pki/tls/certs/ca-bundle.crt).\n\n"
-    ));
     text.replace("name: scoring\n", "name: guarded\n");
     text.replace("stat_prefix: scoring", "stat_prefix: guarded");
     // The column of Azure ML's log names one endpoint.
@@ -43,14 +32,26 @@ pub fn bootstrap(source: &Source) -> Result<String, Failure> {
             16,
         ),
     );
+    text.replace("\"realm\": \"scoring\"", "\"realm\": \"guarded\"");
+    clusters(&mut text, source, 4);
+    // The values of the options come last: nothing in them is replaced.
     let cluster = cluster(source);
     text.between(
         "                      \"providers\": [{",
         "                      \"tags\": [",
         &indented(&source.json(cluster), 22),
     );
-    text.replace("\"realm\": \"scoring\"", "\"realm\": \"guarded\"");
-    clusters(&mut text, source, 4);
+    let title = source.title();
+    text.between("# A standalone Envoy", "admin:", &format!(
+        "# Envoy with tollgate in front of one upstream, for tokens of {title}.\n\
+         # Written by `tollgate init`.\n\
+         #\n\
+         #   tollgate check FILE\n\
+         #   envoy --config-path FILE\n\
+         #\n\
+         # To adapt: the address of the upstream, the path of the module, and the rules. The CA bundle is\n\
+         # where Debian and Ubuntu have it (Red Hat: /etc/pki/tls/certs/ca-bundle.crt).\n\n"
+    ));
     text.finish()
 }
 
@@ -66,12 +67,12 @@ pub fn clusters(text: &mut Template, source: &Source, depth: usize) {
     }
     text.replace("name: entra\n", "name: issuer\n");
     let Source { host, port, .. } = source;
+    if !source.is_tls {
+        text.between(&indented("transport_socket:", depth), "", "");
+    }
     text.replace(
         &format!("address: {ENTRA}, port_value: 443"),
-        &format!("address: {host}, port_value: {port}"),
+        &format!("address: {ENTRA}, port_value: {port}"),
     );
-    match source.is_tls {
-        true => text.replace(ENTRA, host),
-        false => text.between(&indented("transport_socket:", depth), "", ""),
-    }
+    text.replace(ENTRA, host);
 }

@@ -29,6 +29,17 @@ pub fn istio(source: &Source) -> Result<String, Failure> {
         keys.replace(ENTRA, host);
     }
     let mut plugin = Template::new(PLUGIN);
+    plugin.replace("\nspec:\n", "\nspec:\n  \
+         # Inbound requests of the sidecars in this namespace. For a gateway or a waypoint, write its\n  \
+         # `targetRefs` instead (docs/deploy-istio.md).\n  \
+         match: [{mode: SERVER}]\n");
+    tags(&mut plugin, source, 4);
+    // The values of the options come last: nothing in them is replaced.
+    plugin.between(
+        "    providers:\n",
+        "    # First removed from every request",
+        &indented(&source.yaml(&format!("outbound|{own}||{}", host.trim_matches('"'))), 4),
+    );
     plugin.between(
         "# The filter.",
         "apiVersion:",
@@ -41,16 +52,6 @@ pub fn istio(source: &Source) -> Result<String, Failure> {
             source.title()
         ),
     );
-    plugin.replace("\nspec:\n", "\nspec:\n  \
-         # Inbound requests of the sidecars in this namespace. For a gateway or a waypoint, write its\n  \
-         # `targetRefs` instead (docs/deploy-istio.md).\n  \
-         match: [{mode: SERVER}]\n");
-    plugin.between(
-        "    providers:\n",
-        "    # First removed from every request",
-        &indented(&source.yaml(&format!("outbound|{own}||{host}")), 4),
-    );
-    tags(&mut plugin, source, 4);
     let mut headers = Template::new(HEADERS);
     headers.between(
         "# authorization.yaml decides",
@@ -65,6 +66,8 @@ pub fn istio(source: &Source) -> Result<String, Failure> {
 /// filter before all filters, and an EnvoyExtensionPolicy.
 pub fn gateway(source: &Source) -> Result<String, Failure> {
     let mut proxy = Template::new(PROXY);
+    proxy.replace("routes that buffer.yaml names", "routes whose policy has `requestBuffer`");
+    envoy::clusters(&mut proxy, source, 10);
     proxy.between("# Settings for every proxy", "#\n", &format!(
         "# tollgate on every route of a Gateway, for tokens of {}.\n\
          # Written by `tollgate init`. Adapt the namespaces, `targetRefs`, `url`, `sha256` and the rules:\n\
@@ -77,16 +80,14 @@ pub fn gateway(source: &Source) -> Result<String, Failure> {
          # change restarts the proxies.\n",
         source.title()
     ));
-    proxy.replace("routes that buffer.yaml names", "routes whose policy has `requestBuffer`");
-    envoy::clusters(&mut proxy, source, 10);
     let mut policy = Template::new(POLICY);
     policy.between("# The filter on every route", "apiVersion:", "");
+    tags(&mut policy, source, 6);
     policy.between(
         "      providers:\n",
         "      tags:\n",
         &indented(&source.yaml(envoy::cluster(source)), 6),
     );
-    tags(&mut policy, source, 6);
     let mut headers = Template::new(CLIENTS);
     removed(&mut headers, source);
     Ok([proxy.finish()?, headers.finish()?, policy.finish()?].join("---\n"))

@@ -13,7 +13,7 @@ pub const ENTRA: &str = "login.microsoftonline.com";
 pub struct Source {
     kind: Kind,
     audience: String,
-    /// The host of the keys.
+    /// The host of the keys, as a scalar of YAML.
     pub host: String,
     /// The port of the keys.
     pub port: String,
@@ -42,8 +42,16 @@ impl Source {
                 Failure::usage(format_args!("--issuer: {issuer:?} is not an address; {allowed}"))
             })?;
         let (host, port) = uri.authority_and_port();
-        let host = host.trim_matches(['[', ']']).to_owned();
         let (port, is_tls) = (port.to_owned(), uri.scheme == "https");
+        let is_address = host.starts_with('[') || host.parse::<std::net::Ipv4Addr>().is_ok();
+        let label = |label: &str| !label.is_empty() && !label.starts_with('-');
+        if host.starts_with('[') || (is_address && is_tls) || !host.split('.').all(label) {
+            let allowed = "allowed: a name, which the certificate of the issuer contains";
+            return Err(Failure::usage(format_args!(
+                "--issuer: {host:?} is no host name; {allowed}"
+            )));
+        }
+        let host = quoted(host);
         Ok(Self { kind: Kind::Issuer { issuer }, audience, host, port, is_tls })
     }
 
@@ -127,6 +135,13 @@ impl Source {
         );
         text
     }
+}
+
+/// A host as YAML: in quotes if YAML could take it for another type, as in `on` or `1`.
+fn quoted(host: &str) -> String {
+    let is_text = host.contains('.') && host.starts_with(|c: char| c.is_ascii_alphabetic());
+    let is_address = host.parse::<std::net::Ipv4Addr>().is_ok();
+    if is_text || is_address { host.to_owned() } else { format!("{host:?}") }
 }
 
 /// Indents each line.
