@@ -325,3 +325,92 @@ fn a_workflow_of_github_gets_one_annotation_for_each_finding() {
     assert_eq!(tollgate(&["check", "--format", "json", path]), synonym);
     assert_eq!(tollgate(&["check", "--format", "xml", path]).2, 2);
 }
+
+#[test]
+fn files_that_are_made_to_exhaust_the_command_are_refused_with_a_message() {
+    let deep = |open: &str, close: &str| [open.repeat(60_000), close.repeat(60_000)].concat();
+    let blocks = (1..400).map(|indent| format!("{}a: |\n", " ".repeat(indent)));
+    let copies = "bcdefghij".chars().scan('a', |last, name| {
+        let of = std::mem::replace(last, name);
+        Some(format!("{name}: &{name} [{}]\n", vec![format!("*{of}"); 9].join(",")))
+    });
+    for (name, text, message) in [
+        ("lists.yaml", deep("- ", ""), "recursion limit"),
+        ("flow.yaml", deep("[", "]"), "recursion limit"),
+        ("maps.yaml", deep("{a: ", "}"), "recursion limit"),
+        ("json.json", deep("{\"a\":", "}"), "recursion limit"),
+        ("blocks.yaml", blocks.collect(), "unknown field"),
+        ("copies.yaml", format!("a: &a [x]\n{}", copies.collect::<String>()), "repetition limit"),
+        ("itself.yaml", "a: &a [*a]\n".to_owned(), "recursion limit"),
+        ("large.yaml", "#".repeat(17 << 20), "is too large"),
+        ("nul.yaml", "\0\0".to_owned(), "control characters"),
+    ] {
+        let path = file(&format!("hostile/{name}"), &text);
+        let (output, errors, code) = tollgate(&["check", path.to_str().unwrap()]);
+        assert_eq!((code, errors.as_str()), (1, ""), "{name}");
+        assert!(output.contains(message), "{name}: {output}");
+    }
+    let (exit, result) = check(&["/dev/zero"]);
+    assert_eq!((exit, found(&result)), (1, vec!["problem (file)".to_owned()]));
+}
+
+#[test]
+fn a_block_of_many_lines_is_checked_in_time() {
+    let rule =
+        |index| json!({"name": format!("r{index}"), "match": {"paths": [format!("/{index}")]}});
+    let mut config = good();
+    config["rules"] = (0..500).map(rule).collect();
+    config["rules"][499]["limits"] = json!(["absent"]);
+    let config = serde_json::to_string_pretty(&config).unwrap();
+    let lines: String = config.lines().map(|line| format!("      {line}\n")).collect();
+    let text = format!(
+        "'@type': /envoy.extensions.filters.http.wasm.v3.Wasm\n\
+         config:\n  name: tollgate\n  configuration:\n    '@type': /google.protobuf.StringValue\n    \
+         value: |\n{lines}"
+    );
+    let start = std::time::Instant::now();
+    let (exit, result) = check_text("many.yaml", &text);
+    assert_eq!((exit, &result["findings"][0]["column"]), (1, &json!(15)), "{result:#}");
+    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_given_variable_that_no_configuration_reads_is_a_mistake() {
+    let path = file("env.json", &keys_by_env().to_string());
+    let path = path.to_str().unwrap();
+    let keys = format!("KEYS={}", KEYS.trim());
+    for (given, code) in [(keys.as_str(), 0), ("KEY=a-secret", 2), ("keys=a-secret", 2)] {
+        let (output, errors, exit) = tollgate(&["check", "--env", given, path]);
+        assert_eq!(exit, code, "{output}{errors}");
+        assert!(code == 0 || errors.contains("allowed: KEYS"), "{errors}");
+        assert!(![output, errors].concat().contains("a-secret"));
+    }
+}
+
+#[test]
+fn no_output_has_a_command_for_a_terminal() {
+    let name = "\u{1b}]0;t\u{7}\u{9b}31m\u{202e}\u{200f}\r";
+    let mut config = good();
+    config[name] = json!(name);
+    config["providers"][0]["name"] = json!(name);
+    let path = file("terminal.json", &config.to_string());
+    let path = path.to_str().unwrap();
+    let line = json!({"Decision": "deny", "Reason": name, "Path": name, "Identity": name, "Kid": name,
+                      "Detail": name, "Method": name, "Rule": [name], "ResponseCode": {name: 1}});
+    let log = file("terminal.log", &line.to_string());
+    let log = log.to_str().unwrap();
+    for arguments in [
+        &["check", path][..],
+        &["check", "--json", path],
+        &["check", "--format", "github", path],
+        &["explain", "--config", path],
+        &["explain", "--audit", log],
+        &["explain", "--audit", log, "--json"],
+    ] {
+        let (output, errors, code) = tollgate(arguments);
+        assert!(code == 1 || code == 3, "{arguments:?} {errors}");
+        let all = [output, errors].concat();
+        let bad = |c: &char| (c.is_control() && *c != '\n') || "\u{202e}\u{200f}".contains(*c);
+        assert_eq!(all.chars().find(bad), None, "{arguments:?} {all:?}");
+    }
+}

@@ -10,7 +10,11 @@ use crate::output::Failure;
 
 /// The values of `--env`.
 #[derive(Clone, Debug, Default)]
-pub struct Given(BTreeMap<String, String>);
+pub struct Given {
+    values: BTreeMap<String, String>,
+    /// Every name that a configuration has read.
+    read: RefCell<BTreeSet<String>>,
+}
 
 impl Given {
     /// Parses `NAME=VALUE`, or `NAME` for a variable of this process.
@@ -32,7 +36,21 @@ impl Given {
             }
             given.insert(name.to_owned(), value);
         }
-        Ok(Self(given))
+        Ok(Self { values: given, ..Self::default() })
+    }
+
+    /// An error if a name was given that no configuration has read, such as a misspelt one.
+    pub fn all_read(&self) -> Result<(), Failure> {
+        let read = self.read.borrow();
+        let Some(name) = self.values.keys().find(|name| !read.contains(*name)) else {
+            return Ok(());
+        };
+        let names: Vec<_> = read.iter().map(String::as_str).collect();
+        let allowed = match names.is_empty() {
+            true => "they read no variable".to_owned(),
+            false => format!("allowed: {}", names.join(", ")),
+        };
+        Err(Failure::usage(format_args!("--env {name}: no configuration reads it; {allowed}")))
     }
 }
 
@@ -122,7 +140,8 @@ impl<'a> Variables<'a> {
 
 impl Environment for Variables<'_> {
     fn variable(&self, name: &str) -> Option<String> {
-        let given = self.given.0.get(name).cloned();
+        self.given.read.borrow_mut().insert(name.to_owned());
+        let given = self.given.values.get(name).cloned();
         let mut used = self.used.borrow_mut();
         if let Some(handed) = self.handed {
             if let Some(value) = handed.values.get(name) {

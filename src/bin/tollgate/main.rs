@@ -79,7 +79,9 @@ fn main() -> ExitCode {
 }
 
 fn failed(message: &str, code: u8) -> ExitCode {
-    anstream::eprintln!("{}: {message}", output::bad("error"));
+    // A message can quote a file; its own lines stay.
+    let message: Vec<String> = message.lines().map(output::plain).collect();
+    anstream::eprintln!("{}: {}", output::bad("error"), message.join("\n"));
     ExitCode::from(code)
 }
 

@@ -46,7 +46,20 @@ pub fn text(text: &str) -> Result<ExitCode, Failure> {
 
 /// Writes a JSON value, indented.
 pub fn json(value: &Value) -> Result<ExitCode, Failure> {
-    text(&format!("{value:#}\n"))
+    text(&format!("{}\n", json_plain(&format!("{value:#}"))))
+}
+
+/// Escapes the characters of a JSON text that [`plain`] escapes, in JSON's way: `serde_json` leaves
+/// those outside ASCII as they are.
+pub fn json_plain(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        match acts_on_terminals(c) && c != '\n' {
+            true => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            false => out.push(c),
+        }
+    }
+    out
 }
 
 /// Red.
@@ -87,14 +100,19 @@ impl<T: Display> Display for Styled<T> {
 pub fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        // U+2028 and U+2029 end lines in some terminals, U+202A to U+202E and U+2066 to U+2069 reverse
-        // the direction of text.
-        let turns = matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if c.is_control() || turns {
+        if acts_on_terminals(c) {
             out.extend(c.escape_default());
         } else {
             out.push(c);
         }
     }
     out
+}
+
+/// Whether a character is a command for a terminal.
+fn acts_on_terminals(c: char) -> bool {
+    // U+2028 and U+2029 end lines in some terminals; the others change the direction of text.
+    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2066}'..='\u{2069}');
+    c.is_control() || turns
 }

@@ -155,3 +155,22 @@ fn a_guard_of_bodies_is_warned_of_where_no_head_waits_for_its_body() {
         assert_eq!(&found(&result), want, "{name}: {result:#}");
     }
 }
+
+#[test]
+fn a_file_of_a_config_map_that_is_not_yaml_is_found() {
+    let shipped = include_str!("../../../examples/kubernetes/base/envoy.yaml");
+    let twice = shipped.replace("failure_policy: FAIL_RELOAD", "name: tollgate");
+    assert_ne!(twice, shipped);
+    for (name, text, found_here) in [
+        ("envoy.yaml", shipped.to_owned(), None),
+        ("envoy.yaml", format!("a: [\n{shipped}"), Some("problem data.envoy.yaml")),
+        ("envoy.yaml", twice, Some("problem data.envoy.yaml")),
+        ("start.sh", format!("a: [\n{shipped}"), Some("problem (file)")),
+    ] {
+        let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {name: text}});
+        let (_, result) = check_text("config-map.yaml", &map.to_string());
+        let problems: Vec<_> =
+            found(&result).into_iter().filter(|one| one.starts_with("problem")).collect();
+        assert_eq!(problems.first().map(String::as_str), found_here, "{result:#}");
+    }
+}

@@ -24,7 +24,8 @@ use shared::Neighbour;
 /// Variables without a value are assumed to hold one; a note names them.
 ///
 /// Exit codes: 0 without problems, whatever the warnings; 1 for problems, with --strict also for
-/// warnings; 2 for an invalid command line or a directory without a configuration.
+/// warnings; 2 for an invalid command line, a directory without a configuration, or a variable of
+/// --env that no configuration reads.
 #[derive(Args)]
 pub struct Arguments {
     /// Files, or directories, whose *.yaml, *.yml and *.json files are checked.
@@ -113,7 +114,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Format::Github => print::github(&reports)?,
         Format::Text => print::people(&reports)?,
     };
-    Ok(if wrong { ExitCode::from(WRONG) } else { ExitCode::SUCCESS })
+    if wrong {
+        return Ok(ExitCode::from(WRONG));
+    }
+    given.all_read()?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The first problem or warning of a text, except for a digest that is a placeholder.

@@ -1,12 +1,11 @@
 //! Manifests: Istio's WasmPlugin and TrafficExtension, Envoy Gateway's EnvoyExtensionPolicy, Envoy
 //! configurations in a ConfigMap, and Envoy filters within EnvoyFilter and EnvoyPatchPolicy.
 
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::envoy::{self, digest, is_buffer, mentions_us};
 use super::tree::{at, items, text};
-use super::{Finding, Found, Host};
+use super::{Finding, Found, Host, Level, read};
 use crate::environment::Handed;
 
 /// Every tollgate filter in a manifest.
@@ -41,8 +40,21 @@ pub fn search(manifest: &Value) -> Vec<Found> {
 fn files(config_map: &Value) -> Vec<Found> {
     let mut all = Vec::new();
     for (name, text) in at(config_map, &["data"]).and_then(Value::as_object).into_iter().flatten() {
-        let documents = serde_yaml_ng::Deserializer::from_str(text.as_str().unwrap_or_default());
-        for document in documents.map_while(|document| Value::deserialize(document).ok()) {
+        let text = text.as_str().unwrap_or_default();
+        let documents = serde_yaml_ng::Deserializer::from_str(text);
+        for document in documents {
+            let document = match read::value(document) {
+                Ok(document) => document,
+                Err(message) => {
+                    let is_yaml = [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end));
+                    if is_yaml && mentions_us(text) {
+                        let at = format!("data.{name}");
+                        let findings = vec![read::invalid(Level::Problem, &at, &message)];
+                        all.push(Found { at, findings, ..Found::default() });
+                    }
+                    break;
+                }
+            };
             let found = envoy::search(&document).into_iter();
             all.extend(found.map(|found| below(&format!("data.{name}"), found)));
         }

@@ -2,8 +2,14 @@
 
 use std::collections::HashMap;
 
-use yaml_rust2::parser::{Event, MarkedEventReceiver, Parser};
+use yaml_rust2::parser::{Event, Parser};
 use yaml_rust2::scanner::{Marker, TScalarStyle};
+
+/// The levels of values that are followed: the readers of values refuse more than 128.
+const LEVELS: usize = 128;
+
+/// The texts within texts that are followed: a ConfigMap has Envoy's configuration, which has ours.
+const NESTED: usize = 3;
 
 /// A place in a file. Both numbers count from 1, the column in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,14 +57,30 @@ impl Lines {
     /// The places in each document of a YAML or JSON file, up to the first error. A block of text is
     /// read as a document, too.
     pub fn of(text: &str) -> Vec<Self> {
+        Self::nested(text, NESTED)
+    }
+
+    /// Reads blocks within blocks `depth` times.
+    fn nested(text: &str, depth: usize) -> Vec<Self> {
         let mut reader = Reader { documents: Vec::new(), open: Vec::new(), blocks: Vec::new() };
-        let _ = Parser::new_from_str(text).load(&mut reader, true);
+        let mut parser = Parser::new_from_str(text);
+        // The parser's own loop calls itself for each level, without a limit.
+        while let Ok((event, mark)) = parser.next_token() {
+            let is_last = event == Event::StreamEnd;
+            reader.take(event, mark);
+            if is_last || reader.open.len() > LEVELS {
+                break;
+            }
+        }
         let Reader { mut documents, blocks, .. } = reader;
+        let lines: Vec<&str> = text.lines().collect();
         for (index, path, block) in blocks {
-            let inner = Self::of(&block).into_iter().next().unwrap_or_default();
+            let Some(depth) = depth.checked_sub(1) else { break };
+            let inner = Self::nested(&block, depth).into_iter().next().unwrap_or_default();
             let Some(document) = documents.get_mut(index) else { continue };
+            let own: Vec<&str> = block.lines().collect();
             for (inner, value) in inner.values {
-                let place = document.within(&path, block.as_bytes(), value.place, text);
+                let place = document.within(&path, &own, value.place, &lines);
                 let separator = if inner.starts_with('[') { "" } else { "." };
                 if let (Some(place), false) = (place, inner.is_empty()) {
                     let path = [&path, separator, &inner].concat();
@@ -74,8 +96,8 @@ impl Lines {
         self.value(path).map(|value| value.place)
     }
 
-    /// The place in `file` of `inside`, a place in the text at `path`.
-    pub fn within(&self, path: &str, text: &[u8], inside: Place, file: &str) -> Option<Place> {
+    /// The place in `file` of `inside`, a place in the text at `path`. Both texts are cut into lines.
+    pub fn within(&self, path: &str, text: &[&str], inside: Place, file: &[&str]) -> Option<Place> {
         let value = match self.values.get(path) {
             Some(value) if value.is_block => value,
             // A text in quotes, or in a file of a ConfigMap: where that begins.
@@ -83,11 +105,9 @@ impl Lines {
         };
         let line = value.place.line.checked_add(inside.line)?;
         // A block text lacks the indentation that its lines have in the file.
-        let length = |text: &str, line: usize| {
-            let line = text.lines().nth(line.checked_sub(1)?)?;
-            Some(line.trim_end().chars().count())
+        let length = |text: &[&str], line: usize| {
+            Some(text.get(line.checked_sub(1)?)?.trim_end().chars().count())
         };
-        let text = std::str::from_utf8(text).ok()?;
         let indentation = length(file, line)?.checked_sub(length(text, inside.line)?)?;
         Some(Place { line, column: inside.column.checked_add(indentation)? })
     }
@@ -156,8 +176,8 @@ impl Reader {
     }
 }
 
-impl MarkedEventReceiver for Reader {
-    fn on_event(&mut self, event: Event, mark: Marker) {
+impl Reader {
+    fn take(&mut self, event: Event, mark: Marker) {
         let place = Place { line: mark.line(), column: mark.col().saturating_add(1) };
         match event {
             Event::DocumentStart => {

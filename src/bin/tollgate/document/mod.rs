@@ -7,6 +7,7 @@ mod lines;
 mod read;
 mod tree;
 
+use std::io::Read;
 use std::path::Path;
 
 use serde_json::Value;
@@ -169,7 +170,10 @@ impl Content {
         let lines = self.lines.get(document.checked_sub(1)?)?;
         let value = format!("{}.value", found.at);
         match (found.is_text, given, &found.text) {
-            (true, Some(given), Some(text)) => lines.within(&value, text, given, &self.text),
+            (true, Some(given), Some(text)) => {
+                let text = std::str::from_utf8(text).ok()?.lines().collect::<Vec<_>>();
+                lines.within(&value, &text, given, &self.text.lines().collect::<Vec<_>>())
+            }
             (true, ..) => lines.find(&format!("{value}.{path}")),
             (false, ..) if found.at.is_empty() => lines.find(path),
             (false, ..) => lines.find(&format!("{}.{path}", found.at)),
@@ -186,10 +190,33 @@ pub enum Chosen {
     ByDirectory,
 }
 
+impl Chosen {
+    /// The level of a finding about a file that cannot be read as one of ours: in a directory, it may
+    /// belong to another tool.
+    pub fn level(self) -> Level {
+        match self {
+            Self::ByName => Level::Problem,
+            Self::ByDirectory => Level::Warning,
+        }
+    }
+}
+
+/// The largest file that is read: four times the largest configuration.
+const LARGEST: u64 = 16 << 20;
+
 /// Reads a file. A file that cannot be read is a finding.
 pub fn load(path: &Path, chosen: Chosen) -> Content {
     let mut content = Content::default();
-    match std::fs::read(path) {
+    let file = std::fs::File::open(path);
+    let bytes = file.and_then(|file| {
+        let mut bytes = Vec::new();
+        file.take(LARGEST.saturating_add(1)).read_to_end(&mut bytes).map(|_| bytes)
+    });
+    match bytes {
+        Ok(bytes) if bytes.len() as u64 > LARGEST => {
+            let why = format!("is too large; allowed: at most {LARGEST} bytes");
+            content.findings.push(Finding::new(chosen.level(), "(file)", why));
+        }
         Ok(bytes) => read::read(&bytes, path, chosen, &mut content),
         Err(error) => content.findings.push(Finding::problem("(file)", error.to_string())),
     }

@@ -40,24 +40,27 @@ fn hint(message: &str) -> &'static str {
     }
 }
 
+/// One YAML document. Parsed as YAML values first, which rejects duplicate keys.
+pub fn value(document: serde_yaml_ng::Deserializer<'_>) -> Result<Value, String> {
+    let value = serde_yaml_ng::Value::deserialize(document).map_err(|error| error.to_string())?;
+    serde_json::to_value(value).map_err(|error| error.to_string())
+}
+
+/// The finding for a text that is not YAML.
+pub fn invalid(level: Level, path: &str, message: &str) -> Finding {
+    let message = format!("is not valid YAML: {message}{}", hint(message));
+    let mut finding = Finding::new(level, path, message);
+    finding.split();
+    finding
+}
+
 fn read_yaml(bytes: &[u8], chosen: Chosen, content: &mut Content) {
     for (at, document) in serde_yaml_ng::Deserializer::from_slice(bytes).enumerate() {
-        // Parsed as YAML values first, which rejects duplicate keys.
-        let value = serde_yaml_ng::Value::deserialize(document)
-            .map_err(|error| error.to_string())
-            .and_then(|value| serde_json::to_value(value).map_err(|error| error.to_string()));
-        match value {
+        match value(document) {
             Ok(Value::Null) => {}
             Ok(value) => search(&value, None, chosen, at.saturating_add(1), content),
             Err(message) => {
-                // A file in a directory may be a template of another tool.
-                let level = match chosen {
-                    Chosen::ByName => Level::Problem,
-                    Chosen::ByDirectory => Level::Warning,
-                };
-                let message = format!("is not valid YAML: {message}{}", hint(&message));
-                let mut finding = Finding::new(level, "(file)", message);
-                finding.split();
+                let mut finding = invalid(chosen.level(), "(file)", &message);
                 // The parser's own place is that of the mapping around the name.
                 if finding.message.contains("duplicate") {
                     let twice = content.lines.get(at).and_then(|lines| lines.twice);

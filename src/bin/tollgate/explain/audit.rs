@@ -163,5 +163,5 @@ fn as_value(line: &Line, redact: bool) -> String {
     value.insert("happened".to_owned(), of(|cure| Some(cure.happened.clone())));
     value.insert("cause".to_owned(), of(|cure| cure.cause.clone()));
     value.insert("fix".to_owned(), of(|cure| cure.fix.clone()));
-    format!("{}\n", Value::Object(value))
+    format!("{}\n", output::json_plain(&Value::Object(value).to_string()))
 }

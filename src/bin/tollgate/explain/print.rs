@@ -57,7 +57,7 @@ pub fn people(scene: &Scene, outcome: &Outcome, steps: &[Step]) -> Result<ExitCo
     }
     if let Some(body) = response.get("body").and_then(Value::as_str).filter(|body| !body.is_empty())
     {
-        let _ = writeln!(out, "  {body}");
+        let _ = writeln!(out, "  {}", body.lines().map(plain).collect::<Vec<_>>().join("\n"));
     }
     output::text(&out)?;
     Ok(code(outcome))
@@ -107,7 +107,7 @@ pub fn batch<'t>(
         value.insert("line".to_owned(), json!(number));
         value.insert("error".to_owned(), json!(error(scene, &outcome)));
         let _ = match as_json {
-            true => writeln!(out, "{}", Value::Object(value)),
+            true => writeln!(out, "{}", output::json_plain(&Value::Object(value).to_string())),
             false => {
                 let text =
                     |name: &str| value.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
