@@ -27,13 +27,13 @@
 mod compare;
 mod page;
 mod shell;
+mod summary;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use page::{Page, REASONS};
+use page::Page;
 use shell::{Outcome, Template};
 use support::{root, skip};
 
@@ -60,7 +60,7 @@ fn every_command_of_every_page_runs_as_written() {
     let names = pages();
     let outcomes = in_parallel(&names, |name| read(name).map(|page| template.run(&page)));
     let done: BTreeMap<_, _> = names.into_iter().zip(outcomes).collect();
-    let summary = summary(&done);
+    let summary = summary::of(&done);
     println!("{summary}");
     std::fs::write(root().join("target/pages.md"), summary).unwrap();
     let failures: Vec<_> = done.values().flat_map(failures).map(String::as_str).collect();
@@ -99,53 +99,6 @@ fn failures(outcome: &Result<Outcome, Vec<String>>) -> &[String] {
         Ok(outcome) => &outcome.failures,
         Err(flaws) => flaws,
     }
-}
-
-/// The figures, and the list of what did not run.
-fn summary(pages: &BTreeMap<String, Result<Outcome, Vec<String>>>) -> String {
-    let mut text =
-        "| page | blocks run | checked only | failing | s |\n|---|---|---|---|---|\n".to_owned();
-    let (mut run, mut checked, mut failing) = (0, 0, 0);
-    for (page, outcome) in pages {
-        let bad = failures(outcome).len();
-        failing += bad;
-        let Ok(outcome) = outcome else { continue };
-        run += outcome.executed;
-        checked += outcome.checked.len();
-        if outcome.executed + outcome.checked.len() + bad > 0 {
-            let (executed, checked) = (outcome.executed, outcome.checked.len());
-            let _ = writeln!(
-                text,
-                "| {page} | {executed} | {checked} | {bad} | {:.1} |",
-                outcome.seconds
-            );
-        }
-    }
-    let _ = writeln!(text, "| **all** | {run} | {checked} | {failing} | |");
-    for (reason, meaning) in REASONS {
-        let mut blocks = Vec::new();
-        for (page, outcome) in
-            pages.iter().filter_map(|(page, outcome)| Some((page, outcome.as_ref().ok()?)))
-        {
-            let of_reason = outcome.checked.iter().filter(|(_, why, _)| *why == reason);
-            blocks.extend(of_reason.map(|(line, _, first)| format!("- {page}:{line} `{first}`")));
-        }
-        if !blocks.is_empty() {
-            let _ = writeln!(text, "\nNot run, {reason}: {meaning}.\n{}", blocks.join("\n"));
-        }
-    }
-    let outcomes = || pages.values().filter_map(|outcome| outcome.as_ref().ok());
-    let mut expanded: Vec<_> = outcomes().flat_map(|outcome| &outcome.expanded).collect();
-    expanded.sort();
-    expanded.dedup();
-    let _ = writeln!(text, "\nTargets of make that were expanded and not run:");
-    expanded.iter().for_each(|line| text.push_str(&format!("- `{line}`\n")));
-    let mut programs: BTreeMap<&str, usize> = BTreeMap::new();
-    for line in outcomes().flat_map(|outcome| &outcome.recorded) {
-        *programs.entry(line.split(' ').next().unwrap()).or_default() += 1;
-    }
-    let _ = writeln!(text, "\nCommands of blocks that were not run: {programs:?}");
-    text
 }
 
 /// The failures of a page of this text.
