@@ -254,6 +254,22 @@ fn the_step_that_decides_is_the_last() {
 }
 
 #[test]
+fn an_unmet_test_of_a_claim_is_shown_as_the_configuration_writes_it() {
+    let (world, mut config) = scene();
+    config["rules"] = json!([{"name": "all", "limits": ["per-caller"], "allow": [{"claims": [
+        {"claim": "/realm_access/roles", "contains": "scorer"},
+        {"claim": "/a~1b/c", "any_of": ["gold", 1]},
+        {"claim": "tenant", "equals": true},
+        {"claim": "sub", "exists": false},
+    ]}]}]);
+    let path = file("claims.json", config.to_string().as_bytes());
+    let token = world.rsa.sign(&mint::claims("someone"));
+    let (text, _) = explain(&path, &["--token", &token]);
+    let lacks = r#"allow[0] lacks claims: /realm_access/roles contains "scorer"; claims: /a~1b/c any_of ["gold",1]; claims: tenant equals true; claims: sub exists false"#;
+    assert!(text.contains(lacks), "{text}");
+}
+
+#[test]
 fn a_token_of_a_skipped_key_names_the_reason() {
     let (world, config) = scene();
     let path = file("skipped.json", config.to_string().as_bytes());

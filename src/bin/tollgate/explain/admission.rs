@@ -1,8 +1,10 @@
 //! The steps from claims to an authorised caller: identity, binding, grants.
 
-use tollgate::caller::grant::{Demand, Grant};
+use serde_json::Value;
+use tollgate::caller::grant::{ClaimTest, Demand, Grant, Test};
 use tollgate::caller::principal::Caller;
 use tollgate::policy::rule::Rule;
+use tollgate::template::ClaimRef;
 use tollgate::verify::{Claims, Stage};
 
 use super::scene::Outcome;
@@ -78,8 +80,23 @@ fn lacking(entry: &Grant, claims: &Claims) -> Vec<String> {
     for test in &entry.claims {
         let one = Grant { claims: vec![test.clone()], ..Grant::default() };
         if !one.holds(claims) {
-            lacking.push(format!("claims: {:?} {:?}", test.claim, test.test));
+            lacking.push(format!("claims: {}", written(test)));
         }
     }
     lacking
+}
+
+/// A test of a claim, in the words of the configuration.
+fn written(test: &ClaimTest) -> String {
+    let escaped = |token: &String| format!("/{}", token.replace('~', "~0").replace('/', "~1"));
+    let claim = match &test.claim {
+        ClaimRef::Name(name) => name.clone(),
+        ClaimRef::Pointer(tokens) => tokens.iter().map(escaped).collect(),
+    };
+    match &test.test {
+        Test::Equals(value) => format!("{claim} equals {value}"),
+        Test::AnyOf(values) => format!("{claim} any_of {}", Value::from(values.as_slice())),
+        Test::Contains(value) => format!("{claim} contains {value}"),
+        Test::Exists(wanted) => format!("{claim} exists {wanted}"),
+    }
 }
