@@ -2,16 +2,17 @@
 //! programs side by side, because many of them mostly wait.
 //!
 //! The output of a program is printed whole when it ends; it also stays in `target/tests/`. Programs that
-//! measure time run alone, after the others. A failure does not stop the others.
+//! measure time run alone, after the others. A failure does not stop the others, and a program that does
+//! not end is killed.
 
 use std::collections::VecDeque;
 use std::error::Error;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -29,6 +30,9 @@ const ALONE: [&str; 7] = [
     "limit_soak",
     "verification_cost",
 ];
+
+/// A program that runs longer hangs.
+const DEADLINE: Duration = Duration::from_secs(30 * 60);
 
 /// How many of the slowest programs are listed.
 const SLOWEST: usize = 10;
@@ -63,9 +67,12 @@ pub fn run(arguments: &[&str]) -> Result<(), Box<dyn Error>> {
         return Err("the tests do not compile".into());
     }
     println!("built in {:.0} s", start.elapsed().as_secs_f64());
-    let (alone, mut beside): (Vec<_>, Vec<_>) = programs(&String::from_utf8(built.stdout)?)
-        .into_iter()
-        .partition(|program| ALONE.contains(&program.name.as_str()));
+    let programs = programs(&String::from_utf8(built.stdout)?);
+    if programs.is_empty() {
+        return Err("cargo built no test program".into());
+    }
+    let (alone, mut beside): (Vec<_>, Vec<_>) =
+        programs.into_iter().partition(|program| ALONE.contains(&program.name.as_str()));
     beside.sort_by_key(|program| {
         LONG.iter().position(|name| *name == program.name).unwrap_or(LONG.len())
     });
@@ -103,7 +110,7 @@ fn side_by_side(programs: Vec<Program>, count: usize) -> Vec<Run> {
     let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
     let work = || {
         while let Some(program) = next() {
-            let run = run_one(&program);
+            let run = run_one(&program, Path::new(""), DEADLINE);
             let mut ended = ended.lock().unwrap_or_else(PoisonError::into_inner);
             println!("\n     Running {} ({:.1} s)\n{}", run.name, run.seconds, run.output.trim());
             ended.push(run);
@@ -117,23 +124,47 @@ fn side_by_side(programs: Vec<Program>, count: usize) -> Vec<Run> {
     ended.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn run_one(program: &Program) -> Run {
+/// `root` has the folder of the logs.
+fn run_one(program: &Program, root: &Path, deadline: Duration) -> Run {
     let start = Instant::now();
     let file = program.path.file_name().unwrap_or_default();
-    let log = Path::new("target/tests").join(file).with_extension("log");
+    let log = root.join("target/tests").join(file).with_extension("log");
     let attempt = || -> std::io::Result<(bool, String)> {
         let output = File::create(&log)?;
-        let status = Command::new(&program.path)
+        let mut child = Command::new(&program.path)
             .current_dir(&program.folder)
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
-            .status()?;
-        let output = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
-        Ok((status.success(), output))
+            .spawn()?;
+        let end = wait(&mut child, deadline)?;
+        let mut output = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
+        let why = match end {
+            Some(status) if status.success() => return Ok((true, output)),
+            Some(status) => status.to_string(),
+            None => format!("killed after {} s", deadline.as_secs()),
+        };
+        output.push_str(&format!("\n{}: {why}\n", program.name));
+        Ok((false, output))
     };
     let (good, output) = attempt().unwrap_or_else(|error| (false, error.to_string()));
     Run { name: program.name.clone(), seconds: start.elapsed().as_secs_f64(), good, log, output }
+}
+
+/// How a program ended; `None` if it was killed after this time.
+fn wait(child: &mut Child, deadline: Duration) -> std::io::Result<Option<ExitStatus>> {
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if start.elapsed() > deadline {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// The slowest programs, the sums, and the programs that failed.
@@ -162,6 +193,8 @@ fn count(output: &str, word: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -196,5 +229,30 @@ The slowest programs:
 FAILED mint: target/tests/mint-1.log
 ";
         assert_eq!(summary(&mut runs), expected);
+    }
+
+    #[test]
+    fn a_program_that_fails_crashes_or_hangs_fails_the_run() {
+        let folder = std::env::temp_dir().join(format!("xtask-test-{}", std::process::id()));
+        fs::create_dir_all(folder.join("target/tests")).unwrap();
+        for (name, script, good, message) in [
+            ("good", "printf '\\377 fine'", true, "fine"),
+            ("fails", "echo it; exit 3", false, "exit status: 3"),
+            ("crashes", "kill -SEGV $$", false, "signal: 11"),
+            ("hangs", "exec sleep 60", false, "killed after 1 s"),
+        ] {
+            let path = folder.join(name);
+            fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+            let program = Program { name: name.into(), path, folder: folder.clone() };
+            let run = run_one(&program, &folder, Duration::from_secs(1));
+            assert_eq!(run.good, good, "{name}");
+            assert!(run.output.contains(message), "{name}: {}", run.output);
+            assert!(run.seconds < 20.0);
+        }
+        let absent =
+            Program { name: "a".into(), path: folder.join("absent"), folder: folder.clone() };
+        assert!(!run_one(&absent, &folder, DEADLINE).good);
+        fs::remove_dir_all(folder).unwrap();
     }
 }
