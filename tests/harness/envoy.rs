@@ -9,6 +9,7 @@ mod promise;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::Duration;
@@ -262,7 +263,8 @@ impl Envoy {
     fn died(&mut self) -> Option<String> {
         match self.child.try_wait().unwrap() {
             Some(status) => (!status.success()).then(|| format!("Envoy ended with {status}")),
-            None if self.builder.faulty() => None,
+            // Stopped before its admin interface was known.
+            None if self.builder.faulty() || self.admin.port() == 0 => None,
             None => {
                 let count = block_on(async {
                     // After this time the log has the lines of the last request.
@@ -286,7 +288,9 @@ impl Drop for Envoy {
     /// panics already.
     fn drop(&mut self) {
         let failed = std::thread::panicking();
-        let died = if failed { None } else { self.died() };
+        // An Envoy that does not answer is ended, too.
+        let died = catch_unwind(AssertUnwindSafe(|| if failed { None } else { self.died() }));
+        let died = died.unwrap_or_else(|_| Some("Envoy does not answer".to_owned()));
         let _ = self.child.kill();
         let _ = self.child.wait();
         if failed {

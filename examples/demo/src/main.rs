@@ -6,6 +6,8 @@
 #![allow(missing_docs)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::task::Poll;
 
@@ -79,7 +81,25 @@ fn configuration(upstream: &Upstream) -> String {
 
 fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(demo())
+    runtime.block_on(async {
+        // A signal drops the demo, and with it Envoy, whenever it comes.
+        let (mut demo, mut stopped) = (pin!(demo()), pin!(stopped()));
+        let end = poll_fn(|context| match demo.as_mut().poll(context) {
+            Poll::Ready(code) => Poll::Ready(code),
+            Poll::Pending => stopped.as_mut().poll(context).map(|()| ExitCode::FAILURE),
+        });
+        end.await
+    })
+}
+
+/// Waits for Ctrl-C, or for `kill`. From the call on, these do not end the process by themselves.
+fn stopped() -> impl Future<Output = ()> {
+    let mut ends =
+        [SignalKind::interrupt(), SignalKind::terminate()].map(|kind| signal(kind).unwrap());
+    poll_fn(move |context| {
+        let came = ends.iter_mut().any(|end| end.poll_recv(context).is_ready());
+        if came { Poll::Ready(()) } else { Poll::Pending }
+    })
 }
 
 async fn demo() -> ExitCode {
@@ -177,11 +197,5 @@ async fn keep_running(envoy: &Envoy, key: &Es256) {
         r#"for i in 1 2 3 4 5 6 7; do curl -s -o /dev/null -w '%{{http_code}}\n' -d '{{}}' -H "authorization: Bearer $CAROL" {url}/score; done"#
     );
     println!();
-    let mut ends =
-        [SignalKind::interrupt(), SignalKind::terminate()].map(|kind| signal(kind).unwrap());
-    let ended = std::future::poll_fn(|context| {
-        let came = ends.iter_mut().any(|end| end.poll_recv(context).is_ready());
-        if came { Poll::Ready(()) } else { Poll::Pending }
-    });
-    ended.await;
+    stopped().await;
 }
