@@ -58,6 +58,9 @@ fn each_line_says_what_happened_and_other_lines_are_skipped() {
     unfinished["Decision"] = json!(null);
     unfinished["Reason"] = json!("-");
     unfinished["ResponseCodeReason"] = json!("path_normalization_failed");
+    let mut failed = line("allow", "ok");
+    failed["ResponseCode"] = json!(503);
+    failed["ResponseCodeReason"] = json!("upstream_reset");
     let lines = [
         "[2026-11-28 10:00:00.000][1][info][main] starting".to_owned(),
         line("deny", "rate_limited").to_string(),
@@ -65,6 +68,7 @@ fn each_line_says_what_happened_and_other_lines_are_skipped() {
         line("would_deny", "expired").to_string(),
         unfinished.to_string(),
         line("deny", "of_the_future").to_string(),
+        failed.to_string(),
         r#"{"level": "info"}"#.to_owned(),
     ];
     let path = file("audit/lines", lines.join("\n"));
@@ -78,6 +82,7 @@ fn each_line_says_what_happened_and_other_lines_are_skipped() {
         "happened  as in line 2",
         "4 would_deny expired",
         "Envoy answered before the filter decided: path_normalization_failed",
+        "The filter allowed the request, and Envoy answered 503: upstream_reset",
         "this version does not know the reason",
         "2 other lines skipped: they are not audit lines",
     ] {

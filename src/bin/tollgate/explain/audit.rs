@@ -51,18 +51,38 @@ impl Line {
         self.text("Decision")
     }
 
-    /// Envoy answered a request without a decision. Its own reason is all that is known.
+    /// The reason of the filter; `None` if Envoy or the upstream answered with an error without it.
+    fn reason(&self) -> Option<String> {
+        self.text("Reason").filter(|_| self.failure().is_none())
+    }
+
+    /// The error that an allowed request got from Envoy or the upstream.
+    fn failure(&self) -> Option<String> {
+        let code = self.text("ResponseCode").filter(|code| code.starts_with(['4', '5']))?;
+        let allowed = self.decision().is_some_and(|decision| decision == "allow");
+        allowed.then(|| match self.text("ResponseCodeReason").as_deref() {
+            Some("via_upstream") => {
+                format!("The filter allowed the request, and the upstream answered {code}")
+            }
+            Some(why) => {
+                format!("The filter allowed the request, and Envoy answered {code}: {why}")
+            }
+            None => format!("The filter allowed the request, and the answer was {code}"),
+        })
+    }
+
+    /// Without a reason of the filter, that of Envoy is all that is known.
     fn cure(&self) -> Option<Cure> {
-        match self.text("Reason") {
+        let undecided = || match self.text("ResponseCodeReason") {
+            Some(why) => format!("Envoy answered before the filter decided: {why}"),
+            None => "Envoy answered before the filter decided".to_owned(),
+        };
+        match self.reason() {
             Some(reason) => cures::of(&reason),
-            None => Some(Cure {
-                happened: match self.text("ResponseCodeReason") {
-                    Some(why) => format!("Envoy answered before the filter decided: {why}"),
-                    None => "Envoy answered before the filter decided".to_owned(),
-                },
-                cause: None,
-                fix: None,
-            }),
+            None => {
+                let happened = self.failure().unwrap_or_else(undecided);
+                Some(Cure { happened, cause: None, fix: None })
+            }
         }
     }
 }
@@ -96,7 +116,7 @@ fn people(lines: &[Line], others: usize, redact: bool) -> Result<ExitCode, Failu
     let mut first: BTreeMap<String, usize> = BTreeMap::new();
     for line in lines {
         write_head(&mut out, line, redact);
-        let reason = line.text("Reason").unwrap_or_default();
+        let reason = line.reason().unwrap_or_default();
         let known = *first.entry(reason.clone()).or_insert(line.number);
         let mut part = |name: &str, text: &str| {
             let _ = writeln!(out, "    {} {}", faint(format_args!("{name:<9}")), plain(text));
