@@ -145,6 +145,25 @@ async fn tls_needs_a_trusted_authority_and_the_name_of_the_host() {
     assert!(code == 1 && text.contains("no answer"), "{text}");
 }
 
+/// The arguments of the shipped job, at another address.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_job_in_kubernetes_succeeds_with_the_filter_alone() {
+    let Some(fixture) = Fixture::new("ES256").await else { return };
+    let job = support::manifests::read("examples/kubernetes/probe/cronjob.yaml").remove(0);
+    let container = "/spec/jobTemplate/spec/template/spec/containers/0";
+    let container = job.pointer(container).unwrap();
+    assert_eq!(container["command"], json!(["tollgate"]));
+    let arguments = container["args"].as_array().unwrap();
+    let mut arguments: Vec<_> = arguments.iter().map(|word| word.as_str().unwrap()).collect();
+    assert_eq!(arguments.pop(), Some("https://ml.example.com/score"));
+    for (envoy, code) in
+        [(fixture.envoy(json!({})).start().await, 0), (fixture.proxy().start().await, 1)]
+    {
+        let url = format!("http://{}/score", envoy.address());
+        assert_eq!(tollgate(&[&arguments[..], &[&url]].concat()).2, code);
+    }
+}
+
 #[test]
 fn wrong_usage_has_exit_code_2() {
     for arguments in [

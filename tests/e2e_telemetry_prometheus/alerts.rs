@@ -17,7 +17,7 @@ use crate::read;
 const NO_PROXIES: &str = r#"ALERTS{alertname="TollgateNoProxies", alertstate="firing"}"#;
 
 /// The rules with seconds for minutes.
-fn hurried() -> Folder {
+pub fn hurried() -> Folder {
     let folder = Folder::new();
     for file in ["rules.yaml", "alerts.yaml"] {
         let text = read(&format!("envoy/prometheus/{file}"));
@@ -129,7 +129,8 @@ async fn each_alert_fires_for_the_proxy_that_has_the_fault_and_for_no_other() {
     let all = [&busy.envoy, &bare, &fragile.envoy];
     let prometheus = Prometheus::start(&binary, &all, rules.path()).await;
     let without = Prometheus::start(&binary, &[&bare], rules.path()).await;
-    // TollgateStoreRetries is left to `promtool`: lost races come by chance.
+    // TollgateStoreRetries is left to `promtool`: lost races come by chance. TollgateNotEnforced is in
+    // `probe`.
     let expected: BTreeMap<_, _> = [
         ("TollgateMetricsAbsent", &bare),
         ("TollgateForgedTokens", &busy.envoy),

@@ -8,6 +8,7 @@ mod busy;
 mod dashboard;
 mod files;
 mod kubernetes;
+mod probe;
 mod prometheus;
 
 use std::time::Duration;

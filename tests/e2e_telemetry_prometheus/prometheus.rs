@@ -15,15 +15,38 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// With the rules of a folder.
+    /// With the rules of a folder. There is no exporter for the job of probes.
     pub async fn start(binary: &Path, envoys: &[&Envoy], rules: &Path) -> Self {
-        let (folder, address) = (Folder::new(), free_address());
         let mut config = support::sample::read("envoy/prometheus/prometheus.yml");
-        config["global"] = json!({"scrape_interval": "1s", "evaluation_interval": "1s"});
-        config["rule_files"] = json!([rules.join("rules.yaml"), rules.join("alerts.yaml")]);
         let targets: Vec<_> = envoys.iter().map(|envoy| instance(envoy)).collect();
+        let job = config["scrape_configs"][0].take();
+        config["scrape_configs"] = json!([job]);
         config["scrape_configs"][0]["static_configs"] =
             json!([{"targets": targets, "labels": {"namespace": "models"}}]);
+        Self::launch(binary, config, rules).await
+    }
+
+    /// With the job that probes these addresses through an exporter.
+    pub async fn probing(
+        binary: &Path,
+        exporter: SocketAddr,
+        addresses: &[&str],
+        rules: &Path,
+    ) -> Self {
+        let mut config = support::sample::read("envoy/prometheus/prometheus.yml");
+        let mut job = config["scrape_configs"][1].take();
+        job["static_configs"] = json!([{"targets": addresses}]);
+        let to = job["relabel_configs"].as_array_mut().unwrap().last_mut().unwrap();
+        assert_eq!(to["target_label"], "__address__");
+        to["replacement"] = json!(exporter.to_string());
+        config["scrape_configs"] = json!([job]);
+        Self::launch(binary, config, rules).await
+    }
+
+    async fn launch(binary: &Path, mut config: Value, rules: &Path) -> Self {
+        let (folder, address) = (Folder::new(), free_address());
+        config["global"] = json!({"scrape_interval": "1s", "evaluation_interval": "1s"});
+        config["rule_files"] = json!([rules.join("rules.yaml"), rules.join("alerts.yaml")]);
         let mut command = Command::new(binary);
         command
             .arg(format!("--config.file={}", folder.file("prometheus.yml", config.to_string())))

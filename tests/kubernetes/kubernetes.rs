@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -16,6 +17,7 @@ use support::manifests::{self, Kustomize, files, named, one, read, text};
 use support::root;
 
 const BASE: &str = "examples/kubernetes/base";
+const PROBE: &str = "examples/kubernetes/probe";
 const INIT: &str = "examples/kubernetes/overlays/init-container";
 const SPEC: &str = "/spec/template/spec";
 const DIGEST: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -35,6 +37,7 @@ fn kept(object: &Value) -> serde_json::Result<Value> {
     }
     match text(object, "/kind") {
         "ConfigMap" => through::<ConfigMap>(object),
+        "CronJob" => through::<CronJob>(object),
         "Deployment" => through::<Deployment>(object),
         "HorizontalPodAutoscaler" => through::<HorizontalPodAutoscaler>(object),
         "NetworkPolicy" => through::<NetworkPolicy>(object),
@@ -72,6 +75,21 @@ fn a_member_that_kubernetes_does_not_know_and_a_value_of_another_type_are_notice
         changed.pointer_mut(pointer).unwrap()[member] = value;
         assert!(kept(&changed).is_err() || kept(&changed).unwrap() != changed, "{member}");
     }
+}
+
+#[test]
+fn the_probe_is_a_job_of_kubernetes_types_that_fails_with_its_first_attempt() {
+    let Some(kustomize) = Kustomize::find() else { return };
+    let objects = kustomize.build(PROBE);
+    let job = one(&objects, "CronJob");
+    assert_eq!(kept(job).unwrap(), *job);
+    assert_eq!(job["metadata"]["namespace"], "models");
+    let spec = job.pointer("/spec/jobTemplate/spec").unwrap();
+    assert_eq!(spec["backoffLimit"], 0);
+    let pod = spec.pointer("/template/spec").unwrap();
+    assert_eq!(pod["restartPolicy"], "Never");
+    assert_eq!(pod["automountServiceAccountToken"], false);
+    has_few_rights(pod, PROBE);
 }
 
 #[test]
@@ -173,27 +191,32 @@ fn envoy_finds_its_files_listens_where_the_pod_says_and_keeps_admin_to_itself() 
     }
 }
 
+/// Asserts that the containers of a pod can do nothing that they need not.
+fn has_few_rights(pod: &Value, folder: &str) {
+    let context = &pod["securityContext"];
+    assert_eq!(context["runAsNonRoot"], true);
+    assert_eq!(context["seccompProfile"]["type"], "RuntimeDefault");
+    for member in ["hostNetwork", "hostPID", "hostIPC"] {
+        assert!(pod.get(member).is_none());
+    }
+    let containers = pod["containers"].as_array().unwrap().iter();
+    for container in containers.chain(pod["initContainers"].as_array().into_iter().flatten()) {
+        let wanted = json!({
+            "allowPrivilegeEscalation": false,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": true,
+        });
+        assert_eq!(container["securityContext"], wanted, "{folder}");
+        assert!(container["resources"]["limits"]["memory"].is_string(), "{folder}");
+    }
+}
+
 #[test]
 fn no_container_has_more_rights_than_it_needs() {
     let Some(built) = built() else { return };
     for (folder, objects) in built {
         let pod = one(objects, "Deployment").pointer(SPEC).unwrap();
-        let context = &pod["securityContext"];
-        assert_eq!(context["runAsNonRoot"], true);
-        assert_eq!(context["seccompProfile"]["type"], "RuntimeDefault");
-        for member in ["hostNetwork", "hostPID", "hostIPC"] {
-            assert!(pod.get(member).is_none());
-        }
-        let containers = pod["containers"].as_array().unwrap().iter();
-        for container in containers.chain(pod["initContainers"].as_array().into_iter().flatten()) {
-            let wanted = json!({
-                "allowPrivilegeEscalation": false,
-                "capabilities": {"drop": ["ALL"]},
-                "readOnlyRootFilesystem": true,
-            });
-            assert_eq!(container["securityContext"], wanted, "{folder}");
-            assert!(container["resources"]["limits"]["memory"].is_string(), "{folder}");
-        }
+        has_few_rights(pod, folder);
         let grace = pod["terminationGracePeriodSeconds"].as_u64().unwrap();
         let stop = text(&pod["containers"][0], "/lifecycle/preStop/exec/command/2");
         let sleep: u64 = stop.trim().rsplit_once("sleep ").unwrap().1.parse().unwrap();

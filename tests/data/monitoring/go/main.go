@@ -19,9 +19,16 @@ func main() {
 		if err := yaml.Unmarshal(text, &kind); err != nil {
 			log.Fatalf("%s: %v", path, err)
 		}
-		var object any = &monitoring.PodMonitor{}
-		if kind.Kind == "PrometheusRule" {
+		var object any
+		switch kind.Kind {
+		case "PodMonitor":
+			object = &monitoring.PodMonitor{}
+		case "PrometheusRule":
 			object = &monitoring.PrometheusRule{}
+		case "Probe":
+			object = &monitoring.Probe{}
+		default:
+			log.Fatalf("%s: kind %q", path, kind.Kind)
 		}
 		if err := yaml.UnmarshalStrict(text, object); err != nil {
 			log.Fatalf("%s: %v", path, err)
