@@ -36,10 +36,8 @@ impl Pod {
     async fn new() -> Option<Self> {
         let kustomize = Kustomize::find()?;
         let slowly = |request: &Recorded| {
-            if request.header("x-slowly").is_some() {
-                std::thread::sleep(Duration::from_secs(2));
-            }
-            Reply::echo(request)
+            let delay = Duration::from_secs(2 * u64::from(request.header("x-slowly").is_some()));
+            Reply { delay, ..Reply::echo(request) }
         };
         let fixture = Fixture::answering("RS256", slowly).await?;
         let objects = kustomize.build(BASE);
