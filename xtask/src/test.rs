@@ -17,8 +17,15 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// The programs that take longest start first.
-const LONG: [&str; 5] =
-    ["e2e_real_servers", "e2e_keys", "e2e_telemetry", "e2e_routing", "e2e_refused"];
+const LONG: [&str; 7] = [
+    "pages",
+    "e2e_real_servers",
+    "vectors",
+    "e2e_keys",
+    "e2e_telemetry",
+    "e2e_routing",
+    "e2e_refused",
+];
 
 /// They measure times or rates, so that a busy machine would change what they measure.
 const ALONE: [&str; 7] = [
