@@ -25,6 +25,21 @@ const RECORDED: &str = "az cargo cosign curl docker envoy git grype helm istioct
 /// Programs that such a block really calls: they read and print text.
 const TEXT: &str = "base64 basename cat cut date dirname grep head jq sed sleep sort tail tr";
 
+/// After each command: the shell does not end by itself if a list (`a && b`) or a job of the background
+/// fails. A job that the page ends has a signal as its status.
+const CHECK: &str = r#"
+check() {
+    local status=$? job ended
+    for job in $(jobs -p); do
+        kill -0 "$job" 2>/dev/null && continue
+        ended=0
+        wait "$job" || ended=$?
+        ((ended == 0 || ended > 128)) || { echo "a job ended: exit status: $ended"; exit 1; }
+    done
+    return "$status"
+}
+"#;
+
 /// The working tree, copied once for all pages.
 pub struct Template {
     /// `target/pages`.
@@ -161,7 +176,7 @@ impl Run {
 
     /// The script: each command, with its output in a file of its own.
     fn script(&self, page: &Page) -> String {
-        let mut script = "export PAGES_LINE\n".to_owned();
+        let mut script = format!("export PAGES_LINE{CHECK}");
         let notes = self.notes.display();
         let record = self.folder.join("record");
         for piece in &page.pieces {
@@ -184,8 +199,9 @@ impl Run {
                     for Step { line, command, expected } in steps {
                         let _ = writeln!(script, "PAGES_LINE={line}; exec > '{notes}/{line}' 2>&1");
                         let _ = match expected {
-                            Expected::Success => writeln!(script, "{command}"),
-                            Expected::Words(_, 0) => writeln!(script, "{command}"),
+                            Expected::Success | Expected::Words(_, 0) => {
+                                writeln!(script, "{command}\ncheck")
+                            }
                             Expected::Words(..) | Expected::Lines(_) => writeln!(
                                 script,
                                 "set +e\n{command}\necho $? > '{notes}/{line}.status'\nset -e"
