@@ -20,7 +20,8 @@
 //! command are its output, and `…` stands for any text. Times, tokens, digests and thumbprints may
 //! differ ([`compare`]).
 //!
-//! Targets of `make` that take longer than seconds are expanded and not run.
+//! Commands in sentences (`make soak`) do not run; their arguments are checked like those of blocks that
+//! are not run. Targets of `make` that take longer than seconds are expanded and not run.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -172,6 +173,10 @@ fn a_page_that_is_wrong_fails() {
             "<!-- not run: cluster -->\n```sh\nkubectl apply --kustomize docs\n```",
             "kustomization",
         ),
+        ("an unknown target in a sentence", "Run `make soak NO_SUCH=1`.", "does not read NO_SUCH"),
+        ("an unknown test in a sentence", "`cargo test --test no_such`", "has no test no_such"),
+        ("a test without its features", "`cargo test --test pages`", "has no test pages with"),
+        ("an unknown option", "Run `tollgate check --no-such x`.", "check has no option --no-such"),
         (
             "an absent file of az",
             "<!-- not run: azure -->\n```sh\naz ad app create --app-roles @no-such.json\n```",

@@ -45,6 +45,8 @@ pub enum Piece {
     Setup(String),
     /// A file that the reader saves under this name.
     File { name: String, text: String },
+    /// Commands in sentences and tables, each with its line. They do not run either.
+    Prose(Vec<(usize, String)>),
     /// Does not run: the line, the reason, and the text.
     Marked { line: usize, reason: &'static str, text: String },
 }
@@ -72,6 +74,10 @@ impl Page {
             if let Err(flaw) = page.take(block) {
                 flaws.push(format!("{name}:{line}: {flaw}"));
             }
+        }
+        let prose = prose(text);
+        if !prose.is_empty() {
+            page.pieces.push(Piece::Prose(prose));
         }
         if flaws.is_empty() { Ok(page) } else { Err(flaws) }
     }
@@ -121,6 +127,34 @@ impl Page {
             _ => Err("output of no command".to_owned()),
         }
     }
+}
+
+/// The commands between single backticks outside blocks: a program of which arguments are checked,
+/// a subcommand or target, and at least one argument more.
+fn prose(text: &str) -> Vec<(usize, String)> {
+    let mut inside = false;
+    let sentences = text.lines().map(|line| {
+        let fence = line.trim_start().starts_with("```");
+        inside ^= fence;
+        if fence || inside { "" } else { line }
+    });
+    let sentences = sentences.collect::<Vec<_>>().join("\n");
+    let mut found = Vec::new();
+    let mut number = 1;
+    for paragraph in sentences.split("\n\n") {
+        for (index, span) in paragraph.split('`').enumerate() {
+            let command = span.split_whitespace().collect::<Vec<_>>();
+            let mut words = command.iter().skip_while(|word| word.contains('='));
+            let program = words.next().copied().unwrap_or_default();
+            let checked = ["az", "cargo", "kubectl", "make", "tollgate"].contains(&program);
+            if index % 2 == 1 && checked && words.count() > 1 {
+                found.push((number, command.join(" ")));
+            }
+            number += span.matches('\n').count();
+        }
+        number += 2;
+    }
+    found
 }
 
 /// The programs of the line `<!-- on PATH: … -->`.

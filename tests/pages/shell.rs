@@ -94,8 +94,8 @@ impl Template {
         let folder = root().canonicalize().unwrap().join("target/pages");
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(folder.join("template")).unwrap();
-        let script =
-            "git ls-files -z | tar --null --files-from=- --ignore-failed-read --create --file=- |
+        let script = "cargo metadata --no-deps --format-version 1 > target/pages/metadata.json
+            git ls-files -z | tar --null --files-from=- --ignore-failed-read --create --file=- |
             tar --extract --file=- --directory=target/pages/template
             cd target/pages/template
             git init --quiet --initial-branch=main
@@ -140,7 +140,7 @@ impl Run {
         let folder = target.join(page.name.replace(['/', '.', ' '], "-"));
         let clone = folder.join("tollgate");
         let notes = folder.join("notes");
-        for name in ["notes", "bin", "record", "home"] {
+        for name in ["notes", "bin", "setup", "record", "home"] {
             std::fs::create_dir_all(folder.join(name)).unwrap();
         }
         let template = target.join("template");
@@ -151,13 +151,18 @@ impl Run {
         for name in ["make", "sudo"] {
             symlink(bin.join(name), folder.join("bin").join(name)).unwrap();
         }
+        let tools = [
+            ("tollgate", PathBuf::from(env!("CARGO_BIN_EXE_tollgate"))),
+            ("envoy", support::skip::envoy_binary().expect("an Envoy")),
+        ];
+        for (name, path) in &tools {
+            symlink(path, folder.join("setup").join(name)).unwrap();
+        }
         for name in &page.programs {
-            let provided = match name.as_str() {
-                "tollgate" => PathBuf::from(env!("CARGO_BIN_EXE_tollgate")),
-                "envoy" => support::skip::envoy_binary().expect("an Envoy"),
-                _ => program(name).unwrap_or_else(|| panic!("{}: {name} is absent", page.name)),
-            };
-            symlink(provided, folder.join("bin").join(name)).unwrap();
+            let tool = tools.iter().find(|(tool, _)| tool == name).map(|(_, path)| path.clone());
+            let found = tool.or_else(|| program(name));
+            let found = found.unwrap_or_else(|| panic!("{}: {name} is absent", page.name));
+            symlink(found, folder.join("bin").join(name)).unwrap();
         }
         for name in RECORDED.split_whitespace() {
             symlink(bin.join("record"), folder.join("record").join(name)).unwrap();
@@ -178,7 +183,6 @@ impl Run {
     fn script(&self, page: &Page) -> String {
         let mut script = format!("export PAGES_LINE{CHECK}");
         let notes = self.notes.display();
-        let record = self.folder.join("record");
         for piece in &page.pieces {
             match piece {
                 Piece::Setup(name) => {
@@ -189,7 +193,10 @@ impl Run {
                         "[[ -e dist ]] || ln -s '{}/dist' dist",
                         root().canonicalize().unwrap().display()
                     );
+                    let tools = self.folder.join("setup");
+                    let _ = writeln!(script, "pages_path=$PATH PATH='{}':$PATH", tools.display());
                     let _ = writeln!(script, "source '{}/{name}.sh'", setup.display());
+                    script.push_str("PATH=$pages_path\n");
                 }
                 Piece::File { name, text } => {
                     let end = "END_OF_THE_FILE_OF_THE_PAGE";
@@ -209,20 +216,28 @@ impl Run {
                         };
                     }
                 }
-                Piece::Marked { line, text, .. } => {
-                    let _ = writeln!(
-                        script,
-                        "PAGES_LINE={line}; exec > '{notes}/{line}' 2>&1\n\
-                         pages_path=$PATH PATH='{}' PAGES_EXPAND=1; export PAGES_EXPAND; set +eu +o pipefail\n\
-                         {text}\n\
-                         set -eu -o pipefail; PATH=$pages_path; unset PAGES_EXPAND",
-                        record.display()
-                    );
+                Piece::Marked { line, text, .. } => script.push_str(&self.recorded(*line, text)),
+                Piece::Prose(commands) => {
+                    for (line, command) in commands {
+                        script.push_str(&self.recorded(*line, command));
+                    }
                 }
             }
         }
         let _ = writeln!(script, "exec > /dev/null 2>&1\ntouch '{notes}/end'");
         script
+    }
+
+    /// Commands with stand-ins for their programs.
+    fn recorded(&self, line: usize, commands: &str) -> String {
+        let (notes, record) = (self.notes.display(), self.folder.join("record"));
+        format!(
+            "PAGES_LINE={line}; exec > '{notes}/{line}' 2>&1\n\
+             pages_path=$PATH PATH='{}' PAGES_EXPAND=1; export PAGES_EXPAND; set +eu +o pipefail\n\
+             {commands}\n\
+             set -eu -o pipefail; PATH=$pages_path; unset PAGES_EXPAND\n",
+            record.display()
+        )
     }
 
     /// Runs the script; the status that it ended with.
@@ -264,6 +279,7 @@ impl Run {
             .env("PAGES_ROOT", root().canonicalize().unwrap())
             .env("PAGES_NOTES", &self.notes)
             .env("PAGES_PATH", &self.path)
+            .env("PAGES_TOLLGATE", env!("CARGO_BIN_EXE_tollgate"))
             // `git clone` of the published address takes the working tree. The checkout may belong
             // to another user.
             .env("GIT_CONFIG_COUNT", "2")
@@ -302,7 +318,7 @@ impl Run {
         let mut last = String::new();
         for piece in &page.pieces {
             match piece {
-                Piece::File { .. } => {}
+                Piece::File { .. } | Piece::Prose(_) => {}
                 Piece::Setup(name) => {
                     last = self.note(name).map_or(last, |printed| format!("{name}.sh\n{printed}"));
                 }
@@ -333,7 +349,7 @@ impl Run {
             }
         }
         for fault in self.lines("faults") {
-            outcome.failures.push(format!("{}: {fault}", page.name));
+            outcome.failures.push(format!("{}:{fault}", page.name));
         }
         if !self.notes.join("end").exists() {
             let setup = self.note("setup").unwrap_or_default();

@@ -48,6 +48,9 @@ pub fn of(pages: &BTreeMap<String, Result<Outcome, Vec<String>>>) -> String {
         *programs.entry(line.split(' ').next().unwrap()).or_default() += 1;
     }
     let programs: Vec<_> = programs.iter().map(|(name, times)| format!("{name} {times}")).collect();
-    lines.push(format!("\nCommands in blocks that were not run: {}.", programs.join(", ")));
+    lines.push(format!(
+        "\nCommands that were not run, in blocks and in sentences: {}.",
+        programs.join(", ")
+    ));
     lines.join("\n") + "\n"
 }
