@@ -129,7 +129,6 @@ impl Template {
 /// The folder of a page that runs: its clone, its output, its notes.
 struct Run {
     folder: PathBuf,
-    clone: PathBuf,
     notes: PathBuf,
     path: String,
     template: PathBuf,
@@ -138,14 +137,11 @@ struct Run {
 impl Run {
     fn prepare(target: &Path, page: &Page) -> Self {
         let folder = target.join(page.name.replace(['/', '.', ' '], "-"));
-        let clone = folder.join("tollgate");
         let notes = folder.join("notes");
         for name in ["notes", "bin", "setup", "record", "home"] {
             std::fs::create_dir_all(folder.join(name)).unwrap();
         }
         let template = target.join("template");
-        let git = ["clone", "--quiet", template.to_str().unwrap(), clone.to_str().unwrap()];
-        assert!(Command::new("git").args(git).status().unwrap().success());
 
         let bin = root().canonicalize().unwrap().join("tests/pages/bin");
         for name in ["make", "sudo"] {
@@ -174,7 +170,7 @@ impl Run {
         // kubectl of scripts/install/kubectl goes first, because it is newer.
         let fetched = root().canonicalize().unwrap().join("target/kubectl/usr/bin");
         let path = format!("{}:{}", fetched.display(), std::env::var("PATH").unwrap());
-        let run = Self { folder, clone, notes, path, template };
+        let run = Self { folder, notes, path, template };
         std::fs::write(run.folder.join("page.sh"), run.script(page)).unwrap();
         run
     }
@@ -242,30 +238,14 @@ impl Run {
 
     /// Runs the script; the status that it ended with.
     fn wait(&self, user: &[&str]) -> String {
-        let private = |folder: &str, from: &str| {
-            let own = self.folder.join(folder);
-            format!("mkdir -p '{0}'; mount --bind '{0}' {from}\n", own.display())
-        };
-        let mut setup = "ip link set lo up\n".to_owned();
-        let _ = writeln!(setup, "cp -a /etc '{}' 2>/dev/null || true", self.folder.display());
-        setup += &private("etc", "/etc");
-        for (own, path) in
-            [("tmp", "/tmp"), ("run", "/run"), ("log", "/var/log/nginx"), ("lib", "/var/lib/nginx")]
-        {
-            // A checkout below /tmp would be hidden.
-            if Path::new(path).is_dir() && !self.folder.starts_with(path) {
-                setup += &private(own, path);
-            }
-        }
-        let _ = writeln!(setup, "cd '{}'; exec bash -euo pipefail \"$1\"", self.clone.display());
         let home = self.folder.join("home");
         let variable = |name: &str| std::env::var(name).ok();
         let of_user = |name: &str, folder: &str| {
             variable(name).or_else(|| Some(format!("{}/{folder}", variable("HOME")?)))
         };
         let mut child = unshare(user)
-            .args(["bash", "-c", &setup, "page"])
-            .arg(self.folder.join("page.sh"))
+            .arg(root().canonicalize().unwrap().join("tests/pages/bin/sandbox"))
+            .args([&self.folder, &self.template])
             .env_clear()
             .env("PATH", format!("{}:{}", self.folder.join("bin").display(), self.path))
             .env("HOME", &home)
