@@ -2,7 +2,7 @@
 //!
 //! The shell has a clone of the repository as its working directory and namespaces of its own:
 //! network (the ports of the shipped files are free), processes (all end with the page), and mounts
-//! (`/etc`, `/tmp` and what NGINX writes are copies).
+//! (`/etc`, `/tmp` and what NGINX writes are the page's own). `bin/sandbox` sets them up.
 
 use std::fmt::Write as _;
 use std::os::unix::fs::symlink;
@@ -91,7 +91,7 @@ impl Template {
         }
         let user = USERS.into_iter().find(|user| allowed(user));
         let user = user.ok_or("this machine allows no namespaces: run as root")?;
-        let folder = root().canonicalize().unwrap().join("target/pages");
+        let folder = checkout().join("target/pages");
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(folder.join("template")).unwrap();
         let script = "cargo metadata --no-deps --format-version 1 > target/pages/metadata.json
@@ -126,6 +126,11 @@ impl Template {
     }
 }
 
+/// The root of the repository, without links and `..`.
+fn checkout() -> PathBuf {
+    root().canonicalize().unwrap()
+}
+
 /// The folder of a page that runs: its clone, its output, its notes.
 struct Run {
     folder: PathBuf,
@@ -143,7 +148,7 @@ impl Run {
         }
         let template = target.join("template");
 
-        let bin = root().canonicalize().unwrap().join("tests/pages/bin");
+        let bin = checkout().join("tests/pages/bin");
         for name in ["make", "sudo"] {
             symlink(bin.join(name), folder.join("bin").join(name)).unwrap();
         }
@@ -168,7 +173,7 @@ impl Run {
             symlink(path, folder.join("record").join(name)).unwrap();
         }
         // kubectl of scripts/install/kubectl goes first, because it is newer.
-        let fetched = root().canonicalize().unwrap().join("target/kubectl/usr/bin");
+        let fetched = checkout().join("target/kubectl/usr/bin");
         let path = format!("{}:{}", fetched.display(), std::env::var("PATH").unwrap());
         let run = Self { folder, notes, path, template };
         std::fs::write(run.folder.join("page.sh"), run.script(page)).unwrap();
@@ -182,17 +187,15 @@ impl Run {
         for piece in &page.pieces {
             match piece {
                 Piece::Setup(name) => {
-                    let setup = root().canonicalize().unwrap().join("tests/pages/setup");
-                    let _ = writeln!(script, "exec > '{notes}/{name}' 2>&1");
                     let _ = writeln!(
                         script,
-                        "[[ -e dist ]] || ln -s '{}/dist' dist",
-                        root().canonicalize().unwrap().display()
+                        "exec > '{notes}/{name}' 2>&1\n\
+                         [[ -e dist ]] || ln -s \"$PAGES_ROOT/dist\" dist\n\
+                         pages_path=$PATH PATH='{}':$PATH\n\
+                         source \"$PAGES_ROOT/tests/pages/setup/{name}.sh\"\n\
+                         PATH=$pages_path",
+                        self.folder.join("setup").display()
                     );
-                    let tools = self.folder.join("setup");
-                    let _ = writeln!(script, "pages_path=$PATH PATH='{}':$PATH", tools.display());
-                    let _ = writeln!(script, "source '{}/{name}.sh'", setup.display());
-                    script.push_str("PATH=$pages_path\n");
                 }
                 Piece::File { name, text } => {
                     let end = "END_OF_THE_FILE_OF_THE_PAGE";
@@ -244,7 +247,7 @@ impl Run {
             variable(name).or_else(|| Some(format!("{}/{folder}", variable("HOME")?)))
         };
         let mut child = unshare(user)
-            .arg(root().canonicalize().unwrap().join("tests/pages/bin/sandbox"))
+            .arg(checkout().join("tests/pages/bin/sandbox"))
             .args([&self.folder, &self.template])
             .env_clear()
             .env("PATH", format!("{}:{}", self.folder.join("bin").display(), self.path))
@@ -256,7 +259,7 @@ impl Run {
             .envs(variable("CARGO_TARGET_DIR").map(|path| ("CARGO_TARGET_DIR", path)))
             .envs(variable("ENVOY_BIN").map(|path| ("ENVOY_BIN", path)))
             .envs(variable("PAGES_AZ").map(|path| ("PAGES_AZ", path)))
-            .env("PAGES_ROOT", root().canonicalize().unwrap())
+            .env("PAGES_ROOT", checkout())
             .env("PAGES_NOTES", &self.notes)
             .env("PAGES_PATH", &self.path)
             .env("PAGES_TOLLGATE", env!("CARGO_BIN_EXE_tollgate"))
@@ -288,12 +291,9 @@ impl Run {
 
     fn judge(&self, page: &Page, ended: String) -> Outcome {
         let mut outcome = Outcome {
-            checked: Vec::new(),
-            executed: 0,
             expanded: self.lines("expanded"),
             recorded: self.lines("recorded"),
-            failures: Vec::new(),
-            seconds: 0.0,
+            ..Outcome::default()
         };
         let mut last = String::new();
         for piece in &page.pieces {
