@@ -29,10 +29,12 @@ toolchain:
 	! command -v rustup >/dev/null || \
 		scripts/steady 'adding $(WASM_TARGET) to Rust' rustup --quiet target add $(WASM_TARGET)
 
-# The module contains no path of this machine, so that its bytes are the same wherever it is built.
+# The module contains no path of this machine, so that its bytes are the same wherever it is built. A path
+# may contain spaces, so the flags are separated by another character.
 wasm: toolchain ## Builds dist/tollgate.wasm
-	flags="--remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=/cargo --remap-path-prefix=$$PWD=/tollgate"; \
-		CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="$$flags $${CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS:-}" \
+	flags="--remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=/cargo"$$'\x1f'"--remap-path-prefix=$$PWD=/tollgate"; \
+		for flag in $${CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS:-}; do flags+=$$'\x1f'$$flag; done; \
+		CARGO_ENCODED_RUSTFLAGS=$$flags \
 		scripts/steady 'compiling the module, of which the last crate takes longest' \
 		cargo build --release --lib --target $(WASM_TARGET)
 	scripts/steady 'compiling the tool that prunes the module' cargo run --package xtask --no-default-features -- \
