@@ -16,8 +16,8 @@ use support::skip::program;
 use crate::compare;
 use crate::page::{Expected, Page, Piece, Step};
 
-/// A page that takes longer waits for something that does not come.
-const DEADLINE: Duration = Duration::from_secs(180);
+/// A page that takes longer waits for something that does not come. The first `make demo` compiles.
+const DEADLINE: Duration = Duration::from_secs(600);
 
 /// Programs that a block which is not run may name; `bin/record` stands for each.
 const RECORDED: &str = "az cargo cosign curl docker envoy git grype helm istioctl kubectl openssl \
