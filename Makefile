@@ -60,8 +60,9 @@ demo: ## Shows the filter at work in a real Envoy; KEEP=1 leaves it running
 	echo "[4/4] Starting Envoy with envoy/envoy.yaml and the module"
 	$(WITH_ENVOY) KEEP=$(KEEP) $(BUILT)/debug/demo
 
+# Not $(MAKE), which would run the line under `make -n` too.
 test: ## Runs all tests, with a real Envoy, and lists the skipped ones
-	scripts/install/servers & servers=$$!; $(MAKE) --no-print-directory wasm; wait $$servers
+	scripts/install/servers & servers=$$!; make --no-print-directory wasm; wait $$servers
 	rm -rf target/skipped.txt target/e2e
 	cargo build --package ratelimit || echo "continuing without the rate limit service" >&2
 	status=0; $(WITH_ENVOY) cargo xtask test --workspace --exclude ratelimit --features tollgate/cli || \
