@@ -17,16 +17,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use engine::Engines;
-use policy::PolicyKeys;
 use serde_json::{Value, json};
 use support::mint::b64;
 use support::skip::absent;
 use tollgate::config::{self, NoVariables};
 use tollgate::gate::judged::Judged;
-use tollgate::gate::{Gate, Request};
 use tollgate::policy::Policy;
-use tollgate::request::headers::Headers;
-use tollgate::store::memory::Memory;
 use tollgate::time::Moment;
 
 /// The right verdict for each form. All are signed well, and differ from the form `default` in one thing.
@@ -143,30 +139,14 @@ impl Library {
 fn judge(policy: Option<&Policy>, token: &str, now: u64) -> (&'static str, Option<String>) {
     let Some(policy) = policy else { return (NOT_LOADED, None) };
     let authorization = format!("Bearer {token}");
-    let headers = Headers::from_pairs(&[
+    let headers = [
         (":method", "GET"),
         (":path", "/"),
         (":authority", "h"),
-        ("authorization", &authorization),
-    ]);
-    let now = Moment::from_secs(now);
-    let gate = Gate {
-        policy,
-        keys: &PolicyKeys(policy),
-        engine: &Engines { host: true },
-        cache: &policy.empty_cache(42),
-        table: None,
-        concurrency: None,
-        store: &Memory::default(),
-    };
-    let judged = gate.judge(&Request {
-        headers: &headers,
-        bodyless: true,
-        client_address: &|| None,
-        now,
-        peer_certificate: &|| None,
-        clock: &|| now,
-    });
+        ("authorization", authorization.as_str()),
+    ];
+    let (engine, cache) = (Engines { host: true }, policy.empty_cache(42));
+    let judged = policy::judge(policy, &engine, &cache, &headers, Moment::from_secs(now));
     let Judged::Decided(decision) = judged else { panic!("no rule has a guard") };
     let caller = decision.facts.caller.as_ref();
     let identity = caller.map(|caller| caller.principal().identity().to_owned());

@@ -11,7 +11,6 @@ mod router;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use policy::PolicyKeys;
 use proptest::test_runner::{Config, TestRunner};
 use router::{Credential, HostOption, Probe, Upstream, World};
 use std::rc::Rc;
@@ -23,10 +22,7 @@ use tollgate::caller::cache::TokenCache;
 use tollgate::config::{self, Environment};
 use tollgate::gate::judged::{Decision, Judged};
 use tollgate::gate::verdict::Verdict;
-use tollgate::gate::{Gate, Request};
 use tollgate::policy::Policy;
-use tollgate::request::headers::Headers;
-use tollgate::store::memory::Memory;
 use tollgate::time::Moment;
 use tollgate::verify::engine::ModuleEngine;
 
@@ -68,24 +64,7 @@ impl Scene {
         let mut headers = vec![(":method", "GET"), (":authority", authority), (":path", path)];
         headers.extend(bearer.as_deref().map(|bearer| ("authorization", bearer)));
         let now = Moment::from_secs(mint::now());
-        let gate = Gate {
-            policy: &self.policy,
-            keys: &PolicyKeys(&self.policy),
-            engine: &ModuleEngine,
-            cache: &self.cache,
-            table: None,
-            concurrency: None,
-            store: &Memory::default(),
-        };
-        let judged = gate.judge(&Request {
-            headers: &Headers::from_pairs(&headers),
-            bodyless: true,
-            client_address: &|| None,
-            now,
-            peer_certificate: &|| None,
-            clock: &|| now,
-        });
-        match judged {
+        match policy::judge(&self.policy, &ModuleEngine, &self.cache, &headers, now) {
             Judged::Decided(Decision { verdict: Verdict::Allow(_), facts, .. }) => {
                 let rule = facts.rule.unwrap();
                 let index = self.policy.rules.iter().position(|other| Rc::ptr_eq(other, &rule));

@@ -3,9 +3,14 @@
 #![allow(dead_code, missing_docs, clippy::panic, clippy::indexing_slicing)]
 
 use serde_json::Value;
+use tollgate::caller::cache::TokenCache;
 use tollgate::caller::principal::Principal;
 use tollgate::config::{self, NoVariables};
+use tollgate::gate::judged::Judged;
+use tollgate::gate::{Gate, Request};
 use tollgate::policy::Policy;
+use tollgate::request::headers::Headers;
+use tollgate::store::memory::Memory;
 use tollgate::time::Moment;
 use tollgate::verify::engine::Engine;
 use tollgate::verify::keyset::KeySet;
@@ -30,6 +35,34 @@ pub fn compiled(document: &Value) -> Policy {
         Ok((policy, _)) => policy,
         Err(problems) => panic!("{problems:?}"),
     }
+}
+
+/// The decision of the whole gate on a request without a body, at a moment. There is no store: limits of
+/// the rule would refuse it.
+pub fn judge(
+    policy: &Policy,
+    engine: &dyn Engine,
+    cache: &TokenCache,
+    headers: &[(&str, &str)],
+    now: Moment,
+) -> Judged {
+    let gate = Gate {
+        policy,
+        keys: &PolicyKeys(policy),
+        engine,
+        cache,
+        table: None,
+        concurrency: None,
+        store: &Memory::default(),
+    };
+    gate.judge(&Request {
+        headers: &Headers::from_pairs(headers),
+        bodyless: true,
+        client_address: &|| None,
+        now,
+        peer_certificate: &|| None,
+        clock: &|| now,
+    })
 }
 
 /// The verdict on a token at a moment, in nanoseconds since the Unix epoch; all providers count.

@@ -5,14 +5,11 @@ use serde_json::{Value, json};
 use support::docs;
 use tollgate::config::{self, NoVariables};
 use tollgate::gate::judged::Judged;
-use tollgate::gate::{Gate, Request};
-use tollgate::request::headers::Headers;
-use tollgate::store::memory::Memory;
 use tollgate::time::Moment;
 use tollgate::verify::engine::ModuleEngine;
 
 use crate::PAGE;
-use crate::policy::PolicyKeys;
+use crate::policy::judge;
 
 const ALICE: &str = "https://sso.example.com/realms/ml/e30d2862-075f-4283-a83c-23363c8e4fd7";
 const TRAINER: &str = "https://sso.example.com/realms/ml/1bff8f96-f51f-40a2-b087-8849c8787f26";
@@ -28,15 +25,7 @@ fn tokens_of_a_real_keycloak_have_the_verdicts_of_the_page() {
     recipe["limits"] = json!([]);
     let (policy, _) = config::compile(recipe.to_string().as_bytes(), &NoVariables).unwrap();
     let now = Moment::from_secs(recorded["now"].as_u64().unwrap());
-    let gate = Gate {
-        policy: &policy,
-        keys: &PolicyKeys(&policy),
-        engine: &ModuleEngine,
-        cache: &policy.empty_cache(42),
-        table: None,
-        concurrency: None,
-        store: &Memory::default(),
-    };
+    let cache = policy.empty_cache(42);
     let wanted = [
         ("a realm role", Ok(ALICE)),
         ("a client role", Ok(ALICE)),
@@ -50,20 +39,13 @@ fn tokens_of_a_real_keycloak_have_the_verdicts_of_the_page() {
     assert_eq!(tokens.len(), wanted.len());
     for (name, verdict) in wanted {
         let authorization = format!("Bearer {}", tokens[name].as_str().unwrap());
-        let headers = Headers::from_pairs(&[
+        let headers = [
             (":method", "POST"),
             (":path", "/score"),
             (":authority", "ml.example.com"),
-            ("authorization", &authorization),
-        ]);
-        let judged = gate.judge(&Request {
-            headers: &headers,
-            bodyless: true,
-            client_address: &|| None,
-            now,
-            peer_certificate: &|| None,
-            clock: &|| now,
-        });
+            ("authorization", authorization.as_str()),
+        ];
+        let judged = judge(&policy, &ModuleEngine, &cache, &headers, now);
         let Judged::Decided(decision) = judged else { panic!("no rule has a guard") };
         let reason = decision.verdict.reason().as_str();
         let caller = decision.facts.caller.as_ref();
