@@ -15,6 +15,11 @@ macro_rules! reasons {
             /// Every reason, in the order of the documentation.
             pub const ALL: [Self; [$($word),*].len()] = [$(Self::$name),*];
 
+            /// The reason of a word; `None` if there is none.
+            pub fn from_word(word: &str) -> Option<Self> {
+                Self::ALL.into_iter().find(|reason| reason.as_str() == word)
+            }
+
             /// The word, in `snake_case`.
             pub const fn as_str(self) -> &'static str {
                 match self {

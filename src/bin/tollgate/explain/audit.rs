@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::process::ExitCode;
 
 use serde_json::{Map, Value, json};
+use tollgate::reason::Reason;
 
 use super::cures::{self, Cure};
 use super::trace::shown;
@@ -22,6 +23,9 @@ const FIELDS: [&str; 9] = [
     "Detail",
     "ClientAddress",
 ];
+
+/// The fields that `--redact` hides.
+const PERSONAL: [&str; 2] = ["Identity", "ClientAddress"];
 
 /// One audit line.
 struct Line {
@@ -78,7 +82,8 @@ impl Line {
             None => "Envoy answered before the filter decided".to_owned(),
         };
         match self.reason() {
-            Some(reason) => cures::of(&reason),
+            // None for a word that this version does not know.
+            Some(reason) => cures::of(Reason::from_word(&reason)?),
             None => {
                 let happened = self.failure().unwrap_or_else(undecided);
                 Some(Cure { happened, cause: None, fix: None })
@@ -155,11 +160,10 @@ fn write_head(out: &mut String, line: &Line, redact: bool) {
     let request: Vec<String> = request.filter_map(|name| line.text(name)).collect();
     let request = plain(&request.join(" "));
     let _ = writeln!(out, "{} {verdict}  {}", strong(line.number), faint(request));
-    let personal = ["Identity", "ClientAddress"];
     let fields: Vec<String> = FIELDS
         .iter()
         .filter_map(|name| {
-            let hidden = redact && personal.contains(name);
+            let hidden = redact && PERSONAL.contains(name);
             Some(format!("{name} {}", shown(plain(&line.text(name)?), hidden)))
         })
         .collect();
@@ -174,7 +178,7 @@ fn as_value(line: &Line, redact: bool) -> String {
     let mut value = Map::new();
     value.insert("line".to_owned(), json!(line.number));
     for name in ["Decision", "Reason"].iter().chain(&FIELDS) {
-        let hidden = redact && ["Identity", "ClientAddress"].contains(name);
+        let hidden = redact && PERSONAL.contains(name);
         let text = line.text(name).map(|text| shown(text, hidden));
         value.insert(name.to_ascii_lowercase(), json!(text));
     }

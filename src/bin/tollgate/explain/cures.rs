@@ -16,10 +16,9 @@ pub struct Cure {
     pub fix: Option<String>,
 }
 
-/// The cure of a reason; `None` for a word that this version does not know.
-pub fn of(word: &str) -> Option<Cure> {
-    Reason::ALL.iter().find(|reason| reason.as_str() == word)?;
-    let (_, section) = RUNBOOK.split_once(&format!("\n### {word}\n"))?;
+/// The cure of a reason.
+pub fn of(reason: Reason) -> Option<Cure> {
+    let (_, section) = RUNBOOK.split_once(&format!("\n### {}\n", reason.as_str()))?;
     let first = section.trim_start().split("\n\n").next()?;
     let (rest, fix) = cut(first, "*Fix:*");
     let (happened, cause) = cut(rest, "*Cause:*");

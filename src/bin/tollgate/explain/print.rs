@@ -40,7 +40,7 @@ pub fn people(scene: &Scene, outcome: &Outcome, steps: &[Step]) -> Result<ExitCo
         false => "",
     };
     let _ = writeln!(out, "\n{text}{waits}");
-    if let (Verdict::Deny(_), Some(cure)) = (verdict, cures::of(verdict.reason().as_str())) {
+    if let (Verdict::Deny(_), Some(cure)) = (verdict, cures::of(verdict.reason())) {
         let fix = cure.fix.iter().map(|fix| format!("fix: {fix}"));
         let more = format!("see docs/runbook.md#{}", verdict.reason().as_str());
         for line in fix.chain([more]) {

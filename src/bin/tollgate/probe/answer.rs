@@ -15,11 +15,6 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// The reason of this word.
-pub fn known(word: &str) -> Option<Reason> {
-    Reason::ALL.into_iter().find(|reason| reason.as_str() == word)
-}
-
 impl Answer {
     fn header(&self, name: HeaderName) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
@@ -31,13 +26,13 @@ impl Answer {
     pub fn reason(&self) -> Option<Reason> {
         if self.header(CONTENT_TYPE) == "application/problem+json" {
             let document: Value = serde_json::from_slice(&self.body).ok()?;
-            return known(document.get("reason")?.as_str()?);
+            return Reason::from_word(document.get("reason")?.as_str()?);
         }
         let attributes = self.header(WWW_AUTHENTICATE).strip_prefix("Bearer")?;
         let is_ours = self.body.is_empty() && self.header(CACHE_CONTROL) == "no-store";
         match attributes.split_once("error_description=\"") {
             _ if !is_ours => None,
-            Some((_, rest)) => known(rest.split('"').next()?),
+            Some((_, rest)) => Reason::from_word(rest.split('"').next()?),
             None => (self.status == 401).then_some(Reason::TokenMissing),
         }
     }

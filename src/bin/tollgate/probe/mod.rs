@@ -51,7 +51,7 @@ pub struct Arguments {
 }
 
 fn reason(word: &str) -> Result<Reason, &'static str> {
-    answer::known(word).ok_or("this is no reason of tollgate (docs/runbook.md lists them)")
+    Reason::from_word(word).ok_or("this is no reason of tollgate (docs/runbook.md lists them)")
 }
 
 /// Sends the request and prints the result.
@@ -141,7 +141,7 @@ impl Found {
 
 /// The usual cause of another reason, from the runbook.
 fn of_reason(reason: Reason) -> String {
-    let cure = cures::of(reason.as_str());
+    let cure = cures::of(reason);
     let cause = cure.and_then(|cure| cure.cause.or(Some(cure.happened))).unwrap_or_default();
     format!("{cause} (docs/runbook.md#{})", reason.as_str())
 }
