@@ -174,9 +174,7 @@ impl Reader {
         }
         Some(path)
     }
-}
 
-impl Reader {
     fn take(&mut self, event: Event, mark: Marker) {
         let place = Place { line: mark.line(), column: mark.col().saturating_add(1) };
         match event {
