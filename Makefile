@@ -5,7 +5,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .SILENT:
-.PHONY: help wasm envoy cli demo test pages-az servers providers matrix soak chaos fuzz bench amplification \
+.PHONY: help wasm envoy cli demo test mesh pages-az servers providers matrix soak chaos fuzz bench amplification \
 	lint audit msrv coverage mutants image push release toolchain
 
 DIST = dist
@@ -14,7 +14,7 @@ BUILT = $(or $(CARGO_TARGET_DIR),target)
 OLDEST_RUST = $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 IMAGE_VERSION ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 # The soak tests measure the load that our own code stands, so they need only one version of Envoy.
-SUITES ?= $(filter-out %soak,$(basename $(notdir $(wildcard tests/e2e_* tests/grpc/e2e_*))))
+E2E_SUITES = $(filter-out %soak,$(basename $(notdir $(wildcard tests/e2e_* tests/grpc/e2e_*))))
 # Runs the command that follows with the path of an Envoy.
 WITH_ENVOY = binary=$$(scripts/install/envoy) && ENVOY_BIN=$$binary
 # $(call need,NAME): fails if cargo has no command of that name.
@@ -65,9 +65,15 @@ test: ## Runs all tests, with a real Envoy, and lists the skipped ones
 	scripts/install/servers & servers=$$!; make --no-print-directory wasm; wait $$servers
 	rm -rf target/skipped.txt target/e2e
 	cargo build --package ratelimit || echo "continuing without the rate limit service" >&2
-	status=0; $(WITH_ENVOY) cargo xtask test --workspace --exclude ratelimit --features tollgate/cli || \
+	status=0; $(WITH_ENVOY) cargo xtask test --workspace --exclude ratelimit --exclude mesh \
+		--features tollgate/cli || \
 		status=$$?; \
 		[[ ! -s target/skipped.txt ]] || { echo "Skipped:"; sort -u target/skipped.txt; }; exit $$status
+
+# On Debian or Ubuntu as root; elsewhere it names what is absent.
+mesh: wasm ## Runs the tests with a real Kubernetes API, Istio and Envoy Gateway, or SUITES of them: docs/mesh.md
+	scripts/install/apt iproute2 iptables docker-registry skopeo openssl curl jq
+	$(WITH_ENVOY) cargo xtask mesh $(SUITES)
 
 pages-az: wasm ## Compares the az commands of the pages with the Azure CLI of PyPI (700 MB)
 	source scripts/install/versions && mkdir -p target && \
@@ -87,7 +93,7 @@ providers: wasm ## Verifies new tokens of sixteen JWT libraries and two key serv
 matrix: wasm ## Runs the end-to-end suites on each supported Envoy, or on VERSIONS (30 min): target/matrix.md
 	scripts/install/servers
 	source scripts/install/versions; \
-		SUITES='$(SUITES)' cargo xtask matrix $(or $(VERSIONS),$$ENVOY_VERSIONS)
+		SUITES='$(or $(SUITES),$(E2E_SUITES))' cargo xtask matrix $(or $(VERSIONS),$$ENVOY_VERSIONS)
 
 soak: export TOLLGATE_IDENTITIES ?= 10000000
 soak: export TOLLGATE_REQUESTS ?= 10000000

@@ -6,6 +6,7 @@
 //! - `matrix VERSION...`: runs the end-to-end suites on several versions of Envoy.
 //! - `first-run`: measures `make demo` in a fresh clone.
 //! - `test [ARGUMENT...]`: runs the tests, several programs at a time.
+//! - `mesh [SUITE...] [-- ARGUMENT...]`: runs the tests with real control planes.
 //!
 //! The working directory is the root of the repository.
 
@@ -19,6 +20,8 @@ mod labels;
 #[cfg(feature = "full")]
 mod layout;
 mod matrix;
+#[cfg(feature = "full")]
+mod mesh;
 mod prune;
 #[cfg(feature = "full")]
 mod release;
@@ -34,7 +37,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 const USAGE: &str =
     "usage: cargo xtask prune IN OUT | image DIST | release DIST | matrix VERSION... | first-run
-    | test ARGUMENT...";
+    | test ARGUMENT... | mesh [SUITE...] [-- ARGUMENT...]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -48,6 +51,8 @@ fn main() -> ExitCode {
         ["matrix", versions @ ..] if !versions.is_empty() => matrix::run(versions),
         #[cfg(feature = "full")]
         ["test", arguments @ ..] => test::run(arguments),
+        #[cfg(feature = "full")]
+        ["mesh", arguments @ ..] => mesh::run(arguments),
         ["first-run"] => first_run::run(),
         _ => Err(USAGE.into()),
     };

@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::error::Error;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -62,12 +63,40 @@ struct Run {
     output: String,
 }
 
-/// Builds, runs and prints all.
+/// Which test programs to run, and how.
+#[derive(Default)]
+pub struct Suites<'a> {
+    /// The arguments of `cargo test`.
+    pub build: Vec<&'a str>,
+    /// A command that runs the program which follows.
+    pub wrapper: Vec<&'a str>,
+    /// The arguments of the programs.
+    pub arguments: Vec<&'a str>,
+    /// Variables for the programs.
+    pub environment: Vec<(String, OsString)>,
+    /// How many run at a time.
+    pub beside: usize,
+    /// A program that runs longer is killed.
+    pub deadline: Duration,
+}
+
+/// Builds, runs and prints all tests, one more at a time than there are cores.
 pub fn run(arguments: &[&str]) -> Result<(), Box<dyn Error>> {
+    let beside = thread::available_parallelism()?.get() + 1;
+    run_suites(&Suites {
+        build: arguments.to_vec(),
+        beside,
+        deadline: DEADLINE,
+        ..Suites::default()
+    })
+}
+
+/// Builds, runs and prints these programs.
+pub fn run_suites(suites: &Suites<'_>) -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     let built = Command::new("cargo")
         .args(["test", "--no-run", "--message-format", "json-render-diagnostics"])
-        .args(arguments)
+        .args(&suites.build)
         .stderr(Stdio::inherit())
         .output()?;
     if !built.status.success() {
@@ -84,9 +113,8 @@ pub fn run(arguments: &[&str]) -> Result<(), Box<dyn Error>> {
         LONG.iter().position(|name| *name == program.name).unwrap_or(LONG.len())
     });
     fs::create_dir_all("target/tests")?;
-    let cores = thread::available_parallelism()?.get();
-    let mut runs = side_by_side(beside, cores + 1);
-    runs.extend(side_by_side(alone, 1));
+    let mut runs = side_by_side(beside, suites.beside, suites);
+    runs.extend(side_by_side(alone, 1, suites));
     print!("{}", summary(&mut runs));
     println!("built and run in {:.0} s", start.elapsed().as_secs_f64());
     match runs.iter().all(|run| run.good) {
@@ -111,13 +139,13 @@ fn programs(messages: &str) -> Vec<Program> {
 }
 
 /// Runs so many programs at a time and prints the output of each when it ends.
-fn side_by_side(programs: Vec<Program>, count: usize) -> Vec<Run> {
+fn side_by_side(programs: Vec<Program>, count: usize, suites: &Suites<'_>) -> Vec<Run> {
     let waiting = Mutex::new(VecDeque::from(programs));
     let ended = Mutex::new(Vec::new());
     let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
     let work = || {
         while let Some(program) = next() {
-            let run = run_one(&program, Path::new(""), DEADLINE);
+            let run = run_one(&program, Path::new(""), suites);
             let mut ended = ended.lock().unwrap_or_else(PoisonError::into_inner);
             println!("\n     Running {} ({:.1} s)\n{}", run.name, run.seconds, run.output.trim());
             ended.push(run);
@@ -132,24 +160,28 @@ fn side_by_side(programs: Vec<Program>, count: usize) -> Vec<Run> {
 }
 
 /// `root` has the folder of the logs.
-fn run_one(program: &Program, root: &Path, deadline: Duration) -> Run {
+fn run_one(program: &Program, root: &Path, suites: &Suites<'_>) -> Run {
     let start = Instant::now();
     let file = program.path.file_name().unwrap_or_default();
     let log = root.join("target/tests").join(file).with_extension("log");
     let attempt = || -> std::io::Result<(bool, String)> {
         let output = File::create(&log)?;
-        let mut child = Command::new(&program.path)
+        let mut words = suites.wrapper.iter().map(OsStr::new).chain([program.path.as_os_str()]);
+        let mut child = Command::new(words.next().unwrap_or_default())
+            .args(words)
+            .args(&suites.arguments)
+            .envs(suites.environment.iter().map(|(name, value)| (name, value)))
             .current_dir(&program.folder)
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
             .spawn()?;
-        let end = wait(&mut child, deadline)?;
+        let end = wait(&mut child, suites.deadline)?;
         let mut output = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
         let why = match end {
             Some(status) if status.success() => return Ok((true, output)),
             Some(status) => status.to_string(),
-            None => format!("killed after {} s", deadline.as_secs()),
+            None => format!("killed after {} s", suites.deadline.as_secs()),
         };
         output.push_str(&format!("\n{}: {why}\n", program.name));
         Ok((false, output))
@@ -238,6 +270,10 @@ FAILED mint: target/tests/mint-1.log
         assert_eq!(summary(&mut runs), expected);
     }
 
+    fn within(deadline: Duration) -> Suites<'static> {
+        Suites { deadline, ..Suites::default() }
+    }
+
     #[test]
     fn a_program_that_fails_crashes_or_hangs_fails_the_run() {
         let folder = std::env::temp_dir().join(format!("xtask-test-{}", std::process::id()));
@@ -252,14 +288,14 @@ FAILED mint: target/tests/mint-1.log
             fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
             let program = Program { name: name.into(), path, folder: folder.clone() };
-            let run = run_one(&program, &folder, Duration::from_secs(1));
+            let run = run_one(&program, &folder, &within(Duration::from_secs(1)));
             assert_eq!(run.good, good, "{name}");
             assert!(run.output.contains(message), "{name}: {}", run.output);
             assert!(run.seconds < 20.0);
         }
         let absent =
             Program { name: "a".into(), path: folder.join("absent"), folder: folder.clone() };
-        assert!(!run_one(&absent, &folder, DEADLINE).good);
+        assert!(!run_one(&absent, &folder, &within(DEADLINE)).good);
         fs::remove_dir_all(folder).unwrap();
     }
 }
