@@ -71,7 +71,7 @@ test: ## Runs all tests, with a real Envoy, and lists the skipped ones
 		[[ ! -s target/skipped.txt ]] || { echo "Skipped:"; sort -u target/skipped.txt; }; exit $$status
 
 # On Debian or Ubuntu as root; elsewhere it names what is absent.
-mesh: wasm ## Runs the tests with a real Kubernetes API, Istio and Envoy Gateway, or SUITES of them: docs/mesh.md
+mesh: wasm ## Runs SUITES with a real Kubernetes API, Istio and Envoy Gateway: docs/control-planes.md
 	scripts/install/apt iproute2 iptables docker-registry skopeo openssl curl jq
 	$(WITH_ENVOY) cargo xtask mesh $(SUITES)
 

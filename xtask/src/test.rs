@@ -270,6 +270,22 @@ FAILED mint: target/tests/mint-1.log
         assert_eq!(summary(&mut runs), expected);
     }
 
+    #[test]
+    fn a_program_gets_its_wrapper_arguments_and_variables() {
+        let folder = std::env::temp_dir().join(format!("xtask-wrapped-{}", std::process::id()));
+        fs::create_dir_all(folder.join("target/tests")).unwrap();
+        let program =
+            Program { name: "echo".into(), path: "/bin/echo".into(), folder: folder.clone() };
+        let suites = Suites {
+            wrapper: vec!["sh", "-c", r#"echo "$VARIABLE"; exec "$@""#, "sh"],
+            arguments: vec!["filter"],
+            environment: vec![("VARIABLE".to_owned(), "value".into())],
+            ..within(DEADLINE)
+        };
+        assert_eq!(run_one(&program, &folder, &suites).output, "value\nfilter\n");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
     fn within(deadline: Duration) -> Suites<'static> {
         Suites { deadline, ..Suites::default() }
     }
