@@ -40,6 +40,14 @@ fn manifests_are_checked_document_by_document_and_patches_are_left_alone() {
             "code": {"type": "Image", "image": {"url": "r.test/tollgate", "sha256": digest}},
         }]}})
     };
+    let zeros = |source: Value| {
+        let mut policy = gateway(false);
+        policy["spec"]["wasm"][0]["code"] = source;
+        policy
+    };
+    let zero = "0".repeat(64);
+    let in_url = json!({"type": "Image", "image": {"url": format!("r.test/t@sha256:{zero}")}});
+    let in_member = json!({"type": "HTTP", "http": {"url": "https://f.test/t", "sha256": zero}});
     // Beside files that are not Envoy's.
     let config_map = |config: &Value| {
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {
@@ -51,6 +59,8 @@ fn manifests_are_checked_document_by_document_and_patches_are_left_alone() {
         (extension, 1, vec![]),
         (gateway(false), 1, vec![]),
         (gateway(true), 1, vec!["warning spec.wasm[0].failOpen"]),
+        (zeros(in_url), 1, vec!["warning spec.wasm[0].code.image.url"]),
+        (zeros(in_member), 1, vec!["warning spec.wasm[0].code.http.sha256"]),
         (with("phase", json!("STATS")), 1, vec!["warning spec.phase"]),
         (with("failStrategy", json!("FAIL_OPEN")), 1, vec!["warning spec.failStrategy"]),
         (with("url", json!("oci://r.test/tollgate:1")), 1, vec!["warning spec.sha256"]),
@@ -142,17 +152,81 @@ fn a_guard_of_bodies_is_warned_of_where_no_head_waits_for_its_body() {
     let policy = json!({"apiVersion": "gateway.envoyproxy.io/v1alpha1",
         "kind": "BackendTrafficPolicy", "metadata": {"name": "b"},
         "spec": {"requestBuffer": {"limit": "1Mi"}}});
+    let clients = clients("2Mi");
     for (name, documents, want) in [
         ("istio", vec![istio(false)], &warned),
         ("istio held", vec![istio(true), filter.clone()], &useless),
         ("istio buffered", vec![istio(false), filter], &vec![]),
-        ("gateway", vec![gateway(false)], &warned),
-        ("gateway held", vec![gateway(true), policy.clone()], &useless),
-        ("gateway buffered", vec![gateway(false), policy], &vec![]),
+        ("gateway", vec![gateway(false), clients.clone()], &warned),
+        ("gateway held", vec![gateway(true), policy.clone(), clients.clone()], &useless),
+        ("gateway buffered", vec![gateway(false), policy, clients], &vec![]),
     ] {
         let text: Vec<String> = documents.iter().map(Value::to_string).collect();
         let (_, result) = check_text(&format!("heads {name}.yaml"), &text.join("\n---\n"));
         assert_eq!(&found(&result), want, "{name}: {result:#}");
+    }
+}
+
+/// A ClientTrafficPolicy for the Gateway `g`.
+fn clients(limit: &str) -> Value {
+    json!({"apiVersion": "gateway.envoyproxy.io/v1alpha1", "kind": "ClientTrafficPolicy",
+        "metadata": {"name": "c"}, "spec": {
+            "targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "g"}],
+            "connection": {"bufferLimit": limit}}})
+}
+
+#[test]
+fn a_guard_of_bodies_is_warned_of_where_envoy_gateway_buffers_less_of_a_connection() {
+    let policy = |target: Value, most: &str| {
+        let mut config = guarding(false);
+        config["rules"][0]["payload"]["max_bytes"] = json!(most);
+        json!({"apiVersion": "gateway.envoyproxy.io/v1alpha1", "kind": "EnvoyExtensionPolicy",
+            "metadata": {"name": "t"}, "spec": {"targetRefs": [target], "wasm": [{
+                "name": "tollgate", "config": config,
+                "code": {"type": "HTTP", "http": {"url": "https://f.test/t", "sha256": "9d".repeat(32)}}}]}})
+    };
+    let buffer = json!({"apiVersion": "gateway.envoyproxy.io/v1alpha1",
+        "kind": "BackendTrafficPolicy", "metadata": {"name": "b"},
+        "spec": {"requestBuffer": {"limit": "1Mi"}}});
+    let gateway = |name: &str| json!({"kind": "Gateway", "name": name});
+    let mut of_all = clients("1Mi");
+    of_all["spec"].as_object_mut().unwrap().remove("targetRefs");
+    let mut elsewhere = clients("1Mi");
+    elsewhere["metadata"]["namespace"] = json!("other");
+    let none = json!(null);
+    for (name, policy, clients, small) in [
+        ("none", policy(gateway("g"), "33KiB"), none.clone(), Some(32_768)),
+        ("no need", policy(gateway("g"), "32KiB"), none.clone(), None),
+        ("large", policy(gateway("g"), "1MiB"), clients("1Mi"), None),
+        ("larger", policy(gateway("g"), "1MiB"), clients("1.5Mi"), None),
+        ("small", policy(gateway("g"), "1MiB"), clients("1M"), Some(1_000_000)),
+        ("of another", policy(gateway("h"), "1MiB"), clients("2Mi"), Some(32_768)),
+        ("elsewhere", policy(gateway("g"), "1MiB"), elsewhere, Some(32_768)),
+        ("of all", policy(gateway("g"), "1MiB"), of_all, None),
+        (
+            "a route",
+            policy(json!({"kind": "HTTPRoute", "name": "r"}), "1MiB"),
+            clients("2Mi"),
+            None,
+        ),
+        (
+            "a route without",
+            policy(json!({"kind": "HTTPRoute", "name": "r"}), "1MiB"),
+            none,
+            Some(32_768),
+        ),
+    ] {
+        let text = [policy, clients, buffer.clone()].map(|one| one.to_string()).join("\n---\n");
+        let (_, result) = check_text(&format!("buffers {name}.yaml"), &text);
+        let want = small.map(|_| "warning rules[0].payload.max_bytes".to_owned());
+        assert_eq!(found(&result), Vec::from_iter(want), "{name}: {result:#}");
+        if let Some(small) = small {
+            let message = result["findings"][0]["message"].as_str().unwrap();
+            assert!(
+                message.contains(&format!("connection is {small}: Envoy")),
+                "{name}: {message}"
+            );
+        }
     }
 }
 

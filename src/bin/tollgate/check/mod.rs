@@ -9,9 +9,10 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use clap::{Args, ValueEnum};
+use tollgate::policy::Policy;
 use tollgate::policy::rule::Rule;
 
-use crate::document::{self, Chosen, Content, Finding, Found, Level, Place};
+use crate::document::{self, Buffer, Chosen, Content, Finding, Found, Host, Level, Place};
 use crate::environment::{Given, Used, Variables};
 use crate::output::{Failure, WRONG};
 use shared::Neighbour;
@@ -97,11 +98,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             )));
         }
     }
-    // In a mesh, a manifest of its own makes the proxy buffer bodies.
-    let buffered = contents.iter().any(|(_, content)| content.buffers);
+    let around = Around::of(contents.iter_mut().map(|(_, content)| content));
     let reports: Vec<_> = contents
         .into_iter()
-        .map(|(file, content)| report(&file, content, &given, buffered))
+        .map(|(file, content)| report(&file, content, &given, &around))
         .collect();
     let found = |level| {
         let sections = reports.iter().flat_map(|report| &report.sections);
@@ -123,7 +123,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 
 /// The first problem or warning of a text, except for a digest that is a placeholder.
 pub fn first_of(text: &[u8]) -> Option<String> {
-    let report = report(Path::new("-"), document::parse(text), &Given::default(), true);
+    let mut content = document::parse(text);
+    let around = Around { buffered: true, ..Around::of(std::iter::once(&mut content)) };
+    let report = report(Path::new("-"), content, &Given::default(), &around);
     let mut findings = report.sections.into_iter().flat_map(|section| section.findings);
     let serious = |finding: &Finding| {
         finding.level != Level::Note && !finding.message.contains(document::PLACEHOLDER)
@@ -154,8 +156,26 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     Ok(())
 }
 
-/// `buffered` says whether a manifest makes the proxy buffer whole bodies.
-fn report(path: &Path, mut content: Content, given: &Given, buffered: bool) -> Report {
+/// What the other manifests say of the proxy.
+struct Around {
+    /// Whether one makes it buffer whole bodies.
+    buffered: bool,
+    /// Those with the buffers of connections.
+    buffers: Vec<Buffer>,
+}
+
+impl Around {
+    fn of<'c>(contents: impl Iterator<Item = &'c mut Content>) -> Self {
+        let mut around = Self { buffered: false, buffers: Vec::new() };
+        for content in contents {
+            around.buffered |= content.buffers;
+            around.buffers.append(&mut content.client_buffers);
+        }
+        around
+    }
+}
+
+fn report(path: &Path, mut content: Content, given: &Given, manifests: &Around) -> Report {
     let mut sections = Vec::new();
     let of_file = std::mem::take(&mut content.findings);
     if !of_file.is_empty() {
@@ -174,7 +194,7 @@ fn report(path: &Path, mut content: Content, given: &Given, buffered: bool) -> R
     for (document, mut found) in std::mem::take(&mut content.found) {
         let mut all = std::mem::take(&mut found.findings);
         let mut inside = std::mem::take(&mut found.inside);
-        let (around, of_filter) = findings(&found, given, buffered);
+        let (around, of_filter) = findings(&found, given, manifests);
         all.extend(around);
         inside.extend(of_filter);
         for finding in &mut all {
@@ -201,15 +221,15 @@ fn report(path: &Path, mut content: Content, given: &Given, buffered: bool) -> R
 
 /// The findings of the filter itself and those about the document around a configuration. The first
 /// list has paths in the file, the second paths in the configuration.
-fn findings(found: &Found, given: &Given, buffered: bool) -> (Vec<Finding>, Vec<Finding>) {
+fn findings(found: &Found, given: &Given, manifests: &Around) -> (Vec<Finding>, Vec<Finding>) {
     let (mut around, mut inside) = (Vec::new(), Vec::new());
     let Some(text) = &found.text else { return (around, inside) };
     let variables = Variables::new(given, found.handed.as_ref(), text);
     match tollgate::config::compile(text, &variables) {
         Ok((policy, warnings)) => {
             inside.extend(warnings.into_iter().map(|w| Finding::warning(w.path, w.message)));
-            inside.extend(buffers(&policy, found));
-            inside.extend(heads::check(&policy, found, buffered));
+            inside.extend(buffers(&policy, found, &manifests.buffers));
+            inside.extend(heads::check(&policy, found, manifests.buffered));
         }
         Err(problems) => {
             inside.extend(problems.into_iter().map(|p| Finding::problem(p.path, p.message)));
@@ -228,14 +248,23 @@ fn findings(found: &Found, given: &Given, buffered: bool) -> (Vec<Finding>, Vec<
 }
 
 /// Finds rules that admit larger bodies than the proxy buffers: it answers 413 before the filter can.
-fn buffers(policy: &tollgate::policy::Policy, found: &Found) -> Vec<Finding> {
-    let Some(buffer) = found.buffer else { return Vec::new() };
+fn buffers(policy: &Policy, found: &Found, manifests: &[Buffer]) -> Vec<Finding> {
+    let gateway = || document::smallest(&found.gateways, manifests);
+    let Some(buffer) = found.buffer.or_else(|| (found.host == Host::Gateway).then(gateway)) else {
+        return Vec::new();
+    };
+    let (whose, cure) = match found.host {
+        Host::Gateway => (
+            "Envoy Gateway's buffer of a connection",
+            "set connection.bufferLimit in a ClientTrafficPolicy for the Gateway",
+        ),
+        _ => ("the listener's per_connection_buffer_limit_bytes", "raise the listener's limit"),
+    };
     let small = |(index, rule): (usize, &Rc<Rule>)| {
         let most = rule.payload.as_ref()?.max_bytes;
         (most > buffer).then(|| {
             let why = format!(
-                "is {most} bytes, and the listener's per_connection_buffer_limit_bytes is {buffer}: \
-                 Envoy refuses larger bodies with 413; raise the listener's limit"
+                "is {most} bytes, and {whose} is {buffer}: Envoy refuses larger bodies with 413; {cure}"
             );
             Finding::warning(format!("rules[{index}].payload.max_bytes"), why)
         })

@@ -23,7 +23,9 @@ pub fn search(manifest: &Value) -> Vec<Found> {
         }
         Some("EnvoyExtensionPolicy") => items(manifest, &["spec", "wasm"])
             .enumerate()
-            .filter_map(|(index, wasm)| gateway(wasm, &format!("spec.wasm[{index}]"), name))
+            .filter_map(|(index, wasm)| {
+                gateway(wasm, &format!("spec.wasm[{index}]"), name, manifest)
+            })
             .collect(),
         Some("ConfigMap") => files(manifest),
         Some("List") => items(manifest, &["items"])
@@ -153,7 +155,7 @@ fn strange_clusters(config: &Value, at: &str) -> Vec<Finding> {
     findings
 }
 
-fn gateway(wasm: &Value, path: &str, name: Option<&str>) -> Option<Found> {
+fn gateway(wasm: &Value, path: &str, name: Option<&str>, policy: &Value) -> Option<Found> {
     let config = wasm.get("config").filter(|config| !config.is_null());
     let code = wasm.get("code").map(Value::to_string).unwrap_or_default();
     let own = wasm.get("name").and_then(Value::as_str);
@@ -163,10 +165,15 @@ fn gateway(wasm: &Value, path: &str, name: Option<&str>) -> Option<Found> {
     }
     let mut found = found(config, format!("{path}.config"), own.or(name));
     found.host = Host::Gateway;
+    found.gateways = super::gateway::targets(policy);
     for source in ["http", "image"] {
-        let given = at(wasm, &["code", source, "sha256"]).and_then(Value::as_str);
-        let at = format!("{path}.code.{source}.sha256");
-        found.findings.extend(given.and_then(|text| digest(text, at)));
+        let given = text(wasm, &["code", source, "sha256"]);
+        let in_url =
+            text(wasm, &["code", source, "url"]).and_then(|url| url.split_once("@sha256:"));
+        for (member, text) in [("sha256", given), ("url", in_url.map(|(_, digest)| digest))] {
+            let at = format!("{path}.code.{source}.{member}");
+            found.findings.extend(text.and_then(|text| digest(text, at)));
+        }
     }
     let from_host = items(wasm, &["env", "hostKeys"]).filter_map(Value::as_str);
     found.handed =

@@ -2,6 +2,7 @@
 //! configuration, or a manifest of Istio or Envoy Gateway.
 
 mod envoy;
+mod gateway;
 mod kubernetes;
 mod lines;
 mod read;
@@ -14,6 +15,7 @@ use serde_json::Value;
 
 use crate::environment::Handed;
 pub use envoy::PLACEHOLDER;
+pub use gateway::{Buffer, Target, smallest};
 use lines::Lines;
 pub use lines::Place;
 
@@ -98,6 +100,8 @@ pub struct Found {
     pub host: Host,
     /// Whether Envoy's buffer filter follows it.
     pub is_buffered: bool,
+    /// The gateways of Envoy Gateway on which it runs; none if the manifest does not name them.
+    pub gateways: Vec<Target>,
     /// `vm_id` and `name`, by which it shares data, if both are known.
     pub shared: Option<(String, String)>,
     /// Findings about the document around it, with paths in the document.
@@ -132,6 +136,8 @@ pub struct Content {
     pub findings: Vec<Finding>,
     /// Whether a manifest adds Envoy's buffer filter.
     pub buffers: bool,
+    /// What ClientTrafficPolicies say of the buffers of connections.
+    pub client_buffers: Vec<Buffer>,
     /// The text of the file.
     text: String,
     /// The places of the values of each document.
@@ -234,6 +240,7 @@ pub fn parse(text: &[u8]) -> Content {
 fn search(value: &Value, raw: Option<&[u8]>, chosen: Chosen, number: usize, content: &mut Content) {
     let is_manifest = value.get("apiVersion").is_some() && value.get("kind").is_some();
     content.buffers |= is_manifest && kubernetes::buffers(value);
+    content.client_buffers.extend(gateway::buffers(value));
     let found = match is_manifest {
         true => kubernetes::search(value),
         false => envoy::search(value),
