@@ -21,12 +21,17 @@ pub struct Scrape {
 
 /// Scrapes an Envoy.
 pub async fn of(envoy: &Envoy) -> Scrape {
-    let text = envoy.admin_get("/stats/prometheus").await;
-    let samples = text.lines().filter(|line| !line.starts_with('#')).filter_map(parse).collect();
-    Scrape { text, samples }
+    Scrape::new(envoy.admin_get("/stats/prometheus").await)
 }
 
 impl Scrape {
+    /// Parses a text.
+    pub fn new(text: String) -> Self {
+        let series = text.lines().filter(|line| !line.starts_with('#'));
+        let samples = series.filter_map(parse).collect();
+        Self { text, samples }
+    }
+
     /// The value of the one series with exactly these labels.
     pub fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let labels = labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();

@@ -149,7 +149,7 @@ impl Witness {
     }
 }
 
-/// A server on a free port of loopback; it ends when dropped.
+/// A server, on a free port of loopback unless said otherwise; it ends when dropped.
 pub struct Upstream {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -164,7 +164,15 @@ impl Upstream {
 
     /// A server that answers by this function.
     pub async fn answering(answer: impl Fn(&Recorded) -> Reply + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::listening("127.0.0.1:0".parse().unwrap(), answer).await
+    }
+
+    /// The same on another address.
+    pub async fn listening(
+        address: SocketAddr,
+        answer: impl Fn(&Recorded) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             answer: Box::new(answer),

@@ -5,13 +5,17 @@
 //! - [`machine`]: the machine of a suite: its names, its certificate authorities, its pods.
 //! - [`program`]: a program that runs in the background, with its log.
 //! - [`api`]: a Kubernetes API and `kubectl`.
+//! - [`registry`]: a container registry with the images of the module.
+//! - [`istio`]: Istio, and pods with its proxies.
 
 #![allow(missing_docs)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod api;
+pub mod istio;
 pub mod machine;
 pub mod program;
+pub mod registry;
 
 use std::path::PathBuf;
 use std::thread;

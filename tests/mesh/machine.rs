@@ -9,11 +9,13 @@ use std::future::Future;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{LazyLock, Mutex, OnceLock};
 use std::thread;
 
 use nix::sched::{CloneFlags, setns};
+use support::tls::Authority;
 use support::{root, skip};
+use tokio::runtime::Runtime;
 
 use super::program::run;
 
@@ -55,10 +57,11 @@ pub fn ready() -> bool {
 }
 
 fn prepare() {
+    let authorities = fs::read_to_string(AUTHORITIES).unwrap_or_default();
     for (file, content) in [
         ("hosts", HOSTS.to_owned()),
         ("resolv.conf", "nameserver 127.0.0.1\n".to_owned()),
-        ("authorities.pem", fs::read_to_string(AUTHORITIES).unwrap_or_default()),
+        ("authorities.pem", authorities + authority().pem()),
     ] {
         fs::write(folder().join(file), content).unwrap();
     }
@@ -94,6 +97,18 @@ pub fn name(address: impl Into<std::net::IpAddr>, names: &str) {
 /// Adds an authority that every program of the suite trusts which starts later.
 pub fn trust(pem: &str) {
     append("authorities.pem", pem);
+}
+
+/// The authority of the suite's servers, which every program of the suite trusts.
+pub fn authority() -> &'static Authority {
+    static AUTHORITY: LazyLock<Authority> = LazyLock::new(Authority::new);
+    &AUTHORITY
+}
+
+/// Runs the suite's servers on the machine itself.
+pub fn runtime() -> &'static Runtime {
+    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+    &RUNTIME
 }
 
 /// The file stays the same one, because it is mounted.
@@ -152,7 +167,7 @@ pub fn serve<F: Future>(pod: &str, future: impl FnOnce() -> F + Send + 'static) 
 }
 
 /// Moves the thread into the network of a pod. The runtime has no other threads, which would be elsewhere.
-fn enter(pod: &str) -> tokio::runtime::Runtime {
+fn enter(pod: &str) -> Runtime {
     let file = fs::File::open(format!("/run/netns/{pod}")).unwrap();
     setns(file, CloneFlags::CLONE_NEWNET).unwrap();
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()

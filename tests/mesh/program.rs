@@ -21,7 +21,9 @@ impl Program {
     /// Starts a program, whose output goes into `NAME.log` of the suite's folder.
     pub fn start(name: &str, command: &mut Command) -> Self {
         let log = machine::folder().join(format!("{name}.log"));
-        let output = File::create(&log).unwrap();
+        let _ = fs::remove_file(&log);
+        // Envoy opens its standard output a second time; both then write at the end.
+        let output = File::options().create(true).append(true).open(&log).unwrap();
         let child = command
             .stdin(Stdio::null())
             .stdout(output.try_clone().unwrap())

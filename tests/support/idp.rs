@@ -19,7 +19,7 @@ mod answer;
 #[path = "idp/serve.rs"]
 mod serve;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -32,6 +32,9 @@ pub const DISCOVERY: &str = "/.well-known/openid-configuration";
 pub const JWKS: &str = "/jwks";
 /// Where Microsoft Entra ID has its key set: the same one, under its path.
 pub const ENTRA_JWKS: &str = "/common/discovery/v2.0/keys";
+
+/// A free port of this machine.
+const LOOPBACK: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
 
 /// The names in the certificate of a provider that was not [`Idp::named`].
 const NAMES: [&str; 4] = ["localhost", "issuer.test", "login.microsoftonline.com", "127.0.0.1"];
@@ -128,18 +131,23 @@ struct State {
 impl Idp {
     /// Listens on a free port of 127.0.0.1 with an empty key set; to be called in a tokio runtime.
     pub fn start(scheme: Scheme) -> Self {
-        Self::open(scheme, &NAMES, JWKS)
+        Self::open(LOOPBACK, scheme, &NAMES, JWKS)
     }
 
     /// One over TLS with a key set under this path, whose certificate has only these names.
     pub fn named(names: &[&str], path: &str, keys: Value) -> Self {
-        let idp = Self::open(Scheme::Https, names, path);
+        Self::at(LOOPBACK, names, path, keys)
+    }
+
+    /// The same on an address of this machine.
+    pub fn at(address: SocketAddr, names: &[&str], path: &str, keys: Value) -> Self {
+        let idp = Self::open(address, Scheme::Https, names, path);
         idp.set_keys(keys);
         idp
     }
 
-    fn open(scheme: Scheme, names: &[&str], path: &str) -> Self {
-        let reservation = serve::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    fn open(address: SocketAddr, scheme: Scheme, names: &[&str], path: &str) -> Self {
+        let reservation = serve::bind(address);
         let address = reservation.local_addr().expect("a bound socket has an address");
         let base = base_url(scheme, address);
         let state = State {

@@ -1,0 +1,203 @@
+//! An Istio: istiod beside a Kubernetes API, a registry with the module, the keys of Entra ID, and pods with a
+//! sidecar or a gateway.
+//!
+//! - [`pod`]: a pod: the agent with its Envoy, and an application that records requests.
+//!
+//! Upstream's Envoy lacks the filters that only Istio's own build has: `ALPN` and the exchange of metadata are off.
+
+pub mod pod;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard};
+
+use serde_json::{Value, json};
+use support::idp::{ENTRA_JWKS, Idp};
+use support::mint::Signer;
+use support::scenario::merged;
+use support::{entra, manifests, root};
+
+use super::api::{self, Api};
+use super::program::{self, Program};
+use super::registry::Registry;
+use super::{machine, until};
+
+/// The host of the keys.
+const ENTRA: &str = "login.microsoftonline.com";
+
+/// The version of the image in the manifests.
+pub const VERSION: &str = "0.1.0";
+
+/// Namespaces, and the account of gateways, which reads the certificates of its namespace.
+const BASE: &str = "
+apiVersion: v1
+kind: Namespace
+metadata: {name: istio-system}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: models, labels: {istio-injection: enabled}}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: istio-ingress}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: default, namespace: models}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: istio-ingressgateway, namespace: istio-ingress}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: istio-ingressgateway, namespace: istio-ingress}
+rules: [{apiGroups: [''], resources: [secrets], verbs: [get, watch, list]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: istio-ingressgateway, namespace: istio-ingress}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: istio-ingressgateway}
+subjects: [{kind: ServiceAccount, name: istio-ingressgateway, namespace: istio-ingress}]
+";
+
+/// A running Istio.
+pub struct Mesh {
+    pub api: Api,
+    registry: Mutex<Registry>,
+    istiod: Mutex<Program>,
+    /// Login.microsoftonline.com with the key of [`Mesh::token`].
+    pub keys: Idp,
+    signer: Signer,
+    /// The digest of the image in the manifests.
+    pub digest: String,
+}
+
+impl Mesh {
+    /// Starts all of it, once for a suite; `None` outside `make mesh` and without Envoy or the module.
+    pub fn start() -> Option<Self> {
+        if !machine::ready() {
+            return None;
+        }
+        support::skip::envoy_binary()?;
+        let registry = Registry::start();
+        let (digest, api) = std::thread::scope(|scope| {
+            let digest = scope.spawn(|| registry.push(VERSION));
+            let api = Api::start();
+            api.define();
+            (digest.join().unwrap(), api)
+        });
+        api::apply(BASE).ok();
+        let signer = Signer::new("RS256", "k1");
+        let keys = keys(&signer);
+        copy_manifests(&digest);
+        machine::name(machine::ADDRESS, "istiod.istio-system.svc");
+        fs::write(machine::folder().join("mesh.json"), mesh_config().to_string()).unwrap();
+        let istiod = Mutex::new(istiod());
+        until(60, "the certificate of istiod's authority in each namespace", || {
+            let exists = |namespace| {
+                api::get(&["configmap", "istio-ca-root-cert", "--namespace", namespace])
+            };
+            exists("models").and(exists("istio-ingress"))
+        });
+        Some(Self { api, registry: Mutex::new(registry), istiod, keys, signer, digest })
+    }
+
+    /// The registry, to stop it or to push another version.
+    pub fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap()
+    }
+
+    /// Ends istiod as a crash does and starts it again.
+    pub fn restart_istiod(&self) {
+        let mut program = self.istiod.lock().unwrap();
+        program.kill();
+        *program = istiod();
+    }
+
+    /// A token of Entra ID for the tenant and audience of the manifests, with some claims changed.
+    pub fn token(&self, changes: Value) -> String {
+        self.token_of(entra::TENANT, changes)
+    }
+
+    /// The same of another tenant.
+    pub fn token_of(&self, tenant: &str, changes: Value) -> String {
+        self.signer.sign(&entra::claims(tenant, changes))
+    }
+
+    /// What istiod has written so far.
+    pub fn istiod_log(&self) -> String {
+        self.istiod.lock().unwrap().log()
+    }
+}
+
+/// The folder with a copy of the folder `istio` in it, in which only the digest was set. Commands of the pages run in it.
+pub fn folder() -> PathBuf {
+    machine::folder().join("manifests")
+}
+
+/// Runs `kubectl` with these arguments, separated by spaces, in [`folder`], as the pages do.
+pub fn kubectl(arguments: &str) -> program::Answer {
+    let mut command = Command::new("kubectl");
+    command.args(arguments.split(' ')).current_dir(folder()).env("KUBECONFIG", api::kubeconfig());
+    program::run(&mut command)
+}
+
+fn copy_manifests(digest: &str) {
+    fs::create_dir_all(folder()).unwrap();
+    program::run(Command::new("cp").arg("--recursive").arg(root().join("istio")).arg(folder()))
+        .ok();
+    let plugin = folder().join(manifests::PLUGIN);
+    let text = fs::read_to_string(&plugin).unwrap();
+    assert_eq!(text.matches(&"0".repeat(64)).count(), 1);
+    fs::write(plugin, text.replace(&"0".repeat(64), digest)).unwrap();
+}
+
+/// The servers of the keys, on the machine itself.
+fn keys(signer: &Signer) -> Idp {
+    let address = machine::address(3);
+    machine::name(address, ENTRA);
+    let _runtime = machine::runtime().enter();
+    let idp = Idp::at((address, 443).into(), &[ENTRA], ENTRA_JWKS, entra::keys(signer));
+    machine::trust(&idp.ca_pem());
+    idp
+}
+
+/// The mesh configuration of the repository, and the place of istiod.
+fn mesh_config() -> Value {
+    let mut config = manifests::read("istio/telemetry.yaml").remove(0)["meshConfig"].take();
+    config["defaultConfig"]["discoveryAddress"] = json!("istiod.istio-system.svc:15012");
+    merged(config, json!({"trustDomain": "cluster.local", "rootNamespace": "istio-system"}))
+}
+
+fn istiod() -> Program {
+    let folder = machine::folder();
+    let directory = folder.join("istiod");
+    fs::create_dir_all(&directory).unwrap();
+    let mut command = Command::new("pilot-discovery");
+    command
+        .args(["discovery", "--monitoringAddr=:15014", "--ctrlz_port=0", "--kubeconfig"])
+        .arg(api::kubeconfig())
+        .arg("--meshConfig")
+        .arg(folder.join("mesh.json"))
+        .current_dir(directory)
+        .envs([
+            ("POD_NAME", "istiod-1"),
+            ("POD_NAMESPACE", "istio-system"),
+            ("SERVICE_ACCOUNT", "istiod"),
+            ("CLUSTER_ID", "Kubernetes"),
+            ("PILOT_CERT_PROVIDER", "istiod"),
+            ("PILOT_ENABLE_ALPN_FILTER", "false"),
+            ("PILOT_ENABLE_METADATA_EXCHANGE", "false"),
+        ]);
+    let program = Program::start("istiod", &mut command);
+    let ready = support::client::Request::get("/ready");
+    let address = (machine::ADDRESS, 8080).into();
+    until(60, "istiod is ready", || {
+        let asked = machine::runtime().block_on(support::client::try_send(address, &ready));
+        asked.ok().filter(|response| response.status == 200)
+    });
+    program
+}
