@@ -31,24 +31,11 @@ impl Environment for Variables {
     }
 }
 
-/// The pages under `docs/` and those at the root of the repository.
-fn pages() -> Vec<String> {
-    let mut pages = Vec::new();
-    for folder in ["", "docs/"] {
-        let files = std::fs::read_dir(root().join(folder)).unwrap();
-        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
-        let names = names.filter(|name| name.ends_with(".md"));
-        pages.extend(names.map(|name| format!("{folder}{name}")));
-    }
-    pages.sort();
-    pages
-}
-
 #[test]
 fn every_configuration_of_every_page_loads_without_a_warning() {
     let mut flaws = Vec::new();
     let mut checked = BTreeSet::new();
-    for page in pages() {
+    for page in docs::pages() {
         for block in docs::blocks(&page) {
             for config in block.configurations() {
                 checked.insert(page.clone());
@@ -73,7 +60,7 @@ fn every_configuration_of_every_page_loads_without_a_warning() {
 #[test]
 fn every_link_between_pages_and_files_leads_somewhere() {
     let mut dead = Vec::new();
-    for page in pages() {
+    for page in docs::pages() {
         let text = std::fs::read_to_string(root().join(&page)).unwrap();
         let folder = Path::new(&page).parent().unwrap();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
@@ -99,7 +86,7 @@ fn the_index_names_every_page() {
         let link = page.strip_prefix("docs/").map_or(format!("../{page}"), str::to_owned);
         link == "README.md" || index.contains(&format!("]({link})"))
     };
-    let missing: Vec<_> = pages().into_iter().filter(|page| !named(page)).collect();
+    let missing: Vec<_> = docs::pages().into_iter().filter(|page| !named(page)).collect();
     assert_eq!(missing, [""; 0], "add a line for each to docs/README.md");
 }
 

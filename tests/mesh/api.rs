@@ -14,12 +14,12 @@ use super::{built, machine, until};
 pub const URL: &str = "https://127.0.0.1:6443";
 
 /// The issuer of its service accounts' tokens.
-pub const ISSUER: &str = "https://kubernetes.default.svc";
+pub const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
 
 /// The token of the administrator of an API that ends with the test.
 const ADMINISTRATOR: &str = "administrator";
 
-/// A running API, with the definitions of the Gateway API, Istio and Envoy Gateway.
+/// A running API.
 pub struct Api {
     _etcd: Program,
     _server: Program,
@@ -72,13 +72,15 @@ impl Api {
         Self { _etcd: etcd, _server: server }
     }
 
-    /// Adds the definitions of the Gateway API, Istio and Envoy Gateway.
+    /// Adds the definitions of the Gateway API, Istio, Envoy Gateway and the other projects whose kinds our
+    /// manifests use.
     pub fn define(&self) {
         // Server-side: some are too large for the annotation of a client-side apply.
         for (option, path) in [
             ("--kustomize", built("envoy-gateway").join("gateway-api")),
             ("--filename", built("envoy-gateway").join("crds")),
             ("--filename", built("istio").join("crds.yaml")),
+            ("--filename", built("definitions")),
         ] {
             kubectl(["apply", "--server-side", option, &path.display().to_string()]).ok();
         }
@@ -102,6 +104,13 @@ pub fn apply(manifests: &str) -> Answer {
     program::feed(command().args(arguments), manifests)
 }
 
+/// Asks whether [`apply`] would succeed, with everything that the API then checks; nothing is kept.
+pub fn accepts(manifests: &str) -> Answer {
+    let arguments =
+        ["apply", "--server-side", "--validate=strict", "--dry-run=server", "--filename", "-"];
+    program::feed(command().args(arguments), manifests)
+}
+
 /// One object as JSON; `None` if it does not exist.
 pub fn get(arguments: &[&str]) -> Option<Value> {
     let answer = program::run(command().arg("get").args(arguments).args(["--output", "json"]));
@@ -117,5 +126,7 @@ pub fn token(namespace: &str, account: &str, audience: &str) -> String {
 fn command() -> Command {
     let mut command = Command::new("kubectl");
     command.env("KUBECONFIG", kubeconfig());
+    // Not the kinds that another API on this address had.
+    command.env("KUBECACHEDIR", machine::folder().join("kubectl"));
     command
 }

@@ -50,6 +50,19 @@ fn documents(text: &str) -> serde_yaml_ng::Result<Vec<Value>> {
     all.filter(|document| !matches!(document, Ok(Value::Null))).collect()
 }
 
+/// The pages under `docs/` and those at the root of the repository.
+pub fn pages() -> Vec<String> {
+    let mut pages = Vec::new();
+    for folder in ["", "docs/"] {
+        let files = std::fs::read_dir(root().join(folder)).unwrap();
+        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        let names = names.filter(|name| name.ends_with(".md"));
+        pages.extend(names.map(|name| format!("{folder}{name}")));
+    }
+    pages.sort();
+    pages
+}
+
 /// The fenced blocks of a page, in order.
 ///
 /// # Panics

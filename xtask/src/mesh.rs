@@ -27,7 +27,7 @@ struct Module {
 /// A program: its name, its package, its build tags.
 type Build = (&'static str, &'static str, &'static str);
 
-const MODULES: [Module; 3] = [
+const MODULES: [Module; 4] = [
     Module {
         name: "kubernetes",
         programs: &[
@@ -68,6 +68,43 @@ const MODULES: [Module; 3] = [
                 "crds",
             ),
             ("sigs.k8s.io/gateway-api", "config/crd/experimental", "gateway-api"),
+        ],
+    },
+    // Kinds of other projects that our manifests use.
+    Module {
+        name: "definitions",
+        programs: &[],
+        files: &[
+            (
+                "github.com/prometheus-operator/prometheus-operator",
+                "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml",
+                "podmonitors.yaml",
+            ),
+            (
+                "github.com/prometheus-operator/prometheus-operator",
+                "example/prometheus-operator-crd/monitoring.coreos.com_probes.yaml",
+                "probes.yaml",
+            ),
+            (
+                "github.com/prometheus-operator/prometheus-operator",
+                "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml",
+                "prometheusrules.yaml",
+            ),
+            (
+                "github.com/cilium/cilium",
+                "pkg/k8s/apis/cilium.io/client/crds/v2/ciliumnetworkpolicies.yaml",
+                "ciliumnetworkpolicies.yaml",
+            ),
+            (
+                "github.com/cert-manager/cert-manager",
+                "deploy/crds/cert-manager.io_certificates.yaml",
+                "certificates.yaml",
+            ),
+            (
+                "github.com/cert-manager/cert-manager",
+                "deploy/crds/cert-manager.io_issuers.yaml",
+                "issuers.yaml",
+            ),
         ],
     },
 ];
@@ -183,6 +220,7 @@ fn build(module: &Module) -> Result<PathBuf, Box<dyn Error>> {
         )?;
     }
     for (required, from, to) in module.files {
+        go(&source, &["mod", "download", required])?;
         let dir = go(&source, &["list", "-m", "-f", "{{.Dir}}", required])?;
         let (from, to) = (Path::new(dir.trim()).join(from), folder.join(to));
         let copied = Command::new("cp")

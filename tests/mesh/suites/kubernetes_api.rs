@@ -1,18 +1,39 @@
-//! Our manifests against a real Kubernetes API.
+//! Our manifests and pages against a real Kubernetes API.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use mesh::{api, machine};
+#[path = "kubernetes_api/manifests.rs"]
+mod manifests;
 
-#[test]
-fn the_api_issues_tokens_of_service_accounts() {
-    if !machine::ready() {
-        return;
-    }
-    let api = api::Api::start();
-    api.define();
-    api::kubectl(["create", "namespace", "models"]).ok();
-    api::kubectl(["create", "serviceaccount", "scorer", "--namespace", "models"]).ok();
-    let token = api::token("models", "scorer", "api://scoring");
-    assert_eq!(token.split('.').count(), 3);
+use std::sync::OnceLock;
+
+use mesh::api::{self, Api};
+use mesh::machine;
+
+/// The API of all tests, with every definition; `None` outside `make mesh`. It ends with the suite.
+fn started() -> Option<&'static Api> {
+    static API: OnceLock<Api> = OnceLock::new();
+    machine::ready().then(|| {
+        API.get_or_init(|| {
+            let api = Api::start();
+            api.define();
+            api
+        })
+    })
+}
+
+/// A namespace that exists from now on.
+fn namespace(name: &str) {
+    let manifest = serde_json::json!({
+        "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name},
+    });
+    api::apply(&manifest.to_string()).ok();
+}
+
+/// A service account that exists from now on. No controller creates the default ones.
+fn account(namespace: &str, name: &str) {
+    let manifest = serde_json::json!({
+        "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": namespace},
+    });
+    api::apply(&manifest.to_string()).ok();
 }
