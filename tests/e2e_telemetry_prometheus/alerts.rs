@@ -11,6 +11,7 @@ use support::sample::Sample;
 use support::skip::{absent, program};
 
 use crate::busy::Busy;
+use crate::files::names;
 use crate::prometheus::{Prometheus, instance};
 use crate::read;
 
@@ -106,6 +107,19 @@ fn wasm(listener: &mut Value) -> &mut Value {
     &mut hcm["http_filters"][0]["typed_config"]["config"]
 }
 
+/// `envoy/envoy.yaml` with two workers that write slowly to the same bucket.
+async fn contended(fixture: &Fixture, folder: &Folder) -> Envoy {
+    let module = folder.path().join("slow.wasm");
+    graft::slow_writes(&module);
+    let mut sample = Sample::load(fixture.upstream.address());
+    let mut config = sample.plugin_config();
+    config["rules"] = json!([{"name": "all", "limits": ["per-caller"]}]);
+    config["limits"] = json!([{"name": "per-caller", "rate": "10000/s", "burst": 10000}]);
+    let listener = sample.at("/static_resources/listeners/0");
+    wasm(listener)["vm_config"]["code"]["local"]["filename"] = json!(module);
+    fixture.proxy().start_file(&sample.plugin(&config).text()).await
+}
+
 /// Adds the firing alerts, each with its proxies.
 async fn fired(prometheus: &Prometheus, seen: &mut BTreeMap<String, BTreeSet<String>>) {
     for alert in prometheus.query(r#"ALERTS{alertstate="firing"}"#).await {
@@ -125,12 +139,12 @@ async fn each_alert_fires_for_the_proxy_that_has_the_fault_and_for_no_other() {
     let busy = Busy::start(&fixture).await;
     let bare = fixture.proxy().start().await;
     let mut fragile = Fragile::start(&fixture).await;
+    let folder = Folder::new();
+    let contended = contended(&fixture, &folder).await;
     let rules = hurried();
-    let all = [&busy.envoy, &bare, &fragile.envoy];
+    let all = [&busy.envoy, &bare, &fragile.envoy, &contended];
     let prometheus = Prometheus::start(&binary, &all, rules.path()).await;
     let without = Prometheus::start(&binary, &[&bare], rules.path()).await;
-    // TollgateStoreRetries is left to `promtool`: lost races come by chance. TollgateNotEnforced is in
-    // `probe`.
     let expected: BTreeMap<_, _> = [
         ("TollgateMetricsAbsent", &bare),
         ("TollgateForgedTokens", &busy.envoy),
@@ -143,19 +157,26 @@ async fn each_alert_fires_for_the_proxy_that_has_the_fault_and_for_no_other() {
         ("TollgateDryRunDenials", &busy.envoy),
         ("TollgateStoreEvictions", &fragile.envoy),
         ("TollgateConfigRefused", &fragile.envoy),
+        ("TollgateStoreRetries", &contended),
         ("TollgateVmReloaded", &fragile.envoy),
     ]
     .map(|(alert, envoy)| (alert.to_owned(), BTreeSet::from([instance(envoy)])))
     .into();
+    // One of the others fires in `probe`, one here at the end.
+    let others = ["TollgateNotEnforced", "TollgateNoProxies"].map(str::to_owned);
+    let made_to_fire: BTreeSet<_> = expected.keys().cloned().chain(others).collect();
+    assert_eq!(made_to_fire, names());
     // Before the first scrape, no proxy has metrics.
     let scraped = async || {
-        let known = prometheus.query("tollgate_build_info").await.len() == 2;
+        let known = prometheus.query("tollgate_build_info").await.len() == 3;
         (known && prometheus.query(NO_PROXIES).await.is_empty()).then_some(())
     };
     assert!(support::poll(Duration::from_secs(30), scraped).await.is_some(), "no scrape");
     let (start, mut seen) = (Instant::now(), BTreeMap::new());
     while seen != expected && start.elapsed() < Duration::from_secs(120) {
         busy.load().await;
+        let one_caller = vec![fixture.get("/", "alice"); 40];
+        client::send_spread(contended.address(), 8, one_caller).await;
         if !seen.contains_key("TollgateStoreEvictions") {
             fragile.evict(&fixture).await;
         } else if !seen.contains_key("TollgateConfigRefused") {

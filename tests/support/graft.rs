@@ -65,6 +65,32 @@ pub fn module(fault: Fault, path: &Path) {
     module.emit_wasm_file(path).unwrap();
 }
 
+/// Writes a copy of the module that lets time pass before each write of shared data, so that workers
+/// with one bucket lose races for it.
+pub fn slow_writes(path: &Path) {
+    let mut module = Module::from_file(super::module()).unwrap();
+    let set = import(&module.imports, "proxy_set_shared_data");
+    let own: Vec<FunctionId> = module.funcs.iter_local().map(|(id, _)| id).collect();
+    let types = [ValType::I32; 5];
+    let mut wrapper = FunctionBuilder::new(&mut module.types, &types, &[ValType::I32]);
+    let arguments = types.map(|kind| module.locals.add(kind));
+    let left = module.locals.add(ValType::I32);
+    let mut body = wrapper.func_body();
+    body.i32_const(WAIT).local_set(left);
+    body.loop_(None, |again| {
+        let start = again.id();
+        again.local_get(left).i32_const(1).binop(BinaryOp::I32Sub).local_tee(left).br_if(start);
+    });
+    arguments.iter().for_each(|argument| _ = body.local_get(*argument));
+    body.call(set);
+    let wrapper = wrapper.finish(arguments.to_vec(), &mut module.funcs);
+    redirect(&mut module, own, [(set, wrapper); 2]);
+    module.emit_wasm_file(path).unwrap();
+}
+
+/// The turns of the loop before a write: about a millisecond.
+const WAIT: i32 = 1_000_000;
+
 /// Writes a copy of the module that stands for another release; its path. It has another layout of
 /// shared data (each byte of a value is inverted), and so another number of the layout in its keys: the
 /// digit in `tollgate/tollgate/b2/…` is a 1.
@@ -160,15 +186,20 @@ pub fn other_layout() -> PathBuf {
     };
     let get_wrapper = wrap(&mut module, get, 5, true);
     let set_wrapper = wrap(&mut module, set, 5, false);
-    for id in own {
-        let function = module.funcs.get_mut(id).kind.unwrap_local_mut();
-        let entry = function.entry_block();
-        dfs_pre_order_mut(&mut Redirect([(get, get_wrapper), (set, set_wrapper)]), function, entry);
-    }
+    redirect(&mut module, own, [(get, get_wrapper), (set, set_wrapper)]);
     let path = root().join(format!("target/e2e/layout-{}.wasm", std::process::id()));
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     module.emit_wasm_file(&path).unwrap();
     path
+}
+
+/// Redirects the calls in these functions.
+fn redirect(module: &mut Module, functions: Vec<FunctionId>, pairs: [(FunctionId, FunctionId); 2]) {
+    for id in functions {
+        let function = module.funcs.get_mut(id).kind.unwrap_local_mut();
+        let entry = function.entry_block();
+        dfs_pre_order_mut(&mut Redirect(pairs), function, entry);
+    }
 }
 
 /// Calls of the first of a pair become calls of the second.
