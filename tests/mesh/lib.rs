@@ -7,11 +7,15 @@
 //! - [`api`]: a Kubernetes API and `kubectl`.
 //! - [`registry`]: a container registry with the images of the module.
 //! - [`istio`]: Istio, and pods with its proxies.
+//! - [`container`]: the files that the program of a pod sees.
+//! - [`envoy_gateway`]: Envoy Gateway, its proxies, and the world of its suites.
 
 #![allow(missing_docs)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod api;
+pub mod container;
+pub mod envoy_gateway;
 pub mod istio;
 pub mod machine;
 pub mod program;

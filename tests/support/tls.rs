@@ -141,6 +141,16 @@ impl Authority {
         address: SocketAddr,
         client: Option<&Client>,
     ) -> std::io::Result<TlsStream<TcpStream>> {
+        self.greet("localhost", connect_from(source, address).await?, client).await
+    }
+
+    /// TLS with the server of this name over a connection to it.
+    pub async fn greet(
+        &self,
+        name: &str,
+        stream: TcpStream,
+        client: Option<&Client>,
+    ) -> std::io::Result<TlsStream<TcpStream>> {
         let mut roots = RootCertStore::empty();
         roots.add(self.certificate.clone()).unwrap();
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -154,8 +164,7 @@ impl Authority {
                 config.with_client_auth_cert(vec![client.certificate.clone()], key).unwrap()
             }
         };
-        let stream = connect_from(source, address).await?;
-        let name = ServerName::try_from("localhost").unwrap();
+        let name = ServerName::try_from(name.to_owned()).unwrap();
         TlsConnector::from(Arc::new(config)).connect(name, stream).await
     }
 }

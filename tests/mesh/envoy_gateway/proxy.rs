@@ -1,0 +1,118 @@
+//! The Envoy of a Gateway.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::Command;
+
+use serde_json::{Value, json};
+use support::client::{self, Request};
+use support::scrape::Scrape;
+use support::skip;
+
+use super::controller::NAMESPACE;
+use crate::container::Container;
+use crate::program::{Program, run};
+use crate::{api, machine, until};
+
+/// A pod of the Deployment that Envoy Gateway made for a Gateway.
+pub struct Proxy {
+    pod: String,
+    deployment: String,
+    address: Ipv4Addr,
+    container: Container,
+    program: Program,
+}
+
+impl Proxy {
+    /// Waits for the Deployment of a Gateway, and runs its pod at an address whose last part this is.
+    pub fn start(gateway: &str, last: u8) -> Self {
+        let pod = format!("proxy-{gateway}");
+        let address = machine::pod(&pod, last);
+        let container = Container::new(&pod, &["/certs", "/sds"]).within(&pod);
+        let (deployment, template) =
+            until(60, "the Deployment of the Gateway", || deployment(gateway));
+        container.volume("/certs", "secret", NAMESPACE, "envoy");
+        container.volume("/sds", "configmap", NAMESPACE, &deployment);
+        let program = run_pod(&container, &pod, &template);
+        let proxy = Self { pod, deployment, address, container, program };
+        proxy.publish();
+        proxy
+    }
+
+    /// Replaces the pod by one of the Deployment's present template, as a rollout does.
+    pub fn restart(&mut self) {
+        self.program.kill();
+        let object = api::get(&["deployment", &self.deployment, "-n", NAMESPACE]).unwrap();
+        self.program = run_pod(&self.container, &self.pod, &object);
+    }
+
+    /// Tells the API what kubelet and cloud would: the pod runs, the Service has an address, which leads to the pod.
+    fn publish(&self) {
+        let service = api::get(&["service", &self.deployment, "-n", NAMESPACE]).unwrap();
+        for port in service["spec"]["ports"].as_array().unwrap() {
+            let (from, to) = (port["port"].to_string(), port["targetPort"].to_string());
+            let redirect = ["-j", "REDIRECT", "--to-ports", &to];
+            let rule = ["-t", "nat", "-A", "PREROUTING", "-p", "tcp", "--dport", &from];
+            run(machine::in_pod(&self.pod, "iptables").args(rule).args(redirect)).ok();
+        }
+        let replicas = json!({"status": {
+            "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1,
+        }});
+        let address = json!({"status": {"loadBalancer": {"ingress": [{"ip": self.address}]}}});
+        for (kind, status) in [("deployment", replicas), ("service", address)] {
+            let patch = status.to_string();
+            let arguments = ["--subresource", "status", "--type", "merge", "--patch", &patch];
+            let object = ["patch", kind, &self.deployment, "--namespace", NAMESPACE];
+            api::kubectl(object.into_iter().chain(arguments)).ok();
+        }
+    }
+
+    /// The address of a port of its Service.
+    pub fn at(&self, port: u16) -> SocketAddr {
+        (self.address, port).into()
+    }
+
+    /// Its log, with the access log in it.
+    pub fn log(&self) -> String {
+        self.program.log()
+    }
+
+    /// The lines of its access log.
+    pub fn access_log(&self) -> Vec<Value> {
+        self.log().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// Its metrics, as a Prometheus reads them.
+    pub fn metrics(&self) -> Scrape {
+        let request = Request::get("/stats/prometheus");
+        let answer = machine::runtime().block_on(client::send(self.at(19001), &request));
+        Scrape::new(String::from_utf8(answer.body).unwrap())
+    }
+
+    /// An answer of its administration, which listens inside the pod only.
+    pub fn admin(&self, method: &str, path: &str) -> String {
+        let request = Request::new(method, path);
+        let at = SocketAddr::from((Ipv4Addr::LOCALHOST, 19000));
+        let answer = machine::within(&self.pod, || client::send(at, &request));
+        String::from_utf8(answer.body).unwrap()
+    }
+}
+
+/// The Deployment of a Gateway and its name.
+fn deployment(gateway: &str) -> Option<(String, Value)> {
+    let label = format!("gateway.envoyproxy.io/owning-gateway-name={gateway}");
+    let mut found = api::get(&["deployment", "--namespace", NAMESPACE, "--selector", &label])?;
+    let object = found["items"].get_mut(0)?.take();
+    Some((object["metadata"]["name"].as_str()?.to_owned(), object))
+}
+
+/// Starts the container `envoy` of a Deployment.
+fn run_pod(container: &Container, pod: &str, deployment: &Value) -> Program {
+    let spec = &deployment["spec"]["template"]["spec"]["containers"];
+    let envoy = spec.as_array().unwrap().iter().find(|one| one["name"] == "envoy").unwrap();
+    let arguments = envoy["args"].as_array().unwrap().iter();
+    let arguments = arguments.map(|one| one.as_str().unwrap().replace("$(ENVOY_POD_NAME)", pod));
+    let mut command: Command = container.command(skip::envoy_binary().unwrap());
+    // Fewer threads than the machine may have, and an access log that is written at once.
+    command.args(arguments).args(["--concurrency", "2", "--file-flush-interval-msec", "100"]);
+    Program::start(pod, &mut command)
+}
