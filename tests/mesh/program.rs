@@ -104,6 +104,11 @@ impl Answer {
     }
 }
 
+/// The command line tool of this repository, which `cargo xtask mesh` builds.
+pub fn tollgate() -> Command {
+    Command::new(support::root().join("target/debug/tollgate"))
+}
+
 /// Runs a program to its end.
 pub fn run(command: &mut Command) -> Answer {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));

@@ -112,6 +112,10 @@ const MODULES: [Module; 4] = [
 /// Programs of the system that the suites start.
 const NEEDED: [&str; 6] = ["go", "unshare", "ip", "iptables", "docker-registry", "skopeo"];
 
+/// The selection of `make test`, so that nothing is compiled twice.
+const SELECTION: [&str; 5] =
+    ["--workspace", "--exclude", "ratelimit", "--features", "tollgate/cli"];
+
 /// A suite that runs longer hangs.
 const DEADLINE: Duration = Duration::from_secs(30 * 60);
 
@@ -141,21 +145,28 @@ pub fn run(arguments: &[&str]) -> Result<(), Box<dyn Error>> {
         [] => suites_of("tests/mesh/suites")?,
         named => named.iter().map(|name| (*name).to_owned()).collect(),
     };
+    command_line_tool()?;
     let tests = suites.iter().flat_map(|suite| ["--test", suite]);
     let isolated =
         ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
     test::run_suites(&Suites {
-        // The selection of `make test`, so that nothing is compiled twice.
-        build: ["--workspace", "--exclude", "ratelimit", "--features", "tollgate/cli"]
-            .into_iter()
-            .chain(tests)
-            .collect(),
+        build: SELECTION.into_iter().chain(tests).collect(),
         wrapper: isolated.to_vec(),
         arguments: rest.unwrap_or_default().to_vec(),
         environment,
         beside: thread::available_parallelism()?.get(),
         deadline: DEADLINE,
     })
+}
+
+/// Builds `tollgate`, which cargo builds itself only for tests of its own package.
+fn command_line_tool() -> Result<(), Box<dyn Error>> {
+    let mut command = Command::new("cargo");
+    let status = command.arg("build").args(SELECTION).args(["--bin", "tollgate"]).status()?;
+    match status.success() {
+        true => Ok(()),
+        false => Err("the command line tool does not compile".into()),
+    }
 }
 
 /// The names of the suites in a folder.
