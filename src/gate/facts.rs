@@ -24,6 +24,9 @@ pub struct Facts {
     pub caller: Option<Rc<Caller>>,
     /// The other tags of a verified caller: index into `Policy::tags`, and the safe value.
     pub own_tags: Vec<(usize, String)>,
+    /// The tags that depend on the connection, the path and the rule alone, for filter state, if there is
+    /// no verified caller.
+    pub match_tags: Vec<(usize, String)>,
     /// The reason why the guard refused the body, for the log.
     pub refusal: Option<Refusal>,
     /// The report of each limit that was asked.

@@ -22,6 +22,7 @@ use crate::request::host::Authority;
 use crate::request::line::RequestLine;
 use crate::request::method::echoes;
 use crate::request::path;
+use crate::template::Template;
 
 /// A request that no stage has refused.
 enum Admitted {
@@ -41,7 +42,12 @@ impl Gate<'_> {
     /// token: otherwise, malformed bodies would make it act without end.
     pub fn judge(&self, request: &Request<'_>) -> Judged {
         let mut facts = Facts::default();
-        Judged::Decided(match self.admit(request, &mut facts) {
+        let admitted = self.admit(request, &mut facts);
+        if let (Some(rule), None) = (&facts.rule, &facts.caller) {
+            let scope = RequestScope { gate: self, request, rule, principal: None };
+            facts.match_tags = scope.tags_where(Template::is_of_match);
+        }
+        Judged::Decided(match admitted {
             Ok(Admitted::Answer(answer)) => Decision::new(Verdict::Answer(answer), facts),
             Ok(Admitted::Request { lease, plan, guard: Some(guard) }) => {
                 return Judged::Body(Pending { facts, lease, guard, plan });
@@ -86,6 +92,9 @@ impl Gate<'_> {
         let line = RequestLine { authority, path, method, headers: request.headers };
         let rule = self.find_rule(&line)?;
         facts.rule = Some(Rc::clone(rule));
+        if path.is_some_and(|path| rule.matcher.has_ambiguous_segment(path)) {
+            return Err(Reason::PathAmbiguous.into());
+        }
         if !rule.admits_method(method) {
             return Err(Reason::MethodNotAllowed.into());
         }

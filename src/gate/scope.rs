@@ -6,6 +6,7 @@ use super::resources::{Gate, Request};
 use crate::caller::principal::Principal;
 use crate::policy::rule::Rule;
 use crate::request::headers::Headers;
+use crate::request::path;
 use crate::template::{Part, PartValue, Scope, Template};
 use crate::verify::Claims;
 
@@ -61,6 +62,10 @@ impl Scope for RequestScope<'_> {
             Part::Provider => self.provider_name(self.principal?.claims())?.into(),
             Part::Rule => self.rule.name.as_str().into(),
             Part::ClientAddress => self.client_address()?.into(),
+            Part::PathSegment(name) => {
+                let path = path::without_query(self.request.headers.value(":path")?);
+                self.rule.matcher.segment(name, path)?.into()
+            }
             Part::Header(name) => header(self.request.headers, name)?.into(),
             // Templates write their text themselves.
             Part::Text(_) => return None,

@@ -32,7 +32,7 @@ impl fmt::Display for TemplateError {
                 return write!(
                     f,
                     "has the unknown part {{{part}}}; allowed: {{@identity}}, {{@kid}}, \
-                     {{@provider}}, {{@rule}}, {{@client_address}}, {{@header:NAME}}"
+                     {{@provider}}, {{@rule}}, {{@client_address}}, {{@path:NAME}}, {{@header:NAME}}"
                 );
             }
             Self::HeaderName => "has no valid header name in {@header:NAME}",

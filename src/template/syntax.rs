@@ -27,6 +27,8 @@ pub enum Part {
     Rule,
     /// `{@client_address}`: the address of the caller, without the port.
     ClientAddress,
+    /// `{@path:NAME}`: the segment of the path that `{NAME}` in `match.paths` stands for.
+    PathSegment(String),
     /// `{@header:NAME}`: the value of a request header; the name is in lower case.
     Header(String),
 }
@@ -73,6 +75,12 @@ impl Template {
         self.parts.iter().all(|part| part.is_of_token() || matches!(part, Part::Text(_)))
     }
 
+    /// Whether the value depends on the connection, the path and the rule alone, so that every request
+    /// that matched a rule has it.
+    pub fn is_of_match(&self) -> bool {
+        self.parts.iter().all(Part::is_of_match)
+    }
+
     /// Whether the value depends on the token.
     pub fn draws_on_token(&self) -> bool {
         self.parts.iter().any(Part::is_of_token)
@@ -98,10 +106,13 @@ impl Part {
             "provider" => Ok(Self::Provider),
             "rule" => Ok(Self::Rule),
             "client_address" => Ok(Self::ClientAddress),
-            _ => match own.strip_prefix("header:") {
-                Some(header) if is_token(header) => Ok(Self::Header(header.to_ascii_lowercase())),
-                Some(_) => Err(TemplateError::HeaderName),
-                None => Err(TemplateError::UnknownPart(name.to_owned())),
+            _ => match own.split_once(':') {
+                Some(("header", header)) if is_token(header) => {
+                    Ok(Self::Header(header.to_ascii_lowercase()))
+                }
+                Some(("header", _)) => Err(TemplateError::HeaderName),
+                Some(("path", segment)) => Ok(Self::PathSegment(segment.to_owned())),
+                _ => Err(TemplateError::UnknownPart(name.to_owned())),
             },
         }
     }
@@ -113,8 +124,17 @@ impl Part {
     fn is_of_token(&self) -> bool {
         match self {
             Self::Claim(_) | Self::Identity | Self::Kid | Self::Provider => true,
-            Self::Text(_) | Self::Rule | Self::ClientAddress | Self::Header(_) => false,
+            Self::Text(_)
+            | Self::Rule
+            | Self::ClientAddress
+            | Self::PathSegment(_)
+            | Self::Header(_) => false,
         }
+    }
+
+    /// Whether the value depends on the connection, the path and the rule alone.
+    fn is_of_match(&self) -> bool {
+        matches!(self, Self::Text(_) | Self::Rule | Self::ClientAddress | Self::PathSegment(_))
     }
 }
 

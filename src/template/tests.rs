@@ -47,6 +47,7 @@ fn a_value_depends_on_the_token_alone_if_each_part_does() {
         ("{@provider}", Part::Provider, true),
         ("{@rule}", Part::Rule, false),
         ("{@client_address}", Part::ClientAddress, false),
+        ("{@path:a}", Part::PathSegment("a".into()), false),
         ("{@header:X-A}", Part::Header("x-a".into()), false),
     ] {
         let template = Template::parse(text).unwrap();

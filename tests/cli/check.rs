@@ -147,7 +147,7 @@ fn every_finding_has_its_line_and_column() {
     let yaml = format!(
         "# A comment.\nproviders:\n- name: p\n  issuers:\n  - https://sts.windows.net/x\n  \
          audiences: any\n  keys: {{inline: {KEYS}}}\nrules:\n- name: r\n\n  match: {{paths: [\n    \
-         /a,\n    '/b/{{id}}']}}\n"
+         /a,\n    '/b/:id']}}\n"
     );
     let json =
         "{\n \"providers\": [],\n\n \"limits\": [\n  {\"name\": \"l\",\n  \"rate\": \"x\"}]\n}";

@@ -52,8 +52,8 @@ fn what_a_rule_matches_can_occur_in_a_request() {
     for (path, message) in [
         ("score", "must begin with `/`"),
         ("/a/**/b", "`**` before the end"),
-        ("/a*b*", "more than one `*` in a segment"),
-        ("/a**", "more than one `*` in a segment"),
+        ("/a*b*", "more than one `*` or {name} in a segment"),
+        ("/a**", "more than one `*` or {name} in a segment"),
         ("/a%2Fb", "never matches"),
         ("/a?b", "only the path"),
         ("/a//b", "never matches"),
@@ -245,4 +245,24 @@ fn a_guard_has_the_pointers_of_the_cost_before_its_own() {
     let counted = pointers(&list).counting_rows(2, 9).with_labels([2, 3, 4, 7, 8]);
     assert_eq!((named.pointers, named.required), (counted, 5..7));
     assert_eq!(guard.content_types.unwrap(), ["application/json"]);
+}
+
+#[test]
+fn a_segment_that_a_template_names_is_one_of_a_rule() {
+    let segment = |pointer: &str| {
+        let mut document = with("/tags", json!([{"name": "endpoint", "value": "x"}]));
+        set(&mut document, pointer, json!("{@path:endpoint}"));
+        document
+    };
+    for pointer in ["/tags/0/value", "/limits/0/key"] {
+        refused_text(
+            &segment(pointer).to_string(),
+            "names the segment \"endpoint\", which no rule has",
+        );
+    }
+    let mut document = segment("/limits/0/key");
+    set(&mut document, "/rules/0/match", json!({"paths": ["/api/{endpoint}/score"]}));
+    warned(&document, None);
+    set(&mut document, "/rules/0/match/paths", json!(["/api/{endpoint}/score", "/score"]));
+    warned(&document, Some("{@path:endpoint} has no value for the rule"));
 }

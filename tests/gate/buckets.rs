@@ -191,3 +191,13 @@ fn the_parts_of_a_key_do_not_run_into_each_other() {
         }
     }
 }
+
+#[test]
+fn a_bucket_of_a_path_segment_has_one_spelling() {
+    let rule = json!({"match": {"paths": ["/api/{endpoint}/score"]}});
+    let scene = Scene::new(limited(rule, json!({"key": "{@path:endpoint}", "rate": "2/h"})));
+    let bearer = scene.bearer("alice", json!({}));
+    let ask = |path| word(&scene.judge(&[(":path", path), ("authorization", &bearer)]));
+    let paths = ["/api/a/score", "/api/%61/score", "/api/a/score?x=1", "/api/A/score"];
+    assert_eq!(paths.map(ask), ["ok", "ok", "rate_limited", "ok"]);
+}

@@ -234,3 +234,47 @@ fn a_bound_provider_is_not_passed_by_for_one_of_its_issuer_that_binds_nothing() 
         assert!(["claim_missing", "binding_mismatch"].contains(&word(&judged)));
     }
 }
+
+#[test]
+fn a_tag_of_the_path_is_known_for_every_request_that_matched_a_rule() {
+    let scene = Scene::new(json!({
+        "rules": [
+            {"name": "open", "match": {"paths": ["/open/{endpoint}"]}, "auth": "none"},
+            {"name": "score", "match": {"paths": ["/api/{endpoint}/score"], "methods": ["GET", "TRACE"]},
+             "allow": [{"roles_any": ["Score"]}]},
+        ],
+        "tags": [
+            {"name": "endpoint", "value": "{@rule}/{@path:endpoint}", "header": "x-endpoint"},
+            {"name": "subject", "value": "{sub}"},
+            {"name": "both", "value": "{sub}@{@path:endpoint}"},
+        ],
+    }));
+    let good = scene.bearer("alice", json!({"roles": ["Score"]}));
+    let poor = scene.bearer("alice", json!({}));
+    let late = scene.bearer("alice", json!({"exp": 1}));
+    let all = ["score/a", "alice", "alice@a"];
+    for (path, token, reason, headers, state) in [
+        ("/open/a", "", "anonymous", &[][..], &["open/a"][..]),
+        ("/api/a/score", "", "token_missing", &[], &["score/a"]),
+        ("/api/a/score", "Bearer x", "token_malformed", &[], &["score/a"]),
+        ("/api/a/score", &late, "token_expired", &[], &all),
+        ("/api/a/score", &poor, "role_missing", &all, &all),
+        ("/api/a/score", &good, "ok", &all, &all),
+        ("/api/a;b/score", &good, "path_ambiguous", &[], &[]),
+        ("/elsewhere", &good, "no_rule", &[], &[]),
+    ] {
+        let mut given = vec![(":path", path)];
+        given.extend((!token.is_empty()).then_some(("authorization", token)));
+        let judged = scene.judge(&given);
+        assert_eq!(word(&judged), reason, "{path}");
+        let mut written: Vec<_> = judged.facts.tags().cloned().collect();
+        written.sort();
+        let texts = |tags: &[(usize, String)]| {
+            tags.iter().map(|(_, value)| value.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(texts(&written), headers, "{path} {reason}");
+        let others = [&judged.facts.match_tags[..], &judged.denied_tags].concat();
+        let shown = if written.is_empty() { texts(&others) } else { texts(&written) };
+        assert_eq!(shown, state, "{path} {reason}");
+    }
+}

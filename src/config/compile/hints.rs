@@ -71,8 +71,7 @@ pub(super) fn issuer(text: &str, at: &At, report: &mut Report) {
 pub(super) fn path(text: &str, at: &At, report: &mut Report) {
     let regex = ['[', ']', '(', ')', '|', '^', '$', '\\'];
     let parameter = |segment: &str| {
-        let braces = segment.contains(['{', '}', '<', '>']);
-        braces || (segment.starts_with(':') && segment.len() > 1)
+        segment.contains(['<', '>']) || (segment.starts_with(':') && segment.len() > 1)
     };
     let what = if text.contains(regex) || text.contains(".*") || text.contains(".+") {
         "looks like a regular expression"
@@ -84,7 +83,7 @@ pub(super) fn path(text: &str, at: &At, report: &mut Report) {
     report.warning(
         at,
         format_args!(
-            "{} {what}, but is compared literally; write * for one segment or a part of one, and ** at the end for any rest",
+            "{} {what}, but is compared literally; write * or {{name}} for one segment or a part of one, and ** at the end for any rest",
             quoted(text)
         ),
     );

@@ -17,6 +17,7 @@ mod provider;
 mod read;
 mod response;
 mod rule;
+mod segments;
 mod settings;
 mod tag;
 mod token;
@@ -79,6 +80,7 @@ pub(super) fn policy(
         reject_ambiguous_paths: settings::reject_ambiguous_paths(raw.ambiguous_paths),
         dry_run: raw.dry_run.unwrap_or(false),
     };
+    segments::check(&policy, report);
     warnings::warn(&policy, report);
     Some(policy)
 }

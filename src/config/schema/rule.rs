@@ -56,11 +56,12 @@ record! {
     RawMatch [
         /// Hosts without port: `ml.example.com`, or `*.example.com` for all subdomains.
         hosts: Vec<String> { "minItems": 1, "examples": [["ml.example.com", "*.ml.example.com"]] },
-        /// Exact paths. `*` matches one segment or a part of one (`/models/*:predict`); a trailing
-        /// `**` matches any remainder.
+        /// Exact paths. `*` matches one segment or a part of one (`/models/*:predict`); `{name}` does
+        /// the same, and templates can use the text (`{@path:name}`); a trailing `**` matches any
+        /// remainder.
         paths: Vec<String> {
             "minItems": 1,
-            "examples": [["/score", "/models/*:predict", "/v1/**"]],
+            "examples": [["/score", "/models/*:predict", "/endpoints/{endpoint}/**"]],
         },
         /// Whether to ignore the case of ASCII letters in the path, as some servers do.
         ignore_case: bool { "default": false, "examples": [true] },

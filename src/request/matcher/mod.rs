@@ -3,6 +3,7 @@
 use super::header_pattern::{Fit, HeaderPattern};
 use super::host_pattern::HostPattern;
 use super::line::Reading;
+use super::path;
 use super::path_pattern::{Comparison, PathPattern};
 
 /// A compiled `match`: every field must match, and an absent field (`None`) matches all requests.
@@ -63,12 +64,39 @@ impl Matcher {
         request: &Reading<'_>,
         counts: fn(&PathPattern) -> bool,
     ) -> bool {
-        let how = Comparison {
-            decoded: request.decoded,
-            ignore_case: self.ignore_case,
-            ignore_trailing_slash: self.ignore_trailing_slash,
-        };
+        let how = self.comparison(request.decoded);
         request.path.is_some_and(|path| paths.iter().any(|p| counts(p) && p.matches(path, how)))
+    }
+
+    /// The named segments of the patterns.
+    pub fn segment_names(&self) -> impl Iterator<Item = &str> {
+        self.paths.iter().flatten().flat_map(PathPattern::names)
+    }
+
+    /// The text of a named segment, by the first pattern that matches the path and has the name. It is
+    /// normalised ([`path::normalised`]), and in lower case if the case of paths is ignored: all
+    /// spellings of one name are one text, and no two names are.
+    pub fn segment(&self, name: &str, path: &[u8]) -> Option<String> {
+        self.named(name, path).map(|text| path::normalised(text, self.ignore_case))
+    }
+
+    /// Whether a named segment has another text for servers that end a segment or the path at a `;`,
+    /// `?` or `#`, encoded or not.
+    pub fn has_ambiguous_segment(&self, path: &[u8]) -> bool {
+        let ends =
+            |text: &[u8]| path::decoded(text).iter().any(|b| matches!(b, b';' | b'?' | b'#'));
+        self.segment_names().any(|name| self.named(name, path).is_some_and(ends))
+    }
+
+    fn named<'p>(&self, name: &str, path: &'p [u8]) -> Option<&'p [u8]> {
+        let how = self.comparison(true);
+        let mut patterns = self.paths.iter().flatten().filter(|p| p.matches(path, how));
+        patterns.find_map(|pattern| pattern.named(name, path, how))
+    }
+
+    fn comparison(&self, decoded: bool) -> Comparison {
+        let Self { ignore_case, ignore_trailing_slash, .. } = *self;
+        Comparison { decoded, ignore_case, ignore_trailing_slash }
     }
 
     /// Whether `self` matches every request that `other` matches. `false` can also mean that this is

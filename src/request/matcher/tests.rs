@@ -124,8 +124,63 @@ fn a_text_that_is_no_path_pattern_is_refused() {
         ("/*a*", PathPatternError::SeveralWildcards),
         ("/**a", PathPatternError::SeveralWildcards),
         ("/a/**/b", PathPatternError::RestNotLast),
+        ("/{a}{b}", PathPatternError::SeveralWildcards),
+        ("/{a}*", PathPatternError::SeveralWildcards),
+        ("/*{a}", PathPatternError::SeveralWildcards),
+        ("/{a", PathPatternError::Brace),
+        ("/a}", PathPatternError::Brace),
+        ("/{a}}", PathPatternError::Brace),
+        ("/{}", PathPatternError::SegmentName),
+        ("/{a b}", PathPatternError::SegmentName),
+        ("/{{a}}", PathPatternError::SegmentName),
+        ("/{a}/{a}", PathPatternError::SameName),
     ] {
         assert_eq!(PathPattern::parse(text), Err(want), "{text}");
+    }
+}
+
+#[test]
+fn a_named_segment_is_a_wildcard_whose_text_has_one_spelling() {
+    let api: &[&str] = &["/v1/models/{model}:predict", "/api/{endpoint}/score", "/{model}/**"];
+    for (patterns, path, name, want) in [
+        (api, "/api/a/score", "endpoint", Some("a")),
+        (api, "/api/a/score", "model", Some("api")),
+        (api, "/api/a/scores", "endpoint", None),
+        (api, "/v1/models/m:predict", "model", Some("m")),
+        (api, "/v1/models/:predict", "model", Some("v1")),
+        (api, "/v1/models/m%3Apredict", "model", Some("m")),
+        (api, "/v1/models/m", "model", Some("v1")),
+        (api, "/api/%61/score", "endpoint", Some("a")),
+        (api, "/api/A/score", "endpoint", Some("A")),
+        (api, "/api/a%2fb/score", "endpoint", Some("a%2Fb")),
+        (api, "/api/a%252Fb/score", "endpoint", Some("a%252Fb")),
+        (api, "/api/a%20%c3%a4/score", "endpoint", Some("a%20%C3%A4")),
+        (api, "/api/a/score", "other", None),
+        (&["/api/{endpoint}/score/"], "/api/a/score/", "endpoint", Some("a")),
+    ] {
+        let matcher = paths(patterns);
+        assert_eq!(matcher.segment(name, path.as_bytes()).as_deref(), want, "{path} {name}");
+    }
+    let folded = Matcher { ignore_case: true, ignore_trailing_slash: true, ..paths(api) };
+    for path in ["/API/a%2fB/Score", "/api/A%2Fb/score/", "/api/%41%2fb/score"] {
+        assert_eq!(folded.segment("endpoint", path.as_bytes()).as_deref(), Some("a%2Fb"), "{path}");
+    }
+}
+
+#[test]
+fn a_named_segment_that_some_servers_end_earlier_is_ambiguous() {
+    let matcher = paths(&["/api/{endpoint}/score", "/other/*"]);
+    for (path, want) in [
+        ("/api/a/score", false),
+        ("/api/a%20b/score", false),
+        ("/api/a;v=1/score", true),
+        ("/api/a%3bv/score", true),
+        ("/api/a%3Fv/score", true),
+        ("/api/a%23/score", true),
+        ("/other/a;v=1", false),
+        ("/api/a/score;x", false),
+    ] {
+        assert_eq!(matcher.has_ambiguous_segment(path.as_bytes()), want, "{path}");
     }
 }
 

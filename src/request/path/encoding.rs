@@ -72,6 +72,25 @@ pub(crate) fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(units(text).map(byte).collect())
 }
 
+/// A segment in its normal form (RFC 3986 §6.2.2): only bytes that need it are encoded, in upper case.
+/// With `lower`, ASCII letters are in lower case.
+pub(crate) fn normalised(segment: &[u8], lower: bool) -> String {
+    let mut text = String::with_capacity(segment.len());
+    for unit in units(segment) {
+        match unit {
+            Unit::Byte(byte) if is_plain(byte) => {
+                text.push(char::from(if lower { byte.to_ascii_lowercase() } else { byte }));
+            }
+            Unit::Byte(byte) | Unit::Separator(byte) | Unit::Broken(byte) => {
+                text.push('%');
+                let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or_default();
+                text.extend([byte >> 4, byte & 0x0F].map(|half| digit(half).to_ascii_uppercase()));
+            }
+        }
+    }
+    text
+}
+
 /// Whether a segment is normalised (RFC 3986 §6.2.2): only bytes that need it are encoded (§3.3), in
 /// upper case.
 pub(crate) fn is_canonical(segment: &[u8]) -> bool {

@@ -9,7 +9,7 @@ mod encoding;
 mod reading;
 
 pub use ambiguity::{ambiguous, ambiguous_but_for_slashes};
-pub(crate) use encoding::{Unit, decoded, first_unit, is_canonical, last_unit, units};
+pub(crate) use encoding::{Unit, decoded, first_unit, is_canonical, last_unit, normalised, units};
 pub use reading::{
     before_parameters, has_encoded_slash, with_slashes, without_parameters, without_query,
 };

@@ -11,6 +11,12 @@ pub enum PathPatternError {
     SeveralWildcards,
     /// `**` is not the last segment.
     RestNotLast,
+    /// A `{` without a `}`, or the reverse.
+    Brace,
+    /// A text in braces that is not a name.
+    SegmentName,
+    /// Two segments have one name.
+    SameName,
 }
 
 impl std::fmt::Display for PathPatternError {
@@ -18,8 +24,13 @@ impl std::fmt::Display for PathPatternError {
         f.write_str(match self {
             Self::NoLeadingSlash => "must begin with `/`",
             Self::Query => "must not contain `?` or `#`; only the path is compared",
-            Self::SeveralWildcards => "has more than one `*` in a segment; allowed: one",
+            Self::SeveralWildcards => "has more than one `*` or {name} in a segment; allowed: one",
             Self::RestNotLast => "has `**` before the end; allowed: the last segment",
+            Self::Brace => "has a brace without its other half; allowed: {name} for a segment",
+            Self::SegmentName => {
+                "has no name in its braces; allowed: {name} with letters, digits, `_` and `-`"
+            }
+            Self::SameName => "names two segments alike; allowed: each name once",
         })
     }
 }

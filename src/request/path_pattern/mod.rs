@@ -13,28 +13,57 @@ use segment::Segment;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathPattern {
     segments: Vec<Segment>,
+    /// The names of segments, with their places in `segments`.
+    names: Vec<(String, usize)>,
     /// Whether the pattern ends with `**`.
     rest: bool,
 }
 
 impl PathPattern {
     /// Parses a pattern: `/score` is exact, a segment `*` is any segment that is not empty, a `*` beside
-    /// plain text is a part of a segment (`/models/*:predict`), and a last segment `**` is any rest.
-    /// `/v1/**` matches `/v1`, `/v1/` and everything below.
+    /// plain text is a part of a segment (`/models/*:predict`), `{name}` is a `*` whose text has a name,
+    /// and a last segment `**` is any rest. `/v1/**` matches `/v1`, `/v1/` and everything below.
     pub fn parse(text: &str) -> Result<Self, PathPatternError> {
         let path = text.strip_prefix('/').ok_or(PathPatternError::NoLeadingSlash)?;
         if path.contains(['?', '#']) {
             return Err(PathPatternError::Query);
         }
         let (path, rest) = match path.strip_suffix("**") {
-            Some("") => return Ok(Self { segments: Vec::new(), rest: true }),
+            Some("") => return Ok(Self { segments: Vec::new(), names: Vec::new(), rest: true }),
             Some(before) => {
                 (before.strip_suffix('/').ok_or(PathPatternError::SeveralWildcards)?, true)
             }
             None => (path, false),
         };
-        let segments = path.split('/').map(Segment::parse).collect::<Result<_, _>>()?;
-        Ok(Self { segments, rest })
+        let mut segments = Vec::new();
+        let mut names: Vec<(String, usize)> = Vec::new();
+        for (place, text) in path.split('/').enumerate() {
+            let (segment, name) = Segment::parse(text)?;
+            segments.push(segment);
+            let Some(name) = name else { continue };
+            if names.iter().any(|(other, _)| other == name) {
+                return Err(PathPatternError::SameName);
+            }
+            names.push((name.to_owned(), place));
+        }
+        Ok(Self { segments, names, rest })
+    }
+
+    /// The names of its segments.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// The text of a named segment in a path that the pattern matches.
+    pub(super) fn named<'p>(
+        &self,
+        name: &str,
+        path: &'p [u8],
+        how: Comparison,
+    ) -> Option<&'p [u8]> {
+        let (_, place) = self.names.iter().find(|(other, _)| other == name)?;
+        let text = path.split(|byte| *byte == b'/').nth(place.saturating_add(1))?;
+        self.segments.get(*place)?.variable(text, how)
     }
 
     /// Whether the pattern does not match every path.

@@ -30,14 +30,43 @@ impl Comparison {
 }
 
 impl Segment {
-    pub(super) fn parse(text: &str) -> Result<Self, PathPatternError> {
-        let bytes = |text: &str| text.as_bytes().to_vec();
-        match (text, text.split_once('*')) {
-            ("*", _) => Ok(Self::Any),
-            ("**", _) => Err(PathPatternError::RestNotLast),
-            (_, Some((_, after))) if after.contains('*') => Err(PathPatternError::SeveralWildcards),
-            (_, Some((before, after))) => Ok(Self::Part(bytes(before), bytes(after))),
-            (_, None) => Ok(Self::Literal(bytes(text))),
+    /// Parses a segment, and the name of its variable part if it has one.
+    pub(super) fn parse(text: &str) -> Result<(Self, Option<&str>), PathPatternError> {
+        let (before, after, name) = match text.split_once('{') {
+            Some((before, rest)) => {
+                let (name, after) = rest.split_once('}').ok_or(PathPatternError::Brace)?;
+                let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+                if name.is_empty() || !name.bytes().all(fits) {
+                    return Err(PathPatternError::SegmentName);
+                }
+                (before, after, Some(name))
+            }
+            None => match text.split_once('*') {
+                _ if text == "**" => return Err(PathPatternError::RestNotLast),
+                Some((before, after)) => (before, after, None),
+                None if text.contains('}') => return Err(PathPatternError::Brace),
+                None => return Ok((Self::Literal(text.as_bytes().to_vec()), None)),
+            },
+        };
+        if [before, after].iter().any(|plain| plain.contains(['*', '{'])) {
+            return Err(PathPatternError::SeveralWildcards);
+        }
+        if [before, after].iter().any(|plain| plain.contains('}')) {
+            return Err(PathPatternError::Brace);
+        }
+        let segment = match (before, after) {
+            ("", "") => Self::Any,
+            _ => Self::Part(before.as_bytes().to_vec(), after.as_bytes().to_vec()),
+        };
+        Ok((segment, name))
+    }
+
+    /// The text that the variable part of this segment stands for.
+    pub(super) fn variable<'a>(&self, given: &'a [u8], how: Comparison) -> Option<&'a [u8]> {
+        match self {
+            Self::Any => Some(given),
+            Self::Part(before, after) => how.between(given, before, after),
+            Self::Literal(_) => None,
         }
     }
 
