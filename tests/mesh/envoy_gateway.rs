@@ -3,8 +3,10 @@
 //!
 //! - [`controller`]: Envoy Gateway itself.
 //! - [`proxy`]: the Envoy of a Gateway.
-//! - [`world`]: both with the shipped manifests applied as they are, and the servers that these name.
+//! - [`servers`]: the model, the issuer and the web server of the manifests.
+//! - [`world`]: all of it, after the steps of the page.
 
 pub mod controller;
 pub mod proxy;
+pub mod servers;
 pub mod world;

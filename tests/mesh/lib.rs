@@ -8,6 +8,7 @@
 //! - [`registry`]: a container registry with the images of the module.
 //! - [`istio`]: Istio, and pods with its proxies.
 //! - [`container`]: the files that the program of a pod sees.
+//! - [`load`]: a constant stream of requests.
 //! - [`envoy_gateway`]: Envoy Gateway, its proxies, and the world of its suites.
 
 #![allow(missing_docs)]
@@ -17,6 +18,7 @@ pub mod api;
 pub mod container;
 pub mod envoy_gateway;
 pub mod istio;
+pub mod load;
 pub mod machine;
 pub mod program;
 pub mod registry;

@@ -114,5 +114,8 @@ fn run_pod(container: &Container, pod: &str, deployment: &Value) -> Program {
     let mut command: Command = container.command(skip::envoy_binary().unwrap());
     // Fewer threads than the machine may have, and an access log that is written at once.
     command.args(arguments).args(["--concurrency", "2", "--file-flush-interval-msec", "100"]);
-    Program::start(pod, &mut command)
+    // Envoy ends with the thread that started it: that of a test would be too short.
+    let pod = pod.to_owned();
+    let start = machine::runtime().spawn(async move { Program::start(&pod, &mut command) });
+    machine::runtime().block_on(start).unwrap()
 }

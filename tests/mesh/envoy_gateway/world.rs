@@ -1,42 +1,40 @@
-//! The place that the shipped manifests name: a model with its Service, an issuer, a web server with the module, and
-//! callers.
+//! The place that the shipped manifests name, after the steps of docs/deploy-envoy-gateway.md: Envoy Gateway, a Gateway,
+//! the model behind it, an issuer, a registry and a web server with the module, and callers.
 
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::SocketAddr;
 use std::process::Command;
+use std::thread;
 
 use serde_json::{Value, json};
 use support::client::{Connection, Request, Response};
-use support::entra;
-use support::idp::{ENTRA_JWKS, Idp};
+use support::idp::Idp;
+use support::manifests::{documents, text};
 use support::mint::Signer;
-use support::upstream::{Reply, Upstream};
+use support::scenario::merged;
+use support::upstream::Upstream;
+use support::{docs, entra};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::controller::Controller;
 use super::proxy::Proxy;
-use crate::program::{Program, run};
+use super::servers::{self, WebServer};
+use crate::load::Load;
+use crate::program::{Answer, run};
+use crate::registry::Registry;
 use crate::{api, machine, until};
 
 /// The host of the route.
-pub const HOST: &str = "ml.example.com";
+const HOST: &str = "ml.example.com";
+
+/// The page.
+const PAGE: &str = "docs/deploy-envoy-gateway.md";
+
+/// The manifests, in the repository and in the folder of the suite.
+const MANIFESTS: &str = "examples/envoy-gateway";
 
 /// The digest of the manifests, which matches nothing.
 const ZEROS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
-
-/// A Service and where it leads: Envoy Gateway itself listens on 8080.
-const MODEL: &str = "
-apiVersion: v1
-kind: Service
-metadata: {name: scoring, namespace: models}
-spec: {ports: [{name: http, port: 8080, targetPort: 8000}]}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: scoring-1, namespace: models, labels: {kubernetes.io/service-name: scoring}}
-addressType: IPv4
-endpoints: [{addresses: [ADDRESS], conditions: {ready: true}}]
-ports: [{name: http, port: 8000}]
-";
 
 /// Kinds of policies, which [`World::policies`] deletes.
 const POLICIES: &str = "envoyextensionpolicies,clienttrafficpolicies,backendtrafficpolicies,\
@@ -50,43 +48,44 @@ pub struct World {
     pub model: Upstream,
     pub issuer: Idp,
     pub signer: Signer,
-    pub files: Program,
+    pub registry: Registry,
+    pub files: WebServer,
 }
 
 impl World {
-    /// Takes the steps of docs/deploy-envoy-gateway.md with a policy of `examples/envoy-gateway`.
-    pub fn start(policy: &str) -> Self {
-        let signer = Signer::new("RS256", "key-1");
-        let (model, issuer) = machine::runtime().block_on(servers(&signer));
-        machine::trust(&issuer.ca_pem());
-        let files = web_server();
-        let api = api::Api::start();
-        api.define();
+    /// Takes the steps of the page, with the commands of its quick start.
+    pub fn start() -> Self {
+        let (registry, signer) = (Registry::start(), Signer::new("RS256", "key-1"));
+        let (issuer, files) = (servers::issuer(&signer), WebServer::start());
+        let (image, api) = thread::scope(|scope| {
+            let image = scope.spawn(|| registry.push("0.1.0"));
+            let api = api::Api::start();
+            api.define();
+            (image.join().unwrap(), api)
+        });
+        copy_manifests(&image, &files);
         let mut controller = Controller::install();
         controller.start();
         api::kubectl(["create", "namespace", "models"]).ok();
-        certificate(HOST, "scoring-tls");
-        api::apply(&MODEL.replace("ADDRESS", &model.address().ip().to_string())).ok();
-        for file in ["proxy.yaml", policy, "clients.yaml", "gateway.yaml"] {
-            api::apply(&shipped(file)).ok();
-        }
+        let model = servers::model();
+        servers::certificate(HOST, "scoring-tls");
+        page("kubectl apply", "").ok();
         let proxy = Proxy::start("scoring", 20);
-        Self { _api: api, controller, proxy, model, issuer, signer, files }
+        let world = Self { _api: api, controller, proxy, model, issuer, signer, registry, files };
+        world.until(&Request::post("/score", "{}"), 401, "token_missing");
+        world
     }
 
     /// Applies policies, and deletes all others.
-    pub fn policies(&self, manifests: &str) {
-        api::apply(manifests).ok();
-        let applied = support::manifests::documents(manifests);
+    pub fn policies(&self, manifests: &[Value]) {
+        for manifest in manifests {
+            api::apply(&manifest.to_string()).ok();
+        }
         let others = api::get(&[POLICIES, "--namespace", "models"]).unwrap();
         for object in others["items"].as_array().unwrap() {
-            let same = |one: &Value| {
-                one["kind"] == object["kind"]
-                    && one["metadata"]["name"] == object["metadata"]["name"]
-            };
-            if !applied.iter().any(same) {
-                let kind = object["kind"].as_str().unwrap();
-                let name = object["metadata"]["name"].as_str().unwrap();
+            let (kind, name) = (text(object, "/kind"), text(object, "/metadata/name"));
+            let same = |one: &&Value| one["kind"] == kind && one["metadata"]["name"] == name;
+            if !manifests.iter().any(|one| same(&one)) {
                 api::kubectl(["delete", kind, name, "--namespace", "models"]).ok();
             }
         }
@@ -95,7 +94,7 @@ impl World {
     /// A token of a caller; `changes` replace claims.
     pub fn token(&self, caller: &str, changes: Value) -> String {
         let claims = entra::claims(entra::TENANT, json!({"oid": caller}));
-        self.signer.sign(&support::scenario::merged(claims, changes))
+        self.signer.sign(&merged(claims, changes))
     }
 
     /// A request for a score with a good token.
@@ -105,109 +104,90 @@ impl World {
 
     /// The answer of the Gateway to a request on a connection of its own.
     pub fn call(&self, request: &Request) -> Response {
-        machine::runtime().block_on(self.send(request)).unwrap()
+        self.try_call(request).unwrap()
     }
 
-    async fn send(&self, request: &Request) -> std::io::Result<Response> {
-        let stream = support::client::connect(self.proxy.at(443)).await?;
-        let stream = machine::authority().greet(HOST, stream, None).await?;
-        Ok(Connection::over(stream, request).await)
+    fn try_call(&self, request: &Request) -> std::io::Result<Response> {
+        machine::runtime().block_on(async {
+            let stream = connect(self.proxy.at(443)).await?;
+            Ok(Connection::over(stream, request).await)
+        })
     }
 
     /// Status and reason of the answer to a request; 0 while there is none.
     pub fn verdict(&self, request: &Request) -> (u16, String) {
-        let answer = machine::runtime().block_on(self.send(request));
-        answer.map_or((0, String::new()), |answer| (answer.status, answer.reason()))
+        self.try_call(request).map_or((0, String::new()), |answer| (answer.status, answer.reason()))
     }
 
     /// Waits until the Gateway answers a request so.
     pub fn until(&self, request: &Request, status: u16, reason: &str) {
         let mut last = (0, String::new());
-        let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
-        while last != (status, reason.to_owned()) {
-            assert!(std::time::Instant::now() < end, "{last:?}, not {status} {reason}");
+        until(60, &format!("{status} {reason} ({last:?})"), || {
             last = self.verdict(request);
-        }
+            (last == (status, reason.to_owned())).then_some(())
+        });
+    }
+
+    /// A stream of a request over so many connections to the Gateway.
+    pub fn load(&self, connections: usize, request: &Request) -> Load {
+        let at = self.proxy.at(443);
+        Load::start(connections, request, move || connect(at))
     }
 }
 
-/// A file of `examples/envoy-gateway` with the digest of the module in the place of the zeros.
-pub fn shipped(file: &str) -> String {
-    let path = support::root().join("examples/envoy-gateway").join(file);
-    fs::read_to_string(path).unwrap().replace(ZEROS, &digest())
+async fn connect(at: SocketAddr) -> std::io::Result<impl AsyncRead + AsyncWrite + Unpin + Send> {
+    let stream = support::client::connect(at).await?;
+    machine::authority().greet(HOST, stream, None).await
 }
 
-/// The digest of the module.
-pub fn digest() -> String {
-    let answer = run(Command::new("sha256sum").arg(support::module())).ok();
-    answer.split(' ').next().unwrap().to_owned()
+/// The documents of a file of `examples/envoy-gateway`, with the digest in the place of the zeros.
+pub fn shipped(file: &str) -> Vec<Value> {
+    let path = machine::folder().join(MANIFESTS).join(file);
+    documents(&fs::read_to_string(path).unwrap())
 }
 
-/// The conditions of a policy for its Gateway: names, states and messages. `None`: it has no status.
+/// Copies the manifests with the digests set: the step `Adapt` of the page.
+fn copy_manifests(image: &str, files: &WebServer) {
+    let module = files.put("tollgate-0.1.0.wasm", &fs::read(support::module()).unwrap());
+    let to = machine::folder().join(MANIFESTS);
+    fs::create_dir_all(&to).unwrap();
+    for entry in fs::read_dir(support::root().join(MANIFESTS)).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap();
+        let digest = if name == "policy.yaml" { image } else { &module };
+        let content = fs::read_to_string(&path).unwrap().replace(ZEROS, digest);
+        fs::write(to.join(name), content).unwrap();
+    }
+}
+
+/// Runs the one block of the page's quick start that contains a text, as a reader would, with a token in `TOKEN`.
+pub fn page(contains: &str, token: &str) -> Answer {
+    let mut blocks = docs::blocks(PAGE);
+    blocks.retain(|block| block.heading == "Quick start" && block.text.contains(contains));
+    let [block] = blocks.as_slice() else { panic!("{contains} in {PAGE}") };
+    let mut command = Command::new("bash");
+    command.args(["-euo", "pipefail", "-c", &block.text]).current_dir(machine::folder());
+    run(command.env("KUBECONFIG", api::kubeconfig()).env("TOKEN", token))
+}
+
+/// The conditions of a policy for its Gateway at its present state: names, states and messages. `None`: there is no
+/// status.
 pub fn conditions(kind: &str, name: &str) -> Option<Vec<(String, bool, String)>> {
     let object = api::get(&[kind, name, "--namespace", "models"]).unwrap();
     let generation = &object["metadata"]["generation"];
     let conditions = object["status"]["ancestors"][0]["conditions"].as_array()?;
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let of = |one: &Value| {
+        let text = |member: &str| one[member].as_str().unwrap_or_default().to_owned();
+        (text("type"), one["status"] == "True", text("message"))
+    };
     let current = conditions.iter().filter(|one| one["observedGeneration"] == *generation);
-    let each =
-        current.map(|one| (text(&one["type"]), one["status"] == "True", text(&one["message"])));
-    Some(each.collect())
+    Some(current.map(of).collect())
 }
 
 /// Waits for the condition `Accepted` of a policy: its state and message.
 pub fn accepted(kind: &str, name: &str) -> (bool, String) {
     until(60, &format!("Accepted of {kind} {name}"), || {
-        let all = conditions(kind, name)?.into_iter();
-        all.filter(|one| one.0 == "Accepted").map(|one| (one.1, one.2)).next()
+        let mut all = conditions(kind, name)?.into_iter();
+        all.find(|one| one.0 == "Accepted").map(|one| (one.1, one.2))
     })
-}
-
-/// The model, and the issuer under its real name.
-async fn servers(signer: &Signer) -> (Upstream, Idp) {
-    let model = Upstream::listening((machine::address(5), 8000).into(), Reply::echo).await;
-    let at = named(3, "login.microsoftonline.com");
-    let names = ["login.microsoftonline.com"];
-    let issuer = Idp::at((at, 443).into(), &names, ENTRA_JWKS, entra::keys(signer));
-    (model, issuer)
-}
-
-/// An address of the machine under a name.
-fn named(last: u8, name: &str) -> Ipv4Addr {
-    let address = machine::address(last);
-    machine::name(address, name);
-    address
-}
-
-/// A web server with the module, `files.example.com`.
-fn web_server() -> Program {
-    let folder = machine::folder().join("files");
-    fs::create_dir_all(&folder).unwrap();
-    fs::copy(support::module(), folder.join("tollgate-0.1.0.wasm")).unwrap();
-    let name = "files.example.com";
-    let (certificate, key) = pair(name);
-    let accept = format!("{}:443", named(4, name));
-    let files = ["-cert", &certificate, "-key", &key];
-    let arguments = ["s_server", "-quiet", "-WWW", "-accept", &accept];
-    let mut command = Command::new("openssl");
-    Program::start("files", command.args(arguments).args(files).current_dir(folder))
-}
-
-/// The files of a certificate for a name and of its key.
-fn pair(name: &str) -> (String, String) {
-    let (certificate, key) = machine::authority().workload_pem(name);
-    let write = |ending: &str, content: String| {
-        let path = machine::folder().join(format!("{name}.{ending}"));
-        fs::write(&path, content).unwrap();
-        path.display().to_string()
-    };
-    (write("crt", certificate), write("key", key))
-}
-
-/// A Secret with a certificate for a name.
-fn certificate(name: &str, secret: &str) {
-    let (certificate, key) = pair(name);
-    let files = ["--cert", &certificate, "--key", &key];
-    let create = ["create", "secret", "tls", secret, "--namespace", "models"];
-    api::kubectl(create.into_iter().chain(files)).ok();
 }
