@@ -59,6 +59,8 @@ impl Gate<'_> {
                 let verdict = self.refusal(denial, &facts);
                 let denied_tags = match (&verdict, &facts.rule, named) {
                     (Verdict::Deny(_), Some(rule), Some(named)) => {
+                        // They include those of the match.
+                        facts.match_tags.clear();
                         self.tags_of_refused(request, rule, &named)
                     }
                     _ => Vec::new(),

@@ -79,9 +79,7 @@ impl Telemetry {
             if let Some(detail) = detail.filter(|_| reason == Reason::ClaimMissing) {
                 write_state(b"tollgate.detail", &detail);
             }
-            // The tags of a refused caller include those that depend on the rule.
-            let others = if denied_tags.is_empty() { &facts.match_tags } else { denied_tags };
-            for (index, value) in facts.tags().chain(others) {
+            for (index, value) in facts.tags().chain(&facts.match_tags).chain(denied_tags) {
                 if let Some(Some(path)) = self.tag_paths.get(*index) {
                     write_state(path, value);
                 }

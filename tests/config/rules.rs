@@ -254,15 +254,14 @@ fn a_segment_that_a_template_names_is_one_of_a_rule() {
         set(&mut document, pointer, json!("{@path:endpoint}"));
         document
     };
-    for pointer in ["/tags/0/value", "/limits/0/key"] {
-        refused_text(
-            &segment(pointer).to_string(),
-            "names the segment \"endpoint\", which no rule has",
-        );
+    for (pointer, path) in [("/tags/0/value", "tags[0].value"), ("/limits/0/key", "limits[0].key")]
+    {
+        let line = format!("{path}: names the segment \"endpoint\", which no rule has");
+        refused_text(&segment(pointer).to_string(), &line);
     }
     let mut document = segment("/limits/0/key");
     set(&mut document, "/rules/0/match", json!({"paths": ["/api/{endpoint}/score"]}));
     warned(&document, None);
     set(&mut document, "/rules/0/match/paths", json!(["/api/{endpoint}/score", "/score"]));
-    warned(&document, Some("{@path:endpoint} has no value for the rule"));
+    warned(&document, Some("limits[0].key: {@path:endpoint} has no value for the rule \"all\""));
 }

@@ -257,8 +257,8 @@ fn a_tag_of_the_path_is_known_for_every_request_that_matched_a_rule() {
         ("/open/a", "", "anonymous", &[][..], &["open/a"][..]),
         ("/api/a/score", "", "token_missing", &[], &["score/a"]),
         ("/api/a/score", "Bearer x", "token_malformed", &[], &["score/a"]),
-        ("/api/a/score", &late, "token_expired", &[], &all),
-        ("/api/a/score", &poor, "role_missing", &all, &all),
+        ("/api/a/score", &late, "expired", &[], &all),
+        ("/api/a/score", &poor, "role_insufficient", &all, &all),
         ("/api/a/score", &good, "ok", &all, &all),
         ("/api/a;b/score", &good, "path_ambiguous", &[], &[]),
         ("/elsewhere", &good, "no_rule", &[], &[]),
@@ -267,14 +267,13 @@ fn a_tag_of_the_path_is_known_for_every_request_that_matched_a_rule() {
         given.extend((!token.is_empty()).then_some(("authorization", token)));
         let judged = scene.judge(&given);
         assert_eq!(word(&judged), reason, "{path}");
-        let mut written: Vec<_> = judged.facts.tags().cloned().collect();
-        written.sort();
-        let texts = |tags: &[(usize, String)]| {
-            tags.iter().map(|(_, value)| value.clone()).collect::<Vec<_>>()
+        let texts = |mut tags: Vec<(usize, String)>| {
+            tags.sort();
+            tags.into_iter().map(|(_, value)| value).collect::<Vec<_>>()
         };
-        assert_eq!(texts(&written), headers, "{path} {reason}");
-        let others = [&judged.facts.match_tags[..], &judged.denied_tags].concat();
-        let shown = if written.is_empty() { texts(&others) } else { texts(&written) };
-        assert_eq!(shown, state, "{path} {reason}");
+        let written: Vec<_> = judged.facts.tags().cloned().collect();
+        assert_eq!(texts(written.clone()), headers, "{path} {reason}");
+        let shown = [written, judged.facts.match_tags.clone(), judged.denied_tags.clone()].concat();
+        assert_eq!(texts(shown), state, "{path} {reason}");
     }
 }
