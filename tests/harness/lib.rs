@@ -41,6 +41,12 @@ pub fn module() -> PathBuf {
     }
 }
 
+/// A name for the files of this process. The suites of `tests/mesh` all have one process id.
+pub fn process() -> String {
+    let program = std::env::current_exe().unwrap();
+    format!("{}-{}", program.file_stem().unwrap().to_string_lossy(), std::process::id())
+}
+
 /// Asks `probe` every 10 ms until it has an answer; `None` after `limit`.
 pub async fn poll<T, F: AsyncFnMut() -> Option<T>>(limit: Duration, mut probe: F) -> Option<T> {
     let end = Instant::now() + limit;

@@ -19,6 +19,19 @@ pub const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
 /// The token of the administrator of an API that ends with the test.
 const ADMINISTRATOR: &str = "administrator";
 
+/// Where a pod has the token of its service account and the authority of the API.
+pub const POD: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/// The key that signs the tokens of service accounts, in PEM.
+pub fn key() -> PathBuf {
+    machine::folder().join("service-accounts.key")
+}
+
+/// The certificate of the API and of its authority.
+fn certificate() -> PathBuf {
+    machine::folder().join("certificates/apiserver.crt")
+}
+
 /// A running API.
 pub struct Api {
     _etcd: Program,
@@ -28,7 +41,7 @@ pub struct Api {
 impl Api {
     pub fn start() -> Self {
         let folder = machine::folder();
-        let key = folder.join("service-accounts.key");
+        let key = key();
         let openssl = ["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out"];
         program::run(Command::new("openssl").args(openssl).arg(&key)).ok();
         let tokens = folder.join("tokens.csv");
@@ -59,7 +72,7 @@ impl Api {
                 "--allow-privileged".to_owned(),
             ]),
         );
-        let certificate = folder.join("certificates/apiserver.crt");
+        let certificate = certificate();
         until(60, "the certificate of the API", || certificate.is_file().then_some(()));
         let config = serde_json::json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "mesh",
@@ -85,6 +98,20 @@ impl Api {
             kubectl(["apply", "--server-side", option, &path.display().to_string()]).ok();
         }
         kubectl(["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]).ok();
+    }
+
+    /// Gives the machine what a pod has: the API under its name on port 443, and its authority in a file.
+    pub fn in_pod(&self) {
+        let service = std::net::Ipv4Addr::new(10, 96, 0, 1);
+        machine::ip(&format!("addr add {service}/32 dev lo"));
+        machine::name(service, "kubernetes.default.svc kubernetes.default.svc.cluster.local");
+        let redirect =
+            format!("-t nat -A OUTPUT -d {service} -p tcp --dport 443 -j REDIRECT --to-ports 6443");
+        program::run(Command::new("iptables").args(redirect.split(' '))).ok();
+        fs::create_dir_all("/run/secrets").unwrap();
+        program::run(Command::new("mount").args(["-t", "tmpfs", "tmpfs", "/run/secrets"])).ok();
+        fs::create_dir_all(POD).unwrap();
+        fs::copy(certificate(), format!("{POD}/ca.crt")).unwrap();
     }
 }
 
@@ -115,6 +142,13 @@ pub fn accepts(manifests: &str) -> Answer {
 pub fn get(arguments: &[&str]) -> Option<Value> {
     let answer = program::run(command().arg("get").args(arguments).args(["--output", "json"]));
     answer.good.then(|| serde_json::from_str(&answer.stdout).unwrap())
+}
+
+/// The API's answer to an object that it does not keep, such as a TokenReview.
+pub fn ask(object: &Value) -> Value {
+    let arguments = ["create", "--output", "json", "--filename", "-"];
+    let answer = program::feed(command().args(arguments), &object.to_string()).ok();
+    serde_json::from_str(&answer).unwrap()
 }
 
 /// A token of a service account, by TokenRequest.

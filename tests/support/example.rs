@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::fixture::Fixture;
 use super::mint::jwks;
-use super::{module, root};
+use super::{module, process, root};
 
 /// A directory that goes with its test; it stays when the test fails.
 pub struct Folder(PathBuf);
@@ -18,7 +18,7 @@ impl Folder {
     pub fn new() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = root().join(format!("target/e2e/edge-{}-{number}", std::process::id()));
+        let path = root().join(format!("target/e2e/edge-{}-{number}", process()));
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).unwrap();
         Self(path)

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::promise::Promise;
 use super::{DEADLINE, Envoy, FLUSH, REJECTED, write_atomically};
 use crate::upstream::Witness;
-use crate::{merge, module, poll, root};
+use crate::{merge, module, poll, process, root};
 
 /// Writes a module with a fault in it.
 type Fault = Arc<dyn Fn(&Path) + Send + Sync>;
@@ -405,7 +405,7 @@ impl Builder {
 fn fresh_directory() -> PathBuf {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let directory = root().join(format!("target/e2e/{}-{number}", std::process::id()));
+    let directory = root().join(format!("target/e2e/{}-{number}", process()));
     let _ = std::fs::remove_dir_all(&directory);
     std::fs::create_dir_all(&directory).unwrap();
     directory

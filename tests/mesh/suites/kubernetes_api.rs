@@ -4,6 +4,8 @@
 
 #[path = "kubernetes_api/manifests.rs"]
 mod manifests;
+#[path = "kubernetes_api/tokens.rs"]
+mod tokens;
 
 use std::sync::OnceLock;
 
@@ -17,6 +19,7 @@ fn started() -> Option<&'static Api> {
         API.get_or_init(|| {
             let api = Api::start();
             api.define();
+            api.in_pod();
             api
         })
     })
