@@ -1,4 +1,4 @@
-//! SECURITY.md's table of threats: each row names tests that exist, or says why there is none.
+//! SECURITY.md's table of threats and the control map: each row names evidence that exists, or says why there is none.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -161,4 +161,42 @@ fn every_crate_of_the_module_is_named_and_the_denied_ones_are_absent() {
         .filter(|name| *name != "tollgate" && !named.contains(name.as_str()))
         .collect();
     assert!(unnamed.is_empty(), "SECURITY.md does not say why these are trusted: {unnamed:?}");
+}
+
+/// The control map has two tables of four cells; the third cell is the evidence.
+#[test]
+fn every_piece_of_evidence_in_the_control_map_exists() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+    let page = read("docs/controls.md");
+    let known: BTreeSet<String> = [
+        words(&read("docs/audit.json"), '"'),
+        words(&read("docs/telemetry.md"), '`'),
+        words(&read("docs/runbook.md"), '`'),
+        read("envoy/prometheus/alerts.yaml")
+            .lines()
+            .filter_map(|line| Some(line.trim().strip_prefix("- alert: ")?.to_owned()))
+            .collect(),
+    ]
+    .concat()
+    .into_iter()
+    .collect();
+    let mut rows = 0;
+    for line in page.lines().filter(|line| line.starts_with("| ")) {
+        let cells: Vec<_> = line.trim_matches('|').split(" | ").collect();
+        assert_eq!(cells.len(), 4, "{line}");
+        rows += 1;
+        for evidence in words(cells[2], '`') {
+            match evidence.rsplit_once("::") {
+                Some((file, function)) => assert!(is_test(file, function), "{evidence}"),
+                None if evidence.starts_with("tollgate ") => {}
+                None => assert!(known.contains(&evidence), "{evidence}"),
+            }
+        }
+    }
+    assert!(rows > 30, "{rows}");
+}
+
+/// The texts between pairs of a mark, line by line.
+fn words(text: &str, mark: char) -> Vec<String> {
+    text.lines().flat_map(|line| line.split(mark).skip(1).step_by(2)).map(str::to_owned).collect()
 }
