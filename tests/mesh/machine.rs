@@ -76,7 +76,9 @@ fn prepare() {
     // Names of pods, which no other program sees.
     run(Command::new("mount").args(["-t", "tmpfs", "tmpfs", "/run/netns"])).ok();
     ip("link set lo up");
-    ip("link add br0 type bridge");
+    // With an address of its own: a bridge takes the lowest of its ports, which changes when a pod is added, and pods
+    // would then send to the former one for half a minute.
+    ip("link add br0 address 02:00:00:00:00:01 type bridge");
     ip(&format!("addr add {ADDRESS}/24 dev br0"));
     ip("link set br0 up");
 }
