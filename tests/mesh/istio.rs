@@ -1,67 +1,40 @@
 //! An Istio: istiod beside a Kubernetes API, a registry with the module, the keys of Entra ID, and pods with a
 //! sidecar or a gateway.
 //!
+//! - [`manifests`]: the folder `istio`, adapted, and the commands of the pages.
 //! - [`pod`]: a pod: the agent with its Envoy, and an application that records requests.
+//! - `spec`: what a pod is to be, and its objects.
+//! - [`login`]: a registry that asks for a login, by tokens.
 //!
 //! Upstream's Envoy lacks the filters that only Istio's own build has: `ALPN` and the exchange of metadata are off.
 
+pub mod login;
+pub mod manifests;
 pub mod pod;
+mod spec;
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{LazyLock, Mutex, MutexGuard};
 
 use serde_json::{Value, json};
+use support::entra;
 use support::idp::{ENTRA_JWKS, Idp};
 use support::mint::Signer;
 use support::scenario::merged;
-use support::{entra, manifests, root};
 
 use super::api::{self, Api};
 use super::program::{self, Program};
 use super::registry::Registry;
 use super::{machine, until};
+use manifests::Manifests;
 
 /// The host of the keys.
 const ENTRA: &str = "login.microsoftonline.com";
 
 /// The version of the image in the manifests.
 pub const VERSION: &str = "0.1.0";
-
-/// Namespaces, and the account of gateways, which reads the certificates of its namespace.
-const BASE: &str = "
-apiVersion: v1
-kind: Namespace
-metadata: {name: istio-system}
----
-apiVersion: v1
-kind: Namespace
-metadata: {name: models, labels: {istio-injection: enabled}}
----
-apiVersion: v1
-kind: Namespace
-metadata: {name: istio-ingress}
----
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: default, namespace: models}
----
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: istio-ingressgateway, namespace: istio-ingress}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: {name: istio-ingressgateway, namespace: istio-ingress}
-rules: [{apiGroups: [''], resources: [secrets], verbs: [get, watch, list]}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {name: istio-ingressgateway, namespace: istio-ingress}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: istio-ingressgateway}
-subjects: [{kind: ServiceAccount, name: istio-ingressgateway, namespace: istio-ingress}]
-";
 
 /// A running Istio.
 pub struct Mesh {
@@ -89,20 +62,26 @@ impl Mesh {
             api.define();
             (digest.join().unwrap(), api)
         });
-        api::apply(BASE).ok();
+        api::kubectl(["create", "namespace", "istio-system"]).ok();
         let signer = Signer::new("RS256", "k1");
         let keys = keys(&signer);
-        copy_manifests(&digest);
+        Manifests::pasted("manifests", &digest);
         machine::name(machine::ADDRESS, "istiod.istio-system.svc");
         fs::write(machine::folder().join("mesh.json"), mesh_config().to_string()).unwrap();
         let istiod = Mutex::new(istiod());
-        until(60, "the certificate of istiod's authority in each namespace", || {
-            let exists = |namespace| {
-                api::get(&["configmap", "istio-ca-root-cert", "--namespace", namespace])
-            };
-            exists("models").and(exists("istio-ingress"))
-        });
+        namespaces(&["models", "istio-ingress"]);
         Some(Self { api, registry: Mutex::new(registry), istiod, keys, signer, digest })
+    }
+
+    /// The mesh of the suite, which its first test starts.
+    pub fn shared() -> Option<&'static Self> {
+        static MESH: LazyLock<Option<Mesh>> = LazyLock::new(Mesh::start);
+        MESH.as_ref()
+    }
+
+    /// A copy of the folder `istio` in which only the digest was set.
+    pub fn manifests(&self, name: &str) -> Manifests {
+        Manifests::pasted(&format!("manifests-{name}"), &self.digest)
     }
 
     /// The registry, to stop it or to push another version.
@@ -145,14 +124,38 @@ pub fn kubectl(arguments: &str) -> program::Answer {
     program::run(&mut command)
 }
 
-fn copy_manifests(digest: &str) {
-    fs::create_dir_all(folder()).unwrap();
-    program::run(Command::new("cp").arg("--recursive").arg(root().join("istio")).arg(folder()))
-        .ok();
-    let plugin = folder().join(manifests::PLUGIN);
-    let text = fs::read_to_string(&plugin).unwrap();
-    assert_eq!(text.matches(&"0".repeat(64)).count(), 1);
-    fs::write(plugin, text.replace(&"0".repeat(64), digest)).unwrap();
+/// Creates namespaces in the mesh, each with an account for pods and one for gateways, which read certificates.
+pub fn namespaces(names: &[&str]) {
+    let rule =
+        json!({"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "watch", "list"]});
+    let gateway = "istio-ingressgateway";
+    let objects = names.iter().flat_map(|namespace| {
+        let object = |version: &str, kind: &str, name: &str, rest: Value| {
+            let metadata = json!({"name": name, "namespace": namespace});
+            merged(json!({"apiVersion": version, "kind": kind, "metadata": metadata}), rest)
+        };
+        let account = json!({"kind": "ServiceAccount", "name": gateway, "namespace": namespace});
+        let role =
+            json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": gateway});
+        let labelled = json!({"metadata": {
+            "name": namespace, "labels": {"istio-injection": "enabled"},
+        }});
+        let rbac = "rbac.authorization.k8s.io/v1";
+        [
+            object("v1", "Namespace", namespace, labelled),
+            object("v1", "ServiceAccount", "default", json!({})),
+            object("v1", "ServiceAccount", gateway, json!({})),
+            object(rbac, "Role", gateway, json!({"rules": [rule]})),
+            object(rbac, "RoleBinding", gateway, json!({"roleRef": role, "subjects": [account]})),
+        ]
+    });
+    let objects: Vec<_> = objects.map(|object| object.to_string()).collect();
+    api::apply(&objects.join("\n---\n")).ok();
+    until(60, "the certificate of istiod's authority in each namespace", || {
+        let map =
+            |name: &&str| api::get(&["configmap", "istio-ca-root-cert", "--namespace", *name]);
+        names.iter().all(|name| map(name).is_some()).then_some(())
+    });
 }
 
 /// The servers of the keys, on the machine itself.
@@ -165,10 +168,14 @@ fn keys(signer: &Signer) -> Idp {
     idp
 }
 
-/// The mesh configuration of the repository, and the place of istiod.
+/// The mesh configuration of the repository, the place of istiod, and an external authorizer.
 fn mesh_config() -> Value {
-    let mut config = manifests::read("istio/telemetry.yaml").remove(0)["meshConfig"].take();
+    let mut config =
+        support::manifests::read("istio/telemetry.yaml").remove(0)["meshConfig"].take();
     config["defaultConfig"]["discoveryAddress"] = json!("istiod.istio-system.svc:15012");
+    let authorizer = json!({"service": "authorizer.models.svc.cluster.local", "port": 8080});
+    let authorizer = json!({"name": "authorizer", "envoyExtAuthzHttp": authorizer});
+    config["extensionProviders"].as_array_mut().unwrap().push(authorizer);
     merged(config, json!({"trustDomain": "cluster.local", "rootNamespace": "istio-system"}))
 }
 

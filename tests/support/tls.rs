@@ -8,12 +8,14 @@ use rcgen::{
     KeyUsagePurpose, SanType,
 };
 use serde_json::{Value, json};
-use tokio::net::{TcpSocket, TcpStream};
-use tokio_rustls::TlsConnector;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::JoinHandle;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::client::{Connection, Request, Response};
 
@@ -86,6 +88,44 @@ impl Authority {
         use ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth};
         let (certificate, key) = self.leaf(name, &[ClientAuth, ServerAuth]);
         (certificate.pem(), key.serialize_pem())
+    }
+
+    /// Serves TLS at an address until the task is aborted, with a certificate of this name, and forwards what comes to
+    /// a plain server. If `mutual`, clients need a certificate of this authority.
+    pub async fn terminate(
+        &self,
+        address: (Ipv4Addr, u16),
+        name: &str,
+        to: SocketAddr,
+        mutual: bool,
+    ) -> JoinHandle<()> {
+        let (certificate, key) = self.leaf(name, &[ExtendedKeyUsagePurpose::ServerAuth]);
+        let provider = Arc::new(ring::default_provider());
+        let mut roots = RootCertStore::empty();
+        roots.add(self.certificate.clone()).unwrap();
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::clone(&provider));
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap();
+        let config = match mutual {
+            true => config.with_client_cert_verifier(verifier.build().unwrap()),
+            false => config.with_no_client_auth(),
+        };
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let config = config.with_single_cert(vec![certificate.der().clone()], key).unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind(address).await.unwrap();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let acceptor = acceptor.clone();
+                tokio::spawn(async move {
+                    let mut near = acceptor.accept(stream).await?;
+                    let mut far = TcpStream::connect(to).await?;
+                    tokio::io::copy_bidirectional(&mut near, &mut far).await
+                });
+            }
+        })
     }
 
     /// A certificate for a client: of a host, or of a workload by its SPIFFE name.

@@ -1,11 +1,10 @@
 //! A pod of the mesh: the agent with its Envoy in a network of its own. A sidecar stands before an application that
-//! records requests. There is no kubelet, so its objects are written here.
+//! records requests.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, mpsc};
 
 use serde_json::{Value, json};
@@ -13,11 +12,12 @@ use support::client::{self, Request, Response};
 use support::scrape::Scrape;
 use support::upstream::{Recorded, Reply, Upstream};
 
+pub use super::spec::Spec;
 use crate::program::{Answer, Program};
 use crate::{api, built, machine, program, until};
 
 /// The port of the application, and of its service.
-const APPLICATION: u16 = 8080;
+pub(super) const APPLICATION: u16 = 8080;
 
 /// The user of the agent, whose connections are not redirected to Envoy.
 const USER: &str = "1337";
@@ -26,137 +26,13 @@ const USER: &str = "1337";
 const MOUNT: &str = "mount --bind \"$0/var/lib/istio\" /var/lib/istio && \
                      mount --bind \"$0/etc/istio\" /etc/istio && cd \"$0\" && exec \"$@\"";
 
-/// What a pod is to be.
-pub struct Spec {
-    name: String,
-    namespace: String,
-    kind: &'static str,
-    account: &'static str,
-    labels: Value,
-    environment: Vec<(String, String)>,
-    ports: Vec<(u16, u16)>,
-}
-
-impl Spec {
-    /// A pod `NAME-1` with a sidecar, the label `app: NAME` and a service `NAME`, port 8080.
-    pub fn sidecar(namespace: &str, name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            namespace: namespace.to_owned(),
-            kind: "sidecar",
-            account: "default",
-            labels: json!({"app": name}),
-            environment: Vec::new(),
-            ports: vec![(APPLICATION, APPLICATION)],
-        }
-    }
-
-    /// An ingress gateway with these labels and a service `NAME`, ports 80 and 443.
-    pub fn gateway(namespace: &str, name: &str, labels: Value) -> Self {
-        Self {
-            kind: "router",
-            account: "istio-ingressgateway",
-            labels,
-            ports: vec![(80, 80), (443, 443)],
-            ..Self::sidecar(namespace, name)
-        }
-    }
-
-    /// Adds a variable to the proxy's container.
-    pub fn env(mut self, name: &str, value: &str) -> Self {
-        self.environment.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// Starts the pod; [`Pod::ready`] waits for it.
-    pub fn start(self) -> Pod {
-        static NEXT: AtomicU8 = AtomicU8::new(11);
-        let last = NEXT.fetch_add(1, Ordering::Relaxed);
-        let network = format!("{}-1", self.name);
-        let address = machine::pod(&network, last);
-        let service = Ipv4Addr::new(10, 96, 1, last);
-        let (name, namespace) = (&self.name, &self.namespace);
-        machine::name(
-            service,
-            &format!("{name} {name}.{namespace} {name}.{namespace}.svc.cluster.local"),
-        );
-        self.objects(&network, address, service);
-        let application = (self.kind == "sidecar").then(|| {
-            redirect(&network);
-            application(&network)
-        });
-        if self.kind == "router" {
-            // As in the manifest of Istio's gateway: its user may listen on 80 and 443.
-            let ports = ["-w", "net.ipv4.ip_unprivileged_port_start=0"];
-            program::run(machine::in_pod(&network, "sysctl").args(ports)).ok();
-        }
-        let pod = Pod { spec: self, network, address, application, agent: Mutex::new(None) };
-        pod.begin();
-        pod
-    }
-
-    fn objects(&self, pod: &str, address: Ipv4Addr, service: Ipv4Addr) {
-        let Self { name, namespace, labels, .. } = self;
-        let mut pod_labels = labels.clone();
-        pod_labels["security.istio.io/tlsMode"] = json!("istio");
-        let named = |at: usize| if at == 0 { "http" } else { "https" };
-        let ports = || self.ports.iter().enumerate();
-        let objects = [
-            json!({
-                "apiVersion": "v1", "kind": "Pod",
-                "metadata": {"name": pod, "namespace": namespace, "labels": pod_labels},
-                "spec": {
-                    "nodeName": "node-1",
-                    "serviceAccountName": self.account,
-                    "automountServiceAccountToken": false,
-                    "containers": [{"name": "istio-proxy", "image": "none"}],
-                },
-            }),
-            json!({
-                "apiVersion": "v1", "kind": "Service",
-                "metadata": {"name": name, "namespace": namespace, "labels": labels},
-                "spec": {
-                    "clusterIP": service, "selector": labels,
-                    "ports": ports().map(|(at, (port, target))| {
-                        json!({"name": named(at), "port": port, "targetPort": target})
-                    }).collect::<Vec<_>>(),
-                },
-            }),
-            json!({
-                "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
-                "metadata": {
-                    "name": name, "namespace": namespace,
-                    "labels": {"kubernetes.io/service-name": name},
-                },
-                "addressType": "IPv4",
-                "ports": ports().map(|(at, (_, target))| {
-                    json!({"name": named(at), "port": target, "protocol": "TCP"})
-                }).collect::<Vec<_>>(),
-                "endpoints": [{
-                    "addresses": [address], "conditions": {"ready": true},
-                    "targetRef": {"kind": "Pod", "name": pod, "namespace": namespace},
-                }],
-            }),
-        ];
-        let texts: Vec<_> = objects.iter().map(Value::to_string).collect();
-        api::apply(&texts.join("\n---\n")).ok();
-        let status = json!({"status": {
-            "phase": "Running", "podIP": address, "podIPs": [{"ip": address}], "hostIP": machine::ADDRESS,
-            "conditions": [{"type": "Ready", "status": "True"}],
-        }});
-        let patch = ["patch", "pod", pod, "--namespace", namespace, "--subresource=status"];
-        api::kubectl(patch.into_iter().chain(["--type=merge", "--patch", &status.to_string()]))
-            .ok();
-    }
-}
-
 /// A running pod; it ends when dropped, its objects stay.
 pub struct Pod {
-    spec: Spec,
-    network: String,
+    pub(super) spec: Spec,
+    pub(super) network: String,
     pub address: Ipv4Addr,
-    application: Option<Upstream>,
-    agent: Mutex<Option<Program>>,
+    pub(super) application: Option<Upstream>,
+    pub(super) agent: Mutex<Option<Program>>,
 }
 
 impl Pod {
@@ -261,6 +137,19 @@ impl Pod {
         self.text(15000, path)
     }
 
+    /// The connection managers of a listener, such as `virtualInbound`.
+    pub fn managers(&self, listener: &str) -> Vec<Value> {
+        let dump = self.admin("/config_dump?resource=dynamic_listeners");
+        let dump: Value = serde_json::from_str(&dump).unwrap();
+        let listeners = dump["configs"].as_array().unwrap().iter();
+        let mut listeners = listeners.map(|each| &each["active_state"]["listener"]);
+        let listener = listeners.find(|each| each["name"] == listener).unwrap();
+        let chains = listener["filter_chains"].as_array().unwrap().iter();
+        let filters = chains.flat_map(|chain| chain["filters"].as_array().unwrap());
+        let manager = "envoy.filters.network.http_connection_manager";
+        filters.filter(|filter| filter["name"] == manager).cloned().collect()
+    }
+
     fn text(&self, port: u16, path: &str) -> String {
         let response = self.local(port, path).unwrap_or_else(|| panic!("no answer on port {port}"));
         String::from_utf8(response.body).unwrap()
@@ -319,7 +208,7 @@ pub fn resolve(host: &str) -> SocketAddr {
 }
 
 /// Redirects connections of the pod to Envoy, as Istio's init container does.
-fn redirect(network: &str) {
+pub(super) fn redirect(network: &str) {
     let options =
         "istio-iptables -p 15001 -z 15006 -u 1337 -m REDIRECT -i * -b * -d 15090,15021,15020";
     program::run(machine::in_pod(network, "pilot-agent").args(options.split(' ')).args(["-x", ""]))
@@ -327,7 +216,7 @@ fn redirect(network: &str) {
 }
 
 /// Starts the application.
-fn application(network: &str) -> Upstream {
+pub(super) fn application(network: &str) -> Upstream {
     let (sender, receiver) = mpsc::channel();
     machine::serve(network, move || async move {
         let address = (Ipv4Addr::UNSPECIFIED, APPLICATION).into();
