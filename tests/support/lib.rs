@@ -26,6 +26,7 @@
 //! - [`grpc`]: a receiver for access logs and spans.
 //! - [`manifests`]: those for Kubernetes, Istio and Envoy Gateway, and Kustomize.
 //! - [`mint`]: keys made at run time, tokens signed with them, well formed or not.
+//! - [`mistakes`]: the rows of `docs/mistakes.md`, and the findings of `tollgate check`.
 //! - [`paths`]: the paths that servers read from one request line.
 //! - [`ratelimit`]: a Rate Limit Service and its Redis.
 //! - [`removal`]: the headers that a proxy removes before all filters.
@@ -59,6 +60,7 @@ pub mod idp;
 pub mod json_suite;
 pub mod manifests;
 pub mod mint;
+pub mod mistakes;
 pub mod paths;
 pub mod ratelimit;
 pub mod removal;

@@ -4,9 +4,10 @@
 //! - [`document`]: finds configurations in files, manifests and bootstraps; [`environment`]: the
 //!   variables that they read.
 //! - [`init`]: writes a first one · [`check`]: finds their problems · [`explain`]: explains verdicts
-//! - [`probe`]: checks that a proxy enforces one
+//! - [`probe`]: checks that a proxy enforces one · [`admission`]: refuses wrong ones in a cluster
 //! - [`mint`], [`serve`]: an issuer for development · [`output`]: how results are written
 
+mod admission;
 mod check;
 mod document;
 mod environment;
@@ -46,6 +47,7 @@ enum Command {
     Explain(Box<explain::Arguments>),
     Mint(mint::Arguments),
     Probe(probe::Arguments),
+    Admission(admission::Arguments),
     ServeJwks(serve::Arguments),
     /// Print the JSON Schema of the configuration.
     Schema,
@@ -61,6 +63,7 @@ struct Completions {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Admission(arguments) => admission::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),

@@ -15,12 +15,16 @@ use tollgate::policy::rule::Rule;
 use crate::document::{self, Buffer, Chosen, Content, Finding, Found, Host, Level, Place};
 use crate::environment::{Given, Used, Variables};
 use crate::output::{Failure, WRONG};
+pub use print::short;
 use shared::Neighbour;
 
 /// Find problems in configurations: bare JSON or YAML, or in files of Envoy, Istio or Envoy Gateway.
 ///
 /// In Envoy's configuration, the command checks each tollgate filter; in manifests, each WasmPlugin,
 /// TrafficExtension and EnvoyExtensionPolicy.
+///
+/// A manifest is recognized by the name or address of its module, by a configuration with providers, or by
+/// the label `tollgate: check`.
 ///
 /// Variables without a value are assumed to hold one; a note names them.
 ///
@@ -134,6 +138,22 @@ pub fn first_of(text: &[u8]) -> Option<String> {
     Some(format!("{}: {}", finding.path, finding.message))
 }
 
+/// The problems and warnings of the configurations of one object of a cluster, with paths in the object.
+/// What depends on other objects, such as the buffer filter, is left out.
+pub fn object(configurations: Vec<Found>) -> Vec<Finding> {
+    let mut all = Vec::new();
+    for mut found in configurations {
+        let (around, inside) = findings(&mut found, &Given::default(), None);
+        all.extend(around.into_iter().filter(|finding| finding.level != Level::Note));
+        all.extend(inside.into_iter().map(|mut finding| {
+            finding.split();
+            finding.path = found.path(&finding.path);
+            finding
+        }));
+    }
+    all
+}
+
 /// The files of a directory, sorted by name. Links to directories are not followed.
 fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     if !std::fs::metadata(path)?.is_dir() {
@@ -192,11 +212,7 @@ fn report(path: &Path, mut content: Content, given: &Given, manifests: &Around) 
     let neighbours: Vec<_> =
         neighbours.filter_map(|(number, found)| Neighbour::new(*number, found, given)).collect();
     for (document, mut found) in std::mem::take(&mut content.found) {
-        let mut all = std::mem::take(&mut found.findings);
-        let mut inside = std::mem::take(&mut found.inside);
-        let (around, of_filter) = findings(&found, given, manifests);
-        all.extend(around);
-        inside.extend(of_filter);
+        let (mut all, mut inside) = findings(&mut found, given, Some(manifests));
         for finding in &mut all {
             let at = match finding.level {
                 Level::Note => &found.handed_at,
@@ -219,17 +235,23 @@ fn report(path: &Path, mut content: Content, given: &Given, manifests: &Around) 
     Report { file: path.display().to_string(), sections }
 }
 
-/// The findings of the filter itself and those about the document around a configuration. The first
-/// list has paths in the file, the second paths in the configuration.
-fn findings(found: &Found, given: &Given, manifests: &Around) -> (Vec<Finding>, Vec<Finding>) {
-    let (mut around, mut inside) = (Vec::new(), Vec::new());
+/// The findings about the document around a configuration, with paths in the document, and those of the
+/// filter itself, with paths in the configuration. `manifests` are the others, if they are known.
+fn findings(
+    found: &mut Found,
+    given: &Given,
+    manifests: Option<&Around>,
+) -> (Vec<Finding>, Vec<Finding>) {
+    let mut around = std::mem::take(&mut found.findings);
+    let mut inside = std::mem::take(&mut found.inside);
     let Some(text) = &found.text else { return (around, inside) };
     let variables = Variables::new(given, found.handed.as_ref(), text);
     match tollgate::config::compile(text, &variables) {
         Ok((policy, warnings)) => {
             inside.extend(warnings.into_iter().map(|w| Finding::warning(w.path, w.message)));
-            inside.extend(buffers(&policy, found, &manifests.buffers));
-            inside.extend(heads::check(&policy, found, manifests.buffered));
+            inside.extend(buffers(&policy, found, manifests));
+            let buffered = manifests.is_none_or(|manifests| manifests.buffered);
+            inside.extend(heads::check(&policy, found, buffered));
         }
         Err(problems) => {
             inside.extend(problems.into_iter().map(|p| Finding::problem(p.path, p.message)));
@@ -248,11 +270,10 @@ fn findings(found: &Found, given: &Given, manifests: &Around) -> (Vec<Finding>, 
 }
 
 /// Finds rules that admit larger bodies than the proxy buffers: it answers 413 before the filter can.
-fn buffers(policy: &Policy, found: &Found, manifests: &[Buffer]) -> Vec<Finding> {
-    let gateway = || document::smallest(&found.gateways, manifests);
-    let Some(buffer) = found.buffer.or_else(|| (found.host == Host::Gateway).then(gateway)) else {
-        return Vec::new();
-    };
+fn buffers(policy: &Policy, found: &Found, manifests: Option<&Around>) -> Vec<Finding> {
+    let manifests = manifests.filter(|_| found.host == Host::Gateway);
+    let gateway = || Some(document::smallest(&found.gateways, &manifests?.buffers));
+    let Some(buffer) = found.buffer.or_else(gateway) else { return Vec::new() };
     let (whose, cure) = match found.host {
         Host::Gateway => (
             "Envoy Gateway's buffer of a connection",

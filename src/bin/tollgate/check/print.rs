@@ -73,7 +73,7 @@ fn write_section(out: &mut String, file: &str, section: &Section, several: bool)
 }
 
 /// The last members of a long path, which has a line beside it.
-fn short(path: &str) -> String {
+pub fn short(path: &str) -> String {
     const LONG: usize = 80;
     let mut dots = path.rmatch_indices('.').map(|(at, _)| at);
     let start = dots.nth(2).filter(|_| path.len() > LONG);

@@ -8,7 +8,7 @@ pub use plugin::{PLACEHOLDER, digest, mentions_us};
 use serde_json::Value;
 
 use super::Found;
-use super::tree::{at, field, member};
+use super::tree::{at, field, member, text};
 
 /// Envoy's default buffer per connection, bytes.
 const DEFAULT_BUFFER: u64 = 1 << 20;
@@ -42,6 +42,11 @@ const ENVOYS_OWN: [&str; 14] = [
     "tracing",
 ];
 
+/// Whether a manifest has the label `tollgate: check`: its Wasm filters are then ours, whatever their names.
+pub fn is_labelled(manifest: &Value) -> bool {
+    text(manifest, &["metadata", "labels", "tollgate"]) == Some("check")
+}
+
 /// Whether a document is Envoy configuration.
 pub fn is_part_of_bootstrap(value: &Value) -> bool {
     ENVOYS_OWN.iter().any(|name| field(value, name).is_some())
@@ -49,20 +54,22 @@ pub fn is_part_of_bootstrap(value: &Value) -> bool {
 
 /// Every tollgate filter in a document.
 pub fn search(document: &Value) -> Vec<Found> {
-    let mut walk = Walk { document, found: Vec::new() };
+    let labelled = is_labelled(document);
+    let mut walk = Walk { document, labelled, found: Vec::new() };
     walk.visit(document, String::new(), Around::default());
     walk.found
 }
 
 struct Walk<'d> {
     document: &'d Value,
+    labelled: bool,
     found: Vec<Found>,
 }
 
 impl Walk<'_> {
     fn visit(&mut self, value: &Value, path: String, around: Around) {
         if let Some(config) = plugin_config(value) {
-            let found = plugin::read(config, &member(&path, "config"));
+            let found = plugin::read(config, &member(&path, "config"), self.labelled);
             self.found.extend(found.map(|mut found| {
                 found.buffer = around.buffer;
                 found.is_buffered = around.is_buffered;

@@ -3,29 +3,36 @@
 
 use serde_json::Value;
 
-use super::envoy::{self, digest, is_buffer, mentions_us};
+use super::envoy::{self, digest, is_buffer, is_labelled, mentions_us};
 use super::tree::{at, items, text};
 use super::{Finding, Found, Host, Level, read};
 use crate::environment::Handed;
 
+/// What a manifest says of itself.
+#[derive(Clone, Copy)]
+struct Manifest<'m> {
+    name: Option<&'m str>,
+    /// Whether its label says that its Wasm filters are ours.
+    is_labelled: bool,
+}
+
 /// Every tollgate filter in a manifest.
 pub fn search(manifest: &Value) -> Vec<Found> {
     let name = text(manifest, &["metadata", "name"]);
+    let of = Manifest { name, is_labelled: is_labelled(manifest) };
     match text(manifest, &["kind"]) {
         Some("WasmPlugin") => {
             let spec = manifest.get("spec").unwrap_or(&Value::Null);
-            istio(spec, "spec", spec, "spec", name).into_iter().collect()
+            istio(spec, "spec", spec, "spec", of).into_iter().collect()
         }
         Some("TrafficExtension") => {
             let spec = manifest.get("spec").unwrap_or(&Value::Null);
             let Some(wasm) = spec.get("wasm") else { return Vec::new() };
-            istio(wasm, "spec.wasm", spec, "spec", name).into_iter().collect()
+            istio(wasm, "spec.wasm", spec, "spec", of).into_iter().collect()
         }
         Some("EnvoyExtensionPolicy") => items(manifest, &["spec", "wasm"])
             .enumerate()
-            .filter_map(|(index, wasm)| {
-                gateway(wasm, &format!("spec.wasm[{index}]"), name, manifest)
-            })
+            .filter_map(|(index, wasm)| gateway(wasm, &format!("spec.wasm[{index}]"), of, manifest))
             .collect(),
         Some("ConfigMap") => files(manifest),
         Some("List") => items(manifest, &["items"])
@@ -83,17 +90,18 @@ fn istio(
     path: &str,
     outer: &Value,
     outer_path: &str,
-    name: Option<&str>,
+    of: Manifest<'_>,
 ) -> Option<Found> {
     let config = plugin.get("pluginConfig").filter(|config| !config.is_null());
     let url = plugin.get("url").and_then(Value::as_str);
     let plugin_name = plugin.get("pluginName").and_then(Value::as_str);
-    let named = [name, url, plugin_name].into_iter().flatten().any(mentions_us);
+    let named = [of.name, url, plugin_name].into_iter().flatten().any(mentions_us);
+    let is_named = of.is_labelled || named;
     // Without a module it patches another manifest, which is checked itself.
-    if url.is_none() || !(named || config.is_some_and(|c| c.get("providers").is_some())) {
+    if url.is_none() || !(is_named || config.is_some_and(|c| c.get("providers").is_some())) {
         return None;
     }
-    let mut found = found(config, format!("{path}.pluginConfig"), name);
+    let mut found = found(config, format!("{path}.pluginConfig"), of.name, is_named);
     found.host = Host::Istio;
     found.findings.extend(config.into_iter().flat_map(|c| strange_clusters(c, &found.at)));
     found.handed = Some(handed(plugin));
@@ -155,15 +163,15 @@ fn strange_clusters(config: &Value, at: &str) -> Vec<Finding> {
     findings
 }
 
-fn gateway(wasm: &Value, path: &str, name: Option<&str>, policy: &Value) -> Option<Found> {
+fn gateway(wasm: &Value, path: &str, of: Manifest<'_>, policy: &Value) -> Option<Found> {
     let config = wasm.get("config").filter(|config| !config.is_null());
     let code = wasm.get("code").map(Value::to_string).unwrap_or_default();
     let own = wasm.get("name").and_then(Value::as_str);
-    let named = [own, Some(&code)].into_iter().flatten().any(mentions_us);
-    if !(named || config.is_some_and(|c| c.get("providers").is_some())) {
+    let is_named = of.is_labelled || [own, Some(&code)].into_iter().flatten().any(mentions_us);
+    if !(is_named || config.is_some_and(|c| c.get("providers").is_some())) {
         return None;
     }
-    let mut found = found(config, format!("{path}.config"), own.or(name));
+    let mut found = found(config, format!("{path}.config"), own.or(of.name), is_named);
     found.host = Host::Gateway;
     found.gateways = super::gateway::targets(policy);
     for source in ["http", "image"] {
@@ -198,8 +206,8 @@ fn gateway(wasm: &Value, path: &str, name: Option<&str>, policy: &Value) -> Opti
 }
 
 /// Converts the object to the JSON text that the filter gets.
-fn found(config: Option<&Value>, at: String, name: Option<&str>) -> Found {
-    let mut found = Found { name: name.map(str::to_owned), ..Found::default() };
+fn found(config: Option<&Value>, at: String, name: Option<&str>, is_named: bool) -> Found {
+    let mut found = Found { name: name.map(str::to_owned), is_named, ..Found::default() };
     match config {
         Some(config) => found.text = Some(config.to_string().into_bytes()),
         None => found.findings.push(Finding::problem(

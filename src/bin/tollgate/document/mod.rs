@@ -14,7 +14,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::environment::Handed;
-pub use envoy::PLACEHOLDER;
+pub use envoy::{PLACEHOLDER, is_labelled};
 pub use gateway::{Buffer, Target, smallest};
 use lines::Lines;
 pub use lines::Place;
@@ -86,6 +86,8 @@ pub struct Found {
     pub at: String,
     /// Its name in the manifest.
     pub name: Option<String>,
+    /// Whether the name or address of the module, or the manifest's label, says that it is ours.
+    pub is_named: bool,
     /// The configuration; `None` if the filter could not read it.
     pub text: Option<Vec<u8>>,
     /// The environment of the VM; `None` if the document does not say.
@@ -108,6 +110,21 @@ pub struct Found {
     pub findings: Vec<Finding>,
     /// Findings with paths in the configuration.
     pub inside: Vec<Finding>,
+}
+
+impl Found {
+    /// The path in the document of a path in the configuration.
+    pub fn path(&self, inside: &str) -> String {
+        let at = match self.is_text {
+            true => format!("{}.value", self.at),
+            false => self.at.clone(),
+        };
+        match inside {
+            // Such as `(document)`.
+            whole if whole.starts_with('(') => at,
+            _ => format!("{at}.{inside}"),
+        }
+    }
 }
 
 /// The proxy that loads a configuration, as far as the document shows.
@@ -180,9 +197,8 @@ impl Content {
                 let text = std::str::from_utf8(text).ok()?.lines().collect::<Vec<_>>();
                 lines.within(&value, &text, given, &self.text.lines().collect::<Vec<_>>())
             }
-            (true, ..) => lines.find(&format!("{value}.{path}")),
             (false, ..) if found.at.is_empty() => lines.find(path),
-            (false, ..) => lines.find(&format!("{}.{path}", found.at)),
+            _ => lines.find(&found.path(path)),
         }
     }
 }
@@ -234,6 +250,13 @@ pub fn parse(text: &[u8]) -> Content {
     let mut content = Content::default();
     read::read(text, Path::new("-"), Chosen::ByName, &mut content);
     content
+}
+
+/// The configurations of an object of a cluster whose name, address or label says that they are ours.
+pub fn named(object: &Value) -> Vec<Found> {
+    let mut found = kubernetes::search(object);
+    found.retain(|found| found.is_named);
+    found
 }
 
 /// Finds the configurations in one document of a file; `raw` is its text if it is JSON.

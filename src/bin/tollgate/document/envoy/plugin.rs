@@ -6,18 +6,19 @@ use super::super::tree::{at, field, items, member, text};
 use super::super::{Finding, Found, Host};
 use crate::environment::Handed;
 
-/// Reads a plugin; `None` if it is another filter.
-pub fn read(config: &Value, path: &str) -> Option<Found> {
+/// Reads a plugin; `None` if it is another filter. `labelled` says that the manifest's label claims it.
+pub fn read(config: &Value, path: &str, labelled: bool) -> Option<Found> {
     let configuration = field(config, "configuration");
     let value = configuration.and_then(|c| c.get("value")).and_then(Value::as_str);
-    let is_ours = names_us(config) || value.is_some_and(has_providers);
-    if !is_ours {
+    let is_named = labelled || names_us(config);
+    if !(is_named || value.is_some_and(has_providers)) {
         return None;
     }
     let at = member(path, "configuration");
     let mut found = Found {
         at: at.clone(),
         name: text(config, &["name"]).map(str::to_owned),
+        is_named,
         shared: Some(
             [&["vm_config", "vm_id"][..], &["name"]]
                 .map(|path| text(config, path).unwrap_or_default().to_owned())
