@@ -139,6 +139,8 @@ impl Connection {
     ) -> Response {
         let exchange = async {
             stream.write_all(&request.to_bytes()).await?;
+            // TLS keeps what the connection does not take at once.
+            stream.flush().await?;
             read_response(&mut stream, request.method == b"HEAD").await
         };
         let done = tokio::time::timeout(DEADLINE, exchange).await.expect("no response");

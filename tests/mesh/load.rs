@@ -93,6 +93,7 @@ where
         None => connect().await?,
     };
     stream.write_all(bytes).await?;
+    stream.flush().await?;
     let (answer, open) = read_response(&mut stream, false).await?;
     if open {
         *kept = Some(stream);

@@ -20,6 +20,7 @@ pub struct Proxy {
     address: Ipv4Addr,
     container: Container,
     program: Program,
+    running: Value,
 }
 
 impl Proxy {
@@ -33,16 +34,29 @@ impl Proxy {
         container.volume("/certs", "secret", NAMESPACE, "envoy");
         container.volume("/sds", "configmap", NAMESPACE, &deployment);
         let program = run_pod(&container, &pod, &template);
-        let proxy = Self { pod, deployment, address, container, program };
+        let proxy = Self { pod, deployment, address, container, program, running: template };
         proxy.publish();
         proxy
     }
 
-    /// Replaces the pod by one of the Deployment's present template, as a rollout does.
+    /// Replaces the pod by one of the Deployment's present template.
     pub fn restart(&mut self) {
         self.program.kill();
-        let object = api::get(&["deployment", &self.deployment, "-n", NAMESPACE]).unwrap();
-        self.program = run_pod(&self.container, &self.pod, &object);
+        let template = self.template();
+        self.program = run_pod(&self.container, &self.pod, &template);
+        self.running = template;
+    }
+
+    /// Waits for another template in the Deployment, and replaces the pod.
+    pub fn roll_out(&mut self) {
+        let changed = || (self.template() != self.running).then_some(());
+        until(60, "another template in the Deployment", changed);
+        self.restart();
+    }
+
+    fn template(&self) -> Value {
+        let object = api::get(&["deployment", &self.deployment, "--namespace", NAMESPACE]);
+        object.unwrap()["spec"]["template"].take()
     }
 
     /// Tells the API what kubelet and cloud would: the pod runs, the Service has an address, which leads to the pod.
@@ -97,18 +111,19 @@ impl Proxy {
     }
 }
 
-/// The Deployment of a Gateway and its name.
+/// The name and the pod template of the Deployment of a Gateway.
 fn deployment(gateway: &str) -> Option<(String, Value)> {
     let label = format!("gateway.envoyproxy.io/owning-gateway-name={gateway}");
     let mut found = api::get(&["deployment", "--namespace", NAMESPACE, "--selector", &label])?;
-    let object = found["items"].get_mut(0)?.take();
-    Some((object["metadata"]["name"].as_str()?.to_owned(), object))
+    let mut object = found["items"].get_mut(0)?.take();
+    let name = object["metadata"]["name"].as_str()?.to_owned();
+    Some((name, object["spec"]["template"].take()))
 }
 
-/// Starts the container `envoy` of a Deployment.
-fn run_pod(container: &Container, pod: &str, deployment: &Value) -> Program {
-    let spec = &deployment["spec"]["template"]["spec"]["containers"];
-    let envoy = spec.as_array().unwrap().iter().find(|one| one["name"] == "envoy").unwrap();
+/// Starts the container `envoy` of a template.
+fn run_pod(container: &Container, pod: &str, template: &Value) -> Program {
+    let containers = &template["spec"]["containers"];
+    let envoy = containers.as_array().unwrap().iter().find(|one| one["name"] == "envoy").unwrap();
     let arguments = envoy["args"].as_array().unwrap().iter();
     let arguments = arguments.map(|one| one.as_str().unwrap().replace("$(ENVOY_POD_NAME)", pod));
     let mut command: Command = container.command(skip::envoy_binary().unwrap());

@@ -4,8 +4,16 @@
 
 #[path = "envoy_gateway/change.rs"]
 mod change;
+#[path = "envoy_gateway/clients.rs"]
+mod clients;
 #[path = "envoy_gateway/code.rs"]
 mod code;
+#[path = "envoy_gateway/keys.rs"]
+mod keys;
+#[path = "envoy_gateway/order.rs"]
+mod order;
+#[path = "envoy_gateway/telemetry.rs"]
+mod telemetry;
 
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
