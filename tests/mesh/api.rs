@@ -131,11 +131,15 @@ pub fn apply(manifests: &str) -> Answer {
     program::feed(command().args(arguments), manifests)
 }
 
-/// Asks whether [`apply`] would succeed, with everything that the API then checks; nothing is kept.
+/// What the API answers to [`apply`], without keeping anything.
 pub fn accepts(manifests: &str) -> Answer {
-    let arguments =
-        ["apply", "--server-side", "--validate=strict", "--dry-run=server", "--filename", "-"];
-    program::feed(command().args(arguments), manifests)
+    try_apply(&["--server-side", "--validate=strict"], manifests)
+}
+
+/// What the API answers to `kubectl apply` with these options, without keeping anything.
+pub fn try_apply(options: &[&str], manifests: &str) -> Answer {
+    let arguments = ["apply", "--dry-run=server", "--filename", "-"];
+    program::feed(command().args(arguments).args(options), manifests)
 }
 
 /// One object as JSON; `None` if it does not exist.

@@ -4,6 +4,8 @@
 
 #[path = "kubernetes_api/manifests.rs"]
 mod manifests;
+#[path = "kubernetes_api/mistakes.rs"]
+mod mistakes;
 #[path = "kubernetes_api/tokens.rs"]
 mod tokens;
 
