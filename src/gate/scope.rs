@@ -31,7 +31,7 @@ impl RequestScope<'_> {
     }
 
     /// The tags with a wanted template.
-    pub(super) fn tags_where(&self, wanted: impl Fn(&Template) -> bool) -> Vec<(usize, String)> {
+    pub(super) fn tags_where(&self, wanted: fn(&Template) -> bool) -> Vec<(usize, String)> {
         self.gate.tags(self, wanted)
     }
 
@@ -46,7 +46,7 @@ impl Gate<'_> {
     pub(super) fn tags(
         &self,
         scope: &dyn Scope,
-        wanted: impl Fn(&Template) -> bool,
+        wanted: fn(&Template) -> bool,
     ) -> Vec<(usize, String)> {
         let tags = self.policy.tags.iter().enumerate().filter(|(_, tag)| wanted(&tag.value));
         tags.filter_map(|(index, tag)| Some((index, tag.fill(scope)?))).collect()

@@ -263,5 +263,5 @@ fn a_segment_that_a_template_names_is_one_of_a_rule() {
     set(&mut document, "/rules/0/match", json!({"paths": ["/api/{endpoint}/score"]}));
     warned(&document, None);
     set(&mut document, "/rules/0/match/paths", json!(["/api/{endpoint}/score", "/score"]));
-    warned(&document, Some("limits[0].key: {@path:endpoint} has no value for the rule \"all\""));
+    warned(&document, Some("limits[0].key: has no value for all paths of the rule \"all\""));
 }

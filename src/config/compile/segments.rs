@@ -17,13 +17,13 @@ pub(super) fn check(policy: &Policy, report: &mut Report) {
     for (index, limit) in policy.limits.iter().enumerate() {
         let at = limits.index(index).field("key");
         known(&limit.key, policy, &at, report);
-        let uses = |rule: &&Rc<Rule>| rule.limits.iter().any(|own| Rc::ptr_eq(own, limit));
-        for rule in policy.rules.iter().filter(uses) {
-            for name in names(&limit.key).filter(|name| !has(rule, name)) {
+        for rule in policy.rules.iter() {
+            let uses = rule.limits.iter().any(|own| Rc::ptr_eq(own, limit));
+            if uses && names(&limit.key).any(|name| !has(rule, name)) {
                 report.warning(
                     &at,
                     format_args!(
-                        "{{@path:{name}}} has no value for the rule {}, whose callers share a bucket by address; write {{{name}}} in its match.paths",
+                        "has no value for all paths of the rule {}: there, the address is the key; name the segment in each of its paths",
                         quoted(&rule.name)
                     ),
                 );

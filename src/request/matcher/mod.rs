@@ -74,24 +74,34 @@ impl Matcher {
     }
 
     /// The text of a named segment, by the first pattern that matches the path and has the name. It is
-    /// normalised ([`path::normalised`]), and in lower case if the case of paths is ignored: all
+    /// normalised (`path::normalised`), and in lower case if the case of paths is ignored: all
     /// spellings of one name are one text, and no two names are.
     pub fn segment(&self, name: &str, path: &[u8]) -> Option<String> {
-        self.named(name, path).map(|text| path::normalised(text, self.ignore_case))
+        self.find_named(path, |pattern, how| {
+            Some(path::normalised(pattern.named(name, path, how)?, self.ignore_case))
+        })
     }
 
     /// Whether a named segment has another text for servers that end a segment or the path at a `;`,
     /// `?` or `#`, encoded or not.
     pub fn has_ambiguous_segment(&self, path: &[u8]) -> bool {
-        let ends =
-            |text: &[u8]| path::decoded(text).iter().any(|b| matches!(b, b';' | b'?' | b'#'));
-        self.segment_names().any(|name| self.named(name, path).is_some_and(ends))
+        self.find_named(path, |pattern, how| pattern.ends_early(path, how).then_some(())).is_some()
     }
 
-    fn named<'p>(&self, name: &str, path: &'p [u8]) -> Option<&'p [u8]> {
+    /// The first answer of a pattern that names segments and matches the path.
+    fn find_named<T>(
+        &self,
+        path: &[u8],
+        ask: impl Fn(&PathPattern, Comparison) -> Option<T>,
+    ) -> Option<T> {
         let how = self.comparison(true);
-        let mut patterns = self.paths.iter().flatten().filter(|p| p.matches(path, how));
-        patterns.find_map(|pattern| pattern.named(name, path, how))
+        for pattern in self.paths.as_deref().unwrap_or_default() {
+            let answer = ask(pattern, how);
+            if answer.is_some() && pattern.matches(path, how) {
+                return answer;
+            }
+        }
+        None
     }
 
     fn comparison(&self, decoded: bool) -> Comparison {

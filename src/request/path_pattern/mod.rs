@@ -9,6 +9,8 @@ pub use error::PathPatternError;
 pub(super) use segment::Comparison;
 use segment::Segment;
 
+use super::path::decoded;
+
 /// An entry of `match.paths`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathPattern {
@@ -62,8 +64,20 @@ impl PathPattern {
         how: Comparison,
     ) -> Option<&'p [u8]> {
         let (_, place) = self.names.iter().find(|(other, _)| other == name)?;
+        self.variable(*place, path, how)
+    }
+
+    /// Whether a named segment contains a `;`, `?` or `#`, encoded or not.
+    pub(super) fn ends_early(&self, path: &[u8], how: Comparison) -> bool {
+        let is_end = |byte: &u8| matches!(byte, b';' | b'?' | b'#');
+        let text = |(_, place): &(String, usize)| self.variable(*place, path, how);
+        self.names.iter().filter_map(text).any(|text| decoded(text).iter().any(is_end))
+    }
+
+    #[inline(never)]
+    fn variable<'p>(&self, place: usize, path: &'p [u8], how: Comparison) -> Option<&'p [u8]> {
         let text = path.split(|byte| *byte == b'/').nth(place.saturating_add(1))?;
-        self.segments.get(*place)?.variable(text, how)
+        self.segments.get(place)?.variable(text, how)
     }
 
     /// Whether the pattern does not match every path.
