@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "kubernetes_api/commands.rs"]
+mod commands;
 #[path = "kubernetes_api/manifests.rs"]
 mod manifests;
 #[path = "kubernetes_api/mistakes.rs"]
@@ -9,7 +11,7 @@ mod mistakes;
 #[path = "kubernetes_api/tokens.rs"]
 mod tokens;
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use mesh::api::{self, Api};
 use mesh::machine;
@@ -41,4 +43,10 @@ fn account(namespace: &str, name: &str) {
         "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": namespace},
     });
     api::apply(&manifest.to_string()).ok();
+}
+
+/// Held by a test that makes the shipped objects, and by those that ask about them as if they did not exist.
+fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }

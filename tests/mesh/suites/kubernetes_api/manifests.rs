@@ -105,6 +105,7 @@ fn the_api_accepts_every_manifest_of_the_repository_and_of_its_pages() {
     if super::started().is_none() {
         return;
     }
+    let _alone = super::alone();
     let sources = sources();
     let all = Source {
         name: "all".to_owned(),

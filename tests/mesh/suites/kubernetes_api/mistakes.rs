@@ -122,6 +122,7 @@ fn each_mistake_in_a_manifest_is_noticed_by_whom_the_page_names() {
     if super::started().is_none() {
         return;
     }
+    let _alone = super::alone();
     for name in ["models", "envoy-gateway-system"] {
         super::namespace(name);
     }
