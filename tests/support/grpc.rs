@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 /// The messages by the method that they were sent to, in order of arrival.
 type Messages = Arc<Mutex<Vec<(String, Bytes)>>>;
 
-/// A receiver on a free port of loopback; it ends when dropped.
+/// A receiver, on a free port of loopback unless said otherwise; it ends when dropped.
 pub struct Receiver {
     address: SocketAddr,
     messages: Messages,
@@ -26,7 +26,11 @@ pub struct Receiver {
 
 impl Receiver {
     pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::listening("127.0.0.1:0".parse().unwrap()).await
+    }
+
+    pub async fn listening(address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let messages = Messages::default();
         let kept = Arc::clone(&messages);

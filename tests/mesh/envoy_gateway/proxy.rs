@@ -127,6 +127,11 @@ fn run_pod(container: &Container, pod: &str, template: &Value) -> Program {
     let arguments = envoy["args"].as_array().unwrap().iter();
     let arguments = arguments.map(|one| one.as_str().unwrap().replace("$(ENVOY_POD_NAME)", pod));
     let mut command: Command = container.command(skip::envoy_binary().unwrap());
+    for variable in envoy["env"].as_array().unwrap() {
+        if let (Some(name), Some(value)) = (variable["name"].as_str(), variable["value"].as_str()) {
+            command.env(name, value);
+        }
+    }
     // Fewer threads than the machine may have, and an access log that is written at once.
     command.args(arguments).args(["--concurrency", "2", "--file-flush-interval-msec", "100"]);
     // Envoy ends with the thread that started it: that of a test would be too short.

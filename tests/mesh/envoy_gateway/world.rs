@@ -135,7 +135,10 @@ impl World {
     }
 }
 
-async fn connect(at: SocketAddr) -> std::io::Result<impl AsyncRead + AsyncWrite + Unpin + Send> {
+/// A connection to the Gateway by its host.
+pub async fn connect(
+    at: SocketAddr,
+) -> std::io::Result<impl AsyncRead + AsyncWrite + Unpin + Send> {
     let stream = support::client::connect(at).await?;
     machine::authority().greet(HOST, stream, None).await
 }

@@ -3,9 +3,11 @@
 use std::fs;
 use std::time::Instant;
 
-use mesh::envoy_gateway::world::World;
-use mesh::until;
+use mesh::envoy_gateway::world::{World, connect};
+use mesh::{machine, until};
 use serde_json::{Value, json};
+use support::client::read_response;
+use tokio::io::AsyncWriteExt as _;
 
 use super::{changed, clients, tokenless, world};
 
@@ -14,6 +16,18 @@ type Module = (String, String);
 
 /// A change of the filter's configuration.
 type Change = fn(&mut Value);
+
+/// A module of the web server under this name; with an empty section more, it has another digest.
+fn module(world: &World, name: &str, more: &[u8]) -> Module {
+    let content = [&fs::read(support::module()).unwrap(), more].concat();
+    (format!("https://files.example.com/{name}"), world.files.put(name, &content))
+}
+
+/// Two modules of different digests.
+fn modules(world: &World) -> [Module; 2] {
+    let section = b"\x00\x08\x07another";
+    [module(world, "tollgate-0.1.0.wasm", b""), module(world, "tollgate-0.2.0.wasm", section)]
+}
 
 /// The shipped policy with a module, a limit that the load stays below, and a realm that tells it apart.
 fn policy(realm: &str, module: &Module, change: Change) -> Vec<Value> {
@@ -41,13 +55,7 @@ fn serves(world: &World, realm: &str, digest: &str) {
 #[test]
 fn configurations_and_modules_under_load_lose_no_request_and_admit_none_without_a_token() {
     let Some(world) = world() else { return };
-    let module = fs::read(support::module()).unwrap();
-    // The same module with an empty section, which has another digest.
-    let another = [&module[..], b"\x00\x08\x07another"].concat();
-    let put = |name: &str, content: &[u8]| {
-        (format!("https://files.example.com/{name}"), world.files.put(name, content))
-    };
-    let (old, new) = (put("tollgate-0.1.0.wasm", &module), put("tollgate-0.2.0.wasm", &another));
+    let [old, new] = modules(&world);
     world.policies(&policy("zero", &old, |_| {}));
     serves(&world, "zero", &old.1);
     world.until(&world.score("load"), 200, "");
@@ -75,4 +83,48 @@ fn configurations_and_modules_under_load_lose_no_request_and_admit_none_without_
     println!("with a token {good:?}, without {bad:?}");
     assert_eq!(good.keys().collect::<Vec<_>>(), ["200"], "{good:?}");
     assert_eq!(bad.keys().collect::<Vec<_>>(), ["401 token_missing"], "{bad:?}");
+}
+
+#[test]
+fn buckets_outlive_a_change_of_configuration_and_of_module() {
+    let Some(world) = world() else { return };
+    let [old, new] = modules(&world);
+    let limit: Change = |config| config["limits"][0] = json!({"name": "per-caller", "rate": "2/h"});
+    world.policies(&policy("first", &old, limit));
+    serves(&world, "first", &old.1);
+    let spender = world.score("spender");
+    let spent = || (0..3).map(|_| world.verdict(&spender).0).collect::<Vec<_>>();
+    assert_eq!(spent(), [200, 200, 429]);
+    for (realm, module) in [("second", &old), ("third", &new)] {
+        world.policies(&policy(realm, module, limit));
+        serves(&world, realm, &module.1);
+        assert_eq!(spent(), [429, 429, 429], "{realm}");
+    }
+}
+
+#[test]
+fn a_connection_opened_before_a_change_gets_one_answer_of_the_old_configuration() {
+    let Some(world) = world() else { return };
+    let [module, _] = modules(&world);
+    let at = world.proxy.at(443);
+    world.policies(&policy("before", &module, |_| {}));
+    serves(&world, "before", &module.1);
+    let mut stream = machine::runtime().block_on(connect(at)).unwrap();
+    let request = world.score("early").to_bytes();
+    // Whether the new configuration judged the request, and whether the connection stays.
+    let mut ask = || {
+        let exchange = async {
+            stream.write_all(&request).await?;
+            stream.flush().await?;
+            read_response(&mut stream, false).await
+        };
+        let (answer, open) = machine::runtime().block_on(exchange).unwrap();
+        assert_eq!(answer.status, 200);
+        (String::from_utf8(answer.body).unwrap().contains("x-auth-caller"), open)
+    };
+    assert_eq!(ask(), (false, true));
+    let caller: Change = |config| config["tags"][0]["header"] = json!("x-auth-caller");
+    world.policies(&policy("after", &module, caller));
+    serves(&world, "after", &module.1);
+    assert_eq!(ask(), (false, false));
 }

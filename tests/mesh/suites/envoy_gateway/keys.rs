@@ -1,7 +1,7 @@
-//! The cluster of the keys.
+//! What the proxy gives to the filter: the cluster of the keys, and variables.
 
-use mesh::api;
 use mesh::envoy_gateway::world::shipped;
+use mesh::{api, until};
 use serde_json::{Value, json};
 
 use super::{changed, tokenless, world};
@@ -44,6 +44,39 @@ fn the_key_cluster_comes_from_the_bootstrap_or_from_a_patch() {
     world
         .policies(&changed("policy.yaml", |_| {}).into_iter().chain([patch()]).collect::<Vec<_>>());
     world.until(&world.score("patch"), 200, "");
+    api::apply(&shipped("proxy.yaml")[0].to_string()).ok();
+    world.policies(&changed("policy.yaml", |_| {}));
+    world.proxy.roll_out();
+    world.until(&world.score("restored"), 200, "");
+}
+
+#[test]
+fn the_filter_reads_the_variables_of_the_proxy_that_its_policy_names() {
+    let Some(mut world) = world() else { return };
+    let mut proxy = shipped("proxy.yaml").remove(0);
+    let variable =
+        json!({"name": "TOLLGATE_HASH_KEY", "value": "0123456789abcdef0123456789abcdef"});
+    proxy["spec"]["provider"] = json!({"type": "Kubernetes", "kubernetes": {
+        "envoyDeployment": {"container": {"env": [variable]}},
+    }});
+    api::apply(&proxy.to_string()).ok();
+    world.proxy.roll_out();
+    world.policies(&changed("policy.yaml", |wasm| {
+        wasm["env"] = json!({"hostKeys": ["TOLLGATE_HASH_KEY"]});
+        wasm["config"]["privacy"] = json!({"hash_key_env": "TOLLGATE_HASH_KEY"});
+        wasm["config"]["tags"][0]["hash"] = json!(true);
+    }));
+    let hashed = until(60, "a hashed identity", || {
+        world.verdict(&world.score("hashed").case("hashed"));
+        let seen = world
+            .model
+            .requests()
+            .into_iter()
+            .rev()
+            .find(|r| r.header("x-case") == Some("hashed"))?;
+        seen.header("x-auth-identity").filter(|value| value.len() == 32).map(str::to_owned)
+    });
+    assert!(hashed.bytes().all(|byte| byte.is_ascii_hexdigit()), "{hashed}");
     api::apply(&shipped("proxy.yaml")[0].to_string()).ok();
     world.policies(&changed("policy.yaml", |_| {}));
     world.proxy.roll_out();

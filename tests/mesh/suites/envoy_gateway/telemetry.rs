@@ -1,9 +1,10 @@
 //! The audit line.
 
 use mesh::envoy_gateway::world::{World, shipped};
-use mesh::{api, until};
+use mesh::{api, machine, until};
 use serde_json::{Value, json};
 use support::client::Request;
+use support::grpc::Receiver;
 
 use super::{changed, tokenless, world};
 
@@ -76,5 +77,37 @@ fn a_log_of_refusals_needs_a_comparison_with_bytes() {
         println!("{expression}: {kept:?}");
         assert_eq!(kept, expected, "{expression}");
     }
+    api::apply(&shipped("proxy.yaml")[0].to_string()).ok();
+}
+
+#[test]
+fn spans_carry_the_decision_and_the_identity() {
+    let Some(world) = world() else { return };
+    let address = machine::address(6);
+    let collector = machine::runtime().block_on(Receiver::listening((address, 4317).into()));
+    let backend = json!({
+        "apiVersion": "gateway.envoyproxy.io/v1alpha1", "kind": "Backend",
+        "metadata": {"name": "collector", "namespace": "envoy-gateway-system"},
+        "spec": {"endpoints": [{"ip": {"address": address, "port": 4317}}]},
+    });
+    api::apply(&backend.to_string()).ok();
+    let mut proxy = shipped("proxy.yaml").remove(0);
+    let group = "gateway.envoyproxy.io";
+    let backend = json!({"group": group, "kind": "Backend", "name": "collector", "port": 4317});
+    let tag = |name: &str| format!("%FILTER_STATE(wasm.tollgate.{name}:PLAIN)%");
+    proxy["spec"]["telemetry"]["tracing"] = json!({
+        "samplingRate": 100,
+        "provider": {"type": "OpenTelemetry", "backendRefs": [backend]},
+        "tags": {"tollgate.reason": tag("reason"), "tollgate.identity": tag("identity")},
+    });
+    api::apply(&proxy.to_string()).ok();
+    world.policies(&changed("policy.yaml", |_| {}));
+    until(60, "a span of each", || {
+        world.verdict(&tokenless());
+        world.verdict(&world.score("traced-caller"));
+        let spans = collector.received("/Export");
+        let spans = String::from_utf8_lossy(&spans);
+        ["token_missing", "traced-caller"].iter().all(|text| spans.contains(text)).then_some(())
+    });
     api::apply(&shipped("proxy.yaml")[0].to_string()).ok();
 }
