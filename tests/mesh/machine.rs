@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::future::Future;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{LazyLock, Mutex, OnceLock};
@@ -15,6 +15,7 @@ use std::thread;
 use nix::sched::{CloneFlags, setns};
 use support::tls::Authority;
 use support::{root, skip};
+use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 
 use super::program::run;
@@ -166,6 +167,15 @@ pub fn serve<F: Future>(pod: &str, future: impl FnOnce() -> F + Send + 'static) 
             std::future::pending::<()>().await;
         });
     });
+}
+
+/// A connection that starts in the network of a pod; any thread can use it.
+pub async fn connect(pod: String, address: SocketAddr) -> std::io::Result<TcpStream> {
+    // Of its own, because it stays in that network.
+    let thread =
+        thread::spawn(move || enter(&pod).block_on(TcpStream::connect(address))?.into_std());
+    let joined = tokio::task::spawn_blocking(|| thread.join().unwrap()).await.unwrap();
+    TcpStream::from_std(joined?)
 }
 
 /// Moves the thread into the network of a pod. The runtime has no other threads, which would be elsewhere.

@@ -13,6 +13,7 @@ use support::scrape::Scrape;
 use support::upstream::{Recorded, Reply, Upstream};
 
 pub use super::spec::Spec;
+use crate::load::Load;
 use crate::program::{Answer, Program};
 use crate::{api, built, machine, program, until};
 
@@ -59,7 +60,7 @@ impl Pod {
             ("SERVICE_ACCOUNT", account),
             ("INSTANCE_IP", &self.address.to_string()),
             ("HOST_IP", &machine::ADDRESS.to_string()),
-            ("PROXY_CONFIG", &proxy_config().to_string()),
+            ("PROXY_CONFIG", &proxy_config(self.spec.drain).to_string()),
             ("CA_ADDR", "istiod.istio-system.svc:15012"),
             ("PILOT_CERT_PROVIDER", "istiod"),
             ("TRUST_DOMAIN", "cluster.local"),
@@ -100,6 +101,12 @@ impl Pod {
         let address = resolve(host);
         let request = request.host(host);
         self.within(move || async move { client::send(address, &request).await })
+    }
+
+    /// A stream of one request to `HOST:PORT`, as the application of this pod would send it.
+    pub fn load(&self, host: &str, connections: usize, request: &Request) -> Load {
+        let (address, pod) = (resolve(host), self.network.clone());
+        Load::start(connections, request, move || machine::connect(pod.clone(), address))
     }
 
     /// Runs `curl` in the pod.
@@ -195,10 +202,11 @@ impl Pod {
 }
 
 /// The part of the mesh configuration that the injector gives to a proxy.
-fn proxy_config() -> Value {
+fn proxy_config(drain: u8) -> Value {
     let mut config = super::mesh_config()["defaultConfig"].take();
     config["binaryPath"] = json!(support::skip::envoy_binary().unwrap());
     config["concurrency"] = json!(2);
+    config["drainDuration"] = json!(format!("{drain}s"));
     config
 }
 

@@ -18,6 +18,7 @@ pub struct Spec {
     pub(super) labels: Value,
     pub(super) environment: Vec<(String, String)>,
     pub(super) ports: Vec<(u16, u16)>,
+    pub(super) drain: u8,
 }
 
 impl Spec {
@@ -31,6 +32,7 @@ impl Spec {
             labels: json!({"app": name}),
             environment: Vec::new(),
             ports: vec![(APPLICATION, APPLICATION)],
+            drain: 45,
         }
     }
 
@@ -48,6 +50,12 @@ impl Spec {
     /// Adds a variable to the proxy's container.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Connections that a change of a listener closes end within so many seconds; 45 by default.
+    pub fn drain(mut self, seconds: u8) -> Self {
+        self.drain = seconds;
         self
     }
 
