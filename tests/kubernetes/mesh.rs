@@ -330,6 +330,69 @@ fn a_traffic_extension_says_what_the_wasm_plugin_said() {
     }
 }
 
+/// What Kustomize builds of resources and components of this repository.
+fn composed(name: &str, resources: &[&str], components: &[&str]) -> Option<Vec<Value>> {
+    let kustomize = Kustomize::find()?;
+    let folder = format!("target/tests/composed-{name}");
+    std::fs::create_dir_all(root().join(&folder)).unwrap();
+    let relative = |paths: &[&str]| paths.iter().map(|path| format!("../../../{path}")).collect();
+    let [resources, components]: [Vec<String>; 2] = [relative(resources), relative(components)];
+    let kustomization = json!({"resources": resources, "components": components});
+    let file = root().join(&folder).join("kustomization.yaml");
+    std::fs::write(file, kustomization.to_string()).unwrap();
+    Some(kustomize.build(&folder))
+}
+
+const FILE: &str = "file:///var/tollgate/plugin.wasm";
+
+#[test]
+fn the_component_file_names_a_file_in_place_of_the_image() {
+    let definitions = Definitions::load();
+    let component = "istio/components/file";
+    for (kind, folder) in [
+        ("WasmPlugin", "istio/overlays/sidecar"),
+        ("WasmPlugin", "istio/overlays/azure-ml"),
+        ("TrafficExtension", "istio/traffic-extension/gateway"),
+    ] {
+        let name = folder.replace('/', "-");
+        let Some(objects) = composed(&name, &[folder], &[component]) else { return };
+        let plugin = one(&objects, kind);
+        fits(definitions.as_ref(), plugin);
+        let module = if kind == "WasmPlugin" { &plugin["spec"] } else { &plugin["spec"]["wasm"] };
+        assert_eq!(module["url"], FILE, "{folder}");
+        assert!(module["sha256"].is_null() && module["imagePullPolicy"].is_null(), "{folder}");
+        assert_eq!(module["failStrategy"], "FAIL_RELOAD", "{folder}");
+    }
+}
+
+#[test]
+fn the_components_for_pods_put_the_module_where_the_component_file_expects_it() {
+    let (folder, file) = FILE.strip_prefix("file://").unwrap().rsplit_once('/').unwrap();
+    for (component, source) in [("image-volume", "image"), ("init-container", "emptyDir")] {
+        let path = format!("istio/components/{component}");
+        let base = ["examples/kubernetes/base"];
+        let Some(objects) = composed(component, &base, &[&path]) else { return };
+        let pod = &one(&objects, "Deployment")["spec"]["template"]["spec"];
+        let list = |name: &str| pod[name].as_array().unwrap().clone();
+        let called = |list: Vec<Value>, name: &str| {
+            list.into_iter().find(|item| item["name"] == name).unwrap()
+        };
+        let volume = called(list("volumes"), "tollgate");
+        assert!(volume[source].is_object(), "{volume}");
+        let proxy = called(list("containers"), "istio-proxy");
+        assert_eq!(proxy["image"], "auto");
+        let mount = json!({"name": "tollgate", "mountPath": folder, "readOnly": true});
+        assert_eq!(proxy["volumeMounts"], json!([mount]));
+        if source == "emptyDir" {
+            let init = called(list("initContainers"), "tollgate");
+            assert_eq!(
+                init["command"],
+                json!(["cp", format!("/{file}"), format!("{folder}/{file}")])
+            );
+        }
+    }
+}
+
 #[test]
 fn the_plugin_config_of_the_overlays_is_the_shipped_one() {
     let Some(overlays) = built() else { return };

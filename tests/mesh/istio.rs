@@ -91,8 +91,14 @@ impl Mesh {
 
     /// Ends istiod as a crash does and starts it again.
     pub fn restart_istiod(&self) {
+        self.without_istiod(|| ());
+    }
+
+    /// Ends istiod as a crash does, and starts it again after something was done without it.
+    pub fn without_istiod(&self, during: impl FnOnce()) {
         let mut program = self.istiod.lock().unwrap();
         program.kill();
+        during();
         *program = istiod();
     }
 
