@@ -20,7 +20,7 @@ use std::sync::{LazyLock, Mutex, MutexGuard};
 
 use serde_json::{Value, json};
 use support::entra;
-use support::idp::{ENTRA_JWKS, Idp};
+use support::idp::Idp;
 use support::mint::Signer;
 use support::scenario::merged;
 
@@ -29,9 +29,6 @@ use super::program::{self, Program};
 use super::registry::Registry;
 use super::{machine, until};
 use manifests::Manifests;
-
-/// The host of the keys.
-const ENTRA: &str = "login.microsoftonline.com";
 
 /// The version of the image in the manifests.
 pub const VERSION: &str = "0.1.0";
@@ -64,7 +61,7 @@ impl Mesh {
         });
         api::kubectl(["create", "namespace", "istio-system"]).ok();
         let signer = Signer::new("RS256", "k1");
-        let keys = keys(&signer);
+        let keys = super::entra_keys::serve(&signer);
         Manifests::pasted("manifests", &digest);
         machine::name(machine::ADDRESS, "istiod.istio-system.svc");
         fs::write(machine::folder().join("mesh.json"), mesh_config().to_string()).unwrap();
@@ -162,16 +159,6 @@ pub fn namespaces(names: &[&str]) {
             |name: &&str| api::get(&["configmap", "istio-ca-root-cert", "--namespace", *name]);
         names.iter().all(|name| map(name).is_some()).then_some(())
     });
-}
-
-/// The servers of the keys, on the machine itself.
-fn keys(signer: &Signer) -> Idp {
-    let address = machine::address(3);
-    machine::name(address, ENTRA);
-    let _runtime = machine::runtime().enter();
-    let idp = Idp::at((address, 443).into(), &[ENTRA], ENTRA_JWKS, entra::keys(signer));
-    machine::trust(&idp.ca_pem());
-    idp
 }
 
 /// The mesh configuration of the repository, the place of istiod, and an external authorizer.

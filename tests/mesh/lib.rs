@@ -8,6 +8,7 @@
 //! - [`registry`]: a container registry with the images of the module.
 //! - [`istio`]: Istio, and pods with its proxies.
 //! - [`container`]: the files that the program of a pod sees.
+//! - [`entra_keys`]: the key server of Entra ID.
 //! - [`load`]: a constant stream of requests.
 //! - [`envoy_gateway`]: Envoy Gateway, its proxies, and the world of its suites.
 
@@ -16,6 +17,7 @@
 
 pub mod api;
 pub mod container;
+pub mod entra_keys;
 pub mod envoy_gateway;
 pub mod istio;
 pub mod load;

@@ -1,13 +1,9 @@
 //! The servers that the manifests name, beside the registry.
 
 use std::fs;
-use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::Command;
 
-use support::entra;
-use support::idp::{ENTRA_JWKS, Idp};
-use support::mint::Signer;
 use support::upstream::{Reply, Upstream};
 
 use crate::program::Program;
@@ -35,16 +31,6 @@ pub fn model() -> Upstream {
     machine::runtime().block_on(Upstream::listening((address, 8000).into(), Reply::echo))
 }
 
-/// The keys of Microsoft Entra ID, of which this signer's is one.
-pub fn issuer(signer: &Signer) -> Idp {
-    let name = "login.microsoftonline.com";
-    let address = named(3, name);
-    let _runtime = machine::runtime().enter();
-    let issuer = Idp::at((address, 443).into(), &[name], ENTRA_JWKS, entra::keys(signer));
-    machine::trust(&issuer.ca_pem());
-    issuer
-}
-
 /// The web server of policy-http.yaml: the files of a folder.
 pub struct WebServer {
     folder: PathBuf,
@@ -58,7 +44,9 @@ impl WebServer {
         fs::create_dir_all(&folder).unwrap();
         let name = "files.example.com";
         let (certificate, key) = pair(name);
-        let accept = format!("{}:443", named(4, name));
+        let address = machine::address(4);
+        machine::name(address, name);
+        let accept = format!("{address}:443");
         let mut command = Command::new("openssl");
         command.args(["s_server", "-quiet", "-WWW", "-accept", &accept]);
         command.args(["-cert", &certificate, "-key", &key]).current_dir(&folder);
@@ -74,13 +62,6 @@ impl WebServer {
         let answer = crate::program::run(Command::new("sha256sum").arg(path)).ok();
         answer.split(' ').next().unwrap().to_owned()
     }
-}
-
-/// An address of the machine under a name.
-fn named(last: u8, name: &str) -> Ipv4Addr {
-    let address = machine::address(last);
-    machine::name(address, name);
-    address
 }
 
 /// The files of a certificate for a name and of its key.

@@ -22,7 +22,7 @@ use super::servers::{self, WebServer};
 use crate::load::Load;
 use crate::program::{Answer, run};
 use crate::registry::Registry;
-use crate::{api, machine, until};
+use crate::{api, entra_keys, machine, until};
 
 /// The host of the route.
 const HOST: &str = "ml.example.com";
@@ -56,7 +56,7 @@ impl World {
     /// Takes the steps of the page, with the commands of its quick start.
     pub fn start() -> Self {
         let (registry, signer) = (Registry::start(), Signer::new("RS256", "key-1"));
-        let (issuer, files) = (servers::issuer(&signer), WebServer::start());
+        let (issuer, files) = (entra_keys::serve(&signer), WebServer::start());
         let (image, api) = thread::scope(|scope| {
             let image = scope.spawn(|| registry.push("0.1.0"));
             let api = api::Api::start();
@@ -78,8 +78,9 @@ impl World {
 
     /// Applies policies, and deletes all others.
     pub fn policies(&self, manifests: &[Value]) {
-        for manifest in manifests {
-            api::apply(&manifest.to_string()).ok();
+        if !manifests.is_empty() {
+            let texts: Vec<_> = manifests.iter().map(Value::to_string).collect();
+            api::apply(&texts.join("\n---\n")).ok();
         }
         let others = api::get(&[POLICIES, "--namespace", "models"]).unwrap();
         for object in others["items"].as_array().unwrap() {

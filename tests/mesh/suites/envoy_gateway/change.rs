@@ -11,8 +11,8 @@ use tokio::io::AsyncWriteExt as _;
 
 use super::{changed, clients, tokenless, world};
 
-/// The address of a module, and its digest.
-type Module = (String, String);
+/// Where a module comes from: the `code` of a policy, and the digest that the proxy knows it by.
+type Module = (Value, String);
 
 /// A change of the filter's configuration.
 type Change = fn(&mut Value);
@@ -20,7 +20,9 @@ type Change = fn(&mut Value);
 /// A module of the web server under this name; with an empty section more, it has another digest.
 fn module(world: &World, name: &str, more: &[u8]) -> Module {
     let content = [&fs::read(support::module()).unwrap(), more].concat();
-    (format!("https://files.example.com/{name}"), world.files.put(name, &content))
+    let digest = world.files.put(name, &content);
+    let url = format!("https://files.example.com/{name}");
+    (json!({"type": "HTTP", "http": {"url": url, "sha256": digest}}), digest)
 }
 
 /// Two modules of different digests.
@@ -31,9 +33,8 @@ fn modules(world: &World) -> [Module; 2] {
 
 /// The shipped policy with a module, a limit that the load stays below, and a realm that tells it apart.
 fn policy(realm: &str, module: &Module, change: Change) -> Vec<Value> {
-    changed("policy-http.yaml", |wasm| {
-        let (url, digest) = module;
-        wasm["code"]["http"] = json!({"url": url, "sha256": digest});
+    changed("policy.yaml", |wasm| {
+        wasm["code"] = module.0.clone();
         let config = &mut wasm["config"];
         config["limits"][0]["rate"] = json!("100000/s");
         config["limits"][0]["burst"] = json!(100_000);
@@ -56,11 +57,17 @@ fn serves(world: &World, realm: &str, digest: &str) {
 fn configurations_and_modules_under_load_lose_no_request_and_admit_none_without_a_token() {
     let Some(world) = world() else { return };
     let [old, new] = modules(&world);
+    let image = |version: &str| {
+        let url = format!("registry.example.com/tollgate:{version}");
+        let digest = world.registry.push(version);
+        (json!({"type": "Image", "image": {"url": url, "sha256": digest}}), old.1.clone())
+    };
+    let (image, next) = (image("0.1.0"), image("0.2.0"));
     world.policies(&policy("zero", &old, |_| {}));
     serves(&world, "zero", &old.1);
     world.until(&world.score("load"), 200, "");
     let (good, bad) = (world.load(4, &world.score("load")), world.load(2, &tokenless()));
-    let steps: [(&str, &Module, Change); 8] = [
+    let steps: [(&str, &Module, Change); 11] = [
         ("rule", &old, |c| c["rules"][1]["match"]["paths"] = json!(["/score", "/predict"])),
         ("limit", &old, |c| c["limits"][0]["burst"] = json!(200_000)),
         ("audience", &old, |c| c["providers"][0]["audiences"] = json!(["api://scoring", "other"])),
@@ -68,21 +75,30 @@ fn configurations_and_modules_under_load_lose_no_request_and_admit_none_without_
         ("realm", &old, |_| {}),
         ("realm", &new, |_| {}),
         ("realm", &old, |_| {}),
-        ("module and configuration", &new, |c| c["limits"][1]["rate"] = json!("9/s")),
+        ("both", &new, |c| c["limits"][1]["rate"] = json!("9/s")),
+        ("image", &image, |_| {}),
+        ("next image", &next, |_| {}),
+        ("image again", &image, |_| {}),
     ];
     for (name, module, change) in steps {
-        let start = Instant::now();
-        world.policies(&policy(name, module, change));
-        serves(&world, name, &module.1);
-        println!("{name} of {}: {:.1} s", module.0, start.elapsed().as_secs_f64());
+        apply(&world, name, &policy(name, module, change), &module.1);
     }
     let bad = bad.end();
     world.policies(&clients());
     world.until(&tokenless(), 200, "");
+    apply(&world, "after deletion", &policy("after deletion", &image, |_| {}), &image.1);
     let good = good.end();
     println!("with a token {good:?}, without {bad:?}");
     assert_eq!(good.keys().collect::<Vec<_>>(), ["200"], "{good:?}");
     assert_eq!(bad.keys().collect::<Vec<_>>(), ["401 token_missing"], "{bad:?}");
+}
+
+/// Applies policies, waits until they serve, and says how long that took.
+fn apply(world: &World, realm: &str, policies: &[Value], digest: &str) {
+    let start = Instant::now();
+    world.policies(policies);
+    serves(world, realm, digest);
+    println!("{realm}, {}: {:.1} s", &digest[..8], start.elapsed().as_secs_f64());
 }
 
 #[test]
