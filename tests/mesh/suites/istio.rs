@@ -137,21 +137,20 @@ fn a_burst_of_one_caller_ends_in_429_and_no_other_caller_notices() {
     assert!(count(200) >= 20 && count(429) >= 10, "{} passed", count(200));
     assert_eq!(count(200) + count(429), 80);
     assert_eq!(pasted.call(of("another")).status, 200);
+    // The scrape has the metrics of Envoy, which are the filter's, and those of the agent.
+    let names: Vec<_> =
+        pasted.scoring.metrics().samples.into_iter().map(|sample| sample.name).collect();
+    for name in ["tollgate_requests", "tollgate_config", "istio_agent_wasm_remote_fetch_count"] {
+        assert!(names.iter().any(|found| found == name), "{name} in {names:?}");
+    }
 }
 
 #[test]
-fn plain_text_is_refused_and_the_calls_of_the_application_need_no_token() {
+fn plain_text_is_refused() {
     let Some(pasted) = Pasted::get() else { return };
-    let runtime = machine::runtime();
     let inbound = (pasted.scoring.address, 8080).into();
-    let plain = runtime.block_on(client::try_send(inbound, &score()));
+    let plain = machine::runtime().block_on(client::try_send(inbound, &score()));
     assert!(plain.is_err(), "{plain:?}");
-    let server = Upstream::listening((machine::ADDRESS, 8000).into(), Reply::echo);
-    let server = runtime.block_on(server);
-    let own = Request::post("/elsewhere", "{}").header("x-auth-tenant", "for a peer").case("own");
-    assert_eq!(pasted.scoring.send(&server.address().to_string(), own).status, 200);
-    // The headers are removed from what comes in, not from what the application sends.
-    assert_eq!(server.case("own").unwrap().header("x-auth-tenant"), Some("for a peer"));
 }
 
 #[test]

@@ -270,4 +270,13 @@ fn a_gateway_of_the_gateway_api_is_selected_by_its_name() {
     for manager in gateway.managers("0.0.0.0_80") {
         assert!(manager.to_string().contains("early_header_mutation"), "{manager}");
     }
+    // A gateway counts as CLIENT.
+    let filter =
+        || gateway.managers("0.0.0.0_80").iter().any(|all| all.to_string().contains("tollgate~"));
+    assert!(filter());
+    let server = r#"--patch={"spec": {"match": [{"mode": "SERVER"}]}}"#;
+    let patch =
+        ["patch", "wasmplugin", "tollgate", "--namespace", "gateway-api", "--type=merge", server];
+    api::kubectl(patch).ok();
+    until(30, "the gateway has no plugin", || (!filter()).then_some(()));
 }
