@@ -5,10 +5,11 @@
 
 use std::sync::OnceLock;
 
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::CronJob;
-use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use serde::{Serialize, de::DeserializeOwned};
@@ -17,6 +18,7 @@ use support::manifests::{self, Kustomize, files, named, one, read, text};
 use support::root;
 
 const BASE: &str = "examples/kubernetes/base";
+const ADMISSION: &str = "examples/kubernetes/admission";
 const PROBE: &str = "examples/kubernetes/probe";
 const INIT: &str = "examples/kubernetes/overlays/init-container";
 const SPEC: &str = "/spec/template/spec";
@@ -40,10 +42,12 @@ fn kept(object: &Value) -> serde_json::Result<Value> {
         "CronJob" => through::<CronJob>(object),
         "Deployment" => through::<Deployment>(object),
         "HorizontalPodAutoscaler" => through::<HorizontalPodAutoscaler>(object),
+        "Namespace" => through::<Namespace>(object),
         "NetworkPolicy" => through::<NetworkPolicy>(object),
         "PodDisruptionBudget" => through::<PodDisruptionBudget>(object),
         "Service" => through::<Service>(object),
         "ServiceAccount" => through::<ServiceAccount>(object),
+        "ValidatingWebhookConfiguration" => through::<ValidatingWebhookConfiguration>(object),
         kind => panic!("no type for {kind}"),
     }
 }
@@ -90,6 +94,58 @@ fn the_probe_is_a_job_of_kubernetes_types_that_fails_with_its_first_attempt() {
     assert_eq!(pod["restartPolicy"], "Never");
     assert_eq!(pod["automountServiceAccountToken"], false);
     has_few_rights(pod, PROBE);
+}
+
+#[test]
+fn the_admission_webhook_is_reached_under_the_name_in_its_certificate() {
+    let Some(kustomize) = Kustomize::find() else { return };
+    let of = |overlay: &str| kustomize.build(&format!("{ADMISSION}/overlays/{overlay}"));
+    let (managed, by_hand) = (of("cert-manager"), of("secret"));
+    for objects in [&managed, &by_hand] {
+        for object in objects.iter().filter(|object| object["kind"] != "Issuer") {
+            let has_no_type = object["kind"] == "Certificate";
+            assert!(has_no_type || kept(object).unwrap() == *object, "{object}");
+        }
+        let deployment = one(objects, "Deployment");
+        let pod = deployment.pointer(SPEC).unwrap();
+        has_few_rights(pod, ADMISSION);
+        assert_eq!(pod["automountServiceAccountToken"], false);
+        assert_eq!(pod["serviceAccountName"], one(objects, "ServiceAccount")["metadata"]["name"]);
+        let labels = &deployment["spec"]["template"]["metadata"]["labels"];
+        for (kind, selector) in [
+            ("Service", "/spec/selector"),
+            ("Deployment", "/spec/selector/matchLabels"),
+            ("PodDisruptionBudget", "/spec/selector/matchLabels"),
+            ("NetworkPolicy", "/spec/podSelector/matchLabels"),
+        ] {
+            assert_eq!(one(objects, kind).pointer(selector).unwrap(), labels, "{kind}");
+        }
+        let container = &pod["containers"][0];
+        for probe in ["readinessProbe", "livenessProbe"] {
+            assert_eq!(container[probe]["httpGet"]["port"], container["ports"][0]["name"]);
+            assert_eq!(container[probe]["httpGet"]["scheme"], "HTTPS");
+        }
+        let service = one(objects, "Service");
+        let webhook = &one(objects, "ValidatingWebhookConfiguration")["webhooks"][0];
+        let called = &webhook["clientConfig"]["service"];
+        assert_eq!(called["name"], service["metadata"]["name"]);
+        assert_eq!(called["namespace"], service["metadata"]["namespace"]);
+        assert_eq!(called["port"], service["spec"]["ports"][0]["port"]);
+        assert_eq!(service["spec"]["ports"][0]["targetPort"], container["ports"][0]["name"]);
+        assert_eq!(webhook["sideEffects"], "None");
+    }
+    let certificate = named(&managed, "Certificate", "tollgate-admission");
+    assert_eq!(certificate["spec"]["dnsNames"], json!(["tollgate-admission.tollgate-system.svc"]));
+    let secret =
+        one(&managed, "Deployment").pointer(&format!("{SPEC}/volumes/0/secret/secretName"));
+    assert_eq!(Some(&certificate["spec"]["secretName"]), secret);
+    let configuration = one(&managed, "ValidatingWebhookConfiguration");
+    assert_eq!(
+        configuration["metadata"]["annotations"]["cert-manager.io/inject-ca-from"],
+        "tollgate-system/tollgate-admission"
+    );
+    let configuration = one(&by_hand, "ValidatingWebhookConfiguration");
+    assert!(configuration["webhooks"][0]["clientConfig"]["caBundle"].is_string());
 }
 
 #[test]
