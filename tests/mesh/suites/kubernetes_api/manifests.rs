@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use mesh::api;
-use serde_json::Value;
+use mesh::{api, machine};
+use serde_json::{Value, json};
 use support::manifests::{Kustomize, files, read};
 use support::{docs, root};
 
@@ -53,6 +53,32 @@ fn all_files() -> Vec<PathBuf> {
     names.filter(ours).flat_map(|folder| files(&folder)).collect()
 }
 
+/// What a component makes that users add to folders of their own: of a workload, and of the plugin for sidecars.
+fn with_component(kustomize: &Kustomize, component: &Path) -> Vec<Value> {
+    let folder = machine::folder().join("components").join(component);
+    fs::create_dir_all(&folder).unwrap();
+    let below = folder.strip_prefix(root().canonicalize().unwrap()).unwrap();
+    let up = "../".repeat(below.components().count());
+    let labels = json!({"app": "scoring"});
+    let workload = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "scoring", "namespace": "models"},
+        "spec": {"selector": {"matchLabels": labels}, "template": {
+            "metadata": {"labels": labels},
+            "spec": {"containers": [{"name": "scoring", "image": "registry.example.com/scoring:1"}]},
+        }},
+    });
+    fs::write(folder.join("workload.yaml"), workload.to_string()).unwrap();
+    let build = |components: Value| {
+        let resources = [format!("{up}istio/overlays/sidecar"), "workload.yaml".to_owned()];
+        let kustomization = json!({"resources": resources, "components": components});
+        fs::write(folder.join("kustomization.yaml"), kustomization.to_string()).unwrap();
+        kustomize.build(folder.to_str().unwrap())
+    };
+    let built = build(json!([format!("{up}{}", component.display())]));
+    assert_ne!(built, build(json!([])), "{} changes nothing", component.display());
+    built
+}
+
 /// All sources: a folder of Kustomize stands for the files that it names.
 fn sources() -> Vec<Source> {
     let kustomize = Kustomize::find().unwrap();
@@ -68,7 +94,7 @@ fn sources() -> Vec<Source> {
                 .filter_map(|text| root().join(folder).join(text).canonicalize().ok()),
         );
         match kustomization["kind"] == "Component" {
-            true => components.push(root().join(folder).canonicalize().unwrap()),
+            true => components.push(folder.to_owned()),
             false => {
                 let folder = folder.to_str().unwrap();
                 found.push(Source::new(folder.to_owned(), kustomize.build(folder)));
@@ -76,7 +102,10 @@ fn sources() -> Vec<Source> {
         }
     }
     for component in components {
-        assert!(parts.contains(&component), "no folder uses {}", component.display());
+        if !parts.contains(&root().join(&component).canonicalize().unwrap()) {
+            let built = with_component(&kustomize, &component);
+            found.push(Source::new(component.display().to_string(), built));
+        }
     }
     for path in others {
         if !parts.contains(&root().join(&path).canonicalize().unwrap()) {
