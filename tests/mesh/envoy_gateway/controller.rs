@@ -14,7 +14,7 @@ pub const NAMESPACE: &str = "envoy-gateway-system";
 /// Its Service. The proxies' bootstrap names it with a dot at the end.
 const SERVICE: &str = "envoy-gateway.envoy-gateway-system.svc.cluster.local";
 
-/// Off by default is only what the pages call so: patches of the proxies' configuration.
+/// Backends and patches are off by default.
 const CONFIG: &str = "
 apiVersion: gateway.envoyproxy.io/v1alpha1
 kind: EnvoyGateway

@@ -72,3 +72,26 @@ fn a_guarded_body_above_32_kib_needs_the_shipped_buffer_limit() {
     world.policies(&changed("policy.yaml", |_| {}));
     world.until(&large, 200, "");
 }
+
+#[test]
+fn the_filter_sees_normalized_paths_and_the_port_of_the_host() {
+    let Some(world) = world() else { return };
+    world.policies(&changed("policy.yaml", |wasm| {
+        wasm["config"]["rules"][0]["match"]["hosts"] = json!(["ml.example.com"]);
+    }));
+    world.until(&Request::get("/").host("ml.example.com:8443"), 400, "host_ambiguous");
+    for (target, status, reason) in [
+        ("/score", 200, ""),
+        ("//score", 200, ""),
+        ("/any/../score", 200, ""),
+        ("/any%2fscore", 307, ""),
+        ("/sc%6fre", 200, ""),
+        ("/score%00", 400, ""),
+        ("/any", 403, "no_rule"),
+    ] {
+        let request = Request { target: target.into(), ..world.score("paths") };
+        assert_eq!(world.verdict(&request), (status, reason.to_owned()), "{target}");
+    }
+    world.until(&Request::get("/").host("ml.example.com"), 200, "");
+    assert_eq!(world.verdict(&world.score("port").host("ml.example.com:8443")).0, 200);
+}
