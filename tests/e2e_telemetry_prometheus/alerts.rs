@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use support::alerts::hurried;
 use support::example::Folder;
 use support::graft::{self, Fault};
 use support::prelude::*;
@@ -16,24 +17,6 @@ use crate::prometheus::{Prometheus, instance};
 use crate::read;
 
 const NO_PROXIES: &str = r#"ALERTS{alertname="TollgateNoProxies", alertstate="firing"}"#;
-
-/// The rules with seconds for minutes.
-pub fn hurried() -> Folder {
-    let folder = Folder::new();
-    for file in ["rules.yaml", "alerts.yaml"] {
-        let text = read(&format!("envoy/prometheus/{file}"));
-        let text = text.replace("[15m:1m]", "[30s:1s]").replace("[15m]", "[30s]");
-        let text = text.replace("[5m]", "[10s]").replace("> 3 * 3600", "> 6");
-        let line = |line: &str| match line.trim_start().starts_with("for: ") {
-            true => "    for: 1s\n".to_owned(),
-            false => format!("{line}\n"),
-        };
-        let text: String = text.lines().map(line).collect();
-        assert!(!text.contains("m]"), "a window of minutes is left:\n{text}");
-        folder.file(file, text);
-    }
-    folder
-}
 
 /// `envoy/envoy.yaml` with eight buckets, a module that dies of trailers, and a listener that can be
 /// replaced.

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::Duration;
 
+use support::alerts::hurried;
 use support::daemon::{Daemon, answers, free_address};
 use support::example::{Example, Folder};
 use support::prelude::*;
 use support::skip::{absent, program};
 
-use crate::alerts::hurried;
 use crate::prometheus::Prometheus;
 use crate::{FOLDER, read};
 

@@ -17,6 +17,7 @@
 //!   drop. Listener configuration comes from a file, so [`envoy::Envoy::reload`] is a real push.
 //!   Statistics, log and access log are read from it.
 //! - [`upstream`]: an HTTP/1.1 server that keeps each request exactly as it came over the wire.
+//! - [`alerts`]: the alerts, in seconds.
 //! - [`client`]: an HTTP/1.1 client in which each byte of a request can be chosen, and an h2c one.
 //! - [`daemon`]: a program that serves on loopback for the length of a test.
 //! - [`docs`]: the code blocks of the documentation.
@@ -46,6 +47,7 @@
 // Starting a server by default would surprise.
 #![allow(clippy::new_without_default)]
 
+pub mod alerts;
 pub mod attacks;
 pub mod client;
 pub mod daemon;

@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "istio_failures/alerts.rs"]
+mod alerts;
+#[path = "istio_failures/file.rs"]
+mod file;
 #[path = "istio_failures/page.rs"]
 mod page;
 #[path = "istio_failures/rows.rs"]
@@ -17,6 +21,7 @@ use std::sync::LazyLock;
 use std::thread;
 use std::time::Instant;
 
+use alerts::Prometheus;
 use mesh::istio::Mesh;
 use scene::Scene;
 use sources::Sources;
@@ -52,11 +57,24 @@ fn each_row_of_the_page_is_what_happens() {
         let slow =
             scope.spawn(|| happen(&Scene::start(mesh, sources, "slow", "slow-"), &rows::SLOW));
         let scene = Scene::start(mesh, sources, "failures", "");
+        let prometheus = Prometheus::start(&scene);
         let mut wrong: Vec<_> = rows::ALL.iter().filter_map(|row| happen(&scene, row)).collect();
         wrong.extend(slow.join().unwrap());
-        (scene, wrong)
+        (scene, prometheus, wrong)
     });
-    let (scene, mut wrong) = scene;
+    let (scene, prometheus, mut wrong) = scene;
     wrong.extend(rows::ISTIOD.iter().filter_map(|row| happen(&scene, row)));
     assert!(wrong.is_empty(), "{wrong:#?}");
+    prometheus.fired(
+        &scene,
+        &[
+            ("TollgateMetricsAbsent", 0),
+            ("TollgateMetricsAbsent", 1),
+            ("TollgateMetricsAbsent", 2),
+            ("TollgateConfigRefused", 0),
+            ("TollgateConfigRefused", 1),
+            ("TollgateConfigRefused", 2),
+            ("TollgateVmReloaded", 1),
+        ],
+    );
 }

@@ -1,12 +1,14 @@
 //! The rows: how each is made to happen, and how it is cured.
 
-use mesh::api;
+use mesh::istio::pod::Pod;
 use mesh::registry::HOST;
+use mesh::{api, machine, until};
 use serde_json::{Value, json};
+use support::client::{self, Request};
 use support::scenario::merge;
 
 use crate::page::Row;
-use crate::scene::{BEFORE, Scene, answer, expect};
+use crate::scene::{BEFORE, CALLS, Scene, answer, expect};
 use crate::sources::{BASIC, FOLDER, LOGIN, SILENT, STRANGER};
 
 /// A row of the page: its first cell, and what makes it happen. Afterwards the filter is in effect.
@@ -95,6 +97,10 @@ pub const ALL: &[Happen] = &[
         },
     ),
     ("the same, but the EnvoyFilter was installed before", |scene, row| first(scene, row, true)),
+    ("the VM of the filter dies", |scene, row| dies(scene, row, "trap.wasm")),
+    ("the VM of the filter dies, and no new one starts", |scene, row| {
+        dies(scene, row, "fatal.wasm")
+    }),
     ("the plugin names a file that is not there", |scene, row| {
         scene.happens(row, &file("absent.wasm"));
         scene.good();
@@ -139,6 +145,41 @@ pub const SLOW: Happen = ("the registry accepts connections and does not answer"
 /// The module in a file.
 pub fn file(name: &str) -> Value {
     json!({"url": format!("file://{FOLDER}/{name}"), "sha256": null})
+}
+
+/// The row with a module that dies of trailers.
+fn dies(scene: &Scene, row: &Row, module: &str) {
+    api::apply(&manager(
+        scene,
+        "trailers",
+        &json!({"http_protocol_options": {"enable_trailers": true}}),
+    ))
+    .ok();
+    scene.apply(&file(module));
+    scene.cured();
+    let marks = scene.marks();
+    for ((pod, [expected, _]), mark) in scene.pods.iter().zip(&row.answers).zip(marks) {
+        let died = || pod.log()[mark..].contains(row.quoted("in the log")[0]);
+        // Each worker has a VM of its own, and a new one after a while where the strategy says so.
+        until(60, "every VM died", || {
+            if *expected != BEFORE || !died() {
+                (0..8).for_each(|_| die(pod));
+            }
+            (died() && (0..CALLS).all(|_| answer(pod) == *expected)).then_some(())
+        });
+    }
+    scene.running(row, marks);
+    scene.started(row);
+    api::kubectl(["delete", "envoyfilter", "trailers", "--namespace", scene.namespace]).ok();
+    scene.good();
+}
+
+/// A request with trailers, on a connection of its own.
+fn die(pod: &Pod) {
+    // A path without a token: of a refused request, the filter sees no trailers.
+    let mut request = Request::get("/").header("transfer-encoding", "chunked");
+    request.body = b"0\r\nx-last: 1\r\n\r\n".to_vec();
+    let _ = machine::runtime().block_on(client::try_send((pod.address, 8080).into(), &request));
 }
 
 /// The rows of a first installation: pods run without the plugin, and with the EnvoyFilter or not.

@@ -18,7 +18,7 @@ use crate::sources::Sources;
 const STRATEGIES: [&str; 3] = ["FAIL_CLOSE", "FAIL_RELOAD", "FAIL_OPEN"];
 
 /// So many connections reach each worker of a pod.
-const CALLS: usize = 12;
+pub const CALLS: usize = 12;
 
 /// A refusal of the filter.
 pub const BEFORE: &str = "as before";

@@ -41,7 +41,9 @@ impl Sources {
     pub fn start(mesh: &Mesh) -> Self {
         fs::create_dir_all(FOLDER).unwrap();
         run(Command::new("mount").args(["-t", "tmpfs", "tmpfs", FOLDER])).ok();
-        graft::module(Fault::Trap, &Path::new(FOLDER).join("trap.wasm"));
+        for (file, fault) in [("trap.wasm", Fault::Trap), ("fatal.wasm", Fault::TrapForGood)] {
+            graft::module(fault, &Path::new(FOLDER).join(file));
+        }
         let write = |name: &str, text: &str| {
             let path = machine::folder().join(name);
             fs::write(&path, text).unwrap();
