@@ -88,7 +88,7 @@ async fn a_body_in_chunks_is_read_up_to_the_limit() {
     assert_eq!(webhook.send(&within).await.status, 400);
 }
 
-/// The API server of Kubernetes speaks HTTP/2.
+/// The API server of Kubernetes offers it to webhooks on its own machine, and HTTP/1.1 to all others.
 #[tokio::test(flavor = "multi_thread")]
 async fn http_2_is_served_where_the_client_offers_it() {
     let webhook = Webhook::start();

@@ -24,6 +24,9 @@ use support::tls::Authority;
 /// The shipped configuration of the webhook and its Deployment.
 const BASE: &str = "examples/kubernetes/admission/base";
 
+/// The name of the shipped Service.
+const HOST: &str = "tollgate-admission.tollgate-system.svc";
+
 /// A namespace whose objects a webhook of its own judges.
 struct World {
     namespace: &'static str,
@@ -42,6 +45,7 @@ impl World {
         API.get_or_init(|| {
             let api = Api::start();
             api.define();
+            machine::name(std::net::Ipv4Addr::LOCALHOST, HOST);
             api
         });
         api::kubectl(["create", "namespace", namespace]).ok();
@@ -75,7 +79,7 @@ impl World {
         let webhook = &mut object["webhooks"][0];
         let path = webhook["clientConfig"]["service"]["path"].as_str().unwrap();
         webhook["clientConfig"] = json!({
-            "url": format!("https://localhost:{port}{path}"),
+            "url": format!("https://{HOST}:{port}{path}"),
             "caBundle": base64::engine::general_purpose::STANDARD.encode(authority.pem()),
         });
         webhook["failurePolicy"] = json!(policy);
@@ -104,7 +108,7 @@ impl World {
 
 /// Writes a certificate of an authority and its key.
 fn write(folder: &std::path::Path, authority: &Authority) {
-    let (chain, key) = authority.server_pem();
+    let (chain, key) = authority.workload_pem(HOST);
     fs::write(folder.join("tls.crt"), chain).unwrap();
     fs::write(folder.join("tls.key"), key).unwrap();
 }

@@ -6,7 +6,7 @@ use mesh::{api, until};
 use serde_json::json;
 use support::tls::Authority;
 
-use super::{World, write};
+use super::{HOST, World, write};
 
 #[test]
 fn without_the_webhook_the_failure_policy_decides_for_its_kinds_alone() {
@@ -39,7 +39,7 @@ fn a_new_certificate_is_used_without_a_restart_and_a_broken_one_is_not() {
     let [bad, ..] = world.manifests(&json!({"providers": 1}), "tollgate");
     let denied = || api::accepts(&bad.to_string()).stderr.contains("denied the request");
     let next = Authority::new();
-    fs::write(world.folder.join("tls.crt"), next.server_pem().0).unwrap();
+    fs::write(world.folder.join("tls.crt"), next.workload_pem(HOST).0).unwrap();
     world.webhook.logged(60, "the certificate of before stays in use");
     assert!(denied());
     write(&world.folder, &next);
