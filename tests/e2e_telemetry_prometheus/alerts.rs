@@ -14,7 +14,6 @@ use support::skip::{absent, program};
 use crate::busy::Busy;
 use crate::files::names;
 use crate::prometheus::{Prometheus, instance};
-use crate::read;
 
 const NO_PROXIES: &str = r#"ALERTS{alertname="TollgateNoProxies", alertstate="firing"}"#;
 
