@@ -31,7 +31,7 @@ async fn an_error_of_the_model_server_shows_nothing_of_it_and_has_the_request_id
     let envoy = fixture.envoy(json!({})).filter_after(filter.clone()).routes(routes).start().await;
 
     for status in [500, 502, 503, 504, 599] {
-        let request = fixture.get(&format!("/{status}"), "alice").header("x-request-id", "a\"b");
+        let request = fixture.get(format!("/{status}"), "alice").header("x-request-id", "a\"b");
         let response = envoy.send(&request).await;
         assert_eq!(response.status, status);
         let body: Value = serde_json::from_slice(&response.body).unwrap();
