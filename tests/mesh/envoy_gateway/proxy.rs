@@ -26,17 +26,46 @@ pub struct Proxy {
 impl Proxy {
     /// Waits for the Deployment of a Gateway, and runs its pod at an address whose last part this is.
     pub fn start(gateway: &str, last: u8) -> Self {
-        let pod = format!("proxy-{gateway}");
-        let address = machine::pod(&pod, last);
-        let container = Container::new(&pod, &["/certs", "/sds"]).within(&pod);
-        let (deployment, template) =
-            until(60, "the Deployment of the Gateway", || deployment(gateway));
-        container.volume("/certs", "secret", NAMESPACE, "envoy");
-        container.volume("/sds", "configmap", NAMESPACE, &deployment);
-        let program = run_pod(&container, &pod, &template);
-        let proxy = Self { pod, deployment, address, container, program, running: template };
+        let found = until(60, "the Deployment of the Gateway", || deployment(gateway));
+        let proxy = Self::run(format!("proxy-{gateway}"), found, last);
         proxy.publish();
         proxy
+    }
+
+    /// Waits for another template in the Deployment, and runs its pod beside this one until it is ready.
+    pub fn successor(&self, last: u8) -> Self {
+        let found = (self.deployment.clone(), self.changed());
+        let next = Self::run(format!("proxy-{last}"), found, last);
+        let ready = Request::get("/ready");
+        until(60, "the pod is ready", || {
+            let answer = client::try_send(next.at(19003), &ready);
+            (machine::runtime().block_on(answer).ok()?.status == 200).then_some(())
+        });
+        next
+    }
+
+    fn run(pod: String, (deployment, template): (String, Value), last: u8) -> Self {
+        let address = machine::pod(&pod, last);
+        let container = Container::new(&pod, &["/certs", "/sds"]).within(&pod);
+        container.volume("/certs", "secret", NAMESPACE, "envoy");
+        container.volume("/sds", "configmap", NAMESPACE, &deployment);
+        // As the Service does.
+        let service = api::get(&["service", &deployment, "--namespace", NAMESPACE]).unwrap();
+        for port in service["spec"]["ports"].as_array().unwrap() {
+            let (from, to) = (port["port"].to_string(), port["targetPort"].to_string());
+            let redirect = ["-j", "REDIRECT", "--to-ports", &to];
+            let rule = ["-t", "nat", "-A", "PREROUTING", "-p", "tcp", "--dport", &from];
+            run(machine::in_pod(&pod, "iptables").args(rule).args(redirect)).ok();
+        }
+        let program = run_pod(&container, &pod, &template);
+        Self { pod, deployment, address, container, program, running: template }
+    }
+
+    /// Ends the pod as Kubernetes does: after the command of the container `shutdown-manager`.
+    pub fn terminate(mut self) {
+        let stop = self.container.command("envoy-gateway").args(["envoy", "shutdown"]).output();
+        assert!(stop.unwrap().status.success());
+        self.program.end();
     }
 
     /// Replaces the pod by one of the Deployment's present template.
@@ -49,9 +78,13 @@ impl Proxy {
 
     /// Waits for another template in the Deployment, and replaces the pod.
     pub fn roll_out(&mut self) {
-        let changed = || (self.template() != self.running).then_some(());
-        until(60, "another template in the Deployment", changed);
+        self.changed();
         self.restart();
+    }
+
+    fn changed(&self) -> Value {
+        let new = || Some(self.template()).filter(|template| *template != self.running);
+        until(60, "another template in the Deployment", new)
     }
 
     fn template(&self) -> Value {
@@ -59,15 +92,9 @@ impl Proxy {
         object.unwrap()["spec"]["template"].take()
     }
 
-    /// Tells the API what kubelet and cloud would: the pod runs, the Service has an address, which leads to the pod.
-    fn publish(&self) {
-        let service = api::get(&["service", &self.deployment, "-n", NAMESPACE]).unwrap();
-        for port in service["spec"]["ports"].as_array().unwrap() {
-            let (from, to) = (port["port"].to_string(), port["targetPort"].to_string());
-            let redirect = ["-j", "REDIRECT", "--to-ports", &to];
-            let rule = ["-t", "nat", "-A", "PREROUTING", "-p", "tcp", "--dport", &from];
-            run(machine::in_pod(&self.pod, "iptables").args(rule).args(redirect)).ok();
-        }
+    /// Tells the API what kubelet and cloud would: the pod runs, and the Service has this address. Waits until Envoy
+    /// Gateway repeats it.
+    pub fn publish(&self) {
         let replicas = json!({"status": {
             "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1,
         }});
@@ -78,6 +105,10 @@ impl Proxy {
             let object = ["patch", kind, &self.deployment, "--namespace", NAMESPACE];
             api::kubectl(object.into_iter().chain(arguments)).ok();
         }
+        until(60, "the address of the Gateway", || {
+            let gateways = api::get(&["gateways", "--all-namespaces"])?;
+            gateways.to_string().contains(&format!("{:?}", self.address.to_string())).then_some(())
+        });
     }
 
     /// The address of a port of its Service.

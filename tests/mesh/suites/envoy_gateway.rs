@@ -12,6 +12,8 @@ mod code;
 mod keys;
 #[path = "envoy_gateway/order.rs"]
 mod order;
+#[path = "envoy_gateway/rollout.rs"]
+mod rollout;
 #[path = "envoy_gateway/telemetry.rs"]
 mod telemetry;
 
