@@ -3,11 +3,13 @@
 mod server;
 mod verdicts;
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use support::example::Folder;
+use support::poll;
 use support::prelude::*;
 use support::tls::Authority;
 
@@ -30,7 +32,7 @@ impl Webhook {
             .arg("--key")
             .arg(folder.path().join("tls.key"))
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(std::fs::File::create(folder.path().join("log.txt")).unwrap())
             .spawn()
             .unwrap();
         let mut line = String::new();
@@ -62,11 +64,21 @@ impl Webhook {
         self.review(json!({"operation": "CREATE", "object": object})).await
     }
 
-    /// Ends the program as Kubernetes does; its exit code, and what it logged.
-    fn end(mut self) -> (Option<i32>, String) {
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log.txt")).unwrap()
+    }
+
+    /// Waits until the log has a text at least so many times.
+    async fn logged(&self, text: &str, times: usize) {
+        let told = async || (self.log().matches(text).count() >= times).then_some(());
+        let found = poll(Duration::from_secs(60), told).await;
+        found.unwrap_or_else(|| panic!("{times} times {text:?} in {}", self.log()));
+    }
+
+    /// Ends the program as Kubernetes does; its exit code.
+    fn end(&mut self) -> Option<i32> {
         terminate(&self.child);
-        let code = self.child.wait().unwrap().code();
-        (code, log(self.child.stderr.take().unwrap()))
+        self.child.wait().unwrap().code()
     }
 }
 
@@ -80,12 +92,6 @@ impl Drop for Webhook {
 fn terminate(child: &Child) {
     let id = child.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-}
-
-fn log(mut stderr: ChildStderr) -> String {
-    let mut log = String::new();
-    stderr.read_to_string(&mut log).unwrap();
-    log
 }
 
 /// Writes a new certificate of an authority and its key.
