@@ -14,7 +14,6 @@ pub mod pod;
 mod spec;
 
 use std::fs;
-use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{LazyLock, Mutex, MutexGuard};
 
@@ -25,20 +24,20 @@ use support::mint::Signer;
 use support::scenario::merged;
 
 use super::api::{self, Api};
-use super::program::{self, Program};
+use super::program::Program;
 use super::registry::Registry;
 use super::{machine, until};
 use manifests::Manifests;
 
 /// The version of the image in the manifests.
-pub const VERSION: &str = "0.1.0";
+const VERSION: &str = "0.1.0";
 
 /// A running Istio.
 pub struct Mesh {
     pub api: Api,
     registry: Mutex<Registry>,
     istiod: Mutex<Program>,
-    /// Login.microsoftonline.com with the key of [`Mesh::token`].
+    /// The server of Entra ID's keys, with the key of [`Mesh::token`].
     pub keys: Idp,
     signer: Signer,
     /// The digest of the image in the manifests.
@@ -62,7 +61,6 @@ impl Mesh {
         api::kubectl(["create", "namespace", "istio-system"]).ok();
         let signer = Signer::new("RS256", "k1");
         let keys = super::entra_keys::serve(&signer);
-        Manifests::pasted("manifests", &digest);
         machine::name(machine::ADDRESS, "istiod.istio-system.svc");
         fs::write(machine::folder().join("mesh.json"), mesh_config().to_string()).unwrap();
         let istiod = Mutex::new(istiod());
@@ -108,23 +106,6 @@ impl Mesh {
     pub fn token_of(&self, tenant: &str, changes: Value) -> String {
         self.signer.sign(&entra::claims(tenant, changes))
     }
-
-    /// What istiod has written so far.
-    pub fn istiod_log(&self) -> String {
-        self.istiod.lock().unwrap().log()
-    }
-}
-
-/// The folder with a copy of the folder `istio` in it, in which only the digest was set. Commands of the pages run in it.
-pub fn folder() -> PathBuf {
-    machine::folder().join("manifests")
-}
-
-/// Runs `kubectl` with these arguments, separated by spaces, in [`folder`], as the pages do.
-pub fn kubectl(arguments: &str) -> program::Answer {
-    let mut command = Command::new("kubectl");
-    command.args(arguments.split(' ')).current_dir(folder()).env("KUBECONFIG", api::kubeconfig());
-    program::run(&mut command)
 }
 
 /// Creates namespaces in the mesh, each with an account for pods and one for gateways, which read certificates.

@@ -14,7 +14,7 @@ use support::upstream::{Recorded, Reply, Upstream};
 
 pub use super::spec::Spec;
 use crate::load::Load;
-use crate::program::{Answer, Program};
+use crate::program::Program;
 use crate::{api, built, machine, program, until};
 
 /// The port of the application, and of its service.
@@ -107,11 +107,6 @@ impl Pod {
     pub fn load(&self, host: &str, connections: usize, request: &Request) -> Load {
         let (address, pod) = (resolve(host), self.network.clone());
         Load::start(connections, request, move || machine::connect(pod.clone(), address))
-    }
-
-    /// Runs `curl` in the pod.
-    pub fn curl(&self, arguments: &[&str]) -> Answer {
-        program::run(machine::in_pod(&self.network, "curl").args(arguments))
     }
 
     /// Runs a future in the network of the pod.
