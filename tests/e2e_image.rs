@@ -269,6 +269,7 @@ fn a_release_is_the_same_twice_and_its_examples_name_its_digests() {
         ("istio/base/plugin.yaml", "sha256: \"", "compat"),
         ("examples/envoy-gateway/policy.yaml", "sha256: \"", "compat"),
         ("examples/envoy-gateway/policy-http.yaml", "sha256: \"", "module"),
+        ("examples/envoy-gateway/module.yaml", "@sha256:", "compat"),
         (&format!("{KUBERNETES}/base/deployment.yaml"), "@sha256:", "compat"),
         (&format!("{KUBERNETES}/overlays/init-container/download.yaml"), "/sha256:", "module"),
     ] {

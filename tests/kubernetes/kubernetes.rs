@@ -311,7 +311,10 @@ fn the_pods_run_the_version_of_envoy_that_the_tests_run() {
     let versions = std::fs::read_to_string(root().join("scripts/install/versions")).unwrap();
     let version = versions.lines().find_map(|line| line.strip_prefix("ENVOY_VERSION=")).unwrap();
     let version = version.split_whitespace().next().unwrap();
-    let deployment = read(format!("{BASE}/deployment.yaml")).pop().unwrap();
-    let image = text(&deployment, &format!("{SPEC}/containers/0/image"));
-    assert_eq!(image, format!("docker.io/envoyproxy/envoy:v{version}"));
+    for file in [&format!("{BASE}/deployment.yaml"), "examples/envoy-gateway/module.yaml"] {
+        let manifests = read(file);
+        let deployment = manifests.iter().find(|one| one["kind"] == "Deployment").unwrap();
+        let image = text(deployment, &format!("{SPEC}/containers/0/image"));
+        assert_eq!(image, format!("docker.io/envoyproxy/envoy:v{version}"), "{file}");
+    }
 }
