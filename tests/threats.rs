@@ -54,13 +54,14 @@ fn rows() -> Vec<Row> {
     numbered(&text).map(row).collect()
 }
 
-/// Whether a file has a test of this name: that file, or a file of that folder, under `src/`, `tests/`
-/// or the folder of a package in `tests/`.
+/// Whether a file has a test of this name: that file, or a file of that folder, under `src/`, `tests/`,
+/// the folder of a package in `tests/`, or its folder `suites`.
 fn is_test(file: &str, function: &str) -> bool {
     let claim = format!("fn {function}(");
     let [tests, src] = ["tests", "src"].map(|folder| root().join(folder));
     let packages = fs::read_dir(&tests).unwrap().map(|entry| entry.unwrap().path());
     let packages = packages.filter(|folder| folder.join("Cargo.toml").is_file());
+    let packages = packages.flat_map(|folder| [folder.join("suites"), folder]);
     let paths: Vec<_> =
         packages.chain([tests.clone(), src]).map(|folder| folder.join(file)).collect();
     let files = |path: &PathBuf| {
