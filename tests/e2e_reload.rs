@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use support::example::Folder;
 use support::graft::{self, Fault};
 use support::prelude::*;
 
@@ -132,4 +134,80 @@ async fn the_alert_asks_for_every_counter_that_moves_when_a_vm_dies_and_is_not_r
         (moved("failure") && moved("backoff") && !moved("success")).then_some(())
     };
     assert!(support::poll(Duration::from_secs(20), failed).await.is_some(), "nothing is counted");
+}
+
+/// Where a VM takes its module from, and its own configuration.
+type Vm = fn(&Path, &str) -> Value;
+
+/// The whole filter, with a realm by which a test knows the configuration in effect.
+fn filter(vm: Value, config: Value) -> Value {
+    let vm = merged(json!({"vm_id": "tollgate", "runtime": "envoy.wasm.runtime.v8"}), vm);
+    json!({"name": "envoy.filters.http.wasm", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+        "config": {"name": "tollgate", "vm_config": vm, "configuration": text(&config.to_string())},
+    }})
+}
+
+fn text(value: &str) -> Value {
+    json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": value})
+}
+
+fn remote(module: &Path, digest: &str) -> Value {
+    let uri = format!("http://code/{}", module.file_name().unwrap().to_str().unwrap());
+    let uri = json!({"uri": uri, "cluster": "upstream", "timeout": "10s"});
+    json!({"code": {"remote": {"http_uri": uri, "sha256": digest}}})
+}
+
+/// Trailers are fatal to the second module: so the test knows which code runs. Envoy finds a VM by its
+/// `vm_id`, its configuration and its code, but looks before it has fetched `code.remote`
+/// (docs/upgrading.md).
+#[tokio::test(flavor = "multi_thread")]
+async fn another_module_runs_after_its_push_unless_it_is_fetched_without_a_mark() {
+    let local: Vm = |module, _| json!({"code": {"local": {"filename": module}}});
+    let marked: Vm =
+        |module, digest| merged(remote(module, digest), json!({"configuration": text(digest)}));
+    for (name, vm, after_push) in
+        [("local", local, 503), ("remote", remote, 200), ("remote, marked", marked, 503)]
+    {
+        let folder = Folder::new();
+        let release = |name: &str| folder.path().join(name);
+        std::fs::copy(support::module(), release("one.wasm")).unwrap();
+        graft::module(Fault::Trap, &release("two.wasm"));
+        let served = release("");
+        let answer = move |request: &Recorded| match request.path.ends_with(".wasm") {
+            true => Reply::new(200, std::fs::read(served.join(&request.path[1..])).unwrap()),
+            false => Reply::new(200, ""),
+        };
+        let Some(fixture) = Fixture::answering("HS256", answer).await else { return };
+        let filter = |module: &str, realm: &str| {
+            let module = release(module);
+            let digest = hmac_sha256::Hash::hash(&std::fs::read(&module).unwrap());
+            let digest = base16ct::lower::encode_string(&digest);
+            let sections = json!({"rules": [{"name": "all"}], "responses": {"realm": realm}});
+            filter(vm(&module, &digest), fixture.config(sections))
+        };
+        let mut envoy = fixture
+            .proxy()
+            // The death of a VM is what the test waits for.
+            .fault(|_| ())
+            .hcm(json!({"http_protocol_options": {"enable_trailers": true}}))
+            .filter_before(filter("one.wasm", "one"))
+            .start()
+            .await;
+        let token = fixture.token("alice");
+        let steps =
+            [("one.wasm", "one", 200), ("two.wasm", "two", after_push), ("two.wasm", "three", 503)];
+        for (module, realm, status) in steps {
+            if realm != "one" {
+                assert_eq!(envoy.reload_before(filter(module, realm)).await, Push::Accepted);
+            }
+            let challenge = envoy.send(&Request::get("/")).await;
+            let challenge = challenge.header("www-authenticate").unwrap_or_default().to_owned();
+            // A VM that has died refuses every request.
+            assert!(challenge.contains(realm), "{name}, {realm}: {challenge}");
+            let ask =
+                Connection::open(envoy.address()).await.try_send(&with_trailers(&token)).await;
+            assert_eq!(ask.unwrap().status, status, "{name}, {realm}");
+        }
+    }
 }

@@ -128,7 +128,7 @@ fn a_page_that_is_wrong_fails() {
         ("a failing value", "```sh\nNAME=$(false)\n```", "exit status: 1"),
         ("a failing loop", "```sh\nfor i in 1 2; do false; done\n```", "exit status: 1"),
         ("a job that ends", "```sh\nsh -c 'sleep 1; exit 7' &\nsleep 2\n```", "exit status: 7"),
-        ("a job that is absent", "```sh\nnot-a-program &\nsleep 1\n```", "not-a-program"),
+        ("a job that is absent", "```sh\nnot-a-program &\nsleep 1\n```", "exit status: 127"),
         ("an end", "```sh\nexit 0\n```\n```sh\nfalse\n```", "the page ends here"),
         ("a block that never closes", "```sh\ntrue\n", "an open fence"),
         ("no reason", "<!-- not run: -->\n```sh\nfalse\n```", "exit status: 1"),

@@ -49,6 +49,25 @@ fn a_mistake_around_a_filter_of_envoy_is_found_at_its_path() {
             in_plugin("problem", "configuration"),
         ),
         (
+            "fetched",
+            |v| {
+                plugin(v)["vm_config"]["code"] = json!({"remote": {"sha256": "1a".repeat(32)}});
+            },
+            0,
+            in_plugin("warning", "vm_config.configuration"),
+        ),
+        (
+            "fetched, marked",
+            |v| {
+                let digest = "1a".repeat(32);
+                let vm = &mut plugin(v)["vm_config"];
+                vm["code"] = json!({"remote": {"sha256": digest}});
+                vm["configuration"] = json!({"value": digest});
+            },
+            0,
+            vec![],
+        ),
+        (
             "none",
             |v| drop(plugin(v).as_object_mut().unwrap().remove("configuration")),
             1,

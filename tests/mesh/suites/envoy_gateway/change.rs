@@ -6,7 +6,8 @@ use std::time::Instant;
 use mesh::envoy_gateway::world::{World, connect};
 use mesh::{machine, until};
 use serde_json::{Value, json};
-use support::client::read_response;
+use support::client::{Request, read_response};
+use support::graft::{self, Fault};
 use tokio::io::AsyncWriteExt as _;
 
 use super::{changed, clients, tokenless, world};
@@ -143,4 +144,36 @@ fn a_connection_opened_before_a_change_gets_one_answer_of_the_old_configuration(
     world.policies(&policy("after", &module, caller));
     serves(&world, "after", &module.1);
     assert_eq!(ask(), (false, false));
+}
+
+/// Trailers are fatal to the second module: so the test knows which code runs. Envoy looks for a VM of the policy before
+/// it has fetched the module, and finds the one that runs (docs/upgrading.md).
+#[test]
+fn the_code_of_a_new_module_runs_after_one_more_change_of_the_configuration() {
+    let Some(mut world) = world() else { return };
+    let [good, _] = modules(&world);
+    let fatal = machine::folder().join("fatal.wasm");
+    graft::module(Fault::Trap, &fatal);
+    let digest = world.files.put("fatal.wasm", &fs::read(fatal).unwrap());
+    let url = "https://files.example.com/fatal.wasm";
+    let fatal = (json!({"type": "HTTP", "http": {"url": url, "sha256": digest}}), digest);
+    let with_trailers = |realm: &str, module: &Module| {
+        let mut manifests = policy(realm, module, |_| {});
+        let clients = manifests.iter_mut().find(|one| one["kind"] == "ClientTrafficPolicy");
+        clients.unwrap()["spec"]["http1"] = json!({"enableTrailers": true});
+        manifests
+    };
+    for (realm, module, status) in
+        [("old", &good, 200), ("new", &fatal, 200), ("more", &fatal, 503)]
+    {
+        world.policies(&with_trailers(realm, module));
+        serves(&world, realm, &module.1);
+        let head = Request::new("POST", "/score").header("transfer-encoding", "chunked");
+        let mut request = head.bearer(world.token(realm, json!({})));
+        request.body = b"0\r\nx-last: 1\r\n\r\n".to_vec();
+        assert_eq!(world.verdict(&request).0, status, "{realm}");
+    }
+    world.policies(&policy("restarted", &good, |_| {}));
+    world.proxy.restart();
+    world.until(&tokenless(), 401, "token_missing");
 }

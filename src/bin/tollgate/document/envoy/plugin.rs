@@ -47,8 +47,20 @@ pub fn read(config: &Value, path: &str, labelled: bool) -> Option<Found> {
     check_capabilities(config, path, &mut found);
     if let Some(text) = text(config, &["vm_config", "code", "remote", "sha256"]) {
         found.findings.extend(digest(text, format!("{path}.vm_config.code.remote.sha256")));
+        check_mark(config, text, path, &mut found);
     }
     Some(found)
+}
+
+/// Envoy looks for a running VM before it has fetched the module, so the digest must be part of what it
+/// looks for (docs/upgrading.md).
+fn check_mark(config: &Value, digest: &str, path: &str, found: &mut Found) {
+    let configuration = at(config, &["vm_config", "configuration"]);
+    if !configuration.is_some_and(|configuration| configuration.to_string().contains(digest)) {
+        let why = "lacks the digest of code.remote: after a change of the module, Envoy goes on with the \
+                   old code; write a google.protobuf.StringValue with the digest";
+        found.findings.push(Finding::warning(format!("{path}.vm_config.configuration"), why));
+    }
 }
 
 /// The text that the filter gets: a `StringValue` arrives as text, every other type in binary.
