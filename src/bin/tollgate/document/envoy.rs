@@ -3,7 +3,7 @@
 mod cluster;
 mod plugin;
 
-pub use plugin::{PLACEHOLDER, digest, mentions_us};
+pub use plugin::{IMAGE, PLACEHOLDER, digest, mentions_us, write_for};
 
 use serde_json::Value;
 

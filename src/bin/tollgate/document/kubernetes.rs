@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::envoy::{self, digest, is_buffer, is_labelled, mentions_us};
+use super::envoy::{self, IMAGE, digest, is_buffer, is_labelled, mentions_us, write_for};
 use super::tree::{at, items, text};
 use super::{Finding, Found, Host, Level, read};
 use crate::environment::Handed;
@@ -134,8 +134,8 @@ fn istio(
     }
     let given = plugin.get("sha256").and_then(Value::as_str).filter(|digest| !digest.is_empty());
     let in_url = url.split_once("@sha256:").map(|(_, digest)| digest);
-    found.findings.extend(given.and_then(|text| digest(text, format!("{path}.sha256"))));
-    found.findings.extend(in_url.and_then(|text| digest(text, format!("{path}.url"))));
+    found.findings.extend(given.and_then(|text| digest(text, format!("{path}.sha256"), IMAGE)));
+    found.findings.extend(in_url.and_then(|text| digest(text, format!("{path}.url"), IMAGE)));
     Some(found)
 }
 
@@ -180,7 +180,7 @@ fn gateway(wasm: &Value, path: &str, of: Manifest<'_>, policy: &Value) -> Option
             text(wasm, &["code", source, "url"]).and_then(|url| url.split_once("@sha256:"));
         for (member, text) in [("sha256", given), ("url", in_url.map(|(_, digest)| digest))] {
             let at = format!("{path}.code.{source}.{member}");
-            found.findings.extend(text.and_then(|text| digest(text, at)));
+            found.findings.extend(text.and_then(|text| digest(text, at, write_for(source))));
         }
     }
     let from_host = items(wasm, &["env", "hostKeys"]).filter_map(Value::as_str);

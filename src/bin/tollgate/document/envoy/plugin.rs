@@ -46,7 +46,7 @@ pub fn read(config: &Value, path: &str, labelled: bool) -> Option<Found> {
     check_failure_policy(config, path, &mut found);
     check_capabilities(config, path, &mut found);
     if let Some(text) = text(config, &["vm_config", "code", "remote", "sha256"]) {
-        found.findings.extend(digest(text, format!("{path}.vm_config.code.remote.sha256")));
+        found.findings.extend(digest(text, format!("{path}.vm_config.code.remote.sha256"), MODULE));
         check_mark(config, text, path, &mut found);
     }
     Some(found)
@@ -94,14 +94,22 @@ fn names_us(config: &Value) -> bool {
 /// The message for a digest of zeros.
 pub const PLACEHOLDER: &str = "is a placeholder that no module has";
 
-/// Finds flaws in the digest of a module.
-pub fn digest(text: &str, path: String) -> Option<Finding> {
+/// What to write instead of the digest of an image.
+pub const IMAGE: &str = "write the digest that `make push` or `make release` prints";
+
+/// What to write instead of the digest of a module.
+const MODULE: &str = "write the digest of the module, as `sha256sum` prints it";
+
+/// The same for the digest that belongs to a source of Envoy Gateway.
+pub fn write_for(source: &str) -> &'static str {
+    if source == "http" { MODULE } else { IMAGE }
+}
+
+/// Finds flaws in the digest of a module or an image. `write` says what to write instead of zeros.
+pub fn digest(text: &str, path: String, write: &str) -> Option<Finding> {
     let hexadecimal = text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
     match text.bytes().all(|b| b == b'0') {
-        true => {
-            let write = "write the digest that `make push` or `make release` prints";
-            Some(Finding::warning(path, format!("{PLACEHOLDER}; {write}")))
-        }
+        true => Some(Finding::warning(path, format!("{PLACEHOLDER}; {write}"))),
         false if !hexadecimal => {
             let why = "is not a SHA-256 digest; allowed: 64 hexadecimal digits";
             Some(Finding::problem(path, why))
