@@ -157,3 +157,29 @@ fn a_mistake_around_a_filter_of_envoy_is_found_at_its_path() {
         assert_eq!((exit, found(&result)), (code, findings), "{name}: {result:#}");
     }
 }
+
+/// The walk through a document takes each list once.
+#[test]
+fn a_filter_beside_a_very_long_list_is_found() {
+    let mut document = bootstrap(&good());
+    document["padding"] = json!(vec![0; 200_000]);
+    plugin(&mut document)["configuration"] = json!(1);
+    let (code, result) = check_text("long.json", &document.to_string());
+    assert_eq!(code, 1, "{result:#}");
+}
+
+#[test]
+fn the_name_of_the_http_filter_makes_it_ours() {
+    let unnamed = |name: &str| {
+        let config = json!({"vm_config": {"runtime": "envoy.wasm.runtime.v8"}, "configuration": {
+            "@type": "type.googleapis.com/google.protobuf.Struct", "value": {"a": 1},
+        }});
+        json!({"http_filters": [{"name": name, "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm", "config": config,
+        }}]})
+    };
+    let found = |name| check_text("named.json", &unnamed(name).to_string()).1["findings"].clone();
+    assert_ne!(found("tollgate").as_array().map(Vec::len), Some(0));
+    assert!(found("tollgate").to_string().contains("google.protobuf.Struct"));
+    assert!(!found("other").to_string().contains("google.protobuf.Struct"));
+}

@@ -45,7 +45,8 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let certificate = Certificate::load(&arguments.cert, &arguments.key).map_err(Failure::usage)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(Failure::usage)?.block_on(async {
+    let runtime = runtime.map_err(Failure::usage)?;
+    let outcome = runtime.block_on(async {
         let listen = arguments.listen;
         let listener = TcpListener::bind(listen).await;
         let listener = listener.map_err(|e| Failure::usage(format_args!("{listen}: {e}")))?;
@@ -53,7 +54,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         output::text(&format!("admission webhook at https://{address}/validate\n"))?;
         server::serve(listener, certificate).await.map_err(Failure::usage)?;
         Ok(ExitCode::SUCCESS)
-    })
+    });
+    // A review that is still being judged does not delay the end.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// Writes one line to the log, standard error.

@@ -48,12 +48,10 @@ struct Verdict {
 /// # Errors
 /// Why the text is not such a review; there is then no object to answer about.
 pub fn answer(text: &[u8]) -> Result<Answer, String> {
-    let (review, is_cut) = match serde_json::from_slice::<Value>(text) {
-        Ok(review) => (review, false),
-        Err(error) => {
-            let cut = serde_json::from_slice(&cut(text));
-            (cut.map_err(|_| format!("the body is not JSON: {error}"))?, true)
-        }
+    let review = match serde_json::from_slice::<Value>(text) {
+        Ok(review) => review,
+        Err(error) => serde_json::from_slice(&cut(text))
+            .map_err(|_| format!("the body is not JSON: {error}"))?,
     };
     let member = |name| review.get(name).and_then(Value::as_str);
     if (member("apiVersion"), member("kind")) != (Some(VERSION), Some("AdmissionReview")) {
@@ -64,7 +62,7 @@ pub fn answer(text: &[u8]) -> Result<Answer, String> {
     if uid.is_empty() {
         return Err("the review has no request.uid".to_owned());
     }
-    let Verdict { refusal, warnings } = judge(request, is_cut);
+    let Verdict { refusal, warnings } = judge(request);
     let mut response = json!({"uid": uid, "allowed": refusal.is_none()});
     if let (Some(response), Some(message)) = (response.as_object_mut(), &refusal) {
         // Not 422: some clients delete and create an object again that the API finds invalid.
@@ -85,14 +83,12 @@ fn text_of<'v>(value: &'v Value, name: &str) -> &'v str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn judge(request: &Value, is_cut: bool) -> Verdict {
+fn judge(request: &Value) -> Verdict {
     let object = request.get("object").unwrap_or(&Value::Null);
     let is_written = matches!(text_of(request, "operation"), "CREATE" | "UPDATE");
     // A status, for example.
     let is_part = !text_of(request, "subResource").is_empty();
-    // Only its finalizers change any more.
-    let is_ending = object.pointer("/metadata/deletionTimestamp").is_some_and(|at| !at.is_null());
-    if !is_written || is_part || is_ending || !is_of_our_kinds(object) {
+    if !is_written || is_part || !is_of_our_kinds(object) {
         return Verdict::default();
     }
     let configurations = document::named(object);
@@ -101,17 +97,22 @@ fn judge(request: &Value, is_cut: bool) -> Verdict {
     }
     let refused = |why: String| Verdict { refusal: Some(why), warnings: Vec::new() };
     // The names, by which it is known as ours, are not that deep.
-    if is_cut && depth(object) >= DEEP {
+    if depth(object) >= DEEP {
         return refused(format!("nests too deep; allowed: fewer than {DEEP} levels"));
     }
     let size = configurations.iter().flat_map(|found| &found.text).map(Vec::len).sum::<usize>();
+    let is_as_before = is_as_before(request, object);
     if size > LARGE {
-        return refused(format!("has {size} bytes of configuration; allowed: at most {LARGE}"));
+        let why = format!("has {size} bytes of configuration; allowed: at most {LARGE}");
+        return match is_as_before {
+            true => Verdict { refusal: None, warnings: vec![why] },
+            false => refused(why),
+        };
     }
     let findings = check::object(configurations);
     let (problems, mut warned): (Vec<Finding>, Vec<Finding>) =
         findings.into_iter().partition(|finding| finding.level == Level::Problem);
-    if problems.is_empty() || is_as_before(request, object) {
+    if problems.is_empty() || is_as_before {
         warned.splice(0..0, problems);
         return Verdict { refusal: None, warnings: words::warnings(&warned) };
     }

@@ -24,7 +24,7 @@ const BODIES: usize = 8;
 /// What the requests of a server share.
 pub struct Routes {
     bodies: Semaphore,
-    /// One review is judged at a time: a hostile one can take a hundred megabytes.
+    /// One review is judged at a time: a hostile one of the largest size takes a gigabyte.
     judge: Arc<Semaphore>,
 }
 

@@ -20,6 +20,8 @@ struct Around {
     buffer: Option<u64>,
     /// Whether Envoy's buffer filter follows it.
     is_buffered: bool,
+    /// Whether the name of the HTTP filter says that it is ours.
+    is_named: bool,
 }
 
 const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
@@ -69,7 +71,8 @@ struct Walk<'d> {
 impl Walk<'_> {
     fn visit(&mut self, value: &Value, path: String, around: Around) {
         if let Some(config) = plugin_config(value) {
-            let found = plugin::read(config, &member(&path, "config"), self.labelled);
+            let is_ours = self.labelled || around.is_named;
+            let found = plugin::read(config, &member(&path, "config"), is_ours);
             self.found.extend(found.map(|mut found| {
                 found.buffer = around.buffer;
                 found.is_buffered = around.is_buffered;
@@ -86,7 +89,8 @@ impl Walk<'_> {
             }
             false => around.buffer,
         };
-        let around = Around { buffer, ..around };
+        let is_named = text(value, &["name"]).is_some_and(mentions_us);
+        let around = Around { buffer, is_named, ..around };
         match value {
             Value::Object(members) => {
                 for (name, value) in members {
@@ -94,9 +98,9 @@ impl Walk<'_> {
                 }
             }
             Value::Array(items) => {
+                let last_buffer = items.iter().rposition(is_buffer);
                 for (index, item) in items.iter().enumerate() {
-                    let mut behind = items.iter().skip(index.saturating_add(1));
-                    let is_buffered = around.is_buffered || behind.any(is_buffer);
+                    let is_buffered = around.is_buffered || last_buffer > Some(index);
                     self.visit(item, format!("{path}[{index}]"), Around { is_buffered, ..around });
                 }
             }

@@ -167,7 +167,8 @@ fn gateway(wasm: &Value, path: &str, of: Manifest<'_>, policy: &Value) -> Option
     let config = wasm.get("config").filter(|config| !config.is_null());
     let code = wasm.get("code").map(Value::to_string).unwrap_or_default();
     let own = wasm.get("name").and_then(Value::as_str);
-    let is_named = of.is_labelled || [own, Some(&code)].into_iter().flatten().any(mentions_us);
+    let names = [own.or(of.name), Some(&code)];
+    let is_named = of.is_labelled || names.into_iter().flatten().any(mentions_us);
     if !(is_named || config.is_some_and(|c| c.get("providers").is_some())) {
         return None;
     }
