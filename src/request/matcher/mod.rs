@@ -96,9 +96,13 @@ impl Matcher {
     ) -> Option<T> {
         let how = self.comparison(true);
         for pattern in self.paths.as_deref().unwrap_or_default() {
-            let answer = ask(pattern, how);
-            if answer.is_some() && pattern.matches(path, how) {
-                return answer;
+            // The text is read only where the pattern matches: a client can send a long segment, and many
+            // patterns can name it.
+            if pattern.names().next().is_some()
+                && pattern.matches(path, how)
+                && let Some(answer) = ask(pattern, how)
+            {
+                return Some(answer);
             }
         }
         None
