@@ -120,10 +120,10 @@ fn each_field_has_one_name_and_no_secret_and_the_columns_of_azure_ml_are_marked(
     let fields = definition();
     let names: BTreeSet<_> = fields.iter().map(|field| field.name.as_str()).collect();
     assert_eq!(names.len(), fields.len());
-    for Field { name, value, content, azure_ml, optional, .. } in &fields {
+    for Field { name, value, content, azure_ml, .. } in &fields {
         assert_eq!(*azure_ml, AZURE_ML.contains(&name.as_str()), "{name}");
         let operator = value.starts_with('%') && value.matches('%').count() == 2;
-        assert!(operator || *optional, "{name}: {value}");
+        assert!(operator, "{name}: {value}");
         assert!(!content.is_empty() && !content.contains('|'), "{name}: {content}");
         let secret = ["AUTHORIZATION", "COOKIE", "REQ(:PATH", "WQ:", "ORIGINAL-PATH"];
         assert!(secret.iter().all(|part| !value.to_uppercase().contains(part)), "{name}: {value}");

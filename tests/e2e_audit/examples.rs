@@ -107,8 +107,10 @@ fn every_configuration_of_an_example_has_the_tags_of_the_audit_line() {
                 let mut tags = config["tags"].as_array().into_iter().flatten();
                 tags.any(|tag| tag["name"] == name && tag["value"] == value)
             };
-            let both = tag("identity", "{@identity}") && tag("kid", "{@kid}");
-            assert!(both, "{}: {}", example.name, config["tags"]);
+            let all = tag("identity", "{@identity}")
+                && tag("kid", "{@kid}")
+                && tag("endpoint", "{@path:endpoint}");
+            assert!(all, "{}: {}", example.name, config["tags"]);
             count += 1;
         }
     }

@@ -162,3 +162,45 @@ async fn cost_usage_detail_and_status_have_values_where_they_apply() {
     let line = envoy.access_after(3).await;
     assert_eq!((&line["Reason"], &line["ResponseCode"]), (&json!("token_missing"), &json!(200)));
 }
+
+/// Also of a request that is refused, whatever refused it.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_request_that_matches_a_rule_names_its_endpoint() {
+    let Some(fixture) = Fixture::new("ES256").await else { return };
+    let sample = support::sample::Sample::load(fixture.upstream.address());
+    let mut config = sample.plugin_config();
+    config["rules"][1]["allow"] = json!([{"roles_any": ["Score"]}]);
+    config["rules"][1]["payload"] = json!({"require_any": ["/data"]});
+    config["limits"][0] = json!({"name": "per-caller", "rate": "1/h", "burst": 2});
+    let envoy = fixture.proxy().start_file(&sample.plugin(&config).text()).await;
+    let token =
+        |changes: Value| fixture.token_with("alice", merged(json!({"roles": ["Score"]}), changes));
+    let past = mint::now() - 300;
+    let call = |path: &str, body: &str| {
+        Request::post(path, body).header("content-type", "application/json")
+    };
+    let (churn, rows) = ("/api/v1/endpoint/churn/score", r#"{"data": [[1, 2]]}"#);
+    let good = call(churn, rows).bearer(token(json!({})));
+    let with = |changes: Value| call(churn, rows).bearer(token(changes));
+    let named = json!("churn");
+    for (number, (request, reason, endpoint)) in [
+        (good.clone(), "ok", &named),
+        (call(churn, rows), "token_missing", &named),
+        (call(churn, rows).bearer("a.b.c"), "token_malformed", &named),
+        (with(json!({"exp": past, "iat": past - 60})), "expired", &named),
+        (with(json!({"aud": "api://else"})), "audience_mismatch", &named),
+        (with(json!({"roles": []})), "role_insufficient", &named),
+        (call(churn, "{}").bearer(token(json!({}))), "payload_malformed", &named),
+        (good, "rate_limited", &named),
+        (call("/score", rows), "token_missing", &Value::Null),
+        (call("/api/v1/endpoint//score", rows), "no_rule", &Value::Null),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        envoy.send(&request).await;
+        let line = envoy.access_after(number).await;
+        assert_eq!(line["Reason"], reason, "{line:#}");
+        assert_eq!(line["EndpointName"], *endpoint, "{line:#}");
+    }
+}

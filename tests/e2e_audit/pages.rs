@@ -105,8 +105,7 @@ fn microsofts_parser_accepts_every_query() {
     }
     let count = |page: &str| queries.iter().filter(|(name, _)| name == page).count();
     assert!(count(PAGE) >= 5 && count("docs/azure-ml.md") >= 1);
-    for wrong in ["TollgateAudit | where EndpointName == ''", "TollgateAudit | where Decision = ''"]
-    {
+    for wrong in ["TollgateAudit | where Endpoint == ''", "TollgateAudit | where Decision = ''"] {
         assert!(!findings(&[wrong]).unwrap()[0].is_empty(), "{wrong}");
     }
 }

@@ -222,7 +222,7 @@ impl World {
         let body = r#"{"data": [[1, 2]]}"#;
         let id = format!("call-{number}");
         // A query may contain a secret.
-        let mut request = Request::post("/score?code=secret", body)
+        let mut request = Request::post("/api/v1/endpoint/churn/score?code=secret", body)
             .header("content-type", "application/json")
             .header("x-ms-client-request-id", &id)
             .header("azureml-model-deployment", "blue")
@@ -239,7 +239,8 @@ impl World {
             started.envoy.filter_log()
         );
         let common = json!({
-            "XMSClientRequestId": id, "Method": "POST", "Path": "/score", "DeploymentName": "blue",
+            "XMSClientRequestId": id, "Method": "POST", "Path": "/api/v1/endpoint/churn/score",
+            "EndpointName": "churn", "DeploymentName": "blue",
             "Rule": "score", "Detail": null, "Usage": null, "UserAgent": "audit/1",
             "ClientAddress": "127.0.0.1", "Peer": started.peer,
             "ResponsePayloadSize": response.body.len(),

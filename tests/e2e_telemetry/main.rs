@@ -33,7 +33,7 @@ fn config(sample: &Sample) -> Value {
         {"name": "crowd", "match": {"paths": ["/crowd"]}, "concurrency": 1},
         {"name": "graded", "match": {"paths": ["/graded"]}, "allow": [{"roles_any": ["Score"]}]},
         {"name": "body", "match": {"paths": ["/body"]}, "payload": {"max_bytes": 100}},
-        {"name": "score", "match": {"paths": ["/score", "/v1/**"]}},
+        {"name": "score", "match": {"paths": ["/score", "/v1/**", "/{endpoint}/score"]}},
     ]);
     config["limits"] = json!([
         {"name": "roomy", "rate": "1000/s"},

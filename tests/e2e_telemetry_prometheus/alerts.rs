@@ -34,7 +34,7 @@ impl Fragile {
         let sample = Sample::load(fixture.upstream.address());
         let mut config = sample.plugin_config();
         config["store"] = json!({"max_identities": 8});
-        config["rules"] = json!([{"name": "all", "limits": ["per-caller"]}]);
+        config["rules"] = every_path();
         config["limits"] = json!([{"name": "per-caller", "rate": "1/m", "burst": 5}]);
         let mut bootstrap: Value = serde_json::from_str(&sample.plugin(&config).text()).unwrap();
         let mut listener = bootstrap["static_resources"]["listeners"].take()[0].take();
@@ -89,13 +89,19 @@ fn wasm(listener: &mut Value) -> &mut Value {
     &mut hcm["http_filters"][0]["typed_config"]["config"]
 }
 
+/// A rule for every path; the tags of the file need one that names an endpoint.
+fn every_path() -> Value {
+    let paths = ["/{endpoint}/score", "/**"];
+    json!([{"name": "all", "match": {"paths": paths}, "limits": ["per-caller"]}])
+}
+
 /// `envoy/envoy.yaml` with two workers that write slowly to the same bucket.
 async fn contended(fixture: &Fixture, folder: &Folder) -> Envoy {
     let module = folder.path().join("slow.wasm");
     graft::slow_writes(&module);
     let mut sample = Sample::load(fixture.upstream.address());
     let mut config = sample.plugin_config();
-    config["rules"] = json!([{"name": "all", "limits": ["per-caller"]}]);
+    config["rules"] = every_path();
     config["limits"] = json!([{"name": "per-caller", "rate": "10000/s", "burst": 10000}]);
     let listener = sample.at("/static_resources/listeners/0");
     wasm(listener)["vm_config"]["code"]["local"]["filename"] = json!(module);

@@ -27,7 +27,8 @@ impl Busy {
         config["rules"] = json!([
             {"name": "health", "match": {"paths": ["/"]}, "auth": "none"},
             {"name": "trial", "match": {"paths": ["/trial"]}, "dry_run": true},
-            {"name": "score", "match": {"paths": ["/score"]}, "limits": ["per-caller", "words"]},
+            {"name": "score", "match": {"paths": ["/score", "/{endpoint}/score"]},
+             "limits": ["per-caller", "words"]},
         ]);
         config["limits"] = json!([
             {"name": "per-caller", "rate": "5/s", "burst": 5},

@@ -11,8 +11,7 @@ pub fn bootstrap(source: &Source) -> Result<String, Failure> {
     let mut text = Template::new(EXAMPLE);
     text.replace("name: scoring\n", "name: guarded\n");
     text.replace("stat_prefix: scoring", "stat_prefix: guarded");
-    // The column of Azure ML's log names one endpoint.
-    text.replace("                  EndpointName: scoring\n", "");
+    text.replace(&indented(r#"{"name": "endpoint", "value": "{@path:endpoint}"},"#, 24), "");
     text.replace("name: model\n", "name: upstream\n");
     text.replace("{cluster: model}", "{cluster: upstream}");
     text.between(

@@ -100,8 +100,9 @@ fn removed(text: &mut Template, source: &Source) {
     }
 }
 
-/// The tags of the examples are those of Entra's tokens.
+/// The tags of the examples are those of Entra's tokens, and of paths that name an endpoint.
 fn tags(text: &mut Template, source: &Source, depth: usize) {
+    text.replace(&indented("- {name: endpoint, value: \"{@path:endpoint}\"}", depth), "");
     if source.host != ENTRA {
         text.replace(
             &indented("- {name: tenant, value: \"{tid}\", header: x-auth-tenant}", depth),

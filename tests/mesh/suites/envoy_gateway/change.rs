@@ -69,7 +69,7 @@ fn configurations_and_modules_under_load_lose_no_request_and_admit_none_without_
     world.until(&world.score("load"), 200, "");
     let (good, bad) = (world.load(4, &world.score("load")), world.load(2, &tokenless()));
     let steps: [(&str, &Module, Change); 11] = [
-        ("rule", &old, |c| c["rules"][1]["match"]["paths"] = json!(["/score", "/predict"])),
+        ("rule", &old, |c| c["rules"][1]["match"]["paths"][0] = json!("/scor*")),
         ("limit", &old, |c| c["limits"][0]["burst"] = json!(200_000)),
         ("audience", &old, |c| c["providers"][0]["audiences"] = json!(["api://scoring", "other"])),
         ("tag", &old, |c| c["tags"][0]["header"] = json!("x-auth-caller")),
