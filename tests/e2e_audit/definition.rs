@@ -10,6 +10,8 @@ pub struct Field {
     pub name: String,
     /// What Envoy writes: a command operator.
     pub value: String,
+    /// The same in the line without personal data; `None` if that line has no such field.
+    pub private: Option<String>,
     pub kind: Kind,
     /// For readers.
     pub content: String,
@@ -39,6 +41,15 @@ pub enum Source {
 }
 
 impl Field {
+    /// What an example writes; `None` if it has no such field. [`PRIVATE`] are those whose lines have
+    /// no personal data.
+    pub fn value_in(&self, example: &str) -> Option<&str> {
+        match PRIVATE.iter().any(|part| example.contains(part)) {
+            true => self.private.as_deref(),
+            false => Some(&self.value),
+        }
+    }
+
     pub fn source(&self) -> Source {
         let between = |start: &str, end: &str| {
             let inside = self.value.strip_prefix(start)?.split_once(end)?.0;
@@ -53,6 +64,9 @@ impl Field {
     }
 }
 
+/// In the names of examples that write lines without personal data.
+pub const PRIVATE: [&str; 1] = ["telemetry/private"];
+
 /// The fields in the order of the file.
 pub fn definition() -> Vec<Field> {
     let text = std::fs::read_to_string(root().join("docs/audit.json")).unwrap();
@@ -64,7 +78,7 @@ fn field(value: &Value) -> Field {
     let text =
         |name: &str| value[name].as_str().unwrap_or_else(|| panic!("{name}: {value}")).into();
     let flag = |name: &str| value.get(name).is_some_and(|flag| flag.as_bool().unwrap());
-    let known = ["name", "value", "kind", "content", "azure_ml", "optional"];
+    let known = ["name", "value", "private", "kind", "content", "azure_ml", "optional"];
     assert!(value.as_object().unwrap().keys().all(|key| known.contains(&key.as_str())), "{value}");
     let kind = match value["kind"].as_str() {
         Some("text") => Kind::Text,
@@ -75,6 +89,10 @@ fn field(value: &Value) -> Field {
     Field {
         name: text("name"),
         value: text("value"),
+        private: match value.get("private") {
+            None => Some(text("value")),
+            Some(private) => private.as_str().map(str::to_owned),
+        },
         kind,
         content: text("content"),
         azure_ml: flag("azure_ml"),
