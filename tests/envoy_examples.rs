@@ -9,7 +9,7 @@ use support::entra::{self, OBJECT, TENANT};
 use support::example::{Example, Folder};
 use support::idp::{Idp, Scheme};
 use support::prelude::*;
-use support::tls;
+use support::{tls, walk};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Each file under `envoy/` that is a whole configuration, as it is; the ones that name certificates
@@ -20,6 +20,16 @@ async fn every_example_that_needs_no_certificate_is_valid_as_it_is() {
     let folder = Folder::new();
     for path in ["envoy/minimal.yaml", "envoy/nginx/envoy.yaml", "envoy/haproxy/envoy.yaml"] {
         Example::load(path).validate(&fixture, &folder);
+    }
+}
+
+/// An address that counts as internal may choose the id of its requests, their timeouts and their retries.
+#[test]
+fn no_example_makes_an_address_internal() {
+    for example in walk::examples() {
+        for object in walk::objects(&example.value) {
+            assert_eq!(object.get("internal_address_config"), None, "{}", example.name);
+        }
     }
 }
 
@@ -79,6 +89,13 @@ async fn gateway_takes_entra_tokens_over_tls_within_its_capabilities() {
     let line = envoy.access_after(0).await;
     assert_eq!(line["Identity"], identity);
     assert_eq!(line["ClientAddress"], "127.0.0.1", "not what x-forwarded-for says");
+
+    // A caller with a private address is as any other: with `internal_address_config: {}` it would not be.
+    let private = good.clone().header("x-request-id", "chosen").header("x-envoy-max-retries", "9");
+    assert_eq!(authority.send(envoy.address(), None, &private).await.status, 200);
+    let seen = fixture.upstream.last().unwrap();
+    assert_eq!(seen.header("x-request-id").map(str::len), Some(36), "an id of the gateway");
+    assert_eq!(seen.header("x-envoy-internal"), None);
 
     let stranger = score("11111111-2222-3333-4444-555555555555");
     for (request, status, reason) in [
