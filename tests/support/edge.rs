@@ -4,6 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Command;
 
+use serde_json::Value;
+
 use super::daemon::{Daemon, free_address};
 use super::example::{Folder, adapt};
 use super::root;
@@ -56,7 +58,7 @@ impl Kind {
 /// A running NGINX or HAProxy.
 pub struct Proxy {
     pub address: SocketAddr,
-    _daemon: Daemon,
+    daemon: Daemon,
 }
 
 impl Proxy {
@@ -86,6 +88,7 @@ impl Proxy {
                         ("server 127.0.0.1:10000;", &format!("server {envoy};")),
                         ("/etc/tollgate/tls/tls.crt", &folder.file("tls.crt", certificate)),
                         ("/etc/tollgate/tls/tls.key", &folder.file("tls.key", key)),
+                        ("/var/log/nginx/access.log", &folder.file("access.log", "")),
                         ("worker_processes auto;", ""),
                     ],
                 );
@@ -117,6 +120,14 @@ impl Proxy {
             }
         }
         let ready = async || connect_from(caller(1), address).await.ok().map(drop);
-        Self { address, _daemon: Daemon::start(command, folder, ready).await }
+        Self { address, daemon: Daemon::start(command, folder, ready).await }
+    }
+
+    /// The lines of its access log, which HAProxy prints.
+    pub fn access_log(&self) -> Vec<Value> {
+        let text = |name| std::fs::read_to_string(self.daemon.folder.path().join(name));
+        let text = text("access.log").or_else(|_| text("log.txt")).unwrap();
+        let lines = text.lines().filter(|line| line.starts_with('{'));
+        lines.map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }
