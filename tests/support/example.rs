@@ -80,6 +80,11 @@ impl Example {
         example
     }
 
+    /// A bootstrap that is adapted already.
+    pub fn whole(value: Value) -> Self {
+        Self(value)
+    }
+
     /// Where a cluster of one endpoint leads.
     pub fn cluster(mut self, name: &str, address: SocketAddr) -> Self {
         let clusters = self.0["static_resources"]["clusters"].as_array_mut().unwrap();
@@ -110,6 +115,22 @@ impl Example {
     /// The Wasm filter's `config`.
     pub fn wasm(&self) -> &Value {
         &self.0.pointer(MANAGER).unwrap()["http_filters"][0]["typed_config"]["config"]
+    }
+
+    /// With another configuration of the filter.
+    pub fn configured(mut self, change: impl FnOnce(&mut Value)) -> Self {
+        let config = "/http_filters/0/typed_config/config/configuration/value";
+        let text = self.0.pointer_mut(MANAGER).unwrap().pointer_mut(config).unwrap();
+        let mut config = serde_json::from_str(text.as_str().unwrap()).unwrap();
+        change(&mut config);
+        *text = json!(config.to_string());
+        self
+    }
+
+    /// With a change in its connection manager.
+    pub fn managed(mut self, change: impl FnOnce(&mut Value)) -> Self {
+        change(self.0.pointer_mut(MANAGER).unwrap());
+        self
     }
 
     /// With a module that Envoy cannot fetch.

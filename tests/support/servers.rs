@@ -17,6 +17,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::client::{self, Request};
 use super::skip::absent;
 use super::{poll, root};
@@ -92,11 +94,26 @@ impl Kind {
     }
 }
 
+/// The program in Microsoft's server.
+#[derive(Clone)]
+struct Entry {
+    script: &'static str,
+    /// Variables of its environment.
+    variables: Vec<(&'static str, String)>,
+}
+
+impl Default for Entry {
+    fn default() -> Self {
+        Self { script: launch::ENTRY, variables: Vec::new() }
+    }
+}
+
 /// A running server; its processes and files end with it.
 pub struct Server {
     kind: Kind,
     address: SocketAddr,
     directory: PathBuf,
+    entry: Entry,
     group: Vec<Child>,
     /// Ends the group when its input ends: when this is dropped, or the test's process is gone.
     watchdog: Child,
@@ -112,6 +129,23 @@ impl Server {
         Self::start_all(&[kind]).await.pop()
     }
 
+    /// Microsoft's server with another entry script of this repository; `None` after [`absent`].
+    ///
+    /// # Panics
+    /// As [`Server::start`].
+    pub async fn azure_ml(
+        script: &'static str,
+        variables: &[(&'static str, &str)],
+    ) -> Option<Self> {
+        if let Some(what) = launch::missing(Kind::AzureMl) {
+            absent(&format!("{what} is absent: run scripts/install/servers"));
+            return None;
+        }
+        let variables =
+            variables.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        Some(Self::spawn(Kind::AzureMl, Entry { script, variables }).ready().await)
+    }
+
     /// Starts all of these at the same time, without those that are absent.
     pub async fn start_all(kinds: &[Kind]) -> Vec<Self> {
         let mut started = Vec::new();
@@ -121,7 +155,7 @@ impl Server {
                     let name = kind.name();
                     absent(&format!("{what}, for {name}, is absent: run scripts/install/servers"));
                 }
-                None => started.push(Self::spawn(*kind)),
+                None => started.push(Self::spawn(*kind, Entry::default())),
             }
         }
         let mut servers = Vec::new();
@@ -137,18 +171,19 @@ impl Server {
         for _ in 0..3 {
             match poll(Duration::from_secs(60), async || self.answers().await).await {
                 Some(true) => return self,
-                Some(false) => self = Self::spawn(self.kind),
+                Some(false) => self = Self::spawn(self.kind, self.entry.clone()),
                 None => break,
             }
         }
         panic!("{} does not answer:\n{}", self.name(), self.output());
     }
 
-    fn spawn(kind: Kind) -> Self {
+    fn spawn(kind: Kind, entry: Entry) -> Self {
         let port = launch::port();
         let directory = launch::directory(kind);
         let mut group: Vec<Child> = Vec::new();
-        for mut command in launch::commands(kind, port, &directory) {
+        for mut command in launch::commands(kind, entry.script, port, &directory) {
+            command.envs(entry.variables.iter().map(|(name, value)| (name, value)));
             group.push(launch::run(&mut command, &directory, group.first().map(Child::id)));
         }
         // Servers fork workers: all of them are of the group of the first process.
@@ -160,7 +195,7 @@ impl Server {
             .spawn()
             .unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        Self { kind, address, directory, group, watchdog, seen: AtomicU64::new(0) }
+        Self { kind, address, directory, entry, group, watchdog, seen: AtomicU64::new(0) }
     }
 
     /// Whether the server answers (`true`) or has ended (`false`); `None`: neither yet.
@@ -206,7 +241,15 @@ impl Server {
         self.calls().into_iter().filter(|call| call.case.as_deref() == Some(case)).collect()
     }
 
-    fn output(&self) -> String {
+    /// The lines of JSON that its processes printed.
+    pub fn printed(&self) -> Vec<Value> {
+        let output = self.output();
+        let lines = output.lines().filter(|line| line.starts_with('{'));
+        lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// All that its processes printed.
+    pub fn output(&self) -> String {
         std::fs::read_to_string(self.directory.join("output.log")).unwrap_or_default()
     }
 }

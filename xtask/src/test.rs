@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// The programs that take longest start first.
-const LONG: [&str; 7] = [
+const LONG: [&str; 8] = [
     "pages",
     "e2e_real_servers",
     "vectors",
@@ -26,6 +26,7 @@ const LONG: [&str; 7] = [
     "e2e_telemetry",
     "e2e_routing",
     "e2e_refused",
+    "e2e_walk",
 ];
 
 /// They measure times or rates, so that a busy machine would change what they measure.

@@ -83,8 +83,11 @@ pub(super) fn directory(kind: Kind) -> PathBuf {
     directory
 }
 
-/// The processes of a server, the one that listens first.
-pub(super) fn commands(kind: Kind, port: u16, directory: &Path) -> Vec<Command> {
+/// The entry script that calls `record.py`.
+pub(super) const ENTRY: &str = "tests/data/servers/score.py";
+
+/// The processes of a server, the one that listens first. Only Microsoft's has an entry script.
+pub(super) fn commands(kind: Kind, entry: &str, port: u16, directory: &Path) -> Vec<Command> {
     let sources = root().join("tests/data/servers");
     let python = installed().join("python/bin/python3");
     let port_text = port.to_string();
@@ -170,17 +173,9 @@ pub(super) fn commands(kind: Kind, port: u16, directory: &Path) -> Vec<Command> 
             vec![server]
         }
         Kind::AzureMl => {
-            let entry = sources.join("score.py");
-            let entry = entry.to_str().unwrap();
-            vec![module(&[
-                "azureml_inference_server_http",
-                "--entry_script",
-                entry,
-                "--port",
-                &port_text,
-                "--worker_count",
-                "1",
-            ])]
+            let mut server = module(&["azureml_inference_server_http", "--worker_count", "1"]);
+            server.args(["--port", &port_text, "--entry_script"]).arg(root().join(entry));
+            vec![server]
         }
         Kind::Mlflow => {
             let model = installed().join("model");
