@@ -12,6 +12,7 @@ use support::entra::{self, OBJECT, TENANT};
 use support::example::{Example, Folder};
 use support::idp::{Idp, Scheme};
 use support::manifests::{Kustomize, one, text};
+use support::mount::Mount;
 use support::poll;
 use support::prelude::*;
 use support::skip::{self, absent, program};
@@ -26,6 +27,7 @@ struct Pod {
     fixture: Fixture,
     idp: Idp,
     folder: Folder,
+    mount: Mount,
     authority: Authority,
     deployment: Value,
     /// The bootstrap, adapted to this machine.
@@ -45,13 +47,8 @@ impl Pod {
         let (folder, authority) = (Folder::new(), Authority::new());
         let idp = Idp::serving(Scheme::Https, entra::keys(&fixture.signer));
         let admin = free_address();
-        // As the kubelet mounts a Secret: files are links through `..data`, which it replaces.
-        let secret = folder.path().join("tls");
-        std::fs::create_dir_all(&secret).unwrap();
-        mount(&folder, "one", &authority);
-        for file in ["tls.crt", "tls.key"] {
-            std::os::unix::fs::symlink(format!("..data/{file}"), secret.join(file)).unwrap();
-        }
+        let mount = Mount::new(folder.path().join("tls"), &files(&authority.server_pem()));
+        let secret = mount.path();
         let tls = text(data, "/tls.yaml").replace("/etc/tollgate/tls", secret.to_str().unwrap());
         let envoy = text(data, "/envoy.yaml").replace(MODULE, "dist/tollgate.wasm");
         let example = Example::parse(&envoy)
@@ -64,7 +61,7 @@ impl Pod {
         let mut bootstrap: Value = serde_json::from_str(&example.text()).unwrap();
         bootstrap["admin"]["address"]["socket_address"]["port_value"] = json!(admin.port());
         let deployment = one(&objects, "Deployment").clone();
-        Some(Self { fixture, idp, folder, authority, deployment, bootstrap })
+        Some(Self { fixture, idp, folder, mount, authority, deployment, bootstrap })
     }
 
     async fn start(&self) -> Envoy {
@@ -80,16 +77,9 @@ impl Pod {
     }
 }
 
-/// Puts a certificate of an authority in the place of the one before it.
-fn mount(folder: &Folder, name: &str, authority: &Authority) {
-    let secret = folder.path().join("tls");
-    let files = secret.join(format!("..{name}"));
-    std::fs::create_dir_all(&files).unwrap();
-    let (certificate, key) = authority.server_pem();
-    std::fs::write(files.join("tls.crt"), certificate).unwrap();
-    std::fs::write(files.join("tls.key"), key).unwrap();
-    std::os::unix::fs::symlink(format!("..{name}"), secret.join("..data_tmp")).unwrap();
-    std::fs::rename(secret.join("..data_tmp"), secret.join("..data")).unwrap();
+/// The files of a Secret of type kubernetes.io/tls.
+fn files((certificate, key): &(String, String)) -> [(&str, &str); 2] {
+    [("tls.crt", certificate), ("tls.key", key)]
 }
 
 /// The address of the listener `metrics`.
@@ -210,12 +200,12 @@ async fn before_its_end_a_pod_is_no_longer_ready_and_answers_what_is_in_flight()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_renewed_certificate_is_in_use_without_a_restart() {
-    let Some(pod) = Pod::new().await else { return };
+    let Some(mut pod) = Pod::new().await else { return };
     let envoy = pod.start().await;
     let here = std::net::IpAddr::from([127, 0, 0, 1]);
     let renewed = Authority::new();
     assert!(renewed.connect(here, envoy.address(), None).await.is_err(), "another authority");
-    mount(&pod.folder, "two", &renewed);
+    pod.mount.replace(&files(&renewed.server_pem()));
     let used = async || renewed.connect(here, envoy.address(), None).await.ok();
     assert!(poll(Duration::from_secs(20), used).await.is_some(), "{}", envoy.log());
     let good = score().bearer(pod.token(json!({})));

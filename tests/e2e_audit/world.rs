@@ -13,8 +13,6 @@ use support::walk::configurations;
 use super::examples::Format;
 
 const HASH_KEY: &str = "0123456789abcdef0123456789abcdef";
-/// The certificate of a listener as a file of its own.
-const SECRET: &str = "examples/kubernetes/base/tls.yaml";
 const GATEWAY: &str = "spiffe://cluster.local/ns/ingress/sa/gateway";
 
 /// All that an example needs around it.
@@ -61,6 +59,9 @@ impl World {
             };
             let endpoint = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address";
             *cluster.pointer_mut(endpoint).unwrap() = loopback(address.port());
+            if address == self.fixture.upstream.address() {
+                cluster.as_object_mut().unwrap().remove("transport_socket");
+            }
         }
         let chain = &bootstrap["static_resources"]["listeners"][0]["filter_chains"][0];
         let tls = chain.get("transport_socket").is_some();
@@ -100,13 +101,17 @@ impl World {
     /// Writes the files that the examples name.
     fn write_files(&self) {
         let (certificate, key) = self.authority.server_pem();
-        let secret = std::fs::read_to_string(root().join(SECRET)).unwrap();
+        let secret = |path: &str| self.here(&std::fs::read_to_string(root().join(path)).unwrap());
         for (name, content) in [
             ("tls/tls.crt", certificate.as_str()),
             ("tls/tls.key", &key),
             ("tls/ca.crt", self.authority.pem()),
             ("idp.crt", &self.idp.ca_pem()),
-            ("config/tls.yaml", &self.here(&secret)),
+            ("config/tls.yaml", &secret("examples/kubernetes/base/tls.yaml")),
+            ("config/serving.yaml", &secret("envoy/secrets/serving.yaml")),
+            ("config/endpoint-key.yaml", &secret("envoy/secrets/endpoint-key.yaml")),
+            ("secrets/serving.pem", &(certificate.clone() + &key)),
+            ("secrets/endpoint-key", "key"),
         ] {
             let path = self.folder.path().join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -9,7 +9,6 @@
 //! - [`istio`]: Istio, and pods with its proxies.
 //! - [`container`]: the files that the program of a pod sees.
 //! - [`entra_keys`]: the key server of Entra ID.
-//! - [`load`]: a constant stream of requests.
 //! - [`envoy_gateway`]: Envoy Gateway, its proxies, and the world of its suites.
 
 #![allow(missing_docs)]
@@ -20,7 +19,6 @@ pub mod container;
 pub mod entra_keys;
 pub mod envoy_gateway;
 pub mod istio;
-pub mod load;
 pub mod machine;
 pub mod program;
 pub mod registry;

@@ -25,8 +25,10 @@
 //! - [`entra`]: claims and keys of Microsoft Entra ID.
 //! - [`graft`]: copies of the module with a fault in them.
 //! - [`grpc`]: a receiver for access logs and spans.
+//! - [`load`]: a constant stream of requests over connections that are kept.
 //! - [`manifests`]: those for Kubernetes, Istio and Envoy Gateway, and Kustomize.
 //! - [`mint`]: keys made at run time, tokens signed with them, well formed or not.
+//! - [`mount`]: files of secrets as the kubelet and the Key Vault driver replace them.
 //! - [`mistakes`]: the rows of `docs/mistakes.md`, and the findings of `tollgate check`.
 //! - [`paths`]: the paths that servers read from one request line.
 //! - [`ratelimit`]: a Rate Limit Service and its Redis.
@@ -60,9 +62,11 @@ pub mod graft;
 pub mod grpc;
 pub mod idp;
 pub mod json_suite;
+pub mod load;
 pub mod manifests;
 pub mod mint;
 pub mod mistakes;
+pub mod mount;
 pub mod paths;
 pub mod ratelimit;
 pub mod removal;

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -10,20 +11,23 @@ use rcgen::{
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
-use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+pub use tokio_rustls::TlsAcceptor;
 
 use super::client::{Connection, Request, Response};
 
 /// The authority that signs the certificates of the listener and of its clients.
+#[derive(Clone)]
 pub struct Authority {
     certificate: CertificateDer<'static>,
     pem: String,
-    issuer: Issuer<'static, KeyPair>,
+    issuer: Arc<Issuer<'static, KeyPair>>,
 }
 
 /// A certificate of a client and its key.
@@ -43,14 +47,17 @@ impl Authority {
     pub fn new() -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, "tollgate test CA");
+        // Verifiers find an authority by its name.
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let name = format!("tollgate test CA {}", NEXT.fetch_add(1, Ordering::Relaxed));
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         let certificate = params.self_signed(&key).unwrap();
         Self {
             pem: certificate.pem(),
             certificate: certificate.der().clone(),
-            issuer: Issuer::new(params, key),
+            issuer: Arc::new(Issuer::new(params, key)),
         }
     }
 
@@ -90,6 +97,28 @@ impl Authority {
         (certificate.pem(), key.serialize_pem())
     }
 
+    /// TLS of a server with a certificate of this name. If there are authorities of clients, a client needs a
+    /// certificate of one of them.
+    pub fn acceptor(&self, name: &str, clients: &[&Authority]) -> TlsAcceptor {
+        let (certificate, key) = self.leaf(name, &[ExtendedKeyUsagePurpose::ServerAuth]);
+        let provider = Arc::new(ring::default_provider());
+        let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .unwrap();
+        let config = match clients {
+            [] => config.with_no_client_auth(),
+            clients => {
+                let mut roots = RootCertStore::empty();
+                clients.iter().for_each(|one| roots.add(one.certificate.clone()).unwrap());
+                let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+                config.with_client_cert_verifier(verifier.build().unwrap())
+            }
+        };
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let config = config.with_single_cert(vec![certificate.der().clone()], key).unwrap();
+        TlsAcceptor::from(Arc::new(config))
+    }
+
     /// Serves TLS at an address until the task is aborted, with a certificate of this name, and forwards what comes to
     /// a plain server. If `mutual`, clients need a certificate of this authority.
     pub async fn terminate(
@@ -99,22 +128,8 @@ impl Authority {
         to: SocketAddr,
         mutual: bool,
     ) -> JoinHandle<()> {
-        let (certificate, key) = self.leaf(name, &[ExtendedKeyUsagePurpose::ServerAuth]);
-        let provider = Arc::new(ring::default_provider());
-        let mut roots = RootCertStore::empty();
-        roots.add(self.certificate.clone()).unwrap();
-        let verifier =
-            WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::clone(&provider));
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap();
-        let config = match mutual {
-            true => config.with_client_cert_verifier(verifier.build().unwrap()),
-            false => config.with_no_client_auth(),
-        };
-        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        let config = config.with_single_cert(vec![certificate.der().clone()], key).unwrap();
-        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let clients: &[&Self] = if mutual { &[self] } else { &[] };
+        let acceptor = self.acceptor(name, clients);
         let listener = TcpListener::bind(address).await.unwrap();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {

@@ -19,10 +19,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::controller::Controller;
 use super::proxy::Proxy;
 use super::servers::{self, WebServer};
-use crate::load::Load;
 use crate::program::{Answer, run};
 use crate::registry::Registry;
 use crate::{api, entra_keys, machine, until};
+use support::load::Load;
 
 /// The host of the route.
 const HOST: &str = "ml.example.com";
@@ -132,7 +132,7 @@ impl World {
     /// A stream of a request over so many connections to the Gateway.
     pub fn load(&self, connections: usize, request: &Request) -> Load {
         let at = self.proxy.at(443);
-        Load::start(connections, request, move || connect(at))
+        Load::start(machine::runtime().handle(), connections, request, move || connect(at))
     }
 }
 

@@ -13,9 +13,9 @@ use support::scrape::Scrape;
 use support::upstream::{Recorded, Reply, Upstream};
 
 pub use super::spec::Spec;
-use crate::load::Load;
 use crate::program::Program;
 use crate::{api, built, machine, program, until};
+use support::load::Load;
 
 /// The port of the application, and of its service.
 pub(super) const APPLICATION: u16 = 8080;
@@ -106,7 +106,9 @@ impl Pod {
     /// A stream of one request to `HOST:PORT`, as the application of this pod would send it.
     pub fn load(&self, host: &str, connections: usize, request: &Request) -> Load {
         let (address, pod) = (resolve(host), self.network.clone());
-        Load::start(connections, request, move || machine::connect(pod.clone(), address))
+        Load::start(machine::runtime().handle(), connections, request, move || {
+            machine::connect(pod.clone(), address)
+        })
     }
 
     /// Runs a future in the network of the pod.

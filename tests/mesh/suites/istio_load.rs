@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use mesh::istio::Mesh;
 use mesh::istio::pod::{Pod, Spec};
-use mesh::load::{Answers, Load};
 use mesh::{api, machine, until};
+use support::load::{Answers, Load};
 use support::manifests::PLUGIN;
 use support::prelude::*;
 
@@ -124,7 +124,10 @@ fn storm(mesh: &Mesh, pod: &Pod, namespace: &str, overlay: &str, mut streams: St
     // 403: the policy on a new connection, since `kubectl delete` deletes the plugin before it.
     only(&good, &["200", "403"], "uninstall");
     only(&bare, &["200", "401 token_missing", "403"], "uninstall");
-    let (good, bare) = (streams.good.end(), streams.bare.end());
+    let (good, bare) = (
+        machine::runtime().block_on(streams.good.end()),
+        machine::runtime().block_on(streams.bare.end()),
+    );
     println!(
         "{overlay}: {} and {} requests",
         good.values().sum::<usize>(),
@@ -179,7 +182,9 @@ fn no_request_is_lost_and_none_passes_while_a_gateway_changes() {
     let good = bare.clone().bearer(mesh.token(json!({})));
     let address = (gateway.address, 80);
     let load = |request: &Request| {
-        Load::start(CONNECTIONS, request, move || tokio::net::TcpStream::connect(address))
+        Load::start(machine::runtime().handle(), CONNECTIONS, request, move || {
+            tokio::net::TcpStream::connect(address)
+        })
     };
     until(30, "the route", || {
         let answer = machine::runtime().block_on(client::try_send(address.into(), &bare));

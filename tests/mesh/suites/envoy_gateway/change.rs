@@ -84,11 +84,11 @@ fn configurations_and_modules_under_load_lose_no_request_and_admit_none_without_
     for (name, module, change) in steps {
         apply(&world, name, &policy(name, module, change), &module.1);
     }
-    let bad = bad.end();
+    let bad = machine::runtime().block_on(bad.end());
     world.policies(&clients());
     world.until(&tokenless(), 200, "");
     apply(&world, "after deletion", &policy("after deletion", &image, |_| {}), &image.1);
-    let good = good.end();
+    let good = machine::runtime().block_on(good.end());
     println!("with a token {good:?}, without {bad:?}");
     assert_eq!(good.keys().collect::<Vec<_>>(), ["200"], "{good:?}");
     assert_eq!(bad.keys().collect::<Vec<_>>(), ["401 token_missing"], "{bad:?}");

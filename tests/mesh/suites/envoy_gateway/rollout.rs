@@ -4,10 +4,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use mesh::api;
 use mesh::envoy_gateway::world::{connect, shipped};
-use mesh::load::Load;
+use mesh::{api, machine};
 use serde_json::json;
+use support::load::Load;
 
 use super::{changed, tokenless, world};
 
@@ -22,8 +22,9 @@ fn a_change_of_the_bootstrap_replaces_the_pod_without_losing_a_request() {
     let service = Arc::new(Mutex::new(world.proxy.at(443)));
     let of = Arc::clone(&service);
     let to_service = move || connect(*of.lock().unwrap());
-    let good = Load::start(4, &world.score("rollout"), to_service.clone());
-    let bad = Load::start(2, &tokenless(), to_service);
+    let runtime = machine::runtime();
+    let good = Load::start(runtime.handle(), 4, &world.score("rollout"), to_service.clone());
+    let bad = Load::start(runtime.handle(), 2, &tokenless(), to_service);
     let mut proxy = shipped("proxy.yaml").remove(0);
     let bootstrap = proxy["spec"]["bootstrap"]["value"].as_str().unwrap();
     let slower = bootstrap.replace("connect_timeout: 2s", "connect_timeout: 3s");
@@ -40,7 +41,7 @@ fn a_change_of_the_bootstrap_replaces_the_pod_without_losing_a_request() {
         ready.as_secs_f64(),
         start.elapsed().as_secs_f64()
     );
-    let (good, bad) = (good.end(), bad.end());
+    let (good, bad) = (runtime.block_on(good.end()), runtime.block_on(bad.end()));
     println!("with a token {good:?}, without {bad:?}");
     assert_eq!(good.keys().collect::<Vec<_>>(), ["200"], "{good:?}");
     assert_eq!(bad.keys().collect::<Vec<_>>(), ["401 token_missing"], "{bad:?}");

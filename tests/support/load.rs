@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use support::client::{DEADLINE, Request, read_response};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::machine;
+use super::client::{DEADLINE, Request, read_response};
 
 /// How often each answer came: status and reason, or the error of the connection.
 pub type Answers = BTreeMap<String, usize>;
@@ -21,12 +21,14 @@ pub type Answers = BTreeMap<String, usize>;
 pub struct Load {
     over: Arc<AtomicBool>,
     answers: Arc<Mutex<Answers>>,
+    opened: Arc<AtomicUsize>,
     callers: Vec<JoinHandle<()>>,
 }
 
 impl Load {
     /// Sends the request again and again over so many connections, and opens each anew when the server closes it.
     pub fn start<S, F>(
+        runtime: &Handle,
         connections: usize,
         request: &Request,
         connect: impl Fn() -> F + Clone + Send + Sync + 'static,
@@ -36,13 +38,18 @@ impl Load {
         F: Future<Output = io::Result<S>> + Send,
     {
         let (over, answers) = (Arc::<AtomicBool>::default(), Arc::<Mutex<Answers>>::default());
+        let opened = Arc::<AtomicUsize>::default();
         let caller = |_| {
             let (over, answers) = (Arc::clone(&over), Arc::clone(&answers));
-            let (bytes, connect) = (request.to_bytes(), connect.clone());
-            machine::runtime().spawn(async move {
+            let (bytes, connect, opened) =
+                (request.to_bytes(), connect.clone(), Arc::clone(&opened));
+            runtime.spawn(async move {
                 let mut stream = None;
                 while !over.load(Ordering::Relaxed) {
-                    let exchange = exchange(&mut stream, &bytes, &connect);
+                    let exchange = exchange(&mut stream, &bytes, || {
+                        opened.fetch_add(1, Ordering::Relaxed);
+                        connect()
+                    });
                     let answer = match timeout(DEADLINE, exchange).await {
                         Ok(Ok(answer)) => answer,
                         Ok(Err(error)) => error.to_string(),
@@ -54,7 +61,7 @@ impl Load {
             })
         };
         let callers = (0..connections).map(caller).collect();
-        Self { over, answers, callers }
+        Self { over, answers, opened, callers }
     }
 
     /// The answers so far.
@@ -62,11 +69,16 @@ impl Load {
         self.answers.lock().unwrap().clone()
     }
 
+    /// How many connections were opened so far.
+    pub fn opened(&self) -> usize {
+        self.opened.load(Ordering::Relaxed)
+    }
+
     /// Waits for the answers to the requests under way; all answers.
-    pub fn end(mut self) -> Answers {
+    pub async fn end(mut self) -> Answers {
         self.over.store(true, Ordering::Relaxed);
         for caller in self.callers.drain(..) {
-            machine::runtime().block_on(caller).unwrap();
+            caller.await.unwrap();
         }
         self.answers()
     }
