@@ -5,7 +5,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .SILENT:
-.PHONY: help wasm envoy cli demo test mesh pages-az servers providers matrix soak chaos fuzz bench amplification \
+.PHONY: help wasm envoy cli demo test mesh monitor pages-az servers providers matrix soak chaos fuzz bench amplification \
 	lint audit msrv coverage mutants image push release toolchain
 
 DIST = dist
@@ -74,6 +74,12 @@ test: ## Runs all tests, with a real Envoy, and lists the skipped ones
 mesh: wasm ## Runs SUITES with a real Kubernetes API, Istio and Envoy Gateway: docs/control-planes.md
 	scripts/install/apt iproute2 iptables docker-registry skopeo openssl curl jq
 	$(WITH_ENVOY) cargo xtask mesh $(SUITES)
+
+monitor: wasm ## Sends audit lines through a real collector and Microsoft's clients: docs/azure-monitor.md
+	scripts/install/collector
+	scripts/install/python tests/data/monitor/requirements.txt target/monitor
+	$(WITH_ENVOY) cargo test --workspace --exclude ratelimit --features tollgate/cli \
+		--test e2e_audit -- --ignored monitor::
 
 pages-az: wasm ## Compares the az commands of the pages with the Azure CLI of PyPI (700 MB)
 	source scripts/install/versions && mkdir -p target && \

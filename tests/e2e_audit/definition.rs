@@ -50,6 +50,15 @@ impl Field {
         }
     }
 
+    /// The type of the value as it stands in the line, in KQL.
+    pub fn kusto(&self) -> &'static str {
+        match self.kind {
+            Kind::Number => "long",
+            Kind::Text if self.name == "Time" => "datetime",
+            Kind::Text | Kind::Digits => "string",
+        }
+    }
+
     pub fn source(&self) -> Source {
         let between = |start: &str, end: &str| {
             let inside = self.value.strip_prefix(start)?.split_once(end)?.0;

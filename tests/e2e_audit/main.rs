@@ -3,9 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod azure;
 mod definition;
 mod examples;
+mod kusto;
 mod lines;
+mod monitor;
 mod pages;
 mod receivers;
 mod world;

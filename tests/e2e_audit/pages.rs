@@ -1,14 +1,14 @@
 //! The pages name fields of the audit line, and only those that every example has.
 
 use std::collections::BTreeSet;
-use std::io::Write;
-use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use support::docs::{self, Block};
-use support::{root, skip};
+use support::root;
 
+use super::azure;
 use super::definition::{AZURE_ML, Kind, definition, required};
+use super::kusto;
 
 const PAGE: &str = "docs/telemetry.md";
 
@@ -31,7 +31,7 @@ fn the_table_of_the_page_is_the_definition() {
     assert_eq!(found, rows);
 }
 
-fn blocks(language: &str) -> Vec<(String, Block)> {
+pub fn blocks(language: &str) -> Vec<(String, Block)> {
     let files = std::fs::read_dir(root().join("docs")).unwrap();
     let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
     let pages = names.filter(|name| name.ends_with(".md")).map(|name| format!("docs/{name}"));
@@ -41,21 +41,10 @@ fn blocks(language: &str) -> Vec<(String, Block)> {
     blocks.filter(|(_, block)| block.language == language).collect()
 }
 
-/// The tables of the queries: the audit line as every example has it, and two of Azure.
+/// The tables of the queries: the audit line as every example has it, its table in Azure Monitor, and three of Azure.
 fn tables() -> Value {
-    let table = |columns: Vec<(String, &str)>| {
-        let columns: Vec<_> =
-            columns.into_iter().map(|(name, kind)| format!("{name}: {kind}")).collect();
-        format!("({})", columns.join(", "))
-    };
-    let audit = definition().into_iter().filter(|field| !field.optional).map(|field| {
-        let kind = match field.kind {
-            Kind::Number => "long",
-            Kind::Text if field.name == "Time" => "datetime",
-            Kind::Text | Kind::Digits => "string",
-        };
-        (field.name, kind)
-    });
+    let audit = definition().into_iter().filter(|field| !field.optional);
+    let audit: Vec<_> = audit.map(|field| (field.name.clone(), field.kusto())).collect();
     let azure_ml = AZURE_ML.map(|name| {
         let number = ["Ms", "Size", "StatusCode", "ResponseCode"];
         let kind = if name == "TimeGenerated" { "datetime" } else { "string" };
@@ -63,50 +52,36 @@ fn tables() -> Value {
         (name.to_owned(), if is_number { "int" } else { kind })
     });
     json!({
-        "TollgateAudit": table(audit.collect()),
-        "AmlOnlineEndpointTrafficLog": table(azure_ml.into()),
-        "ContainerLogV2": "(ContainerName: string, LogMessage: dynamic)",
+        "TollgateAudit": kusto::table(&audit),
+        "TollgateAudit_CL": kusto::table(&azure::table()),
+        "AmlOnlineEndpointTrafficLog": kusto::table(&azure_ml),
+        "ContainerLogV2": azure::CONTAINER_LOG,
     })
-}
-
-/// The findings of Microsoft's parser in each query; `None` after a note without it.
-fn findings(queries: &[&str]) -> Option<Vec<Vec<String>>> {
-    let script = root().join("target/kusto/check.js");
-    let Some(node) = skip::program("node").filter(|_| script.is_file()) else {
-        skip::absent("the parser of KQL is absent: run scripts/install/kusto");
-        return None;
-    };
-    // A script that only defines a table gets a query of it.
-    let queries = queries.iter().map(|text| match text.trim_end().ends_with(';') {
-        true => format!("{text}\nTollgateAudit"),
-        false => (*text).to_owned(),
-    });
-    let input = json!({"tables": tables(), "queries": queries.collect::<Vec<_>>()}).to_string();
-    let mut child = Command::new(node)
-        .arg(script)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success());
-    Some(serde_json::from_slice(&output.stdout).unwrap())
 }
 
 /// Also of names and types: a field that an example may lack is no column.
 #[test]
 fn microsofts_parser_accepts_every_query() {
     let queries = blocks("kusto");
-    let texts: Vec<_> = queries.iter().map(|(_, block)| block.text.as_str()).collect();
-    let Some(found) = findings(&texts) else { return };
+    // A script that only defines a table gets a query of it.
+    let texts = queries.iter().map(|(_, block)| match block.text.trim_end().ends_with(';') {
+        true => format!("{}\nTollgateAudit", block.text),
+        false => block.text.clone(),
+    });
+    let Some(found) = kusto::check(&tables(), &texts.collect::<Vec<_>>()) else { return };
     for ((page, block), found) in queries.iter().zip(found) {
-        assert!(found.is_empty(), "{page}:{}: {found:?}", block.line);
+        assert!(found.findings.is_empty(), "{page}:{}: {:?}", block.line, found.findings);
     }
     let count = |page: &str| queries.iter().filter(|(name, _)| name == page).count();
     assert!(count(PAGE) >= 5 && count("docs/azure-ml.md") >= 1);
-    for wrong in ["TollgateAudit | where Endpoint == ''", "TollgateAudit | where Decision = ''"] {
-        assert!(!findings(&[wrong]).unwrap()[0].is_empty(), "{wrong}");
+    for wrong in [
+        "TollgateAudit | where Endpoint == ''",
+        "TollgateAudit | where Decision = ''",
+        "TollgateAudit_CL | extend Hour = hourofday(Remaining)",
+        "TollgateAudit_CL | summarize count() by Caller",
+    ] {
+        let found = kusto::check(&tables(), &[wrong.to_owned()]).unwrap();
+        assert!(!found[0].findings.is_empty(), "{wrong}");
     }
 }
 

@@ -1,5 +1,5 @@
 // Reads {tables: {name: schema}, queries: [text]} from standard input and prints, for each query, what
-// Microsoft's parser of KQL finds wrong.
+// Microsoft's parser of KQL finds wrong, and the columns of the result.
 require("@kusto/language-service-next/bridge.js");
 require("@kusto/language-service-next/Kusto.Language.Bridge.js");
 
@@ -11,12 +11,14 @@ const known = Object.entries(tables).map(
 );
 const globals = GlobalState.Default.WithDatabase(new Symbols.DatabaseSymbol.ctor("tests", known));
 
-function findings(text) {
-  const found = KustoCode.ParseAndAnalyze(text, globals).GetDiagnostics();
-  return Array.from({ length: found.Count }, (_, index) => {
-    const { Message, Start, Length } = found.getItem(index);
-    return `${Message} ${text.substr(Start, Length)}`;
-  });
+const list = (of) => Array.from({ length: of?.Count ?? 0 }, (_, index) => of.getItem(index));
+
+function check(text) {
+  const code = KustoCode.ParseAndAnalyze(text, globals);
+  const findings = list(code.GetDiagnostics()).map(
+    ({ Message, Start, Length }) => `${Message} ${text.substr(Start, Length)}`,
+  );
+  return { findings, columns: list(code.ResultType?.Columns).map((column) => [column.Name, column.Type.Name]) };
 }
 
-console.log(JSON.stringify(queries.map(findings)));
+console.log(JSON.stringify(queries.map(check)));
