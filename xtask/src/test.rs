@@ -18,11 +18,12 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// The programs that take longest start first.
-const LONG: [&str; 8] = [
+const LONG: [&str; 9] = [
     "pages",
     "e2e_real_servers",
     "vectors",
     "e2e_keys",
+    "e2e_personal",
     "e2e_telemetry",
     "e2e_routing",
     "e2e_refused",
