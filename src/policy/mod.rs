@@ -44,6 +44,8 @@ pub struct Policy {
     pub filter_state: FilterState,
     /// Whether the filter keeps counters.
     pub metrics: bool,
+    /// Whether the filter keeps histograms of the requests that pass.
+    pub histograms: bool,
     /// Which engines may verify signatures.
     pub crypto: Crypto,
     /// How many verified tokens each worker caches, and for how long.

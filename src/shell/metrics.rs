@@ -114,7 +114,8 @@ fn count<L: Copy + PartialEq>(
     }
 }
 
-fn define(kind: MetricType, name: &str) -> Option<u32> {
+/// Defines a metric by its whole name; `None` where the host refuses it.
+pub fn define(kind: MetricType, name: &str) -> Option<u32> {
     host::define_metric(kind, &host_name(name)).ok()
 }
 

@@ -9,6 +9,7 @@ mod body;
 mod buckets;
 mod foreign;
 mod held;
+mod histograms;
 mod host;
 mod host_log;
 mod http;
@@ -33,6 +34,8 @@ mod exports;
 mod fake_host;
 #[cfg(test)]
 mod held_tests;
+#[cfg(test)]
+mod histogram_tests;
 #[cfg(test)]
 mod holding_tests;
 #[cfg(test)]

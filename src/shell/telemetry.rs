@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::histograms::Histograms;
 use super::host;
 use super::metrics::Metrics;
 use super::refusal_log::{Cause, RefusalLog};
@@ -12,6 +13,7 @@ use crate::gate::verdict::{LimitReport, Verdict};
 use crate::limit::cost::Cost;
 use crate::limit::plan::Planned;
 use crate::limit::{Counters, Ruling};
+use crate::policy::rule::Rule;
 use crate::policy::{FilterState, Policy};
 use crate::reason::Reason;
 
@@ -26,13 +28,19 @@ pub struct Telemetry {
     tag_paths: Vec<Option<Vec<u8>>>,
     /// Whether filter state has the cost of requests: a rule has one.
     shows_cost: bool,
+    /// The histograms of each rule; empty unless `telemetry.histograms` is set. As in [`Metrics`], the address
+    /// of a rule stands for it.
+    histograms: Vec<(*const Rule, Histograms)>,
 }
 
 impl Telemetry {
     /// Telemetry as the policy asks for it.
     pub fn new(policy: &Policy, metrics: Rc<Metrics>) -> Self {
         let path = |tag: &Tag| tag.filter_state.then(|| format!("tollgate.{}", tag.name).into());
+        let rules = policy.rules.iter().filter(|_| policy.histograms);
+        let of_rule = |rule: &Rc<Rule>| (Rc::as_ptr(rule), Histograms::of(rule));
         Self {
+            histograms: rules.map(of_rule).collect(),
             metrics,
             counts: policy.metrics,
             filter_state: policy.filter_state,
@@ -101,6 +109,12 @@ impl Telemetry {
                 )
             });
         }
+    }
+
+    /// The histograms of a rule, if they are configured.
+    pub fn histograms(&self, rule: &Rc<Rule>) -> Option<Histograms> {
+        let of_rule = |(other, _): &&(*const Rule, _)| *other == Rc::as_ptr(rule);
+        self.histograms.iter().find(of_rule).map(|(_, histograms)| *histograms)
     }
 
     /// Counts retries and evictions of the store.

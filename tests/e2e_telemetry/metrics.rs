@@ -64,9 +64,21 @@ async fn the_expressions_that_istio_makes_of_our_settings_give_the_same_labels()
     assert_eq!(scrape.value("tollgate_requests", &labels), Some(1.0));
 }
 
+/// The series of each histogram (docs/telemetry.md).
+fn histograms() -> impl Iterator<Item = (String, Vec<&'static str>)> {
+    ["request_bytes", "response_bytes", "rows", "upstream_ms"].into_iter().flat_map(|name| {
+        let series = |part: &str, labels| (format!("tollgate_{name}_{part}"), labels);
+        [
+            series("bucket", vec!["le", "rule"]),
+            series("sum", vec!["rule"]),
+            series("count", vec!["rule"]),
+        ]
+    })
+}
+
 /// The labels of each metric (docs/telemetry.md).
-fn contract() -> BTreeMap<&'static str, Vec<&'static str>> {
-    BTreeMap::from([
+fn contract() -> BTreeMap<String, Vec<&'static str>> {
+    [
         ("tollgate_requests", vec!["decision", "provider", "reason", "rule"]),
         ("tollgate_token_cache", vec!["result"]),
         ("tollgate_verify", vec!["engine", "result"]),
@@ -79,10 +91,14 @@ fn contract() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("tollgate_jwks_age_seconds", vec!["provider"]),
         ("tollgate_config", vec!["result"]),
         ("tollgate_build_info", vec!["version"]),
-    ])
+    ]
+    .into_iter()
+    .map(|(name, labels)| (name.to_owned(), labels))
+    .chain(histograms())
+    .collect()
 }
 
-fn assert_contract(scrape: &scrape::Scrape) {
+pub fn assert_contract(scrape: &scrape::Scrape) {
     let contract = contract();
     let ours: Vec<_> = scrape.samples.iter().filter(|s| s.name.starts_with("tollgate")).collect();
     for sample in &ours {

@@ -27,14 +27,18 @@ impl Busy {
         config["rules"] = json!([
             {"name": "health", "match": {"paths": ["/"]}, "auth": "none"},
             {"name": "trial", "match": {"paths": ["/trial"]}, "dry_run": true},
+            {"name": "batch", "match": {"paths": ["/batch"]}, "auth": "none", "payload": {},
+             "limits": ["many"], "cost": {"json_rows": ["/data"], "max": 10}},
             {"name": "score", "match": {"paths": ["/score", "/{endpoint}/score"]},
              "limits": ["per-caller", "words"]},
         ]);
         config["limits"] = json!([
+            {"name": "many", "rate": "1000/s"},
             {"name": "per-caller", "rate": "5/s", "burst": 5},
             {"name": "words", "rate": "1000/s", "charge": "response",
              "response_cost": {"json": "/usage/total_tokens"}},
         ]);
+        config["telemetry"] = json!({"histograms": true});
         // There is no cluster `down`.
         let providers =
             [("healthy", healthy.url("")), ("lost", lost.url("")), ("down", down.clone())];
@@ -63,6 +67,7 @@ impl Busy {
         let mut requests = vec![
             Request::get("/"),
             Request::get("/trial"),
+            Request::post("/batch", r#"{"data": [1, 2]}"#),
             Request::post("/score", "{}"),
             score(none),
             score(unknown),

@@ -9,13 +9,17 @@ use crate::files::{anchors, runbook_url};
 use crate::{FOLDER, read};
 
 /// The labels that a metric has, of those with a variable.
-const VARIABLES: [(&str, &[&str]); 6] = [
+const VARIABLES: [(&str, &[&str]); 10] = [
     ("tollgate_requests", &["rule", "provider"]),
     ("tollgate_jwks_fetch", &["provider"]),
     ("tollgate_jwks_keys", &["provider"]),
     ("tollgate_jwks_age_seconds", &["provider"]),
     ("tollgate_limit", &["limit"]),
     ("tollgate_usage", &["limit"]),
+    ("tollgate_request_bytes_bucket", &["rule"]),
+    ("tollgate_response_bytes_bucket", &["rule"]),
+    ("tollgate_rows_bucket", &["rule"]),
+    ("tollgate_upstream_ms_bucket", &["rule"]),
 ];
 
 pub fn load() -> Value {

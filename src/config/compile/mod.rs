@@ -71,6 +71,7 @@ pub(super) fn policy(
         responses,
         filter_state: telemetry.and_then(|t| t.filter_state).unwrap_or(FilterState::All),
         metrics: telemetry.and_then(|t| t.metrics).unwrap_or(true),
+        histograms: settings::histograms(telemetry, report),
         crypto: raw.crypto.unwrap_or(Crypto::Auto),
         token_cache,
         max_identities,

@@ -9,7 +9,7 @@ use crate::caller::tags::HashKey;
 use crate::config::Environment;
 use crate::config::report::{At, Report};
 use crate::config::schema::{
-    Count, RawAmbiguousPaths, RawClientAddress, RawPrivacy, RawStore, RawTokenCache,
+    Count, RawAmbiguousPaths, RawClientAddress, RawPrivacy, RawStore, RawTelemetry, RawTokenCache,
 };
 
 /// `store.max_identities`: from one slot of the table to some hundred MiB.
@@ -25,6 +25,17 @@ const CACHE_AGE: std::ops::RangeInclusive<Duration> =
 /// `ambiguous_paths`, `reject` by default.
 pub(super) fn reject_ambiguous_paths(raw: Option<RawAmbiguousPaths>) -> bool {
     raw != Some(RawAmbiguousPaths::Allow)
+}
+
+/// `telemetry.histograms`, off by default. They are metrics, so there are none without metrics.
+pub(super) fn histograms(raw: Option<&RawTelemetry>, report: &mut Report) -> bool {
+    let Some(RawTelemetry { metrics, histograms: Some(true), .. }) = raw else { return false };
+    if *metrics == Some(false) {
+        let at = At::root().field("telemetry").field("histograms");
+        report.warning(&at, "has no effect without metrics");
+        return false;
+    }
+    true
 }
 
 /// `token_cache`, 10,000 entries for 5 minutes by default.

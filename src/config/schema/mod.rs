@@ -36,7 +36,9 @@ pub(super) use response::{
 };
 pub(super) use rule::{RawClaimTest, RawGrant};
 pub(super) use rule::{RawMatch, RawPayload, RawRule, RawTrailingSlash};
-pub(super) use settings::{RawAmbiguousPaths, RawClientAddress, RawStore, RawTokenCache};
+pub(super) use settings::{
+    RawAmbiguousPaths, RawClientAddress, RawStore, RawTelemetry, RawTokenCache,
+};
 pub(super) use settings::{RawPrivacy, RawTag};
 pub(super) use token::{RawFrom, RawToken};
 pub(super) use unions::{AnyOr, OneOrMore, Scalar};

@@ -11,6 +11,9 @@ record! {
         filter_state: FilterState { "default": "all", "examples": ["denied"] },
         /// Whether the filter emits metrics.
         metrics: bool { "default": true, "examples": [false] },
+        /// Whether the metrics include histograms of the requests that pass, by rule: the sizes of
+        /// request and response, the rows that `cost` counts, and the time of the upstream.
+        histograms: bool { "default": false, "examples": [true] },
     ]
 }
 

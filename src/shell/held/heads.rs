@@ -76,6 +76,5 @@ impl HeadWait {
 
 /// What the host has received of the selected request, headers included, bytes.
 fn received() -> Option<u64> {
-    let bytes = host::property(b"request\0total_size")?;
-    Some(u64::from_le_bytes(*bytes.first_chunk()?))
+    host::number(b"request\0total_size")
 }

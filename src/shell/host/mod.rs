@@ -58,6 +58,12 @@ pub fn property(path: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
+/// A property that is a number of 64 bits.
+#[inline(never)] // The copies would take half a KiB.
+pub fn number(path: &[u8]) -> Option<u64> {
+    property(path)?.first_chunk().copied().map(u64::from_le_bytes)
+}
+
 /// Writes filter state `wasm.<path>`.
 ///
 /// # Errors
@@ -114,7 +120,7 @@ pub fn increment_metric(id: u32, by: i64) {
     unsafe { proxy_increment_metric(id, by) };
 }
 
-/// Sets a gauge. A refusal of the host is ignored.
+/// Sets a gauge, or adds a value to a histogram. A refusal of the host is ignored.
 pub fn record_metric(id: u32, value: u64) {
     // SAFETY: no pointers.
     unsafe { proxy_record_metric(id, value) };

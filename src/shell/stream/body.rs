@@ -5,7 +5,7 @@ use std::rc::Rc;
 use proxy_wasm::types::Action;
 
 use super::Stream;
-use crate::body::Refusal;
+use crate::body::{Refusal, UNKNOWN_ROWS};
 use crate::gate::judged::Pending;
 use crate::request::headers::Headers;
 use crate::shell::body::{Body, Shown};
@@ -86,6 +86,7 @@ impl Stream {
     /// Decides a request whose body has ended or is refused.
     fn conclude(&self, body: Body, rows: Result<u64, Refusal>) {
         let Body { pending, headers, holds_head, .. } = body;
+        self.state.borrow_mut().rows = rows.ok().filter(|rows| *rows != UNKNOWN_ROWS);
         let decision = self.worker().conclude(pending, rows);
         self.carry_out(decision, &headers, holds_head);
     }

@@ -12,6 +12,7 @@ use proxy_wasm::types::Action;
 use super::body::{Body, Shown};
 use super::held::heads::HeldHeads;
 use super::held::keys::AwaitingKeys;
+use super::histograms::Histograms;
 use super::host;
 use super::metering::Bill;
 use super::worker::Worker;
@@ -86,6 +87,10 @@ struct State {
     lease: Option<Lease>,
     /// The limits that its response is charged to.
     bill: Bill,
+    /// The rows of its body, if it was judged and has any.
+    rows: Option<u64>,
+    /// The histograms that record it, if it is allowed.
+    histograms: Option<Histograms>,
 }
 
 impl State {

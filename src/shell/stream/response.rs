@@ -33,8 +33,11 @@ impl Stream {
 /// refused. If the VM dies, no context is deleted, and the places in flight expire.
 impl Drop for Stream {
     fn drop(&mut self) {
-        let State { lease, bill, .. } = self.state.take();
+        let State { lease, bill, rows, histograms, .. } = self.state.take();
         let worker = &self.traffic.worker;
+        if let Some(histograms) = histograms {
+            histograms.record(rows);
+        }
         if let Some(lease) = lease {
             worker.telemetry.count_store(&worker.buckets.release(lease));
         }

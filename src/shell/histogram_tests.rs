@@ -1,0 +1,100 @@
+//! The histograms, against a fake host.
+
+use serde_json::{Value, json};
+
+use super::exports::*;
+use super::fake_host::host;
+use super::tests::{CONTINUE, PAUSE, bearer, begin, configuration, configure, request, send};
+
+const PROPERTIES: [(&[u8], u64); 4] = [
+    (b"request\0total_size", 1_600),
+    (b"request\0headers_bytes", 600),
+    (b"response\0size", 70),
+    (b"response\0backend_latency", 12_345_678),
+];
+
+/// Loads the rules with a guard that counts rows, and these settings.
+fn start(telemetry: &Value) {
+    let mut document = configuration();
+    document["telemetry"] = telemetry.clone();
+    document["rules"][1]["payload"] = json!({"max_bytes": 100});
+    document["rules"][1]["cost"] = json!({"json_rows": ["/data"], "max": 2});
+    document["limits"][0]["burst"] = json!(100);
+    host(|host| host.metrics.clear());
+    assert!(configure(&document));
+    for (path, number) in PROPERTIES {
+        host(|host| host.properties.insert(path.to_vec(), number.to_le_bytes().to_vec()));
+    }
+}
+
+/// The values of the histograms of a rule that are not 0, in the order of their names.
+fn recorded(rule: &str) -> Vec<(String, i64)> {
+    let label = format!("rule=.={rule};.;tollgate_");
+    let value =
+        |(name, value): &(String, i64)| Some((name.strip_prefix(&label)?.to_owned(), *value));
+    let mut values: Vec<_> = host(|host| host.metrics.iter().filter_map(value).collect());
+    values.retain(|(_, value)| *value != 0);
+    values.sort();
+    values
+}
+
+fn values(list: &[(&str, i64)]) -> Vec<(String, i64)> {
+    list.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect()
+}
+
+#[test]
+fn a_request_that_passes_is_recorded_by_its_rule_when_its_stream_ends() {
+    start(&json!({"histograms": true}));
+    assert_eq!(request("/", &[]), CONTINUE);
+    let health = [("request_bytes", 1_000), ("response_bytes", 70), ("upstream_ms", 12)];
+    assert_eq!(recorded("health"), values(&health));
+    assert_eq!(recorded("score"), []);
+
+    let (stream, _) = begin();
+    assert_eq!(send(stream, b"{\"data\":[1,2,3]}", true), CONTINUE);
+    assert_eq!(recorded("score"), [], "the stream has not ended");
+    proxy_on_delete(stream);
+    // The rows of the body, of which the cost counts two.
+    let score =
+        [("request_bytes", 1_000), ("response_bytes", 70), ("rows", 3), ("upstream_ms", 12)];
+    assert_eq!(recorded("score"), values(&score));
+}
+
+#[test]
+fn a_number_that_the_host_does_not_have_is_not_recorded() {
+    start(&json!({"histograms": true}));
+    for path in [&b"request\0headers_bytes"[..], b"response\0backend_latency"] {
+        host(|host| host.properties.remove(path));
+    }
+    let (stream, _) = begin();
+    assert_eq!(send(stream, b"{\"other\":[1]}", true), CONTINUE);
+    proxy_on_delete(stream);
+    assert_eq!(recorded("score"), values(&[("response_bytes", 70)]));
+}
+
+#[test]
+fn a_refused_request_is_not_recorded() {
+    start(&json!({"histograms": true}));
+    assert_eq!(request("/score", &[]), PAUSE);
+    let (stream, _) = begin();
+    assert_eq!(send(stream, b"{\"data\":", true), PAUSE);
+    proxy_on_delete(stream);
+    assert_eq!(recorded("score"), []);
+}
+
+#[test]
+fn without_histograms_none_is_defined_and_no_property_is_read_for_one() {
+    for telemetry in [json!({}), json!({"histograms": true, "metrics": false})] {
+        start(&telemetry);
+        host(|host| host.used.clear());
+        for (path, more) in [("/", None), ("/score", Some(bearer("alice")))] {
+            let more = more.as_deref().map(|token| ("authorization", token));
+            request(path, more.as_slice());
+        }
+        host(|host| {
+            let defined = host.metrics.iter().any(|(name, _)| name.contains("_bytes"));
+            assert!(!defined, "{:?}", host.metrics);
+            assert!(!host.used.contains("proxy_record_metric"));
+        });
+    }
+}
