@@ -81,7 +81,8 @@ fn local(example: &Example, fixture: &Fixture, filter: Filter) -> Value {
 }
 
 async fn start(fixture: &Fixture, value: &Value) -> Envoy {
-    fixture.proxy().environment("TOLLGATE_HASH_KEY", HASH_KEY).start_file(&value.to_string()).await
+    let proxy = fixture.proxy().environment("TOLLGATE_HASH_KEY", HASH_KEY);
+    proxy.environment("AML_ENDPOINT_KEY", "the-key").start_file(&value.to_string()).await
 }
 
 /// A request that the rules of every example admit with a token.
@@ -143,7 +144,7 @@ async fn with_the_filter_the_verified_values_pass_every_example() {
         for (number, separator) in SEPARATORS.into_iter().enumerate() {
             // One caller has five requests.
             let subject = format!("caller-{number}");
-            let token = fixture.token_with(&subject, json!({"roles": ["reader"]}));
+            let token = fixture.token_with(&subject, json!({"roles": ["Model.Score"]}));
             let request = score().bearer(token).header("x-forwarded-for", "203.0.113.9");
             let request = forged(&request, &tag_headers(&config), separator)[0].clone();
             let response = envoy.send(&request).await;
@@ -159,7 +160,7 @@ async fn with_the_filter_the_verified_values_pass_every_example() {
                     "x-auth-identity" => format!("https://issuer.test/{subject}"),
                     "x-auth-subject" => subject.clone(),
                     "x-auth-issuer" => "https://issuer.test".to_owned(),
-                    "x-auth-roles" => "reader".to_owned(),
+                    "x-auth-roles" => "Model.Score".to_owned(),
                     _ => "203.0.113.9".to_owned(),
                 };
                 assert_eq!(value, expected, "{said}");

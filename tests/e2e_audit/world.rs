@@ -8,10 +8,11 @@ use support::idp::{Idp, Scheme};
 use support::prelude::*;
 use support::root;
 use support::tls::Authority;
-use support::walk::configurations;
+use support::walk::{configurations, objects};
 
 use super::examples::Format;
 
+const ENDPOINT_KEY: &str = "secret-of-the-endpoint";
 const HASH_KEY: &str = "0123456789abcdef0123456789abcdef";
 const GATEWAY: &str = "spiffe://cluster.local/ns/ingress/sa/gateway";
 
@@ -66,11 +67,15 @@ impl World {
         let chain = &bootstrap["static_resources"]["listeners"][0]["filter_chains"][0];
         let tls = chain.get("transport_socket").is_some();
         let certificate = chain.to_string().contains("\"require_client_certificate\":true");
+        let mut routes =
+            objects(chain).into_iter().filter_map(|object| object["prefix_rewrite"].as_str());
+        let rewritten = routes.next().map(str::to_owned);
         self.adapt(&mut bootstrap);
         // One worker writes in the order of the requests.
         let proxy = self.fixture.proxy().workers(1).environment("TOLLGATE_HASH_KEY", HASH_KEY);
+        let proxy = proxy.environment("AML_ENDPOINT_KEY", ENDPOINT_KEY);
         let envoy = proxy.start_file(&bootstrap.to_string()).await;
-        Started { envoy, tls, peer: certificate.then_some(GATEWAY) }
+        Started { envoy, tls, peer: certificate.then_some(GATEWAY), rewritten }
     }
 
     /// Puts the files of this world in place of those that an example names, and its configuration
@@ -90,12 +95,13 @@ impl World {
         }
     }
 
-    /// A text with the folder of this world in place of the examples' own.
+    /// A text with the folder and the endpoint of this world in place of the examples' own.
     fn here(&self, text: &str) -> String {
         let folder = self.folder.path().to_str().unwrap();
         let authority = format!("{folder}/idp.crt");
         text.replace("/etc/ssl/certs/ca-certificates.crt", &authority)
             .replace("/etc/tollgate", folder)
+            .replace("/endpoint/scoring/", "/endpoint/churn/")
     }
 
     /// Writes the files that the examples name.
@@ -153,7 +159,7 @@ impl World {
             .await;
         // The filter fetches keys at its start.
         envoy.wait_for_log("fetched").await;
-        Started { envoy, tls: true, peer: mutual.then_some(GATEWAY) }
+        Started { envoy, tls: true, peer: mutual.then_some(GATEWAY), rewritten: None }
     }
 
     /// The caller, as its tag names it.
@@ -243,8 +249,11 @@ impl World {
             "{told:?} {:#?}",
             started.envoy.filter_log()
         );
+        // Envoy rewrites what it sends to the upstream, and nothing else.
+        let rewritten = started.rewritten.as_deref().filter(|_| response.status == 200);
+        let path = rewritten.unwrap_or("/api/v1/endpoint/churn/score");
         let common = json!({
-            "XMSClientRequestId": id, "Method": "POST", "Path": "/api/v1/endpoint/churn/score",
+            "XMSClientRequestId": id, "Method": "POST", "Path": path,
             "EndpointName": "churn", "DeploymentName": "blue",
             "Rule": "score", "Detail": null, "Usage": null, "UserAgent": "audit/1",
             "ClientAddress": "127.0.0.1", "Peer": started.peer,
@@ -265,6 +274,8 @@ pub struct Started {
     tls: bool,
     /// The name in the caller's certificate.
     peer: Option<&'static str>,
+    /// The path that the upstream gets instead of the caller's, and with it the line.
+    rewritten: Option<String>,
 }
 
 impl Started {

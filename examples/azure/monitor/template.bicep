@@ -58,6 +58,8 @@ resource table 'Microsoft.OperationalInsights/workspaces/tables@2025-02-01' = {
         { name: 'Usage', type: 'long' }
         { name: 'ResponseCode', type: 'long' }
         { name: 'ResponseCodeReason', type: 'string' }
+        { name: 'ModelStatusCode', type: 'long' }
+        { name: 'ModelStatusReason', type: 'string' }
         { name: 'RequestPayloadSize', type: 'long' }
         { name: 'ResponsePayloadSize', type: 'long' }
         { name: 'TotalDurationMs', type: 'long' }
@@ -102,6 +104,8 @@ resource rule 'Microsoft.Insights/dataCollectionRules@2023-03-11' = {
           { name: 'Usage', type: 'string' }
           { name: 'ResponseCode', type: 'long' }
           { name: 'ResponseCodeReason', type: 'string' }
+          { name: 'ModelStatusCode', type: 'string' }
+          { name: 'ModelStatusReason', type: 'string' }
           { name: 'RequestPayloadSize', type: 'long' }
           { name: 'ResponsePayloadSize', type: 'long' }
           { name: 'TotalDurationMs', type: 'long' }
@@ -121,7 +125,7 @@ resource rule 'Microsoft.Insights/dataCollectionRules@2023-03-11' = {
       {
         streams: ['Custom-TollgateAudit']
         destinations: ['audit']
-        transformKql: 'source | extend TimeGenerated = Time, Remaining = tolong(Remaining), Cost = tolong(Cost), Usage = tolong(Usage)'
+        transformKql: 'source | extend TimeGenerated = Time, Remaining = tolong(Remaining), Cost = tolong(Cost), Usage = tolong(Usage), ModelStatusCode = tolong(ModelStatusCode)'
         outputStream: 'Custom-TollgateAudit_CL'
       }
     ]
