@@ -76,6 +76,7 @@ fn every_log_of_every_example_has_the_defined_fields_and_no_others() {
         "envoy/telemetry/opentelemetry.yaml",
         "envoy/telemetry/private.yaml",
         "istio/telemetry.yaml",
+        "istio/telemetry-private.yaml",
         "examples/envoy-gateway/proxy.yaml",
     ] {
         assert!(with.contains(name), "{name}: {with:?}");

@@ -33,7 +33,8 @@ struct Variables;
 
 impl Environment for Variables {
     fn variable(&self, name: &str) -> Option<String> {
-        (name == "AML_ENDPOINT_KEY").then(|| "stand-in-for-an-endpoint-key".to_owned())
+        let known = ["AML_ENDPOINT_KEY", "TOLLGATE_HASH_KEY"];
+        known.contains(&name).then(|| "stand-in-for-a-key-of-thirty-two-bytes".to_owned())
     }
 }
 
@@ -298,8 +299,12 @@ fn istio_decides_by_headers_that_the_filter_writes_on_the_same_proxies() {
         }
         assert!(conditions > 0, "{folder}");
         let tracing = &telemetry["tracing"][0];
-        for tag in tracing["customTags"].as_object().unwrap().values() {
+        let tags = tracing["customTags"].as_object().unwrap();
+        for tag in tags.values().filter(|tag| tag.get("literal").is_none()) {
             assert!(headers.contains(text(tag, "/header/name")), "{folder}: {tag}");
+        }
+        for of_query in ["http.url", "grpc.path"] {
+            assert_eq!(text(&tags[of_query], "/literal/value"), "-", "{folder}: {of_query}");
         }
         for user in [&telemetry["accessLogging"][0], tracing] {
             assert!(provided.contains(text(user, "/providers/0/name")), "{folder}: {user}");
@@ -362,6 +367,39 @@ fn the_component_file_names_a_file_in_place_of_the_image() {
         assert_eq!(module["url"], FILE, "{folder}");
         assert!(module["sha256"].is_null() && module["imagePullPolicy"].is_null(), "{folder}");
         assert_eq!(module["failStrategy"], "FAIL_RELOAD", "{folder}");
+    }
+}
+
+/// Its tags are those of Envoy's example, and its log is the provider that it ships with.
+#[test]
+fn the_component_private_writes_the_hashes_of_envoys_example() {
+    let definitions = Definitions::load();
+    let component = ["istio/components/private"];
+    let example = support::sample::read("envoy/telemetry/private.yaml");
+    let shipped = example["filter"]["tags"].as_array().unwrap();
+    let provider = read("istio/telemetry-private.yaml").remove(0);
+    let provider = &provider["meshConfig"]["extensionProviders"][0];
+    for overlay in ["sidecar", "gateway", "waypoint"] {
+        let folder = format!("istio/overlays/{overlay}");
+        let name = format!("private-{overlay}");
+        let Some(objects) = composed(&name, &[&folder], &component) else { return };
+        let (plugin, telemetry) = (one(&objects, "WasmPlugin"), one(&objects, "Telemetry"));
+        fits(definitions.as_ref(), plugin);
+        fits(definitions.as_ref(), telemetry);
+        compiled(&plugin["spec"]["pluginConfig"]);
+        let key = json!([{"name": "TOLLGATE_HASH_KEY", "valueFrom": "HOST"}]);
+        assert_eq!(plugin["spec"]["vmConfig"]["env"], key, "{overlay}");
+        let tags = plugin["spec"]["pluginConfig"]["tags"].as_array().unwrap();
+        assert!(shipped.iter().all(|tag| tags.contains(tag)), "{overlay}: {tags:?}");
+        let log = &telemetry["spec"]["accessLogging"][0]["providers"][0]["name"];
+        assert_eq!(*log, provider["name"], "{overlay}");
+        let replaced = example["tracing"]["custom_tags"].as_array().unwrap().iter();
+        let replaced = replaced.filter(|tag| tag.get("literal").is_some());
+        for tag in replaced {
+            let custom = &telemetry["spec"]["tracing"][0]["customTags"];
+            let literal = &custom[tag["tag"].as_str().unwrap()]["literal"];
+            assert_eq!(*literal, tag["literal"], "{overlay}: {}", tag["tag"]);
+        }
     }
 }
 
