@@ -181,6 +181,8 @@ async fn a_refused_request_is_in_the_logs_up_to_the_hop_that_refuses_it_and_in_n
     // At score.py, which grants no leeway.
     let response = chain.send(&expired(25)).await;
     assert_eq!(response.status, 401);
+    let challenge = response.header("www-authenticate").unwrap();
+    assert!(challenge.ends_with("error_description=\"expired\""), "{challenge}");
     let lines = chain.lines(&id(&response), 4).await;
     assert_eq!((&lines[2]["Decision"], &lines[2]["ResponseCode"]), (&json!("allow"), &json!(401)));
     assert_eq!((&lines[3]["Decision"], &lines[3]["Reason"]), (&json!("deny"), &json!("expired")));

@@ -93,7 +93,11 @@ def run(request) -> AMLResponse:
         "ResponseCode": status,
     }
     log.info(json.dumps(line))
-    return AMLResponse(answer if status == 200 else {"message": reason}, status, json_str=True)
+    response = AMLResponse(answer if status == 200 else {"message": reason}, status, json_str=True)
+    if status == 401:  # RFC 6750. Not as an argument: AMLResponse splits values at commas.
+        error = f' error="invalid_token", error_description="{reason}"' if token else ""
+        response.headers["www-authenticate"] = "Bearer" + error
+    return response
 
 
 def token_of(headers) -> str:
