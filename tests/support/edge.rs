@@ -69,56 +69,65 @@ impl Proxy {
         envoy: SocketAddr,
         changes: &[(&str, &str)],
     ) -> Self {
-        let folder = Folder::new();
-        let (certificate, key) = authority.server_pem();
-        let address = free_address();
+        let shipped = |path| std::fs::read_to_string(root().join(path)).unwrap();
         let envoy = envoy.to_string();
-        let mut command = Command::new(kind.program().unwrap());
-        match kind {
-            Nginx => {
-                let text = std::fs::read_to_string(root().join("envoy/nginx/nginx.conf")).unwrap();
-                // Folders that a user other than root may write.
-                let folders = "http {\n client_body_temp_path b; proxy_temp_path p;\n\
-                               fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;\n";
-                let text = adapt(
-                    text,
-                    &[
-                        ("http {\n", folders),
-                        ("listen 8443 ", &format!("listen {address} ")),
-                        ("server 127.0.0.1:10000;", &format!("server {envoy};")),
-                        ("/etc/tollgate/tls/tls.crt", &folder.file("tls.crt", certificate)),
-                        ("/etc/tollgate/tls/tls.key", &folder.file("tls.key", key)),
-                        ("/var/log/nginx/access.log", &folder.file("access.log", "")),
-                        ("worker_processes auto;", ""),
-                    ],
-                );
-                folder.file("nginx.conf", adapt(text, changes));
-                command
-                    .arg("-p")
-                    .arg(folder.path())
-                    .args(["-c", "nginx.conf", "-e", "stderr"])
-                    .args(["-g", "daemon off; master_process off; pid nginx.pid;"]);
-            }
-            Haproxy => {
-                let text =
-                    std::fs::read_to_string(root().join("envoy/haproxy/haproxy.cfg")).unwrap();
-                let pem = folder.file("tls.pem", certificate + &key);
-                let text = adapt(
-                    text,
-                    &[
-                        ("bind :8443 ", &format!("bind {address} ")),
-                        ("server envoy 127.0.0.1:10000", &format!("server envoy {envoy}")),
-                        ("/etc/tollgate/tls/tls.pem", &pem),
-                        // The user that runs the test.
-                        ("  user haproxy\n", ""),
-                        ("  group haproxy\n", ""),
-                        ("maxconn 4000", "maxconn 100"),
-                    ],
-                );
-                let file = folder.file("haproxy.cfg", adapt(text, changes));
-                command.args(["-db", "-f", &file]);
-            }
+        if kind == Nginx {
+            let text = adapt(
+                shipped("envoy/nginx/nginx.conf"),
+                &[("server 127.0.0.1:10000;", &format!("server {envoy};"))],
+            );
+            return Self::nginx(authority, adapt(text, changes)).await;
         }
+        let (folder, address) = (Folder::new(), free_address());
+        let (certificate, key) = authority.server_pem();
+        let pem = folder.file("tls.pem", certificate + &key);
+        let text = adapt(
+            shipped("envoy/haproxy/haproxy.cfg"),
+            &[
+                ("bind :8443 ", &format!("bind {address} ")),
+                ("server envoy 127.0.0.1:10000", &format!("server envoy {envoy}")),
+                ("/etc/tollgate/tls/tls.pem", &pem),
+                // The user that runs the test.
+                ("  user haproxy\n", ""),
+                ("  group haproxy\n", ""),
+                ("maxconn 4000", "maxconn 100"),
+            ],
+        );
+        let file = folder.file("haproxy.cfg", adapt(text, changes));
+        let mut command = Command::new(kind.program().unwrap());
+        command.args(["-db", "-f", &file]);
+        Self::listening(command, folder, address).await
+    }
+
+    /// NGINX with a file that has the port, the certificate and the log of the shipped one.
+    pub async fn nginx(authority: &Authority, text: String) -> Self {
+        let (folder, address) = (Folder::new(), free_address());
+        let (certificate, key) = authority.server_pem();
+        // Folders that a user other than root may write.
+        let folders = "http {\n client_body_temp_path b; proxy_temp_path p;\n\
+                       fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;\n";
+        let text = adapt(
+            text,
+            &[
+                ("http {\n", folders),
+                ("listen 8443 ", &format!("listen {address} ")),
+                ("/etc/tollgate/tls/tls.crt", &folder.file("tls.crt", certificate)),
+                ("/etc/tollgate/tls/tls.key", &folder.file("tls.key", key)),
+                ("/var/log/nginx/access.log", &folder.file("access.log", "")),
+                ("worker_processes auto;", ""),
+            ],
+        );
+        folder.file("nginx.conf", text);
+        let mut command = Command::new(Nginx.program().unwrap());
+        command
+            .arg("-p")
+            .arg(folder.path())
+            .args(["-c", "nginx.conf", "-e", "stderr"])
+            .args(["-g", "daemon off; master_process off; pid nginx.pid;"]);
+        Self::listening(command, folder, address).await
+    }
+
+    async fn listening(command: Command, folder: Folder, address: SocketAddr) -> Self {
         let ready = async || connect_from(caller(1), address).await.ok().map(drop);
         Self { address, daemon: Daemon::start(command, folder, ready).await }
     }
