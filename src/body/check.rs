@@ -25,7 +25,8 @@ impl Guard {
     }
 }
 
-/// The check of one body. It keeps none of its bytes but, for a moment, a name cut in two.
+/// The check of one body. It keeps none of its bytes but the captured values and, for a moment, a name cut in
+/// two.
 #[derive(Clone, Debug)]
 pub struct Check {
     reader: Reader,
@@ -42,6 +43,14 @@ impl Check {
     /// The bytes read so far.
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// The JSON of the value at a captured pointer: a string, number or boolean that was read to its end.
+    pub fn captured(&self, guard: &Guard, pointer: &[String]) -> Option<&[u8]> {
+        match &self.reader {
+            Reader::Json(scanner) => scanner.captured(&guard.pointers, pointer),
+            Reader::Csv(_) => None,
+        }
     }
 
     /// Reads the next piece. `guard` must be the one that started this check.

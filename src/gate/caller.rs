@@ -98,7 +98,8 @@ impl Gate<'_> {
         let Some(provider) = self.policy.providers.get(index) else {
             return (report, Err(Reason::IssuerNotAllowed.into()));
         };
-        let scope = RequestScope { gate: self, request, rule, principal: Some(&principal) };
+        let scope =
+            RequestScope { gate: self, request, rule, principal: Some(&principal), body: None };
         let tags = scope.tags_where(Template::is_of_token);
         let caller = Rc::new(Caller::new(principal, tags));
         if let Some(place) = place {

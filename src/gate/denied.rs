@@ -39,7 +39,7 @@ impl Gate<'_> {
         rule: &Rule,
         named: &Named,
     ) -> Vec<(usize, String)> {
-        let request = RequestScope { gate: self, request, rule, principal: None };
+        let request = RequestScope { gate: self, request, rule, principal: None, body: None };
         let identity;
         let (claims, identity) = match named {
             Named::Refused(refused) => {

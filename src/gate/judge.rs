@@ -39,12 +39,13 @@ impl Gate<'_> {
     /// The headers of a guarded request take from the limits here, too, before they may go on: their cost,
     /// or one token if the rows of the body are the cost. A body that is refused later returns nothing. The
     /// upstream may have acted on the headers by then, so all headers that it receives must have cost a
-    /// token: otherwise, malformed bodies would make it act without end.
+    /// token: otherwise, malformed bodies would make it act without end. Only a limit whose key is in the body
+    /// waits for it.
     pub fn judge(&self, request: &Request<'_>) -> Judged {
         let mut facts = Facts::default();
         let admitted = self.admit(request, &mut facts);
         if let (Some(rule), None) = (&facts.rule, &facts.caller) {
-            let scope = RequestScope { gate: self, request, rule, principal: None };
+            let scope = RequestScope { gate: self, request, rule, principal: None, body: None };
             facts.match_tags = scope.tags_where(Template::is_of_match);
         }
         Judged::Decided(match admitted {
@@ -106,7 +107,7 @@ impl Gate<'_> {
         facts.token = token;
         facts.caller = caller?;
         let principal = facts.caller.as_deref().map(Caller::principal);
-        let scope = RequestScope { gate: self, request, rule, principal };
+        let scope = RequestScope { gate: self, request, rule, principal, body: None };
         if let Some(principal) = principal {
             // The log names a verified caller whom a later stage refuses.
             facts.own_tags = scope.tags();

@@ -3,15 +3,17 @@
 use std::rc::Rc;
 
 use super::facts::Facts;
-use super::quotas::{self, Taken};
-use super::resources::Gate;
+use super::quotas;
+use super::resources::{Gate, Request};
+use super::scope::RequestScope;
 use super::verdict::{Denial, LimitReport, Verdict};
-use crate::body::{Guard, Refusal};
+use crate::body::{Check, Guard, Refusal};
+use crate::caller::principal::Caller;
 use crate::limit::Ruling;
 use crate::limit::concurrency::Lease;
 use crate::limit::plan::{Limit, Planned};
 use crate::reason::Reason;
-use crate::time::Moment;
+use crate::template::Template;
 
 /// The result of [`Gate::judge`].
 #[derive(Debug)]
@@ -67,41 +69,44 @@ impl Pending {
         passed(&self.facts)
     }
 
-    /// Decides the request by the number of rows in its body, or by the reason why the body is refused.
-    /// Takes the cost of the rows beyond the token that the headers took.
+    /// Decides the request by its body, as far as it was `read`, and by the number of rows in it or the reason
+    /// why it is refused. Takes what the headers could not: the cost of the rows beyond one token, and the cost
+    /// from limits whose key is in the body. `request` is that of [`Gate::judge`].
     pub fn conclude(
         self,
         gate: &Gate<'_>,
+        request: &Request<'_>,
+        read: &Check,
         body: Result<u64, Refusal>,
-        clock: &dyn Fn() -> Moment,
     ) -> Decision {
-        let Self { mut facts, lease, mut plan, guard: _ } = self;
-        let outcome = match (body, facts.rule.as_ref()) {
-            (Err(refusal), _) => {
-                facts.refusal = Some(refusal);
-                Err(refusal.reason().into())
-            }
+        let Self { mut facts, lease, mut plan, guard } = self;
+        facts.refusal = body.err();
+        let (rule, caller) = (facts.rule.clone(), facts.caller.clone());
+        let principal = caller.as_deref().map(Caller::principal);
+        let scope = rule.as_deref().map(|rule| {
+            let body = Some(read);
+            RequestScope { gate, request, rule, principal, body }
+        });
+        let outcome = match (body, &scope) {
+            (Err(refusal), _) => Err(refusal.reason().into()),
             (Ok(_), None) => Err(Reason::NoRule.into()),
-            (Ok(rows), Some(rule)) => match rule.cost.of_rows(rows) {
-                None => Ok(()),
-                Some(cost) => {
-                    facts.cost = Some(cost);
-                    plan.iter_mut().for_each(|planned| planned.cost = cost);
-                    let before = std::mem::take(&mut facts.limits);
-                    let Taken { reports, outcome } =
-                        gate.take_rest(&plan, before, clock, &mut facts.store);
-                    facts.limits = reports;
-                    outcome
-                }
-            },
+            (Ok(rows), Some(scope)) => scope.take_rest(rows, &mut plan, &mut facts),
         };
-        match outcome {
+        let mut decision = match outcome {
             Ok(()) => Decision::passed(facts, plan, lease),
             Err(denial) => {
                 let verdict = gate.refusal(denial, &facts);
                 Decision { lease, ..Decision::new(verdict, facts) }
             }
+        };
+        if guard.pointers.captures()
+            && principal.is_some()
+            && decision.shows_body(body)
+            && let Some(scope) = scope
+        {
+            decision.facts.own_tags.extend(scope.tags_where(Template::reads_body));
         }
+        decision
     }
 }
 
@@ -114,6 +119,16 @@ impl Decision {
     /// A request that passes.
     pub(super) fn passed(facts: Facts, plan: Vec<Planned>, lease: Option<Lease>) -> Self {
         Self { charges: quotas::charges(plan), lease, ..Self::new(passed(&facts), facts) }
+    }
+
+    /// Whether the tags may have values of the body. What is written for the upstream must be certain, so that the
+    /// body was read to its end; a log may have what was read of a body that does not pass.
+    fn shows_body(&self, body: Result<u64, Refusal>) -> bool {
+        match body {
+            Ok(_) | Err(Refusal::Rows(_) | Refusal::Lacking) => true,
+            Err(Refusal::Malformed(_)) => false,
+            Err(_) => matches!(self.verdict, Verdict::Deny(_)),
+        }
     }
 
     /// The limit that refused the request, or would have: the first of the rule that did. `None` for

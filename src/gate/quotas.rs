@@ -10,7 +10,7 @@ use super::verdict::{Denial, LimitReport};
 use crate::caller::principal::{Caller, Principal};
 use crate::limit::concurrency::Lease;
 use crate::limit::owner::Owner;
-use crate::limit::plan::Planned;
+use crate::limit::plan::{Limit, Planned};
 use crate::limit::{self, Answer, Counters, Mode, Ruling, Standing, TakeError};
 use crate::policy::FailureMode;
 use crate::reason::Reason;
@@ -30,13 +30,13 @@ pub(super) struct Taken {
 }
 
 impl Gate<'_> {
-    /// The tokens that a judged request takes from the limits of its rule, without those for the rows of
-    /// its body: for explanations.
+    /// The tokens that a judged request takes from the limits of its rule by its headers: for explanations.
     pub fn plan(&self, request: &Request<'_>, facts: &Facts) -> Vec<Planned> {
         let rule = facts.rule.as_deref();
         let principal = facts.caller.as_deref().map(Caller::principal);
         let cost = facts.cost.unwrap_or(1);
-        let plan = |rule| RequestScope { gate: self, request, rule, principal }.plan(cost);
+        let plan =
+            |rule| RequestScope { gate: self, request, rule, principal, body: None }.plan(cost);
         rule.map(plan).unwrap_or_default()
     }
 
@@ -79,40 +79,22 @@ impl Gate<'_> {
         clock: &dyn Fn() -> Moment,
         counters: &mut Counters,
     ) -> Taken {
-        self.take_as(plan, |mode| mode, clock, counters)
+        self.take_as(plan, 0, clock, counters)
     }
 
-    /// Takes from every limit of the plan, or from none, the cost beyond the one token that [`Gate::take`]
-    /// took before the cost was known. `before`: the reports of that time.
-    pub(super) fn take_rest(
-        &self,
-        plan: &[Planned],
-        before: Vec<LimitReport>,
-        clock: &dyn Fn() -> Moment,
-        counters: &mut Counters,
-    ) -> Taken {
-        let rest = |mode| if mode == Mode::Take { Mode::Rest } else { mode };
-        let mut taken = self.take_as(plan, rest, clock, counters);
-        // A limit with `dry_run` that would have refused the headers would have refused the request.
-        for (report, before) in taken.reports.iter_mut().zip(before) {
-            if before.ruling != Ruling::Pass && report.ruling == Ruling::Pass {
-                report.ruling = before.ruling;
-            }
-        }
-        taken
-    }
-
+    /// [`Gate::take`]; the first `begun` limits have given one token before the cost was known, and give the
+    /// cost beyond it.
     fn take_as(
         &self,
         plan: &[Planned],
-        mode: impl Fn(Mode) -> Mode,
+        begun: usize,
         clock: &dyn Fn() -> Moment,
         counters: &mut Counters,
     ) -> Taken {
         if plan.is_empty() {
             return Taken { reports: Vec::new(), outcome: Ok(()) };
         }
-        let answer = self.take_all(plan, mode, clock, counters);
+        let answer = self.take_all(plan, begun, clock, counters);
         let standings = match &answer {
             Ok(
                 Answer::Allowed(standings)
@@ -136,15 +118,18 @@ impl Gate<'_> {
     fn take_all<'p>(
         &self,
         plan: &'p [Planned],
-        mode: impl Fn(Mode) -> Mode,
+        begun: usize,
         clock: &dyn Fn() -> Moment,
         counters: &mut Counters,
     ) -> Result<Answer, TakeError> {
-        let request = |planned: &'p Planned| {
+        let request = |(index, planned): (usize, &'p Planned)| {
             let request = planned.request();
-            limit::Request { mode: mode(request.mode), ..request }
+            match request.mode {
+                Mode::Take if index < begun => limit::Request { mode: Mode::Rest, ..request },
+                _ => request,
+            }
         };
-        let takes: Vec<limit::Request<'_>> = plan.iter().map(request).collect();
+        let takes: Vec<limit::Request<'_>> = plan.iter().enumerate().map(request).collect();
         match self.table {
             Some(table) => limit::take_all(table, self.store, clock, &takes, counters),
             None => Err(TakeError::Store(StoreError::Damaged)),
@@ -186,14 +171,53 @@ pub(super) fn would_deny(limits: &[LimitReport]) -> Option<Denial> {
 }
 
 impl RequestScope<'_> {
-    /// The tokens that the request takes from the limits of its rule, without those for the rows of its body.
+    /// The tokens that the request takes from the limits of its rule by its headers, or once the body has been
+    /// read, from those whose key is in it.
     pub(super) fn plan(&self, cost: u64) -> Vec<Planned> {
         if self.rule.limits.is_empty() {
             return Vec::new();
         }
         let claims = self.principal.map(Principal::claims);
+        let now = |limit: &&Rc<Limit>| match self.body {
+            None => !self.awaits_body(&limit.key),
+            Some(_) => limit.key.reads_body(),
+        };
         let plan = |limit| Planned::new(limit, self.owner(Some(&limit.key)), claims, cost);
-        self.rule.limits.iter().map(plan).collect()
+        self.rule.limits.iter().filter(now).map(plan).collect()
+    }
+
+    /// Takes what was unknown before the body was read, from every limit or from none: the cost of its `rows`
+    /// beyond the token that the headers took, and the cost from limits whose key is in it.
+    pub(super) fn take_rest(
+        &self,
+        rows: u64,
+        plan: &mut Vec<Planned>,
+        facts: &mut Facts,
+    ) -> Result<(), Denial> {
+        let cost = self.rule.cost.of_rows(rows);
+        // Without rows, the limits of the headers have their cost.
+        let (begun, settled) = if cost.is_some() { (plan.len(), 0) } else { (0, plan.len()) };
+        if let Some(cost) = cost {
+            facts.cost = Some(cost);
+            plan.iter_mut().for_each(|planned| planned.cost = cost);
+        }
+        plan.extend(self.plan(facts.cost.unwrap_or(1)));
+        let open = plan.get(settled..).unwrap_or_default();
+        let clock = self.request.clock;
+        let Taken { mut reports, outcome } =
+            self.gate.take_as(open, begun, clock, &mut facts.store);
+        if settled > 0 {
+            facts.limits.append(&mut reports);
+            return outcome;
+        }
+        let before = std::mem::replace(&mut facts.limits, reports);
+        // A limit with `dry_run` that would have refused the headers would have refused the request.
+        for (report, before) in facts.limits.iter_mut().zip(before) {
+            if before.ruling != Ruling::Pass && report.ruling == Ruling::Pass {
+                report.ruling = before.ruling;
+            }
+        }
+        outcome
     }
 
     /// The owner of the bucket or place that a request takes: by the template, or by default the

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
+use super::body_value;
 use super::resources::{Gate, Request};
+use crate::body::Check;
 use crate::caller::principal::Principal;
 use crate::policy::rule::Rule;
 use crate::request::headers::Headers;
@@ -16,12 +18,19 @@ pub(super) struct RequestScope<'a> {
     pub(super) request: &'a Request<'a>,
     pub(super) rule: &'a Rule,
     pub(super) principal: Option<&'a Principal>,
+    /// The body, once it has been read.
+    pub(super) body: Option<&'a Check>,
 }
 
 impl RequestScope<'_> {
     /// The tags that depend on the request.
     pub(super) fn tags(&self) -> Vec<(usize, String)> {
         self.tags_where(|template| !template.is_of_token())
+    }
+
+    /// Whether the values of a template are known only when the body has been read.
+    pub(super) fn awaits_body(&self, template: &Template) -> bool {
+        template.reads_body() && self.rule.payload.is_some() && self.body.is_none()
     }
 
     /// The caller's address, masked as `client_address` of the configuration says.
@@ -67,6 +76,10 @@ impl Scope for RequestScope<'_> {
                 self.rule.matcher.segment(name, path)?.into()
             }
             Part::Header(name) => header(self.request.headers, name)?.into(),
+            Part::Body(pointer) => {
+                let guard = self.rule.payload.as_deref()?;
+                body_value::text(self.body?.captured(guard, pointer)?)?.into()
+            }
             // Templates write their text themselves.
             Part::Text(_) => return None,
         };

@@ -19,7 +19,8 @@ pub struct Body {
     pub headers: Headers,
     /// Whether its headers wait for the verdict.
     pub holds_head: bool,
-    check: Check,
+    /// What was read of it.
+    pub check: Check,
 }
 
 /// The part of a body that the host showed while the request was not judged yet.

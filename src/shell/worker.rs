@@ -12,7 +12,7 @@ use super::metrics::Metrics;
 use super::random;
 use super::store::SharedData;
 use super::telemetry::Telemetry;
-use crate::body::Refusal;
+use crate::body::{Check, Refusal};
 use crate::caller::cache::TokenCache;
 use crate::gate::judged::{Decision, Judged, Pending};
 use crate::gate::{Gate, Request};
@@ -69,22 +69,20 @@ impl Worker {
 
     /// Judges a request by its headers. `bodyless`: it ended with them.
     pub fn judge(&self, headers: &Headers, bodyless: bool) -> Judged {
-        let now = host::now();
-        self.with_gate(now, |gate| {
-            gate.judge(&Request {
-                headers,
-                bodyless,
-                client_address: &client_address,
-                peer_certificate: &peer_certificate,
-                now,
-                clock: &host::now,
-            })
-        })
+        let request = request(headers, bodyless);
+        self.with_gate(request.now, |gate| gate.judge(&request))
     }
 
-    /// Decides a request whose body was judged.
-    pub fn conclude(&self, pending: Pending, body: Result<u64, Refusal>) -> Decision {
-        self.with_gate(host::now(), |gate| pending.conclude(gate, body, &host::now))
+    /// Decides a request with these headers whose body was judged, as far as it was `read`.
+    pub fn conclude(
+        &self,
+        pending: Pending,
+        headers: &Headers,
+        read: &Check,
+        body: Result<u64, Refusal>,
+    ) -> Decision {
+        let request = request(headers, false);
+        self.with_gate(request.now, |gate| pending.conclude(gate, &request, read, body))
     }
 
     fn with_gate<T>(&self, now: Moment, run: impl FnOnce(&Gate<'_>) -> T) -> T {
@@ -115,6 +113,18 @@ impl Worker {
     /// Whether headers wait for the verdict on their body.
     pub fn holds_heads(&self) -> bool {
         self.policy.hold_head && self.policy.rules.iter().any(|rule| rule.payload.is_some())
+    }
+}
+
+/// The selected request.
+fn request(headers: &Headers, bodyless: bool) -> Request<'_> {
+    Request {
+        headers,
+        bodyless,
+        client_address: &client_address,
+        peer_certificate: &peer_certificate,
+        now: host::now(),
+        clock: &host::now,
     }
 }
 

@@ -17,6 +17,8 @@ pub enum TemplateError {
     UnknownPart(String),
     /// `{@header:…}` without a valid header name (RFC 9110 §5.1).
     HeaderName,
+    /// `{@body:…}` without a JSON Pointer.
+    BodyPointer,
     /// A `~` of a JSON Pointer without `0` or `1` after it (RFC 6901 §3).
     PointerEscape,
 }
@@ -32,10 +34,12 @@ impl fmt::Display for TemplateError {
                 return write!(
                     f,
                     "has the unknown part {{{part}}}; allowed: {{@identity}}, {{@kid}}, \
-                     {{@provider}}, {{@rule}}, {{@client_address}}, {{@path:NAME}}, {{@header:NAME}}"
+                     {{@provider}}, {{@rule}}, {{@client_address}}, {{@path:NAME}}, {{@header:NAME}}, \
+                     {{@body:/POINTER}}"
                 );
             }
             Self::HeaderName => "has no valid header name in {@header:NAME}",
+            Self::BodyPointer => "has no JSON Pointer in {@body:/POINTER}",
             Self::PointerEscape => "is not a JSON Pointer: `~` is only allowed in `~0` and `~1`",
         })
     }

@@ -8,6 +8,7 @@ use super::error::TemplateError;
 pub struct Template {
     text: String,
     parts: Vec<Part>,
+    reads_body: bool,
 }
 
 /// A part of a template.
@@ -31,6 +32,8 @@ pub enum Part {
     PathSegment(String),
     /// `{@header:NAME}`: the value of a request header; the name is in lower case.
     Header(String),
+    /// `{@body:/POINTER}`: the text, number or boolean in the body at these reference tokens.
+    Body(Vec<String>),
 }
 
 impl Template {
@@ -56,7 +59,10 @@ impl Template {
         }
         match parts.is_empty() {
             true => Err(TemplateError::Empty),
-            false => Ok(Self { text: text.to_owned(), parts }),
+            false => {
+                let reads_body = parts.iter().any(|part| matches!(part, Part::Body(_)));
+                Ok(Self { text: text.to_owned(), parts, reads_body })
+            }
         }
     }
 
@@ -79,6 +85,11 @@ impl Template {
     /// that matched a rule has it.
     pub fn is_of_match(&self) -> bool {
         self.parts.iter().all(Part::is_of_match)
+    }
+
+    /// Whether the value depends on the body, so that it is known only when the body has ended.
+    pub fn reads_body(&self) -> bool {
+        self.reads_body
     }
 
     /// Whether the value depends on the token.
@@ -111,6 +122,10 @@ impl Part {
                     Ok(Self::Header(header.to_ascii_lowercase()))
                 }
                 Some(("header", _)) => Err(TemplateError::HeaderName),
+                Some(("body", pointer)) => match ClaimRef::parse(pointer)? {
+                    ClaimRef::Pointer(tokens) => Ok(Self::Body(tokens)),
+                    ClaimRef::Name(_) => Err(TemplateError::BodyPointer),
+                },
                 Some(("path", segment)) => Ok(Self::PathSegment(segment.to_owned())),
                 _ => Err(TemplateError::UnknownPart(name.to_owned())),
             },
@@ -128,7 +143,8 @@ impl Part {
             | Self::Rule
             | Self::ClientAddress
             | Self::PathSegment(_)
-            | Self::Header(_) => false,
+            | Self::Header(_)
+            | Self::Body(_) => false,
         }
     }
 

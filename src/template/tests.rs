@@ -49,10 +49,13 @@ fn a_value_depends_on_the_token_alone_if_each_part_does() {
         ("{@client_address}", Part::ClientAddress, false),
         ("{@path:a}", Part::PathSegment("a".into()), false),
         ("{@header:X-A}", Part::Header("x-a".into()), false),
+        ("{@body:/a/b~1c}", Part::Body(vec!["a".into(), "b/c".into()]), false),
     ] {
         let template = Template::parse(text).unwrap();
         assert_eq!(template.parts(), [part], "{text}");
         assert_eq!(template.is_of_token(), of_token, "{text}");
+        assert_eq!(template.reads_body(), text.starts_with("{@body"), "{text}");
+        assert!(!template.reads_body() || !template.is_of_match(), "{text}");
         let mixed = Template::parse(&format!("{{sub}}{text}")).unwrap();
         assert_eq!(mixed.is_of_token(), of_token, "{{sub}}{text}");
     }
@@ -228,6 +231,9 @@ fn an_invalid_template_is_refused_with_its_cause() {
         ("{@header:}", TemplateError::HeaderName),
         ("{@header:a b}", TemplateError::HeaderName),
         ("{@header::path}", TemplateError::HeaderName),
+        ("{@body:}", TemplateError::Empty),
+        ("{@body:model}", TemplateError::BodyPointer),
+        ("{@body:/a~2}", TemplateError::PointerEscape),
         ("{/a~2}", TemplateError::PointerEscape),
         ("{/a~}", TemplateError::PointerEscape),
     ] {

@@ -83,12 +83,14 @@ fn llm(fixture: &Fixture, pointers: Option<Value>) -> Builder {
         config["limits"][1]["response_cost"]["json"] = pointers;
         // Streams stand in the body of the request here.
         config["rules"][2].as_object_mut().unwrap().remove("payload");
+        config.as_object_mut().unwrap().remove("tags");
     }
     config["providers"] = fixture.config(json!({}))["providers"].clone();
     fixture
         .envoy(config)
         .stop_iteration()
         .log_field("usage", "%FILTER_STATE(wasm.tollgate.usage:PLAIN)%")
+        .log_field("model", "%FILTER_STATE(wasm.tollgate.model:PLAIN)%")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,15 +99,17 @@ async fn a_language_model_charges_the_tokens_of_each_response() {
     let envoy = llm(&fixture, None).start().await;
     let token = fixture.token("alice");
     let chat = |tokens: u32| {
-        let body = json!({"usage": {"prompt_tokens": 9, "total_tokens": tokens}}).to_string();
+        let usage = json!({"prompt_tokens": 9, "total_tokens": tokens});
+        let body = json!({"model": "large", "usage": usage}).to_string();
         post("/v1/chat/completions", body, &token)
     };
-    for (case, request, usage) in [
-        ("usage", chat(1234), "1234"),
-        ("no usage", post("/v1/chat/completions", "{}", &token), "2000"),
+    for (case, request, usage, model) in [
+        ("usage", chat(1234), "1234", json!("large")),
+        ("no usage", post("/v1/chat/completions", "{}", &token), "2000", json!(null)),
     ] {
         assert_eq!(envoy.send(&request.header("x-case", case)).await.status, 200, "{case}");
-        assert_eq!(envoy.access(case).await["usage"], usage, "{case}");
+        let line = envoy.access(case).await;
+        assert_eq!((&line["usage"], &line["model"]), (&json!(usage), &model), "{case}");
     }
     // One token left admits a request; the debt then refuses the next.
     assert_eq!(envoy.send(&chat(500_000)).await.status, 200);

@@ -4,6 +4,7 @@
 
 mod answers;
 mod bodies;
+mod body_values;
 mod buckets;
 mod callers;
 mod limits;
@@ -161,7 +162,8 @@ impl Scene {
     }
 
     fn conclude(&self, pending: Pending, body: Result<u64, Refusal>) -> Decision {
-        self.gate(|gate| pending.conclude(gate, body, &|| self.now))
+        let read = pending.guard.check(&Headers::default());
+        self.at_gate("192.0.2.1", &[], |gate, request| pending.conclude(gate, request, &read, body))
     }
 
     /// Charges the limits of a request with the number in its response.

@@ -3,9 +3,11 @@
 //! - [`scanner`] reads a document by a `table`, which is compiled from the `grammar` and its part for
 //!   the inside of a `string`, and steps from `state` to `state`. It stops at the first [`flaw`].
 //! - `watch` follows [`pointers`] meanwhile. It keeps a `frame` for each container on their way,
-//!   compares the name of the current `member` with theirs, and reads a `number`.
+//!   compares the name of the current `member` with theirs, reads a `number`, and keeps the JSON of
+//!   values that are wanted as they are (`capture`).
 //! - `rows` counts the rows of a container, `tensor` those of a V2 tensor.
 
+mod capture;
 pub mod flaw;
 mod frame;
 mod grammar;

@@ -15,6 +15,8 @@ pub struct Pointers {
     pub(super) strict: PointerSet,
     /// The pointers to row labels, which may be a list per level.
     pub(super) labels: PointerSet,
+    /// The pointers whose values are kept: the last ones.
+    pub(super) captured: PointerSet,
 }
 
 /// One reference token.
@@ -29,14 +31,19 @@ impl Pointers {
     /// Takes the unescaped reference tokens of each pointer. Pointers after the first
     /// [`MAX_POINTERS`] are ignored: the configuration must refuse them.
     pub fn new<'a>(pointers: impl IntoIterator<Item = &'a [String]>) -> Self {
+        let mut all = Self::default();
+        pointers.into_iter().take(MAX_POINTERS).for_each(|tokens| all.push(tokens));
+        all
+    }
+
+    fn push(&mut self, tokens: &[String]) {
         let token = |name: &String| {
             let index = name.parse().ok().filter(|index: &u64| index.to_string() == *name);
+            self.longest = self.longest.max(name.len().saturating_mul(6));
             Token { name: name.clone(), index }
         };
-        let list = pointers.into_iter().take(MAX_POINTERS);
-        let list: Vec<Vec<Token>> = list.map(|tokens| tokens.iter().map(token).collect()).collect();
-        let longest = list.iter().flatten().map(|token| token.name.len()).max().unwrap_or(0);
-        Self { list, longest: longest.saturating_mul(6), ..Self::default() }
+        let tokens = tokens.iter().map(token).collect();
+        self.list.push(tokens);
     }
 
     /// Counts rows at the first `counted` pointers, of which the first `strict` must lead to rows, to
@@ -56,6 +63,28 @@ impl Pointers {
     pub fn with_labels(mut self, indices: impl IntoIterator<Item = usize>) -> Self {
         self.labels = indices.into_iter().collect();
         self
+    }
+
+    /// Keeps the values at these pointers besides. The configuration must refuse more than [`MAX_POINTERS`]
+    /// in all.
+    #[must_use]
+    pub fn capturing(mut self, pointers: &[Vec<String>]) -> Self {
+        let others = self.list.len();
+        pointers.iter().for_each(|tokens| self.push(tokens));
+        self.captured = (others..self.list.len()).collect();
+        self
+    }
+
+    /// Whether values are kept.
+    pub fn captures(&self) -> bool {
+        !self.captured.is_empty()
+    }
+
+    /// The pointer with these tokens, if the value there is kept.
+    pub(super) fn captured_at(&self, pointer: &[String]) -> PointerSet {
+        let equals = |list: &Vec<Token>| list.iter().map(|token| &token.name).eq(pointer);
+        let found = self.captured.iter().find(|index| self.list.get(*index).is_some_and(equals));
+        found.into_iter().collect()
     }
 
     /// Whether a pointer may lead into a document that is an array.

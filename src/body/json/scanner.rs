@@ -77,9 +77,15 @@ impl Scanner {
         self.failed.map_or(Ok(()), Err)
     }
 
-    /// The value at each pointer, in their order; final after [`Scanner::finish`].
+    /// The value at each pointer that is not captured, in their order; final after [`Scanner::finish`].
     pub fn found(&self) -> &[Found] {
         &self.watch.found
+    }
+
+    /// The JSON of the value at a captured pointer: a string, number or boolean that was read to its end. It is
+    /// certain only after [`Scanner::finish`].
+    pub fn captured(&self, pointers: &Pointers, pointer: &[String]) -> Option<&[u8]> {
+        self.watch.captures.as_ref()?.value(pointers.captured_at(pointer))
     }
 
     /// The number of elements of the document, if it is an array.
@@ -152,8 +158,8 @@ impl Scanner {
                 self.watch.name_begins(pointers, rest.get(1..).unwrap_or_default());
             }
             _ if grammar::number_begun(next) => self.watch.number_begins(pointers, rest)?,
-            state::NULL_BEGUN => self.watch.value(pointers, Kind::Null)?,
-            _ => self.watch.value(pointers, Kind::Other)?,
+            state::NULL_BEGUN => self.watch.value(pointers, Kind::Null, rest)?,
+            _ => self.watch.value(pointers, Kind::Other, rest)?,
         }
         self.update_limit();
         Ok(next)
@@ -164,7 +170,7 @@ impl Scanner {
         *self.open.get_mut(self.depth).ok_or(Flaw::Depth)? = object;
         self.depth = self.depth.wrapping_add(1);
         if self.reports_containers {
-            self.watch.value(pointers, if object { Kind::Object } else { Kind::Array })?;
+            self.watch.value(pointers, if object { Kind::Object } else { Kind::Array }, &[])?;
             self.update_limit();
         } else {
             (self.watched, self.limit) = (false, state::ACTION);

@@ -1,5 +1,6 @@
 //! Follows JSON Pointers through a document while it streams by.
 
+use super::capture::Captures;
 use super::flaw::Flaw;
 use super::frame::Frame;
 use super::member::MemberName;
@@ -14,7 +15,7 @@ use super::value::{Found, Kind};
 #[derive(Clone, Debug)]
 pub(super) struct Watch {
     frames: Vec<Frame>,
-    /// The value at each pointer.
+    /// The value at each pointer that is not captured.
     pub(super) found: Vec<Found>,
     /// The number of elements of the document, if it is an array.
     pub(super) elements: Option<u64>,
@@ -23,18 +24,22 @@ pub(super) struct Watch {
     number: Number,
     number_at: PointerSet,
     dimension: bool,
+    /// The values that are kept, if any.
+    pub(super) captures: Option<Box<Captures>>,
 }
 
 impl Watch {
     pub(super) fn new(pointers: &Pointers) -> Self {
+        let captured = pointers.captured.iter().count();
         Self {
             frames: Vec::new(),
-            found: vec![Found::Absent; pointers.len()],
+            found: vec![Found::Absent; pointers.len().saturating_sub(captured)],
             elements: None,
             name: MemberName::default(),
             number: Number::default(),
             number_at: PointerSet::EMPTY,
             dimension: false,
+            captures: pointers.captures().then(Box::default),
         }
     }
 
@@ -73,6 +78,9 @@ impl Watch {
         } else if self.number_matters() {
             self.number_goes_on(piece);
         }
+        if let Some(captures) = self.captures.as_mut().filter(|captures| captures.cut) {
+            captures.goes_on(piece);
+        }
     }
 
     /// A name begins; `rest` follows its quotation mark in this piece.
@@ -90,8 +98,14 @@ impl Watch {
         self.frames.last_mut().map_or(Ok(()), |frame| frame.name_ends(name, member))
     }
 
-    /// A value begins; [`Flaw::Rows`] if it has no rows where rows are counted.
-    pub(super) fn value(&mut self, pointers: &Pointers, kind: Kind) -> Result<(), Flaw> {
+    /// A value begins, with which `rest` of the piece begins if it is no container; [`Flaw::Rows`] if it has no
+    /// rows where rows are counted.
+    pub(super) fn value(
+        &mut self,
+        pointers: &Pointers,
+        kind: Kind,
+        rest: &[u8],
+    ) -> Result<(), Flaw> {
         let depth = self.depth();
         let (leading, part) = match self.frames.last_mut() {
             None => (pointers.all(), Part::None),
@@ -117,6 +131,9 @@ impl Watch {
             }
             Kind::Other => {}
         }
+        if let (Some(captures), Kind::Number | Kind::Other) = (&mut self.captures, kind) {
+            captures.begin(here.intersection(pointers.captured), rest);
+        }
         Ok(())
     }
 
@@ -138,7 +155,7 @@ impl Watch {
 
     /// A number begins; `rest` of the piece begins with it.
     pub(super) fn number_begins(&mut self, pointers: &Pointers, rest: &[u8]) -> Result<(), Flaw> {
-        self.value(pointers, Kind::Number)?;
+        self.value(pointers, Kind::Number, rest)?;
         if self.number_matters() {
             self.number_goes_on(rest);
         }

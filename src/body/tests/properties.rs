@@ -7,7 +7,7 @@ use super::super::json::scanner::Scanner;
 use super::*;
 
 /// JSON documents, some with a byte changed, removed or inserted.
-fn text() -> impl Strategy<Value = Vec<u8>> {
+pub(super) fn text() -> impl Strategy<Value = Vec<u8>> {
     let leaf = prop_oneof![
         Just("null".to_owned()),
         Just("true".to_owned()),

@@ -4,6 +4,7 @@
 //! `headers` (headers that a document cannot refer to) and `warnings` (warnings about the whole
 //! policy).
 
+mod bodies;
 mod grant;
 mod headers;
 mod hints;
@@ -46,8 +47,12 @@ pub(super) fn policy(
     let headers = Headers::new(tags, &token);
     token::check(raw.token.as_ref(), &headers, report);
     let limits = limit::limits(raw, &headers, report);
-    let rules = rule::rules(raw, limits.as_deref().unwrap_or_default(), &headers, env, report);
+    let mut rules = rule::rules(raw, limits.as_deref().unwrap_or_default(), &headers, env, report);
     let tags = tag::tags(tags, raw.privacy.as_ref(), &headers, env, report);
+    let hold_head = raw.hold_head.unwrap_or(false);
+    if let (Some(rules), Some(limits), Some(tags)) = (&mut rules, &limits, &tags) {
+        bodies::capture(rules, limits, tags, hold_head, report);
+    }
     let mut responses = response::responses(raw.responses.as_ref(), report);
     let sources = metadata::Sources {
         providers: providers.as_deref().unwrap_or_default(),
@@ -77,7 +82,7 @@ pub(super) fn policy(
         max_identities,
         failure_mode: raw.failure_mode.unwrap_or(FailureMode::Deny),
         client_address,
-        hold_head: raw.hold_head.unwrap_or(false),
+        hold_head,
         reject_ambiguous_paths: settings::reject_ambiguous_paths(raw.ambiguous_paths),
         dry_run: raw.dry_run.unwrap_or(false),
     };

@@ -85,9 +85,9 @@ impl Stream {
 
     /// Decides a request whose body has ended or is refused.
     fn conclude(&self, body: Body, rows: Result<u64, Refusal>) {
-        let Body { pending, headers, holds_head, .. } = body;
+        let Body { pending, headers, holds_head, check } = body;
         self.state.borrow_mut().rows = rows.ok().filter(|rows| *rows != UNKNOWN_ROWS);
-        let decision = self.worker().conclude(pending, rows);
+        let decision = self.worker().conclude(pending, &headers, &check, rows);
         self.carry_out(decision, &headers, holds_head);
     }
 
@@ -110,7 +110,8 @@ impl Stream {
             self.conclude(body, Err(refusal));
         } else {
             let worker = self.worker();
-            worker.report(&worker.conclude(body.pending, Err(refusal)));
+            let Body { pending, headers, check, .. } = body;
+            worker.report(&worker.conclude(pending, &headers, &check, Err(refusal)));
         }
     }
 

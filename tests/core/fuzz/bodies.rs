@@ -6,12 +6,15 @@ use tollgate::body::meter::ResponseMeter;
 use tollgate::body::{Guard, Refusal, pointers_to_follow};
 use tollgate::request::headers::Headers;
 
-/// Any cut of a body gives one verdict, an accepted body is JSON, and no reading of it has more rows.
+/// Any cut of a body gives one verdict, an accepted body is JSON, no reading of it has more rows, and the values
+/// that are kept are those of another parser.
 pub fn body(data: &[u8]) {
     let name = |text: &str| text.to_owned();
     let rows = [vec![name("data")], vec![name("inputs")], vec![name("input_data"), name("data")]];
     let (pointers, required) =
         pointers_to_follow(&rows, &[vec![name("input_data")]], true).unwrap();
+    let kept = [vec![name("model")], vec![name("data"), name("0")]];
+    let pointers = pointers.capturing(&kept);
     let guard = Guard {
         content_types: None,
         max_bytes: 4096,
@@ -25,6 +28,15 @@ pub fn body(data: &[u8]) {
         data.chunks(size).try_for_each(|piece| check.feed(&guard, piece))?;
         check.finish(&guard)
     };
+    let values = |size: usize| {
+        let mut check = guard.check(&Headers::default());
+        data.chunks(size).try_for_each(|piece| check.feed(&guard, piece)).ok()?;
+        check.finish(&guard).ok()?;
+        let value = |pointer: &Vec<String>| Some(check.captured(&guard, pointer)?.to_vec());
+        Some(kept.each_ref().map(value))
+    };
+    let read = values(usize::MAX);
+    assert_eq!((values(1), values(7)), (read.clone(), read.clone()));
     let csv = Headers::from_pairs(&[("content-type", "text/csv")]);
     for headers in [&Headers::default(), &csv] {
         let whole = judge(headers, usize::MAX);
@@ -36,6 +48,16 @@ pub fn body(data: &[u8]) {
         serde_json::from_slice::<serde::de::IgnoredAny>(data).expect("what passes is JSON");
         // Numbers out of range and lone surrogates are not for this parser to judge.
         if let Ok(document) = serde_json::from_slice::<Value>(data) {
+            for (pointer, value) in
+                ["/model", "/data/0"].into_iter().zip(read.into_iter().flatten())
+            {
+                let parsed = document
+                    .pointer(pointer)
+                    .filter(|value| !value.is_null() && !value.is_array() && !value.is_object());
+                let same =
+                    value.as_ref().map(|json| serde_json::from_slice::<Value>(json).unwrap());
+                assert!(value.is_none() || same.as_ref() == parsed, "{pointer}: {document}");
+            }
             for pointer in ["/data", "/inputs", "/input_data/data"] {
                 let value = document.pointer(pointer).unwrap_or(&Value::Null);
                 assert!(value.is_null() || fewest_rows(value) <= rows, "{rows}: {document}");

@@ -1,0 +1,89 @@
+//! `{@body:/pointer}`: the rules that read it guard their body.
+
+use std::rc::Rc;
+
+use crate::body::json::pointers::MAX_POINTERS;
+use crate::caller::tags::Tag;
+use crate::config::report::{At, Report, quoted};
+use crate::limit::plan::Limit;
+use crate::policy::rule::{Auth, Rule};
+use crate::template::Part;
+
+/// Tells the guard of each rule which values of the body its templates use. Reports templates that no rule can
+/// fill, and headers that would be too late.
+#[inline(never)]
+pub(super) fn capture(
+    rules: &mut [Rule],
+    limits: &[Rc<Limit>],
+    tags: &[Tag],
+    hold_head: bool,
+    report: &mut Report,
+) {
+    let message =
+        "is in the body, and no rule that uses it guards the body; add payload to such a rule";
+    let guards = |rule: &Rule| rule.payload.is_some();
+    for (index, tag) in tags.iter().enumerate().filter(|(_, tag)| tag.value.reads_body()) {
+        let at = At::root().field("tags").index(index);
+        if !rules.iter().any(|rule| guards(rule) && has_tags(rule)) {
+            report.problem(&at.field("value"), message);
+        }
+        if tag.header.is_some() && !hold_head {
+            report.problem(
+                &at.field("header"),
+                "needs hold_head: true, because the value is in the body; set that, or remove the header",
+            );
+        }
+    }
+    for (index, limit) in limits.iter().enumerate().filter(|(_, limit)| limit.key.reads_body()) {
+        let at = At::root().field("limits").index(index).field("key");
+        let uses = |rule: &&Rule| rule.limits.iter().any(|own| Rc::ptr_eq(own, limit));
+        let (guarded, bare): (Vec<&Rule>, _) = rules.iter().filter(uses).partition(|r| guards(r));
+        match bare.first() {
+            Some(_) if guarded.is_empty() => report.problem(&at, message),
+            Some(rule) => report.warning(
+                &at,
+                format_args!(
+                    "has no value for the rule {}, which guards no body: there, the address is the key; add payload to it",
+                    quoted(&rule.name)
+                ),
+            ),
+            None => {}
+        }
+    }
+    for (index, rule) in rules.iter_mut().enumerate() {
+        let pointers = pointers(rule, tags);
+        let Some(guard) = rule.payload.as_mut().filter(|_| !pointers.is_empty()) else { continue };
+        let followed = &mut Rc::make_mut(guard).pointers;
+        *followed = std::mem::take(followed).capturing(&pointers);
+        if followed.len() > MAX_POINTERS {
+            report.problem(
+                &At::root().field("rules").index(index).field("payload"),
+                format_args!(
+                    "has too many pointers with those of templates; allowed: {MAX_POINTERS}"
+                ),
+            );
+        }
+    }
+}
+
+/// Whether requests of a rule can have tags, because they can have a verified caller.
+fn has_tags(rule: &Rule) -> bool {
+    rule.auth != Auth::None
+}
+
+/// The pointers of the templates that a rule fills, each once.
+fn pointers(rule: &Rule, tags: &[Tag]) -> Vec<Vec<String>> {
+    let tags = tags.iter().filter(|_| has_tags(rule)).map(|tag| &tag.value);
+    let keys = rule.limits.iter().map(|limit| &limit.key);
+    let mut pointers: Vec<Vec<String>> = Vec::new();
+    for template in tags.chain(keys).filter(|template| template.reads_body()) {
+        for part in template.parts() {
+            if let Part::Body(pointer) = part
+                && !pointers.contains(pointer)
+            {
+                pointers.push(pointer.clone());
+            }
+        }
+    }
+    pointers
+}

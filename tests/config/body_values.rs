@@ -1,0 +1,102 @@
+//! `{@body:/pointer}` in templates: which documents may read the body.
+
+use serde_json::{Value, json};
+
+use crate::document::*;
+
+/// A document with a tag and a limit whose templates read the body, and these rules.
+fn reading(tag: Value, key: &str, rules: Value) -> Value {
+    let mut document = with("/tags", json!([tag]));
+    set(&mut document, "/limits/0/key", json!(key));
+    set(&mut document, "/rules", rules);
+    document
+}
+
+fn model() -> Value {
+    json!({"name": "model", "value": "{@body:/model}"})
+}
+
+const KEY: &str = "{@identity}/{@body:/model}";
+
+#[test]
+fn a_value_in_the_body_needs_a_rule_that_guards_the_body() {
+    let guarded = json!({"name": "g", "match": {"paths": ["/g"]}, "payload": {}});
+    let open = json!({"name": "o", "limits": ["calls"]});
+    let unguarded = json!([{"name": "all", "limits": ["calls"]}]);
+    let line = ": is in the body, and no rule that uses it guards the body; add payload";
+    let fixed = "{@identity}";
+    for (document, path) in [
+        (reading(model(), fixed, unguarded.clone()), "tags[0].value"),
+        (reading(json!({"name": "a", "value": "x"}), KEY, unguarded), "limits[0].key"),
+        // Another rule guards it.
+        (reading(json!({"name": "a", "value": "x"}), KEY, json!([guarded, open])), "limits[0].key"),
+        // Its requests have no tags.
+        (
+            reading(
+                model(),
+                fixed,
+                json!([
+                    {"name": "g", "match": {"paths": ["/g"]}, "payload": {}, "auth": "none"}, open,
+                ]),
+            ),
+            "tags[0].value",
+        ),
+    ] {
+        refused_text(&document.to_string(), &format!("{path}{line}"));
+    }
+    // A rule without a guard has no value.
+    let mixed = json!([
+        {"name": "g", "match": {"paths": ["/g"]}, "payload": {}, "limits": ["calls", "all"]}, open,
+    ]);
+    let mut document = reading(model(), KEY, mixed);
+    set(&mut document, "/limits/-", json!({"name": "all", "rate": "9/s"}));
+    warned(&document, Some("limits[0].key: has no value for the rule \"o\", which guards no body"));
+}
+
+#[test]
+fn a_header_of_a_value_in_the_body_needs_the_head_to_wait() {
+    let mut tag = model();
+    tag["header"] = json!("x-model");
+    let rules = json!([{"name": "g", "payload": {}, "limits": ["calls"]}]);
+    let mut document = reading(tag, "{@identity}", rules);
+    refused_text(
+        &document.to_string(),
+        "tags[0].header: needs hold_head: true, because the value is in",
+    );
+    set(&mut document, "/hold_head", json!(true));
+    warned(&document, None);
+}
+
+#[test]
+fn a_rule_whose_limits_are_all_in_the_body_forwards_heads_for_nothing() {
+    let rules = json!([{"name": "g", "payload": {}, "limits": ["calls"]}]);
+    let mut document = reading(model(), KEY, rules);
+    warned(&document, Some("rules[0].limits: have all keys in the body: without hold_head"));
+    set(&mut document, "/hold_head", json!(true));
+    warned(&document, None);
+}
+
+#[test]
+fn pointers_of_templates_count_among_those_of_the_guard() {
+    let pointers = |count: usize| (0..count).map(|n| format!("/p{n}")).collect::<Vec<_>>();
+    let rules = |count| json!([{"name": "g", "payload": {"require_any": pointers(count)}}]);
+    let tag = json!({"name": "two", "value": "{@body:/a}{@body:/b}{@body:/a}"});
+    let mut document = reading(tag, "{@identity}", rules(63));
+    set(&mut document, "/limits", json!([]));
+    let line = "rules[0].payload: has too many pointers with those of templates; allowed: 64";
+    refused_text(&document.to_string(), line);
+    set(&mut document, "/rules", rules(62));
+    warned(&document, None);
+}
+
+#[test]
+fn an_identity_is_not_read_from_the_body() {
+    refused(
+        "/providers/0/identity",
+        [(json!(["{sub}/{@body:/model}"]), "[0]: …more than the token")],
+    );
+    refused(
+        "/limits/0/key",
+        [(json!("{@body:model}"), ": …has no JSON Pointer in {@body:/POINTER}")],
+    );
+}
