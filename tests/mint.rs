@@ -118,3 +118,30 @@ fn header_and_payload_may_be_any_bytes() {
     assert!(token.starts_with("_wA.."));
     assert_eq!(mint::jwks(&[&signer])["keys"], json!([signer.jwk()]));
 }
+
+/// The test runs itself: with this variable, it fails with tokens in its message.
+const FAIL: &str = "TOLLGATE_FAIL_WITH_TOKENS";
+
+#[test]
+fn a_failed_assertion_prints_no_token() {
+    let signer = Signer::new("ES256", "key-1");
+    let token = signer.sign(&mint::claims("someone"));
+    if std::env::var_os(FAIL).is_some() {
+        let head = format!("authorization: Bearer {token}\r\n");
+        panic!("before {token}, {:?}, {:?}, {head}after", head.as_bytes(), Some(&token));
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "a_failed_assertion_prints_no_token"])
+        .env(FAIL, "1")
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    let printed = [output.stdout, output.stderr].concat();
+    let printed = String::from_utf8(printed).unwrap();
+    let parts = printed.split("before ").nth(1).unwrap().split("after").next().unwrap();
+    assert_eq!(parts.matches("eyJ…").count(), 4, "{printed}");
+    let decimal = format!("{:?}", token.as_bytes());
+    for part in token.split('.').chain([&decimal[1..40], &decimal[decimal.len() - 40..]]) {
+        assert!(!printed.contains(part), "{printed}");
+    }
+}

@@ -8,6 +8,7 @@
 //! - [`client`]: an HTTP/1.1 client in which each byte of a request can be chosen.
 //! - [`scrape`]: the Prometheus text of an Envoy, parsed.
 //! - [`mint`]: claims, and an ES256 key that is made at run time.
+//! - [`redact`]: keeps tokens out of the messages of failed assertions.
 //! - [`skip`]: tests that need a program or file that the machine lacks.
 //!
 //! Every wait has a deadline and fails with the end of Envoy's log. The files of one Envoy lie in
@@ -19,6 +20,7 @@
 pub mod client;
 pub mod envoy;
 pub mod mint;
+pub mod redact;
 pub mod scrape;
 pub mod skip;
 pub mod upstream;

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use harness::mint::{Es256, ec_members};
+use harness::redact;
 use jwt_simple::algorithms::{HS256Key, HS384Key, HS512Key, MACLike};
 use p384::ecdsa::signature::Signer as _;
 use p384::elliptic_curve::Generate;
@@ -71,6 +72,7 @@ impl Signer {
     }
 
     fn of(algorithm: &str, kid: &str, secret: Secret) -> Signer {
+        redact::panics();
         Signer { algorithm: algorithm.to_owned(), kid: kid.to_owned(), secret }
     }
 
