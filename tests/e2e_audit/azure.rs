@@ -127,7 +127,7 @@ fn both_transformations_yield_the_columns_of_the_table() {
 }
 
 /// The questions of the page: the heading of each, and its query.
-fn questions() -> Vec<(String, String)> {
+pub fn questions() -> Vec<(String, String)> {
     let text = std::fs::read_to_string(root().join(PAGE)).unwrap();
     let (_, section) = text.split_once("\n## Ten questions\n").unwrap();
     let (section, _) = section.split_once("\n## ").unwrap();
