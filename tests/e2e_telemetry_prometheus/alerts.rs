@@ -136,6 +136,7 @@ async fn each_alert_fires_for_the_proxy_that_has_the_fault_and_for_no_other() {
     let expected: BTreeMap<_, _> = [
         ("TollgateMetricsAbsent", &bare),
         ("TollgateForgedTokens", &busy.envoy),
+        ("TollgateAuthFailuresRising", &busy.envoy),
         ("TollgateDenialRatioHigh", &busy.envoy),
         ("TollgateLimitedRatioHigh", &busy.envoy),
         ("TollgateOwnFault", &busy.envoy),

@@ -94,6 +94,23 @@ fn every_alert_has_its_section_in_the_runbook_and_every_section_its_alert() {
     }
 }
 
+/// The rows of the runbook with the status 401.
+#[test]
+fn the_rules_of_failed_authentications_have_every_reason_that_is_one() {
+    let runbook = read("docs/runbook.md");
+    let rows = runbook.lines().filter(|line| line.starts_with("| 401 |"));
+    let reasons = rows.flat_map(|row| row.split("[`").skip(1));
+    let expected: BTreeSet<_> = reasons.map(|rest| rest.split('`').next().unwrap()).collect();
+    let rules = support::sample::read(&format!("{FOLDER}/rules.yaml"));
+    let rules = rules["groups"][0]["rules"].as_array().unwrap();
+    for record in ["tollgate:auth_failures:rate5m", "tollgate:auth_failures:rate6h"] {
+        let rule = rules.iter().find(|rule| rule["record"] == record).unwrap();
+        let (_, list) = rule["expr"].as_str().unwrap().split_once("reason=~\"").unwrap();
+        let found: BTreeSet<_> = list.split('"').next().unwrap().split('|').collect();
+        assert_eq!(found, expected, "{record}");
+    }
+}
+
 #[test]
 fn every_alert_names_its_proxy() {
     for alert in alerts().iter().filter(|alert| name(alert) != "TollgateNoProxies") {
