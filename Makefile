@@ -5,7 +5,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .SILENT:
-.PHONY: help wasm envoy cli demo test mesh monitor pages-az servers providers matrix soak chaos fuzz bench amplification \
+.PHONY: help wasm envoy cli demo test mesh monitor mlflow pages-az servers providers matrix soak chaos fuzz bench amplification \
 	lint audit msrv coverage mutants image push release toolchain
 
 DIST = dist
@@ -80,6 +80,11 @@ monitor: wasm ## Sends audit lines through a real collector and Microsoft's clie
 	scripts/install/python tests/data/monitor/requirements.txt target/monitor
 	$(WITH_ENVOY) cargo test --workspace --exclude ratelimit --features tollgate/cli \
 		--test e2e_audit -- --ignored monitor::
+
+mlflow: wasm ## Exports audit lines into a real tracking server (2 min, 850 MB): docs/mlflow.md
+	scripts/install/python tests/data/mlflow/requirements.txt target/mlflow
+	$(WITH_ENVOY) cargo test --workspace --exclude ratelimit --features tollgate/cli \
+		--test e2e_audit -- --ignored mlflow::
 
 pages-az: wasm ## Compares the az commands of the pages with the Azure CLI of PyPI (700 MB)
 	source scripts/install/versions && mkdir -p target && \

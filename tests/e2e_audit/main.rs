@@ -8,6 +8,7 @@ mod definition;
 mod examples;
 mod kusto;
 mod lines;
+mod mlflow;
 mod monitor;
 mod pages;
 mod receivers;
