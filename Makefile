@@ -5,8 +5,8 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .SILENT:
-.PHONY: help wasm envoy cli demo test mesh monitor mlflow pages-az servers providers matrix soak chaos fuzz bench amplification \
-	lint audit msrv coverage mutants image push release toolchain
+.PHONY: help wasm envoy cli demo test mesh monitor mlflow azure-files pages-az servers providers matrix soak chaos fuzz bench \
+	amplification lint audit msrv coverage mutants image push release toolchain
 
 DIST = dist
 WASM_TARGET = wasm32-wasip1
@@ -85,6 +85,10 @@ mlflow: wasm ## Exports audit lines into a real tracking server (2 min, 850 MB):
 	scripts/install/python tests/data/mlflow/requirements.txt target/mlflow
 	$(WITH_ENVOY) cargo test --workspace --exclude ratelimit --features tollgate/cli \
 		--test e2e_audit -- --ignored mlflow::
+
+azure-files: ## Compares examples/azure/network with Microsoft's own classes: docs/azure-from-zero.md
+	scripts/install/python tests/data/azure/requirements.txt target/azure
+	cargo test --workspace --exclude ratelimit --features tollgate/cli --test network -- --ignored
 
 pages-az: wasm ## Compares the az commands of the pages with the Azure CLI of PyPI (700 MB)
 	source scripts/install/versions && mkdir -p target && \

@@ -152,68 +152,6 @@ fn anchors(page: &str) -> BTreeSet<String> {
     headings.map(slug).collect()
 }
 
-#[test]
-fn network_policies_let_the_gateway_alone_reach_models_and_it_alone_what_it_needs() {
-    let policies = docs::manifests("examples/azure/networkpolicy.yaml");
-    let policy = |name: &str| {
-        let found = policies.iter().find(|policy| policy["metadata"]["name"] == name);
-        let policy = found.unwrap_or_else(|| panic!("{name}"));
-        assert_eq!(policy["apiVersion"], "networking.k8s.io/v1");
-        assert_eq!(policy["kind"], "NetworkPolicy");
-        &policy["spec"]
-    };
-    assert_eq!(policies.len(), 3);
-    let namespace = |name: &str| json!({"matchLabels": {"kubernetes.io/metadata.name": name}});
-    let router = json!({"matchLabels": {"azuremlappname": "azureml-fe"}});
-    let gateway = json!({"matchLabels": {"app": "gateway"}});
-
-    // A policy of one direction denies everything in that direction that it does not list.
-    let models = policy("models-from-router");
-    assert_eq!((&models["podSelector"], &models["policyTypes"]), (&json!({}), &json!(["Ingress"])));
-    let from_router = json!({"namespaceSelector": namespace("azureml"), "podSelector": router});
-    assert_eq!(models["ingress"], json!([{"from": [from_router]}]));
-    let fe = policy("router-from-gateway");
-    assert_eq!((&fe["podSelector"], &fe["policyTypes"]), (&router, &json!(["Ingress"])));
-    let from_gateway = json!({"namespaceSelector": namespace("gateway"), "podSelector": gateway});
-    assert_eq!(
-        fe["ingress"],
-        json!([{"from": [from_gateway]}, {"from": [{"podSelector": router}]}])
-    );
-
-    let egress = policy("gateway-egress");
-    assert_eq!((&egress["podSelector"], &egress["policyTypes"]), (&gateway, &json!(["Egress"])));
-    let rules = egress["egress"].as_array().unwrap();
-    let outside: Vec<_> =
-        rules.iter().filter(|rule| rule["to"][0].get("ipBlock").is_some()).collect();
-    assert_eq!(outside.len(), 1);
-    assert_eq!(outside[0]["ports"], json!([{"protocol": "TCP", "port": 443}]));
-    let except = outside[0]["to"][0]["ipBlock"]["except"].as_array().unwrap();
-    assert!(except.contains(&json!("169.254.0.0/16")), "the metadata service");
-    for rule in rules {
-        // A peer without selectors, or no `to` at all, would be everybody.
-        let peers = rule["to"].as_array().unwrap();
-        let narrow = |peer: &Value| {
-            peer.get("ipBlock").is_some()
-                || (peer.get("namespaceSelector").is_some() && peer.get("podSelector").is_some())
-        };
-        assert!(!peers.is_empty() && peers.iter().all(narrow), "{rule}");
-    }
-
-    let [cilium] = &docs::manifests("examples/azure/networkpolicy-cilium.yaml")[..] else {
-        panic!("one policy")
-    };
-    assert_eq!(cilium["spec"]["endpointSelector"], gateway);
-    let named: Vec<_> = cilium["spec"]["egress"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter_map(|rule| rule["toFQDNs"].as_array())
-        .flatten()
-        .map(|name| name["matchName"].as_str().unwrap())
-        .collect();
-    assert_eq!(named, ["login.microsoftonline.com", "registry.example.com"]);
-}
-
 /// The configuration of the guide grants access to each role that the registration offers.
 #[test]
 fn the_roles_of_the_guide_are_those_that_the_registration_offers() {

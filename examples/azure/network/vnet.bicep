@@ -1,0 +1,102 @@
+// The virtual network: a subnet for the nodes of AKS, one for private endpoints, and one for Azure Firewall.
+// docs/azure-from-zero.md deploys it.
+
+@description('the region')
+param location string = resourceGroup().location
+
+@description('the subnet of the nodes of AKS')
+param nodes string = '10.20.0.0/22'
+
+@description('the subnet of the private endpoints')
+param endpoints string = '10.20.4.0/26'
+
+@description('the subnet of Azure Firewall, at least a /26')
+param firewall string = '10.20.5.0/26'
+
+@description('a route table for the nodes, which leads to the firewall: routesId of firewall.bicep')
+param routesId string = ''
+
+// Only the nodes open connections to a private endpoint, and only with TLS.
+resource endpointRules 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
+  name: 'endpoints'
+  location: location
+  properties: {
+    securityRules: [
+      {
+        name: 'nodes'
+        properties: {
+          priority: 100
+          direction: 'Inbound'
+          access: 'Allow'
+          protocol: 'Tcp'
+          sourceAddressPrefix: nodes
+          sourcePortRange: '*'
+          destinationAddressPrefix: endpoints
+          destinationPortRange: '443'
+        }
+      }
+      {
+        name: 'others'
+        properties: {
+          priority: 4000
+          direction: 'Inbound'
+          access: 'Deny'
+          protocol: '*'
+          sourceAddressPrefix: '*'
+          sourcePortRange: '*'
+          destinationAddressPrefix: '*'
+          destinationPortRange: '*'
+        }
+      }
+    ]
+  }
+}
+
+resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
+  name: 'scoring'
+  location: location
+  properties: {
+    addressSpace: {
+      addressPrefixes: [
+        nodes
+        endpoints
+        firewall
+      ]
+    }
+    subnets: [
+      {
+        name: 'nodes'
+        properties: {
+          addressPrefix: nodes
+          // Nothing reaches the internet, except by the route.
+          defaultOutboundAccess: false
+          routeTable: empty(routesId) ? null : {
+            id: routesId
+          }
+        }
+      }
+      {
+        name: 'endpoints'
+        properties: {
+          addressPrefix: endpoints
+          defaultOutboundAccess: false
+          networkSecurityGroup: {
+            id: endpointRules.id
+          }
+          // Otherwise no rule applies to private endpoints.
+          privateEndpointNetworkPolicies: 'NetworkSecurityGroupEnabled'
+        }
+      }
+      {
+        name: 'AzureFirewallSubnet'
+        properties: {
+          addressPrefix: firewall
+        }
+      }
+    ]
+  }
+}
+
+output networkId string = network.id
+output nodesId string = resourceId('Microsoft.Network/virtualNetworks/subnets', network.name, 'nodes')
+output endpointsId string = resourceId('Microsoft.Network/virtualNetworks/subnets', network.name, 'endpoints')
