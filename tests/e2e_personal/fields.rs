@@ -14,28 +14,42 @@ pub fn states() -> BTreeSet<String> {
     literals("b\"tollgate.")
 }
 
-/// The metrics of the source.
+/// The metrics of the source, and those of docs/telemetry.md: the scrape has no others
+/// (`tests/e2e_telemetry`).
 fn metrics() -> BTreeSet<String> {
     let mut names = literals("\"tollgate_");
     // The detail of a reply.
     assert!(names.remove("unconfigured"));
+    let page = std::fs::read_to_string(root().join("docs/telemetry.md")).unwrap();
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `tollgate_"));
+    let rows: Vec<_> = rows.map(|row| row.split(" | ").next().unwrap()).collect();
+    assert!(rows.len() > 10, "{rows:?}");
+    let cells = rows.iter().flat_map(|cell| cell.split("`tollgate_"));
+    names.extend(cells.map(|name| name.split('`').next().unwrap().to_owned()));
     names.into_iter().map(|name| format!("tollgate_{name}")).collect()
 }
 
 /// The words that follow a text in the strings of `src/shell`.
 fn literals(start: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    for file in std::fs::read_dir(root().join("src/shell")).unwrap() {
-        let path = file.unwrap().path();
-        let name = path.file_name().unwrap().to_str().unwrap();
-        if path.is_dir() || name.ends_with("tests.rs") || name == "fake_host.rs" {
-            continue;
-        }
-        let text = std::fs::read_to_string(path).unwrap();
-        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-        for rest in code.flat_map(|line| line.split(start).skip(1)) {
-            let word = rest.split(|c: char| !c.is_ascii_lowercase() && c != '_').next();
-            found.extend(word.filter(|word| !word.is_empty()).map(str::to_owned));
+    let mut folders = vec![root().join("src/shell")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            if name.ends_with("tests.rs") || name == "fake_host.rs" {
+                continue;
+            }
+            let text = std::fs::read_to_string(path).unwrap();
+            let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+            for rest in code.flat_map(|line| line.split(start).skip(1)) {
+                let word = rest.split(|c: char| !c.is_ascii_lowercase() && c != '_').next();
+                found.extend(word.filter(|word| !word.is_empty()).map(str::to_owned));
+            }
         }
     }
     found
@@ -44,8 +58,8 @@ fn literals(start: &str) -> BTreeSet<String> {
 /// The headers of refusals and the tags of spans that a run had.
 pub fn assert_named(world: &World, replies: &[Response]) {
     let named = page::names("Refusals");
-    let refused = replies.iter().filter(|reply| !reply.reason().is_empty());
-    let headers = refused.flat_map(|reply| &reply.headers).map(|(name, _)| name.clone());
+    let own = replies.iter().filter(|reply| world::is_own(reply));
+    let headers = own.flat_map(|reply| &reply.headers).map(|(name, _)| name.clone());
     let unnamed: BTreeSet<_> = headers.filter(|name| !named.contains(name)).collect();
     assert!(unnamed.is_empty(), "{unnamed:?} are not under *Refusals*");
     let unnamed: Vec<_> = world.span_tags().difference(&page::names("Spans")).cloned().collect();

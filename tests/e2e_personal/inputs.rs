@@ -27,7 +27,7 @@ const fn input(name: &'static str, mark: &'static str, tagged: &'static str) -> 
 }
 
 /// All inputs, in the order of the page.
-pub const INPUTS: [Input; 41] = [
+pub const INPUTS: [Input; 42] = [
     input("client address", "127.66.55.44", "127.66.55.44"),
     input("method (HTTP/2)", "zqmethod", "zqmethod"),
     input("host", "zqhost", "zqhost"),
@@ -54,6 +54,7 @@ pub const INPUTS: [Input; 41] = [
     input("`authorization` of another scheme", "zqcredentials", "zqcredentials"),
     input("malformed token", "zqmalformed", "zqmalformed"),
     input("request body", "zqbody", "zqbody"),
+    input("member of the body in a tag", "zqmodel", "zqmodel"),
     input("client certificate", "zqcertificate", "zqcertificate"),
     input("claim `sub`", "zqsubject", "https://issuer.test/zqsubject"),
     input("claim `name`", "zqname", "zqname"),
@@ -162,6 +163,8 @@ fn requests(fixture: &Fixture) -> Vec<Request> {
             with("zqaudience", json!({"aud": "another"})),
             with("someone", json!({"iss": "https://zqissuer.example"})),
             with("someone", json!({"aud": null})),
+            dressed(Request::post("/guarded", r#"{"data": ["zqbody"], "model": "zqmodel"}"#))
+                .bearer(fixture.token("guest")),
             dressed(Request::post("/guarded", "{\"data\": \"zqbody"))
                 .bearer(fixture.token("guest")),
         ])

@@ -152,6 +152,21 @@ async fn each_switch_changes_what_the_page_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_switches_of_telemetry_leave_out_allowed_requests_and_their_counters() {
+    let Some(world) = World::new().await else { return };
+    let telemetry = json!({"telemetry": {"filter_state": "denied", "metrics": false}});
+    let config = merged(world.config(Line::Private), telemetry);
+    let envoy = world.start(Line::Private, Tracer::OpenTelemetry, &config).await;
+    let replies = world.send(&envoy).await;
+    let outputs = world.outputs(&envoy, Line::Private, Tracer::OpenTelemetry, &replies).await;
+    let [states, stats] = ["Filter state", "admin interface"]
+        .map(|name| String::from_utf8_lossy(&outputs[name]).into_owned());
+    assert!(states.contains("\"deny\"") && !states.contains("\"allow\""), "{states}");
+    assert!(stats.contains("http.scoring.downstream_rq_total"), "statistics are there");
+    assert!(!stats.contains("tollgate_requests") && !stats.contains("tollgate_limit"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn at_trace_level_no_logger_but_those_that_the_page_names_prints_an_input() {
     let Some(world) = World::new().await else { return };
     let config = world.config(Line::Private);

@@ -1,5 +1,6 @@
 //! The shipped configurations in a real Envoy, with all receivers behind them.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use support::example::Folder;
@@ -118,16 +119,18 @@ impl World {
             "cors": {"allow_origins": ["https://zqorigin.example"]}, "ratelimit_headers": "both",
         });
         config["responses"] = merged(config["responses"].clone(), responses);
-        if line == Line::Private {
+        let hash = line == Line::Private;
+        if hash {
             config = merged(config, sample::read(PRIVATE)["filter"].clone());
         }
         let tags = CLAIMS.iter().map(|claim| (*claim, format!("{{{claim}}}")));
-        let client = (line == Line::Shipped).then(|| ("client", "{@client_address}".to_owned()));
+        let client = (!hash).then(|| ("client", "{@client_address}".to_owned()));
         let tags = tags.chain(client).map(|(name, value)| {
             let header = format!("x-auth-{name}");
-            json!({"name": name, "value": value, "header": header, "hash": line == Line::Private})
+            json!({"name": name, "value": value, "header": header, "hash": hash})
         });
-        config["tags"].as_array_mut().unwrap().extend(tags);
+        let model = json!({"name": "model", "value": "{@body:/model}", "hash": hash});
+        config["tags"].as_array_mut().unwrap().extend(tags.chain([model]));
         config
     }
 
@@ -211,24 +214,14 @@ impl World {
         };
         poll(Duration::from_secs(30), all).await.expect("all lines, spans and messages");
         let audit = envoy.access_log().into_iter().map(|line| format!("{line}\n"));
-        let lines = |headers: &[(Vec<u8>, Vec<u8>)]| {
-            headers
-                .iter()
-                .flat_map(|(name, value)| [name, &b": "[..], value, b"\n"].concat())
-                .collect::<Vec<_>>()
-        };
         let upstream = self.fixture.upstream.requests().into_iter();
-        let upstream =
-            upstream.map(|seen| [&seen.head[..], &seen.body, &lines(&seen.trailers)].concat());
-        let refused = replies
-            .iter()
-            .filter(|reply| reply.status != 200 || reply.header("grpc-status").is_some());
-        let refusals = refused.map(|reply| {
-            let headers = reply
-                .headers
-                .iter()
-                .map(|(name, value)| (name.clone().into_bytes(), value.clone()));
-            [lines(&headers.collect::<Vec<_>>()), reply.body.clone()].concat()
+        let upstream = upstream.map(|seen| {
+            let trailers = seen.trailers.iter().map(|(name, value)| (&name[..], &value[..]));
+            [&seen.head[..], &seen.body, &lines(trailers)].concat()
+        });
+        let refusals = replies.iter().filter(|reply| is_own(reply)).map(|reply| {
+            let headers = reply.headers.iter().map(|(name, value)| (name.as_bytes(), &value[..]));
+            [&lines(headers)[..], &reply.body].concat()
         });
         let mut admin = Vec::new();
         for page in ["/stats", "/stats/prometheus", "/clusters", "/listeners"] {
@@ -250,6 +243,7 @@ impl World {
         outputs
     }
 
+    /// The lines of [`World::states`] so far.
     pub fn read_states(&self) -> Vec<u8> {
         std::fs::read(self.folder.path().join("states.log")).unwrap_or_default()
     }
@@ -266,12 +260,21 @@ impl World {
     }
 
     /// The names of all tags in Zipkin's spans.
-    pub fn span_tags(&self) -> std::collections::BTreeSet<String> {
+    pub fn span_tags(&self) -> BTreeSet<String> {
         let posts = self.zipkin.requests().into_iter();
         let spans = posts.filter_map(|post| serde_json::from_slice::<Vec<Value>>(&post.body).ok());
         let tags = spans.flatten().filter_map(|span| span["tags"].as_object().cloned());
         tags.flat_map(|tags| tags.into_iter().map(|(name, _)| name)).collect()
     }
+}
+
+/// Whether a reply is not the upstream's.
+pub fn is_own(reply: &Response) -> bool {
+    reply.status != 200 || reply.header("grpc-status").is_some()
+}
+
+fn lines<'h>(headers: impl Iterator<Item = (&'h [u8], &'h [u8])>) -> Vec<u8> {
+    headers.flat_map(|(name, value)| [name, b": ", value, b"\n"].concat()).collect()
 }
 
 fn manager(sample: &mut Sample) -> &mut Value {
