@@ -51,6 +51,9 @@ pub mod time;
 pub mod uri;
 pub mod verify;
 
+#[cfg(test)]
+mod published_tests;
+
 #[cfg(any(target_family = "wasm", test))]
 mod shell;
 

@@ -28,7 +28,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
             "verify",
         ],
     ),
-    ("reply", &["gate", "limit", "policy", "reason", "request", "template", "uri"]),
+    ("reply", &["body", "gate", "limit", "policy", "reason", "request", "template", "uri"]),
     ("config", &["body", "caller", "limit", "policy", "request", "template", "uri", "verify"]),
 ];
 

@@ -99,7 +99,9 @@ async fn clock_steps_of_an_hour_grant_no_more_than_a_burst_and_lock_nobody_out()
         assert!(!refilled || passed >= BURST, "{passed} after a step to {step}");
         let waits = responses.iter().filter_map(|r| r.header("retry-after")?.parse::<u64>().ok());
         let longest = waits.max();
-        assert!(longest.is_none_or(|wait| wait <= REFILL.as_secs()), "{longest:?}");
+        // Spread upward by up to a quarter, rounded up.
+        let most = REFILL.as_secs() * 5 / 4 + 1;
+        assert!(longest.is_none_or(|wait| wait <= most), "{longest:?}");
         // Not locked out: a token comes, and no later than a full refill.
         let waiting = Instant::now();
         let again = async || (envoy.send(&request).await.status == 200).then_some(());

@@ -93,8 +93,9 @@ def score(url: str, body: str, auth: EntraToken, request_id: str) -> str:
 
 
 def reason_of(response: requests.Response) -> str:
-    """The reason from the problem document or, with `responses.body: empty`, from the challenge."""
-    if response.headers.get("content-type", "").startswith("application/problem+json"):
+    """The reason from the body or, with `responses.body: empty`, from the challenge."""
+    media_type = response.headers.get("content-type", "").partition(";")[0]
+    if media_type in ("application/json", "application/problem+json"):
         try:
             return str(response.json()["reason"])
         except (ValueError, KeyError, TypeError):

@@ -6,8 +6,9 @@ use super::verdict::LimitReport;
 use crate::body::Refusal;
 use crate::caller::cache::Look;
 use crate::caller::principal::Caller;
-use crate::limit::Counters;
+use crate::limit::{Counters, Ruling};
 use crate::policy::rule::Rule;
+use crate::reason::Reason;
 use crate::verify::{Attempt, Stage, VerifyError};
 
 /// The findings of the stages that a request has been through. Stages that it has not reached have left
@@ -68,6 +69,20 @@ impl Facts {
             u64::try_from(share).unwrap_or(100)
         };
         self.limits.iter().map(percent).min()
+    }
+
+    /// The limit that refused the request for `reason`, or would have: the first of the rule that did. `None`
+    /// for `concurrency_limited`, which is the rule's own.
+    pub fn limited_by(&self, reason: Reason) -> Option<&LimitReport> {
+        let ruling = match reason {
+            Reason::RateLimited => Ruling::NotYet,
+            Reason::CostExceedsBurst => Ruling::Never,
+            _ => return None,
+        };
+        let mut refusing = self.limits.iter().filter(|report| report.ruling == ruling);
+        // A limit with `dry_run` refuses no request; it counts only if no other would have refused.
+        let first = refusing.clone().next()?;
+        Some(refusing.find(|report| !report.limit.dry_run).unwrap_or(first))
     }
 
     /// All tags of a verified caller: index into `Policy::tags`, and the safe value.

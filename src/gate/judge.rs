@@ -139,7 +139,7 @@ impl Gate<'_> {
     fn answer(&self, headers: &Headers, path: Option<&[u8]>) -> Option<OwnAnswer> {
         let responses = &self.policy.responses;
         let method = headers.value(":method").unwrap_or_default();
-        if matches!(method, b"GET" | b"HEAD")
+        if matches!(method, b"GET" | b"HEAD" | b"OPTIONS")
             && let Some(metadata) = path.and_then(|path| responses.metadata_at(headers, path))
         {
             return Some(OwnAnswer::ResourceMetadata(metadata));

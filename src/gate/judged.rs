@@ -6,10 +6,9 @@ use super::facts::Facts;
 use super::quotas;
 use super::resources::{Gate, Request};
 use super::scope::RequestScope;
-use super::verdict::{Denial, LimitReport, Verdict};
+use super::verdict::{Denial, Verdict};
 use crate::body::{Check, Guard, Refusal};
 use crate::caller::principal::Caller;
-use crate::limit::Ruling;
 use crate::limit::concurrency::Lease;
 use crate::limit::plan::{Limit, Planned};
 use crate::reason::Reason;
@@ -131,19 +130,10 @@ impl Decision {
         }
     }
 
-    /// The limit that refused the request, or would have: the first of the rule that did. `None` for
-    /// `concurrency_limited`, which is the rule's own.
+    /// The limit that refused the request, or would have.
     pub fn limited_by(&self) -> Option<&Limit> {
-        let ruling = match self.verdict.denial()?.reason {
-            Reason::RateLimited => Ruling::NotYet,
-            Reason::CostExceedsBurst => Ruling::Never,
-            _ => return None,
-        };
-        let refused = |report: &&LimitReport| report.ruling == ruling;
-        let mut refusing = self.facts.limits.iter().filter(refused);
-        // A limit with `dry_run` refuses no request; it counts only if no other would have refused.
-        let first = refusing.clone().next()?;
-        Some(&refusing.find(|report| !report.limit.dry_run).unwrap_or(first).limit)
+        let report = self.facts.limited_by(self.verdict.denial()?.reason)?;
+        Some(&report.limit)
     }
 }
 

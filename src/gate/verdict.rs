@@ -52,6 +52,15 @@ impl Verdict {
         }
     }
 
+    /// Notes when the keys are fetched again, if they are missing.
+    pub fn next_fetch(&mut self, next: Option<Duration>) {
+        if let Self::WouldDeny(denial) | Self::Deny(denial) = self
+            && denial.reason == Reason::KeysUnavailable
+        {
+            denial.retry_after = next.or(denial.retry_after);
+        }
+    }
+
     /// The denial, carried out or not.
     pub fn denial(&self) -> Option<&Denial> {
         match self {
@@ -72,7 +81,7 @@ pub struct Denial {
     pub scope: Option<Arc<str>>,
 }
 
-/// The `retry-after` for missing keys or a failing store: 1 s.
+/// The `retry-after` for a failing store, and for missing keys unless the next fetch is known: 1 s.
 const OWN_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl Denial {

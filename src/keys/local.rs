@@ -172,7 +172,13 @@ impl LocalKeys {
         written.is_some()
     }
 
-    /// The next step of a request that lacks a key. Requests with a known `kid` never get here, so that
+    /// The time until the next fetch begins.
+    pub fn next_fetch(&self, now: Moment) -> Duration {
+        self.record.next_try(self.shared.timing(), now).since(now)
+    }
+
+    /// The next step of a request that lacks a key. A request waits for a fetch that runs or is about to
+    /// start, and for no later one: a caller that is refused at once can say so to its user. Requests with a known `kid` never get here, so that
     /// unknown ones cannot slow them down. A request causes at most one fetch: a fetch that began
     /// after its arrival answers it.
     pub fn on_missing(
@@ -193,7 +199,6 @@ impl LocalKeys {
             return Ok(Missing::Wait);
         }
         match lack {
-            Lack::AllKeys if record.next_try(timing, now) < wait.until => Ok(Missing::Wait),
             Lack::Kid if record.admits_unknown_kid(timing, wait.since, now) => {
                 self.unknown_kid_since = self.unknown_kid_since.max(Some(wait.since));
                 Ok(Missing::Wait)

@@ -18,6 +18,7 @@ impl Rule {
         // Every member is named, so that adding one is a compile error here.
         let Self {
             name: _,
+            body: _,
             matcher: _,
             auth: _,
             providers,

@@ -1,7 +1,6 @@
 //! The request headers that only the filter may write, and the trailers that are removed.
 
 use super::Policy;
-use super::rule::LENT_HEADER;
 use super::rules::Rules;
 use crate::limit::cost::Cost;
 use crate::request::headers::{Headers, fold, same_name};
@@ -44,6 +43,7 @@ pub struct OwnedHeaders {
 /// digest, because the time to compare it with the key itself would depend on how much of it matches.
 #[derive(Debug, Default)]
 struct LentKeys {
+    headers: Names,
     digests: Vec<[u8; 32]>,
     lengths: Vec<usize>,
 }
@@ -51,14 +51,18 @@ struct LentKeys {
 impl LentKeys {
     fn of(rules: &Rules) -> Self {
         let keys = || rules.iter().filter_map(|rule| rule.upstream_authorization.as_ref());
-        let digests = keys().map(|key| hmac_sha256::Hash::hash(key.expose().as_bytes()));
-        let lengths = keys().map(|key| key.expose().len());
-        Self { digests: sorted(digests), lengths: sorted(lengths) }
+        let values = || keys().map(|key| key.value.expose());
+        let digests = values().map(|value| hmac_sha256::Hash::hash(value.as_bytes()));
+        Self {
+            headers: Names::of(keys().map(|key| key.header.as_str())),
+            digests: sorted(digests),
+            lengths: sorted(values().map(str::len)),
+        }
     }
 
     fn have(&self, name: &[u8], value: &[u8]) -> bool {
         self.lengths.binary_search(&value.len()).is_ok()
-            && same_name(name, LENT_HEADER.as_bytes())
+            && self.headers.have(name)
             && self.digests.binary_search(&hmac_sha256::Hash::hash(value)).is_ok()
     }
 }
@@ -111,7 +115,7 @@ impl OwnedHeaders {
                 Cost::Header { name, .. } => Some(name.as_str()),
                 Cost::Fixed(_) | Cost::Rows { .. } => None,
             };
-            let lent = rule.upstream_authorization.as_ref().map(|_| LENT_HEADER);
+            let lent = rule.upstream_authorization.as_ref().map(|key| key.header.as_str());
             let matched = rule.matcher.headers.iter().map(|header| header.name.as_str());
             matched.chain(cost).chain(lent)
         });

@@ -1,5 +1,7 @@
 //! `responses`: the look of refusals, and the documents that the filter serves itself.
 
+use std::time::Duration;
+
 use super::cors::Cors;
 use crate::request::headers::Headers;
 use crate::request::host::Authority;
@@ -8,13 +10,30 @@ use crate::request::matcher::Matcher;
 use crate::request::path;
 use crate::uri::HttpUri;
 
+/// The body of a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyForm {
+    /// What the SDKs of OpenAI, Anthropic, Google and Azure read.
+    Json,
+    /// What clients of the Open Inference Protocol (KServe, Triton) read.
+    V2,
+    /// A problem document (RFC 9457).
+    Problem,
+    /// An error response of JSON-RPC 2.0.
+    JsonRpc,
+    /// None.
+    Empty,
+}
+
 /// `responses`.
 #[derive(Clone, Debug)]
 pub struct Responses {
     /// The `realm` of `WWW-Authenticate`.
     pub realm: Option<String>,
-    /// Whether refusals carry a problem document (RFC 9457) or nothing.
-    pub problem_body: bool,
+    /// The body of refusals, unless the rule names another.
+    pub body: BodyForm,
+    /// The longest wait that a refusal asks for.
+    pub retry_after_max: Duration,
     /// Whether the `RateLimit` and `RateLimit-Policy` fields are written.
     pub ratelimit_ietf: bool,
     /// Whether the `X-RateLimit-*` fields are written.

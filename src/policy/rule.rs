@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::responses::BodyForm;
 use crate::body::Guard;
 use crate::caller::grant::Grant;
 use crate::limit::cost::Cost;
@@ -34,8 +35,10 @@ pub struct Rule {
     pub payload: Option<Rc<Guard>>,
     /// Grants, one of which the claims must hold; `None` admits any valid token.
     pub allow: Option<Vec<Grant>>,
-    /// The `authorization` that the upstream gets instead of the caller's.
-    pub upstream_authorization: Option<HeaderSecret>,
+    /// The key that the upstream gets, instead of what the caller sent in that header.
+    pub upstream_authorization: Option<LentKey>,
+    /// The body of its refusals; `None`: that of `responses`.
+    pub body: Option<BodyForm>,
     /// Whether refusals by this rule are reported and not carried out.
     pub dry_run: bool,
 }
@@ -64,6 +67,11 @@ impl Rule {
         }
     }
 
+    /// The scopes that a challenge asks for: those of the first entry of `allow` that has any.
+    pub fn scope_of_challenge(&self) -> Option<&str> {
+        self.allow.iter().flatten().find_map(|grant| grant.scope.as_deref())
+    }
+
     /// Whether the rule admits this method. A method that [`echoes`] must be named by the rule, and
     /// the rule must not lend a key.
     pub fn admits_method(&self, method: &[u8]) -> bool {
@@ -72,8 +80,14 @@ impl Rule {
     }
 }
 
-/// The header that carries [`super::rule::Rule::upstream_authorization`].
-pub const LENT_HEADER: &str = "authorization";
+/// A key that is sent to an upstream, and the header that carries it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LentKey {
+    /// The name of the header, in lower case.
+    pub header: String,
+    /// The value with its prefix.
+    pub value: HeaderSecret,
+}
 
 /// A header value that only the upstream may see. `Debug` does not print it.
 #[derive(Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! `WWW-Authenticate` (RFC 6750 §3).
 
-use crate::gate::verdict::Denial;
 use crate::policy::responses::Responses;
+use crate::reason::Reason;
 use crate::request::headers::Headers;
 
 /// The challenge of a refusal, by its `error` attribute (RFC 6750 §3.1).
@@ -27,10 +27,11 @@ impl Challenge {
     }
 }
 
-/// The value of the field. Each part is a constant or was checked at load, so none needs escaping.
+/// The value of the field. `scope`: the scopes to request. Each part is a constant or was checked at load, so none needs escaping.
 pub(super) fn field(
     challenge: Challenge,
-    denial: &Denial,
+    reason: Reason,
+    scope: Option<&str>,
     responses: &Responses,
     headers: &Headers,
 ) -> String {
@@ -39,8 +40,8 @@ pub(super) fn field(
     let attributes = [
         ("realm", responses.realm.as_deref()),
         ("error", error),
-        ("error_description", error.map(|_| denial.reason.as_str())),
-        ("scope", denial.scope.as_deref()),
+        ("error_description", error.map(|_| reason.as_str())),
+        ("scope", scope),
         // RFC 9728 §5.1.
         ("resource_metadata", metadata.map(|metadata| metadata.url.as_str())),
     ];

@@ -14,7 +14,7 @@ const PREFLIGHT_MAX_AGE: &str = "600";
 const MAX_REQUESTED: usize = 1024;
 
 /// The header fields of a reply that pages need and browsers would hide.
-const EXPOSED: &str = "www-authenticate, retry-after, ratelimit, ratelimit-policy, \
+const EXPOSED: &str = "www-authenticate, retry-after, x-should-retry, ratelimit, ratelimit-policy, \
                        x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset";
 
 /// The fields that let a page of an allowed origin read the reply.

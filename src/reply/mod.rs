@@ -1,24 +1,30 @@
 //! The replies that the filter sends itself: refusals, preflights and resource metadata.
 //!
-//! - `outcome` maps a reason to its statuses and its challenge.
-//! - `challenge`, `rate_limit`, `cors` and `problem` write one part of the reply each.
+//! - `outcome` maps a reason to its statuses, its challenge and its sentence; `detail` fills the sentence.
+//! - `challenge`, `wait`, `rate_limit`, `cors` and `document` write one part of the reply each.
 //! - [`Recipient`] describes the caller, which may expect a gRPC status instead of an HTTP status.
 
 mod challenge;
 mod cors;
+mod detail;
+mod document;
 mod outcome;
-mod problem;
 mod rate_limit;
 mod recipient;
+mod wait;
 
-use crate::gate::verdict::{Denial, LimitReport, OwnAnswer};
+use crate::gate::facts::Facts;
+use crate::gate::verdict::{Denial, OwnAnswer};
 use crate::policy::Policy;
+use crate::policy::rule::Rule;
 use crate::reason::Reason;
 use challenge::Challenge;
-use outcome::outcome;
+use document::Content;
+use outcome::{Outcome, outcome};
 pub use rate_limit::rate_limit_fields;
 pub use recipient::Recipient;
 use recipient::Rpc;
+use wait::Wait;
 
 /// The methods that rules may admit; a 405 must name them (RFC 9110 §15.5.6).
 const ALLOW: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -32,32 +38,37 @@ pub struct Reply {
     pub grpc_status: i32,
     /// Header names, in lower case, and values.
     pub headers: Vec<(&'static str, String)>,
-    /// A problem document (RFC 9457), the bare reason for gRPC, or empty.
+    /// The document of `responses.body`, the bare reason for gRPC, or empty.
     pub body: String,
 }
 
-/// Composes the reply to a denied request. `limits`: the known state of the caller's buckets.
+/// Composes the reply to a denied request. `facts`: the findings about it; `random` spreads the wait.
 pub fn compose(
     denial: &Denial,
-    limits: &[LimitReport],
+    facts: &Facts,
     policy: &Policy,
     recipient: Recipient<'_>,
+    random: u32,
 ) -> Reply {
     let responses = &policy.responses;
-    let (status, grpc_status, challenge) = outcome(denial.reason);
+    let Outcome { status, grpc_status, challenge, .. } = outcome(denial.reason);
     let reason = denial.reason.as_str();
+    let rule = facts.rule.as_deref();
     let mut headers = vec![("cache-control", "no-store".to_owned())];
     if challenge != Challenge::None {
-        let challenge = challenge::field(challenge, denial, responses, recipient.headers);
+        // RFC 6750 §3. A 403 names the scopes of the entry that the caller almost fits.
+        let scope_of_rule = rule.filter(|_| status == 401).and_then(Rule::scope_of_challenge);
+        let scope = denial.scope.as_deref().or(scope_of_rule);
+        let challenge =
+            challenge::field(challenge, denial.reason, scope, responses, recipient.headers);
         headers.push(("www-authenticate", challenge));
     }
     if denial.reason == Reason::MethodNotAllowed {
         headers.push(("allow", ALLOW.to_owned()));
     }
-    if let Some(wait) = denial.retry_after {
-        headers.push(("retry-after", rate_limit::seconds_up(wait).max(1).to_string()));
-    }
-    headers.extend(rate_limit_fields(limits, policy));
+    let wait = Wait::of(denial, responses.retry_after_max, random);
+    headers.extend(wait.fields(recipient.rpc));
+    headers.extend(rate_limit_fields(&facts.limits, policy));
     headers.extend(cors::fields(responses, recipient.headers));
     let (status, body) = match recipient.rpc {
         Rpc::Native => (status, reason.to_owned()),
@@ -67,11 +78,16 @@ pub fn compose(
             headers.push(("grpc-message", reason.to_owned()));
             (200, String::new())
         }
-        Rpc::No if responses.problem_body => {
-            headers.push(("content-type", "application/problem+json".to_owned()));
-            (status, problem::document(status, denial.reason))
+        Rpc::No => {
+            let form = rule.and_then(|rule| rule.body).unwrap_or(responses.body);
+            let detail = detail::detail(denial, facts, policy);
+            let retry_after = wait.seconds();
+            let reason = denial.reason;
+            let content = Content { status, grpc_status, reason, detail: &detail, retry_after };
+            let (media_type, body) = document::document(form, &content).unzip();
+            headers.extend(media_type.map(|value| ("content-type", value.to_owned())));
+            (status, body.unwrap_or_default())
         }
-        Rpc::No => (status, String::new()),
     };
     Reply { status, grpc_status, headers, body }
 }
@@ -79,18 +95,23 @@ pub fn compose(
 /// Composes the reply to a request that the filter answers in place of the upstream.
 pub fn answer(answer: OwnAnswer, policy: &Policy, recipient: Recipient<'_>) -> Reply {
     let responses = &policy.responses;
-    let mut headers = cors::fields(responses, recipient.headers);
-    let document = match answer {
+    let preflight = recipient.headers.value(":method") == Some(b"OPTIONS");
+    let metadata = match answer {
         OwnAnswer::ResourceMetadata(at) => responses.resource_metadata.get(at),
         OwnAnswer::Preflight => None,
     };
-    let (status, body) = match document {
-        Some(metadata) => {
+    let mut headers = match metadata {
+        // The document is public (RFC 9728 §3.1).
+        Some(_) => vec![("access-control-allow-origin", "*".to_owned())],
+        None => cors::fields(responses, recipient.headers),
+    };
+    let (status, body) = match metadata {
+        Some(metadata) if !preflight => {
             headers.push(("content-type", "application/json".to_owned()));
             headers.push(("cache-control", "max-age=300".to_owned()));
             (200, metadata.document.clone())
         }
-        None => {
+        _ => {
             headers.extend(cors::preflight_fields(recipient.headers));
             (204, String::new())
         }

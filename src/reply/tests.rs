@@ -2,11 +2,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::*;
+use crate::gate::verdict::LimitReport;
 use crate::limit::Ruling;
 use crate::limit::plan::Limit;
 use crate::request::headers::Headers;
 
-fn policy() -> Policy {
+pub(super) fn policy() -> Policy {
     let document = serde_json::json!({
         "providers": [{
             "name": "p",
@@ -17,11 +18,26 @@ fn policy() -> Policy {
                 "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", // RFC 8037 appendix A.2
             }]}},
         }],
-        "rules": [{"name": "r", "limits": ["per-caller"]}],
+        "rules": [{
+            "name": "r", "limits": ["per-caller"], "concurrency": 3,
+            "payload": {
+                "content_types": ["application/json", "text/csv"], "max_bytes": 1024,
+                "max_rows": 100, "require_any": ["/data"],
+            },
+        }],
         "limits": [{"name": "per-caller", "rate": "10/s", "burst": 20}],
         "responses": {"realm": "ml", "ratelimit_headers": "both"},
     });
     crate::config::tests::compiled(&document)
+}
+
+/// The reply to a caller without headers.
+fn reply(denial: &Denial, facts: &Facts) -> Reply {
+    compose(denial, facts, &policy(), Recipient::of(&Headers::default()), 0)
+}
+
+fn refused(reason: Reason) -> Reply {
+    reply(&reason.into(), &Facts::default())
 }
 
 fn header<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {
@@ -30,17 +46,16 @@ fn header<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {
 
 #[test]
 fn a_missing_token_gets_a_challenge_without_an_error() {
-    let reply =
-        compose(&Reason::TokenMissing.into(), &[], &policy(), Recipient::of(&Headers::default()));
+    let reply = refused(Reason::TokenMissing);
     assert_eq!(reply.status, 401);
     assert_eq!(header(&reply, "www-authenticate"), Some("Bearer realm=\"ml\""));
     assert_eq!(header(&reply, "retry-after"), None);
 }
 
 #[test]
-fn every_refusal_has_an_error_status_and_a_problem_document_with_its_reason() {
+fn every_refusal_has_an_error_status_and_a_document_with_its_reason() {
     for reason in Reason::ALL {
-        let reply = compose(&reason.into(), &[], &policy(), Recipient::of(&Headers::default()));
+        let reply = refused(reason);
         let passes = matches!(reason, Reason::Ok | Reason::Anonymous | Reason::Preflight);
         assert_eq!(reply.status < 400, passes, "{reason:?}");
         let body: serde_json::Value = serde_json::from_str(&reply.body).unwrap();
@@ -53,18 +68,16 @@ fn every_refusal_has_an_error_status_and_a_problem_document_with_its_reason() {
 
 #[test]
 fn a_405_names_the_methods_that_rules_may_admit() {
-    let denial = Reason::MethodNotAllowed.into();
-    let reply = compose(&denial, &[], &policy(), Recipient::of(&Headers::default()));
+    let reply = refused(Reason::MethodNotAllowed);
     assert_eq!(reply.status, 405);
     assert!(header(&reply, "allow").is_some_and(|allow| !allow.contains("TRA")));
-    let other = compose(&Reason::NoRule.into(), &[], &policy(), Recipient::of(&Headers::default()));
+    let other = refused(Reason::NoRule);
     assert_eq!(header(&other, "allow"), None);
 }
 
 #[test]
 fn the_challenge_says_why_a_token_is_invalid() {
-    let reply =
-        compose(&Reason::Expired.into(), &[], &policy(), Recipient::of(&Headers::default()));
+    let reply = refused(Reason::Expired);
     assert_eq!(
         header(&reply, "www-authenticate"),
         Some("Bearer realm=\"ml\", error=\"invalid_token\", error_description=\"expired\"")
@@ -81,7 +94,8 @@ fn retry_after_is_in_whole_seconds_rounded_up() {
     let watched = Rc::new(Limit { dry_run: true, ..(*limit).clone() });
     let shown = LimitReport { limit, quota, remaining: 0, reset, ruling: Ruling::NotYet };
     let hidden = LimitReport { limit: watched, reset: 7 * reset, ..shown.clone() };
-    let reply = compose(&denial, &[hidden, shown], &policy, Recipient::of(&Headers::default()));
+    let facts = Facts { limits: vec![hidden, shown], ..Facts::default() };
+    let reply = reply(&denial, &facts);
     assert_eq!(header(&reply, "retry-after"), Some("2"));
     assert_eq!(header(&reply, "ratelimit-policy"), Some("\"per-caller\";q=20;w=2"));
     assert_eq!(header(&reply, "ratelimit"), Some("\"per-caller\";r=0;t=1"));
@@ -92,12 +106,14 @@ fn retry_after_is_in_whole_seconds_rounded_up() {
 fn grpc_callers_get_the_reason_and_a_grpc_status() {
     let of = |content_type: &str| {
         let headers = Headers::from_pairs(&[("content-type", content_type)]);
-        compose(&Reason::RateLimited.into(), &[], &policy(), Recipient::of(&headers))
+        let denial = Denial::for_now(Reason::RateLimited, Duration::from_secs(3));
+        compose(&denial, &Facts::default(), &policy(), Recipient::of(&headers), 0)
     };
     for content_type in ["application/grpc", "application/grpc+proto", "application/grpc+"] {
         let reply = of(content_type);
         assert_eq!((reply.grpc_status, reply.body.as_str()), (8, "rate_limited"));
         assert_eq!(header(&reply, "content-type"), None);
+        assert_eq!(header(&reply, "grpc-retry-pushback-ms"), Some("3000"));
     }
     for content_type in ["grpc-web", "grpc-web+proto", "grpc-web-text", "grpc-web-text+proto"] {
         let reply = of(&format!("application/{content_type}"));
@@ -124,7 +140,7 @@ fn a_content_type_that_only_begins_like_grpc_gets_an_http_status() {
     ] {
         let headers = Headers::from_pairs(&[("content-type", content_type)]);
         let denial = Reason::TokenMissing.into();
-        let reply = compose(&denial, &[], &policy(), Recipient::of(&headers));
+        let reply = compose(&denial, &Facts::default(), &policy(), Recipient::of(&headers), 0);
         assert_eq!(reply.status, 401, "{content_type}");
         assert_eq!(header(&reply, "grpc-status"), None, "{content_type}");
         assert!(reply.body.contains("token_missing"), "{content_type}");

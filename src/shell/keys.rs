@@ -4,6 +4,7 @@ mod asked;
 mod fetch;
 
 use std::cell::{Ref, RefCell};
+use std::time::Duration;
 
 use log::{error, info, warn};
 use proxy_wasm::types::{BufferType, MapType};
@@ -87,6 +88,11 @@ impl RemoteKeys {
     pub fn on_missing(&self, provider: usize, lack: Lack, now: Moment, wait: Wait) -> Missing {
         self.with(provider, |keys| keys.on_missing(&SharedData, lack, now, wait).ok())
             .unwrap_or(Missing::Final)
+    }
+
+    /// The time until the next fetch of a provider begins.
+    pub fn next_fetch(&self, provider: usize, now: Moment) -> Option<Duration> {
+        self.with(provider, |keys| Some(keys.next_fetch(now)))
     }
 
     /// Adopts the key sets that other workers fetched.

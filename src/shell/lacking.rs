@@ -19,8 +19,8 @@ pub enum Lacking {
     Judge,
     /// Hold it until a fetch has ended.
     Keys(KeyWait),
-    /// Carry the decision out.
-    Nothing,
+    /// Carry the decision out. The time until the next fetch of keys that the request lacks, if any.
+    Nothing(Option<Duration>),
 }
 
 /// Finds the next step. `waited`: the wait of a request that has waited before.
@@ -34,7 +34,7 @@ pub fn lacking(
     // issuer than the one of the denial.
     let token = &decision.facts.token;
     if token.error.is_none() || decision.verdict.denial().is_none() {
-        return Lacking::Nothing;
+        return Lacking::Nothing(None);
     }
     // A request whose signature no key has verified does not wait: its keys are tried once. The fetch is
     // requested all the same.
@@ -43,11 +43,12 @@ pub fn lacking(
     let since = waited.map_or(now, |waited| waited.since);
     let mut providers = Vec::new();
     let mut last = Moment::EPOCH;
+    let mut next = None;
     for (provider, lack, timeout) in lacks(policy, token) {
         let until = waited.map_or_else(|| now + timeout, |waited| waited.until);
         match keys.on_missing(provider, lack, now, Wait { since, until }) {
             Missing::Judge if !in_vain => return Lacking::Judge,
-            Missing::Judge | Missing::Final => {}
+            Missing::Judge | Missing::Final => next = next.or(keys.next_fetch(provider, now)),
             Missing::Wait => {
                 providers.push((provider, keys.attempts(provider)));
                 last = until.max(last);
@@ -55,7 +56,7 @@ pub fn lacking(
         }
     }
     match in_vain || providers.is_empty() {
-        true => Lacking::Nothing,
+        true => Lacking::Nothing(next),
         false => Lacking::Keys(KeyWait { providers, wait: Wait { since, until: last } }),
     }
 }

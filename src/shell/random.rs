@@ -14,3 +14,9 @@ pub fn jitter() -> f64 {
     let [byte, ..] = seed();
     f64::from(byte) / 127.5 - 1.0
 }
+
+/// A random number.
+pub fn number() -> u32 {
+    let [a, b, c, d, ..] = seed();
+    u32::from_le_bytes([a, b, c, d])
+}

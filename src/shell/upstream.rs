@@ -5,7 +5,6 @@ use proxy_wasm::types::MapType;
 use super::host::{self, HostError};
 use crate::gate::facts::Facts;
 use crate::policy::Policy;
-use crate::policy::rule::LENT_HEADER;
 use crate::policy::rule::Rule;
 use crate::request::headers::Headers;
 use crate::request::token_source;
@@ -60,12 +59,12 @@ fn write_by_rule(rule: &Rule, lends: bool, headers: &Headers) -> Result<(), Host
         }
     }
     if let Some(key) = rule.upstream_authorization.as_ref().filter(|_| lends) {
-        let name = LENT_HEADER.as_bytes();
+        let name = key.header.as_bytes();
         // Servers would read another spelling beside the upstream's.
-        for (given, _) in headers.spellings(LENT_HEADER).filter(|(given, _)| *given != name) {
+        for (given, _) in headers.spellings(&key.header).filter(|(given, _)| *given != name) {
             host::header_remove(MapType::HttpRequestHeaders, given)?;
         }
-        write_header(name, &[key.expose().as_bytes().to_vec()])?;
+        write_header(name, &[key.value.expose().as_bytes().to_vec()])?;
     }
     Ok(())
 }

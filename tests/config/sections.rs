@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tollgate::limit::cost::Cost;
 use tollgate::policy::cors::{Cors, OriginPattern, Origins};
+use tollgate::policy::responses::BodyForm;
 use tollgate::policy::rule::Auth;
 use tollgate::policy::{Crypto, FailureMode, FilterState, Policy};
 use tollgate::request::matcher::Matcher;
@@ -56,7 +57,7 @@ fn absent_sections_have_the_defaults_of_the_contract() {
         tags,
         "identity x-auth-identity true;subject x-auth-subject true;issuer x-auth-issuer true;"
     );
-    assert!(policy.responses.problem_body && policy.responses.ratelimit_ietf);
+    assert!(policy.responses.body == BodyForm::Json && policy.responses.ratelimit_ietf);
     assert!(!policy.responses.ratelimit_x && policy.responses.realm.is_none());
     assert_eq!((policy.filter_state, policy.metrics), (FilterState::All, true));
     assert_eq!((policy.crypto, policy.failure_mode), (Crypto::Auto, FailureMode::Deny));
@@ -104,7 +105,7 @@ fn given_values_are_taken() {
     assert_eq!(policy.token.from, [header("authorization", "jwt ")]);
     assert_eq!(policy.token.max_bytes, 65_536);
     assert_eq!(policy.tags[0].header.as_deref(), Some("x-a"));
-    assert!(policy.responses.ratelimit_x && !policy.responses.problem_body);
+    assert!(policy.responses.ratelimit_x && policy.responses.body == BodyForm::Empty);
     assert_eq!((policy.filter_state, policy.metrics), (FilterState::Denied, false));
     assert_eq!((policy.crypto, policy.failure_mode), (Crypto::Module, FailureMode::Allow));
     assert_eq!((policy.max_identities, policy.reject_ambiguous_paths), (8, false));
@@ -150,7 +151,7 @@ fn grants_places_and_replies_are_compiled() {
     assert_eq!(grant.roles.any.as_deref(), Some(&["R".to_owned()][..]));
     assert_eq!(grant.scope.as_deref(), Some("s t"));
     let lent = rule.upstream_authorization.as_ref().unwrap();
-    assert_eq!(lent.expose(), format!("Bearer {SECRET}"));
+    assert_eq!(lent.value.expose(), format!("Bearer {SECRET}"));
     assert!(!format!("{policy:?}").contains(SECRET));
     assert_eq!(
         policy.token.from,

@@ -54,11 +54,17 @@ async fn the_metadata_is_served_without_a_token_and_named_in_challenges() {
     }
     let url = format!("resource_metadata=\"https://ml.example.com{METADATA}\"");
     let response = envoy.send(&Request::get("/score")).await;
-    assert_eq!(response.header("www-authenticate"), Some(format!("Bearer {url}").as_str()));
+    let scope = "scope=\"score.invoke\"";
+    assert_eq!(
+        response.header("www-authenticate"),
+        Some(format!("Bearer {scope}, {url}").as_str())
+    );
     let response = envoy.send(&Request::get("/score").bearer("x")).await;
     assert_eq!(
         response.header("www-authenticate").unwrap(),
-        format!("Bearer error=\"invalid_token\", error_description=\"token_malformed\", {url}")
+        format!(
+            "Bearer error=\"invalid_token\", error_description=\"token_malformed\", {scope}, {url}"
+        )
     );
     assert_eq!(fixture.upstream.count(), 0);
 }
@@ -117,7 +123,7 @@ async fn preflights_are_answered_and_pages_of_allowed_origins_may_read_our_repli
     assert!(limited.header("access-control-expose-headers").unwrap().contains("retry-after"));
     let metadata = Request::get(METADATA).header("origin", APP);
     let response = envoy.send(&metadata).await;
-    assert_eq!(response.header("access-control-allow-origin"), Some(APP));
+    assert_eq!(response.header("access-control-allow-origin"), Some("*"), "it is public");
     // The filter leaves the upstream's answer alone.
     let open = Request::get("/open").header("origin", APP);
     let response = envoy.send(&open).await;

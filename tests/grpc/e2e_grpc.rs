@@ -147,7 +147,11 @@ async fn a_grpc_client_gets_a_grpc_status_and_the_reason() {
         assert_eq!((status.code(), status.message()), (code, reason), "{method}");
         let fields = status.metadata();
         let waits = matches!(code, Code::ResourceExhausted | Code::Unavailable);
-        assert_eq!(fields.contains_key("retry-after"), waits, "{method}");
+        let pushback = fields.get("grpc-retry-pushback-ms").map(|ms| ms.to_str().unwrap());
+        assert_eq!(pushback.is_some(), waits, "{method}");
+        // One an hour: longer than `retry_after_max`.
+        let never = code == Code::ResourceExhausted;
+        assert!(pushback.is_none_or(|ms| (ms == "-1") == never), "{method}: {pushback:?}");
         let challenged = matches!(code, Code::Unauthenticated);
         assert!(!challenged || fields.contains_key("www-authenticate"), "{method}");
     }

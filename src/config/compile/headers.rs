@@ -2,15 +2,14 @@
 
 use super::read;
 use crate::config::report::{At, Report};
-use crate::config::schema::RawTag;
+use crate::config::schema::{RawRule, RawTag};
 use crate::policy::owned::is_reserved;
-use crate::policy::rule::LENT_HEADER;
 use crate::request::headers::same_name;
 use crate::request::token_source::{Place, TokenRules};
 use crate::template::{Part, Template};
 
 /// Headers that always contain credentials.
-const SECRET: [&str; 3] = ["cookie", "proxy-authorization", LENT_HEADER];
+const SECRET: [&str; 3] = ["cookie", "proxy-authorization", "authorization"];
 
 /// The headers that the filter writes, and those that contain credentials.
 pub(super) struct Headers<'a> {
@@ -19,11 +18,13 @@ pub(super) struct Headers<'a> {
 }
 
 impl<'a> Headers<'a> {
-    /// The filter writes the headers of the tags, and tokens are credentials.
-    pub(super) fn new(tags: &'a [RawTag], token: &'a TokenRules) -> Self {
+    /// The filter writes the headers of the tags; tokens and the keys of upstreams are credentials.
+    pub(super) fn new(tags: &'a [RawTag], token: &'a TokenRules, rules: &'a [RawRule]) -> Self {
+        let lent = rules.iter().filter_map(|rule| rule.upstream_authorization.as_ref());
+        let lent = lent.filter_map(|lent| lent.header.as_deref());
         let written = tags.iter().filter_map(|tag| tag.header.as_deref()).collect();
         let places = token.from.iter().filter_map(Place::field);
-        Self { written, secret: places.chain(SECRET).collect() }
+        Self { written, secret: places.chain(lent).chain(SECRET).collect() }
     }
 
     /// Notes a header that is always absent, because the filter removes it from every request and

@@ -96,12 +96,23 @@ fn resource(
             given.clone()
         }
     };
-    let mut document = json!({"resource": resource, "authorization_servers": servers});
+    if servers.is_empty() && !sources.providers.is_empty() {
+        let why = "names no authorization server, because the providers accept any tenant: clients cannot log in by it; list `tenants`, or choose other `providers`";
+        report.warning(at, why);
+    }
+    let mut document = json!({"resource": resource});
     let mut methods = BTreeSet::new();
     methods.extend(sources.token.from.iter().filter_map(bearer_method));
-    for (name, list) in [("scopes_supported", scopes), ("bearer_methods_supported", methods)] {
-        if let (false, Some(members)) = (list.is_empty(), document.as_object_mut()) {
-            members.insert(name.to_owned(), json!(list));
+    let lists = [
+        // RFC 9728 §3.2: a member without values is left out.
+        ("authorization_servers", json!(servers)),
+        ("scopes_supported", json!(scopes)),
+        ("bearer_methods_supported", json!(methods)),
+    ];
+    for (name, list) in lists {
+        let given = list.as_array().is_some_and(|list| !list.is_empty());
+        if let (true, Some(members)) = (given, document.as_object_mut()) {
+            members.insert(name.to_owned(), list);
         }
     }
     Some(ResourceMetadata { url: text.clone(), uri, requests, document: document.to_string() })
@@ -150,28 +161,31 @@ fn scopes<'a>(
     scopes
 }
 
-/// The issuers of the named providers, else of all.
+/// The issuers of the named providers, else of all, each once.
 fn authorization_servers(
     raw: &RawResource,
     at: &At,
     providers: &[Provider],
     report: &mut Report,
 ) -> Vec<String> {
-    let Some(list) = &raw.providers else { return providers.iter().flat_map(issuers).collect() };
-    read::texts(list, at, report);
     let known: Vec<Option<&str>> = providers.iter().map(|p| Some(p.name.as_str())).collect();
-    let mut servers = Vec::new();
-    for (index, name) in list.iter().enumerate() {
+    let mut chosen = Vec::new();
+    match &raw.providers {
+        None => chosen.extend(providers),
         // If a provider has problems of its own, the compiled list is empty.
-        if known.is_empty() {
-            break;
-        }
-        let found = read::position(name, &known, "provider", &at.index(index), report);
-        let provider = found.and_then(|position| providers.get(position));
-        for issuer in provider.iter().flat_map(|provider| issuers(provider)) {
-            if !servers.contains(&issuer) {
-                servers.push(issuer);
+        Some(_) if known.is_empty() => {}
+        Some(list) => {
+            read::texts(list, at, report);
+            for (index, name) in list.iter().enumerate() {
+                let found = read::position(name, &known, "provider", &at.index(index), report);
+                chosen.extend(found.and_then(|position| providers.get(position)));
             }
+        }
+    }
+    let mut servers = Vec::new();
+    for issuer in chosen.into_iter().flat_map(issuers) {
+        if !servers.contains(&issuer) {
+            servers.push(issuer);
         }
     }
     servers

@@ -44,7 +44,7 @@ pub(super) fn policy(
     let token = token::token(raw.token.as_ref(), report);
     let default_tags = tag::defaults();
     let tags = raw.tags.as_deref().unwrap_or(&default_tags);
-    let headers = Headers::new(tags, &token);
+    let headers = Headers::new(tags, &token, raw.rules.as_deref().unwrap_or_default());
     token::check(raw.token.as_ref(), &headers, report);
     let limits = limit::limits(raw, &headers, report);
     let mut rules = rule::rules(raw, limits.as_deref().unwrap_or_default(), &headers, env, report);

@@ -1,20 +1,28 @@
 //! `responses`.
 
 use std::net::Ipv6Addr;
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use crate::config::compile::read;
 use crate::config::report::{At, Report, quoted};
-use crate::config::schema::{RawBody, RawCors, RawRatelimitHeaders, RawResponses};
+use crate::config::schema::{RawCors, RawRatelimitHeaders, RawResponses};
 use crate::policy::cors::{Cors, OriginPattern, Origins};
-use crate::policy::responses::Responses;
+use crate::policy::responses::{BodyForm, Responses};
 use crate::uri::HttpUri;
 
-/// Compiles `responses`; problem documents and the IETF fields by default.
+/// `retry_after_max`, and its default.
+const RETRY_AFTER: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(24 * 3_600);
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
+
+/// Compiles `responses`; `json` and the IETF fields by default.
 pub(super) fn responses(raw: Option<&RawResponses>, report: &mut Report) -> Responses {
     let at = At::root().field("responses");
     let mut responses = Responses {
         realm: None,
-        problem_body: true,
+        body: BodyForm::Json,
+        retry_after_max: RETRY_AFTER_MAX,
         ratelimit_ietf: true,
         ratelimit_x: false,
         resource_metadata: Vec::new(),
@@ -30,7 +38,14 @@ pub(super) fn responses(raw: Option<&RawResponses>, report: &mut Report) -> Resp
         }
         responses.realm = Some(realm.clone());
     }
-    responses.problem_body = raw.body != Some(RawBody::Empty);
+    responses.body = raw.body.unwrap_or(responses.body);
+    responses.retry_after_max = read::duration(
+        raw.retry_after_max.as_ref(),
+        RETRY_AFTER_MAX,
+        RETRY_AFTER,
+        &at.field("retry_after_max"),
+        report,
+    );
     (responses.ratelimit_ietf, responses.ratelimit_x) = match raw.ratelimit_headers {
         None | Some(RawRatelimitHeaders::Ietf) => (true, false),
         Some(RawRatelimitHeaders::X) => (false, true),

@@ -5,15 +5,14 @@ use std::ops::RangeInclusive;
 use std::rc::Rc;
 
 use super::headers::Headers;
-use super::{grant, matching, payload, read, settings};
+use super::{grant, matching, payload, read, settings, tag};
 use crate::caller::grant::Grant;
 use crate::config::Environment;
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{Count, RawConfig, RawCost, RawCostFrom, RawRule};
 use crate::limit::cost::Cost;
 use crate::limit::plan::Limit;
-use crate::policy::rule::HeaderSecret;
-use crate::policy::rule::{Auth, Rule};
+use crate::policy::rule::{Auth, HeaderSecret, LentKey, Rule};
 
 /// `cost`: a rule whose requests cost nothing has no limits instead.
 const COST: RangeInclusive<u64> = 1..=1_000_000_000;
@@ -93,7 +92,7 @@ fn rule<'a>(
         .concurrency
         .map(|count| read::count(Some(count), 1, CONCURRENCY, &at.field("concurrency"), report));
     let payload = payload::guard(raw, at, report);
-    let upstream_authorization = upstream_authorization(raw, auth, env, at, report);
+    let upstream_authorization = upstream_authorization(raw, auth, known.headers, env, at, report);
     Some(Rule {
         name: name?,
         matcher,
@@ -106,6 +105,7 @@ fn rule<'a>(
         payload: payload.map(Rc::new),
         allow,
         upstream_authorization,
+        body: raw.body,
         dry_run: raw.dry_run.unwrap_or(false),
     })
 }
@@ -185,15 +185,28 @@ fn cost_from(
 fn upstream_authorization(
     raw: &RawRule,
     auth: Auth,
+    headers: &Headers<'_>,
     env: &dyn Environment,
     at: &At,
     report: &mut Report,
-) -> Option<HeaderSecret> {
+) -> Option<LentKey> {
     let at = at.field("upstream_authorization");
     let raw = raw.upstream_authorization.as_ref()?;
     if auth != Auth::Required {
         report.warning(&at, "is also sent for callers without a token: auth is not required");
     }
+    let header = match &raw.header {
+        None => "authorization".to_owned(),
+        Some(text) => {
+            let at = at.field("header");
+            let name = read::header_name(text, &at, report)?;
+            if tag::is_foreign(&read::folded(&name)) && name != "authorization" {
+                report.problem(&at, "names a header that proxies or servers interpret; allowed: authorization, or one of the upstream's own such as api-key");
+            }
+            headers.is_absent(&name, &at, report);
+            name
+        }
+    };
     let prefix = raw.prefix.as_deref().unwrap_or_default();
     read::header_text(prefix, &at.field("prefix"), report);
     let at = at.field("env");
@@ -206,5 +219,5 @@ fn upstream_authorization(
     if !value.bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
         report.problem(&at, format_args!("the value of {name} is not allowed in a header"));
     }
-    Some(HeaderSecret::new(format!("{prefix}{value}")))
+    Some(LentKey { header, value: HeaderSecret::new(format!("{prefix}{value}")) })
 }

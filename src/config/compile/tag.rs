@@ -94,6 +94,11 @@ fn tag<'a>(
     Some(Tag { name: name?, value: value?, header, filter_state, hash: None })
 }
 
+/// Whether hosts, proxies or servers interpret a header, by its folded name.
+pub(super) fn is_foreign(alias: &str) -> bool {
+    FOREIGN.split(' ').any(|foreign| foreign == alias) || alias.starts_with("x-envoy-")
+}
+
 fn header(
     text: &str,
     taken: &mut BTreeSet<String>,
@@ -102,7 +107,7 @@ fn header(
 ) -> Option<String> {
     let name = read::header_name(text, at, report)?;
     let alias = read::folded(&name);
-    if FOREIGN.split(' ').any(|foreign| foreign == alias) || alias.starts_with("x-envoy-") {
+    if is_foreign(&alias) {
         report.problem(
             at,
             format_args!(

@@ -31,9 +31,7 @@ pub(super) use cost::{RawCost, RawCostFrom};
 pub(super) use limit::{RawCharge, RawLimit, RawRateClaim, RawTier};
 pub(super) use provider::{RawPreset, RawProvider, RawRemote};
 pub(super) use read::Read;
-pub(super) use response::{
-    RawBody, RawCors, RawMetadata, RawRatelimitHeaders, RawResource, RawResponses,
-};
+pub(super) use response::{RawCors, RawMetadata, RawRatelimitHeaders, RawResource, RawResponses};
 pub(super) use rule::{RawClaimTest, RawGrant};
 pub(super) use rule::{RawMatch, RawPayload, RawRule, RawTrailingSlash};
 pub(super) use settings::{

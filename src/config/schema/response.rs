@@ -6,15 +6,22 @@ use serde_json::{Map, json};
 
 use super::read::{self, Read};
 use super::record::{record, words};
+use super::units::DurationText;
 use crate::config::report::{At, Report};
+use crate::policy::responses::BodyForm;
 
 record! {
     /// How decisions are reported to callers.
     RawResponses [
         /// The realm in `WWW-Authenticate`.
         realm: String { "minLength": 1, "examples": ["scoring"] },
-        /// The body of a refusal. `problem`: a problem document (RFC 9457); `empty`: no body.
-        body: RawBody { "default": "problem", "examples": ["empty"] },
+        /// The body of a refusal. `json`: what the SDKs of OpenAI, Anthropic, Google and Azure show;
+        /// `v2`: what clients of KServe and Triton show; `problem`: a problem document (RFC 9457);
+        /// `jsonrpc`: an error of JSON-RPC, for MCP; `empty`: no body.
+        body: BodyForm { "default": "json", "examples": ["problem"] },
+        /// The longest wait that `Retry-After` asks for. A refusal with a longer wait has
+        /// `x-should-retry: false` instead.
+        retry_after_max: DurationText { "default": "1m", "bounds": "1s to 24h", "examples": ["10m"] },
         /// The rate limit headers of responses. `ietf`: RateLimit and RateLimit-Policy; `x`:
         /// X-RateLimit-*; `both`; `off`.
         ratelimit_headers: RawRatelimitHeaders { "default": "ietf", "examples": ["both"] },
@@ -31,8 +38,9 @@ record! {
 }
 
 words! {
-    /// `responses.body`.
-    enum RawBody { Problem = "problem", Empty = "empty" }
+    BodyForm {
+        Json = "json", V2 = "v2", Problem = "problem", JsonRpc = "jsonrpc", Empty = "empty",
+    }
 }
 
 words! {

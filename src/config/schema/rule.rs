@@ -7,6 +7,7 @@ use crate::config::schema::record::{record, words};
 use crate::config::schema::settings::RawAmbiguousPaths;
 use crate::config::schema::unions::Scalar;
 use crate::config::schema::units::{Count, Size};
+use crate::policy::responses::BodyForm;
 use crate::policy::rule::Auth;
 
 record! {
@@ -39,11 +40,13 @@ record! {
                 {"content_types": ["application/json"], "max_rows": 100, "require_any": ["/data"]},
             ],
         },
-        /// The `authorization` header that the upstream receives in place of the caller's, once a
-        /// request is allowed.
+        /// A key that the upstream receives once a request is allowed, in place of what the caller
+        /// sent in that header.
         upstream_authorization: RawUpstreamAuthorization {
             "examples": [{"env": "AML_ENDPOINT_KEY", "prefix": "Bearer "}],
         },
+        /// The body of refusals by this rule, as in `responses.body`. Default: `responses.body`.
+        body: BodyForm { "examples": ["v2"] },
         /// Whether the rule makes and reports decisions without refusing requests.
         dry_run: bool { "default": false, "examples": [true] },
     ]
@@ -108,13 +111,15 @@ record! {
 }
 
 record! {
-    /// The `authorization` header that the upstream receives in place of the caller's.
+    /// A key that the upstream receives in place of what the caller sent in that header.
     RawUpstreamAuthorization [
         /// The VM environment variable that holds the key.
         env: String {
             "required": true, "pattern": "^[A-Za-z_][A-Za-z0-9_]{0,127}$",
             "examples": ["AML_ENDPOINT_KEY"],
         },
+        /// The header that carries the key, such as `api-key`, `x-api-key` or `x-goog-api-key`.
+        header: String { "default": "authorization", "examples": ["api-key"] },
         /// The text before the key in the header, such as `Bearer `.
         prefix: String { "default": "", "examples": ["Bearer "] },
     ]

@@ -4,12 +4,12 @@
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
-use std::path::Path;
 
 use serde_json::{Map, Value};
 
 use super::document::{self, ROOT};
 use super::json::ORDER;
+use crate::published_tests::current;
 
 /// The start of the generated part; the text above it is written by hand.
 const MARK: &str = "<!-- From here on generated from src/config/schema: see its tests.rs. -->\n";
@@ -27,20 +27,6 @@ fn the_published_reference_is_current() {
         let (hand, _) = found.split_once(MARK).expect("the mark is in the page");
         [hand, MARK, &reference()].concat()
     });
-}
-
-/// Asserts that a file has the wanted content, or writes it with `TOLLGATE_UPDATE`.
-fn current(name: &str, wanted: impl FnOnce(&str) -> String) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
-    let found = std::fs::read_to_string(&path).unwrap_or_default();
-    let wanted = wanted(&found);
-    if std::env::var_os("TOLLGATE_UPDATE").is_some() {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, wanted).unwrap();
-        return;
-    }
-    let update = "TOLLGATE_UPDATE=1 cargo test --lib published";
-    assert!(found == wanted, "{name} is out of date; update it: {update}");
 }
 
 /// A section for each object, in the order of the document.

@@ -132,7 +132,7 @@ fn a_failed_fetch_for_an_unknown_kid_leaves_the_refresh_where_it_was() {
 }
 
 #[test]
-fn a_request_without_any_key_waits_for_each_try_before_its_deadline() {
+fn a_request_without_any_key_waits_for_a_fetch_that_runs_or_is_due_and_for_no_later_one() {
     let store = Shared::default();
     let [mut first, mut second] = [worker(), worker()];
     let mut missing =
@@ -141,8 +141,9 @@ fn a_request_without_any_key_waits_for_each_try_before_its_deadline() {
     first.lease(&store, Cause::Due, NOW).unwrap();
     assert_eq!(missing(Lack::AllKeys, NOW, NOW + SECOND), Missing::Wait);
     first.fail(&store, 0.0, NOW).unwrap();
-    assert_eq!(missing(Lack::AllKeys, NOW, NOW + SECOND), Missing::Final);
-    assert_eq!(missing(Lack::AllKeys, NOW, NOW + SECOND + NANO), Missing::Wait);
+    assert_eq!(missing(Lack::AllKeys, NOW, NOW + MINUTE), Missing::Final);
+    assert_eq!(first.next_fetch(NOW), SECOND);
+    assert_eq!(missing(Lack::AllKeys, NOW + SECOND, NOW + MINUTE), Missing::Wait);
     assert_eq!(missing(Lack::AllKeys, NOW + 5 * SECOND, NOW + 5 * SECOND), Missing::Final);
     fetched(&mut first, &store, "k", NOW);
     assert_eq!(missing(Lack::AllKeys, NOW, NOW), Missing::Judge);

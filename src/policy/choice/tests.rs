@@ -5,7 +5,7 @@ use crate::caller::grant::{Demand, Grant};
 use crate::limit::plan::Limit;
 use crate::limit::quota::Quota;
 use crate::policy::rule::Auth;
-use crate::policy::rule::HeaderSecret;
+use crate::policy::rule::tests::lent;
 use crate::policy::rule::tests::rule;
 use crate::request::headers::Headers;
 use crate::request::matcher::Matcher;
@@ -89,7 +89,7 @@ fn an_authority_with_a_port_or_dot_opens_no_rule_that_the_whole_of_it_would_not(
 fn of_two_rules_that_a_port_decides_the_one_that_asks_for_all_of_the_other_applies_or_none() {
     let named = || rule("named", hosts(&["a"]), Auth::Required);
     let rest = || rule("rest", Matcher::default(), Auth::Required);
-    let key = |value: &str| Some(HeaderSecret::new(value.into()));
+    let key = |value: &str| Some(lent(value));
     let known = [limit("a"), limit("b")];
     let limited = |rule: Rule, limits: &[usize]| {
         let limits = limits.iter().map(|index| Rc::clone(&known[*index])).collect();
@@ -266,7 +266,7 @@ fn neither_letter_case_of_a_method_nor_a_header_that_names_one_chooses_a_weaker_
 fn a_method_that_a_header_names_is_not_one_that_servers_echo_where_a_key_is_lent() {
     let trace = Headers::from_pairs(&[("x-method-override", "TRACE")]);
     let mut lends = rule("lends", Matcher::default(), Auth::Required);
-    lends.upstream_authorization = Some(HeaderSecret::new("Bearer key".into()));
+    lends.upstream_authorization = Some(lent("Bearer key"));
     let request = RequestLine { headers: &trace, ..request(Some("h"), Some("/"), "POST") };
     assert_eq!(choice(&[lends], &request, true), "method");
 }

@@ -17,6 +17,7 @@ pub(crate) fn rule(name: &str, matcher: Matcher, auth: Auth) -> Rule {
         payload: None,
         allow: None,
         upstream_authorization: None,
+        body: None,
         dry_run: false,
     }
 }
@@ -41,7 +42,7 @@ fn only_a_request_with_a_host_and_a_path_gets_by_without_a_token() {
 
 #[test]
 fn trace_and_track_must_be_named_by_a_rule_that_lends_no_key() {
-    let key = || Some(HeaderSecret::new("k".into()));
+    let key = || Some(lent("k"));
     let any = rule("any", Matcher::default(), Auth::Required);
     let named = rule("named", methods(&["TRACE"]), Auth::Required);
     let lends = Rule { upstream_authorization: key(), ..named.clone() };
@@ -62,4 +63,9 @@ fn the_secret_of_a_header_is_for_the_header_alone() {
     let secret = HeaderSecret::new("Bearer hush".into());
     assert_eq!(secret.expose(), "Bearer hush");
     assert_eq!(format!("{secret:?}"), "HeaderSecret");
+}
+
+/// A key in `authorization`.
+pub(in crate::policy) fn lent(value: &str) -> LentKey {
+    LentKey { header: "authorization".into(), value: HeaderSecret::new(value.into()) }
 }

@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
+use super::find::{Found, find};
 use super::parts::{after_prefix, cookie, parameter, parameters, parts, split_query};
-use super::rules::{PATH, Place, TokenRules};
+use super::rules::{COOKIE, PATH, Place, TokenRules};
 use super::websocket::{After, protocol};
-use crate::request::headers::Headers;
+use crate::request::headers::{Headers, same_name};
+use crate::request::path;
 
 /// A request header without its tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,26 +30,89 @@ struct Line<'a> {
     left: Option<Cow<'a, [u8]>>,
 }
 
-/// The headers that change if every token that [`find`](super::find) sees is removed. The rest of them
-/// stays byte for byte, except for one separator beside the token.
+/// The headers that change if every token that [`find`](super::find) sees is removed, and every copy of it in
+/// another header, cookie or query parameter: some clients send the same token in two of them. The rest of
+/// the headers stays byte for byte, except for one separator beside the token.
 pub fn removal(headers: &Headers, rules: &TokenRules) -> Vec<Rewrite> {
     let mut fields: Vec<Field<'_>> = Vec::new();
     for place in &rules.from {
         let name = place.field().unwrap_or(PATH);
         // Two places may be in one header: the second starts from the rest of the first.
         if !fields.iter().any(|field| field.name == name) {
-            let lines = headers.spellings(name);
-            let lines = lines.map(|(name, value)| Line { name, left: Some(Cow::Borrowed(value)) });
-            fields.push(Field { name, lines: lines.collect() });
+            fields.push(Field::of(headers, name));
         }
         if let Some(field) = fields.iter_mut().find(|field| field.name == name) {
             field.remove(place);
         }
     }
+    if let Found::One(token) = find(headers, rules)
+        && !token.is_empty()
+    {
+        for (name, _) in headers.iter().filter(|(_, value)| may_hold(value, &token)) {
+            // A name that is no text is none that a client sets.
+            let Ok(name) = std::str::from_utf8(name) else { continue };
+            if !fields.iter().any(|field| same_name(field.name.as_bytes(), name.as_bytes())) {
+                fields.push(Field::of(headers, name));
+            }
+        }
+        fields.iter_mut().for_each(|field| field.remove_copies(&token));
+    }
     fields.iter().flat_map(Field::rewrites).collect()
 }
 
+/// Whether a value is long enough to hold a token. Almost none is.
+fn may_hold(value: &[u8], token: &[u8]) -> bool {
+    value.len() >= token.len()
+}
+
+/// The last word of a part: the token of a scheme (RFC 9110 §11.4), or the part itself.
+fn last_word(part: &[u8]) -> &[u8] {
+    part.rsplit(u8::is_ascii_whitespace).find(|word| !word.is_empty()).unwrap_or_default()
+}
+
+/// The value of a `name=value` pair.
+fn pair_value(pair: &[u8]) -> &[u8] {
+    pair.splitn(2, |byte| *byte == b'=').nth(1).unwrap_or_default().trim_ascii()
+}
+
+impl<'a> Field<'a> {
+    #[inline(never)]
+    fn of(headers: &'a Headers, name: &'a str) -> Self {
+        let lines = headers.spellings(name);
+        let lines = lines.map(|(name, value)| Line { name, left: Some(Cow::Borrowed(value)) });
+        Self { name, lines: lines.collect() }
+    }
+}
+
 impl Field<'_> {
+    #[inline(never)]
+    fn remove_copies(&mut self, token: &[u8]) {
+        let folded = |name: &str| same_name(self.name.as_bytes(), name.as_bytes());
+        let (in_path, in_cookie) = (self.name == PATH, folded(COOKIE));
+        if self.name.starts_with(':') && !in_path {
+            return;
+        }
+        for line in &mut self.lines {
+            let Some(value) = line.left.as_deref() else { continue };
+            let rest = if in_path {
+                without(value, &|pair| path::decoded(pair_value(pair)).as_ref() == token)
+            } else if in_cookie {
+                keep(value, b';', &mut |pair| {
+                    let value = pair_value(pair);
+                    let unquoted = value.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\""));
+                    unquoted.unwrap_or(value) != token
+                })
+            } else {
+                keep(value, b',', &mut |part| last_word(part) != token)
+            };
+            if let Some(rest) = rest {
+                let gone = rest.is_empty() && !in_path;
+                line.left = (!gone).then_some(Cow::Owned(rest));
+            }
+        }
+    }
+
+    #[inline(never)]
     fn remove(&mut self, place: &Place) {
         let kept = match place {
             Place::WebsocketProtocolAfter(word) => self.kept_beside(word),
@@ -62,7 +127,7 @@ impl Field<'_> {
                     parts(value, b',').any(is_token).then(Vec::new)
                 }
                 Place::Cookie(name) => keep(value, b';', &mut |pair| cookie(pair, name).is_none()),
-                Place::Query(name) => without_parameter(value, name),
+                Place::Query(name) => without(value, &|pair| parameter(pair, name).is_some()),
                 Place::WebsocketProtocol(prefix) => {
                     keep(value, b',', &mut |entry| protocol(entry, prefix).is_none())
                 }
@@ -112,6 +177,7 @@ impl Field<'_> {
 }
 
 /// The parts of a line that `wanted` selects, joined; `None` if it selects all.
+#[inline(never)]
 fn keep(line: &[u8], separator: u8, wanted: &mut dyn FnMut(&[u8]) -> bool) -> Option<Vec<u8>> {
     let kept: Vec<&[u8]> = parts(line, separator).filter(|part| wanted(part)).collect();
     let some_gone = kept.len() < parts(line, separator).count();
@@ -119,11 +185,11 @@ fn keep(line: &[u8], separator: u8, wanted: &mut dyn FnMut(&[u8]) -> bool) -> Op
     some_gone.then(|| kept.join(&separator).trim_ascii_start().to_vec())
 }
 
-/// A `:path` without a query parameter; `None` if it has none of this name.
-fn without_parameter(whole: &[u8], name: &str) -> Option<Vec<u8>> {
+/// A `:path` without the query parameters that `gone` selects; `None` if it has none.
+#[inline(never)]
+fn without(whole: &[u8], gone: &dyn Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
     let (path, query, fragment) = split_query(whole)?;
-    let kept = parameters(query).filter(|pair| parameter(pair, name).is_none());
-    let kept: Vec<&[u8]> = kept.collect();
+    let kept: Vec<&[u8]> = parameters(query).filter(|pair| !gone(pair)).collect();
     let some_gone = kept.len() < parameters(query).count();
     let mark: &[u8] = if kept.is_empty() { b"" } else { b"?" };
     some_gone.then(|| [path, mark, &kept.join(&b'&'), fragment].concat())

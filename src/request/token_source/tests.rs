@@ -356,3 +356,34 @@ fn no_bytes_make_it_panic_and_what_was_removed_is_not_found_again() {
         }
     }
 }
+
+#[test]
+fn every_copy_of_the_token_goes_with_it_and_nothing_else_does() {
+    let token = "a.b.c";
+    let bearer = ("authorization", "Bearer a.b.c");
+    for (name, value, left) in [
+        ("api-key", "a.b.c", Some(&[][..])),
+        ("x-api-key", "Bearer  a.b.c", Some(&[])),
+        ("api_key", " a.b.c ", Some(&[])),
+        ("x-list", "one, a.b.c, two", Some(&[&b"one, two"[..]])),
+        ("cookie", "s=1; t=a.b.c; u=2", Some(&[b"s=1; u=2"])),
+        ("cookie", "t=\"a.b.c\"", Some(&[])),
+        (":path", "/x?k=a.b.c&l=1#k=a.b.c", Some(&[b"/x?l=1#k=a.b.c"])),
+        (":path", "/x?k=a%2Eb.c", Some(&[b"/x"])),
+        (":path", "/a.b.c", None),
+        (":authority", token, None),
+        ("api-key", "a.b.cd", None),
+        ("api-key", "xa.b.c", None),
+        ("cookie", "t=a.b.cd", None),
+    ] {
+        let headers = Headers::from_pairs(&[bearer, (name, value)]);
+        let rewrites = removal(&headers, &rules(vec![header("authorization", "Bearer ")]));
+        let own = Rewrite { name: bearer.0.into(), values: vec![] };
+        let copy = left.map(|left| Rewrite {
+            name: name.into(),
+            values: left.iter().map(|line| line.to_vec()).collect(),
+        });
+        let want: Vec<Rewrite> = [own].into_iter().chain(copy).collect();
+        assert_eq!(rewrites, want, "{name}: {value}");
+    }
+}

@@ -5,8 +5,9 @@ use std::rc::Rc;
 use proxy_wasm::types::{Action, MapType};
 
 use super::Stream;
+use crate::gate::facts::Facts;
 use crate::gate::judged::{Decision, Judged};
-use crate::gate::verdict::{Denial, LimitReport, Verdict};
+use crate::gate::verdict::{Denial, Verdict};
 use crate::keys::local::Wait;
 use crate::reason::Reason;
 use crate::reply::{self, Recipient, Reply};
@@ -14,6 +15,7 @@ use crate::request::headers::Headers;
 use crate::shell::host;
 use crate::shell::lacking::{Lacking, lacking};
 use crate::shell::metering::Bill;
+use crate::shell::random;
 use crate::shell::upstream::write_request;
 
 impl Stream {
@@ -51,14 +53,17 @@ impl Stream {
     fn decide(self: &Rc<Self>, headers: &Headers, waited: Option<Wait>) -> bool {
         let (worker, bodyless) = (self.worker(), self.state.borrow().bodyless);
         let mut decision = loop {
-            let decision = match worker.judge(headers, bodyless) {
+            let mut decision = match worker.judge(headers, bodyless) {
                 Judged::Body(pending) => return self.await_body(pending, headers),
                 Judged::Decided(decision) => decision,
             };
             let held = match lacking(&worker.keys, &worker.policy, &decision, waited) {
                 Lacking::Judge => continue,
                 Lacking::Keys(wait) => self.traffic.awaiting_keys.hold(self, wait),
-                Lacking::Nothing => false,
+                Lacking::Nothing(next) => {
+                    decision.verdict.next_fetch(next);
+                    false
+                }
             };
             if held {
                 return false;
@@ -88,7 +93,7 @@ impl Stream {
         let Decision { verdict, facts, charges, .. } = decision;
         match &verdict {
             Verdict::Deny(denial) => {
-                self.refuse(denial, &facts.limits, headers);
+                self.refuse(denial, &facts, headers);
                 false
             }
             Verdict::Answer(answer) => {
@@ -113,12 +118,12 @@ impl Stream {
     pub(super) fn refuse_unwritable(&self, headers: &Headers) {
         let denial = Denial::from(Reason::StoreUnavailable);
         self.worker().report(&Decision::from(denial.clone()));
-        self.refuse(&denial, &[], headers);
+        self.refuse(&denial, &Facts::default(), headers);
     }
 
-    fn refuse(&self, denial: &Denial, limits: &[LimitReport], headers: &Headers) {
-        let policy = &self.worker().policy;
-        send(&reply::compose(denial, limits, policy, Recipient::of(headers)), denial.reason);
+    fn refuse(&self, denial: &Denial, facts: &Facts, headers: &Headers) {
+        let (policy, recipient) = (&self.worker().policy, Recipient::of(headers));
+        send(&reply::compose(denial, facts, policy, recipient, random::number()), denial.reason);
     }
 
     /// Removes the trailers that may not come late, and judges the body, which ended before them. `count`:

@@ -37,8 +37,8 @@ pub fn step(scene: &Scene, rule: &Rule, outcome: &Outcome, redact: bool) -> Step
             None => details.push(format!("  wasm.tollgate.{}: {value}", tag.name)),
         }
     }
-    if rule.upstream_authorization.is_some() {
-        details.push("+ authorization: (from upstream_authorization, not shown)".to_owned());
+    if let Some(key) = &rule.upstream_authorization {
+        details.push(format!("+ {}: (from upstream_authorization, not shown)", key.header));
     }
     let summary = match details.is_empty() {
         true => "receives the request unchanged",
@@ -52,7 +52,7 @@ pub fn response(scene: &Scene, outcome: &Outcome) -> Value {
     let recipient = Recipient::of(&outcome.headers);
     let reply = match &outcome.verdict {
         Verdict::Deny(denial) => {
-            reply::compose(denial, &outcome.facts.limits, &scene.policy, recipient)
+            reply::compose(denial, &outcome.facts, &scene.policy, recipient, 0)
         }
         Verdict::Answer(answer) => reply::answer(*answer, &scene.policy, recipient),
         Verdict::Allow(_) | Verdict::WouldDeny(_) => {

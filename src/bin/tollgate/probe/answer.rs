@@ -20,13 +20,15 @@ impl Answer {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// The reason for which tollgate refused the request, if tollgate answered. It is in the problem
-    /// document, or in the challenge where `responses.body` is `empty`. A challenge for a missing
-    /// token has no attribute for it.
+    /// The reason for which tollgate refused the request, if tollgate answered. It is in the document, or
+    /// in the challenge where `responses.body` is `empty`. A challenge for a missing token has no attribute
+    /// for it.
     pub fn reason(&self) -> Option<Reason> {
-        if self.header(CONTENT_TYPE) == "application/problem+json" {
+        if matches!(self.header(CONTENT_TYPE), "application/json" | "application/problem+json") {
             let document: Value = serde_json::from_slice(&self.body).ok()?;
-            return Reason::from_word(document.get("reason")?.as_str()?);
+            let places = ["/reason", "/error/data/reason"];
+            let word = places.iter().find_map(|place| document.pointer(place))?;
+            return Reason::from_word(word.as_str()?);
         }
         let attributes = self.header(WWW_AUTHENTICATE).strip_prefix("Bearer")?;
         let is_ours = self.body.is_empty() && self.header(CACHE_CONTROL) == "no-store";
