@@ -8,7 +8,6 @@ YAML: azure-ai-ml, on which the `ml` extension of the Azure CLI is built, loads 
 import enum
 import re
 import sys
-import types
 import typing
 
 import azure.mgmt.network.models as network
@@ -40,7 +39,7 @@ WORDS |= {"true", "false", "null", "description"}
 def members(model):
     """The members of a model by their names on the wire, each with its type."""
     package = sys.modules[model.__module__.rsplit(".", 1)[0]]
-    scope = vars(sys.modules[model.__module__]) | {"_models": package, "_types": types}
+    scope = vars(sys.modules[model.__module__]) | {"_models": package}
     model({})  # a class knows its members after its first object
     fields = model._attr_to_rest_field
     hints = {}
