@@ -21,6 +21,7 @@ const BASE: &str = "examples/kubernetes/base";
 const ADMISSION: &str = "examples/kubernetes/admission";
 const PROBE: &str = "examples/kubernetes/probe";
 const INIT: &str = "examples/kubernetes/overlays/init-container";
+const KEY_VAULT: &str = "examples/kubernetes/overlays/key-vault";
 const SPEC: &str = "/spec/template/spec";
 const DIGEST: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -304,6 +305,88 @@ fn the_two_ways_differ_in_where_the_module_comes_from_and_both_compare_its_diges
     assert_eq!(variable("MODULE_SHA256"), DIGEST);
     assert!(variable("MODULE_URL").starts_with("https://"));
     assert!(variable("MODULE_URL").ends_with(&format!("/blobs/sha256:{DIGEST}")));
+}
+
+/// The parameters of the Azure provider, and the members of one object of a vault
+/// (Azure/secrets-store-csi-driver-provider-azure, `pkg/provider/types`).
+const VAULT: [&str; 9] = [
+    "keyvaultName",
+    "cloudName",
+    "usePodIdentity",
+    "useVMManagedIdentity",
+    "userAssignedIdentityID",
+    "tenantID",
+    "cloudEnvFileName",
+    "clientID",
+    "objects",
+];
+const OBJECT: [&str; 8] = [
+    "objectName",
+    "objectAlias",
+    "objectVersion",
+    "objectVersionHistory",
+    "objectType",
+    "objectFormat",
+    "objectEncoding",
+    "filePermission",
+];
+
+#[test]
+fn key_vault_writes_each_file_that_envoy_reads_and_the_pod_differs_in_nothing_else() {
+    let Some(kustomize) = Kustomize::find() else { return };
+    let (objects, base) = (kustomize.build(KEY_VAULT), kustomize.build(BASE));
+    for object in objects.iter().filter(|object| object["kind"] != "SecretProviderClass") {
+        assert_eq!(kept(object).unwrap(), *object);
+    }
+    let deployment = one(&objects, "Deployment");
+    let pod = deployment.pointer(SPEC).unwrap();
+    let (volume, mount) = (&pod["volumes"][1], &pod["containers"][0]["volumeMounts"][1]);
+    assert_eq!(volume["name"], mount["name"]);
+    let folder = text(mount, "/mountPath");
+
+    let vault = one(&objects, "SecretProviderClass");
+    let class = volume.pointer("/csi/volumeAttributes/secretProviderClass");
+    assert_eq!(class, Some(&vault["metadata"]["name"]));
+    let parameters = vault["spec"]["parameters"].as_object().unwrap();
+    assert!(parameters.keys().all(|name| VAULT.contains(&name.as_str())), "{parameters:?}");
+    let list = manifests::documents(text(vault, "/spec/parameters/objects")).remove(0);
+    let mut written: Vec<String> = Vec::new();
+    for object in list["array"].as_array().unwrap() {
+        let object = manifests::documents(object.as_str().unwrap()).remove(0);
+        assert!(object.as_object().unwrap().keys().all(|name| OBJECT.contains(&name.as_str())));
+        assert_eq!(object["objectType"], "secret", "with its key and chain");
+        written.push(format!("{folder}/{}", text(&object, "/objectAlias")));
+    }
+    let data = one(&objects, "ConfigMap")["data"].as_object().unwrap();
+    let mut read = Vec::new();
+    for (name, content) in data.iter().filter(|(name, _)| *name != "envoy.yaml") {
+        let named = format!("/etc/tollgate/config/{name}");
+        assert!(text(&data["envoy.yaml"], "").contains(&named), "{named}");
+        let secret = manifests::documents(content.as_str().unwrap()).remove(0);
+        let secret = secret.to_string();
+        let files = secret.split("\"filename\":\"").skip(1);
+        read.extend(files.map(|rest| rest.split('"').next().unwrap().to_owned()));
+        let watched = format!("\"watched_directory\":{{\"path\":\"{folder}\"}}");
+        assert!(secret.contains(&watched) || secret.contains("generic_secret"), "{secret}");
+    }
+    read.sort();
+    read.dedup();
+    written.sort();
+    assert_eq!(read, written);
+
+    let account = one(&objects, "ServiceAccount");
+    let client = &account["metadata"]["annotations"]["azure.workload.identity/client-id"];
+    assert_eq!(*client, parameters["clientID"]);
+    let mut same = deployment.clone();
+    let labels = &mut same["spec"]["template"]["metadata"]["labels"];
+    let label = labels.as_object_mut().unwrap().remove("azure.workload.identity/use");
+    assert_eq!(label, Some(json!("true")));
+    let before = one(&base, "Deployment").pointer(SPEC).unwrap();
+    let pod = same.pointer_mut(SPEC).unwrap();
+    pod["volumes"][0] = before["volumes"][0].clone();
+    pod["volumes"][1] = before["volumes"][1].clone();
+    pod["containers"][0]["volumeMounts"][1] = before["containers"][0]["volumeMounts"][1].clone();
+    assert_eq!(same, *one(&base, "Deployment"));
 }
 
 #[test]

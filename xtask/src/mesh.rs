@@ -105,6 +105,11 @@ const MODULES: [Module; 4] = [
                 "deploy/crds/cert-manager.io_issuers.yaml",
                 "issuers.yaml",
             ),
+            (
+                "sigs.k8s.io/secrets-store-csi-driver",
+                "config/crd/bases/secrets-store.csi.x-k8s.io_secretproviderclasses.yaml",
+                "secretproviderclasses.yaml",
+            ),
         ],
     },
 ];
