@@ -10,6 +10,7 @@ use support::graft::{self, Fault};
 use support::prelude::*;
 use support::sample::Sample;
 use support::skip::{absent, program};
+use support::tls::Authority;
 
 use crate::busy::Busy;
 use crate::files::names;
@@ -108,6 +109,34 @@ async fn contended(fixture: &Fixture, folder: &Folder) -> Envoy {
     fixture.proxy().start_file(&sample.plugin(&config).text()).await
 }
 
+/// Without the filter; its certificate ends tomorrow and is in a file that Envoy reads again.
+async fn bare(fixture: &Fixture, folder: &Folder) -> Envoy {
+    let (certificate, key) = Authority::new().expiring_pem();
+    let file = folder.file("serving.pem", certificate + &key);
+    let secret = json!({"resources": [{
+        "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
+        "name": "serving",
+        "tls_certificate": {
+            "certificate_chain": {"filename": file}, "private_key": {"filename": file},
+            "watched_directory": {"path": folder.path()},
+        },
+    }]});
+    let path = folder.file("serving.json", secret.to_string());
+    let socket = json!({"name": "envoy.transport_sockets.tls", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+        "common_tls_context": {"tls_certificate_sds_secret_configs": [{
+            "name": "serving", "sds_config": {"path_config_source": {"path": path}},
+        }]},
+    }});
+    fixture.proxy().transport_socket(socket).start().await
+}
+
+/// Puts a file that is no certificate in the place of the certificate; each one differs.
+fn break_certificate(folder: &Folder, start: Instant) {
+    let new = folder.file("new.pem", format!("{:?}", start.elapsed()));
+    std::fs::rename(new, folder.path().join("serving.pem")).unwrap();
+}
+
 /// Adds the firing alerts, each with its proxies.
 async fn fired(prometheus: &Prometheus, seen: &mut BTreeMap<String, BTreeSet<String>>) {
     for alert in prometheus.query(r#"ALERTS{alertstate="firing"}"#).await {
@@ -125,10 +154,9 @@ async fn each_alert_fires_for_the_proxy_that_has_the_fault_and_for_no_other() {
     };
     fixture.upstream.record(false);
     let busy = Busy::start(&fixture).await;
-    let bare = fixture.proxy().start().await;
     let mut fragile = Fragile::start(&fixture).await;
     let folder = Folder::new();
-    let contended = contended(&fixture, &folder).await;
+    let (contended, bare) = (contended(&fixture, &folder).await, bare(&fixture, &folder).await);
     let rules = hurried();
     let all = [&busy.envoy, &bare, &fragile.envoy, &contended];
     let prometheus = Prometheus::start(&binary, &all, rules.path()).await;
@@ -148,6 +176,8 @@ async fn each_alert_fires_for_the_proxy_that_has_the_fault_and_for_no_other() {
         ("TollgateConfigRefused", &fragile.envoy),
         ("TollgateStoreRetries", &contended),
         ("TollgateVmReloaded", &fragile.envoy),
+        ("TollgateSecretRefused", &bare),
+        ("TollgateCertificateExpiring", &bare),
     ]
     .map(|(alert, envoy)| (alert.to_owned(), BTreeSet::from([instance(envoy)])))
     .into();
@@ -173,6 +203,7 @@ async fn each_alert_fires_for_the_proxy_that_has_the_fault_and_for_no_other() {
         } else {
             fragile.die(&fixture).await;
         }
+        break_certificate(&folder, start);
         if start.elapsed() > Duration::from_secs(5) {
             busy.lost.down().await;
         }

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -66,7 +67,15 @@ impl Authority {
         name: &str,
         usages: &[ExtendedKeyUsagePurpose],
     ) -> (rcgen::Certificate, KeyPair) {
+        self.sign(&Self::params(name, usages))
+    }
+
+    fn sign(&self, params: &CertificateParams) -> (rcgen::Certificate, KeyPair) {
         let key = KeyPair::generate().unwrap();
+        (params.signed_by(&key, &self.issuer).unwrap(), key)
+    }
+
+    fn params(name: &str, usages: &[ExtendedKeyUsagePurpose]) -> CertificateParams {
         // A SPIFFE name is a URI; everything else is the name of a host.
         let mut params = CertificateParams::default();
         let name_of = rcgen::string::Ia5String::try_from(name).unwrap();
@@ -76,7 +85,7 @@ impl Authority {
         });
         params.distinguished_name.push(DnType::CommonName, name);
         params.extended_key_usages = usages.to_vec();
-        (params.signed_by(&key, &self.issuer).unwrap(), key)
+        params
     }
 
     /// The certificate of this authority.
@@ -87,6 +96,14 @@ impl Authority {
     /// The certificate of a server on this machine, and its key.
     pub fn server_pem(&self) -> (String, String) {
         let (certificate, key) = self.leaf("localhost", &[ExtendedKeyUsagePurpose::ServerAuth]);
+        (certificate.pem(), key.serialize_pem())
+    }
+
+    /// The same, for a day.
+    pub fn expiring_pem(&self) -> (String, String) {
+        let mut params = Self::params("localhost", &[ExtendedKeyUsagePurpose::ServerAuth]);
+        params.not_after = (SystemTime::now() + Duration::from_secs(24 * 60 * 60)).into();
+        let (certificate, key) = self.sign(&params);
         (certificate.pem(), key.serialize_pem())
     }
 
