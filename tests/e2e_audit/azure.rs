@@ -88,8 +88,8 @@ fn table_and_rule_have_a_column_for_each_field() {
     assert_eq!(template().pointer(flow).unwrap(), &json!(transformation()));
 }
 
-#[test]
-fn the_transformation_of_container_logs_has_every_column() {
+/// The fields of the member `Line` as columns of the table.
+fn projection() -> String {
     let cast = |kind: &str| match kind {
         "dateTime" => "todatetime",
         "long" => "tolong",
@@ -99,30 +99,40 @@ fn the_transformation_of_container_logs_has_every_column() {
         let field = if name == "TimeGenerated" { "Time" } else { &name };
         format!("    {name} = {}(Line.{field})", cast(kind))
     });
-    let columns: Vec<_> = columns.collect();
-    published("container-logs.kql", |text| {
-        let (head, _) = text.split_once("| project\n").unwrap();
-        format!("{head}| project\n{}\n", columns.join(",\n"))
-    });
+    format!("| project\n{}", columns.collect::<Vec<_>>().join(",\n"))
+}
+
+#[test]
+fn lines_of_other_tables_become_rows_with_every_column() {
+    for (file, end) in [("container-logs.kql", "\n"), ("app-traces.kql", ";\n")] {
+        published(file, |text| {
+            let (head, _) = text.split_once("| project\n").unwrap();
+            format!("{head}{}{end}", projection())
+        });
+    }
 }
 
 /// With Microsoft's parser: whatever a transformation yields must have a column, with the type of that column.
 #[test]
-fn both_transformations_yield_the_columns_of_the_table() {
-    let container = std::fs::read_to_string(root().join(FOLDER).join("container-logs.kql"));
+fn each_transformation_yields_the_columns_of_the_table() {
+    let read = |name: &str| std::fs::read_to_string(root().join(FOLDER).join(name)).unwrap();
     let mut wanted: Vec<_> =
         table().into_iter().map(|(name, kind)| (name, kind.to_lowercase())).collect();
     wanted.sort();
-    for (source, text) in [
-        (kusto::table(&stream()), transformation()),
-        (CONTAINER_LOG.to_owned(), container.unwrap()),
+    for (tables, text) in [
+        (json!({"source": kusto::table(&stream())}), transformation()),
+        (json!({"source": CONTAINER_LOG}), read("container-logs.kql")),
+        (
+            json!({"AppTraces": "(TimeGenerated: datetime, Properties: dynamic)"}),
+            read("app-traces.kql") + "TollgateAudit_CL",
+        ),
     ] {
-        let Some(found) = kusto::check(&json!({"source": source}), &[text]) else { return };
+        let Some(found) = kusto::check(&tables, &[text]) else { return };
         let [found] = &found[..] else { panic!("one query") };
         assert!(found.findings.is_empty(), "{:?}", found.findings);
         let mut columns = found.columns.clone();
         columns.sort();
-        assert_eq!(columns, wanted);
+        assert_eq!(columns, wanted, "{tables}");
     }
 }
 
