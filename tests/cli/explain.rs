@@ -270,6 +270,18 @@ fn an_unmet_test_of_a_claim_is_shown_as_the_configuration_writes_it() {
 }
 
 #[test]
+fn a_limit_whose_key_is_in_the_body_is_asked_later() {
+    let (world, mut config) = scene();
+    config["rules"] = json!([{"name": "all", "limits": ["per-model"], "payload": {}}]);
+    config["limits"] = json!([{"name": "per-model", "rate": "1/h", "key": "{sub}/{@body:/model}"}]);
+    let path = file("body.json", config.to_string().as_bytes());
+    let token = world.rsa.sign(&mint::claims("someone"));
+    let (text, _) = explain(&path, &["--method", "POST", "--token", &token]);
+    let line = "\"per-model\": asked when the body has ended; its key is {sub}/{@body:/model}";
+    assert!(text.contains(line), "{text}");
+}
+
+#[test]
 fn a_token_of_a_skipped_key_names_the_reason() {
     let (world, config) = scene();
     let path = file("skipped.json", config.to_string().as_bytes());

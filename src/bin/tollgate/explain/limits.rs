@@ -5,7 +5,7 @@ use std::rc::Rc;
 use tollgate::limit::Ruling;
 use tollgate::limit::cost::Cost;
 use tollgate::limit::owner::Owner;
-use tollgate::limit::plan::ResponseCost;
+use tollgate::limit::plan::{Limit, ResponseCost};
 use tollgate::limit::quota::Quota;
 use tollgate::policy::rule::Rule;
 
@@ -65,6 +65,12 @@ pub fn steps(rule: &Rule, outcome: &Outcome, redact: bool, steps: &mut Vec<Step>
             details.push("dry run: it refuses nothing".to_owned());
         }
         steps.push(Step::new("limit", status, summary).with(details));
+    }
+    let late = |limit: &&Rc<Limit>| limit.key.reads_body() && rule.payload.is_some();
+    for limit in rule.limits.iter().filter(late) {
+        let (name, key) = (&limit.name, limit.key.text());
+        let summary = format!("{name:?}: asked when the body has ended; its key is {key}");
+        steps.push(Step::new("limit", Status::Info, summary));
     }
 }
 
