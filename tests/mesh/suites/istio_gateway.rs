@@ -20,6 +20,11 @@ fn score() -> Request {
     Request::post("/score", "{}").header("content-type", "application/json")
 }
 
+/// The path that names an endpoint.
+fn named() -> Request {
+    Request::post("/api/v1/endpoint/churn/score", "{}").header("content-type", "application/json")
+}
+
 /// Creates a secret with a certificate of the suite's authority for this name.
 fn secret(namespace: &str, name: &str, host: &str) {
     let folder = machine::folder().join(name);
@@ -130,6 +135,9 @@ fn a_shared_gateway_asks_for_tokens_on_the_named_host_alone() {
         ("letter case", on("ML.Example.COM", score()), 401, "token_missing"),
         ("partner", on(NAMED, score().bearer(&partner)), 403, ISTIO),
         ("partner, forged", on(NAMED, forged(score().bearer(&partner))), 403, ISTIO),
+        ("endpoint", on(NAMED, named().bearer(&token)), 200, ""),
+        ("endpoint, bare", on(NAMED, named()), 401, "token_missing"),
+        ("endpoint, partner", on(NAMED, named().bearer(&partner)), 403, ISTIO),
         ("other path", on(NAMED, Request::get("/admin").bearer(&token)), 403, "client_not_allowed"),
         ("port", on("ml.example.com:80", score()), 400, "host_ambiguous"),
         ("dot", on("ml.example.com.", score()), 400, "host_ambiguous"),
@@ -189,6 +197,11 @@ fn the_endpoint_of_azure_gets_its_key_by_tls_and_by_mutual_tls() {
     assert_eq!(seen.header("authorization"), Some("Bearer stand-in-for-an-endpoint-key"));
     assert_eq!(seen.header("host"), Some(ENDPOINT));
     assert_eq!(seen.header("x-auth-tenant"), Some(HOME));
+
+    // The endpoint has no path with its name.
+    let body = ["-d", r#"{"data":[]}"#, "-H", &bearer, "-H", "x-case: named", json[0], json[1]];
+    assert_eq!(over_tls(&gateway, NAMED, "/api/v1/endpoint/scoring/score", &body).0, 200);
+    assert_eq!(upstream.case("named").unwrap().path, "/score");
 
     let count = upstream.count();
     let (status, body) = call(r#"{"data":[]}"#, &[]);
