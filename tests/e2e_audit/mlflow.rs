@@ -73,7 +73,7 @@ impl Tracking {
         std::fs::write(&log, [&noise[..], lines].concat().join(&b'\n')).unwrap();
         let page = std::fs::read_to_string(root().join(PAGE)).unwrap();
         let command =
-            page.lines().find(|line| line.starts_with("python examples/mlflow/export.py"));
+            page.lines().find(|line| line.starts_with("python3 examples/mlflow/export.py"));
         let command = command.unwrap().replace("audit.log", log.to_str().unwrap());
         let output = Command::new("bash")
             .args(["-c", &format!("{command} {}", more.join(" "))])

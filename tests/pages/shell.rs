@@ -20,7 +20,7 @@ use crate::page::{Expected, Page, Piece, Step};
 const DEADLINE: Duration = Duration::from_secs(600);
 
 /// Programs that a block which is not run may name; `bin/record` stands for each.
-const RECORDED: &str = "az cargo cosign curl docker envoy git grype helm istioctl kubectl openssl \
+const RECORDED: &str = "az cargo cosign curl docker envoy git grype helm istioctl kubectl mlflow openssl \
     osv-scanner pip python3 rustup skopeo sudo tollgate";
 /// Programs that such a block really calls: they read and print text.
 const TEXT: &str = "base64 basename cat cut date dirname grep head jq sed sleep sort tail tr";
