@@ -4,14 +4,11 @@ use serde_json::{Value, json};
 
 use super::exports::*;
 use super::fake_host::host;
+use super::held_tests::{MILLISECOND, answer, jwks, open, remote, tick};
 use super::tests::{CONTINUE, PAUSE, bearer, begin, configuration, configure, request, send};
 
-const PROPERTIES: [(&[u8], u64); 4] = [
-    (b"request\0total_size", 1_600),
-    (b"request\0headers_bytes", 600),
-    (b"response\0size", 70),
-    (b"response\0backend_latency", 12_345_678),
-];
+const PROPERTIES: [(&[u8], u64); 2] =
+    [(b"response\0size", 70), (b"response\0backend_latency", 12_345_678)];
 
 /// Loads the rules with a guard that counts rows, and these settings.
 fn start(telemetry: &Value) {
@@ -46,7 +43,7 @@ fn values(list: &[(&str, i64)]) -> Vec<(String, i64)> {
 fn a_request_that_passes_is_recorded_by_its_rule_when_its_stream_ends() {
     start(&json!({"histograms": true}));
     assert_eq!(request("/", &[]), CONTINUE);
-    let health = [("request_bytes", 1_000), ("response_bytes", 70), ("upstream_ms", 12)];
+    let health = [("response_bytes", 70), ("upstream_ms", 12)];
     assert_eq!(recorded("health"), values(&health));
     assert_eq!(recorded("score"), []);
 
@@ -55,21 +52,49 @@ fn a_request_that_passes_is_recorded_by_its_rule_when_its_stream_ends() {
     assert_eq!(recorded("score"), [], "the stream has not ended");
     proxy_on_delete(stream);
     // The rows of the body, of which the cost counts two.
-    let score =
-        [("request_bytes", 1_000), ("response_bytes", 70), ("rows", 3), ("upstream_ms", 12)];
+    let score = [("request_bytes", 16), ("response_bytes", 70), ("rows", 3), ("upstream_ms", 12)];
     assert_eq!(recorded("score"), values(&score));
+}
+
+/// A host shows each piece once while the request goes on, and all that it holds while it waits.
+#[test]
+fn every_byte_of_a_body_is_counted_once_whether_it_waits_or_not() {
+    start(&json!({"histograms": true}));
+    let mut document = configuration();
+    document["telemetry"] = json!({"histograms": true});
+    assert!(configure(&document));
+    let (stream, _) = begin();
+    for (size, end) in [(100, false), (0, false), (40, false), (2, true)] {
+        assert_eq!(proxy_on_request_body(stream, size, end), CONTINUE);
+    }
+    proxy_on_delete(stream);
+    assert_eq!(recorded("score")[0], ("request_bytes".to_owned(), 142));
+
+    host(|host| host.shared.clear());
+    let mut document = remote();
+    document["telemetry"] = json!({"histograms": true});
+    document["rules"] = json!([{"name": "held"}]);
+    assert!(configure(&document));
+    let root = host(|host| host.root);
+    let (stream, _) = open(root, 1, "k");
+    for size in [10, 25] {
+        assert_eq!(proxy_on_request_body(stream, size, false), PAUSE);
+    }
+    tick(root, 20 * MILLISECOND);
+    answer(root, "200", &jwks(&["k"]));
+    assert_eq!(proxy_on_request_body(stream, 7, true), CONTINUE);
+    proxy_on_delete(stream);
+    assert_eq!(recorded("held")[0], ("request_bytes".to_owned(), 32));
 }
 
 #[test]
 fn a_number_that_the_host_does_not_have_is_not_recorded() {
     start(&json!({"histograms": true}));
-    for path in [&b"request\0headers_bytes"[..], b"response\0backend_latency"] {
-        host(|host| host.properties.remove(path));
-    }
+    host(|host| host.properties.remove(&b"response\0backend_latency"[..]));
     let (stream, _) = begin();
     assert_eq!(send(stream, b"{\"other\":[1]}", true), CONTINUE);
     proxy_on_delete(stream);
-    assert_eq!(recorded("score"), values(&[("response_bytes", 70)]));
+    assert_eq!(recorded("score"), values(&[("request_bytes", 13), ("response_bytes", 70)]));
 }
 
 #[test]

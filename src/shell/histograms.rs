@@ -28,14 +28,12 @@ impl Histograms {
         ])
     }
 
-    /// Records a stream that ends, by the numbers that the proxy's access log has at this time:
-    /// `%BYTES_RECEIVED%`, `%BYTES_SENT%` and the time from the first byte sent to the upstream to the last one
-    /// received from it, which a request that was not sent does not have. `rows`: those of the body, if it has any.
-    pub fn record(self, rows: Option<u64>) {
-        // `request.size` would be what the caller announced.
-        let request = number(b"request\0total_size").zip(number(b"request\0headers_bytes"));
+    /// Records a stream that ends. The size of the response and the time are those of the proxy's access log:
+    /// `%BYTES_SENT%`, and the time from the first byte sent to the upstream to the last one received from it,
+    /// which a request that was not sent does not have. `rows`: those of the body, if it has any.
+    pub fn record(self, received: &Received, rows: Option<u64>) {
         let values = [
-            request.map(|(all, headers)| all.saturating_sub(headers)),
+            Some(received.bytes),
             number(b"response\0size"),
             number(b"response\0backend_latency").map(|nanos| nanos / 1_000_000),
             rows,
@@ -45,5 +43,27 @@ impl Histograms {
                 host::record_metric(histogram, value);
             }
         }
+    }
+}
+
+/// The bytes of a request's body. Envoy 1.36 has no property for them: `request.size` is what the caller
+/// announced.
+#[derive(Default)]
+pub struct Received {
+    /// All that the host has shown.
+    bytes: u64,
+    /// The part of it that the host no longer holds.
+    gone: u64,
+}
+
+impl Received {
+    /// The host shows the part of the body that it holds.
+    pub fn shown(&mut self, size: usize) {
+        self.bytes = self.gone.saturating_add(size as u64);
+    }
+
+    /// What was shown goes on.
+    pub fn pass(&mut self) {
+        self.gone = self.bytes;
     }
 }

@@ -24,7 +24,7 @@ fn sample(upstream: SocketAddr) -> Sample {
         {"name": "trial", "match": {"paths": ["/trial"]}, "dry_run": true},
         {"name": "batch", "match": {"paths": ["/batch"]}, "limits": ["roomy"],
          "payload": {"max_bytes": "1MiB"}, "cost": {"json_rows": ["/data"], "max": 10}},
-        {"name": "score", "match": {"paths": ["/score"]}},
+        {"name": "score", "match": {"paths": ["/score", "/{endpoint}/score"]}},
     ]);
     config["limits"] = json!([{"name": "roomy", "rate": "1000/s"}]);
     sample.plugin(&config)

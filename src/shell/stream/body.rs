@@ -46,7 +46,12 @@ impl Stream {
     /// Judges the new part of a body. `size`: the bytes that the host holds of it.
     pub fn body_grew(&self, size: usize, end: bool) -> Action {
         self.note_shown(Some(size), end);
-        self.look(end, |body| body.feed(size))
+        self.state.borrow_mut().received.shown(size);
+        let action = self.look(end, |body| body.feed(size));
+        if action == Action::Continue {
+            self.state.borrow_mut().received.pass();
+        }
+        action
     }
 
     /// Judges a body that trailers have ended.

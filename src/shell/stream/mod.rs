@@ -12,7 +12,7 @@ use proxy_wasm::types::Action;
 use super::body::{Body, Shown};
 use super::held::heads::HeldHeads;
 use super::held::keys::AwaitingKeys;
-use super::histograms::Histograms;
+use super::histograms::{Histograms, Received};
 use super::host;
 use super::metering::Bill;
 use super::worker::Worker;
@@ -87,6 +87,8 @@ struct State {
     lease: Option<Lease>,
     /// The limits that its response is charged to.
     bill: Bill,
+    /// The bytes of its body.
+    received: Received,
     /// The rows of its body, if it was judged and has any.
     rows: Option<u64>,
     /// The histograms that record it, if it is allowed.

@@ -105,6 +105,7 @@ impl Stream {
                 let mut state = self.state.borrow_mut();
                 state.allowed = true;
                 state.bill = Bill::new(charges);
+                state.received.pass();
                 let rule = facts.rule.as_ref();
                 state.histograms = rule.and_then(|rule| worker.telemetry.histograms(rule));
                 state.response_fields = reply::rate_limit_fields(&facts.limits, &worker.policy);

@@ -33,10 +33,10 @@ impl Stream {
 /// refused. If the VM dies, no context is deleted, and the places in flight expire.
 impl Drop for Stream {
     fn drop(&mut self) {
-        let State { lease, bill, rows, histograms, .. } = self.state.take();
+        let State { lease, bill, received, rows, histograms, .. } = self.state.take();
         let worker = &self.traffic.worker;
         if let Some(histograms) = histograms {
-            histograms.record(rows);
+            histograms.record(&received, rows);
         }
         if let Some(lease) = lease {
             worker.telemetry.count_store(&worker.buckets.release(lease));
