@@ -46,7 +46,7 @@ fn every_example_with_the_filter_writes_the_audit_line() {
     for name in ["envoy.yaml", "gateway.yaml", "sidecar.yaml", "remote-keys.yaml", "minimal.yaml"] {
         assert!(with.contains(&format!("envoy/{name}")), "{name}: {with:?}");
     }
-    for name in ["nginx", "haproxy", "fleet"] {
+    for name in ["nginx", "haproxy", "fleet", "secrets"] {
         assert!(with.contains(&format!("envoy/{name}/envoy.yaml")), "{name}: {with:?}");
     }
 }

@@ -42,22 +42,23 @@ async fn only_an_allowed_request_of_its_rule_gets_the_key_and_the_token_stays_he
     assert!(!envoy.log().contains("old-key"));
 }
 
+/// Changes members of the filter's configuration.
+fn configure(bootstrap: &mut Value, changes: Value) {
+    let manager = bootstrap.pointer_mut(MANAGER).unwrap();
+    let text = &mut manager["http_filters"][0]["typed_config"]["config"]["configuration"]["value"];
+    let config: Value = serde_json::from_str(text.as_str().unwrap()).unwrap();
+    *text = json!(merged(config, changes).to_string());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_tollgates_verdict_no_request_gets_the_key() {
     let Some(world) = World::new().await else { return };
-    let configuration = |bootstrap: &mut Value, changes: Value| {
-        let manager = bootstrap.pointer_mut(MANAGER).unwrap();
-        let text =
-            &mut manager["http_filters"][0]["typed_config"]["config"]["configuration"]["value"];
-        let config: Value = serde_json::from_str(text.as_str().unwrap()).unwrap();
-        *text = json!(merged(config, changes).to_string());
-    };
     let mut dry = world.bootstrap();
-    configuration(&mut dry, json!({"dry_run": true}));
+    configure(&mut dry, json!({"dry_run": true}));
     let mut missing = world.bootstrap();
     missing.pointer_mut(MANAGER).unwrap()["http_filters"].as_array_mut().unwrap().remove(0);
     let mut silent = world.bootstrap();
-    configuration(&mut silent, json!({"telemetry": {"filter_state": "denied"}}));
+    configure(&mut silent, json!({"telemetry": {"filter_state": "denied"}}));
     for (name, bootstrap, request) in [
         ("a dry run", dry, Request::post("/score", "{}").bearer("anything")),
         ("no filter", missing, world.score()),
@@ -67,6 +68,32 @@ async fn without_tollgates_verdict_no_request_gets_the_key() {
         let response = world.front.send(envoy.address(), None, &request).await;
         assert_eq!(response.status, 401, "{name}: the endpoint asks for its key");
         assert!(!arrived(&world).iter().any(|key| key.contains("old-key")), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guarded_body_goes_with_the_key_only_if_its_head_waits_for_the_verdict() {
+    let Some(world) = World::new().await else { return };
+    let rule = json!([{
+        "name": "score",
+        "match": {"paths": ["/score", "/{endpoint}/score"]},
+        "payload": {"require_any": ["/data"]},
+    }]);
+    for (waits, status, keys) in [(false, 401, 0), (true, 200, 1)] {
+        let mut bootstrap = world.bootstrap();
+        configure(&mut bootstrap, json!({"rules": rule, "hold_head": waits}));
+        let filter = format!("{MANAGER}/http_filters/0/typed_config/config");
+        let filter = bootstrap.pointer_mut(&filter).unwrap();
+        filter["allow_on_headers_stop_iteration"] = json!(waits);
+        let envoy = world.start_on(&bootstrap).await;
+        for (body, status) in [(r#"{"data": [1]}"#, status), (r#"{"other": [1]}"#, 400)] {
+            let request = Request::post("/score", body).bearer(world.token());
+            let request = request.header("content-type", "application/json");
+            let response = world.front.send(envoy.address(), None, &request).await;
+            assert_eq!(response.status, status, "{waits}: {body}: {}", response.reason());
+        }
+        let lent = arrived(&world).iter().filter(|key| key.contains("old-key")).count();
+        assert_eq!(lent, keys, "{waits}");
     }
 }
 
@@ -83,6 +110,7 @@ async fn without_a_key_requests_are_refused_until_there_is_one() {
     assert_eq!(line["ResponseCodeReason"], "failed_to_inject_credential");
     assert!(arrived(&world).is_empty());
     assert_eq!(envoy.stat("sds.endpoint-key.update_rejected").await, 1);
+    assert_eq!(envoy.stat("http.gateway.credential_injector.failed").await, 1);
 
     let good = key_file(&world.fixture, "old-key");
     world.secrets.replace(&[("endpoint-key", &good)]);
