@@ -67,12 +67,10 @@ impl Pointers {
 
     /// Keeps the values at these pointers besides. The configuration must refuse more than [`MAX_POINTERS`]
     /// in all.
-    #[must_use]
-    pub fn capturing(mut self, pointers: &[Vec<String>]) -> Self {
+    pub fn capture(&mut self, pointers: &[Vec<String>]) {
         let others = self.list.len();
         pointers.iter().for_each(|tokens| self.push(tokens));
         self.captured = (others..self.list.len()).collect();
-        self
     }
 
     /// Whether values are kept.

@@ -16,8 +16,9 @@ fn tokens(pointer: &str) -> Vec<String> {
 fn keeping(kept: &[&str]) -> Guard {
     let kept: Vec<_> = kept.iter().map(|pointer| tokens(pointer)).collect();
     let (rows, required) = ([tokens("/data")], [tokens("/data"), tokens("/model")]);
-    let (pointers, required) = pointers_to_follow(&rows, &required, false).unwrap();
-    Guard { pointers: pointers.capturing(&kept), required, max_rows: None, ..guard(&[], &[]) }
+    let (mut pointers, required) = pointers_to_follow(&rows, &required, false).unwrap();
+    pointers.capture(&kept);
+    Guard { pointers, required, max_rows: None, ..guard(&[], &[]) }
 }
 
 /// The verdict on a body in pieces of this size, and the JSON of each value that was kept.
@@ -104,8 +105,9 @@ fn a_value_that_is_also_counted_or_required_is_kept() {
 
 /// A guard that bounds rows, and keeps `/n`.
 fn guard_of_rows() -> Guard {
-    let counting = guard(&["/data"], &[]);
-    Guard { pointers: counting.pointers.capturing(&[tokens("/n")]), ..counting }
+    let mut guard = guard(&["/data"], &[]);
+    guard.pointers.capture(&[tokens("/n")]);
+    guard
 }
 
 proptest! {

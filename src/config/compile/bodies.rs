@@ -37,9 +37,16 @@ pub(super) fn capture(
     for (index, limit) in limits.iter().enumerate().filter(|(_, limit)| limit.key.reads_body()) {
         let at = At::root().field("limits").index(index).field("key");
         let uses = |rule: &&Rule| rule.limits.iter().any(|own| Rc::ptr_eq(own, limit));
-        let (guarded, bare): (Vec<&Rule>, _) = rules.iter().filter(uses).partition(|r| guards(r));
-        match bare.first() {
-            Some(_) if guarded.is_empty() => report.problem(&at, message),
+        let mut guarded = false;
+        let mut bare = None;
+        for rule in rules.iter().filter(uses) {
+            match guards(rule) {
+                true => guarded = true,
+                false => bare = Some(rule),
+            }
+        }
+        match bare {
+            Some(_) if !guarded => report.problem(&at, message),
             Some(rule) => report.warning(
                 &at,
                 format_args!(
@@ -52,10 +59,9 @@ pub(super) fn capture(
     }
     for (index, rule) in rules.iter_mut().enumerate() {
         let pointers = pointers(rule, tags);
-        let Some(guard) = rule.payload.as_mut().filter(|_| !pointers.is_empty()) else { continue };
-        let followed = &mut Rc::make_mut(guard).pointers;
-        *followed = std::mem::take(followed).capturing(&pointers);
-        if followed.len() > MAX_POINTERS {
+        let Some(guard) = rule.payload.as_mut().and_then(Rc::get_mut) else { continue };
+        guard.pointers.capture(&pointers);
+        if guard.pointers.len() > MAX_POINTERS {
             report.problem(
                 &At::root().field("rules").index(index).field("payload"),
                 format_args!(

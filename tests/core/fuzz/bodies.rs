@@ -11,10 +11,10 @@ use tollgate::request::headers::Headers;
 pub fn body(data: &[u8]) {
     let name = |text: &str| text.to_owned();
     let rows = [vec![name("data")], vec![name("inputs")], vec![name("input_data"), name("data")]];
-    let (pointers, required) =
+    let (mut pointers, required) =
         pointers_to_follow(&rows, &[vec![name("input_data")]], true).unwrap();
     let kept = [vec![name("model")], vec![name("data"), name("0")]];
-    let pointers = pointers.capturing(&kept);
+    pointers.capture(&kept);
     let guard = Guard {
         content_types: None,
         max_bytes: 4096,
