@@ -112,7 +112,7 @@ impl World {
         self.start_on(&self.bootstrap()).await
     }
 
-    /// Starts Envoy on a changed bootstrap, and waits for the keys of the issuer.
+    /// Starts Envoy on a changed bootstrap.
     pub async fn start_on(&self, bootstrap: &Value) -> Envoy {
         self.fixture.proxy().start_file(&bootstrap.to_string()).await
     }
