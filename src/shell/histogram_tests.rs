@@ -110,7 +110,11 @@ fn a_refused_request_is_not_recorded() {
 #[test]
 fn without_histograms_none_is_defined_and_no_property_is_read_for_one() {
     for telemetry in [json!({}), json!({"histograms": true, "metrics": false})] {
+        host(|host| host.log.clear());
         start(&telemetry);
+        let warning = "telemetry.histograms: has no effect without metrics";
+        let warned = host(|host| host.log.iter().any(|line| line.contains(warning)));
+        assert_eq!(warned, telemetry["histograms"] == true);
         host(|host| host.used.clear());
         for (path, more) in [("/", None), ("/score", Some(bearer("alice")))] {
             let more = more.as_deref().map(|token| ("authorization", token));
