@@ -374,6 +374,12 @@ fn key_vault_writes_each_file_that_envoy_reads_and_the_pod_differs_in_nothing_el
     written.sort();
     assert_eq!(read, written);
 
+    let envoy = manifests::documents(text(&data["envoy.yaml"], "")).remove(0);
+    let endpoint = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address";
+    let upstream = envoy["static_resources"]["clusters"][0].pointer(endpoint).unwrap();
+    let models = named(&objects, "NetworkPolicy", "scoring-from-tollgate");
+    assert_eq!(models["spec"]["ingress"][0]["ports"][0]["port"], upstream["port_value"]);
+
     let account = one(&objects, "ServiceAccount");
     let client = &account["metadata"]["annotations"]["azure.workload.identity/client-id"];
     assert_eq!(*client, parameters["clientID"]);
