@@ -182,6 +182,8 @@ fn core(criterion: &mut Criterion) {
 fn body(criterion: &mut Criterion) {
     let name = ["data".to_owned()];
     let guard = Guard {
+        reads: true,
+        needs_body: Vec::new(),
         content_types: None,
         max_bytes: 2 << 20,
         max_depth: 128,

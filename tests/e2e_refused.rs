@@ -324,7 +324,7 @@ async fn a_head_that_waited_has_all_that_is_written_to_it_and_its_body_is_whole(
     let mut document = config(&fixture.signer);
     document["token"]["forward"] = json!(false);
     document["rules"][0]["upstream_authorization"] = json!({"env": "KEY", "prefix": "Bearer "});
-    document["rules"][0]["payload"] = json!({"max_bytes": "2MiB"});
+    document["rules"][0]["payload"] = json!({"max_bytes": "2MiB", "max_depth": 32});
     let envoy = Way::Hold
         .envoy(&fixture, document)
         .variable("KEY", "lent-key")
@@ -422,7 +422,7 @@ async fn a_body_that_came_while_keys_were_awaited_is_judged() {
 async fn a_held_body_beyond_the_buffer_of_the_proxy_is_its_own_413_and_reported_as_ours() {
     let Some(fixture) = Fixture::new("ES256").await else { return };
     let mut document = config(&fixture.signer);
-    document["rules"][0]["payload"] = json!({"max_bytes": "1MiB"});
+    document["rules"][0]["payload"] = json!({"max_bytes": "1MiB", "max_depth": 32});
     let envoy = Way::Hold.envoy(&fixture, document).buffer_limit(32 << 10).start().await;
     let token = fixture.token_with("ann", json!({"scp": "score"}));
     let body = format!("[\"{}\"]", "x".repeat(200 << 10));

@@ -11,6 +11,8 @@ use tollgate::request::headers::Headers;
 
 fn guard(max_depth: usize) -> Guard {
     Guard {
+        reads: true,
+        needs_body: vec!["POST".to_owned()],
         content_types: None,
         max_bytes: 64 << 20,
         max_depth,
@@ -21,7 +23,7 @@ fn guard(max_depth: usize) -> Guard {
 }
 
 fn judge(guard: &Guard, body: &[u8], size: usize) -> Result<u64, Refusal> {
-    let mut check = guard.check(&Headers::default());
+    let mut check = guard.check(&Headers::from_pairs(&[(":method", "POST")]));
     body.chunks(size).try_for_each(|piece| check.feed(guard, piece))?;
     check.finish(guard)
 }

@@ -14,14 +14,16 @@ impl Guard {
     pub fn check(&self, headers: &Headers) -> Check {
         let field = headers.value("content-type").unwrap_or_default();
         let counts = self.max_rows.is_some() || self.required.start > 0;
-        let reader = if counts && media_type(field).eq_ignore_ascii_case(b"text/csv") {
+        let reader = if !self.reads {
+            Reader::None
+        } else if counts && media_type(field).eq_ignore_ascii_case(b"text/csv") {
             // RFC 4180 §3.
             let mut header = parameter(field, b"header");
             Reader::Csv(Csv::new(!header.any(|value| value.eq_ignore_ascii_case(b"absent"))))
         } else {
             Reader::Json(Scanner::new(&self.pointers, self.max_depth))
         };
-        Check { reader, bytes: 0 }
+        Check { reader, bytes: 0, needs_body: self.needs_body(headers) }
     }
 }
 
@@ -31,12 +33,16 @@ impl Guard {
 pub struct Check {
     reader: Reader,
     bytes: u64,
+    /// Whether an empty body is refused.
+    needs_body: bool,
 }
 
 #[derive(Clone, Debug)]
 enum Reader {
     Json(Scanner),
     Csv(Csv),
+    /// The body is not read, only measured.
+    None,
 }
 
 impl Check {
@@ -49,7 +55,7 @@ impl Check {
     pub fn captured(&self, guard: &Guard, pointer: &[String]) -> Option<&[u8]> {
         match &self.reader {
             Reader::Json(scanner) => scanner.captured(&guard.pointers, pointer),
-            Reader::Csv(_) => None,
+            Reader::Csv(_) | Reader::None => None,
         }
     }
 
@@ -64,6 +70,7 @@ impl Check {
         let read = match &mut self.reader {
             Reader::Json(scanner) => scanner.feed(&guard.pointers, within),
             Reader::Csv(csv) => csv.feed(within),
+            Reader::None => Ok(()),
         };
         read.map_err(Refusal::Malformed)?;
         if self.bytes > guard.max_bytes {
@@ -72,13 +79,14 @@ impl Check {
         Ok(())
     }
 
-    /// The body is complete: the rows that count for the cost, [`UNKNOWN_ROWS`] if it has none.
+    /// The body is complete: the rows that count for the cost, [`UNKNOWN_ROWS`] if it names none. An empty body has
+    /// no rows.
     ///
     /// # Errors
     /// The refusal of the whole body.
     pub fn finish(&mut self, guard: &Guard) -> Result<u64, Refusal> {
         if self.bytes == 0 {
-            return Err(Refusal::NoBody);
+            return if self.needs_body { Err(Refusal::NoBody) } else { Ok(0) };
         }
         let (cost, all) = match &mut self.reader {
             Reader::Json(scanner) => {
@@ -93,6 +101,7 @@ impl Check {
                 let rows = csv.finish().map_err(Refusal::Malformed)?;
                 (Some(rows), Some(rows))
             }
+            Reader::None => return Ok(0),
         };
         match (guard.max_rows, all.unwrap_or(UNKNOWN_ROWS)) {
             (Some(max), rows) if rows > max => Err(Refusal::Rows(rows)),

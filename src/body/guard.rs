@@ -6,12 +6,20 @@ use crate::body::json::pointers::{MAX_POINTERS, Pointers};
 use crate::body::refusal::Refusal;
 use crate::request::headers::Headers;
 
+/// The word of `content_types` for a body without a type.
+pub const UNTYPED: &str = "none";
+
 /// The demands of a rule on the body of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guard {
-    /// The allowed media types, in lower case and without parameters; `None`: all. A body is read as
-    /// JSON, except for `text/csv` if rows are counted.
+    /// The allowed media types, in lower case and without parameters, or [`UNTYPED`]; `None`: all.
     pub content_types: Option<Vec<String>>,
+    /// Whether the body is read: as JSON, or as CSV if rows are counted and its type is `text/csv`.
+    /// Otherwise only its type and size are judged.
+    pub reads: bool,
+    /// The methods whose requests must have a body: those of POST, PUT and PATCH that the rule names, if it
+    /// has `require_any`.
+    pub needs_body: Vec<String>,
     /// The size of the largest body, bytes.
     pub max_bytes: u64,
     /// How many arrays and objects may be nested.
@@ -56,7 +64,8 @@ pub fn pointers_to_follow(
 }
 
 impl Guard {
-    /// Judges the headers of a request. `bodyless`: it has no body.
+    /// Judges the headers of a request. `bodyless`: it has no body, so that there is nothing to judge unless its
+    /// method needs one.
     ///
     /// # Errors
     /// The refusal that follows from the headers, whatever the body.
@@ -64,34 +73,60 @@ impl Guard {
         // After an upgrade (RFC 9110 §7.8) the bytes belong to another protocol: no body ends.
         let upgrades = headers.value("upgrade").is_some();
         let framing = ["content-length", "transfer-encoding"];
-        if bodyless || (upgrades && framing.iter().all(|name| headers.value(name).is_none())) {
+        if upgrades && framing.iter().all(|name| headers.value(name).is_none()) {
             return Err(Refusal::NoBody);
         }
-        if is_encoded(headers) {
+        if bodyless {
+            return if self.needs_body(headers) { Err(Refusal::NoBody) } else { Ok(()) };
+        }
+        if self.reads && is_encoded(headers) {
             return Err(Refusal::Encoded);
         }
         self.admit_type(headers)?;
-        let length = headers.value("content-length").and_then(|v| std::str::from_utf8(v).ok());
-        match length.and_then(|length| length.trim().parse::<u64>().ok()) {
+        match announced(headers) {
             Some(length) if length > self.max_bytes => Err(Refusal::TooLarge { announced: true }),
             _ => Ok(()),
         }
     }
 
+    /// Whether the headers decide alone: the body is not read, and its announced size, which [`Guard::admit`] has
+    /// judged, is its size (RFC 9112 §6.3, RFC 9113 §8.1.1).
+    pub fn is_settled(&self, headers: &Headers) -> bool {
+        let framed = headers.value("transfer-encoding").is_none();
+        !self.reads && framed && announced(headers).is_some()
+    }
+
+    /// Whether a request of this method must have a body.
+    pub(super) fn needs_body(&self, headers: &Headers) -> bool {
+        let method = headers.value(":method").unwrap_or_default();
+        self.needs_body.iter().any(|named| named.as_bytes() == method)
+    }
+
     /// Refuses a second `content-type` and one in another spelling too: a backend may read that one.
     fn admit_type(&self, headers: &Headers) -> Result<(), Refusal> {
+        if !self.reads && self.content_types.is_none() {
+            return Ok(());
+        }
         let field = headers.value("content-type");
         let all = headers.spellings("content-type").count();
-        if all != usize::from(field.is_some()) || (field.is_none() && self.content_types.is_some())
-        {
+        let allows = |wanted: &[u8]| match &self.content_types {
+            Some(types) => types.iter().any(|t| t.as_bytes().eq_ignore_ascii_case(wanted)),
+            None => true,
+        };
+        let allowed = match field {
+            None => allows(UNTYPED.as_bytes()),
+            Some(field) => {
+                let given = media_type(field);
+                allows(given) && !given.eq_ignore_ascii_case(UNTYPED.as_bytes())
+            }
+        };
+        if all != usize::from(field.is_some()) || !allowed {
             return Err(Refusal::MediaType);
+        }
+        if !self.reads {
+            return Ok(());
         }
         let field = field.unwrap_or_default();
-        if let Some(types) = &self.content_types
-            && !types.iter().any(|t| t.as_bytes().eq_ignore_ascii_case(media_type(field)))
-        {
-            return Err(Refusal::MediaType);
-        }
         // US-ASCII is a part of UTF-8.
         let charsets = [&b"utf-8"[..], b"utf8", b"us-ascii"];
         let allowed = |value: &[u8]| charsets.iter().any(|one| value.eq_ignore_ascii_case(one));
@@ -100,6 +135,13 @@ impl Guard {
             false => Err(Refusal::Charset),
         }
     }
+}
+
+/// The size of the body, as `content-length` announces it; bytes.
+fn announced(headers: &Headers) -> Option<u64> {
+    let mut lines = headers.spellings("content-length").map(|(_, value)| value);
+    let (length, None) = (lines.next()?, lines.next()) else { return None };
+    std::str::from_utf8(length).ok()?.trim().parse().ok()
 }
 
 /// Whether a body has a content coding, so that its content cannot be read (RFC 9110 §8.4).

@@ -14,7 +14,7 @@ mod refusal;
 
 pub use check::Check;
 pub use guard::is_encoded;
-pub use guard::{Guard, pointers_to_follow};
+pub use guard::{Guard, UNTYPED, pointers_to_follow};
 pub use refusal::{Refusal, UNKNOWN_ROWS};
 
 #[cfg(test)]

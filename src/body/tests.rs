@@ -26,6 +26,8 @@ fn guard(json_rows: &[&str], require_any: &[&str]) -> Guard {
     let (pointers, required) = pointers_to_follow(&lists[0], &lists[1], true).unwrap();
     Guard {
         content_types: Some(vec!["application/json".into()]),
+        reads: true,
+        needs_body: vec!["POST".into()],
         max_bytes: 1 << 20,
         max_depth: 32,
         max_rows: Some(100),
@@ -35,7 +37,7 @@ fn guard(json_rows: &[&str], require_any: &[&str]) -> Guard {
 }
 
 fn judge(guard: &Guard, body: &[u8], size: usize) -> Result<u64, Refusal> {
-    let mut check = guard.check(&Headers::default());
+    let mut check = guard.check(&Headers::from_pairs(&[(":method", "POST")]));
     body.chunks(size.max(1)).try_for_each(|piece| check.feed(guard, piece))?;
     check.finish(guard)
 }

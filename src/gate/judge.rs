@@ -130,7 +130,8 @@ impl Gate<'_> {
             return Err(denial.into());
         }
         // A request that ended with its headers has no body to wait for.
-        let guard = rule.payload.clone().filter(|_| !request.bodyless);
+        let judged = |guard: &Rc<Guard>| !request.bodyless && !guard.is_settled(request.headers);
+        let guard = rule.payload.clone().filter(judged);
         Ok(Admitted::Request { lease, plan, guard })
     }
 

@@ -30,7 +30,8 @@ impl RequestScope<'_> {
 
     /// Whether the values of a template are known only when the body has been read.
     pub(super) fn awaits_body(&self, template: &Template) -> bool {
-        template.reads_body() && self.rule.payload.is_some() && self.body.is_none()
+        let comes = self.rule.payload.is_some() && !self.request.bodyless;
+        template.reads_body() && comes && self.body.is_none()
     }
 
     /// The caller's address, masked as `client_address` of the configuration says.

@@ -221,6 +221,7 @@ fn a_grpc_caller_is_refused_with_a_grpc_status_and_the_bare_word() {
 pub(super) fn guarded() -> Value {
     let mut document = configuration();
     document["rules"][1]["payload"] = json!({"max_bytes": 30, "require_any": ["/data"]});
+    document["rules"][1]["match"]["methods"] = json!(["POST"]);
     document
 }
 

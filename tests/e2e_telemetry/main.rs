@@ -33,7 +33,7 @@ fn config(sample: &Sample) -> Value {
         {"name": "dear", "match": {"paths": ["/dear"]}, "limits": ["roomy", "once"], "cost": 2},
         {"name": "crowd", "match": {"paths": ["/crowd"]}, "concurrency": 1},
         {"name": "graded", "match": {"paths": ["/graded"]}, "allow": [{"roles_any": ["Score"]}]},
-        {"name": "body", "match": {"paths": ["/body"]}, "payload": {"max_bytes": 100}},
+        {"name": "body", "match": {"paths": ["/body"]}, "payload": {"max_bytes": 100, "max_depth": 32}},
         {"name": "score", "match": {"paths": ["/score", "/v1/**", "/{endpoint}/score"]}},
     ]);
     config["limits"] = json!([

@@ -106,7 +106,62 @@ fn headers_are_refused_before_the_body() {
     ] {
         let headers = Headers::from_pairs(&pairs);
         assert_eq!(guard(&[], &[]).admit(&headers, false), want, "{pairs:?}");
-        assert_eq!(guard(&[], &[]).admit(&headers, true), Err(Refusal::NoBody));
+    }
+}
+
+#[test]
+fn a_request_without_a_body_is_refused_only_if_its_method_needs_one() {
+    for (method, want) in [
+        ("POST", Err(Refusal::NoBody)),
+        ("GET", Ok(())),
+        ("DELETE", Ok(())),
+        // The rule of this guard does not name it.
+        ("PUT", Ok(())),
+    ] {
+        let guard = guard(&["/data"], &["/data"]);
+        let headers = Headers::from_pairs(&[(":method", method), ("content-type", "text/plain")]);
+        assert_eq!(guard.admit(&headers, true), want, "{method}");
+        assert_eq!(guard.check(&headers).finish(&guard), want.map(|()| 0), "{method}");
+    }
+}
+
+#[test]
+fn a_guard_that_reads_nothing_judges_any_body_by_its_size_and_type() {
+    let types = |list: &[&str]| Some(list.iter().map(|&text| text.to_owned()).collect());
+    let any = Guard { reads: false, content_types: None, max_bytes: 4, ..guard(&[], &[]) };
+    let listed = Guard { content_types: types(&["audio/wav", "none"]), ..any.clone() };
+    for (pairs, of_any, of_listed) in [
+        (vec![], Ok(()), Ok(())),
+        (vec![("content-type", "audio/wav")], Ok(()), Ok(())),
+        (vec![("content-type", "audio/wav;charset=latin1")], Ok(()), Ok(())),
+        (vec![("content-type", "audio/wav"), ("content-encoding", "gzip")], Ok(()), Ok(())),
+        (vec![("content-type", "none")], Ok(()), Err(Refusal::MediaType)),
+        (vec![("content-type", "audio/mp3")], Ok(()), Err(Refusal::MediaType)),
+        (vec![("content_type", "audio/wav")], Ok(()), Err(Refusal::MediaType)),
+    ] {
+        let headers = Headers::from_pairs(&pairs);
+        assert_eq!(any.admit(&headers, false), of_any, "{pairs:?}");
+        assert_eq!(listed.admit(&headers, false), of_listed, "{pairs:?}");
+    }
+    assert_eq!(judge(&any, b"\xff\0{[", 3), Ok(0));
+    assert_eq!(judge(&any, b"12345", 3), Err(Refusal::TooLarge { announced: false }));
+}
+
+#[test]
+fn an_announced_size_settles_a_body_that_is_not_read() {
+    let plain = Guard { reads: false, max_bytes: 4, ..guard(&[], &[]) };
+    let length = ("content-length", "4");
+    for (pairs, settled) in [
+        (vec![length], true),
+        (vec![], false),
+        (vec![length, length], false),
+        (vec![length, ("content_length", "9")], false),
+        (vec![length, ("transfer-encoding", "chunked")], false),
+        (vec![("content-length", "x")], false),
+    ] {
+        let headers = Headers::from_pairs(&pairs);
+        assert_eq!(plain.is_settled(&headers), settled, "{pairs:?}");
+        assert!(!guard(&["/data"], &[]).is_settled(&headers), "{pairs:?}");
     }
 }
 

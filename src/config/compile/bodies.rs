@@ -60,6 +60,7 @@ pub(super) fn capture(
     for (index, rule) in rules.iter_mut().enumerate() {
         let pointers = pointers(rule, tags);
         let Some(guard) = rule.payload.as_mut().and_then(Rc::get_mut) else { continue };
+        guard.reads |= !pointers.is_empty();
         guard.pointers.capture(&pointers);
         if guard.pointers.len() > MAX_POINTERS {
             report.problem(

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use super::read;
 use crate::body::json::pointers::MAX_POINTERS;
-use crate::body::{Guard, pointers_to_follow};
+use crate::body::{Guard, UNTYPED, pointers_to_follow};
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{RawCost, RawPayload, RawRule};
 use crate::template::{ClaimRef, is_token};
@@ -24,6 +24,9 @@ const DEFAULT_DEPTH: usize = 128;
 /// Compiles the guard of a rule. A cost in rows needs a guard as well, because a body whose rows cannot be
 /// counted must not pass.
 pub(super) fn guard(raw: &RawRule, at: &At, report: &mut Report) -> Option<Guard> {
+    let methods = raw.matcher.as_ref().and_then(|matcher| matcher.methods.as_deref());
+    let carries = |method: &&String| matches!(method.as_str(), "POST" | "PUT" | "PATCH");
+    let carrying = methods.unwrap_or_default().iter().filter(carries).cloned();
     let rows = match &raw.cost {
         Some(RawCost::From(from)) => from.json_rows.as_deref(),
         _ => None,
@@ -64,6 +67,8 @@ pub(super) fn guard(raw: &RawRule, at: &At, report: &mut Report) -> Option<Guard
     let max_depth = read::count(raw.max_depth, DEFAULT_DEPTH, DEPTH, &depth, report);
     Some(Guard {
         content_types,
+        reads: !pointers.is_empty() || max_rows.is_some() || raw.max_depth.is_some(),
+        needs_body: if required.is_empty() { Vec::new() } else { carrying.collect() },
         max_bytes: max_bytes as u64,
         max_depth,
         max_rows,
@@ -77,11 +82,11 @@ fn media_types(list: &[String], at: &At, report: &mut Report) -> Vec<String> {
     read::texts(list, at, report);
     for (index, text) in list.iter().enumerate() {
         let valid = text.split_once('/').is_some_and(|(kind, sub)| is_token(kind) && is_token(sub));
-        if !valid {
+        if !valid && !text.eq_ignore_ascii_case(UNTYPED) {
             report.problem(
                 &at.index(index),
                 format_args!(
-                    "{} is not a content type; allowed: type/subtype, as in application/json",
+                    "{} is not a content type; allowed: type/subtype, as in application/json, or none for a body without one",
                     quoted(text)
                 ),
             );

@@ -89,9 +89,10 @@ words! {
 }
 
 record! {
-    /// Requirements on the request body.
+    /// Requirements on the request body. It is read as JSON only if `require_any`, `max_rows`, `max_depth`,
+    /// `cost.json_rows` or a template asks for it.
     RawPayload [
-        /// The accepted media types, as `type/subtype`. Default: any.
+        /// The accepted media types, as `type/subtype`, and `none` for a body without one. Default: any.
         content_types: Vec<String> {
             "minItems": 1,
             "examples": [["application/json", "text/csv"]],
