@@ -11,6 +11,7 @@ use std::process::Command;
 use definitions::Definitions;
 use support::daemon::{Daemon, answers, free_address};
 use support::example::{Example, Folder};
+use support::grpc::Receiver;
 use support::manifests::{documents, one, text};
 use support::prelude::*;
 
@@ -22,22 +23,52 @@ fn tollgate(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
 }
 
+/// An issuer that serves its keys.
+struct Issuer {
+    folder: Folder,
+    url: String,
+    _server: Daemon,
+}
+
+const AUDIENCE: &str = "api://orders";
+
+impl Issuer {
+    async fn start() -> Self {
+        let (folder, address) = (Folder::new(), free_address());
+        let mut server = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+        server.args(["serve-jwks", "--listen", &address.to_string(), "--dir"]);
+        server.arg(folder.path().join("keys"));
+        let url = format!("http://{address}");
+        mint(&folder, &url, &["--audience", AUDIENCE]);
+        let ready = async || answers(address, "/jwks").await;
+        let server = Daemon::start(server, Folder::new(), ready).await;
+        Self { folder, url, _server: server }
+    }
+
+    /// A token with these options.
+    fn token(&self, options: &[&str]) -> String {
+        mint(&self.folder, &self.url, options)
+    }
+
+    /// The configuration of Envoy for its tokens.
+    fn written(&self, options: &[&str]) -> String {
+        let common = ["init", "--issuer", &self.url, "--audience", AUDIENCE];
+        tollgate(&[&common, options].concat())
+    }
+}
+
+fn mint(folder: &Folder, issuer: &str, options: &[&str]) -> String {
+    let keys = folder.path().join("keys").to_str().unwrap().to_owned();
+    tollgate(&[&["mint", "--dir", &keys, "--issuer", issuer], options].concat())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_configuration_of_envoy_serves_tokens_of_the_issuer_alone() {
     let Some(fixture) = Fixture::new("ES256").await else { return };
-    let folder = Folder::new();
-    let keys = folder.path().join("keys").to_str().unwrap().to_owned();
-    let minted = |options: &[&str]| tollgate(&[&["mint", "--dir", &keys], options].concat());
-    let address = free_address();
-    let issuer = format!("http://{address}");
-    let common = ["--issuer", &issuer, "--audience", "api://orders"];
-    let token = minted(&[&common[..], &["--subject", "alice"]].concat());
-    let mut server = Command::new(env!("CARGO_BIN_EXE_tollgate"));
-    server.args(["serve-jwks", "--dir", &keys, "--listen", &address.to_string()]);
-    let ready = async || answers(address, "/jwks").await;
-    let _server = Daemon::start(server, Folder::new(), ready).await;
+    let issuer = Issuer::start().await;
 
-    let written = tollgate(&[&["init"], &common[..]].concat());
+    let token = issuer.token(&["--audience", AUDIENCE, "--subject", "alice"]);
+    let written = issuer.written(&[]);
     let example = Example::parse(&written).cluster("upstream", fixture.upstream.address());
     let envoy = fixture.proxy().start_file(&example.text()).await;
     let get = |path: &str, token: &str| Request::get(path).bearer(token);
@@ -46,7 +77,7 @@ async fn a_new_configuration_of_envoy_serves_tokens_of_the_issuer_alone() {
     let seen = fixture.upstream.last().unwrap();
     assert_eq!(seen.header("x-auth-subject"), Some("alice"));
     assert_eq!(envoy.send(&Request::get("/healthz")).await.status, 200);
-    let elsewhere = minted(&["--issuer", &issuer, "--audience", "api://else"]);
+    let elsewhere = issuer.token(&["--audience", "api://else"]);
     for (request, reason) in [
         (Request::get("/orders"), "token_missing"),
         (get("/orders", &elsewhere), "audience_mismatch"),
@@ -57,6 +88,218 @@ async fn a_new_configuration_of_envoy_serves_tokens_of_the_issuer_alone() {
     }
     let line = envoy.access_after(0).await;
     assert_eq!((&line["Decision"], &line["Rule"]), (&json!("allow"), &json!("all")), "{line:#}");
+}
+
+/// A preset: the header of its SDKs, calls that they make, calls that nobody may make, and what the body of a refusal
+/// has at its pointer.
+type Case =
+    (&'static str, &'static str, &'static [&'static str], &'static [&'static str], &'static str);
+
+const PRESETS: [Case; 6] = [
+    (
+        "openai",
+        "authorization",
+        &[
+            "POST /v1/chat/completions",
+            "POST /v1/responses",
+            "POST /v1/audio/transcriptions",
+            "GET /v1/models",
+            "GET /v1/models/gpt-5",
+        ],
+        &["POST /v1/models", "DELETE /v1/models/gpt-5", "GET /v1/responses/r-1", "GET /v1/files"],
+        "/error/message",
+    ),
+    (
+        "anthropic",
+        "x-api-key",
+        &["POST /v1/messages", "POST /v1/messages/count_tokens?beta=true", "GET /v1/models"],
+        &["POST /v1/models", "GET /v1/messages/batches", "POST /v1/messages/batches"],
+        "/error/message",
+    ),
+    (
+        "gemini",
+        "x-goog-api-key",
+        &[
+            "POST /v1beta/models/gemini-2.5-pro:generateContent",
+            "POST /v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse",
+            "POST /v1beta/models/gemini-embedding-001:batchEmbedContents",
+            "GET /v1beta/models?pageSize=50",
+        ],
+        &[
+            "POST /v1beta/models",
+            "POST /v1beta/models/gemini-2.5-pro",
+            "POST /v1beta/models/veo:predictLongRunning",
+            "GET /v1beta/files",
+        ],
+        "/error/message",
+    ),
+    (
+        "azure-openai",
+        "api-key",
+        &[
+            "POST /openai/deployments/gpt/chat/completions?api-version=2024-10-21",
+            "POST /openai/deployments/whisper/audio/transcriptions?api-version=2024-10-21",
+            "POST /openai/v1/responses",
+            "GET /openai/models?api-version=2024-10-21",
+            "GET /openai/v1/models",
+        ],
+        &[
+            "POST /openai/models",
+            "POST /openai/v1/models",
+            "GET /openai/deployments/gpt",
+            "GET /openai/files",
+        ],
+        "/error/message",
+    ),
+    (
+        "kserve",
+        "authorization",
+        &[
+            "POST /v2/models/iris/infer",
+            "POST /v2/models/iris/versions/3/infer",
+            "GET /v2/models/iris/versions/3/ready",
+            "GET /v2",
+            "POST /inference.GRPCInferenceService/ModelInfer",
+        ],
+        &[
+            "POST /v2/models/iris",
+            "GET /v2/models/iris/infer",
+            "POST /v2/repository/models/iris/load",
+            "POST /inference.GRPCInferenceService/RepositoryModelLoad",
+        ],
+        "/error",
+    ),
+    (
+        "mcp",
+        "authorization",
+        &["POST /mcp", "GET /mcp", "DELETE /mcp", "POST /mcp/"],
+        &["PUT /mcp", "GET /", "POST /mcp/other"],
+        "/error/message",
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preset_admits_the_calls_of_its_sdks_and_no_other() {
+    let Some(fixture) = Fixture::new("ES256").await else { return };
+    let issuer = Issuer::start().await;
+
+    for (preset, header, admitted, refused, pointer) in PRESETS {
+        let server: &[&str] =
+            if preset == "mcp" { &["--server", "https://ml.example.com"] } else { &[] };
+        let options = ["--preset", preset, "--upstream-key", "UPSTREAM_KEY"];
+        let written = issuer.written(&[&options[..], server].concat());
+        let example = Example::parse(&written).cluster("upstream", fixture.upstream.address());
+        let wasm: Value =
+            serde_json::from_str(text(example.wasm(), "/configuration/value")).unwrap();
+        let proxy = fixture.proxy().environment("UPSTREAM_KEY", "key-of-the-upstream");
+        let envoy = proxy.start_file(&example.text()).await;
+        let call = |call: &str, header: &str, token: &str| {
+            let (method, path) = call.split_once(' ').unwrap();
+            let content = if path.starts_with("/inference.") {
+                "application/grpc"
+            } else {
+                "application/json"
+            };
+            let request = match method {
+                "POST" => Request::post(path, "{}").header("content-type", content),
+                _ => Request::new(method, path),
+            };
+            match header {
+                "authorization" => request.bearer(token),
+                _ => request.header(header, token),
+            }
+        };
+
+        // Every path of every rule, with the place of the SDK's key and with a bearer token.
+        let rules = wasm["rules"].as_array().unwrap();
+        let of_rules = rules.iter().filter(|rule| rule["auth"] != "none").flat_map(|rule| {
+            let list = |pointer| rule.pointer(pointer).and_then(Value::as_array).unwrap().iter();
+            let texts = |value: &Value| value.as_str().unwrap().to_owned();
+            let paths: Vec<_> = list("/match/paths").map(texts).collect();
+            let call = |method: &Value, path: &String| {
+                let path =
+                    path.replace("{endpoint}", "one").replace("**", "any").replace('*', "one");
+                format!("{} {path}", method.as_str().unwrap())
+            };
+            list("/match/methods")
+                .flat_map(|m| paths.iter().map(|p| call(m, p)).collect::<Vec<_>>())
+                .collect::<Vec<_>>()
+        });
+        let calls: Vec<_> =
+            of_rules.chain(admitted.iter().map(|call| (*call).to_owned())).collect();
+        let mut token = String::new();
+        for (index, one) in calls.iter().enumerate() {
+            // A caller's bucket has 20 tokens.
+            if index % 5 == 0 {
+                token = issuer.token(&[
+                    "--audience",
+                    AUDIENCE,
+                    "--subject",
+                    &format!("{preset}-{index}"),
+                ]);
+            }
+            for header in [header, "authorization"] {
+                let response = envoy.send(&call(one, header, &token)).await;
+                assert_eq!(response.status, 200, "{preset} {one}: {}", response.reason());
+                let seen = fixture.upstream.last().unwrap();
+                assert!(seen.head_contains(b"key-of-the-upstream"), "{preset} {one}");
+                assert!(
+                    !seen.head_contains(token.as_bytes()),
+                    "{preset} {one}: the token is forwarded"
+                );
+            }
+        }
+        let shown = |response: &Response| match response.header("grpc-message") {
+            Some(message) => message.to_owned(),
+            None => response.json().pointer(pointer).unwrap().as_str().unwrap().to_owned(),
+        };
+        for one in refused {
+            let response = envoy.send(&call(one, header, &token)).await;
+            assert!(
+                shown(&response).starts_with("no_rule"),
+                "{preset} {one}: {}",
+                shown(&response)
+            );
+        }
+        // A key of the upstream is no token, and opens nothing.
+        let wrong = call(admitted[0], header, "key-of-the-upstream");
+        assert_eq!(envoy.send(&wrong).await.status, 401, "{preset}");
+        let (method, path) = admitted[0].split_once(' ').unwrap();
+        let text = Request::new(method, path).bearer(&token).header("content-type", "text/plain");
+        let text = Request { body: b"{}".to_vec(), ..text.header("content-length", "2") };
+        let response = envoy.send(&text).await;
+        assert!(shown(&response).starts_with("content_type_not_allowed"), "{preset}");
+        if preset == "mcp" {
+            let path = "/.well-known/oauth-protected-resource/mcp";
+            let document = envoy.send(&Request::get(path)).await.json();
+            assert_eq!(document["resource"], "https://ml.example.com/mcp");
+            assert_eq!(document["authorization_servers"], json!([issuer.url]));
+            let response = envoy.send(&Request::post("/mcp", "{}")).await;
+            let challenge = response.header("www-authenticate").unwrap();
+            assert!(challenge.contains(&format!("https://ml.example.com{path}")), "{challenge}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grpc_call_reaches_the_upstream_of_the_preset_over_http2() {
+    let Some(fixture) = Fixture::new("ES256").await else { return };
+    let issuer = Issuer::start().await;
+
+    let token = issuer.token(&["--audience", AUDIENCE]);
+    let receiver = Receiver::start().await;
+    let written = issuer.written(&["--preset", "kserve"]);
+    let example = Example::parse(&written).cluster("upstream", receiver.address());
+    let envoy = fixture.proxy().start_file(&example.text()).await;
+    let message = b"\0\0\0\0\x06\x0a\x04iris";
+    for method in ["ModelInfer", "ModelStreamInfer"] {
+        let path = format!("/inference.GRPCInferenceService/{method}");
+        let call = Request::post(path, message).bearer(&token).header("te", "trailers");
+        let call = call.header("content-type", "application/grpc");
+        let response = client::send_h2(envoy.address(), call.h2()).await;
+        assert_eq!(response.header("grpc-status"), Some("0"), "{method}");
+        assert_eq!(receiver.received(method), message, "{method}");
+    }
 }
 
 #[test]

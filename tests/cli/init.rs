@@ -55,6 +55,43 @@ fn every_form_passes_check_and_only_the_digest_of_the_image_is_left_to_set() {
 }
 
 #[test]
+fn every_preset_passes_check_in_every_form_and_opens_no_other_path() {
+    for preset in ["openai", "anthropic", "gemini", "azure-openai", "kserve", "mcp"] {
+        for target in TARGETS {
+            for key in [&[][..], &["--upstream-key", "UPSTREAM_KEY"]] {
+                let server: &[&str] =
+                    if preset == "mcp" { &["--server", "https://ml.example.com"] } else { &[] };
+                let common = ["init", "--audience", "a", "--for", target, "--preset", preset];
+                let options = [&common[..], SOURCES[1].0, key, server].concat();
+                let (text, errors, code) = tollgate(&options);
+                assert_eq!(code, 0, "{options:?}: {errors}");
+
+                let path = file(&format!("init/{preset}-{target}-{}.yaml", key.len()), &text);
+                let (result, _, code) = tollgate(&["check", "--json", path.to_str().unwrap()]);
+                let result: Value = serde_json::from_str(&result).unwrap();
+                let findings = result["findings"].as_array().unwrap().iter();
+                let mut findings = findings.filter(|finding| finding["level"] != "note");
+                let other = findings.find(|f| !f["path"].as_str().unwrap().ends_with("sha256"));
+                assert_eq!((code, other), (0, None), "{options:?}");
+
+                let config = configurations(&Value::Array(manifests::documents(&text))).remove(0);
+                for rule in config["rules"].as_array().unwrap() {
+                    let matched = &rule["match"];
+                    assert!(matched["paths"].is_array() && matched["methods"].is_array(), "{rule}");
+                    let lends = rule["upstream_authorization"]["env"] == "UPSTREAM_KEY";
+                    let is_open = rule["auth"] == "none";
+                    assert_eq!(lends, !key.is_empty() && !is_open, "{options:?} {rule}");
+                    // Envoy's form alone can hold back the headers of a guarded request.
+                    assert!(target == "envoy" || rule["payload"].is_null(), "{options:?} {rule}");
+                }
+                let hidden = config["token"]["forward"] == false;
+                assert_eq!(hidden, !key.is_empty(), "{options:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn wrong_options_are_refused_and_a_file_is_never_overwritten() {
     for (arguments, message) in [
         (&["--entra", "contoso"][..], "write the tenant ID"),
@@ -63,6 +100,12 @@ fn wrong_options_are_refused_and_a_file_is_never_overwritten() {
         (&["--issuer", "http://idp.test"], "write https"),
         (&["--issuer", "https://idp.test", "--entra", TENANT], "cannot be used with"),
         (&["--issuer", "https://idp.test", "--for", "nginx"], "invalid value"),
+        (&["--entra", TENANT, "--preset", "mcp"], "--server <URL>"),
+        (&["--entra", TENANT, "--preset", "mcp", "--server", "https://a/mcp"], "is not an origin"),
+        (&["--entra", TENANT, "--preset", "mcp", "--server", "http://a"], "is not an origin"),
+        (&["--entra", TENANT, "--preset", "openai", "--server", "https://a"], "only for --preset"),
+        (&["--entra", TENANT, "--upstream-key", "KEY"], "--preset <API>"),
+        (&["--entra", TENANT, "--preset", "openai", "--upstream-key", "A=B"], "is not the name of"),
         (&[], "<--issuer <URL>|--entra <TENANT>>"),
     ] {
         let (text, errors, code) =

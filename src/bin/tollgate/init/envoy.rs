@@ -1,5 +1,6 @@
 //! `--for envoy`: a complete bootstrap, from `envoy/remote-keys.yaml`.
 
+use super::clients::Clients;
 use super::source::{ENTRA, Source, indented};
 use super::template::Template;
 use crate::output::Failure;
@@ -11,7 +12,10 @@ pub fn bootstrap(source: &Source) -> Result<String, Failure> {
     let mut text = Template::new(EXAMPLE);
     text.replace("name: scoring\n", "name: guarded\n");
     text.replace("stat_prefix: scoring", "stat_prefix: guarded");
-    text.replace(&indented(r#"{"name": "endpoint", "value": "{@path:endpoint}"},"#, 24), "");
+    let clients = source.clients.as_ref();
+    if !clients.is_some_and(Clients::names_endpoint) {
+        text.replace(&indented(r#"{"name": "endpoint", "value": "{@path:endpoint}"},"#, 24), "");
+    }
     text.replace("name: model\n", "name: upstream\n");
     text.replace("{cluster: model}", "{cluster: upstream}");
     text.between(
@@ -31,7 +35,14 @@ pub fn bootstrap(source: &Source) -> Result<String, Failure> {
             16,
         ),
     );
-    text.replace("\"realm\": \"scoring\"", "\"realm\": \"guarded\"");
+    let responses = match clients {
+        None => r#"{"realm": "guarded"}"#.to_owned(),
+        Some(clients) => {
+            calls(&mut text, clients);
+            format!("{},\n                      \"hold_head\": true", clients.responses())
+        }
+    };
+    text.replace(r#"{"realm": "scoring"}"#, &responses);
     clusters(&mut text, source, 4);
     // The values of the options come last: nothing in them is replaced.
     let cluster = cluster(source);
@@ -52,6 +63,51 @@ pub fn bootstrap(source: &Source) -> Result<String, Failure> {
          # where Debian and Ubuntu have it (Red Hat: /etc/pki/tls/certs/ca-bundle.crt).\n\n"
     ));
     text.finish()
+}
+
+/// What calls of an API need from Envoy: held headers, a buffer for guarded bodies, streams of any length, and HTTP/2
+/// to the upstream where the caller speaks it (gRPC).
+fn calls(text: &mut Template, clients: &Clients) {
+    text.replace(
+        "here /healthz needs no token, and every\n                #   other request does.",
+        "those of the API need a token, and no\n                #   other path passes.",
+    );
+    text.replace(
+        "                name: tollgate\n",
+        "                name: tollgate\n                \
+         # Headers wait for the verdict on the body (`hold_head`).\n                \
+         allow_on_headers_stop_iteration: true\n",
+    );
+    text.replace(
+        "  - name: guarded\n    address:",
+        "  - name: guarded\n    \
+         # Above `max_bytes` of the rules, so that the filter answers to larger bodies.\n    \
+         per_connection_buffer_limit_bytes: 16777216\n    address:",
+    );
+    text.replace(
+        "route: {cluster: upstream}",
+        "# Answers may stream for longer than Envoy's default of 15 s.\n                \
+         route: {cluster: upstream, timeout: 0s}",
+    );
+    text.replace(
+        "  - name: upstream\n    type: STATIC\n    connect_timeout: 1s\n",
+        "  - name: upstream\n    type: STATIC\n    connect_timeout: 1s\n    \
+         # The protocol of the caller: HTTP/2 for gRPC.\n    \
+         typed_extension_protocol_options:\n      \
+         envoy.extensions.upstreams.http.v3.HttpProtocolOptions:\n        \
+         \"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions\n        \
+         use_downstream_protocol_config: {http2_protocol_options: {}}\n",
+    );
+    if let Some(key) = &clients.key {
+        text.replace(
+            "                  runtime: envoy.wasm.runtime.v8\n",
+            &format!(
+                "                  runtime: envoy.wasm.runtime.v8\n                  \
+                 environment_variables: {{host_env_keys: [{}]}}\n",
+                serde_json::json!(key)
+            ),
+        );
+    }
 }
 
 /// The name of the cluster of the keys.

@@ -1,5 +1,8 @@
 //! `--for istio` and `--for envoy-gateway`: manifests, from `istio/base` and `examples/envoy-gateway`.
 
+use serde_json::json;
+
+use super::clients::Clients;
 use super::envoy;
 use super::source::{ENTRA, Source, indented};
 use super::template::Template;
@@ -34,6 +37,13 @@ pub fn istio(source: &Source) -> Result<String, Failure> {
          # `targetRefs` instead (docs/deploy-istio.md).\n  \
          match: [{mode: SERVER}]\n");
     tags(&mut plugin, source, 4);
+    if let Some(key) = source.clients.as_ref().and_then(|clients| clients.key.as_ref()) {
+        let variable = format!("{{name: {}, valueFrom: HOST}}", json!(key));
+        plugin.replace(
+            "  phase: AUTHN\n",
+            &format!("  phase: AUTHN\n  vmConfig: {{env: [{variable}]}}\n"),
+        );
+    }
     // The values of the options come last: nothing in them is replaced.
     plugin.between(
         "    providers:\n",
@@ -83,6 +93,10 @@ pub fn gateway(source: &Source) -> Result<String, Failure> {
     let mut policy = Template::new(POLICY);
     policy.between("# The filter on every route", "apiVersion:", "");
     tags(&mut policy, source, 6);
+    if let Some(key) = source.clients.as_ref().and_then(|clients| clients.key.as_ref()) {
+        let variable = format!("    env: {{hostKeys: [{}]}}\n", json!(key));
+        policy.replace("    failOpen: false\n", &format!("    failOpen: false\n{variable}"));
+    }
     policy.between(
         "      providers:\n",
         "      tags:\n",
@@ -102,12 +116,16 @@ fn removed(text: &mut Template, source: &Source) {
 
 /// The tags of the examples are those of Entra's tokens, and of paths that name an endpoint.
 fn tags(text: &mut Template, source: &Source, depth: usize) {
-    text.replace(&indented("- {name: endpoint, value: \"{@path:endpoint}\"}", depth), "");
+    let clients = source.clients.as_ref();
+    if !clients.is_some_and(Clients::names_endpoint) {
+        text.replace(&indented("- {name: endpoint, value: \"{@path:endpoint}\"}", depth), "");
+    }
     if source.host != ENTRA {
         text.replace(
             &indented("- {name: tenant, value: \"{tid}\", header: x-auth-tenant}", depth),
             &indented("- {name: subject, value: \"{sub}\", header: x-auth-subject}", depth),
         );
     }
-    text.replace("{realm: scoring}", "{realm: guarded}");
+    let responses = clients.map_or("{realm: guarded}".to_owned(), Clients::responses);
+    text.replace("{realm: scoring}", &responses);
 }

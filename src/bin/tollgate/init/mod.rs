@@ -1,6 +1,8 @@
 //! `tollgate init`: writes a first configuration, made from the shipped examples.
 
+mod clients;
 mod envoy;
+mod family;
 mod kubernetes;
 mod source;
 mod template;
@@ -14,12 +16,13 @@ use clap::{ArgGroup, Args, ValueEnum};
 
 use crate::check;
 use crate::output::{self, Failure};
+use family::Preset;
 use source::Source;
 
 /// Write a first configuration for Envoy, Istio or Envoy Gateway.
 ///
 /// Each request needs a token of one issuer, except for /healthz, and each caller has a quota. The
-/// result passes `tollgate check`. In manifests, the digest of the image remains to be set.
+/// result passes `tollgate check`. With `--preset`, only the paths of an API are open. In manifests, the digest of the image remains to be set.
 #[derive(Args)]
 #[command(group(ArgGroup::new("source").args(["issuer", "entra"]).required(true)))]
 pub struct Arguments {
@@ -32,6 +35,15 @@ pub struct Arguments {
     /// The `aud` of the tokens: the name of your API at the issuer.
     #[arg(long, value_name = "AUDIENCE")]
     audience: String,
+    /// The API that clients call: the rules name its paths, and nothing else passes.
+    #[arg(long, value_enum, value_name = "API")]
+    preset: Option<Preset>,
+    /// The variable of Envoy's environment with the upstream's key, which replaces the caller's token.
+    #[arg(long, value_name = "VARIABLE", requires = "preset")]
+    upstream_key: Option<String>,
+    /// The address of the proxy for clients, as in https://ml.example.com; for `--preset mcp`.
+    #[arg(long, value_name = "URL", requires = "preset", required_if_eq("preset", "mcp"))]
+    server: Option<String>,
     /// Where the configuration is used.
     #[arg(long = "for", value_enum, default_value_t = Target::Envoy)]
     target: Target,

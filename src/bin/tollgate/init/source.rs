@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use tollgate::uri::HttpUri;
 
 use super::Arguments;
+use super::clients::Clients;
 use crate::output::Failure;
 
 /// The host of Entra's keys, as in the shipped examples.
@@ -19,6 +20,8 @@ pub struct Source {
     pub port: String,
     /// Whether the keys are fetched with TLS.
     pub is_tls: bool,
+    /// Who calls, if an API is named.
+    pub clients: Option<Clients>,
 }
 
 enum Kind {
@@ -30,10 +33,11 @@ impl Source {
     /// Reads the options.
     pub fn of(arguments: &Arguments) -> Result<Self, Failure> {
         let audience = arguments.audience.clone();
+        let clients = Clients::of(arguments)?;
         if let Some(tenant) = &arguments.entra {
             let (host, port) = (ENTRA.to_owned(), "443".to_owned());
             let kind = Kind::Entra { tenant: tenant.clone() };
-            return Ok(Self { kind, audience, host, port, is_tls: true });
+            return Ok(Self { kind, audience, host, port, is_tls: true, clients });
         }
         let issuer = arguments.issuer.clone().unwrap_or_default();
         let uri =
@@ -52,7 +56,7 @@ impl Source {
             )));
         }
         let host = quoted(host);
-        Ok(Self { kind: Kind::Issuer { issuer }, audience, host, port, is_tls })
+        Ok(Self { kind: Kind::Issuer { issuer }, audience, host, port, is_tls, clients })
     }
 
     /// The name of the provider.
@@ -102,12 +106,24 @@ impl Source {
         let members = members.chain(self.accepted()).chain([keys]);
         let members: Vec<String> =
             members.map(|(name, value)| format!("  {name:?}: {value}")).collect();
+        let token = self.clients.as_ref().and_then(Clients::token);
+        let token = token.map(|token| format!("\"token\": {token},\n")).unwrap_or_default();
+        let rules = match &self.clients {
+            None => "  {\"name\": \"health\", \"match\": {\"paths\": [\"/healthz\"], \
+                     \"methods\": [\"GET\"]}, \"auth\": \"none\"},\n  \
+                     {\"name\": \"all\", \"limits\": [\"per-caller\"]}"
+                .to_owned(),
+            Some(clients) => {
+                let member = |(name, value): (&str, String)| format!("\"{name}\": {value}");
+                let rule = |members: Vec<_>| {
+                    let members: Vec<_> = members.into_iter().map(member).collect();
+                    format!("  {{\n{}  }}", indented(&members.join(",\n"), 4))
+                };
+                clients.rules(true).into_iter().map(rule).collect::<Vec<_>>().join(",\n")
+            }
+        };
         format!(
-            "\"providers\": [{{\n{}\n}}],\n\
-             \"rules\": [\n  \
-             {{\"name\": \"health\", \"match\": {{\"paths\": [\"/healthz\"], \"methods\": [\"GET\"]}}, \
-             \"auth\": \"none\"}},\n  \
-             {{\"name\": \"all\", \"limits\": [\"per-caller\"]}}\n],\n\
+            "\"providers\": [{{\n{}\n}}],\n{token}\"rules\": [\n{rules}\n],\n\
              \"limits\": [{{\"name\": \"per-caller\", \"rate\": \"10/s\", \"burst\": 20}}],\n",
             members.join(",\n")
         )
@@ -124,13 +140,29 @@ impl Source {
             text.push_str(&format!("      discovery: {}\n", json!(address)));
         }
         text.push_str(&format!("      cluster: {cluster}\n"));
+        if let Some(token) = self.clients.as_ref().and_then(Clients::token) {
+            text.push_str(&format!("token: {token}\n"));
+        }
         text.push_str(
             "# The first rule that matches decides. A request that no rule matches is refused.\n\
-             rules:\n\
-             - name: health\n  match: {paths: [/healthz], methods: [GET]}\n  auth: none\n\
-             # Every other request needs a token. `allow` can require roles, scopes or groups.\n\
-             - name: all\n  limits: [per-caller]\n\
-             # 20 requests at once, then 10 per second, for each caller.\n\
+             rules:\n",
+        );
+        match &self.clients {
+            None => text.push_str(
+                "- name: health\n  match: {paths: [/healthz], methods: [GET]}\n  auth: none\n\
+                 # Every other request needs a token. `allow` can require roles, scopes or groups.\n\
+                 - name: all\n  limits: [per-caller]\n",
+            ),
+            Some(clients) => {
+                for members in clients.rules(false) {
+                    let members = members.into_iter();
+                    let members: Vec<_> = members.map(|(name, value)| format!("{name}: {value}")).collect();
+                    text.push_str(&indented(&members.join("\n"), 2).replacen("  ", "- ", 1));
+                }
+            }
+        }
+        text.push_str(
+            "# 20 requests at once, then 10 per second, for each caller.\n\
              limits:\n- {name: per-caller, rate: 10/s, burst: 20}\n",
         );
         text

@@ -1,0 +1,230 @@
+//! The APIs that `--preset` knows: their paths, and where their clients put the token.
+
+use clap::ValueEnum;
+
+/// An API whose clients call through the proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Preset {
+    /// The API of OpenAI, which vLLM, Ollama and others serve as well.
+    Openai,
+    /// The API of Anthropic.
+    Anthropic,
+    /// The Gemini API of Google.
+    Gemini,
+    /// Azure OpenAI, with deployments in the path and with `/openai/v1`.
+    AzureOpenai,
+    /// The Open Inference Protocol (V2) of KServe and Triton, over HTTP and gRPC.
+    Kserve,
+    /// A server of the Model Context Protocol at `/mcp`.
+    Mcp,
+}
+
+/// What is known of an API.
+pub struct Family {
+    /// The header in which SDKs send an API key, where it is another one than `authorization`.
+    pub header: Option<&'static str>,
+    /// The form of refusals that SDKs show.
+    pub body: &'static str,
+    /// Paths for probes, which need no token.
+    pub open: &'static [&'static str],
+    /// The rules, in order.
+    pub rules: &'static [Paths],
+}
+
+/// A rule of an API.
+pub struct Paths {
+    pub name: &'static str,
+    pub methods: &'static [&'static str],
+    pub paths: &'static [&'static str],
+    pub bodies: Bodies,
+}
+
+/// The bodies of a rule's requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bodies {
+    /// None, or a stream without end.
+    Unguarded,
+    /// Up to the bound, of any type.
+    Bounded,
+    /// Up to the bound, of these types.
+    Of(&'static [&'static str]),
+}
+
+const JSON: Bodies = Bodies::Of(&["application/json"]);
+
+const fn post(name: &'static str, paths: &'static [&'static str], bodies: Bodies) -> Paths {
+    Paths { name, methods: &["POST"], paths, bodies }
+}
+
+/// Paths that list or describe: no other method is admitted.
+const fn get(name: &'static str, paths: &'static [&'static str]) -> Paths {
+    Paths { name, methods: &["GET"], paths, bodies: Bodies::Unguarded }
+}
+
+// The table leaves out what stores data at the provider for later requests (files, batches, stored responses,
+// assistants): all callers share the account of the upstream's key.
+
+// https://platform.openai.com/docs/api-reference, api.md of github.com/openai/openai-python
+const OPENAI: Family = Family {
+    header: None,
+    body: "json",
+    open: &[],
+    rules: &[
+        post(
+            "generate",
+            &[
+                "/v1/chat/completions",
+                "/v1/completions",
+                "/v1/responses",
+                "/v1/embeddings",
+                "/v1/moderations",
+                "/v1/images/generations",
+            ],
+            JSON,
+        ),
+        post("media", &["/v1/audio/**", "/v1/images/edits"], Bodies::Bounded),
+        get("models", &["/v1/models", "/v1/models/*"]),
+    ],
+};
+
+// https://docs.anthropic.com/en/api, api.md of github.com/anthropics/anthropic-sdk-python
+const ANTHROPIC: Family = Family {
+    header: Some("x-api-key"),
+    body: "json",
+    open: &[],
+    rules: &[
+        post("generate", &["/v1/messages", "/v1/messages/count_tokens"], JSON),
+        get("models", &["/v1/models", "/v1/models/*"]),
+    ],
+};
+
+// https://ai.google.dev/api, google/genai/models.py of github.com/googleapis/python-genai
+const GEMINI: Family = Family {
+    header: Some("x-goog-api-key"),
+    body: "json",
+    open: &[],
+    rules: &[
+        post(
+            "generate",
+            &[
+                "/v1beta/models/*:generateContent",
+                "/v1beta/models/*:streamGenerateContent",
+                "/v1beta/models/*:embedContent",
+                "/v1beta/models/*:batchEmbedContents",
+                "/v1beta/models/*:countTokens",
+            ],
+            JSON,
+        ),
+        get("models", &["/v1beta/models", "/v1beta/models/*"]),
+    ],
+};
+
+// https://learn.microsoft.com/azure/ai-services/openai/reference, and src/openai/lib/azure.py of
+// github.com/openai/openai-python
+const AZURE_OPENAI: Family = Family {
+    header: Some("api-key"),
+    body: "json",
+    open: &[],
+    rules: &[
+        post(
+            "generate",
+            &[
+                "/openai/deployments/{endpoint}/chat/completions",
+                "/openai/deployments/{endpoint}/completions",
+                "/openai/deployments/{endpoint}/embeddings",
+                "/openai/deployments/{endpoint}/images/generations",
+                "/openai/responses",
+                "/openai/v1/chat/completions",
+                "/openai/v1/completions",
+                "/openai/v1/responses",
+                "/openai/v1/embeddings",
+                "/openai/v1/images/generations",
+            ],
+            JSON,
+        ),
+        post(
+            "media",
+            &[
+                "/openai/deployments/{endpoint}/audio/**",
+                "/openai/deployments/{endpoint}/images/edits",
+                "/openai/v1/audio/**",
+                "/openai/v1/images/edits",
+            ],
+            Bodies::Bounded,
+        ),
+        get(
+            "models",
+            &["/openai/models", "/openai/models/*", "/openai/v1/models", "/openai/v1/models/*"],
+        ),
+    ],
+};
+
+// https://kserve.github.io/website/docs/concepts/architecture/data-plane/v2-protocol, and for binary
+// tensors and the stream docs/protocol of github.com/triton-inference-server/server. The calls that load
+// models or share memory are left out.
+const KSERVE: Family = Family {
+    header: None,
+    body: "v2",
+    open: &["/v2/health/live", "/v2/health/ready"],
+    rules: &[
+        post(
+            "infer",
+            &["/v2/models/{endpoint}/infer", "/v2/models/{endpoint}/versions/*/infer"],
+            Bodies::Of(&["application/json", "application/octet-stream"]),
+        ),
+        get(
+            "metadata",
+            &[
+                "/v2",
+                "/v2/models/{endpoint}",
+                "/v2/models/{endpoint}/ready",
+                "/v2/models/{endpoint}/versions/*",
+                "/v2/models/{endpoint}/versions/*/ready",
+            ],
+        ),
+        post(
+            "grpc",
+            &[
+                "/inference.GRPCInferenceService/ModelInfer",
+                "/inference.GRPCInferenceService/ModelMetadata",
+                "/inference.GRPCInferenceService/ModelReady",
+                "/inference.GRPCInferenceService/ServerLive",
+                "/inference.GRPCInferenceService/ServerMetadata",
+                "/inference.GRPCInferenceService/ServerReady",
+            ],
+            Bodies::Of(&["application/grpc", "application/grpc+proto"]),
+        ),
+        post(
+            "grpc-stream",
+            &["/inference.GRPCInferenceService/ModelStreamInfer"],
+            Bodies::Unguarded,
+        ),
+    ],
+};
+
+// https://modelcontextprotocol.io/specification/2025-06-18/basic/transports#streamable-http
+const MCP: Family = Family {
+    header: None,
+    body: "jsonrpc",
+    open: &[],
+    rules: &[Paths {
+        name: "mcp",
+        methods: &["POST", "GET", "DELETE"],
+        paths: &["/mcp"],
+        bodies: JSON,
+    }],
+};
+
+impl Preset {
+    /// What is known of the API.
+    pub const fn family(self) -> Family {
+        match self {
+            Self::Openai => OPENAI,
+            Self::Anthropic => ANTHROPIC,
+            Self::Gemini => GEMINI,
+            Self::AzureOpenai => AZURE_OPENAI,
+            Self::Kserve => KSERVE,
+            Self::Mcp => MCP,
+        }
+    }
+}
