@@ -120,6 +120,7 @@ const PRESETS: [Case; 6] = [
         "gemini",
         "x-goog-api-key",
         &[
+            "POST /v1/models/gemini-2.5-pro:generateContent",
             "POST /v1beta/models/gemini-2.5-pro:generateContent",
             "POST /v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse",
             "POST /v1beta/models/gemini-embedding-001:batchEmbedContents",
@@ -269,6 +270,10 @@ async fn a_preset_admits_the_calls_of_its_sdks_and_no_other() {
         let text = Request { body: b"{}".to_vec(), ..text.header("content-length", "2") };
         let response = envoy.send(&text).await;
         assert!(shown(&response).starts_with("content_type_not_allowed"), "{preset}");
+        if preset == "kserve" {
+            let bare = Request::post("/v2/models/iris/infer", "{}").bearer(&token);
+            assert_eq!(envoy.send(&bare).await.status, 200, "a body without a type");
+        }
         if preset == "mcp" {
             let path = "/.well-known/oauth-protected-resource/mcp";
             let document = envoy.send(&Request::get(path)).await.json();

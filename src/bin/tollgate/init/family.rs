@@ -98,7 +98,8 @@ const ANTHROPIC: Family = Family {
     ],
 };
 
-// https://ai.google.dev/api, google/genai/models.py of github.com/googleapis/python-genai
+// https://ai.google.dev/api, google/genai/models.py of github.com/googleapis/python-genai. Its version 3 calls /v1,
+// earlier ones call /v1beta.
 const GEMINI: Family = Family {
     header: Some("x-goog-api-key"),
     body: "json",
@@ -107,6 +108,11 @@ const GEMINI: Family = Family {
         post(
             "generate",
             &[
+                "/v1/models/*:generateContent",
+                "/v1/models/*:streamGenerateContent",
+                "/v1/models/*:embedContent",
+                "/v1/models/*:batchEmbedContents",
+                "/v1/models/*:countTokens",
                 "/v1beta/models/*:generateContent",
                 "/v1beta/models/*:streamGenerateContent",
                 "/v1beta/models/*:embedContent",
@@ -115,7 +121,7 @@ const GEMINI: Family = Family {
             ],
             JSON,
         ),
-        get("models", &["/v1beta/models", "/v1beta/models/*"]),
+        get("models", &["/v1/models", "/v1/models/*", "/v1beta/models", "/v1beta/models/*"]),
     ],
 };
 
@@ -161,7 +167,7 @@ const AZURE_OPENAI: Family = Family {
 
 // https://kserve.github.io/website/docs/concepts/architecture/data-plane/v2-protocol, and for binary
 // tensors and the stream docs/protocol of github.com/triton-inference-server/server. The calls that load
-// models or share memory are left out.
+// models or share memory are left out. tritonclient 2.73 sends no content type.
 const KSERVE: Family = Family {
     header: None,
     body: "v2",
@@ -170,7 +176,7 @@ const KSERVE: Family = Family {
         post(
             "infer",
             &["/v2/models/{endpoint}/infer", "/v2/models/{endpoint}/versions/*/infer"],
-            Bodies::Of(&["application/json", "application/octet-stream"]),
+            Bodies::Of(&["application/json", "application/octet-stream", "none"]),
         ),
         get(
             "metadata",
