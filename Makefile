@@ -5,7 +5,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .SILENT:
-.PHONY: help wasm envoy cli demo test mesh monitor mlflow azure-files pages-az servers providers matrix soak chaos fuzz bench \
+.PHONY: help wasm envoy cli demo test mesh monitor mlflow azure-files pages-az servers sdk providers matrix soak chaos fuzz bench \
 	amplification lint audit msrv coverage mutants image push release toolchain
 
 DIST = dist
@@ -104,6 +104,10 @@ providers: wasm ## Verifies new tokens of sixteen JWT libraries and two key serv
 	scripts/install/providers python node go java rust keycloak
 	$(WITH_ENVOY) cargo test --features cli \
 		--test providers --test e2e_key_servers -- --include-ignored --nocapture
+
+sdk: wasm ## Shows refusals to the users of real SDKs (2 min, 350 MB): docs/clients.md
+	scripts/install/sdk
+	$(WITH_ENVOY) cargo test --workspace --exclude ratelimit --features tollgate/cli --test sdk -- --nocapture
 
 matrix: wasm ## Runs the end-to-end suites on each supported Envoy, or on VERSIONS (30 min): target/matrix.md
 	scripts/install/servers

@@ -1,0 +1,71 @@
+//! The part of docs/clients.md that is generated from a run.
+
+use support::root;
+
+use super::clients::Shows;
+use super::server::CASES;
+use super::{Run, Seen};
+
+const PAGE: &str = "docs/clients.md";
+const MARK: &str = "<!-- From here on generated from a run of `make sdk`: see tests/sdk. -->\n";
+
+/// Asserts that the page has what the run showed, or writes it with `TOLLGATE_UPDATE`.
+pub fn current(runs: &[Run]) {
+    let path = root().join(PAGE);
+    let found = std::fs::read_to_string(&path).unwrap();
+    let (head, _) = found.split_once(MARK).unwrap();
+    let wanted = format!("{head}{MARK}{}{}", outcomes(runs), texts(runs));
+    if std::env::var_os("TOLLGATE_UPDATE").is_some() {
+        std::fs::write(&path, wanted).unwrap();
+        return;
+    }
+    assert_eq!(found, wanted, "{PAGE} is out of date; update it: TOLLGATE_UPDATE=1 make sdk");
+}
+
+/// The table of clients and cases.
+fn outcomes(runs: &[Run]) -> String {
+    let heads: Vec<_> = CASES.iter().map(|case| case.title()).collect();
+    let mut out =
+        format!("\n| Client | {} |\n|---|{}\n", heads.join(" | "), "---|".repeat(heads.len()));
+    for run in runs {
+        let cells: Vec<_> = run.seen.iter().map(outcome).collect();
+        out += &format!("| {} {} | {} |\n", run.client.name, run.version, cells.join(" | "));
+    }
+    out
+}
+
+fn outcome(seen: &Seen) -> String {
+    match (seen.class.is_empty(), seen.refused) {
+        (true, 1) => "waits, then passes".to_owned(),
+        (true, count) => format!("passes after {count} refusals"),
+        (false, 1) => format!("`{}`", seen.class),
+        (false, count) => format!("`{}`, {count} requests", seen.class),
+    }
+}
+
+/// The table of clients and texts.
+fn texts(runs: &[Run]) -> String {
+    let heading = "\n## What is printed\n\nFor `scope_insufficient`, cut after 300 characters:\n\n";
+    let mut out = format!("{heading}| Client | Token in | Shows | Text |\n|---|---|---|---|\n");
+    for run in runs {
+        let seen = run.seen.iter().find(|seen| seen.case.name == "scope_insufficient").unwrap();
+        let shows = match run.client.shows {
+            Shows::Sentence => "reason and sentence",
+            Shows::Reason => "reason",
+            Shows::Nothing => "neither",
+        };
+        let text: String = seen.text.chars().take(300).collect();
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|");
+        let token = run.client.token;
+        out += &format!("| {} | {token} | {shows} | {} |\n", run.client.name, code(&text));
+    }
+    out
+}
+
+/// Inline code that may contain backquotes.
+fn code(text: &str) -> String {
+    match text.contains('`') {
+        true => format!("`` {text} ``"),
+        false => format!("`{text}`"),
+    }
+}
