@@ -319,13 +319,17 @@ fn new_manifests_fit_the_definitions_and_name_the_cluster_that_they_define() {
             }
         }
     };
+    let preset = ["--preset", "gemini", "--upstream-key", "UPSTREAM_KEY"];
+    let entra = ["--entra", "72f988bf-86f1-41af-91ab-2d7cd011db47"];
+    let issuer = ["--issuer", "https://idp.test:8443/realms/a"];
     for (source, host, port) in [
-        (["--entra", "72f988bf-86f1-41af-91ab-2d7cd011db47"], "login.microsoftonline.com", 443),
-        (["--issuer", "https://idp.test:8443/realms/a"], "idp.test", 8443),
+        (entra.to_vec(), "login.microsoftonline.com", 443),
+        (issuer.to_vec(), "idp.test", 8443),
+        ([&issuer[..], &preset].concat(), "idp.test", 8443),
     ] {
         let init = |target: &str| {
             let options = ["init", "--audience", "api://orders", "--for", target];
-            documents(&tollgate(&[&options[..], &source].concat()))
+            documents(&tollgate(&[&options, &source[..]].concat()))
         };
         let objects = init("istio");
         fits(&objects);
