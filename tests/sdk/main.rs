@@ -43,6 +43,7 @@ struct Run {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "make sdk: the SDKs must have been installed"]
 async fn users_of_real_sdks_read_the_reason_and_no_sdk_sleeps_for_an_hour() {
     if let Some(client) = CLIENTS.iter().find(|client| !client.language.installed()) {
         skip::absent(&format!("{} is absent: run `make sdk`", client.name));
