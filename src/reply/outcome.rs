@@ -112,9 +112,10 @@ pub(super) const fn outcome(reason: Reason) -> Outcome {
         R::LifetimeTooLong => invalid_token(
             "The token is valid for longer than is accepted; request one with a shorter lifetime.",
         ),
-        R::TokenUseMismatch => {
-            invalid_token("The token is an ID token; send an access token instead.")
-        }
+        R::TokenUseMismatch => invalid_token(
+            "The token has neither scopes nor roles; send an access token instead of an ID token, or have a role \
+                 assigned to the application.",
+        ),
         R::BindingMismatch => invalid_token(
             "The token is bound to another client certificate; connect with the certificate for which it \
              was issued.",
