@@ -37,7 +37,7 @@ class Denied(Exception):
 
     def __init__(self, response: requests.Response) -> None:
         self.status = response.status_code
-        self.reason = reason_of(response)
+        self.reason, self.detail = reason_of(response)
         self.retry_after = retry_after_of(response)
         super().__init__(f"{self.status} {self.reason or response.reason}")
 
@@ -92,16 +92,17 @@ def score(url: str, body: str, auth: EntraToken, request_id: str) -> str:
     raise denied
 
 
-def reason_of(response: requests.Response) -> str:
-    """The reason from the body or, with `responses.body: empty`, from the challenge."""
+def reason_of(response: requests.Response) -> tuple[str, str]:
+    """Reason and sentence from the body or, with `responses.body: empty`, the reason from the challenge."""
     media_type = response.headers.get("content-type", "").partition(";")[0]
     if media_type in ("application/json", "application/problem+json"):
         try:
-            return str(response.json()["reason"])
-        except (ValueError, KeyError, TypeError):
-            return ""
+            body = response.json()
+            return str(body["reason"]), str(body.get("detail", ""))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return "", ""
     _, _, parameters = response.headers.get("www-authenticate", "").partition(" ")
-    return parse_dict_header(parameters).get("error_description") or ""
+    return parse_dict_header(parameters).get("error_description") or "", ""
 
 
 def retry_after_of(response: requests.Response) -> int | None:
@@ -146,7 +147,9 @@ def main() -> int:
         return 0
     except Denied as denied:
         print(f"denied: {denied} (request {request_id})", file=sys.stderr)
-        if denied.retry_after is not None:
+        if denied.detail:
+            print(denied.detail, file=sys.stderr)
+        elif denied.retry_after is not None:
             print(f"come back in {denied.retry_after} s", file=sys.stderr)
     except ClientAuthenticationError as error:
         print(f"no token: {error.message}", file=sys.stderr)
