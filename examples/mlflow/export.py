@@ -6,6 +6,7 @@ no address leaves this program.
 """
 
 import argparse
+import hashlib
 import json
 import math
 import re
@@ -112,10 +113,18 @@ def measure(lines, base):
     for kind, field in (("deployment", "DeploymentName"), ("model", "Model")):
         names = Counter(line[field] for line in lines if line.get(field) and succeeded(line))
         for name, _ in names.most_common(NAMES):
-            word = re.sub(r"[^A-Za-z0-9_.-]", "_", name)[:64]
+            word = metric_name(name)
             own = common([line for line in lines if line.get(field) == name])
             metrics |= {f"{kind}/{word}/{metric}": value for metric, value in own.items()}
     return metrics
+
+
+def metric_name(name):
+    """A part of a metric's name, which MLflow reads as a path. What changes gets a hash, so that two names stay two."""
+    word = re.sub(r"[^A-Za-z0-9_.-]", "_", name)[:64]
+    if word == name and word.strip("."):
+        return word
+    return f"{word.strip('.')[:48]}_{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:12]}"
 
 
 class Series:

@@ -70,10 +70,15 @@ impl Guard {
     /// # Errors
     /// The refusal that follows from the headers, whatever the body.
     pub fn admit(&self, headers: &Headers, bodyless: bool) -> Result<(), Refusal> {
-        // After an upgrade (RFC 9110 §7.8) the bytes belong to another protocol: no body ends.
-        let upgrades = headers.value("upgrade").is_some();
+        // After an upgrade (RFC 9110 §7.8), the bytes belong to another protocol, whatever length is announced.
+        let option = |line: &[u8]| {
+            let mut options = line.split(|byte| *byte == b',');
+            options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+        };
+        let asked = headers.all("connection").any(option);
         let framing = ["content-length", "transfer-encoding"];
-        if upgrades && framing.iter().all(|name| headers.value(name).is_none()) {
+        let framed = framing.iter().any(|name| headers.value(name).is_some());
+        if headers.value("upgrade").is_some() && (asked || !framed) {
             return Err(Refusal::NoBody);
         }
         if bodyless {
@@ -83,17 +88,11 @@ impl Guard {
             return Err(Refusal::Encoded);
         }
         self.admit_type(headers)?;
-        match announced(headers) {
+        let length = headers.value("content-length").and_then(|v| std::str::from_utf8(v).ok());
+        match length.and_then(|length| length.trim().parse::<u64>().ok()) {
             Some(length) if length > self.max_bytes => Err(Refusal::TooLarge { announced: true }),
             _ => Ok(()),
         }
-    }
-
-    /// Whether the headers decide alone: the body is not read, and its announced size, which [`Guard::admit`] has
-    /// judged, is its size (RFC 9112 §6.3, RFC 9113 §8.1.1).
-    pub fn is_settled(&self, headers: &Headers) -> bool {
-        let framed = headers.value("transfer-encoding").is_none();
-        !self.reads && framed && announced(headers).is_some()
     }
 
     /// Whether a request of this method must have a body.
@@ -135,13 +134,6 @@ impl Guard {
             false => Err(Refusal::Charset),
         }
     }
-}
-
-/// The size of the body, as `content-length` announces it; bytes.
-fn announced(headers: &Headers) -> Option<u64> {
-    let mut lines = headers.spellings("content-length").map(|(_, value)| value);
-    let (length, None) = (lines.next()?, lines.next()) else { return None };
-    std::str::from_utf8(length).ok()?.trim().parse().ok()
 }
 
 /// Whether a body has a content coding, so that its content cannot be read (RFC 9110 §8.4).

@@ -37,7 +37,7 @@ pub(super) fn detail(denial: &Denial, facts: &Facts, policy: &Policy) -> String 
 /// The sentence for a body that is refused, where the reason alone does not say what to change.
 fn of_body(refusal: Refusal) -> &'static str {
     match refusal {
-        Refusal::NoBody => "The request has no body; send one.",
+        Refusal::NoBody => "The request has no body, or asks for another protocol; send a body.",
         Refusal::Malformed(_) if refusal.reason() == Reason::PayloadMalformed => {
             "The body is not well-formed: {flaw}."
         }

@@ -32,16 +32,17 @@ pub fn write_request(
             host::header_add(MapType::HttpRequestHeaders, header.as_bytes(), value.as_bytes())?;
         }
     }
+    if !policy.token.forward {
+        let verified = facts.caller.is_some();
+        for rewrite in token_source::removal(headers, &policy.token, verified) {
+            write_header(&rewrite.name, &rewrite.values)?;
+        }
+    }
     // The next hop removes the headers that it names (RFC 9110 §7.6.1), even those of the filter. A proxy
     // forwards it in upgrade requests only.
     let connection = headers.value("connection");
     if connection.is_some_and(|options| !options.eq_ignore_ascii_case(UPGRADE)) {
         host::header_replace(MapType::HttpRequestHeaders, b"connection", UPGRADE)?;
-    }
-    if !policy.token.forward {
-        for rewrite in token_source::removal(headers, &policy.token) {
-            write_header(&rewrite.name, &rewrite.values)?;
-        }
     }
     match facts.rule.as_deref() {
         Some(rule) => write_by_rule(rule, allowed || !(policy.dry_run || rule.dry_run), headers),

@@ -10,7 +10,18 @@ use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{RawPrivacy, RawTag};
 
 /// The names that the filter itself writes to `wasm.tollgate.*`.
-const RESERVED: [&str; 6] = ["decision", "reason", "rule", "provider", "limit", "cost"];
+const RESERVED: [&str; 10] = [
+    "decision",
+    "reason",
+    "rule",
+    "provider",
+    "limit",
+    "cost",
+    "remaining",
+    "reserved",
+    "usage",
+    "detail",
+];
 
 /// Headers that hosts, proxies or servers interpret: a tag in one of them would change the request.
 const FOREIGN: &str = "\

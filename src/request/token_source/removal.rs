@@ -30,10 +30,24 @@ struct Line<'a> {
     left: Option<Cow<'a, [u8]>>,
 }
 
-/// The headers that change if every token that [`find`](super::find) sees is removed, and every copy of it in
-/// another header, cookie or query parameter: some clients send the same token in two of them. The rest of
-/// the headers stays byte for byte, except for one separator beside the token.
-pub fn removal(headers: &Headers, rules: &TokenRules) -> Vec<Rewrite> {
+/// Headers of the connection and of the body: a copy of the token in them is none that a client sets.
+const KEPT: [&str; 9] = [
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// The headers that change if every token that [`find`](super::find) sees is removed. With `copies`, every
+/// other part of a header, cookie or query parameter that contains it goes as well: some clients send the same
+/// token twice. Only a verified token has copies: any other text could be that of a header which a proxy wrote.
+/// The rest of the headers stays byte for byte, except for one separator beside the token.
+pub fn removal(headers: &Headers, rules: &TokenRules, copies: bool) -> Vec<Rewrite> {
     let mut fields: Vec<Field<'_>> = Vec::new();
     for place in &rules.from {
         let name = place.field().unwrap_or(PATH);
@@ -45,12 +59,13 @@ pub fn removal(headers: &Headers, rules: &TokenRules) -> Vec<Rewrite> {
             field.remove(place);
         }
     }
-    if let Found::One(token) = find(headers, rules)
-        && !token.is_empty()
-    {
-        for (name, _) in headers.iter().filter(|(_, value)| may_hold(value, &token)) {
+    if let (true, Found::One(token)) = (copies, find(headers, rules)) {
+        for (name, _) in headers.iter().filter(|(_, value)| contains(value, &token)) {
             // A name that is no text is none that a client sets.
             let Ok(name) = std::str::from_utf8(name) else { continue };
+            if KEPT.iter().any(|kept| same_name(kept.as_bytes(), name.as_bytes())) {
+                continue;
+            }
             if !fields.iter().any(|field| same_name(field.name.as_bytes(), name.as_bytes())) {
                 fields.push(Field::of(headers, name));
             }
@@ -60,19 +75,15 @@ pub fn removal(headers: &Headers, rules: &TokenRules) -> Vec<Rewrite> {
     fields.iter().flat_map(Field::rewrites).collect()
 }
 
-/// Whether a value is long enough to hold a token. Almost none is.
-fn may_hold(value: &[u8], token: &[u8]) -> bool {
-    value.len() >= token.len()
-}
-
-/// The last word of a part: the token of a scheme (RFC 9110 §11.4), or the part itself.
-fn last_word(part: &[u8]) -> &[u8] {
-    part.rsplit(u8::is_ascii_whitespace).find(|word| !word.is_empty()).unwrap_or_default()
-}
-
-/// The value of a `name=value` pair.
-fn pair_value(pair: &[u8]) -> &[u8] {
-    pair.splitn(2, |byte| *byte == b'=').nth(1).unwrap_or_default().trim_ascii()
+/// Whether a value contains a token, plain or percent-encoded.
+#[inline(never)]
+fn contains(value: &[u8], token: &[u8]) -> bool {
+    // Almost every value is shorter.
+    if token.is_empty() || value.len() < token.len() {
+        return false;
+    }
+    let holds = |value: &[u8]| value.windows(token.len()).any(|part| part == token);
+    holds(value) || (value.contains(&b'%') && holds(path::decoded(value).as_ref()))
 }
 
 impl<'a> Field<'a> {
@@ -88,22 +99,16 @@ impl Field<'_> {
     #[inline(never)]
     fn remove_copies(&mut self, token: &[u8]) {
         let folded = |name: &str| same_name(self.name.as_bytes(), name.as_bytes());
-        let (in_path, in_cookie) = (self.name == PATH, folded(COOKIE));
+        let in_path = self.name == PATH;
         if self.name.starts_with(':') && !in_path {
             return;
         }
+        let separator = if folded(COOKIE) { b';' } else { b',' };
         for line in &mut self.lines {
             let Some(value) = line.left.as_deref() else { continue };
-            let rest = if in_path {
-                without(value, &|pair| path::decoded(pair_value(pair)).as_ref() == token)
-            } else if in_cookie {
-                keep(value, b';', &mut |pair| {
-                    let value = pair_value(pair);
-                    let unquoted = value.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\""));
-                    unquoted.unwrap_or(value) != token
-                })
-            } else {
-                keep(value, b',', &mut |part| last_word(part) != token)
+            let rest = match in_path {
+                true => without(value, &|pair| contains(pair, token)),
+                false => keep(value, separator, &mut |part| !contains(part, token)),
             };
             if let Some(rest) = rest {
                 let gone = rest.is_empty() && !in_path;

@@ -91,7 +91,9 @@ impl Stream {
     /// Decides a request whose body has ended or is refused.
     fn conclude(&self, body: Body, rows: Result<u64, Refusal>) {
         let Body { pending, headers, holds_head, check } = body;
-        self.state.borrow_mut().rows = rows.ok().filter(|rows| *rows != UNKNOWN_ROWS);
+        // The shape of a tensor can claim more rows than the body has bytes.
+        let counted = rows.ok().filter(|rows| *rows != UNKNOWN_ROWS);
+        self.state.borrow_mut().rows = counted.map(|rows| rows.min(check.bytes()));
         let decision = self.worker().conclude(pending, &headers, &check, rows);
         self.carry_out(decision, &headers, holds_head);
     }

@@ -111,7 +111,7 @@ pub fn verdict(data: &[u8]) {
     let headers = Headers::from_pairs(&pairs);
     let path = headers.value(":path").unwrap_or_default();
     judge(&headers, |decision| opened(path::without_query(path), decision));
-    for rewrite in token_source::removal(&headers, &policy().token) {
+    for rewrite in token_source::removal(&headers, &policy().token, true) {
         pairs.retain(|(name, _)| *name != rewrite.name);
         let name = rewrite.name;
         pairs.extend(rewrite.values.into_iter().map(|value| (name.clone(), value)));

@@ -22,7 +22,9 @@ pub fn step(scene: &Scene, rule: &Rule, outcome: &Outcome, redact: bool) -> Step
         ));
     }
     if !policy.token.forward {
-        for rewrite in token_source::removal(&outcome.headers, &policy.token) {
+        for rewrite in
+            token_source::removal(&outcome.headers, &policy.token, outcome.facts.caller.is_some())
+        {
             details.push(format!(
                 "- {}: the token is removed",
                 String::from_utf8_lossy(&rewrite.name)
