@@ -92,6 +92,8 @@ async fn run_against_envoy(
 
     let mut complaints = Vec::new();
     let mut answers = Vec::new();
+    // What the caller reads depends on the reason alone, and so on no byte of a token, a claim or a key.
+    let mut texts = std::collections::HashMap::new();
     for (at, attack) in corpus.iter().filter(sent).enumerate() {
         let case = format!("attack-{at}");
         let request = Request::get("/score").bearer(&attack.token).case(&case);
@@ -104,6 +106,13 @@ async fn run_against_envoy(
         let [first, second] = [&response, &again].map(|r| (r.status, r.reason()));
         if first != second {
             complaints.push(format!("{}: {}: then {second:?}", attack.family, attack.name));
+        }
+        if seen.is_none() {
+            let challenge = response.header("www-authenticate").map(str::to_owned);
+            let text = (challenge, response.body);
+            if *texts.entry(first.1.clone()).or_insert_with(|| text.clone()) != text {
+                complaints.push(format!("{}: {}: another answer", attack.family, attack.name));
+            }
         }
         answers.push(first);
     }
