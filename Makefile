@@ -105,7 +105,7 @@ providers: wasm ## Verifies new tokens of sixteen JWT libraries and two key serv
 	$(WITH_ENVOY) cargo test --features cli \
 		--test providers --test e2e_key_servers -- --include-ignored --nocapture
 
-sdk: wasm ## Shows refusals to the users of real SDKs (2 min, 350 MB): docs/clients.md
+sdk: wasm ## Shows refusals to the users of real SDKs (2 min, 1 GB): docs/clients.md
 	scripts/install/sdk
 	$(WITH_ENVOY) cargo test --workspace --exclude ratelimit --features tollgate/cli --test sdk -- --ignored --nocapture
 

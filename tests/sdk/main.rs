@@ -17,6 +17,9 @@ use support::example::Folder;
 use support::prelude::*;
 use support::skip;
 
+/// How many clients run at once: most of their time they wait to retry.
+const AT_ONCE: usize = 3;
+
 /// What came of one case with one client.
 struct Seen {
     case: &'static Case,
@@ -50,10 +53,18 @@ async fn users_of_real_sdks_read_the_reason_and_no_sdk_sleeps_for_an_hour() {
         return;
     }
     let Some(server) = Server::start().await else { return };
-    let mut runs = Vec::new();
-    for client in CLIENTS {
-        runs.push(run(&server, client).await);
+    let mut printed = Vec::new();
+    for clients in CLIENTS.chunks(AT_ONCE) {
+        let started = clients.iter().map(|client| {
+            let jobs: Vec<_> = CASES.iter().map(|case| server.job(client, case)).collect();
+            tokio::task::spawn_blocking(move || call(client, &json!(jobs)))
+        });
+        for call in started.collect::<Vec<_>>() {
+            printed.push(call.await.unwrap());
+        }
     }
+    let log = server.log().await;
+    let runs: Vec<_> = CLIENTS.iter().zip(&printed).map(|(c, lines)| run(c, lines, &log)).collect();
     let mut wrong = Vec::new();
     for run in &runs {
         for seen in &run.seen {
@@ -68,21 +79,22 @@ async fn users_of_real_sdks_read_the_reason_and_no_sdk_sleeps_for_an_hour() {
     page::current(&runs);
 }
 
-/// All cases with one client, in a process of its own.
-async fn run(server: &Server, client: &'static Client) -> Run {
-    let jobs: Vec<_> = CASES.iter().map(|case| server.job(client, case)).collect();
+/// What the script of a client prints of these cases.
+fn call(client: &Client, jobs: &Value) -> Vec<Value> {
     let folder = Folder::new();
-    let jobs = std::fs::File::open(folder.file("jobs.json", json!(jobs).to_string())).unwrap();
+    let jobs = std::fs::File::open(folder.file("jobs.json", jobs.to_string())).unwrap();
     let mut command = Command::new(client.language.program());
     command.arg(client.language.script()).arg(client.call).stdin(jobs);
-    command.current_dir(client.language.folder());
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
+    let output = command.current_dir(client.language.folder()).output().unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
-    let lines: Vec<Value> = printed.lines().filter_map(|l| serde_json::from_str(l).ok()).collect();
+    let lines: Vec<_> = printed.lines().filter_map(|l| serde_json::from_str(l).ok()).collect();
+    let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(lines.len(), CASES.len(), "{}: {errors}", client.name);
-    let log = server.log().await;
-    let seen = CASES.iter().zip(&lines).map(|(case, line)| {
+    lines
+}
+
+fn run(client: &'static Client, lines: &[Value], log: &[Value]) -> Run {
+    let seen = CASES.iter().zip(lines).map(|(case, line)| {
         assert_eq!(line["case"], case.name);
         let text = |name: &str| line[name].as_str().unwrap().to_owned();
         Seen {
@@ -90,7 +102,7 @@ async fn run(server: &Server, client: &'static Client) -> Run {
             class: text("class"),
             text: text("text"),
             seconds: line["seconds"].as_f64().unwrap(),
-            refused: server::refused(&log, client, case),
+            refused: server::refused(log, client, case),
         }
     });
     Run { client, version: lines[0]["version"].as_str().unwrap().to_owned(), seen: seen.collect() }

@@ -1,5 +1,6 @@
 //! The part of docs/clients.md that is generated from a run.
 
+use regex::Regex;
 use support::root;
 
 use super::clients::Shows;
@@ -35,18 +36,25 @@ fn outcomes(runs: &[Run]) -> String {
 }
 
 fn outcome(seen: &Seen) -> String {
-    match (seen.class.is_empty(), seen.refused) {
-        (true, 1) => "waits, then passes".to_owned(),
-        (true, count) => format!("passes after {count} refusals"),
-        (false, 1) => format!("`{}`", seen.class),
-        (false, count) => format!("`{}`, {count} requests", seen.class),
+    if seen.class.is_empty() {
+        return match seen.refused {
+            1 => "waits, then passes".to_owned(),
+            count => format!("passes after {count} refusals"),
+        };
     }
+    let requests = match seen.refused {
+        1 => String::new(),
+        count => format!(", {count} requests"),
+    };
+    let hidden = if seen.shows().0 { "" } else { ", reason hidden" };
+    format!("`{}`{requests}{hidden}", seen.class)
 }
 
 /// The table of clients and texts.
 fn texts(runs: &[Run]) -> String {
     let heading = "\n## What is printed\n\nFor `scope_insufficient`, cut after 300 characters:\n\n";
     let mut out = format!("{heading}| Client | Token in | Shows | Text |\n|---|---|---|---|\n");
+    let port = Regex::new(r"127\.0\.0\.1:\d+").unwrap();
     for run in runs {
         let seen = run.seen.iter().find(|seen| seen.case.name == "scope_insufficient").unwrap();
         let shows = match run.client.shows {
@@ -54,7 +62,9 @@ fn texts(runs: &[Run]) -> String {
             Shows::Reason => "reason",
             Shows::Nothing => "neither",
         };
-        let text: String = seen.text.chars().take(300).collect();
+        // The port differs from run to run.
+        let text = port.replace_all(&seen.text, "127.0.0.1:10000");
+        let text: String = text.chars().take(300).collect();
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|");
         let token = run.client.token;
         out += &format!("| {} | {token} | {shows} | {} |\n", run.client.name, code(&text));

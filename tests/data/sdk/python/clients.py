@@ -86,6 +86,54 @@ def azure_core(case):
     response.raise_for_status()
 
 
+def litellm(case):
+    import os
+
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+    import litellm
+
+    litellm.suppress_debug_info = True
+    # Of `openai/m` the part before the slash names the shape.
+    none = {"extra_headers": {"Authorization": "none"}} if not case["token"] else {}
+    litellm.completion(
+        "openai/m", [{"role": "user", "content": "a"}], base_url=base(case), api_key=case["token"] or "none", **none
+    )
+
+
+def mlflow(case):
+    import os
+
+    from mlflow import MlflowClient
+
+    os.environ["MLFLOW_TRACKING_TOKEN"] = case["token"]
+    # By default it retries 7 times, over more than 4 minutes.
+    os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "2"
+    MlflowClient(base(case)).create_experiment("a")
+
+
+def kserve_http(case):
+    from kserve import InferenceRESTClient, RESTConfig
+
+    async def run():
+        client = InferenceRESTClient(RESTConfig(protocol="v2"))
+        body = {"inputs": [{"name": "x", "shape": [1], "datatype": "INT32", "data": [1]}]}
+        await client.infer(base(case), body, model_name="m", headers=bearer(case))
+
+    asyncio.run(run())
+
+
+def kserve_grpc(case):
+    from kserve import InferenceGRPCClient, InferInput, InferRequest
+
+    async def run():
+        options = [("grpc.default_authority", case["authority"])]
+        client = InferenceGRPCClient(f"127.0.0.1:{case['port']}", channel_args=options)
+        request = InferRequest(model_name="m", infer_inputs=[InferInput("x", [1], "INT32", [1])])
+        await client.infer(request, headers=list(bearer(case).items()))
+
+    asyncio.run(run())
+
+
 def tritonclient_http(case):
     import numpy
     import tritonclient.http as triton
@@ -140,7 +188,13 @@ def leaves(error):
     return [error]
 
 
-PACKAGES = {"tritonclient_http": "tritonclient", "tritonclient_grpc": "tritonclient"}
+PACKAGES = {
+    "kserve_grpc": "kserve",
+    "kserve_http": "kserve",
+    "mlflow": "mlflow-skinny",
+    "tritonclient_grpc": "tritonclient",
+    "tritonclient_http": "tritonclient",
+}
 
 
 def main():
