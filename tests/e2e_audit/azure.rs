@@ -1,5 +1,8 @@
 //! The files for Azure Monitor say what docs/audit.json and the page say. `TOLLGATE_UPDATE=1` writes them anew.
 
+use std::io::Write;
+use std::process::{Command, Stdio};
+
 use serde_json::{Value, json};
 use support::{docs, root};
 
@@ -181,6 +184,53 @@ fn the_workbook_has_the_ten_questions_of_the_page() {
         "version": "Notebook/1.0", "items": items, "fallbackResourceIds": ["Azure Monitor"],
     });
     published("workbook.json", |_| serde_json::to_string_pretty(&workbook).unwrap() + "\n");
+}
+
+/// The sample of Microsoft's page about transformations, and the rule that `az` creates, with the group of all streams.
+#[test]
+fn the_program_for_container_insights_adds_one_flow_to_a_rule_and_resolves_the_group() {
+    let rule = |streams: Value| {
+        json!({"id": "/rule", "etag": "1", "location": "eastus2", "kind": "Linux", "tags": null, "properties": {
+            "immutableId": "dcr-1", "provisioningState": "Succeeded",
+            "dataSources": {"extensions": [{"name": "ContainerInsightsExtension", "streams": streams}]},
+            "destinations": {"logAnalytics": [{"name": "ciworkspace", "workspaceId": "0"}]},
+            "dataFlows": [{"streams": streams, "destinations": ["ciworkspace"]}],
+        }})
+    };
+    let path = |name: &str| root().join(FOLDER).join(name);
+    let change = |rule: &Value| -> Value {
+        let mut jq = Command::new("jq");
+        jq.arg("--rawfile").arg("transformation").arg(path("container-logs.kql"));
+        jq.arg("--from-file").arg(path("container-insights.jq"));
+        let mut jq = jq.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        jq.stdin.take().unwrap().write_all(rule.to_string().as_bytes()).unwrap();
+        let output = jq.wait_with_output().unwrap();
+        assert!(output.status.success());
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let single =
+        json!(["Microsoft-ContainerLogV2", "Microsoft-KubeEvents", "Microsoft-KubePodInventory"]);
+    let group = json!(["Microsoft-ContainerInsights-Group-Default"]);
+    for streams in [single, group] {
+        let changed = change(&rule(streams.clone()));
+        assert_eq!((&changed["location"], &changed["kind"]), (&json!("eastus2"), &json!("Linux")));
+        assert!(changed.get("id").is_none() && changed["properties"].get("immutableId").is_none());
+        let flows = changed["properties"]["dataFlows"].as_array().unwrap();
+        let [all, ours] = &flows[..] else { panic!("{flows:?}") };
+        assert!(!all["streams"].to_string().contains("Group"), "{all}");
+        assert!(all["streams"].as_array().unwrap().contains(&json!("Microsoft-ContainerLogV2")));
+        assert_eq!(
+            all["streams"],
+            changed["properties"]["dataSources"]["extensions"][0]["streams"]
+        );
+        let transformation = std::fs::read_to_string(path("container-logs.kql")).unwrap();
+        assert_eq!(
+            *ours,
+            json!({"streams": ["Microsoft-ContainerLogV2"], "destinations": ["ciworkspace"],
+                "transformKql": transformation, "outputStream": "Custom-TollgateAudit_CL"})
+        );
+        assert_eq!(change(&changed), changed, "a second time changes nothing");
+    }
 }
 
 /// Those that the exporter's page lists (2026-11); its module could not be had, so no collector reads the file.

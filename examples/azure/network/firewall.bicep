@@ -1,4 +1,4 @@
-// Azure Firewall for the subnet of the nodes: everything that leaves the network is refused, except these names.
+// Azure Firewall for the subnets of nodes and administrators: everything that leaves the network is refused, except these names.
 // docs/azure-from-zero.md deploys it. Private endpoints are in the network; their traffic does not come here.
 
 @description('the region')
@@ -7,10 +7,13 @@ param location string = resourceGroup().location
 @description('the subnet of the nodes of AKS, as in vnet.bicep')
 param nodes string = '10.20.0.0/22'
 
+@description('the subnet of the administrators, as in vnet.bicep')
+param admin string = '10.20.5.64/27'
+
 @description('the virtual network of vnet.bicep')
 param networkName string = 'scoring'
 
-@description('registries and endpoints that have no private endpoint')
+@description('your registries and endpoints that have no private endpoint; empty if all have one')
 param otherHosts array = [
   'registry.example.com'
   'scoring.westeurope.inference.ml.azure.com'
@@ -40,6 +43,28 @@ var machineLearning = [
   '${location}.dp.kubernetesconfiguration.azure.com'
   'mcr.microsoft.com'
   '*.data.mcr.microsoft.com'
+]
+
+// `az` (https://learn.microsoft.com/cli/azure/azure-cli-endpoints) and its extensions; kubectl and
+// kubelogin; the packages of Ubuntu.
+var administration = [
+  'management.azure.com'
+  'management.core.windows.net'
+  'graph.microsoft.com'
+  'aka.ms'
+  'azcliprod.blob.core.windows.net'
+  'azurecliprod.blob.core.windows.net'
+  'azcliextensionsync.blob.core.windows.net'
+  'packages.microsoft.com'
+  'pypi.org'
+  'files.pythonhosted.org'
+  'dl.k8s.io'
+  'cdn.dl.k8s.io'
+  'azure.archive.ubuntu.com'
+  'archive.ubuntu.com'
+  'security.ubuntu.com'
+  'github.com'
+  'release-assets.githubusercontent.com'
 ]
 
 // Logs of the extension, which Microsoft reads. These names cover accounts of other customers too.
@@ -122,6 +147,24 @@ resource rules 'Microsoft.Network/firewallPolicies/ruleCollectionGroups@2024-05-
               }
             ]
             targetFqdns: concat(identity, monitor, machineLearning, machineLearningLogs, otherHosts)
+          }
+          {
+            ruleType: 'ApplicationRule'
+            name: 'admin'
+            sourceAddresses: [
+              admin
+            ]
+            protocols: [
+              {
+                protocolType: 'Https'
+                port: 443
+              }
+              {
+                protocolType: 'Http'
+                port: 80
+              }
+            ]
+            targetFqdns: concat(identity, administration)
           }
         ]
       }

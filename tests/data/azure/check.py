@@ -17,6 +17,7 @@ import pycep
 
 MODELS = {
     "azureFirewalls": network.AzureFirewall,
+    "bastionHosts": network.BastionHost,
     "firewallPolicies": network.FirewallPolicy,
     "firewallPolicies/ruleCollectionGroups": network.FirewallPolicyRuleCollectionGroup,
     "networkSecurityGroups": network.NetworkSecurityGroup,
