@@ -79,3 +79,16 @@ fn code(text: &str) -> String {
         false => format!("`{text}`"),
     }
 }
+
+#[test]
+fn the_page_is_of_the_pinned_versions() {
+    let read = |path: &str| std::fs::read_to_string(root().join(path)).unwrap();
+    let (page, python) = (read(PAGE), read("tests/data/sdk/python/requirements.txt"));
+    let node: serde_json::Value =
+        serde_json::from_str(&read("tests/data/sdk/node/package.json")).unwrap();
+    let python = python.lines().map(|line| line.split_once("==").unwrap().1);
+    let node = node["dependencies"].as_object().unwrap().values();
+    for version in python.chain(node.map(|version| version.as_str().unwrap())) {
+        assert!(page.contains(&format!(" {version} | ")), "{PAGE} lacks {version}: make sdk");
+    }
+}
