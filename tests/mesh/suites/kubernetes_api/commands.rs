@@ -67,9 +67,15 @@ fn the_commands_of_every_page_that_need_no_nodes_succeed_as_written() {
         return;
     }
     let _alone = super::alone();
-    for name in
-        ["audit", "gateway", "models", "monitoring", "envoy-gateway-system", "istio-ingress"]
-    {
+    for name in [
+        "audit",
+        "azureml",
+        "gateway",
+        "models",
+        "monitoring",
+        "envoy-gateway-system",
+        "istio-ingress",
+    ] {
         super::namespace(name);
     }
     let folder = reader();
