@@ -82,6 +82,8 @@ fn the_commands_of_every_page_that_need_no_nodes_succeed_as_written() {
     let mut count = 0;
     for page in docs::pages() {
         let mut applied = Vec::new();
+        // Another page may make the same objects.
+        let mut created = Vec::new();
         for command in commands(&page) {
             let verb = command.split_whitespace().nth(1).unwrap();
             if let Some(name) = command.strip_prefix("kubectl create namespace ") {
@@ -104,8 +106,8 @@ fn the_commands_of_every_page_that_need_no_nodes_succeed_as_written() {
             assert!(answer.good, "{page}: {command}\n{}", answer.stderr);
             count += 1;
             if verb == "create" {
-                // Another page may make the same object.
-                applied.push(format!("{command} --dry-run=client --output json"));
+                let made = format!("{command} --dry-run=client --output json");
+                created.push(shell(&folder, &made).ok());
             }
             if verb == "apply" {
                 // Nothing that the API adds looks like a change.
@@ -117,6 +119,7 @@ fn the_commands_of_every_page_that_need_no_nodes_succeed_as_written() {
         for command in applied {
             remove(&folder, &shell(&folder, &command).ok());
         }
+        created.iter().for_each(|objects| remove(&folder, objects));
     }
     assert!(count >= 15, "{count}");
 }
