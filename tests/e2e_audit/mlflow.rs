@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
 
@@ -41,6 +42,14 @@ struct Tracking {
     server: Daemon,
 }
 
+/// The server starts a web server and workers, which do not end with it.
+impl Drop for Tracking {
+    fn drop(&mut self) {
+        let group = format!("-{}", self.server.id());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
+    }
+}
+
 impl Tracking {
     /// `None` after a note without MLflow.
     async fn start() -> Option<Self> {
@@ -55,7 +64,8 @@ impl Tracking {
             .args(["server", "--workers=1", "--host=127.0.0.1"])
             .arg(format!("--port={}", address.port()))
             .arg(format!("--backend-store-uri=sqlite:///{}/mlflow.db", folder.path().display()))
-            .current_dir(folder.path());
+            .current_dir(folder.path())
+            .process_group(0);
         let server = Daemon::start(command, folder, async || Some(())).await;
         let ready = async || answers(address, "/health").await;
         if poll(WAIT, ready).await.is_none() {

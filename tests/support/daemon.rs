@@ -35,6 +35,13 @@ impl Daemon {
     }
 }
 
+impl Daemon {
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
 impl Drop for Daemon {
     fn drop(&mut self) {
         let _ = self.child.kill();
