@@ -27,7 +27,8 @@ impl Challenge {
     }
 }
 
-/// The value of the field. `scope`: the scopes to request. Each part is a constant or was checked at load, so none needs escaping.
+/// The value of the field. `scope`: the scopes to request. Each part is a constant or was checked at load,
+/// so none needs escaping.
 pub(super) fn field(
     challenge: Challenge,
     reason: Reason,
