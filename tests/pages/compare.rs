@@ -16,6 +16,8 @@ static VARYING: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "<uuid>"),
         (r"sha256:[0-9a-f]+…?", "sha256:<digest>"),
         (r"\b[\w-]{43}\b", "<thumbprint>"),
+        // Spread, so that callers do not come back in step.
+        (r"(?i)\b(retry[- ]after:?) \d+( s\b)?", "$1 <seconds>"),
         ("─+", "─"),
     ];
     patterns.map(|(pattern, name)| (Regex::new(pattern).unwrap(), name)).into()

@@ -47,6 +47,10 @@ const DEADLINE: Duration = Duration::from_secs(30 * 60);
 /// How many of the slowest programs are listed.
 const SLOWEST: usize = 10;
 
+/// How many of the last lines of a program that failed stand below the sums: who reads only the end of the
+/// output sees why.
+const LAST: usize = 40;
+
 /// A built test program.
 #[derive(Debug, PartialEq)]
 struct Program {
@@ -208,7 +212,7 @@ fn wait(child: &mut Child, deadline: Duration) -> std::io::Result<Option<ExitSta
     }
 }
 
-/// The slowest programs, the sums, and the programs that failed.
+/// The slowest programs, the sums, and the programs that failed with their last lines.
 fn summary(runs: &mut [Run]) -> String {
     runs.sort_by(|one, other| other.seconds.total_cmp(&one.seconds));
     let mut text = "\nThe slowest programs:\n".to_owned();
@@ -221,6 +225,10 @@ fn summary(runs: &mut [Run]) -> String {
     text += &format!("{passed} passed, {failed} failed, {ignored} ignored\n");
     for run in runs.iter().filter(|run| !run.good) {
         text += &format!("FAILED {}: {}\n", run.name, run.log.display());
+        let lines: Vec<_> = run.output.lines().collect();
+        for line in &lines[lines.len().saturating_sub(LAST)..] {
+            text += &format!("    {line}\n");
+        }
     }
     text
 }
@@ -268,6 +276,7 @@ The slowest programs:
 
 2 programs: 4 passed, 2 failed, 1 ignored
 FAILED mint: target/tests/mint-1.log
+    test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; finished in 1.00s
 ";
         assert_eq!(summary(&mut runs), expected);
     }
