@@ -19,6 +19,9 @@ pub enum PartValue<'a> {
     List(Vec<Cow<'a, str>>),
 }
 
+/// A value that is missing in a key. No value reads so, because a `%` inside of one is escaped.
+const ABSENT: &str = "%";
+
 /// A piece of a filled template; see [`Template::visit`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Piece<'a> {
@@ -78,7 +81,8 @@ impl Template {
 
     /// Appends a key that differs for every two fillings of the template: the parts, joined with `/`,
     /// with `/` escaped inside each part. Returns `false` and leaves `out` unchanged if a part has
-    /// no value.
+    /// no value. Only a value of the body may be missing beside other parts, because a caller that leaves it
+    /// out would otherwise leave its own bucket; it is [`ABSENT`] then.
     pub fn render_key(&self, scope: &dyn Scope, out: &mut String) -> bool {
         let parts = || self.parts().iter().filter(|part| !part.is_text());
         let several = match parts().count() {
@@ -86,14 +90,20 @@ impl Template {
             count => count > 1,
         };
         let start = out.len();
+        let of_body = |part: &Part| matches!(part, Part::Body(_));
+        let optional = !parts().all(of_body);
         for (index, part) in parts().enumerate() {
-            let Some(value) = scope.value(part) else {
-                out.truncate(start);
-                return false;
-            };
             if index > 0 {
                 out.push('/');
             }
+            let Some(value) = scope.value(part) else {
+                if optional && of_body(part) {
+                    out.push_str(ABSENT);
+                    continue;
+                }
+                out.truncate(start);
+                return false;
+            };
             let special = |c| c == ',' || (several && c == '/');
             match value {
                 PartValue::Text(text) => escape(&text, special, out),

@@ -215,6 +215,36 @@ fn parts_without_text_between_them_stay_apart_in_a_key() {
     assert_eq!(out, "iall");
 }
 
+/// Whoever leaves the value out would get the bucket of an address besides that of its identity.
+#[test]
+fn a_missing_value_of_the_body_leaves_the_other_parts_of_a_key() {
+    struct Without(Option<&'static str>);
+    impl Scope for Without {
+        fn value(&self, part: &Part) -> Option<PartValue<'_>> {
+            match part {
+                Part::Body(_) => self.0.map(text),
+                Part::Header(_) => None,
+                _ => Some(text("alice")),
+            }
+        }
+    }
+    for (template, value, key) in [
+        ("{sub}/{@body:/model}", Some("large"), Some("alice/large")),
+        ("{sub}/{@body:/model}", Some(""), Some("alice/")),
+        ("{sub}/{@body:/model}", Some("%"), Some("alice/%25")),
+        ("{sub}/{@body:/model}", None, Some("alice/%")),
+        ("{@body:/model}/{sub}", None, Some("%/alice")),
+        ("{@body:/model}", None, None),
+        ("{@body:/a}/{@body:/b}", None, None),
+        ("{@header:x}/{@body:/model}", None, None),
+    ] {
+        let mut out = String::new();
+        let known = Template::parse(template).unwrap().render_key(&Without(value), &mut out);
+        assert_eq!(known.then_some(out.as_str()), key, "{template} {value:?}");
+        assert!(known || out.is_empty());
+    }
+}
+
 #[test]
 fn an_invalid_template_is_refused_with_its_cause() {
     for (text, want) in [
