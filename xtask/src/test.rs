@@ -226,7 +226,7 @@ fn summary(runs: &mut [Run]) -> String {
     for run in runs.iter().filter(|run| !run.good) {
         text += &format!("FAILED {}: {}\n", run.name, run.log.display());
         let lines: Vec<_> = run.output.lines().collect();
-        for line in &lines[lines.len().saturating_sub(LAST)..] {
+        for line in lines.iter().skip(lines.len().saturating_sub(LAST)) {
             text += &format!("    {line}\n");
         }
     }
