@@ -15,7 +15,7 @@ use super::owner::Owner;
 use super::quota::Quota;
 use super::rate_claim::RateClaim;
 use super::request::{Mode, Request};
-use crate::body::json::pointers::Pointers;
+use crate::body::meter::Measure;
 use crate::caller::grant::Grant;
 use crate::template::Template;
 use crate::verify::claims::Claims;
@@ -42,8 +42,8 @@ pub struct Limit {
 /// `limits[].response_cost`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResponseCost {
-    /// The positions of the number; the first one in the response counts.
-    pub pointers: Pointers,
+    /// How the cost follows from the numbers in the response.
+    pub measure: Measure,
     /// The cost of a response without the number; `None`: the cost of the rule.
     pub missing: Option<u64>,
 }
@@ -98,10 +98,15 @@ impl Planned {
     }
 
     /// The charge at the end of the response: the number `found` in it, else the cost that the limit
-    /// has for a missing one, else the cost of the request.
-    pub fn charge(&self, found: Option<u64>) -> Request<'_> {
+    /// has for a missing one, else the cost of the request. A response that is not `whole` has such a
+    /// number only so far: it costs no less than one without.
+    pub fn charge(&self, found: Option<u64>, whole: bool) -> Request<'_> {
         let missing = self.limit.response_cost.as_ref().and_then(|cost| cost.missing);
-        let cost = found.or(missing).unwrap_or(self.cost);
+        let missing = missing.unwrap_or(self.cost);
+        let cost = match found {
+            Some(found) if whole => found,
+            found => found.unwrap_or(0).max(missing),
+        };
         Request { cost, ..self.request() }
     }
 }

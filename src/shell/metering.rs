@@ -8,8 +8,7 @@ use super::host;
 use super::store::SharedData;
 use super::telemetry::Telemetry;
 use crate::body;
-use crate::body::json::pointers::Pointers;
-use crate::body::meter::ResponseMeter;
+use crate::body::meter::{Measure, ResponseMeter};
 use crate::limit::plan::Planned;
 use crate::limit::{self, Counters};
 use crate::request::headers::Headers;
@@ -22,6 +21,8 @@ pub struct Bill {
     meters: Vec<ResponseMeter>,
     /// The number of each charge, once the response has ended.
     found: Option<Vec<Option<u64>>>,
+    /// Whether the response came to its end.
+    whole: bool,
 }
 
 impl Bill {
@@ -45,7 +46,7 @@ impl Bill {
             return;
         }
         let content_type = headers.value("content-type").unwrap_or_default();
-        let meter = |charge: &Planned| Some(ResponseMeter::new(pointers(charge)?, content_type));
+        let meter = |charge: &Planned| Some(ResponseMeter::new(measure(charge)?, content_type));
         self.meters = self.charges.iter().filter_map(meter).collect();
     }
 
@@ -60,24 +61,25 @@ impl Bill {
             }
             seen += piece.len();
             for (charge, meter) in self.charges.iter().zip(&mut self.meters) {
-                if let Some(pointers) = pointers(charge) {
-                    meter.feed(pointers, &piece);
+                if let Some(measure) = measure(charge) {
+                    meter.feed(measure, &piece);
                 }
             }
         }
         if !end {
             return None;
         }
+        self.whole = true;
         let found = self.finish().first().copied()?;
-        self.charges.first().map(|charge| charge.charge(found).cost)
+        self.charges.first().map(|charge| charge.charge(found, true).cost)
     }
 
     /// The number of each charge: the response has ended, or does not continue.
     fn finish(&mut self) -> &[Option<u64>] {
-        let Self { charges, meters, found } = self;
+        let Self { charges, meters, found, .. } = self;
         found.get_or_insert_with(|| {
             let read = |(charge, meter): (&Planned, ResponseMeter)| {
-                pointers(charge).and_then(|pointers| meter.finish(pointers))
+                measure(charge).and_then(|measure| meter.finish(measure))
             };
             let mut found: Vec<_> = charges.iter().zip(std::mem::take(meters)).map(read).collect();
             found.resize(charges.len(), None);
@@ -91,15 +93,15 @@ impl Bill {
         self.finish();
         let mut counters = Counters::default();
         for (charge, found) in self.charges.iter().zip(self.found.unwrap_or_default()) {
-            let request = charge.charge(found);
+            let request = charge.charge(found, self.whole);
             limit::charge(&open.table, &SharedData, &host::now, &request, &mut counters);
-            telemetry.count_charge(charge, found.is_some());
+            telemetry.count_charge(charge, found.is_some() && self.whole);
         }
         telemetry.count_store(&counters);
     }
 }
 
-/// Where the number of a charge may stand in a response.
-fn pointers(charge: &Planned) -> Option<&Pointers> {
-    charge.limit.response_cost.as_ref().map(|cost| &cost.pointers)
+/// How a charge follows from the numbers in a response.
+fn measure(charge: &Planned) -> Option<&Measure> {
+    charge.limit.response_cost.as_ref().map(|cost| &cost.measure)
 }

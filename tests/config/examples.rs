@@ -38,6 +38,10 @@ fn places() -> Vec<Place> {
     let response = json!([{
         "name": "per-caller", "rate": "10/s", "charge": "response", "response_cost": {"json": "/a"},
     }]);
+    let weighted = json!([{
+        "name": "per-caller", "rate": "10/s", "charge": "response",
+        "response_cost": {"sum": [{"json": "/a"}]},
+    }]);
     let tier = json!([{"when": {"roles_any": ["a"]}, "rate": "1/s"}]);
     let claimed = json!({"claim": "rps", "max": "9/s"});
     let tag = json!([{"name": "tag", "value": "{sub}", "header": "x-tag"}]);
@@ -60,6 +64,7 @@ fn places() -> Vec<Place> {
         ("limits[].tiers[]", "/limits/0/tiers/0", "/limits/0/tiers", tier),
         ("limits[].rate_claim", "/limits/0/rate_claim", "/limits/0/rate_claim", claimed),
         ("limits[].response_cost", "/limits/0/response_cost", "/limits", response),
+        ("limits[].response_cost.sum[]", "/limits/0/response_cost/sum/0", "/limits", weighted),
         ("tags[]", "/tags/0", "/tags", tag),
         ("responses", "/responses", "/responses", json!({})),
         ("responses.resource_metadata[]", "/responses/resource_metadata/0", "/responses", resource),
@@ -98,6 +103,9 @@ fn needs(heading: &str, member: &str) -> Vec<(&'static str, Value)> {
         ("rules[].cost", "max") => vec![("/rules/0/cost/header", json!("x-batch"))],
         ("limits[]", "charge") => vec![("/limits/0/response_cost", json!({"json": "/a"}))],
         ("limits[]", "response_cost") => vec![("/limits/0/charge", json!("response"))],
+        ("limits[].response_cost", "sum" | "preset") => {
+            vec![("/limits/0/response_cost/json", Value::Null)]
+        }
         ("tags[]", "hash") => vec![("/privacy", json!({"hash_key_env": "HASH_KEY"}))],
         _ => Vec::new(),
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tollgate::body::json::pointers::Pointers;
+use tollgate::body::meter::{Measure, Part, Preset};
 use tollgate::limit::cost::Cost;
 use tollgate::limit::plan::ResponseCost;
 
@@ -56,13 +56,32 @@ fn what_a_limit_says_of_callers_and_responses_is_compiled() {
     let mut document = with("/limits/0/charge", json!("response"));
     set(&mut document, "/limits/0/response_cost", json!({"json": "/usage/total"}));
     let policy = load(&document);
-    let pointers = |list: &[&[&str]]| {
-        let list: Vec<Vec<String>> =
-            list.iter().map(|tokens| tokens.iter().map(|t| (*t).to_owned()).collect()).collect();
-        Pointers::new(list.iter().map(Vec::as_slice))
+    let part = |list: &[&[&str]], weight| Part {
+        pointers: list
+            .iter()
+            .map(|tokens| tokens.iter().map(|t| (*t).to_owned()).collect())
+            .collect(),
+        weight,
     };
-    let cost = |pointers, missing| Some(ResponseCost { pointers, missing });
+    let pointers = |list| Measure::new(vec![vec![part(list, 1)]], false).unwrap();
+    let cost = |measure, missing| Some(ResponseCost { measure, missing });
     assert_eq!(policy.limits[0].response_cost, cost(pointers(&[&["usage", "total"]]), None));
+    let parts = json!([{"json": ["/a/in", "/b"], "weight": 1_000_000}, {"json": "/out"}]);
+    set(&mut document, "/limits/0/response_cost", json!({"sum": parts}));
+    let sum = vec![part(&[&["a", "in"], &["b"]], 1_000_000), part(&[&["out"]], 1)];
+    let want = cost(Measure::new(vec![sum], false).unwrap(), None);
+    assert_eq!(load(&document).limits[0].response_cost, want);
+    for (name, preset) in [
+        ("openai", Preset::OpenAi),
+        ("anthropic", Preset::Anthropic),
+        ("gemini", Preset::Gemini),
+        ("ollama", Preset::Ollama),
+        ("any", Preset::Any),
+    ] {
+        set(&mut document, "/limits/0/response_cost", json!({"preset": name, "missing": 7}));
+        let want = cost(preset.measure().unwrap(), Some(7));
+        assert_eq!(load(&document).limits[0].response_cost, want, "{name}");
+    }
     for missing in [0, 1_000_000_000] {
         let several = json!({"json": ["/usage/total", "/n"], "missing": missing});
         set(&mut document, "/limits/0/response_cost", several);
@@ -82,23 +101,44 @@ fn what_a_response_costs_is_read_from_one_pointer_or_several_and_bounded() {
     let many: Vec<_> = (0..65).map(|n| format!("/{n}")).collect();
     let large = "missing: 1000000001 is out of bounds; allowed: 0 to 1000000000";
     for (cost, problem) in [
-        (json!({}), "json: is required"),
-        (json!({"missing": 1}), "json: is required"),
+        (json!({}), "is required; allowed: exactly one of json, sum, preset"),
+        (json!({"missing": 1}), "is required; allowed: exactly one of json, sum, preset"),
+        (json!({"json": "/a", "preset": "any"}), "has more than one member; allowed: exactly one"),
+        (json!({"json": "/a", "sum": [{"json": "/b"}]}), "has more than one member"),
+        (json!({"sum": [{"json": "/b"}], "preset": "any"}), "has more than one member"),
+        (
+            json!({"preset": "mistral"}),
+            "preset: is \"mistral\", expected one of `openai`, `anthropic`",
+        ),
+        (json!({"sum": []}), "sum: is an empty list; allowed: parts such as"),
+        (json!({"sum": {"json": "/a"}}), "sum: is an object, expected a list"),
+        (json!({"sum": [{"weight": 2}]}), "sum[0].json: is required; allowed: a JSON Pointer"),
+        (json!({"sum": [{"json": "a"}]}), "sum[0].json: \"a\" is not a JSON Pointer"),
+        (
+            json!({"sum": [{"json": "/a", "weight": 0}]}),
+            "sum[0].weight: 0 is out of bounds; allowed: 1 to",
+        ),
+        (
+            json!({"sum": [{"json": "/a", "weight": 0.5}]}),
+            "sum[0].weight: is 0.5, expected a whole",
+        ),
+        (
+            json!({"sum": [{"json": many[..64]}, {"json": "/x"}]}),
+            "has too many pointers; allowed: 64",
+        ),
         (json!({"json": "usage"}), "json: \"usage\" is not a JSON Pointer"),
         (json!({"json": []}), "json: is an empty list"),
         (json!({"json": ["/a", "b"]}), "json[1]: \"b\" is not a JSON Pointer"),
-        (json!({"json": many}), "json: has too many pointers; allowed: 64"),
+        (json!({"json": many}), "has too many pointers; allowed: 64"),
         (json!({"json": {"a": 1}}), "json: "),
         (json!({"json": "/a", "missing": -1}), "missing: "),
         (json!({"json": "/a", "missing": 1_000_000_001_u64}), large),
-        // Members of the contract that this version does not know.
-        (json!({"json": "/a", "sum": []}), "sum: "),
-        (json!({"preset": "any"}), "preset: "),
     ] {
         let mut document = with("/limits/0/charge", json!("response"));
         set(&mut document, "/limits/0/response_cost", cost.clone());
         let lines = problems(&document.to_string());
-        let problem = format!("limits[0].response_cost.{problem}");
+        let dot = if problem.starts_with("is") || problem.starts_with("has") { ": " } else { "." };
+        let problem = format!("limits[0].response_cost{dot}{problem}");
         assert!(lines.iter().any(|line| line.starts_with(&problem)), "{cost}: {lines:?}");
     }
 }

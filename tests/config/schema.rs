@@ -139,6 +139,7 @@ fn what_only_the_schema_can_say_of_shape_is_refused_by_the_filter_too() {
         ("/limits/0/rate", json!("0/s")),
         ("/limits/0/rate", json!("1/0s")),
         ("/limits/0/response_cost", json!({"json": "/a"})),
+        ("/limits/0/response_cost", json!({"preset": "any"})),
         ("/privacy", json!({})),
         ("/tags", json!([{"name": "a"}])),
         ("/responses", json!({"cors": {}})),

@@ -169,7 +169,7 @@ impl Scene {
     /// Charges the limits of a request with the number in its response.
     fn charge(&self, judged: &Decision, found: Option<u64>) {
         for planned in &judged.charges {
-            let request = planned.charge(found);
+            let request = planned.charge(found, true);
             let table = self.table.as_ref().unwrap();
             let clock = || self.now;
             limit::charge(table, &self.memory, &clock, &request, &mut Counters::default());

@@ -77,6 +77,11 @@ impl Scanner {
         self.failed.map_or(Ok(()), Err)
     }
 
+    /// Whether the document is a value that has ended, except for numbers, without a flaw so far.
+    pub fn has_closed(&self) -> bool {
+        self.failed.is_none() && self.depth == 0 && self.state == state::AFTER_VALUE
+    }
+
     /// The value at each pointer that is not captured, in their order; final after [`Scanner::finish`].
     pub fn found(&self) -> &[Found] {
         &self.watch.found

@@ -12,7 +12,7 @@ const MAX_DEPTH: usize = 512;
 #[derive(Clone, Debug)]
 pub(super) struct Document {
     scanner: Scanner,
-    numbers: Vec<Option<u64>>,
+    pub(super) numbers: Vec<Option<u64>>,
 }
 
 impl Document {
@@ -24,6 +24,11 @@ impl Document {
     /// Reads the next piece of the current document; returns its first flaw, also in later calls.
     pub(super) fn feed(&mut self, pointers: &Pointers, piece: &[u8]) -> Option<Malformed> {
         self.scanner.feed(pointers, piece).err()
+    }
+
+    /// Whether the current document is an array, an object or a word that has ended.
+    pub(super) fn is_complete(&self) -> bool {
+        self.scanner.has_closed()
     }
 
     /// The current document ends. Its numbers count if it is well-formed.
@@ -39,17 +44,15 @@ impl Document {
         self.scanner = Scanner::new(pointers, MAX_DEPTH);
     }
 
-    /// The numbers of the current document count.
+    /// The numbers of the current document count. Counts of tokens only grow while a stream runs, so a zero after
+    /// another number is no count but the lack of one.
     pub(super) fn keep_numbers(&mut self) {
         for (number, found) in self.numbers.iter_mut().zip(self.scanner.found()) {
-            if let Found::Number(found) = found {
-                *number = Some(*found);
+            match found {
+                Found::Number(0) if number.is_some() => {}
+                Found::Number(found) => *number = Some(*found),
+                _ => {}
             }
         }
-    }
-
-    /// The number of the first pointer that has one.
-    pub(super) fn number(&self) -> Option<u64> {
-        self.numbers.iter().flatten().next().copied()
     }
 }

@@ -70,9 +70,14 @@ impl Events {
                 Line::Field(read.saturating_add(1))
             }
             Line::Field(read) if read == FIELD.len() && byte == b':' => {
-                // A line feed joins the `data` lines of an event.
+                // A line feed joins the `data` lines of an event. Some servers leave out the empty line between
+                // events, and some clients do not miss it.
                 if std::mem::replace(&mut self.open, true) {
-                    document.feed(pointers, b"\n");
+                    if document.is_complete() {
+                        document.end(pointers);
+                    } else {
+                        document.feed(pointers, b"\n");
+                    }
                 }
                 Line::Space
             }

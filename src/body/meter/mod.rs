@@ -1,20 +1,27 @@
 //! The number that a response carries (`response_cost`), read while the response streams through.
 //!
 //! Every response is a series of JSON documents (`document`): those of server-sent events (`events`)
-//! or those of any other JSON (`documents`). The last document with a number counts.
+//! or those of any other JSON (`documents`). The last document with a number counts, for each place that a
+//! [`Measure`] names. A [`Preset`] is the measure of an API.
 
 mod document;
 mod documents;
 mod events;
+mod measure;
+mod preset;
 
 use super::guard::media_type;
-use super::json::pointers::Pointers;
 use document::Document;
 use documents::Documents;
 use events::Events;
+pub use measure::{Measure, Part};
+pub use preset::Preset;
 
 /// A UTF-8 text may begin with it.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The text after the byte order mark has begun.
+const BEGUN: usize = BYTE_ORDER_MARK.len() + 1;
 
 /// The media types of JSON with one document per line.
 const LINES: [&[u8]; 10] = [
@@ -35,7 +42,7 @@ const LINES: [&[u8]; 10] = [
 pub struct ResponseMeter {
     document: Document,
     framing: Framing,
-    /// The bytes of a byte order mark read so far; its length once the response has begun.
+    /// The bytes of a byte order mark read so far, or [`BEGUN`].
     mark: usize,
 }
 
@@ -45,32 +52,41 @@ enum Framing {
     Documents(Documents),
 }
 
+impl Framing {
+    /// `lines`: a line feed ends a document.
+    fn documents(measure: &Measure, lines: bool) -> Self {
+        // If a pointer leads into the array, the array is one document.
+        Self::Documents(Documents::new(lines, !measure.pointers.any_begins_with_an_index()))
+    }
+}
+
 impl ResponseMeter {
-    /// A meter for one response. `pointers`: where its number may be, in order of precedence.
+    /// A meter for one response. `measure`: where its numbers are.
     /// `content_type` decides between server-sent events, one document per line, and other JSON: one
-    /// document, several in a row, or an array of documents.
-    pub fn new(pointers: &Pointers, content_type: &[u8]) -> Self {
+    /// document, several in a row, or an array of documents. The first byte of the response overrules it.
+    pub fn new(measure: &Measure, content_type: &[u8]) -> Self {
         let media_type = media_type(content_type);
         let framing = if media_type.eq_ignore_ascii_case(b"text/event-stream") {
             Framing::Events(Events::default())
         } else {
             let lines = LINES.iter().any(|lines| media_type.eq_ignore_ascii_case(lines));
-            // If a pointer leads into the array, the array is one document.
-            Framing::Documents(Documents::new(lines, !pointers.any_begins_with_an_index()))
+            Framing::documents(measure, lines)
         };
-        Self { document: Document::new(pointers), framing, mark: 0 }
+        Self { document: Document::new(&measure.pointers), framing, mark: 0 }
     }
 
-    /// Reads the next piece, cut anywhere. `pointers` must be those of [`ResponseMeter::new`].
-    pub fn feed(&mut self, pointers: &Pointers, piece: &[u8]) {
+    /// Reads the next piece, cut anywhere. `measure` must be that of [`ResponseMeter::new`].
+    pub fn feed(&mut self, measure: &Measure, piece: &[u8]) {
+        let pointers = &measure.pointers;
         let mut piece = piece;
-        while let (Some(mark), Some((first, rest))) =
-            (BYTE_ORDER_MARK.get(self.mark), piece.split_first())
+        while self.mark < BEGUN
+            && let Some((first, rest)) = piece.split_first()
         {
-            if mark == first {
+            if BYTE_ORDER_MARK.get(self.mark) == Some(first) {
                 (self.mark, piece) = (self.mark.saturating_add(1), rest);
             } else {
-                self.mark = BYTE_ORDER_MARK.len();
+                self.mark = BEGUN;
+                self.begin(measure, *first);
             }
         }
         match &mut self.framing {
@@ -79,16 +95,30 @@ impl ResponseMeter {
         }
     }
 
+    /// The first byte of the response: it shows the framing where the media type is wrong.
+    fn begin(&mut self, measure: &Measure, first: u8) {
+        match (&self.framing, first) {
+            // The fields of an event, and a comment. No JSON text begins with these.
+            (Framing::Documents(_), b'd' | b'e' | b'i' | b'r' | b':') => {
+                self.framing = Framing::Events(Events::default());
+            }
+            (Framing::Events(_), b'{' | b'[') => {
+                self.framing = Framing::documents(measure, false);
+            }
+            _ => {}
+        }
+    }
+
     /// The response ended: its number, rounded up, if it carried one.
-    pub fn finish(mut self, pointers: &Pointers) -> Option<u64> {
+    pub fn finish(mut self, measure: &Measure) -> Option<u64> {
         match &self.framing {
             // An event must end with an empty line (WHATWG HTML §9.2.6), but some providers omit it
             // after their last event, which is the one that counts.
             Framing::Events(events) if !events.open => {}
             Framing::Documents(documents) if documents.broken => {}
-            _ => self.document.end(pointers),
+            _ => self.document.end(&measure.pointers),
         }
-        self.document.number()
+        measure.number(&self.document.numbers)
     }
 }
 

@@ -5,23 +5,16 @@ use std::ops::RangeInclusive;
 use std::rc::Rc;
 
 use super::headers::Headers;
-use super::{grant, payload, read};
-use crate::body::json::pointers::{MAX_POINTERS, Pointers};
+use super::{grant, read, response_cost};
 use crate::config::report::{At, Report, quoted};
-use crate::config::schema::{
-    Count, OneOrMore, RateText, RawCharge, RawConfig, RawLimit, RawRateClaim, RawTier,
-};
+use crate::config::schema::{Count, RateText, RawConfig, RawLimit, RawRateClaim, RawTier};
 use crate::config::units::{self, Rate};
-use crate::limit::plan::{Limit, ResponseCost, Tier};
+use crate::limit::plan::{Limit, Tier};
 use crate::limit::quota::Quota;
 use crate::limit::rate_claim::RateClaim;
-use crate::template::ClaimRef;
 
 /// `burst`; [`Quota::new`] checks it together with the rate.
 const BURST: RangeInclusive<u64> = 1..=u64::MAX;
-
-/// `response_cost.missing`.
-const MISSING: RangeInclusive<u64> = 0..=1_000_000_000;
 
 /// Compiles all limits; none by default.
 pub(super) fn limits(
@@ -53,7 +46,7 @@ fn limit<'a>(
     if raw.tiers.as_ref().is_some_and(Vec::is_empty) {
         report.problem(&at.field("tiers"), "is an empty list; leave it out");
     }
-    let response_cost = response_cost(raw, at, report);
+    let response_cost = response_cost::response_cost(raw, at, report);
     let debt = response_cost.is_some();
     let owing = |quota: Quota| if debt { quota.with_debt() } else { quota };
     let rate_claim = raw.rate_claim.as_ref().map(|claim| {
@@ -141,42 +134,4 @@ fn rate_claim(
         return None;
     }
     Some(compiled)
-}
-
-/// `response_cost`, which is required with `charge: response` and not allowed otherwise.
-fn response_cost(raw: &RawLimit, at: &At, report: &mut Report) -> Option<ResponseCost> {
-    let at = at.field("response_cost");
-    match (raw.charge, &raw.response_cost) {
-        (Some(RawCharge::Response), None) => {
-            report.required(&at, "{json: /pointer}, because charge is response");
-            None
-        }
-        (None | Some(RawCharge::Request), Some(_)) => {
-            report.problem(&at, "is only allowed with charge: response; add that, or remove this");
-            None
-        }
-        (Some(RawCharge::Response), Some(cost)) => {
-            let missing = cost.missing;
-            let missing = missing
-                .map(|cost| read::count(Some(cost), 1, MISSING, &at.field("missing"), report));
-            let at = at.field("json");
-            let lists = match &cost.json {
-                None => {
-                    report.required(&at, "a JSON Pointer, or a list of them");
-                    return None;
-                }
-                Some(OneOrMore::One(text)) => match read::pointer(text, &at, report)? {
-                    ClaimRef::Pointer(tokens) => vec![tokens],
-                    ClaimRef::Name(_) => return None,
-                },
-                Some(OneOrMore::More(list)) => payload::pointer_list(list, &at, report),
-            };
-            if lists.len() > MAX_POINTERS {
-                report.problem(&at, format_args!("has too many pointers; allowed: {MAX_POINTERS}"));
-            }
-            let pointers = Pointers::new(lists.iter().map(Vec::as_slice));
-            Some(ResponseCost { pointers, missing })
-        }
-        (None | Some(RawCharge::Request), None) => None,
-    }
 }

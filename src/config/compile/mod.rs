@@ -17,6 +17,7 @@ mod payload;
 mod provider;
 mod read;
 mod response;
+mod response_cost;
 mod rule;
 mod segments;
 mod settings;

@@ -4,6 +4,7 @@ use super::record::{record, words};
 use super::rule::RawGrant;
 use super::unions::OneOrMore;
 use super::units::{Count, RateText};
+use crate::body::meter::Preset;
 
 record! {
     /// A limit: one token bucket for each value of its key.
@@ -63,18 +64,49 @@ record! {
 }
 
 record! {
-    /// The cost of a response.
-    RawResponseCost [
+    /// The cost of a response: exactly one of `json`, `sum` and `preset`.
+    RawResponseCost {
+        "oneOf": [{ "required": ["json"] }, { "required": ["sum"] }, { "required": ["preset"] }],
+    } [
         /// One or several JSON Pointers to a number in the response body. The first pointer that
         /// resolves applies. Fractions are rounded up; a negative number costs nothing.
         json: OneOrMore {
-            "required": true,
             "examples": [["/usage/total_tokens", "/response/usage/total_tokens"]],
         },
+        /// Parts of the cost, each a number in the response body times its weight. A part that the
+        /// response lacks costs nothing, unless it lacks all.
+        sum: Vec<RawPart> {
+            "minItems": 1,
+            "examples": [[
+                {"json": "/usage/input_tokens"}, {"json": "/usage/output_tokens", "weight": 4},
+            ]],
+        },
+        /// The tokens that the responses of an API count, in and out, each weighing 1; `any`: of all
+        /// these APIs.
+        preset: Preset { "examples": ["openai"] },
         /// The cost of a response without the number: a compressed response, an incomplete one, or
         /// one that the caller abandons. Default: the cost of the rule.
         missing: Count { "minimum": 0, "maximum": 1_000_000_000, "examples": [1000] },
     ]
+}
+
+record! {
+    /// A weighted part of the cost of a response.
+    RawPart [
+        /// As `json` of the cost.
+        json: OneOrMore {
+            "required": true,
+            "examples": [["/usage/input_tokens", "/message/usage/input_tokens"]],
+        },
+        /// The factor of the number.
+        weight: Count { "default": 1, "minimum": 1, "maximum": 1_000_000, "examples": [4] },
+    ]
+}
+
+words! {
+    Preset {
+        OpenAi = "openai", Anthropic = "anthropic", Gemini = "gemini", Ollama = "ollama", Any = "any",
+    }
 }
 
 words! {

@@ -1,8 +1,7 @@
 //! Bodies of requests, and the usage in replies.
 
 use serde_json::Value;
-use tollgate::body::json::pointers::Pointers;
-use tollgate::body::meter::ResponseMeter;
+use tollgate::body::meter::{Measure, Part, ResponseMeter};
 use tollgate::body::{Guard, Refusal, pointers_to_follow};
 use tollgate::request::headers::Headers;
 
@@ -100,15 +99,16 @@ fn fewest_rows(value: &Value) -> u64 {
 /// whatever framing holds it.
 pub fn usage(data: &[u8]) {
     let name = |text: &str| text.to_owned();
-    let pointers = Pointers::new([
-        &[name("usage"), name("total_tokens")][..],
-        &[name("n")],
-        &[name("m"), name("1")],
-    ]);
+    let pointers = vec![
+        vec![name("usage"), name("total_tokens")],
+        vec![name("n")],
+        vec![name("m"), name("1")],
+    ];
+    let measure = Measure::new(vec![vec![Part { pointers, weight: 1 }]], false).unwrap();
     let read = |content_type: &str, text: &[u8], size: usize| {
-        let mut meter = ResponseMeter::new(&pointers, content_type.as_bytes());
-        text.chunks(size.max(1)).for_each(|piece| meter.feed(&pointers, piece));
-        meter.finish(&pointers)
+        let mut meter = ResponseMeter::new(&measure, content_type.as_bytes());
+        text.chunks(size.max(1)).for_each(|piece| meter.feed(&measure, piece));
+        meter.finish(&measure)
     };
     const JSON: &str = "application/json";
     const LINES: &str = "application/x-ndjson";
