@@ -96,8 +96,12 @@ reasons! {
     ClaimInsufficient = "claim_insufficient",
     /// The issuer omitted the groups because of their size, and the rule requires groups.
     GroupsOverage = "groups_overage",
+    /// The rule admits the caller, but not with this body.
+    BodyNotAllowed = "body_not_allowed",
     /// The body is not well-formed JSON or lacks a member that the rule requires.
     PayloadMalformed = "payload_malformed",
+    /// The body asks for a stream and not for its usage, which the rule requires.
+    UsageRequired = "usage_required",
     /// The body is larger than `payload.max_bytes`.
     PayloadTooLarge = "payload_too_large",
     /// The body has more rows than `payload.max_rows`.

@@ -4,9 +4,10 @@ use super::csv::Csv;
 use super::guard::Guard;
 use super::guard::{media_type, parameter};
 use super::json::flaw::{Flaw, Malformed};
-use super::json::scanner::Scanner;
+use super::json::scanner::{Place, Scanner};
 use super::json::value::Found;
 use super::refusal::{Refusal, UNKNOWN_ROWS};
+use super::usage::{Edit, IncludeUsage, Need};
 use crate::request::headers::Headers;
 
 impl Guard {
@@ -59,6 +60,26 @@ impl Check {
         }
     }
 
+    /// The place of the value at a captured pointer, whatever it is.
+    pub fn place(&self, guard: &Guard, pointer: &[impl AsRef<str>]) -> Option<Place> {
+        match &self.reader {
+            Reader::Json(scanner) => scanner.place(&guard.pointers, pointer),
+            Reader::Csv(_) | Reader::None => None,
+        }
+    }
+
+    /// The change that makes a streamed response tell its usage; `None` if there is nothing to change. The body must
+    /// be complete and admitted.
+    pub fn edit(&self, guard: &Guard) -> Option<Edit> {
+        match (&self.reader, guard.include_usage) {
+            (Reader::Json(scanner), IncludeUsage::Add) => {
+                let need = Need::of(&guard.pointers, scanner);
+                Some(Edit { size: self.bytes, ..need.edit()? })
+            }
+            _ => None,
+        }
+    }
+
     /// Reads the next piece. `guard` must be the one that started this check.
     ///
     /// # Errors
@@ -91,7 +112,11 @@ impl Check {
         let (cost, all) = match &mut self.reader {
             Reader::Json(scanner) => {
                 scanner.finish().map_err(Refusal::Malformed)?;
-                rows_of_json(guard, scanner, self.bytes)?
+                let rows = rows_of_json(guard, scanner, self.bytes)?;
+                if guard.include_usage != IncludeUsage::Off {
+                    Need::of(&guard.pointers, scanner).judge(guard.include_usage)?;
+                }
+                rows
             }
             Reader::Csv(csv) => {
                 // CSV has no members. A rule that lists `text/csv` accepts that.

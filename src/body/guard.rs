@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::body::json::pointers::{MAX_POINTERS, Pointers};
 use crate::body::refusal::Refusal;
+use crate::body::usage::IncludeUsage;
 use crate::request::headers::Headers;
 
 /// The word of `content_types` for a body without a type.
@@ -30,6 +31,9 @@ pub struct Guard {
     pub pointers: Pointers,
     /// Those of `require_any`, if any. The rows at the pointers before them are the cost.
     pub required: Range<usize>,
+    /// What becomes of a streamed request that does not ask for its usage. Other than [`IncludeUsage::Off`], the
+    /// pointers of [`super::usage`] are captured.
+    pub include_usage: IncludeUsage,
 }
 
 /// The pointers that a guard follows, and which of them are those of `require_any`; `None` if there

@@ -30,6 +30,8 @@ pub enum Refusal {
     Lacking,
     /// More rows than `max_rows`; [`UNKNOWN_ROWS`] if no pointer leads to rows.
     Rows(u64),
+    /// The response is to be streamed, and the body does not ask for its usage.
+    NoUsage,
     /// The upstream responded before the body was complete and judged.
     Unfinished,
     /// The body exceeds the proxy's buffer, and the proxy has responded with 413.
@@ -51,6 +53,7 @@ impl Refusal {
             Self::NoBody | Self::Malformed(_) | Self::Lacking | Self::Unfinished | Self::Unseen => {
                 Reason::PayloadMalformed
             }
+            Self::NoUsage => Reason::UsageRequired,
             Self::Withheld => Reason::StoreUnavailable,
         }
     }
@@ -69,6 +72,7 @@ impl fmt::Display for Refusal {
             Self::Lacking => "no value at any pointer of require_any",
             Self::Rows(UNKNOWN_ROWS) => "no rows at any pointer",
             Self::Rows(rows) => return write!(f, "{rows} rows"),
+            Self::NoUsage => "streams without stream_options.include_usage",
             Self::Unfinished => "the upstream responded before the body was complete",
             Self::Unbuffered => {
                 "larger than the proxy's buffer (per_connection_buffer_limit_bytes)"

@@ -1,9 +1,11 @@
 //! Tests of the guard; `tests/json_suite.rs` runs JSONTestSuite.
 
 mod captures;
+mod ordered;
 mod properties;
 mod refusals;
 mod rows;
+mod usage;
 
 use super::json::flaw::{Flaw, Malformed};
 use super::json::pointers::Pointers;
@@ -33,6 +35,7 @@ fn guard(json_rows: &[&str], require_any: &[&str]) -> Guard {
         max_rows: Some(100),
         pointers,
         required,
+        include_usage: IncludeUsage::Off,
     }
 }
 

@@ -7,6 +7,7 @@ use crate::body::Refusal;
 use crate::caller::cache::Look;
 use crate::caller::principal::Caller;
 use crate::limit::{Counters, Ruling};
+use crate::policy::Policy;
 use crate::policy::rule::Rule;
 use crate::reason::Reason;
 use crate::verify::{Attempt, Stage, VerifyError};
@@ -60,6 +61,11 @@ impl TokenReport {
 }
 
 impl Facts {
+    /// Whether the request is judged in a dry run, of all rules or of its own.
+    pub fn is_dry(&self, policy: &Policy) -> bool {
+        policy.dry_run || self.rule.as_ref().is_some_and(|rule| rule.dry_run)
+    }
+
     /// The tokens left in the limit that has the fewest, as a share of its burst in whole percent, rounded
     /// down; `None` if no limit was asked.
     pub fn remaining_percent(&self) -> Option<u64> {

@@ -73,7 +73,7 @@ impl Gate<'_> {
 
     /// The verdict on a request that is refused: a dry run only reports it.
     pub(super) fn refusal(&self, denial: Denial, facts: &Facts) -> Verdict {
-        match self.policy.dry_run || facts.rule.as_ref().is_some_and(|rule| rule.dry_run) {
+        match facts.is_dry(self.policy) {
             true => Verdict::WouldDeny(denial),
             false => Verdict::Deny(denial),
         }

@@ -7,10 +7,11 @@ use super::quotas;
 use super::resources::{Gate, Request};
 use super::scope::RequestScope;
 use super::verdict::{Denial, Verdict};
-use crate::body::{Check, Guard, Refusal};
+use crate::body::{Check, Edit, Guard, IncludeUsage, Refusal};
 use crate::caller::principal::Caller;
 use crate::limit::concurrency::Lease;
 use crate::limit::plan::{Limit, Planned};
+use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::template::Template;
 
@@ -37,6 +38,8 @@ pub struct Decision {
     pub charges: Vec<Planned>,
     /// The place in flight that a request holds until its stream ends.
     pub lease: Option<Lease>,
+    /// The change of its body before it passes.
+    pub edit: Option<Edit>,
 }
 
 /// A request whose headers are admitted and have taken their cost from the limits. Nothing of its body may
@@ -63,6 +66,11 @@ impl Judged {
 }
 
 impl Pending {
+    /// Whether the body may change before it passes.
+    pub fn may_change(&self, policy: &Policy) -> bool {
+        self.guard.include_usage == IncludeUsage::Add && !self.facts.is_dry(policy)
+    }
+
     /// The verdict for a body that is admitted and costs nothing more.
     pub fn verdict_if_admitted(&self) -> Verdict {
         passed(&self.facts)
@@ -92,7 +100,11 @@ impl Pending {
             (Ok(rows), Some(scope)) => scope.take_rest(rows, &mut plan, &mut facts),
         };
         let mut decision = match outcome {
-            Ok(()) => Decision::passed(facts, plan, lease),
+            Ok(()) => {
+                // A dry run changes nothing that a client could notice.
+                let edit = read.edit(&guard).filter(|_| !facts.is_dry(gate.policy));
+                Decision { edit, ..Decision::passed(facts, plan, lease) }
+            }
             Err(denial) => {
                 let verdict = gate.refusal(denial, &facts);
                 Decision { lease, ..Decision::new(verdict, facts) }
@@ -112,7 +124,14 @@ impl Pending {
 impl Decision {
     /// A verdict with these findings.
     pub(super) fn new(verdict: Verdict, facts: Facts) -> Self {
-        Self { verdict, facts, denied_tags: Vec::new(), charges: Vec::new(), lease: None }
+        Self {
+            verdict,
+            facts,
+            denied_tags: Vec::new(),
+            charges: Vec::new(),
+            lease: None,
+            edit: None,
+        }
     }
 
     /// A request that passes.

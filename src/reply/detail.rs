@@ -57,6 +57,7 @@ fn of_body(refusal: Refusal) -> &'static str {
         | Refusal::MediaType
         | Refusal::TooLarge { .. }
         | Refusal::Rows(_)
+        | Refusal::NoUsage
         | Refusal::Withheld => outcome(refusal.reason()).sentence,
     }
 }

@@ -143,6 +143,16 @@ pub(super) const fn outcome(reason: Reason) -> Outcome {
             "The token leaves out its groups because there are too many; ask for a role instead, or for \
              fewer groups.",
         ),
+        R::BodyNotAllowed => insufficient(
+            "The caller may not send a body like this one, such as one that names this model; ask the owner \
+             of the service for access.",
+        ),
+        R::UsageRequired => row(
+            400,
+            3,
+            C::None,
+            "The body asks for a stream without its usage; set stream_options.include_usage to true.",
+        ),
         R::PayloadMalformed => {
             row(400, 3, C::None, "The body is not well-formed, or lacks what is needed here.")
         }

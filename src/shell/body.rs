@@ -2,8 +2,8 @@
 
 use proxy_wasm::types::BufferType;
 
-use super::host;
-use crate::body::{Check, Refusal};
+use super::host::{self, HostError};
+use crate::body::{Check, Edit, Refusal};
 use crate::gate::judged::Pending;
 use crate::request::headers::Headers;
 
@@ -71,4 +71,46 @@ impl Body {
     pub fn finish(&mut self) -> Result<u64, Refusal> {
         self.check.finish(&self.pending.guard)
     }
+}
+
+/// Changes the body that the host holds. The host replaces bytes at the beginning of a body and adds some to its end,
+/// and nothing else: to change a part that is farther in, all of the body moves from the beginning to the end, piece by
+/// piece.
+///
+/// # Errors
+/// The first call that the host refuses. Such a body must not pass, because it may have lost a part.
+pub fn change(edit: &Edit) -> Result<(), HostError> {
+    let number = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+    let (start, end, size) = (number(edit.place.start), number(edit.place.end), number(edit.size));
+    if end <= PIECE {
+        let mut beginning = piece(start)?;
+        beginning.extend_from_slice(edit.text.as_bytes());
+        return host::replace_beginning(BODY, end, &beginning);
+    }
+    advance(start)?;
+    host::replace_beginning(BODY, end.saturating_sub(start), &[])?;
+    host::append(BODY, edit.text.as_bytes())?;
+    advance(size.saturating_sub(end))
+}
+
+const BODY: BufferType = BufferType::HttpRequestBody;
+
+/// Moves so many bytes from the beginning of the body to its end.
+fn advance(mut left: usize) -> Result<(), HostError> {
+    while left > 0 {
+        let piece = piece(left.min(PIECE))?;
+        host::replace_beginning(BODY, piece.len(), &[])?;
+        host::append(BODY, &piece)?;
+        left = left.saturating_sub(piece.len());
+    }
+    Ok(())
+}
+
+/// The first bytes of the body.
+fn piece(length: usize) -> Result<Vec<u8>, HostError> {
+    if length == 0 {
+        return Ok(Vec::new());
+    }
+    let piece = host::buffer(BODY, 0, length);
+    if piece.len() == length { Ok(piece) } else { Err(HostError::SHORT) }
 }

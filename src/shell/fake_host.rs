@@ -168,6 +168,29 @@ extern "C" fn proxy_get_buffer_bytes(
     })
 }
 
+/// As Envoy: a part is replaced at the beginning alone, and bytes behind the end are added to it.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_set_buffer_bytes(
+    _: u32,
+    start: usize,
+    length: usize,
+    data: *const u8,
+    size: usize,
+) -> u32 {
+    let new = bytes(data, size);
+    answer("proxy_set_buffer_bytes", |host| match start {
+        0 => {
+            host.body.splice(..length.min(host.body.len()), new);
+            OK
+        }
+        _ if start >= host.body.len() => {
+            host.body.extend(new);
+            OK
+        }
+        _ => BAD_ARGUMENT,
+    })
+}
+
 #[unsafe(no_mangle)]
 extern "C" fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32 {
     answer("proxy_get_header_map_pairs", |host| {
@@ -406,7 +429,7 @@ macro_rules! unused {
 }
 
 unused! {
-    proxy_get_log_level proxy_set_buffer_bytes
+    proxy_get_log_level
     proxy_set_header_map_pairs proxy_get_header_map_value
     proxy_register_shared_queue proxy_resolve_shared_queue proxy_dequeue_shared_queue
     proxy_enqueue_shared_queue proxy_close_stream

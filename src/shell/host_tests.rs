@@ -7,9 +7,10 @@ use serde_json::json;
 use super::fake_host::host;
 use super::held_tests::{MILLISECOND, answer, close, jwks, open, start, tick};
 use super::tests::{
-    CONTINUE, PAUSE, bearer, begin, configuration, configure, guarded, request, send,
+    CONTINUE, PAUSE, bearer, begin, begin_with, configuration, configure, guarded, request, send,
     upstream_header,
 };
+use super::usage_tests::{ADDED, STREAM, adding, held};
 
 /// Statuses beyond those of the ABI, too.
 const ANY: std::ops::RangeInclusive<u32> = 1..=20;
@@ -19,7 +20,7 @@ const ANY: std::ops::RangeInclusive<u32> = 1..=20;
 const OF_A_FETCH: [u32; 2] = [2, 10];
 
 /// The calls of the filter but `proxy_http_call`, each of which answers with any status.
-const CALLS: [&str; 19] = [
+const CALLS: [&str; 20] = [
     "proxy_add_header_map_value",
     "proxy_call_foreign_function",
     "proxy_continue_stream",
@@ -35,6 +36,7 @@ const CALLS: [&str; 19] = [
     "proxy_remove_header_map_value",
     "proxy_replace_header_map_value",
     "proxy_send_local_response",
+    "proxy_set_buffer_bytes",
     "proxy_set_effective_context",
     "proxy_set_property",
     "proxy_set_shared_data",
@@ -73,6 +75,15 @@ fn any_status_of_any_single_host_call_never_panics_the_module_nor_opens_it() {
             let passed = send(stream, b"ta\":}", true);
             assert_eq!(passed, PAUSE, "{call}: {status}");
             close(stream);
+            // A body that must change does not pass as it was.
+            if configure(&adding(false)) {
+                let (stream, _) = begin_with(&[("content-length", b"15")]);
+                if send(stream, STREAM.as_bytes(), true) == CONTINUE {
+                    assert_eq!(held(), ADDED, "{call}: {status}");
+                    assert_eq!(upstream_header("content-length"), None, "{call}: {status}");
+                }
+                close(stream);
+            }
             fail(None);
         }
     }
@@ -166,6 +177,9 @@ fn every_call_of_the_filter_is_among_those_that_fail() {
     let spoofed: (&str, &[u8]) = ("x-auth-subject", b"root");
     assert_eq!(request("/score", &[spoofed, ("authorization", &bearer("alice"))]), CONTINUE);
     assert_eq!(request("/score", &[]), PAUSE);
+    assert!(configure(&adding(false)));
+    let (stream, _) = begin_with(&[]);
+    assert_eq!(send(stream, STREAM.as_bytes(), true), CONTINUE);
     let root = start();
     open(root, 1, "k");
     tick(root, 20 * MILLISECOND);

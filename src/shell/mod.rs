@@ -42,6 +42,8 @@ mod holding_tests;
 mod host_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod usage_tests;
 
 /// Registers the filter with the SDK. Called once for each VM, before anything else.
 pub fn start() {

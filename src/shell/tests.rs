@@ -227,6 +227,11 @@ pub(super) fn guarded() -> Value {
 
 /// A stream of the guarded rule whose headers are in; its number and what the filter said.
 pub(super) fn begin() -> (u32, Action) {
+    begin_with(&[])
+}
+
+/// The same with more headers.
+pub(super) fn begin_with(more: &[(&str, &[u8])]) -> (u32, Action) {
     let authorization = bearer("alice");
     let root = host(|host| {
         host.replies.clear();
@@ -240,8 +245,9 @@ pub(super) fn begin() -> (u32, Action) {
             (":path", b"/score"),
             ("authorization", &authorization),
         ];
+        let pairs = pairs.iter().chain(more);
         host.request =
-            pairs.map(|(name, value)| (name.as_bytes().to_vec(), value.to_vec())).to_vec();
+            pairs.map(|(name, value)| (name.as_bytes().to_vec(), value.to_vec())).collect();
         host.root += 1;
         host.root / STREAMS * STREAMS
     });

@@ -70,6 +70,25 @@ fn write_by_rule(rule: &Rule, lends: bool, headers: &Headers) -> Result<(), Host
     Ok(())
 }
 
+/// Writes the length of a body that changes, if the request names one; `None` removes it. Other spellings go, because
+/// a server may read them as the length.
+///
+/// # Errors
+/// The first call that the host refuses.
+pub fn write_length(headers: &Headers, length: Option<u64>) -> Result<(), HostError> {
+    const NAME: &str = "content-length";
+    for (name, _) in headers.spellings(NAME) {
+        match length {
+            Some(length) if name == NAME.as_bytes() => {
+                let value = length.to_string();
+                host::header_replace(MapType::HttpRequestHeaders, name, value.as_bytes())?;
+            }
+            _ => host::header_remove(MapType::HttpRequestHeaders, name)?,
+        }
+    }
+    Ok(())
+}
+
 /// Replaces all lines of a header.
 fn write_header(name: &[u8], values: &[Vec<u8>]) -> Result<(), HostError> {
     match values {

@@ -1,4 +1,5 @@
-//! The texts, numbers and booleans at the captured pointers, kept while they stream by.
+//! The values at the captured pointers, noted while they stream by: where each begins, and the JSON of texts,
+//! numbers and booleans.
 
 use super::name::end_of_name;
 use super::pointers::PointerSet;
@@ -11,6 +12,10 @@ const MOST: usize = 256 * 6 + 2;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Captures {
     complete: Vec<(PointerSet, Vec<u8>)>,
+    /// Where the value at each of these pointers begins, whatever it is.
+    begun: Vec<(PointerSet, Place)>,
+    /// The pointers to members of an object that has none.
+    lacking: PointerSet,
     /// The pointers that lead to the current value.
     at: PointerSet,
     /// What was read of it.
@@ -19,7 +24,39 @@ pub(super) struct Captures {
     pub(super) cut: bool,
 }
 
+/// The place of a value in its document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The number of bytes before it.
+    pub offset: u64,
+    /// Its first byte, which shows what it is.
+    pub first: u8,
+}
+
 impl Captures {
+    /// The place of the value at a pointer; `None` if there is none.
+    pub(super) fn place(&self, pointer: PointerSet) -> Option<Place> {
+        let mut places = self.begun.iter().filter(|(at, _)| at.intersects(pointer));
+        places.next().map(|(_, place)| *place)
+    }
+
+    /// Whether the object around a pointer is there and has no members.
+    pub(super) fn lacks(&self, pointer: PointerSet) -> bool {
+        self.lacking.intersects(pointer)
+    }
+
+    /// An object ended that has no members, and these pointers lead to members of it.
+    pub(super) fn lack(&mut self, pointers: PointerSet) {
+        self.lacking = self.lacking.union(pointers);
+    }
+
+    /// A value begins to which these pointers lead.
+    pub(super) fn place_at(&mut self, at: PointerSet, place: Place) {
+        if !at.is_empty() {
+            self.begun.push((at, place));
+        }
+    }
+
     /// The JSON of the value at a pointer, if it is complete and not too long. The scanner checks that it is
     /// well-formed.
     pub(super) fn value(&self, pointer: PointerSet) -> Option<&[u8]> {

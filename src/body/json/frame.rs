@@ -128,6 +128,11 @@ impl Frame {
         (self.part == Part::Shape && self.rows.is_empty()).then_some(&mut self.shape)
     }
 
+    /// The pointers to its elements or members. `depth`: how many containers are around it.
+    pub(super) fn members(&self, pointers: &Pointers, depth: usize) -> PointerSet {
+        pointers.ending(self.further, depth.saturating_add(1))
+    }
+
     /// Its elements or members when it ends. `empty`: it ends right after its opening bracket.
     pub(super) fn size(&self, empty: bool) -> u64 {
         self.count.saturating_add(u64::from(self.array && !empty))

@@ -79,8 +79,9 @@ impl Pointers {
     }
 
     /// The pointer with these tokens, if the value there is kept.
-    pub(super) fn captured_at(&self, pointer: &[String]) -> PointerSet {
-        let equals = |list: &Vec<Token>| list.iter().map(|token| &token.name).eq(pointer);
+    pub(super) fn captured_at(&self, pointer: &[impl AsRef<str>]) -> PointerSet {
+        let pointer = || pointer.iter().map(AsRef::as_ref);
+        let equals = |list: &Vec<Token>| list.iter().map(|token| token.name.as_str()).eq(pointer());
         let found = self.captured.iter().find(|index| self.list.get(*index).is_some_and(equals));
         found.into_iter().collect()
     }

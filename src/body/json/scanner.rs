@@ -5,6 +5,7 @@
 //! parsers of chunked input first collect whole strings and numbers. `tests/json_suite.rs` checks it
 //! against JSONTestSuite.
 
+pub use super::capture::Place;
 use super::flaw::{Flaw, Malformed};
 use super::grammar;
 use super::pointers::Pointers;
@@ -93,6 +94,18 @@ impl Scanner {
         self.watch.captures.as_ref()?.value(pointers.captured_at(pointer))
     }
 
+    /// The place of the value at a captured pointer, whatever it is; `None` if there is none. It is certain only
+    /// after [`Scanner::finish`].
+    pub fn place(&self, pointers: &Pointers, pointer: &[impl AsRef<str>]) -> Option<Place> {
+        self.watch.captures.as_ref()?.place(pointers.captured_at(pointer))
+    }
+
+    /// Whether a captured pointer leads to a member of an object that is there and has none.
+    pub fn in_empty_object(&self, pointers: &Pointers, pointer: &[impl AsRef<str>]) -> bool {
+        let captures = self.watch.captures.as_ref();
+        captures.is_some_and(|captures| captures.lacks(pointers.captured_at(pointer)))
+    }
+
     /// The number of elements of the document, if it is an array.
     pub fn elements(&self) -> Option<u64> {
         self.watch.elements
@@ -137,9 +150,9 @@ impl Scanner {
             }
             commas = 0;
             state = match next {
-                state::OPEN_ARRAY => self.open(pointers, false),
-                state::OPEN_OBJECT => self.open(pointers, true),
-                state::CLOSE if self.depth > 0 => self.close(state),
+                state::OPEN_ARRAY => self.open(pointers, false, (rest, place)),
+                state::OPEN_OBJECT => self.open(pointers, true, (rest, place)),
+                state::CLOSE if self.depth > 0 => self.close(pointers, state),
                 _ if next < state::ACTION && next != state::ELEMENT => {
                     self.report(pointers, next, rest.get(place..).unwrap_or_default())
                 }
@@ -170,12 +183,19 @@ impl Scanner {
         Ok(next)
     }
 
+    /// `at`: the rest of the piece from this block on, and the place of the bracket in it.
     #[inline]
-    fn open(&mut self, pointers: &Pointers, object: bool) -> Result<State, Flaw> {
+    fn open(
+        &mut self,
+        pointers: &Pointers,
+        object: bool,
+        at: (&[u8], usize),
+    ) -> Result<State, Flaw> {
         *self.open.get_mut(self.depth).ok_or(Flaw::Depth)? = object;
         self.depth = self.depth.wrapping_add(1);
         if self.reports_containers {
-            self.watch.value(pointers, if object { Kind::Object } else { Kind::Array }, &[])?;
+            let rest = at.0.get(at.1..).unwrap_or_default();
+            self.watch.value(pointers, if object { Kind::Object } else { Kind::Array }, rest)?;
             self.update_limit();
         } else {
             (self.watched, self.limit) = (false, state::ACTION);
@@ -190,10 +210,10 @@ impl Scanner {
     }
 
     #[inline]
-    fn close(&mut self, state: State) -> Result<State, Flaw> {
+    fn close(&mut self, pointers: &Pointers, state: State) -> Result<State, Flaw> {
         self.depth = self.depth.wrapping_sub(1);
         if self.watched {
-            self.watch.close(state == state::FIRST_ELEMENT)?;
+            self.watch.close(pointers, state == state::FIRST_ELEMENT)?;
         }
         if self.watch.depth() == self.depth {
             self.update_limit();

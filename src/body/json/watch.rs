@@ -1,6 +1,6 @@
 //! Follows JSON Pointers through a document while it streams by.
 
-use super::capture::Captures;
+use super::capture::{Captures, Place};
 use super::flaw::Flaw;
 use super::frame::Frame;
 use super::member::MemberName;
@@ -24,6 +24,8 @@ pub(super) struct Watch {
     number: Number,
     number_at: PointerSet,
     dimension: bool,
+    /// The bytes of the document up to the end of the current piece.
+    read: u64,
     /// The values that are kept, if any.
     pub(super) captures: Option<Box<Captures>>,
 }
@@ -39,6 +41,7 @@ impl Watch {
             number: Number::default(),
             number_at: PointerSet::EMPTY,
             dimension: false,
+            read: 0,
             captures: pointers.captures().then(Box::default),
         }
     }
@@ -73,6 +76,7 @@ impl Watch {
 
     /// The next piece begins: the current name or number may go on in it.
     pub(super) fn resume(&mut self, pointers: &Pointers, piece: &[u8]) {
+        self.read = self.read.saturating_add(piece.len() as u64);
         if self.name.cut {
             self.name.resume(pointers, self.depth().saturating_sub(1), piece);
         } else if self.number_matters() {
@@ -98,8 +102,8 @@ impl Watch {
         self.frames.last_mut().map_or(Ok(()), |frame| frame.name_ends(name, member))
     }
 
-    /// A value begins, with which `rest` of the piece begins if it is no container; [`Flaw::Rows`] if it has no
-    /// rows where rows are counted.
+    /// A value begins, with which `rest` of the piece begins; [`Flaw::Rows`] if it has no rows where rows are
+    /// counted.
     pub(super) fn value(
         &mut self,
         pointers: &Pointers,
@@ -131,16 +135,27 @@ impl Watch {
             }
             Kind::Other => {}
         }
-        if let (Some(captures), Kind::Number | Kind::Other) = (&mut self.captures, kind) {
-            captures.begin(here.intersection(pointers.captured), rest);
+        if let Some(captures) = &mut self.captures {
+            let here = here.intersection(pointers.captured);
+            let offset = self.read.saturating_sub(rest.len() as u64);
+            let first = rest.first().copied().unwrap_or_default();
+            captures.place_at(here, Place { offset, first });
+            if matches!(kind, Kind::Number | Kind::Other) {
+                captures.begin(here, rest);
+            }
         }
         Ok(())
     }
 
     /// The innermost watched container ends. `empty`: right after its opening bracket.
-    pub(super) fn close(&mut self, empty: bool) -> Result<(), Flaw> {
+    pub(super) fn close(&mut self, pointers: &Pointers, empty: bool) -> Result<(), Flaw> {
         let Some((frame, around)) = self.frames.split_last_mut() else { return Ok(()) };
         let size = frame.size(empty);
+        if let Some(captures) = &mut self.captures
+            && size == 0
+        {
+            captures.lack(frame.members(pointers, around.len()));
+        }
         if !frame.rows.is_empty() {
             set(&mut self.found, frame.rows, Found::Rows(frame.row_count(size)?));
         }

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use crate::body::json::pointers::MAX_POINTERS;
+use crate::body::{IncludeUsage, usage};
 use crate::caller::tags::Tag;
 use crate::config::report::{At, Report, quoted};
 use crate::limit::plan::Limit;
@@ -80,9 +81,11 @@ fn has_tags(rule: &Rule) -> bool {
 
 /// The pointers of the templates that a rule fills, each once.
 fn pointers(rule: &Rule, tags: &[Tag]) -> Vec<Vec<String>> {
+    let asks = rule.payload.as_ref().is_some_and(|guard| guard.include_usage != IncludeUsage::Off);
+    let usage = if asks { usage::pointers() } else { Vec::new() };
     let tags = tags.iter().filter(|_| has_tags(rule)).map(|tag| &tag.value);
     let keys = rule.limits.iter().map(|limit| &limit.key);
-    let mut pointers: Vec<Vec<String>> = Vec::new();
+    let mut pointers = usage;
     for template in tags.chain(keys).filter(|template| template.reads_body()) {
         for part in template.parts() {
             if let Part::Body(pointer) = part

@@ -74,6 +74,7 @@ pub(super) fn guard(raw: &RawRule, at: &At, report: &mut Report) -> Option<Guard
         max_rows,
         pointers,
         required,
+        include_usage: raw.include_usage.unwrap_or_default(),
     })
 }
 

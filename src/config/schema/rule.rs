@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::body::IncludeUsage;
 use crate::config::schema::cost::RawCost;
 use crate::config::schema::record::{record, words};
 use crate::config::schema::settings::RawAmbiguousPaths;
@@ -90,7 +91,7 @@ words! {
 
 record! {
     /// Requirements on the request body. It is read as JSON only if `require_any`, `max_rows`, `max_depth`,
-    /// `cost.json_rows` or a template asks for it.
+    /// `include_usage`, `allow[].body`, `cost.json_rows` or a template asks for it.
     RawPayload [
         /// The accepted media types, as `type/subtype`, and `none` for a body without one. Default: any.
         content_types: Vec<String> {
@@ -108,8 +109,14 @@ record! {
         max_rows: Count { "minimum": 1, "examples": [100] },
         /// The maximum nesting depth of objects and arrays.
         max_depth: Count { "default": 128, "minimum": 1, "maximum": 1_024, "examples": [32] },
+        /// Whether a body that asks for a stream (`stream`) must ask for its usage, too
+        /// (`stream_options.include_usage`), as in OpenAI's chat API. `add`: the member is added or set
+        /// to true; `require`: the body is refused without it; `off`: it passes.
+        include_usage: IncludeUsage { "default": "off", "examples": ["add"] },
     ]
 }
+
+words!(IncludeUsage { Off = "off", Add = "add", Require = "require" });
 
 record! {
     /// A key that the upstream receives in place of what the caller sent in that header.

@@ -14,6 +14,13 @@ unsafe extern "C" {
         data: *mut *mut u8,
         size: *mut usize,
     ) -> u32;
+    pub fn proxy_set_buffer_bytes(
+        kind: BufferType,
+        start: usize,
+        length: usize,
+        data: *const u8,
+        size: usize,
+    ) -> u32;
     pub fn proxy_get_header_map_pairs(map: MapType, data: *mut *mut u8, size: *mut usize) -> u32;
     pub fn proxy_remove_header_map_value(map: MapType, key: *const u8, key_size: usize) -> u32;
     pub fn proxy_replace_header_map_value(

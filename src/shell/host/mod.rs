@@ -46,6 +46,33 @@ pub fn buffer(buffer: BufferType, start: usize, length: usize) -> Vec<u8> {
     }
 }
 
+/// Puts bytes in the place of the first `length` of a buffer.
+///
+/// # Errors
+/// The host's status.
+pub fn replace_beginning(buffer: BufferType, length: usize, bytes: &[u8]) -> Result<(), HostError> {
+    set_buffer(buffer, 0, length, bytes)
+}
+
+/// Adds bytes to the end of a buffer.
+///
+/// # Errors
+/// The host's status.
+pub fn append(buffer: BufferType, bytes: &[u8]) -> Result<(), HostError> {
+    // Envoy adds what is to be set behind the end.
+    set_buffer(buffer, usize::MAX, 0, bytes)
+}
+
+fn set_buffer(
+    buffer: BufferType,
+    start: usize,
+    length: usize,
+    bytes: &[u8],
+) -> Result<(), HostError> {
+    // SAFETY: the slice outlives the call.
+    check(unsafe { proxy_set_buffer_bytes(buffer, start, length, bytes.as_ptr(), bytes.len()) })
+}
+
 /// A property of the request or the plugin; the parts of `path` are separated by NUL.
 pub fn property(path: &[u8]) -> Option<Vec<u8>> {
     let (mut data, mut size) = (null_mut(), 0);

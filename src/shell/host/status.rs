@@ -6,6 +6,11 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HostError(pub u32);
 
+impl HostError {
+    /// The host gave less than it holds.
+    pub const SHORT: Self = Self(NOT_FOUND);
+}
+
 /// The call was made.
 pub const OK: u32 = 0;
 /// The key does not exist.

@@ -10,7 +10,7 @@ use crate::gate::judged::Pending;
 use crate::request::headers::Headers;
 use crate::shell::body::{Body, Shown};
 use crate::shell::host;
-use crate::shell::upstream::write_request;
+use crate::shell::upstream::{write_length, write_request};
 
 impl Stream {
     /// Begins to judge the body of a request whose headers are admitted. True if the request goes on, be it
@@ -27,9 +27,16 @@ impl Stream {
         };
         let holds_head = policy.hold_head || shown.is_some();
         // Headers that have gone on can no longer be written.
-        if !holds_head && write_request(policy, &pending.facts, false, headers).is_err() {
-            self.refuse_unwritable(headers);
-            return false;
+        if !holds_head {
+            let mut written = write_request(policy, &pending.facts, false, headers);
+            if pending.may_change(policy) {
+                // Its length is not known before the verdict. Without a length, the host frames the body itself.
+                written = written.and_then(|()| write_length(headers, None));
+            }
+            if written.is_err() {
+                self.refuse_unwritable(headers);
+                return false;
+            }
         }
         let body = Body::new(pending, headers.clone(), holds_head);
         self.state.borrow_mut().body = Some(body);

@@ -12,11 +12,12 @@ use crate::keys::local::Wait;
 use crate::reason::Reason;
 use crate::reply::{self, Recipient, Reply};
 use crate::request::headers::Headers;
+use crate::shell::body::change;
 use crate::shell::host;
 use crate::shell::lacking::{Lacking, lacking};
 use crate::shell::metering::Bill;
 use crate::shell::random;
-use crate::shell::upstream::write_request;
+use crate::shell::upstream::{write_length, write_request};
 
 impl Stream {
     /// Judges the request, unless it must wait. `bodyless`: it ends with its headers.
@@ -83,9 +84,17 @@ impl Stream {
             Verdict::Allow(_) => Some(true),
             Verdict::WouldDeny(_) => Some(false),
         };
-        if let Some(allowed) = allowed.filter(|_| write)
-            && write_request(&worker.policy, &decision.facts, allowed, headers).is_err()
-        {
+        let mut written = match allowed.filter(|_| write) {
+            Some(allowed) => write_request(&worker.policy, &decision.facts, allowed, headers),
+            None => Ok(()),
+        };
+        if let Some(edit) = &decision.edit {
+            if write {
+                written = written.and_then(|()| write_length(headers, Some(edit.new_size())));
+            }
+            written = written.and_then(|()| change(edit));
+        }
+        if written.is_err() {
             self.refuse_unwritable(headers);
             return false;
         }
