@@ -89,6 +89,9 @@ impl Gate<'_> {
         let authority = authority(request.headers)?;
         let path = whole.map(path::without_query);
         if let Some(answer) = self.answer(request.headers, path) {
+            if matches!(answer, OwnAnswer::ResourceMetadata(_)) {
+                self.limit_metadata(request, facts)?;
+            }
             return Ok(Admitted::Answer(answer));
         }
         let method = request.headers.value(":method").unwrap_or_default();

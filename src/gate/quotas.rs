@@ -72,6 +72,22 @@ impl Gate<'_> {
         }
     }
 
+    /// Takes a token from the limit of the metadata documents. No dry run asks it: the upstream has no such
+    /// document.
+    pub(super) fn limit_metadata(
+        &self,
+        request: &Request<'_>,
+        facts: &mut Facts,
+    ) -> Result<(), Denial> {
+        let limit = self.policy.responses.metadata_limit.as_ref();
+        let Some(limit) = limit.filter(|_| !self.policy.dry_run) else { return Ok(()) };
+        let owner = Owner::Address(self.client_address(request).unwrap_or_default());
+        let plan = [Planned::new(limit, owner, None, 1)];
+        let Taken { reports, outcome } = self.take(&plan, request.clock, &mut facts.store);
+        facts.limits = reports;
+        outcome
+    }
+
     /// Takes from every limit of the plan or from none.
     pub(super) fn take(
         &self,
@@ -241,7 +257,9 @@ impl RequestScope<'_> {
         match (known, of_token) {
             (true, true) => Owner::Identity(key),
             (true, false) => Owner::Unverified(key),
-            (false, _) => Owner::Address(self.client_address().unwrap_or_default()),
+            (false, _) => {
+                Owner::Address(self.gate.client_address(self.request).unwrap_or_default())
+            }
         }
     }
 }

@@ -34,12 +34,6 @@ impl RequestScope<'_> {
         template.reads_body() && comes && self.body.is_none()
     }
 
-    /// The caller's address, masked as `client_address` of the configuration says.
-    pub(super) fn client_address(&self) -> Option<String> {
-        let address = (self.request.client_address)()?;
-        Some(self.gate.policy.client_address.masked(address))
-    }
-
     /// The tags with a wanted template.
     pub(super) fn tags_where(&self, wanted: fn(&Template) -> bool) -> Vec<(usize, String)> {
         self.gate.tags(self, wanted)
@@ -52,6 +46,12 @@ impl RequestScope<'_> {
 }
 
 impl Gate<'_> {
+    /// The caller's address, masked as `client_address` of the configuration says.
+    pub(super) fn client_address(&self, request: &Request<'_>) -> Option<String> {
+        let address = (request.client_address)()?;
+        Some(self.policy.client_address.masked(address))
+    }
+
     /// The tags with a wanted template: index into `Policy::tags`, and the safe value.
     pub(super) fn tags(
         &self,
@@ -71,7 +71,7 @@ impl Scope for RequestScope<'_> {
             Part::Kid => self.principal?.claims().kid()?.into(),
             Part::Provider => self.provider_name(self.principal?.claims())?.into(),
             Part::Rule => self.rule.name.as_str().into(),
-            Part::ClientAddress => self.client_address()?.into(),
+            Part::ClientAddress => self.gate.client_address(self.request)?.into(),
             Part::PathSegment(name) => {
                 let path = path::without_query(self.request.headers.value(":path")?);
                 self.rule.matcher.segment(name, path)?.into()

@@ -1,8 +1,10 @@
 //! `responses`: the look of refusals, and the documents that the filter serves itself.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::cors::Cors;
+use crate::limit::plan::Limit;
 use crate::request::headers::Headers;
 use crate::request::host::Authority;
 use crate::request::line::RequestLine;
@@ -40,6 +42,8 @@ pub struct Responses {
     pub ratelimit_x: bool,
     /// The metadata of each protected resource; a challenge names the first that matches.
     pub resource_metadata: Vec<ResourceMetadata>,
+    /// How often an address may read their documents; `None` if there are none.
+    pub metadata_limit: Option<Rc<Limit>>,
     /// The web pages that may read replies of the filter.
     pub cors: Option<Cors>,
 }

@@ -41,6 +41,11 @@ pub fn limits_in_flight(policy: &Policy) -> bool {
     policy.rules.iter().any(|rule| rule.concurrency.is_some())
 }
 
+/// Whether the policy takes tokens from buckets.
+fn has_buckets(policy: &Policy) -> bool {
+    !policy.limits.is_empty() || policy.responses.metadata_limit.is_some()
+}
+
 impl Buckets {
     /// Opens what the policy needs. A failure is logged, and `failure_mode` applies until it is open.
     pub fn new(plugin: String, policy: &Policy, now: Moment) -> Self {
@@ -80,7 +85,7 @@ impl Buckets {
 
     fn try_open(&self, policy: &Policy, now: Moment) -> Option<&Open> {
         let failed = self.failed.get();
-        let wanted = !policy.limits.is_empty() || limits_in_flight(policy);
+        let wanted = has_buckets(policy) || limits_in_flight(policy);
         if !wanted || failed.is_some_and(|at| now.abs_diff(at) < RETRY) {
             return None;
         }

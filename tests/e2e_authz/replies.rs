@@ -70,6 +70,35 @@ async fn the_metadata_is_served_without_a_token_and_named_in_challenges() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_reads_the_metadata_without_end_is_limited_and_no_other_is() {
+    let Some(fixture) = Fixture::new("ES256").await else { return };
+    let trusting = json!({"use_remote_address": true, "xff_num_trusted_hops": 1});
+    let envoy = fixture.envoy(replies()).hcm(trusting).start().await;
+    let read = |address: &str| Request::get(METADATA).header("x-forwarded-for", address);
+    // Three times the burst, faster than 10/s refill it.
+    let responses = client::send_at_once(envoy.address(), vec![read("192.0.2.1"); 300]).await;
+    let refused: Vec<_> = responses.iter().filter(|response| response.status != 200).collect();
+    assert!((1..=200).contains(&refused.len()), "{}", refused.len());
+    for response in refused {
+        assert_eq!((response.status, response.reason().as_str()), (429, "rate_limited"));
+        assert_eq!(
+            response.json()["detail"].as_str().unwrap().split(';').next(),
+            Some("The limit resource_metadata is used up")
+        );
+        assert!(response.header("retry-after").is_some());
+    }
+    assert_eq!(envoy.send(&read("192.0.2.2")).await.status, 200);
+    assert_eq!(
+        envoy.send(&Request::get("/score").header("x-forwarded-for", "192.0.2.1")).await.status,
+        401
+    );
+    assert!(
+        envoy.stat("wasmcustom.tollgate_limit.limit.resource_metadata.result.denied").await >= 1
+    );
+    assert_eq!(fixture.upstream.count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn preflights_are_answered_and_pages_of_allowed_origins_may_read_our_replies() {
     let Some(fixture) = Fixture::new("ES256").await else { return };
     let envoy = fixture.envoy(replies()).start().await;

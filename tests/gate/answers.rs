@@ -52,3 +52,22 @@ fn a_method_that_servers_echo_is_not_allowed_where_no_rule_names_it() {
         assert_eq!(word(&scene.judge(&[(":method", method)])), want, "{method}");
     }
 }
+
+#[test]
+fn each_address_may_read_the_metadata_a_hundred_times_at_once_and_a_dry_run_counts_nothing() {
+    let responses = json!({"resource_metadata": "https://h/.well-known/oauth-protected-resource"});
+    let reads = |scene: &Scene, address: &str| {
+        let path = [(":path", "/.well-known/oauth-protected-resource")];
+        word(&scene.judge_from(address, &path))
+    };
+    let scene = Scene::new(json!({"responses": responses}));
+    for _ in 0..100 {
+        assert_eq!(reads(&scene, "192.0.2.1"), "anonymous");
+    }
+    assert_eq!(reads(&scene, "192.0.2.1"), "rate_limited");
+    assert_eq!(reads(&scene, "192.0.2.2"), "anonymous");
+    let dry = Scene::new(json!({"responses": responses, "dry_run": true}));
+    for _ in 0..101 {
+        assert_eq!(reads(&dry, "192.0.2.1"), "anonymous");
+    }
+}

@@ -30,6 +30,19 @@ pub(super) fn limits(
     })
 }
 
+/// The limit of the metadata documents, a bucket for each address: 10/s, in bursts of 100. A login reads at most
+/// four of them, so a whole office behind one address can log in at once.
+pub(super) fn of_metadata(headers: &Headers<'_>, report: &mut Report) -> Option<Rc<Limit>> {
+    let raw = RawLimit {
+        name: Some("resource_metadata".to_owned()),
+        key: Some("{@client_address}".to_owned()),
+        rate: Some(RateText("10/s".to_owned())),
+        burst: Some(Count(100)),
+        ..RawLimit::default()
+    };
+    limit(&raw, headers, &mut BTreeSet::new(), &At::root(), report).map(Rc::new)
+}
+
 fn limit<'a>(
     raw: &'a RawLimit,
     headers: &Headers<'_>,

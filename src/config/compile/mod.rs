@@ -63,6 +63,9 @@ pub(super) fn policy(
     };
     responses.resource_metadata =
         metadata::resource_metadata(raw.responses.as_ref(), &sources, report);
+    if !responses.resource_metadata.is_empty() {
+        responses.metadata_limit = limit::of_metadata(&headers, report);
+    }
     settings::privacy(raw.privacy.as_ref(), report);
     let token_cache = settings::token_cache(raw.token_cache.as_ref(), report);
     let max_identities = settings::max_identities(raw.store.as_ref(), &root, report);

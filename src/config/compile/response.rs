@@ -26,6 +26,7 @@ pub(super) fn responses(raw: Option<&RawResponses>, report: &mut Report) -> Resp
         ratelimit_ietf: true,
         ratelimit_x: false,
         resource_metadata: Vec::new(),
+        metadata_limit: None,
         cors: None,
     };
     let Some(raw) = raw else { return responses };
