@@ -1,13 +1,14 @@
 //! The replies that the filter sends itself: refusals, preflights and resource metadata.
 //!
 //! - `outcome` maps a reason to its statuses, its challenge and its sentence; `detail` fills the sentence.
-//! - `challenge`, `wait`, `rate_limit`, `cors` and `document` write one part of the reply each.
+//! - `challenge`, `wait`, `rate_limit`, `cors`, `document` and `grpc_web` write one part of the reply each.
 //! - [`Recipient`] describes the caller, which may expect a gRPC status instead of an HTTP status.
 
 mod challenge;
 mod cors;
 mod detail;
 mod document;
+mod grpc_web;
 mod outcome;
 mod rate_limit;
 mod recipient;
@@ -38,8 +39,8 @@ pub struct Reply {
     pub grpc_status: i32,
     /// Header names, in lower case, and values.
     pub headers: Vec<(&'static str, String)>,
-    /// The document of `responses.body`, the bare reason for gRPC, or empty.
-    pub body: String,
+    /// The document of `responses.body`, for gRPC the bare reason, for gRPC-Web a frame, or empty.
+    pub body: Vec<u8>,
 }
 
 /// Composes the reply to a denied request. `facts`: the findings about it; `random` spreads the wait.
@@ -71,12 +72,11 @@ pub fn compose(
     headers.extend(rate_limit_fields(&facts.limits, policy));
     headers.extend(cors::fields(responses, recipient.headers));
     let (status, body) = match recipient.rpc {
-        Rpc::Native => (status, reason.to_owned()),
-        Rpc::Web => {
-            headers.push(("content-type", "application/grpc-web+proto".to_owned()));
-            headers.push(("grpc-status", grpc_status.to_string()));
-            headers.push(("grpc-message", reason.to_owned()));
-            (200, String::new())
+        Rpc::Native => (status, reason.into()),
+        Rpc::Web { text } => {
+            let (media_type, frame) = grpc_web::trailers(grpc_status, reason, text);
+            headers.push(("content-type", media_type.to_owned()));
+            (200, frame)
         }
         Rpc::No => {
             let form = rule.and_then(|rule| rule.body).unwrap_or(responses.body);
@@ -86,7 +86,7 @@ pub fn compose(
             let content = Content { status, grpc_status, reason, detail: &detail, retry_after };
             let (media_type, body) = document::document(form, &content).unzip();
             headers.extend(media_type.map(|value| ("content-type", value.to_owned())));
-            (status, body.unwrap_or_default())
+            (status, body.unwrap_or_default().into())
         }
     };
     Reply { status, grpc_status, headers, body }
@@ -109,11 +109,11 @@ pub fn answer(answer: OwnAnswer, policy: &Policy, recipient: Recipient<'_>) -> R
         Some(metadata) if !preflight => {
             headers.push(("content-type", "application/json".to_owned()));
             headers.push(("cache-control", "max-age=300".to_owned()));
-            (200, metadata.document.clone())
+            (200, metadata.document.clone().into())
         }
         _ => {
             headers.extend(cors::preflight_fields(recipient.headers));
-            (204, String::new())
+            (204, Vec::new())
         }
     };
     Reply { status, grpc_status: -1, headers, body }

@@ -16,8 +16,10 @@ pub(super) enum Rpc {
     /// (`Grpc::Common::hasGrpcContentType`): the host turns the reply into trailers.
     Native,
     /// `application/grpc-web` or `application/grpc-web-text`, each alone or with `+…`. The host does
-    /// not know it: the reply carries the status in its headers and has no body.
-    Web,
+    /// not know it: the body of the reply is the frame of trailers, for `text` in Base64.
+    Web {
+        text: bool,
+    },
 }
 
 impl<'a> Recipient<'a> {
@@ -29,7 +31,10 @@ impl<'a> Recipient<'a> {
             None => Rpc::No,
             Some(rest) if ends(rest) => Rpc::Native,
             Some(rest) => match rest.strip_prefix(b"-web") {
-                Some(rest) if ends(rest.strip_prefix(b"-text").unwrap_or(rest)) => Rpc::Web,
+                Some(rest) if ends(rest) => Rpc::Web { text: false },
+                Some(rest) if rest.strip_prefix(b"-text").is_some_and(ends) => {
+                    Rpc::Web { text: true }
+                }
                 _ => Rpc::No,
             },
         };

@@ -1,6 +1,9 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::*;
 use crate::gate::verdict::LimitReport;
 use crate::limit::Ruling;
@@ -58,7 +61,7 @@ fn every_refusal_has_an_error_status_and_a_document_with_its_reason() {
         let reply = refused(reason);
         let passes = matches!(reason, Reason::Ok | Reason::Anonymous | Reason::Preflight);
         assert_eq!(reply.status < 400, passes, "{reason:?}");
-        let body: serde_json::Value = serde_json::from_str(&reply.body).unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
         assert_eq!(body["reason"], reason.as_str());
         assert_eq!(body["status"], reply.status);
         let challenged = header(&reply, "www-authenticate").is_some();
@@ -111,15 +114,20 @@ fn grpc_callers_get_the_reason_and_a_grpc_status() {
     };
     for content_type in ["application/grpc", "application/grpc+proto", "application/grpc+"] {
         let reply = of(content_type);
-        assert_eq!((reply.grpc_status, reply.body.as_str()), (8, "rate_limited"));
+        assert_eq!((reply.grpc_status, reply.body.as_slice()), (8, &b"rate_limited"[..]));
         assert_eq!(header(&reply, "content-type"), None);
         assert_eq!(header(&reply, "grpc-retry-pushback-ms"), Some("3000"));
     }
-    for content_type in ["grpc-web", "grpc-web+proto", "grpc-web-text", "grpc-web-text+proto"] {
+    let frame = b"\x80\0\0\0\x2agrpc-status:8\r\ngrpc-message:rate_limited\r\n";
+    for content_type in ["grpc-web", "grpc-web+proto"] {
         let reply = of(&format!("application/{content_type}"));
-        assert_eq!((reply.status, reply.body.as_str()), (200, ""));
-        assert_eq!(header(&reply, "grpc-status"), Some("8"));
-        assert_eq!(header(&reply, "grpc-message"), Some("rate_limited"));
+        assert_eq!((reply.status, reply.body.as_slice()), (200, &frame[..]));
+        assert_eq!(header(&reply, "content-type"), Some("application/grpc-web+proto"));
+    }
+    for content_type in ["grpc-web-text", "grpc-web-text+proto"] {
+        let reply = of(&format!("application/{content_type}"));
+        assert_eq!((reply.status, &reply.body), (200, &STANDARD.encode(frame).into_bytes()));
+        assert_eq!(header(&reply, "content-type"), Some("application/grpc-web-text+proto"));
     }
 }
 
@@ -143,6 +151,6 @@ fn a_content_type_that_only_begins_like_grpc_gets_an_http_status() {
         let reply = compose(&denial, &Facts::default(), &policy(), Recipient::of(&headers), 0);
         assert_eq!(reply.status, 401, "{content_type}");
         assert_eq!(header(&reply, "grpc-status"), None, "{content_type}");
-        assert!(reply.body.contains("token_missing"), "{content_type}");
+        assert!(String::from_utf8(reply.body).unwrap().contains("token_missing"), "{content_type}");
     }
 }

@@ -175,11 +175,17 @@ async fn a_grpc_client_gets_a_grpc_status_and_the_reason() {
         assert_eq!((response.status, response.reason().as_str()), (401, "token_missing"));
         assert_eq!(response.header("grpc-status"), None, "{content_type}");
     }
-    // gRPC-Web over HTTP/1.1 has its status in the headers.
-    let web = Request::post("/ml.Scoring/Score", "\0\0\0\0\0")
-        .header("content-type", "application/grpc-web+proto");
-    let response = envoy.send(&web).await;
-    assert_eq!((response.status, response.body.len()), (200, 0));
-    assert_eq!(response.header("grpc-status"), Some("16"));
-    assert_eq!(response.header("grpc-message"), Some("token_missing"));
+    // gRPC-Web has its status in the last frame of the body.
+    let frame = b"\x80\0\0\0\x2cgrpc-status:16\r\ngrpc-message:token_missing\r\n";
+    let text = "gAAAACxncnBjLXN0YXR1czoxNg0KZ3JwYy1tZXNzYWdlOnRva2VuX21pc3NpbmcNCg==";
+    for (content_type, body) in [
+        ("application/grpc-web+proto", &frame[..]),
+        ("application/grpc-web-text+proto", text.as_bytes()),
+    ] {
+        let web =
+            Request::post("/ml.Scoring/Score", "\0\0\0\0\0").header("content-type", content_type);
+        let response = envoy.send(&web).await;
+        assert_eq!((response.status, response.body.as_slice()), (200, body));
+        assert_eq!(response.header("content-type"), Some(content_type));
+    }
 }

@@ -174,7 +174,7 @@ fn send(reply: &Reply, reason: Reason) {
         reply.status,
         format!("tollgate_{}", reason.as_str()).as_bytes(),
         Headers::from_pairs(&reply.headers).as_bytes(),
-        reply.body.as_bytes(),
+        &reply.body,
         reply.grpc_status,
     );
 }

@@ -62,7 +62,7 @@ pub fn response(scene: &Scene, outcome: &Outcome) -> Value {
             return json!({"status": null, "headers": pairs(&fields), "body": null});
         }
     };
-    json!({"status": reply.status, "headers": pairs(&reply.headers), "body": reply.body})
+    json!({"status": reply.status, "headers": pairs(&reply.headers), "body": String::from_utf8_lossy(&reply.body)})
 }
 
 fn pairs(fields: &[(&'static str, String)]) -> Value {
