@@ -31,6 +31,24 @@ async fn a_provider_that_is_down_at_first_is_used_within_5_s_of_its_return() {
             assert!(line.contains(part), "{part}: {line}");
         }
         assert!(fetched(&envoy, "main", "unreachable").await >= 1);
+        let mut waits = Vec::new();
+        for _ in 0..100 {
+            let before = fetched(&envoy, "main", "unreachable").await;
+            let began = Instant::now();
+            assert_eq!(envoy.judge(&token).await, unavailable());
+            let wait = began.elapsed();
+            // Otherwise it may have waited for the fetch that ended meanwhile.
+            if fetched(&envoy, "main", "unreachable").await == before {
+                waits.push(wait);
+            }
+        }
+        waits.sort();
+        assert!(!waits.is_empty(), "every refusal waited for a fetch");
+        let (median, longest) = (waits[waits.len() / 2], waits[waits.len() - 1]);
+        println!(
+            "{} of 100 refusals without a fetch: median {median:?}, longest {longest:?}, {workers} worker(s)",
+            waits.len()
+        );
         seconds(2.0).await;
         idp.up();
         let wait = until_good(&envoy, &token, Duration::from_secs(5)).await;
