@@ -4,33 +4,13 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::{Command, Stdio};
 
-use support::daemon::{answers, free_address};
-use support::poll;
+use support::daemon::Group;
+use support::keycloak::Keycloak;
 use support::prelude::*;
 use support::skip::{absent, program};
-
-/// A server that ends with the test, together with all processes that it started.
-struct Server(Child);
-
-impl Server {
-    fn start(command: &mut Command) -> Self {
-        Self(command.process_group(0).stdin(Stdio::piped()).spawn().unwrap())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // The group: a script may have become a parent.
-        let group = format!("-{}", self.0.id());
-        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
-        let _ = self.0.wait();
-    }
-}
 
 /// A file under `target/providers`, where `scripts/install/providers` installs.
 fn installed(path: &str) -> Option<PathBuf> {
@@ -88,7 +68,7 @@ async fn tokens_of_oidc_provider_pass_by_each_algorithm_for_their_audience_alone
     };
     let mut command = Command::new(node);
     command.arg(&script).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut server = Server::start(command.current_dir(script.parent().unwrap()));
+    let mut server = Group::start(command.current_dir(script.parent().unwrap()));
     let mut line = String::new();
     BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let idp: Value = serde_json::from_str(&line).expect("oidc-provider listens");
@@ -131,9 +111,6 @@ fn realm(secret: &str) -> Value {
         })
     };
     json!({
-        "realm": "models",
-        "enabled": true,
-        "sslRequired": "none",
         "clients": [client("caller", "api"), client("elsewhere", "other")],
     })
 }
@@ -142,27 +119,9 @@ fn realm(secret: &str) -> Value {
 #[ignore = "make providers: Keycloak takes most of a minute to start"]
 async fn tokens_of_keycloak_pass_for_their_audience_alone() {
     let Some(fixture) = Fixture::new("ES256").await else { return };
-    let Some(script) = installed("keycloak/bin/kc.sh") else {
-        return absent("Keycloak is absent: run scripts/install/providers keycloak");
-    };
-    let home = script.ancestors().nth(2).unwrap();
     let secret = mint::b64(&mint::now().to_be_bytes());
-    std::fs::create_dir_all(home.join("data/import")).unwrap();
-    std::fs::write(home.join("data/import/realm.json"), realm(&secret).to_string()).unwrap();
-    let port = free_address().port();
-    let log = std::fs::File::create(home.join("log")).unwrap();
-    let mut command = Command::new("bash");
-    command
-        .arg(&script)
-        .args(["start-dev", "--import-realm", "--db=dev-mem", "--http-host=127.0.0.1"])
-        .arg(format!("--http-port={port}"))
-        .stdout(log.try_clone().unwrap())
-        .stderr(log);
-    let _server = Server::start(&mut command);
-    let issuer = format!("http://127.0.0.1:{port}/realms/models");
-    let discovery = "/realms/models/.well-known/openid-configuration";
-    let ready = async || answers(address(&issuer), discovery).await;
-    poll(Duration::from_secs(240), ready).await.expect("Keycloak is ready: see its log");
+    let Some(keycloak) = Keycloak::start(realm(&secret)).await else { return };
+    let issuer = keycloak.issuer.clone();
     let good = token(&issuer, ("caller", &secret), "").await;
     let other = token(&issuer, ("elsewhere", &secret), "").await;
     let envoy = start(&fixture, &issuer, json!(["api"])).await;

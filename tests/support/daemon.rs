@@ -1,6 +1,7 @@
 //! A program that serves on loopback for the length of a test.
 
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -46,6 +47,25 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A program that ends when this is dropped, together with all processes that it started.
+pub struct Group(pub Child);
+
+impl Group {
+    /// Runs a program in a process group of its own.
+    pub fn start(command: &mut Command) -> Self {
+        Self(command.process_group(0).stdin(Stdio::piped()).spawn().unwrap())
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // The group: a script may have become a parent.
+        let group = format!("-{}", self.0.id());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
+        let _ = self.0.wait();
     }
 }
 

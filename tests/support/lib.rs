@@ -25,6 +25,7 @@
 //! - [`entra`]: claims and keys of Microsoft Entra ID.
 //! - [`graft`]: copies of the module with a fault in them.
 //! - [`grpc`]: a receiver for access logs and spans.
+//! - [`keycloak`]: a Keycloak with one realm.
 //! - [`load`]: a constant stream of requests over connections that are kept.
 //! - [`manifests`]: those for Kubernetes, Istio and Envoy Gateway, and Kustomize.
 //! - [`mint`]: keys made at run time, tokens signed with them, well formed or not.
@@ -62,6 +63,7 @@ pub mod graft;
 pub mod grpc;
 pub mod idp;
 pub mod json_suite;
+pub mod keycloak;
 pub mod load;
 pub mod manifests;
 pub mod mint;
