@@ -6,9 +6,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod clients;
+mod login;
 mod page;
+mod sample;
 mod server;
+mod storm;
 
+use std::path::Path;
 use std::process::Command;
 
 use clients::{CLIENTS, Client};
@@ -57,7 +61,8 @@ async fn users_of_real_sdks_read_the_reason_and_no_sdk_sleeps_for_an_hour() {
     for clients in CLIENTS.chunks(AT_ONCE) {
         let started = clients.iter().map(|client| {
             let jobs: Vec<_> = CASES.iter().map(|case| server.job(client, case)).collect();
-            tokio::task::spawn_blocking(move || call(client, &json!(jobs)))
+            let program = client.language.program();
+            tokio::task::spawn_blocking(move || call(client, &program, &json!(jobs)))
         });
         for call in started.collect::<Vec<_>>() {
             printed.push(call.await.unwrap());
@@ -79,11 +84,11 @@ async fn users_of_real_sdks_read_the_reason_and_no_sdk_sleeps_for_an_hour() {
     page::current(&runs);
 }
 
-/// What the script of a client prints of these cases.
-fn call(client: &Client, jobs: &Value) -> Vec<Value> {
+/// What the script of a client prints of these cases. `program`: what runs it.
+fn call(client: &Client, program: &Path, jobs: &Value) -> Vec<Value> {
     let folder = Folder::new();
     let jobs = std::fs::File::open(folder.file("jobs.json", jobs.to_string())).unwrap();
-    let mut command = Command::new(client.language.program());
+    let mut command = Command::new(program);
     command.arg(client.language.script()).arg(client.call).stdin(jobs);
     let output = command.current_dir(client.language.folder()).output().unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();

@@ -44,6 +44,7 @@ pub const CASES: &[Case] = &[
     case("scope_insufficient", "request one with the scopes: score.read."),
     case("role_insufficient", "ask the owner of the service to assign it."),
     case("content_type_not_allowed", "send application/x-ndjson."),
+    case("payload_too_large", "The body is too large; send at most 4 bytes."),
     Case {
         never: true,
         ..case("cost_exceeds_burst", "The request costs more than the limit small can ever hold, 2")
@@ -73,6 +74,8 @@ fn requires(case: &Case) -> Value {
         "content_type_not_allowed" => {
             json!({"payload": {"content_types": ["application/x-ndjson"]}})
         }
+        // An empty message of gRPC has 5.
+        "payload_too_large" => json!({"payload": {"max_bytes": 4}}),
         "cost_exceeds_burst" => json!({"limits": ["small"], "cost": 5}),
         "rate_limited_hour" => json!({"limits": ["hourly"]}),
         "rate_limited_soon" => json!({"limits": ["soon"]}),
@@ -202,7 +205,7 @@ pub fn refused(log: &[Value], client: &Client, case: &Case) -> usize {
 }
 
 /// The answer to a call that passed, in the shape that its path asks for.
-fn answer(request: &Recorded) -> Reply {
+pub fn answer(request: &Recorded) -> Reply {
     let body = || serde_json::from_slice::<Value>(&request.body).unwrap_or_default();
     let text = "hello";
     Reply::json(&match request.path.rsplit('/').next().unwrap_or_default() {
