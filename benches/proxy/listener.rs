@@ -42,6 +42,8 @@ pub struct Plugin {
     pub fields: bool,
     /// Whether bodies are guarded, and how heads wait for them.
     pub guard: Option<Heads>,
+    /// What the limits of a chat charge.
+    pub budget: Option<Budget>,
     /// Whether the module is the one to compare with.
     pub reference: bool,
 }
@@ -53,6 +55,17 @@ pub enum Heads {
     Held,
     /// Envoy's buffer filter behind.
     Buffered,
+}
+
+/// What the limits of a chat charge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Budget {
+    /// One token for each request.
+    Request,
+    /// The response.
+    Response,
+    /// The response, after a reservation, at the price of the model.
+    Reserved,
 }
 
 // Enough for every request of a round from one identity: nothing is refused.
@@ -208,7 +221,10 @@ impl Plugin {
     /// The configuration document (docs/configuration.md), without members that have their default.
     fn document(self, jwks: &Value) -> Value {
         let names: Vec<_> = (1..=self.limits).map(|number| format!("limit-{number}")).collect();
-        let limit = |name: &String| json!({"name": name, "rate": format!("{RATE}/s")});
+        let limit = |name: &String| {
+            let limit = json!({"name": name, "rate": format!("{RATE}/s")});
+            self.budget.map_or(limit.clone(), |budget| budget.limit(limit))
+        };
         let tag = |claim: &&str| {
             let header = format!("x-auth-{claim}");
             json!({"name": claim, "value": format!("{{{claim}}}"), "header": header})
@@ -242,11 +258,37 @@ impl Plugin {
             set(&mut document, "responses", json!({"ratelimit_headers": "off"}));
         }
         if let Some(heads) = self.guard {
-            set(&mut rule, "payload", json!({"require_any": ["/data"], "max_rows": 1_000}));
+            let payload = match self.budget {
+                None => json!({"require_any": ["/data"], "max_rows": 1_000}),
+                Some(_) => json!({"require_any": ["/messages"]}),
+            };
+            set(&mut rule, "payload", payload);
             set(&mut document, "hold_head", json!(heads == Heads::Held));
         }
         set(&mut document, "rules", json!([rule]));
         document
+    }
+}
+
+impl Budget {
+    /// A limit of this kind.
+    fn limit(self, mut limit: Value) -> Value {
+        if self != Self::Request {
+            // The response has no number, which costs less than was reserved.
+            set(&mut limit, "charge", json!("response"));
+            let cost = json!({"json": "/usage/total_tokens", "missing": 1});
+            set(&mut limit, "response_cost", cost);
+        }
+        if self == Self::Reserved {
+            set(&mut limit, "burst", json!(RATE));
+            let pointers = ["/max_tokens", "/max_completion_tokens", "/max_output_tokens"];
+            let reserve =
+                json!({"json": pointers, "default": 100, "max": 2_000, "bytes_per_token": 4});
+            set(&mut limit, "reserve", reserve);
+            let price = json!({"json": "/model", "of": {"large": 3, "small": 1}, "default": 2});
+            set(&mut limit, "price", price);
+        }
+        limit
     }
 }
 

@@ -1,6 +1,6 @@
 //! The table of cases and their references.
 
-use crate::listener::{Heads, Listener, Plugin};
+use crate::listener::{Budget, Heads, Listener, Plugin};
 use crate::traffic::{Algorithm, Traffic};
 
 /// One row of the printed table.
@@ -29,7 +29,7 @@ impl Lane {
         // A route that answers itself does so when it has the head, and closes the connection on
         // the body: where there is one, something must wait for it.
         let listener = match self.traffic {
-            Traffic::Body => Listener::Buffered,
+            Traffic::Body | Traffic::Chat => Listener::Buffered,
             _ => Listener::Bare,
         };
         Self { listener, traffic: self.traffic.shape() }
@@ -39,7 +39,7 @@ impl Lane {
     pub fn expected(self) -> u16 {
         match (self.listener, self.traffic) {
             (Listener::Bare | Listener::Buffered | Listener::EmptyWasm, _)
-            | (_, Traffic::Valid(_) | Traffic::Body) => 200,
+            | (_, Traffic::Valid(_) | Traffic::Body | Traffic::Chat) => 200,
             (_, Traffic::NoToken | Traffic::ForgedSame | Traffic::ForgedEach) => 401,
         }
     }
@@ -53,6 +53,7 @@ const WARM: Plugin = Plugin {
     telemetry: true,
     fields: true,
     guard: None,
+    budget: None,
     reference: false,
 };
 const COLD: Plugin = Plugin { id: "cold", cached: false, ..WARM };
@@ -74,6 +75,10 @@ const LIMITS: [Plugin; 3] = [
 
 // The setting that makes the headers of a guarded request wait for its body.
 const HOLDING: Plugin = Plugin { id: "holding", guard: Some(Heads::Held), ..WARM };
+// A chat of 4 KiB, with limits of three kinds.
+const CHAT: Plugin = Plugin { id: "chat", budget: Some(Budget::Request), ..HOLDING };
+const CHARGED: Plugin = Plugin { id: "charged", budget: Some(Budget::Response), ..HOLDING };
+const RESERVED: Plugin = Plugin { id: "reserved", budget: Some(Budget::Reserved), ..HOLDING };
 const BUFFERING: Plugin = Plugin { id: "buffering", guard: Some(Heads::Buffered), ..WARM };
 
 const RS256: Traffic = Traffic::Valid(Algorithm::Rs256);
@@ -92,6 +97,7 @@ fn all() -> Vec<Scenario> {
     let (unwatched, silent) = (Listener::Tollgate(UNWATCHED), Listener::Tollgate(SILENT));
     let denying = Listener::Tollgate(DENYING);
     let (holding, buffering) = (Listener::Tollgate(HOLDING), Listener::Tollgate(BUFFERING));
+    let [chat, charged, reserved] = [CHAT, CHARGED, RESERVED].map(Listener::Tollgate);
     let (none, same, each) = (Traffic::NoToken, Traffic::ForgedSame, Traffic::ForgedEach);
     let (native, cached) = (Some(NATIVE), Some(NATIVE_CACHED));
     [
@@ -120,6 +126,9 @@ fn all() -> Vec<Scenario> {
         ("tollgate warm, 3 limits", limits_3, RS256, cached),
         ("tollgate guarded, buffer filter behind", buffering, Traffic::Body, None),
         ("tollgate guarded, head held", holding, Traffic::Body, Some(buffering)),
+        ("tollgate chat of 4 KiB, by the request", chat, Traffic::Chat, None),
+        ("tollgate chat of 4 KiB, by the response", charged, Traffic::Chat, Some(chat)),
+        ("tollgate chat of 4 KiB, reserve and price", reserved, Traffic::Chat, Some(chat)),
     ]
     .map(|(name, listener, traffic, against)| Scenario {
         name,

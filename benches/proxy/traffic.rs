@@ -15,6 +15,9 @@ pub const AUDIENCE: &str = "api://scoring";
 /// How many rows a body has: about 1 KiB.
 const BODY_ROWS: usize = 100;
 
+/// The bytes of a body for a language model.
+const CHAT_BYTES: usize = 4 << 10;
+
 /// Length that every token is padded to.
 const TOKEN_BYTES: usize = 900;
 /// More forged tokens than a cache of refused ones may sensibly keep.
@@ -27,6 +30,8 @@ pub enum Traffic {
     Valid(Algorithm),
     /// The same with a JSON body of [`BODY_ROWS`] rows.
     Body,
+    /// The same with a chat of [`CHAT_BYTES`] for a language model.
+    Chat,
     /// No token at all.
     NoToken,
     /// One RS256 token of a known key with a false signature, over and over.
@@ -58,9 +63,11 @@ impl Traffic {
         match self {
             Self::Valid(Algorithm::Es256) => "ES256",
             Self::NoToken => "-",
-            Self::Valid(Algorithm::Rs256) | Self::Body | Self::ForgedSame | Self::ForgedEach => {
-                "RS256"
-            }
+            Self::Valid(Algorithm::Rs256)
+            | Self::Body
+            | Self::Chat
+            | Self::ForgedSame
+            | Self::ForgedEach => "RS256",
         }
     }
 }
@@ -71,6 +78,7 @@ pub struct Requests {
     rs256: Vec<Vec<u8>>,
     es256: Vec<Vec<u8>>,
     body: Vec<Vec<u8>>,
+    chat: Vec<Vec<u8>>,
     no_token: Vec<Vec<u8>>,
     forged_same: Vec<Vec<u8>>,
     forged_each: Vec<Vec<u8>>,
@@ -88,7 +96,8 @@ impl Requests {
             no_token: vec![request(None)],
             forged_same: vec![request(Some(&forge(genuine, FORGERIES)))],
             forged_each: (0..FORGERIES).map(|n| request(Some(&forge(genuine, n)))).collect(),
-            body: rs256.iter().map(|token| with_body(token)).collect(),
+            body: rs256.iter().map(|token| with_body(token, &rows())).collect(),
+            chat: rs256.iter().map(|token| with_body(token, &chat())).collect(),
             rs256: rs256.iter().map(|token| request(Some(token))).collect(),
             es256: es256.iter().map(|token| request(Some(token))).collect(),
         })
@@ -105,6 +114,7 @@ impl Requests {
             Traffic::Valid(Algorithm::Rs256) => &self.rs256,
             Traffic::Valid(Algorithm::Es256) => &self.es256,
             Traffic::Body => &self.body,
+            Traffic::Chat => &self.chat,
             Traffic::NoToken => &self.no_token,
             Traffic::ForgedSame => &self.forged_same,
             Traffic::ForgedEach => &self.forged_each,
@@ -151,8 +161,18 @@ fn forge(token: &str, number: usize) -> String {
     format!("{head}{number:012}{tail}")
 }
 
-fn with_body(token: &str) -> Vec<u8> {
-    let body = format!("{{\"data\":[{}]}}", vec!["[1.5,2,3]"; BODY_ROWS].join(","));
+fn rows() -> String {
+    format!("{{\"data\":[{}]}}", vec!["[1.5,2,3]"; BODY_ROWS].join(","))
+}
+
+fn chat() -> String {
+    let words = "a word and ";
+    let words = words.repeat(CHAT_BYTES / words.len());
+    let message = json!({"role": "user", "content": words});
+    json!({"model": "large", "max_tokens": 500, "messages": [message]}).to_string()
+}
+
+fn with_body(token: &str, body: &str) -> Vec<u8> {
     format!(
         "POST /score HTTP/1.1\r\nhost: ml.example.com\r\nuser-agent: bench\r\naccept: */*\r\n\
          authorization: Bearer {token}\r\ncontent-type: application/json\r\n\

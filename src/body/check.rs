@@ -80,6 +80,16 @@ impl Check {
         }
     }
 
+    /// The value at a pointer that is followed for its kind alone. It is certain only after [`Check::finish`];
+    /// in a body that is not JSON it can be anything.
+    pub fn found(&self, guard: &Guard, pointer: &[String]) -> Found {
+        match &self.reader {
+            _ if self.bytes == 0 => Found::Absent,
+            Reader::Json(scanner) => scanner.found_at(&guard.pointers, pointer),
+            Reader::Csv(_) | Reader::None => Found::Other,
+        }
+    }
+
     /// Reads the next piece. `guard` must be the one that started this check.
     ///
     /// # Errors
@@ -141,7 +151,7 @@ fn rows_of_json(
     scanner: &Scanner,
     bytes: u64,
 ) -> Result<(Option<u64>, Option<u64>), Refusal> {
-    let found = scanner.found();
+    let found = scanner.found().get(..guard.pointers.judged()).unwrap_or_default();
     let cost = found.get(..guard.required.start).unwrap_or_default();
     let required = found.get(guard.required.clone()).unwrap_or_default();
     if !required.is_empty() && required.iter().all(|found| *found == Found::Absent) {

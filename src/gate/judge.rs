@@ -125,8 +125,8 @@ impl Gate<'_> {
             return Err(refusal.reason().into());
         }
         let lease = self.occupy(&scope, &mut facts.store)?;
-        let plan = scope.plan(cost);
-        let Taken { reports, outcome } = self.take(&plan, request.clock, &mut facts.store);
+        let mut plan = scope.plan(cost);
+        let Taken { reports, outcome } = self.take(&mut plan, request.clock, &mut facts.store);
         facts.limits = reports;
         if let Err(denial) = outcome {
             self.vacate(lease, request.clock, &mut facts.store);

@@ -7,6 +7,7 @@
 mod body_value;
 mod caller;
 mod denied;
+mod dues;
 pub mod facts;
 mod judge;
 pub mod judged;

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::dues::depends_on_body;
 use super::facts::Facts;
 use super::resources::{Gate, Request};
 use super::scope::RequestScope;
@@ -82,8 +83,8 @@ impl Gate<'_> {
         let limit = self.policy.responses.metadata_limit.as_ref();
         let Some(limit) = limit.filter(|_| !self.policy.dry_run) else { return Ok(()) };
         let owner = Owner::Address(self.client_address(request).unwrap_or_default());
-        let plan = [Planned::new(limit, owner, None, 1)];
-        let Taken { reports, outcome } = self.take(&plan, request.clock, &mut facts.store);
+        let mut plan = [Planned::new(limit, owner, None, 1)];
+        let Taken { reports, outcome } = self.take(&mut plan, request.clock, &mut facts.store);
         facts.limits = reports;
         outcome
     }
@@ -91,7 +92,7 @@ impl Gate<'_> {
     /// Takes from every limit of the plan or from none.
     pub(super) fn take(
         &self,
-        plan: &[Planned],
+        plan: &mut [Planned],
         clock: &dyn Fn() -> Moment,
         counters: &mut Counters,
     ) -> Taken {
@@ -102,7 +103,7 @@ impl Gate<'_> {
     /// cost beyond it.
     fn take_as(
         &self,
-        plan: &[Planned],
+        plan: &mut [Planned],
         begun: usize,
         clock: &dyn Fn() -> Moment,
         counters: &mut Counters,
@@ -119,6 +120,10 @@ impl Gate<'_> {
             ) => standings.as_slice(),
             Err(_) => &[],
         };
+        let taken = matches!(answer, Ok(Answer::Allowed(_)));
+        for (planned, standing) in plan.iter_mut().zip(standings) {
+            planned.was_taken(taken && standing.ruling == Ruling::Pass);
+        }
         let reports = plan.iter().zip(standings).map(report).collect();
         let outcome = match answer {
             Ok(Answer::Allowed(_)) => Ok(()),
@@ -141,7 +146,9 @@ impl Gate<'_> {
         let request = |(index, planned): (usize, &'p Planned)| {
             let request = planned.request();
             match request.mode {
-                Mode::Take if index < begun => limit::Request { mode: Mode::Rest, ..request },
+                Mode::Take if index < begun && planned.reserved.is_none() => {
+                    limit::Request { mode: Mode::Rest, ..request }
+                }
                 _ => request,
             }
         };
@@ -194,45 +201,58 @@ impl RequestScope<'_> {
             return Vec::new();
         }
         let claims = self.principal.map(Principal::claims);
-        let now = |limit: &&Rc<Limit>| match self.body {
-            None => !self.awaits_body(&limit.key),
-            Some(_) => limit.key.reads_body(),
+        let now = |limit: &&Rc<Limit>| self.waits_for_body(limit) == self.body.is_some();
+        let plan = |limit| {
+            let mut planned = Planned::new(limit, self.owner(Some(&limit.key)), claims, cost);
+            self.add_dues(&mut planned, cost);
+            planned
         };
-        let plan = |limit| Planned::new(limit, self.owner(Some(&limit.key)), claims, cost);
         self.rule.limits.iter().filter(now).map(plan).collect()
     }
 
     /// Takes what was unknown before the body was read, from every limit or from none: the cost of its `rows`
-    /// beyond the token that the headers took, and the cost from limits whose key is in it.
+    /// or of its model beyond the token that the headers took, reservations, and the cost from limits that
+    /// waited for it.
     pub(super) fn take_rest(
         &self,
         rows: u64,
         plan: &mut Vec<Planned>,
         facts: &mut Facts,
     ) -> Result<(), Denial> {
-        let cost = self.rule.cost.of_rows(rows);
-        // Without rows, the limits of the headers have their cost.
-        let (begun, settled) = if cost.is_some() { (plan.len(), 0) } else { (0, plan.len()) };
-        if let Some(cost) = cost {
-            facts.cost = Some(cost);
-            plan.iter_mut().for_each(|planned| planned.cost = cost);
-        }
-        plan.extend(self.plan(facts.cost.unwrap_or(1)));
-        let open = plan.get(settled..).unwrap_or_default();
-        let clock = self.request.clock;
-        let Taken { mut reports, outcome } =
-            self.gate.take_as(open, begun, clock, &mut facts.store);
-        if settled > 0 {
-            facts.limits.append(&mut reports);
-            return outcome;
-        }
-        let before = std::mem::replace(&mut facts.limits, reports);
-        // A limit with `dry_run` that would have refused the headers would have refused the request.
-        for (report, before) in facts.limits.iter_mut().zip(before) {
-            if before.ruling != Ruling::Pass && report.ruling == Ruling::Pass {
-                report.ruling = before.ruling;
+        let rows = self.rule.cost.of_rows(rows);
+        facts.cost = rows.or(facts.cost);
+        let cost = facts.cost.unwrap_or(1);
+        // What the headers gave stays. Without a report the store has failed.
+        let (mut open, mut asked, mut settled) = (Vec::new(), Vec::new(), Vec::new());
+        let mut reports = std::mem::take(&mut facts.limits).into_iter();
+        for mut planned in std::mem::take(plan) {
+            let report = reports.next();
+            if rows.is_some() {
+                planned.cost = cost;
+            }
+            self.add_dues(&mut planned, cost);
+            if rows.is_some() || depends_on_body(&planned.limit) {
+                open.push(planned);
+                asked.push(report.map(|report| report.ruling));
+            } else {
+                settled.push(planned);
+                facts.limits.extend(report);
             }
         }
+        let begun = open.len();
+        open.extend(self.plan(cost));
+        let clock = self.request.clock;
+        let Taken { mut reports, outcome } =
+            self.gate.take_as(&mut open, begun, clock, &mut facts.store);
+        // A limit with `dry_run` that would have refused the headers would have refused the request.
+        for (report, before) in reports.iter_mut().zip(asked) {
+            if report.ruling == Ruling::Pass {
+                report.ruling = before.unwrap_or(Ruling::Pass);
+            }
+        }
+        facts.limits.append(&mut reports);
+        settled.append(&mut open);
+        *plan = settled;
         outcome
     }
 

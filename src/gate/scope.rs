@@ -28,12 +28,6 @@ impl RequestScope<'_> {
         self.tags_where(|template| !template.is_of_token())
     }
 
-    /// Whether the values of a template are known only when the body has been read.
-    pub(super) fn awaits_body(&self, template: &Template) -> bool {
-        let comes = self.rule.payload.is_some() && !self.request.bodyless;
-        template.reads_body() && comes && self.body.is_none()
-    }
-
     /// The tags with a wanted template.
     pub(super) fn tags_where(&self, wanted: fn(&Template) -> bool) -> Vec<(usize, String)> {
         self.gate.tags(self, wanted)

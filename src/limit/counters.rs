@@ -11,6 +11,6 @@ pub struct Counters {
     pub damaged: u64,
     /// Takes that could not be given back because the store failed or too many races were lost.
     pub stranded: u64,
-    /// Responses that could not be charged for the same reasons.
+    /// Responses that could not be charged or settled for the same reasons.
     pub uncharged: u64,
 }

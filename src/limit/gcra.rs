@@ -98,6 +98,22 @@ pub fn charge(bucket: Bucket, quota: &Quota, now: Moment, cost: u64) -> Bucket {
     if cost == 0 { bucket } else { owing(owed.min(quota.ceiling_units()), quota, now) }
 }
 
+/// Corrects a reservation of `held` tokens to the `used` ones: gives the rest back, or charges what was used
+/// beyond it.
+///
+/// The rest comes back whole, unlike in [`give_back`]: a response takes minutes, in which the refill would
+/// repay most reservations. A bucket never holds more than its burst by it, because a TAT that has passed is
+/// no more than full. Over its whole life, a bucket grants at most its burst and its refill: what comes back
+/// was taken out of it before. In a shorter time it can grant in addition what was reserved before that time
+/// and comes back in it.
+#[must_use]
+pub fn settle(bucket: Bucket, quota: &Quota, now: Moment, held: u64, used: u64) -> Bucket {
+    match held.checked_sub(used) {
+        None => charge(bucket, quota, now, used.saturating_sub(held)),
+        Some(rest) => give_back(bucket, quota, rest, Duration::ZERO),
+    }
+}
+
 /// Undoes a take of `cost` tokens, `elapsed` after it.
 ///
 /// A full bucket wastes its refill. A take that the refill has repaid must not be given back as well,
@@ -231,6 +247,30 @@ mod tests {
     }
 
     #[test]
+    fn a_reservation_is_settled_to_the_token_and_never_above_the_burst() {
+        let quota = Quota::new(1, SECOND, 100).unwrap().with_debt();
+        let reserved =
+            take(take(Bucket::default(), &quota, NOW, 30).bucket, &quota, NOW, 50).bucket;
+        for (used, left) in [(0, 70), (1, 69), (50, 20), (51, 19), (70, 0), (80, 0)] {
+            let settled = settle(reserved, &quota, NOW, 50, used);
+            assert_eq!(look(settled, &quota, NOW).0, left, "{used}");
+            // As if it had been charged and never reserved.
+            let charged =
+                charge(take(Bucket::default(), &quota, NOW, 30).bucket, &quota, NOW, used);
+            assert_eq!(settled, charged, "{used}");
+            // The refill since then is not taken off.
+            let later = NOW + 20 * SECOND;
+            let settled = settle(reserved, &quota, later, 50, used);
+            let refilled = look(charged, &quota, later).0;
+            assert_eq!(look(settled, &quota, later).0, refilled, "{used}");
+        }
+        let later = NOW + 500 * SECOND;
+        let full = settle(reserved, &quota, later, 50, 0);
+        assert_eq!(look(full, &quota, later), (100, Duration::ZERO));
+        assert_eq!(look(take(full, &quota, later, 1).bucket, &quota, later).0, 99);
+    }
+
+    #[test]
     fn the_ends_of_time_do_not_overflow() {
         let quota = Quota::new(u64::from(u32::MAX), NANO, nanos(MAX_REFILL)).unwrap();
         for now in [Moment::EPOCH, Moment::MAX] {
@@ -239,6 +279,8 @@ mod tests {
                 let taken = take(bucket, &quota, now, nanos(MAX_REFILL));
                 let _ = charge(bucket, &quota.with_debt(), now, u64::MAX);
                 let _ = give_back(taken.bucket, &quota, u64::MAX, Duration::ZERO);
+                let _ = settle(bucket, &quota, now, u64::MAX, 0);
+                let _ = settle(bucket, &quota, now, 0, u64::MAX);
             }
         }
     }

@@ -20,9 +20,12 @@
 //! admitted beyond a quota.
 //!
 //! A limit that is charged by the response ([`Mode::Ask`]) takes nothing from a request, but one
-//! token must be in the bucket. At the end of the response, [`charge`] takes its cost; the part that
+//! token must be in the bucket. At the end of the response, [`settle`] takes its cost; the part that
 //! the bucket does not hold becomes a debt. One token admits all requests that arrive before the first
-//! of them is charged; later requests wait until their common debt is repaid.
+//! of them is charged; later requests wait until their common debt is repaid. A limit that [reserves]
+//! takes the reservation from the request like a cost, and [`settle`] corrects it to what the response cost.
+//!
+//! [reserves]: reserve
 
 mod answer;
 mod charge;
@@ -39,13 +42,14 @@ pub mod quota;
 pub mod rate_claim;
 mod region;
 mod request;
+pub mod reserve;
 mod session;
 pub mod slot;
 pub mod table;
 mod take;
 
 pub use answer::{Answer, Ruling, Standing};
-pub use charge::charge;
+pub use charge::settle;
 pub use counters::Counters;
 pub use error::{TRIES, TakeError};
 pub use request::{Mode, Request};

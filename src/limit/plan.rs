@@ -15,6 +15,7 @@ use super::owner::Owner;
 use super::quota::Quota;
 use super::rate_claim::RateClaim;
 use super::request::{Mode, Request};
+use super::reserve::{Price, Priced, Reserve};
 use crate::body::meter::Measure;
 use crate::caller::grant::Grant;
 use crate::template::Template;
@@ -35,6 +36,10 @@ pub struct Limit {
     pub rate_claim: Option<RateClaim>,
     /// The cost in the response. With it, the response is charged and not the request.
     pub response_cost: Option<ResponseCost>,
+    /// What a request takes until its response has a cost.
+    pub reserve: Option<Reserve>,
+    /// What a token of each model costs.
+    pub price: Option<Price>,
     /// Whether requests that the limit would refuse pass.
     pub dry_run: bool,
 }
@@ -66,8 +71,14 @@ pub struct Planned {
     pub owner: Owner,
     /// The quota of the bucket.
     pub quota: Quota,
-    /// The tokens to take.
+    /// The tokens to take: the cost of the request at the price of its model.
     pub cost: u64,
+    /// The price of the model.
+    pub price: Priced,
+    /// The tokens to take until the response has a cost, at that price.
+    pub reserved: Option<u64>,
+    /// Whether they were taken.
+    held: bool,
     /// The name of the bucket if it is not that of the limit.
     bucket: Option<String>,
 }
@@ -76,7 +87,34 @@ impl Planned {
     /// Applies a limit to a caller, with the claims of an authenticated one.
     pub fn new(limit: &Rc<Limit>, owner: Owner, claims: Option<&Claims>, cost: u64) -> Self {
         let (bucket, quota) = select(limit, claims);
-        Self { limit: Rc::clone(limit), owner, quota, cost, bucket }
+        Self {
+            limit: Rc::clone(limit),
+            owner,
+            quota,
+            cost,
+            price: Priced::default(),
+            reserved: None,
+            held: false,
+            bucket,
+        }
+    }
+
+    /// Applies the price of the model to the `cost` of the request by its rule and to the reservation of its
+    /// body, which are both in tokens of the model.
+    pub fn demand(&mut self, cost: u64, price: Priced, reserved: Option<u64>) {
+        self.price = price;
+        self.cost = cost.saturating_mul(price.times);
+        self.reserved = reserved.map(|tokens| tokens.saturating_mul(price.times));
+    }
+
+    /// Notes whether the limit has given the tokens.
+    pub(crate) fn was_taken(&mut self, taken: bool) {
+        self.held = taken;
+    }
+
+    /// The part of the reservation that the bucket has given.
+    pub fn held(&self) -> u64 {
+        self.reserved.filter(|_| self.held).unwrap_or(0)
     }
 
     /// The name of the bucket if it is not that of the limit: for a tier, or for a rate in the token.
@@ -91,23 +129,70 @@ impl Planned {
             limit: self.bucket.as_ref().unwrap_or(&limit.name),
             owner: self.owner.as_deref(),
             quota: &self.quota,
-            cost: self.cost,
-            mode: if limit.response_cost.is_some() { Mode::Ask } else { Mode::Take },
+            cost: self.reserved.unwrap_or(self.cost),
+            mode: match limit.response_cost.is_some() && self.reserved.is_none() {
+                true => Mode::Ask,
+                false => Mode::Take,
+            },
             dry_run: limit.dry_run,
         }
     }
 
-    /// The charge at the end of the response: the number `found` in it, else the cost that the limit
-    /// has for a missing one, else the cost of the request. A response that is not `whole` has such a
-    /// number only so far: it costs no less than one without.
-    pub fn charge(&self, found: Option<u64>, whole: bool) -> Request<'_> {
+    /// The charge at the end of the response, and how it came about. It includes what the request has
+    /// [`held`](Self::held).
+    pub fn charge(&self, end: End) -> (Request<'_>, Settlement) {
         let missing = self.limit.response_cost.as_ref().and_then(|cost| cost.missing);
-        let missing = missing.unwrap_or(self.cost);
-        let cost = match found {
-            Some(found) if whole => found,
-            found => found.unwrap_or(0).max(missing),
+        let (cost, settlement) = match (end, self.reserved) {
+            (End::Told(tokens), _) => {
+                (tokens.saturating_mul(self.price.times), Settlement::Settled)
+            }
+            (End::Failed, Some(reserved)) => (self.cost.min(reserved), Settlement::Refunded),
+            (End::Failed | End::Untold | End::Cut(_), reserved) => {
+                let missing = missing.map(|tokens| tokens.saturating_mul(self.price.times));
+                let missing = missing.or(reserved).unwrap_or(self.cost);
+                let told = match end {
+                    End::Cut(tokens) => tokens.saturating_mul(self.price.times),
+                    _ => 0,
+                };
+                (missing.max(told), Settlement::Missing)
+            }
         };
-        Request { cost, ..self.request() }
+        (Request { cost, ..self.request() }, settlement)
+    }
+}
+
+/// The end of a response, as far as its cost depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It carried this number.
+    Told(u64),
+    /// It was cut, or the caller left, when it had this number: it costs no less than without one.
+    Cut(u64),
+    /// It carried no number.
+    Untold,
+    /// The upstream failed: it gave an error, or no response.
+    Failed,
+}
+
+/// How a response was charged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settlement {
+    /// By its number.
+    Settled,
+    /// By the cost of the request alone; the rest of the reservation was given back.
+    Refunded,
+    /// By what the limit has for a missing number, else by the reservation, else by the cost of the request.
+    Missing,
+}
+
+impl Settlement {
+    /// The label in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Settled => "settled",
+            Self::Refunded => "refunded",
+            Self::Missing => "missing",
+        }
     }
 }
 

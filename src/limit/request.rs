@@ -26,7 +26,7 @@ pub struct Request<'a> {
 pub enum Mode {
     /// The cost.
     Take,
-    /// Nothing, but one token must be there: the response is [charged](super::charge).
+    /// Nothing, but one token must be there: the response is [charged](super::settle).
     Ask,
     /// The cost less one: the request took one token when its headers arrived, before its cost was
     /// known. If the rest is not there, the answer names the time at which the whole cost would be.

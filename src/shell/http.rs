@@ -36,8 +36,8 @@ impl HttpContext for Http {
         self.stream.take_trailers(count)
     }
 
-    fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
-        self.stream.take_response_headers();
+    fn on_http_response_headers(&mut self, _: usize, end: bool) -> Action {
+        self.stream.take_response_headers(end);
         Action::Continue
     }
 

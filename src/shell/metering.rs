@@ -9,7 +9,7 @@ use super::store::SharedData;
 use super::telemetry::Telemetry;
 use crate::body;
 use crate::body::meter::{Measure, ResponseMeter};
-use crate::limit::plan::Planned;
+use crate::limit::plan::{End, Planned};
 use crate::limit::{self, Counters};
 use crate::request::headers::Headers;
 
@@ -23,6 +23,8 @@ pub struct Bill {
     found: Option<Vec<Option<u64>>>,
     /// Whether the response came to its end.
     whole: bool,
+    /// The upstream failed, or was never asked.
+    failed: bool,
 }
 
 impl Bill {
@@ -42,6 +44,7 @@ impl Bill {
             return;
         }
         let headers = Headers::from_buffer(host::header_pairs(MapType::HttpResponseHeaders));
+        self.failed |= matches!(headers.value(":status"), Some([b'4' | b'5', ..]));
         if body::is_encoded(&headers) {
             return;
         }
@@ -71,7 +74,22 @@ impl Bill {
         }
         self.whole = true;
         let found = self.finish().first().copied()?;
-        self.charges.first().map(|charge| charge.charge(found, true).cost)
+        self.charges.first().map(|charge| charge.charge(self.end(charge, found)).0.cost)
+    }
+
+    /// The request does not reach the upstream after all.
+    pub fn fail(&mut self) {
+        self.failed = true;
+    }
+
+    /// The end of the response for one charge. The number in an error counts where nothing was reserved.
+    fn end(&self, charge: &Planned, found: Option<u64>) -> End {
+        match found {
+            _ if self.failed && charge.reserved.is_some() => End::Failed,
+            Some(number) if self.whole => End::Told(number),
+            Some(number) => End::Cut(number),
+            None => End::Untold,
+        }
     }
 
     /// The number of each charge: the response has ended, or does not continue.
@@ -92,10 +110,11 @@ impl Bill {
         let Some(open) = buckets.opened() else { return };
         self.finish();
         let mut counters = Counters::default();
-        for (charge, found) in self.charges.iter().zip(self.found.unwrap_or_default()) {
-            let request = charge.charge(found, self.whole);
-            limit::charge(&open.table, &SharedData, &host::now, &request, &mut counters);
-            telemetry.count_charge(charge, found.is_some() && self.whole);
+        for (charge, found) in self.charges.iter().zip(self.found.iter().flatten()) {
+            let (request, settlement) = charge.charge(self.end(charge, *found));
+            let held = charge.held();
+            limit::settle(&open.table, &SharedData, &host::now, &request, held, &mut counters);
+            telemetry.count_charge(charge, settlement, request.cost);
         }
         telemetry.count_store(&counters);
     }

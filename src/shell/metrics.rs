@@ -1,6 +1,7 @@
 //! The counters of the telemetry contract: each is defined once and then used by its number.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use proxy_wasm::types::MetricType;
 
@@ -20,23 +21,35 @@ type Labels = (Option<*const Rule>, Option<usize>, &'static str, Reason);
 /// The labels of one `tollgate_limit` counter: limit, result.
 type LimitLabels = (*const Limit, &'static str);
 
+/// The labels of one `tollgate_usage_tokens` counter: limit, and the model by its index in the prices.
+type ModelLabels = (*const Limit, Option<usize>);
+
 /// The counters of one VM. There are few, and the busiest come first, so a walk finds them sooner than a hash.
 #[derive(Debug, Default)]
 pub struct Metrics {
     requests: RefCell<Vec<(Labels, Option<u32>)>>,
     limits: RefCell<Vec<(LimitLabels, Option<u32>)>>,
+    tokens: RefCell<Vec<(ModelLabels, Option<u32>)>>,
     named: RefCell<Vec<(String, Option<u32>)>>,
 }
 
 impl Metrics {
     /// Counts a decided request. `name`: the whole name of the counter, for its first use.
     pub fn request(&self, labels: Labels, name: impl FnOnce() -> String) {
-        count(&self.requests, labels, name);
+        count(&self.requests, labels, 1, || host_name(&name()));
     }
 
     /// Counts the result of a limit for a request or a response. `name`: as above.
     pub fn limit(&self, labels: LimitLabels, name: impl FnOnce() -> String) {
-        count(&self.limits, labels, name);
+        count(&self.limits, labels, 1, || host_name(&name()));
+    }
+
+    /// Counts the tokens that a response has cost.
+    pub fn tokens(&self, limit: &Rc<Limit>, model: Option<usize>, cost: u64) {
+        if cost > 0 {
+            let by = i64::try_from(cost).unwrap_or(i64::MAX);
+            count(&self.tokens, (Rc::as_ptr(limit), model), by, || tokens_name(limit, model));
+        }
     }
 
     /// Defines the counters that a dashboard shows while they are 0. Those of requests appear with the first
@@ -96,27 +109,37 @@ impl Metrics {
     }
 }
 
-/// Adds one to the counter of these labels. `name`: its whole name, for the first use.
+/// Adds to the counter of these labels. `name`: its whole name for the host, for the first use.
 fn count<L: Copy + PartialEq>(
     known: &RefCell<Vec<(L, Option<u32>)>>,
     labels: L,
+    by: i64,
     name: impl FnOnce() -> String,
 ) {
     let find = |(other, id): &(L, _)| (*other == labels).then_some(*id);
     let found = known.borrow().iter().find_map(find);
     let id = found.unwrap_or_else(|| {
-        let id = define(MetricType::Counter, &name());
+        let id = host::define_metric(MetricType::Counter, &name()).ok();
         known.borrow_mut().push((labels, id));
         id
     });
     if let Some(id) = id {
-        host::increment_metric(id, 1);
+        host::increment_metric(id, by);
     }
 }
 
 /// Defines a metric by its whole name; `None` where the host refuses it.
 pub fn define(kind: MetricType, name: &str) -> Option<u32> {
     host::define_metric(kind, &host_name(name)).ok()
+}
+
+/// The counter of the tokens of a model, for the host. The name of a model may have dots, which separate labels
+/// elsewhere, so it is written out here.
+fn tokens_name(limit: &Limit, model: Option<usize>) -> String {
+    let prices = limit.price.as_ref().zip(model);
+    let model = prices.and_then(|(price, index)| price.of.get(index));
+    let model = model.map_or("other", |(name, _)| name.as_str());
+    ["limit=.=", &limit.name, ";.;model=.=", model, ";.;tollgate_usage_tokens"].concat()
 }
 
 /// Writes `metric.label.value…` as `label=.=value;.;…metric`, the form from which Istio's `extraStatTags` and the

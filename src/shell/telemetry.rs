@@ -11,7 +11,7 @@ use crate::caller::tags::Tag;
 use crate::gate::judged::Decision;
 use crate::gate::verdict::{LimitReport, Verdict};
 use crate::limit::cost::Cost;
-use crate::limit::plan::Planned;
+use crate::limit::plan::{Planned, Settlement};
 use crate::limit::{Counters, Ruling};
 use crate::policy::rule::Rule;
 use crate::policy::{FilterState, Policy};
@@ -81,6 +81,9 @@ impl Telemetry {
             if let Some(cost) = facts.cost.filter(|_| self.shows_cost) {
                 write_number(b"tollgate.cost", cost);
             }
+            if let Some(reserved) = decided.charges.iter().find_map(|charge| charge.reserved) {
+                write_number(b"tollgate.reserved", reserved);
+            }
             if let Some(percent) = facts.remaining_percent() {
                 write_number(b"tollgate.remaining", percent);
             }
@@ -132,13 +135,14 @@ impl Telemetry {
         }
     }
 
-    /// Counts a charged response. `found`: it named its cost.
-    pub fn count_charge(&self, charge: &Planned, found: bool) {
+    /// Counts a charged response and its cost.
+    pub fn count_charge(&self, charge: &Planned, settlement: Settlement, cost: u64) {
         if self.counts {
-            let result = if found { "settled" } else { "missing" };
-            self.metrics.limit((Rc::as_ptr(&charge.limit), result), || {
-                format!("tollgate_usage.limit.{}.result.{result}", charge.limit.name)
+            let (limit, result) = (&charge.limit, settlement.as_str());
+            self.metrics.limit((Rc::as_ptr(limit), result), || {
+                format!("tollgate_usage.limit.{}.result.{result}", limit.name)
             });
+            self.metrics.tokens(limit, charge.price.model, cost);
         }
     }
 

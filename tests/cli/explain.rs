@@ -282,6 +282,33 @@ fn a_limit_whose_key_is_in_the_body_is_asked_later() {
 }
 
 #[test]
+fn a_reservation_and_a_price_are_shown_as_the_body_decides_them() {
+    let (world, mut config) = scene();
+    config["rules"] = json!([{"name": "all", "limits": ["tokens"], "payload": {}}]);
+    config["limits"] = json!([{
+        "name": "tokens", "rate": "100000/h", "charge": "response",
+        "response_cost": {"json": "/usage/total_tokens"},
+        "reserve": {"json": ["/max_tokens", "/n"], "default": 10, "max": 40, "bytes_per_token": 4},
+        "price": {"json": "/model", "of": {"large": 7}, "default": 2},
+    }]);
+    let token = world.rsa.sign(&mint::claims("someone"));
+    let body = "reserves the largest number at /max_tokens, /n of the body, or 10 without one, \
+                and 1 for each 4 bytes of it; at most 40";
+    let price = "times the price of the model at /model of the body: \"large\" 7, others 2";
+    for (hold_head, method, reserves) in [
+        (false, "POST", body),
+        (true, "POST", body),
+        // There is no body: the default at the default price.
+        (true, "GET", "reserves 20 until then"),
+    ] {
+        config["hold_head"] = json!(hold_head);
+        let path = file("reserve.json", config.to_string().as_bytes());
+        let (text, _) = explain(&path, &["--method", method, "--token", &token]);
+        assert!(text.contains(reserves) && text.contains(price), "{method} {hold_head}: {text}");
+    }
+}
+
+#[test]
 fn a_token_of_a_skipped_key_names_the_reason() {
     let (world, config) = scene();
     let path = file("skipped.json", config.to_string().as_bytes());

@@ -83,7 +83,8 @@ fn pointers_of_templates_count_among_those_of_the_guard() {
     let tag = json!({"name": "two", "value": "{@body:/a}{@body:/b}{@body:/a}"});
     let mut document = reading(tag, "{@identity}", rules(63));
     set(&mut document, "/limits", json!([]));
-    let line = "rules[0].payload: has too many pointers with those of templates; allowed: 64";
+    let line =
+        "rules[0].payload: has too many pointers with those of templates and limits; allowed: 64";
     refused_text(&document.to_string(), line);
     set(&mut document, "/rules", rules(62));
     warned(&document, None);

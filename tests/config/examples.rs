@@ -42,6 +42,13 @@ fn places() -> Vec<Place> {
         "name": "per-caller", "rate": "10/s", "charge": "response",
         "response_cost": {"sum": [{"json": "/a"}]},
     }]);
+    let reserving = json!([{
+        "name": "per-caller", "rate": "100000/h", "charge": "response", "response_cost": {"json": "/a"},
+        "reserve": {"max": 4096},
+    }]);
+    let priced = json!([{
+        "name": "per-caller", "rate": "10/s", "price": {"json": "/a", "of": {"b": 1}, "default": 1},
+    }]);
     let tier = json!([{"when": {"roles_any": ["a"]}, "rate": "1/s"}]);
     let claimed = json!({"claim": "rps", "max": "9/s"});
     let tag = json!([{"name": "tag", "value": "{sub}", "header": "x-tag"}]);
@@ -65,6 +72,8 @@ fn places() -> Vec<Place> {
         ("limits[].rate_claim", "/limits/0/rate_claim", "/limits/0/rate_claim", claimed),
         ("limits[].response_cost", "/limits/0/response_cost", "/limits", response),
         ("limits[].response_cost.sum[]", "/limits/0/response_cost/sum/0", "/limits", weighted),
+        ("limits[].reserve", "/limits/0/reserve", "/limits", reserving),
+        ("limits[].price", "/limits/0/price", "/limits", priced),
         ("tags[]", "/tags/0", "/tags", tag),
         ("responses", "/responses", "/responses", json!({})),
         ("responses.resource_metadata[]", "/responses/resource_metadata/0", "/responses", resource),
@@ -105,6 +114,15 @@ fn needs(heading: &str, member: &str) -> Vec<(&'static str, Value)> {
         ("limits[]", "response_cost") => vec![("/limits/0/charge", json!("response"))],
         ("limits[].response_cost", "sum" | "preset") => {
             vec![("/limits/0/response_cost/json", Value::Null)]
+        }
+        ("limits[]", "reserve") => vec![
+            ("/limits/0/charge", json!("response")),
+            ("/limits/0/response_cost", json!({"json": "/a"})),
+            ("/limits/0/rate", json!("100000/h")),
+            ("/rules/0/payload", json!({})),
+        ],
+        ("limits[]", "price") | ("limits[].reserve" | "limits[].price", _) => {
+            vec![("/rules/0/payload", json!({}))]
         }
         ("tags[]", "hash") => vec![("/privacy", json!({"hash_key_env": "HASH_KEY"}))],
         _ => Vec::new(),

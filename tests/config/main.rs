@@ -7,6 +7,7 @@ mod document;
 mod examples;
 mod limits;
 mod providers;
+mod reserve;
 mod responses;
 mod rules;
 mod schema;

@@ -83,6 +83,7 @@ fn llm(fixture: &Fixture, pointers: Option<Value>) -> Builder {
         config["limits"][1]["response_cost"]["json"] = pointers;
         // Streams stand in the body of the request here.
         config["rules"][2].as_object_mut().unwrap().remove("payload");
+        config["limits"][1].as_object_mut().unwrap().remove("reserve");
         config.as_object_mut().unwrap().remove("tags");
     }
     config["providers"] = fixture.config(json!({}))["providers"].clone();
@@ -111,7 +112,7 @@ async fn a_language_model_charges_the_tokens_of_each_response() {
         let line = envoy.access(case).await;
         assert_eq!((&line["usage"], &line["model"]), (&json!(usage), &model), "{case}");
     }
-    // One token left admits a request; the debt then refuses the next.
+    // A response that costs more than its reservation leaves a debt, which refuses the next request.
     assert_eq!(envoy.send(&chat(500_000)).await.status, 200);
     let refused = envoy.send(&chat(1)).await;
     assert_eq!((refused.status, refused.reason().as_str()), (429, "rate_limited"));

@@ -34,11 +34,18 @@ fn config(sample: &Sample) -> Value {
         {"name": "crowd", "match": {"paths": ["/crowd"]}, "concurrency": 1},
         {"name": "graded", "match": {"paths": ["/graded"]}, "allow": [{"roles_any": ["Score"]}]},
         {"name": "body", "match": {"paths": ["/body"]}, "payload": {"max_bytes": 100, "max_depth": 32}},
+        {"name": "chat", "match": {"paths": ["/chat"]}, "limits": ["chat"], "payload": {}},
         {"name": "score", "match": {"paths": ["/score", "/v1/**", "/{endpoint}/score"]}},
     ]);
     config["limits"] = json!([
         {"name": "roomy", "rate": "1000/s"},
         {"name": "once", "rate": "1/h", "burst": 1},
+        {
+            "name": "chat", "rate": "1000/s", "charge": "response",
+            "response_cost": {"json": "/usage/total_tokens"},
+            "reserve": {"json": "/max_tokens", "max": 9},
+            "price": {"json": "/model", "of": {"gpt-4.1": 3}, "default": 2},
+        },
     ]);
     config
 }

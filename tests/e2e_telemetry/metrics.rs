@@ -10,6 +10,7 @@ async fn every_metric_of_the_scrape_is_one_of_the_contract_with_its_labels() {
         envoy.send(&case.request).await;
     }
     assert_contract(&scrape::of(&envoy).await);
+    assert_tokens_by_model(&fixture, &envoy).await;
 }
 
 /// Istio gives each tag of `extraStatTags` this expression, after ten of its own.
@@ -62,6 +63,25 @@ async fn the_expressions_that_istio_makes_of_our_settings_give_the_same_labels()
     let labels = [("rule", "once"), ("provider", "demo"), ("decision", "deny")];
     let labels = [&labels[..], &[("reason", "rate_limited")]].concat();
     assert_eq!(scrape.value("tollgate_requests", &labels), Some(1.0));
+    assert_tokens_by_model(&fixture, &envoy).await;
+}
+
+/// A model is a label as `price` names it, dots included; every other one is `other`.
+async fn assert_tokens_by_model(fixture: &Fixture, envoy: &Envoy) {
+    for model in ["gpt-4.1", "mine", "yours"] {
+        let body = json!({"model": model, "max_tokens": 5}).to_string();
+        let request = Request::post("/chat", body).bearer(fixture.token("bob"));
+        envoy.send(&request.header("content-type", "application/json")).await;
+    }
+    // The replies name no number and cost what was reserved.
+    let counted = async || {
+        let scrape = scrape::of(envoy).await;
+        let of =
+            |model| scrape.value("tollgate_usage_tokens", &[("limit", "chat"), ("model", model)]);
+        let done = (of("gpt-4.1"), of("other")) == (Some(15.0), Some(20.0));
+        done.then(|| assert_contract(&scrape))
+    };
+    assert!(poll(Duration::from_secs(20), counted).await.is_some(), "no tokens by model");
 }
 
 /// The series of each histogram (docs/telemetry.md).
@@ -85,6 +105,7 @@ fn contract() -> BTreeMap<String, Vec<&'static str>> {
         ("tollgate_jwks_fetch", vec!["provider", "result"]),
         ("tollgate_limit", vec!["limit", "result"]),
         ("tollgate_usage", vec!["limit", "result"]),
+        ("tollgate_usage_tokens", vec!["limit", "model"]),
         ("tollgate_store_retries", vec![]),
         ("tollgate_store_evictions", vec![]),
         ("tollgate_jwks_keys", vec!["provider"]),

@@ -172,6 +172,7 @@ async fn each_alert_fires_for_the_proxy_that_has_the_fault_and_for_no_other() {
         ("TollgateKeysStale", &busy.envoy),
         ("TollgateKeyFetchFailing", &busy.envoy),
         ("TollgateDryRunDenials", &busy.envoy),
+        ("TollgateUsageMissing", &busy.envoy),
         ("TollgateStoreEvictions", &fragile.envoy),
         ("TollgateConfigRefused", &fragile.envoy),
         ("TollgateStoreRetries", &contended),

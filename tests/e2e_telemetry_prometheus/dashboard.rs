@@ -9,13 +9,14 @@ use crate::files::{anchors, runbook_url};
 use crate::{FOLDER, read};
 
 /// The labels that a metric has, of those with a variable.
-const VARIABLES: [(&str, &[&str]); 10] = [
+const VARIABLES: [(&str, &[&str]); 11] = [
     ("tollgate_requests", &["rule", "provider"]),
     ("tollgate_jwks_fetch", &["provider"]),
     ("tollgate_jwks_keys", &["provider"]),
     ("tollgate_jwks_age_seconds", &["provider"]),
     ("tollgate_limit", &["limit"]),
     ("tollgate_usage", &["limit"]),
+    ("tollgate_usage_tokens", &["limit"]),
     ("tollgate_request_bytes_bucket", &["rule"]),
     ("tollgate_response_bytes_bucket", &["rule"]),
     ("tollgate_rows_bucket", &["rule"]),
@@ -101,6 +102,7 @@ fn the_lines_of_the_dashboard_are_the_thresholds_of_the_alerts() {
         ("Refused share", "TollgateDenialRatioHigh", "> 0.1\n", 0.1),
         ("Refused share by reason", "TollgateDenialRatioHigh", "> 0.1\n", 0.1),
         ("Over a limit, share by rule", "TollgateLimitedRatioHigh", "> 0.3\n", 0.3),
+        ("Replies without a number, share by limit", "TollgateUsageMissing", "> 0.1\n", 0.1),
         ("Tokens without a valid signature", "TollgateForgedTokens", "> 1\n", 1.0),
         ("Oldest keys", "TollgateKeysStale", "> 3 * 3600", 10800.0),
         ("Age of the keys", "TollgateKeysStale", "> 3 * 3600", 10800.0),

@@ -133,5 +133,5 @@ fn every_reason_and_every_metric_has_a_section_in_the_runbook() {
         let shown = dashboard::panels(&dashboard).any(|p| dashboard::queries(p).any(asks));
         assert!(shown, "{metric}: not on the dashboard");
     }
-    assert_eq!(metrics.len(), 16, "the metrics of the contract");
+    assert_eq!(metrics.len(), 17, "the metrics of the contract");
 }

@@ -148,11 +148,11 @@ fn a_response_that_cannot_be_charged_is_counted() {
         json!({"charge": "response", "response_cost": {"json": "/usage/n"}}),
     ));
     let judged = scene.ask("a", json!({}));
-    let request = judged.charges[0].charge(Some(3));
+    let (request, _) = judged.charges[0].charge(End::Told(3));
     let mut counters = Counters::default();
     let table = scene.table.as_ref().unwrap();
     for (store, uncharged) in [(&scene.memory as &dyn Store, 0), (&Broken, 1), (&Broken, 2)] {
-        limit::charge(table, store, &|| scene.now, &request, &mut counters);
+        limit::settle(table, store, &|| scene.now, &request, 0, &mut counters);
         assert_eq!(counters.uncharged, uncharged);
     }
 }

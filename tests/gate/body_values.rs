@@ -29,7 +29,7 @@ fn scene(rule: Value) -> Scene {
 
 impl Scene {
     /// The decision on a request of `alice` with this body.
-    fn send(&self, claims: Value, body: &str) -> Decision {
+    pub fn send(&self, claims: Value, body: &str) -> Decision {
         let bearer = self.bearer("alice", claims);
         let headers = [("authorization", bearer.as_str())];
         self.at_gate("192.0.2.1", &headers, |gate, request| match gate.judge(request) {

@@ -10,6 +10,7 @@ mod callers;
 mod limits;
 #[path = "../core/policy.rs"]
 mod policy;
+mod reservations;
 
 use std::cell::RefCell;
 
@@ -23,6 +24,7 @@ use tollgate::gate::judged::{Decision, Judged, Pending};
 use tollgate::gate::verdict::LimitReport;
 use tollgate::gate::{Gate, Request};
 use tollgate::limit::concurrency::Concurrency;
+use tollgate::limit::plan::End;
 use tollgate::limit::table::Table;
 use tollgate::limit::{self, Counters};
 use tollgate::policy::Policy;
@@ -169,10 +171,13 @@ impl Scene {
     /// Charges the limits of a request with the number in its response.
     fn charge(&self, judged: &Decision, found: Option<u64>) {
         for planned in &judged.charges {
-            let request = planned.charge(found, true);
+            let end = found.map_or(End::Untold, End::Told);
+            let (request, _) = planned.charge(end);
             let table = self.table.as_ref().unwrap();
             let clock = || self.now;
-            limit::charge(table, &self.memory, &clock, &request, &mut Counters::default());
+            let held = planned.held();
+            let counters = &mut Counters::default();
+            limit::settle(table, &self.memory, &clock, &request, held, counters);
         }
     }
 

@@ -48,7 +48,7 @@ fn a_charge_that_loses_every_race_counts_them_and_is_given_up() {
     let store = Unreliable { inner: &memory, refuse: |_: &str| Some(Ok(Swap::Lost)) };
     let quota = quota(1, SECOND, 1).with_debt();
     let mut counters = Counters::default();
-    charge(&table, &store, &|| NOW, &ask("l", "x", &quota, 1), &mut counters);
+    settle(&table, &store, &|| NOW, &ask("l", "x", &quota, 1), 0, &mut counters);
     assert_eq!((counters.retries, counters.uncharged), (u64::from(TRIES), 1));
 }
 

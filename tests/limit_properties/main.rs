@@ -7,6 +7,7 @@ mod failures;
 mod places;
 mod races;
 mod requests;
+mod reservations;
 mod store;
 mod table;
 mod workers;
@@ -19,7 +20,7 @@ use tollgate::limit::owner::Owner;
 use tollgate::limit::quota::Quota;
 use tollgate::limit::table::{Place, Table};
 use tollgate::limit::{
-    Answer, Counters, Mode, Request, Ruling, TRIES, TakeError, charge, take_all,
+    Answer, Counters, Mode, Request, Ruling, TRIES, TakeError, settle, take_all,
 };
 use tollgate::store::memory::Memory;
 use tollgate::store::{CREATE, Store, StoreError, Swap};

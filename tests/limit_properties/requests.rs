@@ -96,7 +96,7 @@ fn a_response_is_charged_whatever_is_there_and_the_debt_delays_the_next_request(
     let asks = Request { mode: Mode::Ask, ..ask("chat", "alice", &quota, 1) };
     let mut counters = Counters::default();
     let mut pay = |now: Moment, cost: u64| {
-        charge(&table, &store, &|| now, &Request { cost, ..asks }, &mut counters);
+        settle(&table, &store, &|| now, &Request { cost, ..asks }, 0, &mut counters);
     };
     // Asking takes nothing.
     for _ in 0..20 {

@@ -217,7 +217,7 @@ fn concurrent_charges_are_all_counted() {
         for _ in 0..4 {
             scope.spawn(|| {
                 for _ in 0..500 {
-                    charge(&table, &store, &|| NOW, &asks, &mut Counters::default());
+                    settle(&table, &store, &|| NOW, &asks, 0, &mut Counters::default());
                 }
             });
         }

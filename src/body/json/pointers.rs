@@ -15,6 +15,8 @@ pub struct Pointers {
     pub(super) strict: PointerSet,
     /// The pointers to row labels, which may be a list per level.
     pub(super) labels: PointerSet,
+    /// The pointers that are followed for the kind of their value: the last ones before the captured.
+    noted: PointerSet,
     /// The pointers whose values are kept: the last ones.
     pub(super) captured: PointerSet,
 }
@@ -65,6 +67,19 @@ impl Pointers {
         self
     }
 
+    /// Follows these pointers besides, for the kind of their value; before [`Pointers::capture`].
+    pub fn note(&mut self, pointers: &[Vec<String>]) {
+        let others = self.list.len();
+        pointers.iter().for_each(|tokens| self.push(tokens));
+        self.noted = (others..self.list.len()).collect();
+    }
+
+    /// How many pointers are followed for the judgement on the document: the first ones.
+    pub fn judged(&self) -> usize {
+        let others = self.noted.union(self.captured);
+        self.list.len().saturating_sub(others.iter().count())
+    }
+
     /// Keeps the values at these pointers besides. The configuration must refuse more than [`MAX_POINTERS`]
     /// in all.
     pub fn capture(&mut self, pointers: &[Vec<String>]) {
@@ -80,10 +95,18 @@ impl Pointers {
 
     /// The pointer with these tokens, if the value there is kept.
     pub(super) fn captured_at(&self, pointer: &[impl AsRef<str>]) -> PointerSet {
+        self.find(self.captured, pointer).into_iter().collect()
+    }
+
+    /// The pointer with these tokens, if it is followed for its kind.
+    pub(super) fn noted_at(&self, pointer: &[String]) -> Option<usize> {
+        self.find(self.noted, pointer)
+    }
+
+    fn find(&self, among: PointerSet, pointer: &[impl AsRef<str>]) -> Option<usize> {
         let pointer = || pointer.iter().map(AsRef::as_ref);
         let equals = |list: &Vec<Token>| list.iter().map(|token| token.name.as_str()).eq(pointer());
-        let found = self.captured.iter().find(|index| self.list.get(*index).is_some_and(equals));
-        found.into_iter().collect()
+        among.iter().find(|index| self.list.get(*index).is_some_and(equals))
     }
 
     /// Whether a pointer may lead into a document that is an array.

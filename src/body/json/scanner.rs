@@ -106,6 +106,12 @@ impl Scanner {
         captures.is_some_and(|captures| captures.lacks(pointers.captured_at(pointer)))
     }
 
+    /// The value at a pointer that is followed for its kind; final after [`Scanner::finish`].
+    pub fn found_at(&self, pointers: &Pointers, pointer: &[String]) -> Found {
+        let at = pointers.noted_at(pointer);
+        at.and_then(|index| self.found().get(index)).copied().unwrap_or_default()
+    }
+
     /// The number of elements of the document, if it is an array.
     pub fn elements(&self) -> Option<u64> {
         self.watch.elements

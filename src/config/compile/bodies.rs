@@ -7,6 +7,7 @@ use crate::body::{IncludeUsage, usage};
 use crate::caller::tags::Tag;
 use crate::config::report::{At, Report, quoted};
 use crate::limit::plan::Limit;
+use crate::limit::reserve::Reserve;
 use crate::policy::rule::{Auth, Rule};
 use crate::template::Part;
 
@@ -59,15 +60,24 @@ pub(super) fn capture(
         }
     }
     for (index, rule) in rules.iter_mut().enumerate() {
+        let at = At::root().field("rules").index(index);
+        let noted = noted(rule);
         let pointers = pointers(rule, tags);
-        let Some(guard) = rule.payload.as_mut().and_then(Rc::get_mut) else { continue };
-        guard.reads |= !pointers.is_empty();
+        let Some(guard) = rule.payload.as_mut().and_then(Rc::get_mut) else {
+            let mut limits = rule.limits.iter();
+            if let Some(limit) = limits.find(|limit| measures_body(limit)) {
+                report.problem(&at.field("payload"), format_args!("is required, because the limit {} reads the body (price, reserve); allowed: {{content_types: [application/json]}}, or any other guard", quoted(&limit.name)));
+            }
+            continue;
+        };
+        guard.reads |= !pointers.is_empty() || !noted.is_empty();
+        guard.pointers.note(&noted);
         guard.pointers.capture(&pointers);
         if guard.pointers.len() > MAX_POINTERS {
             report.problem(
-                &At::root().field("rules").index(index).field("payload"),
+                &at.field("payload"),
                 format_args!(
-                    "has too many pointers with those of templates; allowed: {MAX_POINTERS}"
+                    "has too many pointers with those of templates and limits; allowed: {MAX_POINTERS}"
                 ),
             );
         }
@@ -79,13 +89,39 @@ fn has_tags(rule: &Rule) -> bool {
     rule.auth != Auth::None
 }
 
-/// The pointers of the templates that a rule fills, each once.
+/// Whether a limit needs the body for what it takes.
+fn measures_body(limit: &Limit) -> bool {
+    limit.price.is_some() || limit.reserve.as_ref().is_some_and(Reserve::reads_body)
+}
+
+/// The pointers at which the limits of a rule look for the kind of a value, each once: reservations, and models,
+/// because a model that is no text is not absent.
+fn noted(rule: &Rule) -> Vec<Vec<String>> {
+    let mut pointers: Vec<Vec<String>> = Vec::new();
+    for limit in &rule.limits {
+        let reserve = limit.reserve.iter().flat_map(|reserve| &reserve.json);
+        for pointer in reserve.chain(limit.price.iter().map(|price| &price.json)) {
+            if !pointers.contains(pointer) {
+                pointers.push(pointer.clone());
+            }
+        }
+    }
+    pointers
+}
+
+/// The pointers of the templates that a rule fills, and of the models that it prices, each once.
 fn pointers(rule: &Rule, tags: &[Tag]) -> Vec<Vec<String>> {
     let asks = rule.payload.as_ref().is_some_and(|guard| guard.include_usage != IncludeUsage::Off);
     let usage = if asks { usage::pointers() } else { Vec::new() };
     let tags = tags.iter().filter(|_| has_tags(rule)).map(|tag| &tag.value);
     let keys = rule.limits.iter().map(|limit| &limit.key);
     let mut pointers = usage;
+    let models = rule.limits.iter().filter_map(|limit| limit.price.as_ref());
+    for price in models {
+        if !pointers.contains(&price.json) {
+            pointers.push(price.json.clone());
+        }
+    }
     for template in tags.chain(keys).filter(|template| template.reads_body()) {
         for part in template.parts() {
             if let Part::Body(pointer) = part

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::rc::Rc;
 
 use super::headers::Headers;
-use super::{grant, read, response_cost};
+use super::{grant, read, reserve, response_cost};
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{Count, RateText, RawConfig, RawLimit, RawRateClaim, RawTier};
 use crate::config::units::{self, Rate};
@@ -66,7 +66,8 @@ fn limit<'a>(
         let burst = raw.burst.map(|burst| burst.0);
         rate_claim(claim, burst, debt, &at.field("rate_claim"), report)
     });
-    Some(Limit {
+    let (reserve, price) = reserve::compile(raw, at, report);
+    let limit = Limit {
         name: name?,
         key: key?,
         quota: owing(quota?),
@@ -79,8 +80,12 @@ fn limit<'a>(
             None => None,
         },
         response_cost,
+        reserve,
+        price,
         dry_run: raw.dry_run.unwrap_or(false),
-    })
+    };
+    reserve::check_fit(&limit, raw, at, report);
+    Some(limit)
 }
 
 /// `rate` and `burst`; the default of `burst` is the N of the rate.

@@ -16,6 +16,7 @@ mod metadata;
 mod payload;
 mod provider;
 mod read;
+mod reserve;
 mod response;
 mod response_cost;
 mod rule;

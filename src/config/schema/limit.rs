@@ -2,7 +2,7 @@
 
 use super::record::{record, words};
 use super::rule::RawGrant;
-use super::unions::OneOrMore;
+use super::unions::{OneOrMore, Prices};
 use super::units::{Count, RateText};
 use crate::body::meter::Preset;
 
@@ -34,6 +34,15 @@ record! {
         /// The cost of a response. Required with `charge: response`, and only allowed there.
         response_cost: RawResponseCost {
             "examples": [{"json": "/usage/total_tokens", "missing": 1000}],
+        },
+        /// What a request takes when it is let in, settled when its response ends. Only allowed with
+        /// `charge: response`.
+        reserve: RawReserve {
+            "examples": [{"json": ["/max_tokens", "/max_completion_tokens"], "default": 1024, "max": 16384}],
+        },
+        /// The price of each model: it multiplies the cost, the reservation and what the response cost.
+        price: RawPrice {
+            "examples": [{"json": "/model", "of": {"gpt-5": 10, "gpt-5-mini": 1}, "default": 2}],
         },
         /// Whether the limit makes and reports decisions without refusing requests.
         dry_run: bool { "default": false, "examples": [true] },
@@ -107,6 +116,36 @@ words! {
     Preset {
         OpenAi = "openai", Anthropic = "anthropic", Gemini = "gemini", Ollama = "ollama", Any = "any",
     }
+}
+
+record! {
+    /// What a request reserves. A rule that uses it guards the body, if `json` or `bytes_per_token` is given.
+    RawReserve [
+        /// One or several JSON Pointers into the request body to the longest response that the caller asks for.
+        /// The largest number counts. A value that is no number above zero reserves `max`.
+        json: OneOrMore { "examples": [["/max_tokens", "/max_completion_tokens", "/max_output_tokens"]] },
+        /// The reservation of a request that names none. Default: `max`.
+        default: Count { "minimum": 1, "maximum": 1_000_000_000, "examples": [1024] },
+        /// The largest reservation. Times the highest price, it must fit the burst of the limit and of each
+        /// tier.
+        max: Count {
+            "required": true, "minimum": 1, "maximum": 1_000_000_000, "examples": [16384],
+        },
+        /// How many bytes of the request body reserve one token more. Default: the body reserves none.
+        bytes_per_token: Count { "minimum": 1, "maximum": 1_000_000, "examples": [4] },
+    ]
+}
+
+record! {
+    /// The price of a token of each model, in tokens of the bucket. A rule that uses it guards the body.
+    RawPrice [
+        /// The JSON Pointer to the name of the model in the request body.
+        json: String { "required": true, "pattern": "^/", "examples": ["/model"] },
+        /// The price of each model.
+        of: Prices { "required": true, "examples": [{"gpt-5": 10, "gpt-5-mini": 1}] },
+        /// The price of all other models, and of a request that names none.
+        default: Count { "required": true, "minimum": 1, "maximum": 1_000_000, "examples": [2] },
+    ]
 }
 
 words! {

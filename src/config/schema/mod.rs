@@ -28,7 +28,8 @@ mod units;
 
 pub(super) use config::RawConfig;
 pub(super) use cost::{RawCost, RawCostFrom};
-pub(super) use limit::{RawCharge, RawLimit, RawPart, RawRateClaim, RawResponseCost, RawTier};
+pub(super) use limit::{RawCharge, RawLimit, RawPart, RawPrice, RawRateClaim};
+pub(super) use limit::{RawReserve, RawResponseCost, RawTier};
 pub(super) use provider::{RawPreset, RawProvider, RawRemote};
 pub(super) use read::Read;
 pub(super) use response::{RawCors, RawMetadata, RawRatelimitHeaders, RawResource, RawResponses};

@@ -7,6 +7,7 @@ use serde_json::Value;
 use serde_json::{Map, json};
 
 use super::read::{self, Read};
+use super::units::Count;
 use crate::config::report::{At, Report};
 
 /// A list of texts, or the word `any`.
@@ -30,6 +31,10 @@ pub(in crate::config) enum OneOrMore {
 /// A text, a number or a boolean.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::config) struct Scalar(pub(in crate::config) Value);
+
+/// Names and their prices, in the order of the names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::config) struct Prices(pub(in crate::config) Vec<(String, Count)>);
 
 /// A JSON value that may contain key material and is therefore never printed.
 pub(in crate::config) struct Secret(pub(in crate::config) Value);
@@ -93,6 +98,30 @@ impl Read for Scalar {
     #[cfg(any(feature = "cli", test))]
     fn schema(_: &mut Map<String, Value>) -> Value {
         json!({ "type": ["string", "number", "boolean"] })
+    }
+}
+
+impl Read for Prices {
+    #[cold]
+    fn read(value: &Value, at: &At, report: &mut Report) -> Option<Self> {
+        let Value::Object(object) = value else {
+            read::wrong(value, "an object of names and prices", at, report);
+            return None;
+        };
+        let price = |(name, value): (&String, &Value)| {
+            Some((name.clone(), Count::read(value, &at.field(name), report)?))
+        };
+        Some(Self(object.iter().filter_map(price).collect()))
+    }
+
+    #[cfg(any(feature = "cli", test))]
+    fn schema(_: &mut Map<String, Value>) -> Value {
+        json!({
+            "type": "object",
+            "minProperties": 1,
+            "propertyNames": { "minLength": 1, "maxLength": 256 },
+            "additionalProperties": { "type": "integer", "minimum": 1, "maximum": 1_000_000 },
+        })
     }
 }
 

@@ -40,6 +40,8 @@ fn limit(name: &str) -> Rc<Limit> {
         tiers: Vec::new(),
         rate_claim: None,
         response_cost: None,
+        reserve: None,
+        price: None,
         dry_run: false,
     })
 }

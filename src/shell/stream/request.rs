@@ -77,7 +77,7 @@ impl Stream {
 
     /// Reports a decision and carries it out. True if the request may go on. `write`: its headers have not
     /// gone on yet.
-    pub(super) fn carry_out(&self, decision: Decision, headers: &Headers, write: bool) -> bool {
+    pub(super) fn carry_out(&self, mut decision: Decision, headers: &Headers, write: bool) -> bool {
         let worker = self.worker();
         let allowed = match &decision.verdict {
             Verdict::Deny(_) | Verdict::Answer(_) => None,
@@ -96,6 +96,11 @@ impl Stream {
         }
         if written.is_err() {
             self.refuse_unwritable(headers);
+            // What it has reserved is given back.
+            decision.charges.retain(|charge| charge.reserved.is_some());
+            let mut bill = Bill::new(decision.charges);
+            bill.fail();
+            self.state.borrow_mut().bill = bill;
             return false;
         }
         worker.report(&decision);
@@ -155,6 +160,7 @@ impl Stream {
         let passing = {
             let mut state = self.state.borrow_mut();
             state.spoiled = true;
+            state.bill.fail();
             let judged = state.body.take().is_some();
             std::mem::take(&mut state.allowed) || judged
         };

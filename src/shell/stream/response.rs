@@ -6,8 +6,8 @@ use super::{State, Stream};
 use crate::shell::host;
 
 impl Stream {
-    /// Adds the fields of the limits to the response to an allowed request.
-    pub fn take_response_headers(&self) {
+    /// Adds the fields of the limits to the response to an allowed request. `end`: it ends with its headers.
+    pub fn take_response_headers(&self, end: bool) {
         self.answered_early();
         let mut state = self.state.borrow_mut();
         for (name, value) in std::mem::take(&mut state.response_fields) {
@@ -15,6 +15,10 @@ impl Stream {
             let _ = host::header_replace(map, name.as_bytes(), value.as_bytes());
         }
         state.bill.begin();
+        drop(state);
+        if end {
+            self.read_response(0, true);
+        }
     }
 
     /// Reads the cost of a response that is charged. `size`: the bytes that the host holds of its body.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use tollgate::limit::Ruling;
 use tollgate::limit::cost::Cost;
 use tollgate::limit::owner::Owner;
-use tollgate::limit::plan::{Limit, ResponseCost};
+use tollgate::limit::plan::{Limit, Planned, ResponseCost};
 use tollgate::limit::quota::Quota;
 use tollgate::policy::rule::Rule;
 
@@ -47,16 +47,11 @@ pub fn steps(rule: &Rule, outcome: &Outcome, redact: bool, steps: &mut Vec<Step>
             None => String::new(),
             Some(bucket) => format!(" ({bucket})"),
         };
-        let cost = match (by_rows, &limit.response_cost) {
-            (_, Some(ResponseCost { missing: Some(missing), .. })) => {
-                format!("charged when the response ends, {missing} if it has no number")
-            }
-            (_, Some(_)) => "charged when the response ends".to_owned(),
-            (true, None) => "costs 1 for each row of the body".to_owned(),
-            (false, None) => format!("costs {}", planned.cost),
-        };
+        let cost = cost(planned, by_rows);
         let summary = format!("{:?}{from}: {quota}; {cost}", limit.name);
         let mut details = vec![format!("bucket of {}", owner(&planned.owner, redact))];
+        details.extend(reservation(planned));
+        details.extend(price(limit));
         if let Some(report) = report {
             let left = report.remaining;
             details.push(format!("a full bucket would have {left} left"));
@@ -66,12 +61,63 @@ pub fn steps(rule: &Rule, outcome: &Outcome, redact: bool, steps: &mut Vec<Step>
         }
         steps.push(Step::new("limit", status, summary).with(details));
     }
-    let late = |limit: &&Rc<Limit>| limit.key.reads_body() && rule.payload.is_some();
-    for limit in rule.limits.iter().filter(late) {
+    let planned = |limit: &&Rc<Limit>| outcome.plan.iter().any(|p| Rc::ptr_eq(&p.limit, limit));
+    for limit in rule.limits.iter().filter(|limit| !planned(limit)) {
         let (name, key) = (&limit.name, limit.key.text());
         let summary = format!("{name:?}: asked when the body has ended; its key is {key}");
-        steps.push(Step::new("limit", Status::Info, summary));
+        let details = reserve(limit).into_iter().chain(price(limit)).collect();
+        steps.push(Step::new("limit", Status::Info, summary).with(details));
     }
+}
+
+/// What the request or its response costs.
+fn cost(planned: &Planned, by_rows: bool) -> String {
+    match (by_rows, &planned.limit.response_cost) {
+        (_, Some(ResponseCost { missing: Some(missing), .. })) => {
+            format!("charged when the response ends, {missing} if it has no number")
+        }
+        (_, Some(_)) => "charged when the response ends".to_owned(),
+        (true, None) => "costs 1 for each row of the body".to_owned(),
+        (false, None) => format!("costs {}", planned.cost),
+    }
+}
+
+/// The reservation of a request, or how its body decides it.
+fn reservation(planned: &Planned) -> Option<String> {
+    match planned.reserved {
+        Some(tokens) => Some(format!("reserves {tokens} until then")),
+        None => reserve(&planned.limit),
+    }
+}
+
+fn reserve(limit: &Limit) -> Option<String> {
+    let reserve = limit.reserve.as_ref()?;
+    let (default, max) = (reserve.default, reserve.max);
+    let mut text = match reserve.json.as_slice() {
+        [] => format!("reserves {default}"),
+        pointers => {
+            let pointers: Vec<_> = pointers.iter().map(|tokens| pointer(tokens)).collect();
+            let named = pointers.join(", ");
+            format!("reserves the largest number at {named} of the body, or {default} without one")
+        }
+    };
+    if let Some(each) = reserve.bytes_per_token {
+        text.push_str(&format!(", and 1 for each {each} bytes of it"));
+    }
+    Some(format!("{text}; at most {max}"))
+}
+
+/// What the model multiplies.
+fn price(limit: &Limit) -> Option<String> {
+    let price = limit.price.as_ref()?;
+    let models: Vec<_> = price.of.iter().map(|(name, times)| format!("{name:?} {times}")).collect();
+    let (at, models, default) = (pointer(&price.json), models.join(", "), price.default);
+    Some(format!("times the price of the model at {at} of the body: {models}, others {default}"))
+}
+
+fn pointer(tokens: &[String]) -> String {
+    let escaped = |token: &String| format!("/{}", token.replace('~', "~0").replace('/', "~1"));
+    tokens.iter().map(escaped).collect()
 }
 
 /// `600 per 1m, burst 20`.

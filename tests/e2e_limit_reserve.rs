@@ -1,0 +1,275 @@
+//! Budgets that reserve before the response: many streams of one caller at once, and every way to end.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use support::prelude::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// Nothing takes longer; what does is a failure.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The streams that one caller opens at once.
+const STREAMS: usize = 64;
+
+/// The budget: ten reservations.
+const BUDGET: u64 = 10_000;
+
+/// The reservation of each stream.
+const MOST: u64 = 1_000;
+
+/// A model that answers each request with a stream, and with its usage once it is told to end.
+struct Model {
+    address: SocketAddr,
+    arrived: Arc<AtomicUsize>,
+    /// The sum of the usage of all streams.
+    used: Arc<AtomicU64>,
+    end: watch::Sender<bool>,
+}
+
+impl Model {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (arrived, used) = (Arc::<AtomicUsize>::default(), Arc::<AtomicU64>::default());
+        let (end, ended) = watch::channel(false);
+        let (count, sum) = (Arc::clone(&arrived), Arc::clone(&used));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (count, sum, ended) = (Arc::clone(&count), Arc::clone(&sum), ended.clone());
+                tokio::spawn(answer(stream, count, sum, ended));
+            }
+        });
+        Self { address, arrived, used, end }
+    }
+}
+
+async fn answer(
+    mut stream: TcpStream,
+    arrived: Arc<AtomicUsize>,
+    used: Arc<AtomicU64>,
+    mut ended: watch::Receiver<bool>,
+) -> Option<()> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.ok()?);
+    }
+    let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
+    let length = head.split("content-length: ").nth(1).unwrap().split("\r\n").next().unwrap();
+    let mut body = vec![0; length.parse().unwrap()];
+    stream.read_exact(&mut body).await.ok()?;
+    let number = arrived.fetch_add(1, Ordering::SeqCst) as u64;
+    let chunk = |text: &str| format!("{:x}\r\n{text}\r\n", text.len());
+    let head =
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+    let first = format!("{head}{}", chunk("data: {\"delta\":\"word\"}\n\n"));
+    stream.write_all(first.as_bytes()).await.ok()?;
+    ended.wait_for(|ended| *ended).await.ok()?;
+    // Some use more than was reserved.
+    let tokens = 600 + 40 * (number % 16);
+    used.fetch_add(tokens, Ordering::SeqCst);
+    let usage = chunk(&format!("data: {{\"usage\":{{\"total_tokens\":{tokens}}}}}\n\n"));
+    let last = format!("{usage}{}0\r\n\r\n", chunk("data: [DONE]\n\n"));
+    stream.write_all(last.as_bytes()).await.ok()
+}
+
+/// A budget of [`BUDGET`] for each caller; `reserve` is that of the limit.
+fn budget(fixture: &Fixture, reserve: Option<Value>) -> Builder {
+    let mut limit = json!({
+        "name": "tokens", "rate": "1/h", "burst": BUDGET, "charge": "response",
+        "response_cost": {"json": "/usage/total_tokens"},
+    });
+    if let Some(reserve) = reserve {
+        limit["reserve"] = reserve;
+        limit["price"] = json!({"json": "/model", "of": {"big-4.1": 10, "small": 1}, "default": 2});
+    }
+    fixture
+        .envoy(json!({
+            "rules": [{
+                "name": "all", "limits": ["tokens"],
+                "payload": {"content_types": ["application/json"]},
+            }],
+            "limits": [limit],
+            "responses": {"ratelimit_headers": "x"},
+            "hold_head": true,
+        }))
+        .stop_iteration()
+        .log_field("usage", "%FILTER_STATE(wasm.tollgate.usage:PLAIN)%")
+        .log_field("reserved", "%FILTER_STATE(wasm.tollgate.reserved:PLAIN)%")
+        .routes(json!([
+            {"match": {"path": "/probe"}, "direct_response": {"status": 200}},
+            {"match": {"prefix": "/"}, "route": {"cluster": "upstream", "timeout": "0s"}},
+        ]))
+}
+
+fn post(path: &str, body: &Value, token: &str) -> Request {
+    Request::post(path, body.to_string()).bearer(token).header("content-type", "application/json")
+}
+
+/// What is left in the budget of a caller, by a request that takes one token of it.
+async fn left(envoy: &Envoy, token: &str) -> i64 {
+    let body = json!({"max_tokens": 1, "model": "small"});
+    let response = envoy.send(&post("/probe", &body, token)).await;
+    response.header("x-ratelimit-remaining").unwrap().parse().unwrap()
+}
+
+/// Waits until a value is there.
+async fn until<T: PartialEq>(what: &str, wanted: T, mut value: impl AsyncFnMut() -> T) {
+    let mut look = async || (value().await == wanted).then_some(());
+    assert!(support::poll(DEADLINE, &mut look).await.is_some(), "{what}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_64_streams_at_once_those_are_let_in_whose_reservations_fit_on_any_number_of_workers() {
+    let Some(fixture) = Fixture::new("HS256").await else { return };
+    let token = fixture.token("alice");
+    let body = json!({"model": "small", "max_tokens": MOST, "stream": true});
+    for (workers, reserves) in [(1, true), (2, true), (4, true), (1, false), (2, false), (4, false)]
+    {
+        let told = format!("{workers} workers, reserve: {reserves}");
+        let model = Model::start().await;
+        let reserve = json!({"json": "/max_tokens", "default": 1, "max": MOST});
+        let envoy = budget(&fixture, reserves.then_some(reserve))
+            .workers(workers)
+            .upstream(model.address)
+            .start()
+            .await;
+        let requests = vec![post("/chat", &body, &token); STREAMS];
+        let address = envoy.address();
+        let responses =
+            tokio::spawn(async move { client::send_spread(address, STREAMS, requests).await });
+        let wanted = if reserves { 10 } else { STREAMS };
+        // No stream has ended when all have been judged.
+        let denied = "wasmcustom.tollgate_limit.limit.tokens.result.denied";
+        until(&told, (wanted, (STREAMS - wanted) as u64), async || {
+            (model.arrived.load(Ordering::SeqCst), envoy.stat(denied).await)
+        })
+        .await;
+        model.end.send(true).unwrap();
+        let responses = responses.await.unwrap();
+        assert_eq!(client::passed(&responses), wanted, "{told}");
+        let used = model.used.load(Ordering::SeqCst);
+        println!("{told}: {wanted} let in, {used} tokens used of {BUDGET}");
+        if reserves {
+            // Each refused stream was told the moment at which it fits: it is hours away.
+            let refused = responses.iter().filter(|response| response.status == 429);
+            assert!(refused.clone().all(|r| r.header("x-should-retry") == Some("false")), "{told}");
+            assert_eq!(refused.count(), STREAMS - 10);
+            let mut probes = 0;
+            until(&told, i64::try_from(BUDGET - used).unwrap(), async || {
+                probes += 1;
+                left(&envoy, &token).await + probes
+            })
+            .await;
+        } else {
+            assert!(used > 5 * BUDGET, "{told}: {used}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reservation_is_settled_by_every_way_in_which_a_response_ends() {
+    let usage = |tokens: u32| json!({"usage": {"total_tokens": tokens}}).to_string();
+    let answer = move |request: &Recorded| {
+        let json = |status, body: String| {
+            Reply::new(status, body).header("content-type", "application/json")
+        };
+        match request.path.as_str() {
+            "/used" => json(200, usage(30)),
+            "/more" => json(200, usage(70)),
+            "/nothing" => json(200, usage(0)),
+            "/untold" => json(200, "{}".into()),
+            "/empty" => Reply::new(204, ""),
+            "/coded" => json(200, usage(30)).header("content-encoding", "gzip"),
+            "/busy" => json(429, usage(30)),
+            "/failed" => json(500, "{}".into()),
+            _ => Reply { hang_up: true, ..Reply::new(200, "") },
+        }
+    };
+    let Some(fixture) = Fixture::answering("HS256", answer).await else { return };
+    let reserve = json!({"json": ["/max_tokens", "/n"], "default": 90, "max": 500});
+    let envoy = budget(&fixture, Some(reserve)).workers(1).start().await;
+    let mut counts = std::collections::BTreeMap::new();
+    for (path, model, result, used) in [
+        ("/used", "small", "settled", 30),
+        ("/used", "big-4.1", "settled", 300),
+        ("/used", "else", "settled", 60),
+        ("/more", "small", "settled", 70),
+        ("/nothing", "small", "settled", 0),
+        ("/untold", "small", "missing", 50),
+        ("/untold", "big-4.1", "missing", 500),
+        ("/empty", "small", "missing", 50),
+        ("/coded", "small", "missing", 50),
+        // The upstream's own failure costs what the rule costs, at the price.
+        ("/busy", "small", "refunded", 1),
+        ("/failed", "big-4.1", "refunded", 10),
+        ("/reset", "small", "refunded", 1),
+    ] {
+        let case = format!("{path} {model}");
+        let token = fixture.token(&case);
+        let body = json!({"model": model, "max_tokens": 50});
+        let response = envoy.send(&post(path, &body, &token).case(&case)).await;
+        let price = match model {
+            "small" => 1,
+            "else" => 2,
+            _ => 10,
+        };
+        // The header shows the budget after the reservation.
+        let reserved = 50 * price;
+        let shown = response.header("x-ratelimit-remaining").unwrap();
+        assert_eq!(shown, (BUDGET - reserved).to_string(), "{case}");
+        let line = envoy.access(&case).await;
+        assert_eq!(line["reserved"], reserved.to_string(), "{case}");
+        assert_eq!(line["usage"], used.to_string(), "{case}");
+        *counts.entry(result).or_insert(0) += 1;
+        let mut probes = 0;
+        until(&case, i64::try_from(BUDGET - used).unwrap(), async || {
+            probes += 1;
+            left(&envoy, &token).await + probes
+        })
+        .await;
+    }
+    for (result, count) in counts {
+        let name = format!("wasmcustom.tollgate_usage.limit.tokens.result.{result}");
+        // The probes carry no number.
+        let found = envoy.stat(&name).await;
+        assert!(found == count || (result == "missing" && found > count), "{result}: {found}");
+    }
+    for (model, tokens) in [("big-4.1", 300 + 500 + 10), ("other", 60)] {
+        let name = format!("wasmcustom.tollgate_usage_tokens.limit.tokens.model.{model}");
+        assert_eq!(envoy.stat(&name).await, tokens, "{model}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_leaves_pays_its_reservation_before_and_after_the_first_word() {
+    let Some(fixture) = Fixture::new("HS256").await else { return };
+    let reserve = json!({"json": "/max_tokens", "default": 1, "max": MOST});
+    for after_the_first_word in [false, true] {
+        let model = Model::start().await;
+        let envoy = budget(&fixture, Some(reserve.clone()))
+            .workers(1)
+            .upstream(model.address)
+            .start()
+            .await;
+        let token = fixture.token("alice");
+        let body = json!({"model": "small", "max_tokens": 700});
+        let mut stream = TcpStream::connect(envoy.address()).await.unwrap();
+        stream.write_all(&post("/chat", &body, &token).to_bytes()).await.unwrap();
+        until("no request came", 1, async || model.arrived.load(Ordering::SeqCst)).await;
+        let mut received = Vec::new();
+        while after_the_first_word && !received.ends_with(b"word\"}\n\n") {
+            received.push(tokio::time::timeout(DEADLINE, stream.read_u8()).await.unwrap().unwrap());
+        }
+        drop(stream);
+        let missing = "wasmcustom.tollgate_usage.limit.tokens.result.missing";
+        until("nothing was settled", 1, async || envoy.stat(missing).await).await;
+        assert_eq!(left(&envoy, &token).await, 10_000 - 700 - 1, "{after_the_first_word}");
+    }
+}
