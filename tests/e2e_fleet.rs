@@ -24,7 +24,7 @@ impl Fleet {
     async fn start() -> Option<Self> {
         let fixture = Fixture::new("ES256").await?;
         let programs = ratelimit::programs()?;
-        let redis = Redis::start(&programs).await;
+        let redis = Redis::start(&programs.redis).await;
         let service = Service::start(&programs, "envoy/fleet/ratelimit.yaml", &redis).await;
         Some(Self { fixture, redis, service })
     }

@@ -11,7 +11,7 @@ use crate::caller::tags::Tag;
 use crate::gate::judged::Decision;
 use crate::gate::verdict::{LimitReport, Verdict};
 use crate::limit::cost::Cost;
-use crate::limit::plan::{Planned, Settlement};
+use crate::limit::plan::{End, Planned, Settlement};
 use crate::limit::{Counters, Ruling};
 use crate::policy::rule::Rule;
 use crate::policy::{FilterState, Policy};
@@ -83,6 +83,10 @@ impl Telemetry {
             }
             if let Some(reserved) = decided.charges.iter().find_map(|charge| charge.reserved) {
                 write_number(b"tollgate.reserved", reserved);
+            }
+            // What a caller that leaves pays. The end of a response replaces it.
+            if let Some(charge) = decided.charges.first() {
+                write_number(b"tollgate.usage", charge.charge(End::Untold).0.cost);
             }
             if let Some(percent) = facts.remaining_percent() {
                 write_number(b"tollgate.remaining", percent);

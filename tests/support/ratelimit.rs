@@ -1,4 +1,5 @@
-//! A Rate Limit Service (`tests/ratelimit`) and the Redis that it counts in, as real processes.
+//! Rate Limit Services (`tests/ratelimit`, and envoyproxy/ratelimit) and the Redis that they count in, as real
+//! processes.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -10,23 +11,21 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::daemon::free_address;
+use super::daemon::{Daemon, answers, free_address};
+use super::example::Folder;
 use super::{poll, root, skip};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// The programs of both.
 pub struct Programs {
-    redis: PathBuf,
+    pub redis: PathBuf,
     service: PathBuf,
 }
 
 /// Finds Redis and the service that was built beside the tests; `None` after [`skip::absent`].
 pub fn programs() -> Option<Programs> {
-    let Some(redis) = skip::program("redis-server") else {
-        skip::absent("redis-server is absent: run scripts/install/servers");
-        return None;
-    };
+    let redis = redis()?;
     // target/<profile>/deps/<test>
     let test_binary = std::env::current_exe().unwrap();
     let service = test_binary.parent()?.parent()?.join("ratelimit");
@@ -37,6 +36,15 @@ pub fn programs() -> Option<Programs> {
     Some(Programs { redis, service })
 }
 
+/// Finds Redis; `None` after [`skip::absent`].
+pub fn redis() -> Option<PathBuf> {
+    let redis = skip::program("redis-server");
+    if redis.is_none() {
+        skip::absent("redis-server is absent: run scripts/install/servers");
+    }
+    redis
+}
+
 /// A Redis that keeps nothing on disk; it ends when dropped.
 pub struct Redis {
     child: Child,
@@ -44,9 +52,9 @@ pub struct Redis {
 }
 
 impl Redis {
-    pub async fn start(programs: &Programs) -> Self {
+    pub async fn start(program: &Path) -> Self {
         let port = free_address().port();
-        let child = Command::new(&programs.redis)
+        let child = Command::new(program)
             .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
             .args(["--save", "", "--appendonly", "no"])
             .stdin(Stdio::null())
@@ -62,6 +70,25 @@ impl Redis {
     /// All keys, as Redis writes them.
     pub fn keys(&self) -> String {
         self.ask("KEYS *").unwrap()
+    }
+
+    /// The number of the only key that contains this part; 0 without one.
+    ///
+    /// # Panics
+    /// With several such keys: a window ended between two requests.
+    pub fn count(&self, part: &str) -> u64 {
+        let keys = self.keys();
+        let keys: Vec<_> = keys.lines().filter(|key| key.contains(part)).collect();
+        assert!(keys.len() <= 1, "{keys:?}");
+        let Some(key) = keys.first() else { return 0 };
+        let answer = self.ask(&format!("GET {key}")).unwrap();
+        answer.lines().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// The seconds after which Redis forgets this key.
+    pub fn lifetime(&self, key: &str) -> u64 {
+        let answer = self.ask(&format!("TTL {key}")).unwrap();
+        answer.lines().next().unwrap().trim_start_matches(':').parse().unwrap()
     }
 
     pub fn kill(&mut self) {
@@ -150,6 +177,55 @@ impl Drop for Service {
         let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = std::fs::remove_file(&self.output);
+    }
+}
+
+/// envoyproxy/ratelimit on a configuration; it ends when dropped.
+pub struct RealService {
+    daemon: Option<Daemon>,
+    address: SocketAddr,
+}
+
+impl RealService {
+    /// The program that `scripts/install/ratelimit` builds; `None` after [`skip::absent`] without it.
+    pub fn program() -> Option<PathBuf> {
+        let program = root().join("target/envoyproxy-ratelimit");
+        if program.is_file() {
+            return Some(program);
+        }
+        skip::absent("envoyproxy/ratelimit is absent: run scripts/install/ratelimit");
+        None
+    }
+
+    /// Starts it on the text of a configuration.
+    pub async fn start(program: &Path, config: &str, redis: &Redis) -> Self {
+        let folder = Folder::new();
+        std::fs::create_dir_all(folder.path().join("ratelimit/config")).unwrap();
+        folder.file("ratelimit/config/limits.yaml", config);
+        let [address, health, debug] = std::array::from_fn(|_| free_address());
+        let mut command = Command::new(program);
+        command
+            .envs(["HOST", "GRPC_HOST", "DEBUG_HOST"].map(|name| (name, "127.0.0.1")))
+            .envs(
+                [("PORT", health), ("GRPC_PORT", address), ("DEBUG_PORT", debug)]
+                    .map(|(name, address)| (name, address.port().to_string())),
+            )
+            .env("RUNTIME_ROOT", folder.path())
+            .envs([("RUNTIME_SUBDIRECTORY", "ratelimit"), ("RUNTIME_WATCH_ROOT", "false")])
+            .envs([("USE_STATSD", "false"), ("REDIS_SOCKET_TYPE", "tcp")])
+            // Its answer without Redis is to come before a client of the tests gives up.
+            .env("REDIS_TIMEOUT", "3s")
+            .env("REDIS_URL", format!("127.0.0.1:{}", redis.port));
+        let ready = async || answers(health, "/healthcheck").await;
+        Self { daemon: Some(Daemon::start(command, folder, ready).await), address }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn kill(&mut self) {
+        self.daemon = None;
     }
 }
 
