@@ -4,7 +4,7 @@ use serde_json::json;
 use tollgate::uri::HttpUri;
 
 use super::Arguments;
-use super::family::{Bodies, Family, Paths, Preset};
+use super::family::{Bodies, Family, Paths, Preset, Tokens};
 use crate::output::Failure;
 
 /// The most bytes of a guarded body. The listener's buffer is larger.
@@ -59,11 +59,13 @@ impl Clients {
     fn rule(&self, rule: &Paths, guarded: bool) -> Vec<(&'static str, String)> {
         // Servers of MCP accept /mcp/ as well, and some redirect to it.
         let slash = if self.host.is_some() { r#", "trailing_slash": "ignore""# } else { "" };
+        let costs = self.family.budget.is_some() && rule.tokens != Tokens::Unnamed;
+        let limits: &[&str] = if costs { &["per-caller", "tokens"] } else { &["per-caller"] };
         let (paths, methods) = (list(rule.paths), list(rule.methods));
         let mut members = vec![
             ("name", json!(rule.name).to_string()),
             ("match", format!(r#"{{"paths": {paths}, "methods": {methods}{slash}}}"#)),
-            ("limits", list(&["per-caller"])),
+            ("limits", list(limits)),
         ];
         let types = match rule.bodies {
             Bodies::Of(types) => Some(format!(r#""content_types": {}, "#, list(types))),
@@ -71,7 +73,11 @@ impl Clients {
             Bodies::Unguarded => None,
         };
         if let Some(types) = types.filter(|_| guarded) {
-            members.push(("payload", format!(r#"{{{types}"max_bytes": "{MOST}"}}"#)));
+            let asks = match rule.tokens {
+                Tokens::Asked => r#", "include_usage": "add""#,
+                Tokens::Named | Tokens::Unnamed => "",
+            };
+            members.push(("payload", format!(r#"{{{types}"max_bytes": "{MOST}"{asks}}}"#)));
         }
         if let Some(key) = &self.key {
             let header = match self.family.header {
@@ -84,6 +90,23 @@ impl Clients {
             ));
         }
         members
+    }
+
+    /// The budget of model tokens, for `limits`. Only a guarded body has the bound of its answer.
+    pub fn budget(&self, guarded: bool) -> Option<String> {
+        let budget = self.family.budget.as_ref()?;
+        let bounds = match guarded {
+            true => format!(r#""json": {}, "#, list(budget.bounds)),
+            false => String::new(),
+        };
+        Some(format!(
+            r#"{{
+    "name": "tokens", "rate": "100000/h", "charge": "response",
+    "response_cost": {{"preset": "{}"}},
+    "reserve": {{{bounds}"default": 1024, "max": 16384}}
+  }}"#,
+            budget.preset
+        ))
     }
 
     /// `responses`.

@@ -29,6 +29,16 @@ pub struct Family {
     pub open: &'static [&'static str],
     /// The rules, in order.
     pub rules: &'static [Paths],
+    /// The budget of model tokens, where responses name them.
+    pub budget: Option<Budget>,
+}
+
+/// What `limits` needs to know of the tokens of an API.
+pub struct Budget {
+    /// The `preset` of `response_cost`.
+    pub preset: &'static str,
+    /// The members of a request that bound the answer.
+    pub bounds: &'static [&'static str],
 }
 
 /// A rule of an API.
@@ -37,6 +47,18 @@ pub struct Paths {
     pub methods: &'static [&'static str],
     pub paths: &'static [&'static str],
     pub bodies: Bodies,
+    pub tokens: Tokens,
+}
+
+/// Whether responses name the tokens that they cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tokens {
+    /// They name none.
+    Unnamed,
+    /// Every response does.
+    Named,
+    /// A stream does if `stream_options.include_usage` asks for it.
+    Asked,
 }
 
 /// The bodies of a rule's requests.
@@ -53,12 +75,18 @@ pub enum Bodies {
 const JSON: Bodies = Bodies::Of(&["application/json"]);
 
 const fn post(name: &'static str, paths: &'static [&'static str], bodies: Bodies) -> Paths {
-    Paths { name, methods: &["POST"], paths, bodies }
+    Paths { name, methods: &["POST"], paths, bodies, tokens: Tokens::Unnamed }
+}
+
+/// Calls of a model, with JSON.
+const fn model(name: &'static str, paths: &'static [&'static str], tokens: Tokens) -> Paths {
+    Paths { tokens, ..post(name, paths, JSON) }
 }
 
 /// Paths that list or describe: no other method is admitted.
 const fn get(name: &'static str, paths: &'static [&'static str]) -> Paths {
-    Paths { name, methods: &["GET"], paths, bodies: Bodies::Unguarded }
+    let bodies = Bodies::Unguarded;
+    Paths { name, methods: &["GET"], paths, bodies, tokens: Tokens::Unnamed }
 }
 
 // The table leaves out what stores data at the provider for later requests (files, batches, stored responses,
@@ -70,22 +98,16 @@ const OPENAI: Family = Family {
     body: "json",
     open: &[],
     rules: &[
-        post(
-            "generate",
-            &[
-                "/v1/chat/completions",
-                "/v1/completions",
-                "/v1/responses",
-                "/v1/embeddings",
-                "/v1/moderations",
-                "/v1/images/generations",
-            ],
-            JSON,
-        ),
+        model("chat", &["/v1/chat/completions", "/v1/completions"], Tokens::Asked),
+        model("generate", &["/v1/responses", "/v1/embeddings"], Tokens::Named),
+        post("other", &["/v1/moderations", "/v1/images/generations"], JSON),
         post("media", &["/v1/audio/**", "/v1/images/edits"], Bodies::Bounded),
         get("models", &["/v1/models", "/v1/models/*"]),
     ],
+    budget: Some(Budget { preset: "openai", bounds: OPENAI_BOUNDS }),
 };
+
+const OPENAI_BOUNDS: &[&str] = &["/max_tokens", "/max_completion_tokens", "/max_output_tokens"];
 
 // https://docs.anthropic.com/en/api, api.md of github.com/anthropics/anthropic-sdk-python
 const ANTHROPIC: Family = Family {
@@ -93,9 +115,11 @@ const ANTHROPIC: Family = Family {
     body: "json",
     open: &[],
     rules: &[
-        post("generate", &["/v1/messages", "/v1/messages/count_tokens"], JSON),
+        model("generate", &["/v1/messages"], Tokens::Named),
+        post("other", &["/v1/messages/count_tokens"], JSON),
         get("models", &["/v1/models", "/v1/models/*"]),
     ],
+    budget: Some(Budget { preset: "anthropic", bounds: &["/max_tokens"] }),
 };
 
 // https://ai.google.dev/api, google/genai/models.py of github.com/googleapis/python-genai. Its version 3 calls /v1,
@@ -105,16 +129,22 @@ const GEMINI: Family = Family {
     body: "json",
     open: &[],
     rules: &[
-        post(
+        model(
             "generate",
             &[
                 "/v1/models/*:generateContent",
                 "/v1/models/*:streamGenerateContent",
+                "/v1beta/models/*:generateContent",
+                "/v1beta/models/*:streamGenerateContent",
+            ],
+            Tokens::Named,
+        ),
+        post(
+            "other",
+            &[
                 "/v1/models/*:embedContent",
                 "/v1/models/*:batchEmbedContents",
                 "/v1/models/*:countTokens",
-                "/v1beta/models/*:generateContent",
-                "/v1beta/models/*:streamGenerateContent",
                 "/v1beta/models/*:embedContent",
                 "/v1beta/models/*:batchEmbedContents",
                 "/v1beta/models/*:countTokens",
@@ -123,6 +153,7 @@ const GEMINI: Family = Family {
         ),
         get("models", &["/v1/models", "/v1/models/*", "/v1beta/models", "/v1beta/models/*"]),
     ],
+    budget: Some(Budget { preset: "gemini", bounds: &["/generationConfig/maxOutputTokens"] }),
 };
 
 // https://learn.microsoft.com/azure/ai-services/openai/reference, and src/openai/lib/azure.py of
@@ -132,20 +163,29 @@ const AZURE_OPENAI: Family = Family {
     body: "json",
     open: &[],
     rules: &[
-        post(
-            "generate",
+        model(
+            "chat",
             &[
                 "/openai/deployments/{endpoint}/chat/completions",
                 "/openai/deployments/{endpoint}/completions",
-                "/openai/deployments/{endpoint}/embeddings",
-                "/openai/deployments/{endpoint}/images/generations",
-                "/openai/responses",
                 "/openai/v1/chat/completions",
                 "/openai/v1/completions",
+            ],
+            Tokens::Asked,
+        ),
+        model(
+            "generate",
+            &[
+                "/openai/deployments/{endpoint}/embeddings",
+                "/openai/responses",
                 "/openai/v1/responses",
                 "/openai/v1/embeddings",
-                "/openai/v1/images/generations",
             ],
+            Tokens::Named,
+        ),
+        post(
+            "other",
+            &["/openai/deployments/{endpoint}/images/generations", "/openai/v1/images/generations"],
             JSON,
         ),
         post(
@@ -163,6 +203,7 @@ const AZURE_OPENAI: Family = Family {
             &["/openai/models", "/openai/models/*", "/openai/v1/models", "/openai/v1/models/*"],
         ),
     ],
+    budget: Some(Budget { preset: "openai", bounds: OPENAI_BOUNDS }),
 };
 
 // https://kserve.github.io/website/docs/concepts/architecture/data-plane/v2-protocol, and for binary
@@ -206,6 +247,7 @@ const KSERVE: Family = Family {
             Bodies::Unguarded,
         ),
     ],
+    budget: None,
 };
 
 // https://modelcontextprotocol.io/specification/2025-06-18/basic/transports#streamable-http
@@ -218,7 +260,9 @@ const MCP: Family = Family {
         methods: &["POST", "GET", "DELETE"],
         paths: &["/mcp"],
         bodies: JSON,
+        tokens: Tokens::Unnamed,
     }],
+    budget: None,
 };
 
 impl Preset {

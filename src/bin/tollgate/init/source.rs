@@ -122,9 +122,11 @@ impl Source {
                 clients.rules(true).into_iter().map(rule).collect::<Vec<_>>().join(",\n")
             }
         };
+        let budget = self.clients.as_ref().and_then(|clients| clients.budget(true));
+        let budget = budget.map(|budget| format!(", {budget}")).unwrap_or_default();
         format!(
             "\"providers\": [{{\n{}\n}}],\n{token}\"rules\": [\n{rules}\n],\n\
-             \"limits\": [{{\"name\": \"per-caller\", \"rate\": \"10/s\", \"burst\": 20}}],\n",
+             \"limits\": [{{\"name\": \"per-caller\", \"rate\": \"10/s\", \"burst\": 20}}{budget}],\n",
             members.join(",\n")
         )
     }
@@ -165,6 +167,9 @@ impl Source {
             "# 20 requests at once, then 10 per second, for each caller.\n\
              limits:\n- {name: per-caller, rate: 10/s, burst: 20}\n",
         );
+        if let Some(budget) = self.clients.as_ref().and_then(|clients| clients.budget(false)) {
+            text.push_str(&format!("# Tokens of the model, for each caller.\n- {budget}\n"));
+        }
         text
     }
 }
