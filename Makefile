@@ -5,7 +5,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .SILENT:
-.PHONY: help wasm envoy cli demo test mesh monitor mlflow azure-files pages-az servers sdk providers matrix soak chaos fuzz bench \
+.PHONY: help wasm envoy cli demo test mesh monitor mlflow azure-files pages-az servers sdk models providers matrix soak chaos fuzz bench \
 	amplification lint audit msrv coverage mutants image push release toolchain
 
 DIST = dist
@@ -112,6 +112,10 @@ sdk: wasm ## Refuses real SDKs, and logs MCP clients in at a Keycloak (5 min, 1.
 	scripts/install/providers keycloak
 	$(WITH_ENVOY) cargo test --workspace --exclude ratelimit --features tollgate/cli --test sdk -- \
 		--ignored --nocapture --test-threads 1
+
+models: wasm ## Compares budgets with what real SDKs show of a real model server (1 min, 400 MB): docs/llm-gateway.md
+	scripts/install/models
+	$(WITH_ENVOY) cargo test --workspace --exclude ratelimit --features tollgate/cli --test models -- --ignored --nocapture
 
 matrix: wasm ## Runs the end-to-end suites on each supported Envoy, or on VERSIONS (30 min): target/matrix.md
 	scripts/install/servers
