@@ -16,7 +16,7 @@ struct Variables;
 impl Environment for Variables {
     fn variable(&self, name: &str) -> Option<String> {
         match name {
-            "AML_ENDPOINT_KEY" => Some("a-key".into()),
+            "AML_ENDPOINT_KEY" | "MODEL_SERVER_KEY" => Some("a-key".into()),
             "TOLLGATE_JWKS" => Some(
                 json!({"keys": [{
                     "kty": "EC", "crv": "P-256", "kid": "1", "alg": "ES256",
