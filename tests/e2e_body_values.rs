@@ -116,3 +116,57 @@ async fn many_requests_at_once_are_admitted_as_often_as_the_model_allows() {
     assert_eq!(client::passed(&responses), 4, "two of each model");
     assert!(responses.iter().all(|response| [200, 429].contains(&response.status)));
 }
+
+/// A model that a caller may not use: the answer says so, the log names the model, and the upstream sees nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_may_use_the_models_of_its_grants_alone() {
+    let Some(fixture) = Fixture::new("ES256").await else { return };
+    for header in [false, true] {
+        let mut document = document(header);
+        document["rules"][0]["allow"] = json!([
+            {"roles_any": ["all"]},
+            {"body": [{"json": "/model", "any_of": ["small", "tiny"]}, {"json": "/tools", "exists": false}]},
+        ]);
+        let envoy = fixture.envoy(document);
+        let model = "%FILTER_STATE(wasm.tollgate.model:PLAIN)%";
+        let envoy = envoy.log_field("model", model);
+        let envoy = if header { envoy.stop_iteration() } else { envoy.buffer_filter() };
+        let envoy = envoy.start().await;
+        for (number, (roles, body, status)) in [
+            (json!(["all"]), r#"{"model":"large","messages":[1],"tools":[]}"#, 200),
+            (json!([]), r#"{"model":"small","messages":[1]}"#, 200),
+            (json!([]), r#"{"messages":[1],"model":"tin\u0079"}"#, 200),
+            (json!([]), r#"{"model":"large","messages":[1]}"#, 403),
+            (json!([]), r#"{"model":"small","messages":[1],"tools":[]}"#, 403),
+            (json!([]), r#"{"messages":[1]}"#, 403),
+            (json!([]), r#"{"model":"small","messages":[1],"model":"large"}"#, 400),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let case = format!("grant-{header}-{number}");
+            let request = Request::post("/chat", body)
+                .header("content-type", "application/json")
+                .bearer(fixture.token_with("alice", json!({"roles": roles})))
+                .case(&case);
+            let request = if number % 2 == 0 { request } else { request.chunked(3) };
+            let response = envoy.send(&request).await;
+            assert_eq!(response.status, status, "{body}");
+            let line = envoy.access(&case).await;
+            let reason = match status {
+                200 => "ok",
+                403 => "body_not_allowed",
+                _ => "payload_malformed",
+            };
+            assert_eq!(line["reason"], reason, "{body}");
+            assert_eq!(fixture.upstream.heads(&case), usize::from(status == 200), "{body}");
+            if status == 403 {
+                assert_eq!(response.json()["reason"], reason);
+                let challenge = response.header("www-authenticate").unwrap_or_default();
+                assert!(challenge.contains("error=\"insufficient_scope\""), "{challenge}");
+                let named = body.split('"').nth(3).filter(|_| body.contains("model"));
+                assert_eq!(line["model"].as_str(), named, "{body}");
+            }
+        }
+    }
+}

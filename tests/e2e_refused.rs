@@ -92,6 +92,7 @@ fn config(signer: &Signer) -> Value {
                 "limits": ["two"], "cost": {"json_rows": ["/data"], "max": 9},
             })),
             rule("busy", json!({"concurrency": 1})),
+            rule("model", json!({"allow": [{"body": [{"json": "/model", "equals": "m"}]}]})),
             rule("stream", json!({"payload": {"include_usage": "require"}})),
         ],
         "limits": [
@@ -201,11 +202,12 @@ fn by_head(signer: &Signer) -> Vec<(&'static str, Vec<Request>)> {
 }
 
 /// A body for each reason that it decides, and where it goes.
-const BY_BODY: [(&str, &str, &str); 9] = [
+const BY_BODY: [(&str, &str, &str); 10] = [
     ("payload_malformed", "/score", r#"{"data":[1,]}"#),
     ("payload_malformed", "/score", r#"{"data":[1]"#),
     ("payload_malformed", "/score", r#"{"other":[1]}"#),
     ("payload_malformed", "/score", r#"{"data":[1],"data":[1,2,3,4]}"#),
+    ("body_not_allowed", "/model", r#"{"data":[1],"model":"n"}"#),
     ("usage_required", "/stream", r#"{"data":[1],"stream":true}"#),
     ("rows_exceeded", "/score", r#"{"data":[1,2,3,4]}"#),
     ("depth_exceeded", "/score", r#"{"data":[[[[1]]]]}"#),

@@ -11,18 +11,31 @@ const MOST: usize = 256;
 /// and `10e-1`. A number that a double cannot represent exactly has none, because servers read it in different
 /// ways (RFC 8259 §6).
 pub(super) fn text(value: &[u8]) -> Option<String> {
-    let text = match json::parse(value)? {
+    let text = match scalar(value)? {
         Value::String(text) => text,
-        Value::Bool(value) => value.to_string(),
         Value::Number(number) => {
-            let double = number.as_f64().filter(|n| n.abs() < 9_007_199_254_740_992.0)?;
+            let double = number.as_f64()?;
             #[allow(clippy::cast_possible_truncation)] // It is whole and below 2^53.
             let whole = double as i64;
             if whole as f64 == double { whole.to_string() } else { number.to_string() }
         }
+        Value::Bool(value) => value.to_string(),
         Value::Null | Value::Array(_) | Value::Object(_) => return None,
     };
     (text.len() <= MOST).then_some(text)
+}
+
+/// A string, number or boolean in JSON with one meaning for all servers.
+pub(super) fn scalar(value: &[u8]) -> Option<Value> {
+    match json::parse(value)? {
+        Value::Number(number) => {
+            let exact = number.as_f64().is_some_and(|n| n.abs() < 9_007_199_254_740_992.0);
+            exact.then_some(Value::Number(number))
+        }
+        Value::String(text) => (text.len() <= MOST).then_some(Value::String(text)),
+        Value::Bool(value) => Some(Value::Bool(value)),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ impl Gate<'_> {
     /// or one token if the rows of the body are the cost. A body that is refused later returns nothing. The
     /// upstream may have acted on the headers by then, so all headers that it receives must have cost a
     /// token: otherwise, malformed bodies would make it act without end. Only a limit whose key is in the body
-    /// waits for it.
+    /// waits for it, and so does `allow[].body`.
     pub fn judge(&self, request: &Request<'_>) -> Judged {
         let mut facts = Facts::default();
         let admitted = self.admit(request, &mut facts);
@@ -116,6 +116,9 @@ impl Gate<'_> {
             facts.own_tags = scope.tags();
             if let Some(entries) = &rule.allow {
                 grant::judge(entries, principal.claims())?;
+                if request.bodyless {
+                    scope.admit_body()?;
+                }
             }
         }
         if let Some(guard) = &rule.payload

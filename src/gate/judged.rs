@@ -97,7 +97,10 @@ impl Pending {
         let outcome = match (body, &scope) {
             (Err(refusal), _) => Err(refusal.reason().into()),
             (Ok(_), None) => Err(Reason::NoRule.into()),
-            (Ok(rows), Some(scope)) => scope.take_rest(rows, &mut plan, &mut facts),
+            (Ok(rows), Some(scope)) => {
+                let admitted = scope.admit_body();
+                admitted.and_then(|()| scope.take_rest(rows, &mut plan, &mut facts))
+            }
         };
         let mut decision = match outcome {
             Ok(()) => {

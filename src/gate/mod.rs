@@ -4,6 +4,7 @@
 //! - [`judged::Judged`] is its result: a decision, or a request whose body decides.
 //! - [`facts`] are the findings of the stages, [`verdict`] the verdict and its denial.
 
+mod body_grant;
 mod body_value;
 mod caller;
 mod denied;

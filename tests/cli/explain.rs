@@ -282,6 +282,24 @@ fn a_limit_whose_key_is_in_the_body_is_asked_later() {
 }
 
 #[test]
+fn an_entry_that_asks_of_the_body_is_asked_later() {
+    let (world, mut config) = scene();
+    let test =
+        json!([{"json": "/model", "any_of": ["a", "b"]}, {"json": "/tools", "exists": false}]);
+    config["rules"] = json!([{"name": "all", "payload": {}, "allow": [{"body": test}]}]);
+    config["limits"] = json!([]);
+    let path = file("body-grant.json", config.to_string().as_bytes());
+    let token = world.rsa.sign(&mint::claims("someone"));
+    let (text, _) = explain(&path, &["--method", "POST", "--token", &token]);
+    assert!(text.contains("asked again when the body has ended"), "{text}");
+    let line =
+        r#"allow[0] is met if the body passes: /model any_of ["a","b"]; /tools exists false"#;
+    assert!(text.contains(line), "{text}");
+    let (text, _) = explain(&path, &["--method", "GET", "--token", &token]);
+    assert!(text.contains("body_not_allowed: the request has no body"), "{text}");
+}
+
+#[test]
 fn a_reservation_and_a_price_are_shown_as_the_body_decides_them() {
     let (world, mut config) = scene();
     config["rules"] = json!([{"name": "all", "limits": ["tokens"], "payload": {}}]);

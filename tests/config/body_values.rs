@@ -83,8 +83,7 @@ fn pointers_of_templates_count_among_those_of_the_guard() {
     let tag = json!({"name": "two", "value": "{@body:/a}{@body:/b}{@body:/a}"});
     let mut document = reading(tag, "{@identity}", rules(63));
     set(&mut document, "/limits", json!([]));
-    let line =
-        "rules[0].payload: has too many pointers with those of templates and limits; allowed: 64";
+    let line = "rules[0].payload: has too many pointers with those of templates, limits and allow[].body; allowed: 64";
     refused_text(&document.to_string(), line);
     set(&mut document, "/rules", rules(62));
     warned(&document, None);
@@ -100,4 +99,52 @@ fn an_identity_is_not_read_from_the_body() {
         "/limits/0/key",
         [(json!("{@body:model}"), ": …has no JSON Pointer in {@body:/POINTER}")],
     );
+}
+
+#[test]
+fn a_test_of_the_body_needs_a_guard_and_exactly_one_demand() {
+    let rules = |payload: Option<Value>, test: Value| {
+        let mut rule = json!({"name": "g", "allow": [{"roles_any": ["r"]}, {"body": [test]}], "limits": ["calls"]});
+        if let Some(payload) = payload {
+            rule["payload"] = payload;
+        }
+        with("/rules", json!([rule]))
+    };
+    let model = json!({"json": "/model", "any_of": ["a", 1, true]});
+    warned(&rules(Some(json!({})), model.clone()), None);
+    warned(&rules(Some(json!({})), json!({"json": "/tools", "exists": false})), None);
+    let line =
+        "rules[0].allow[1].body: needs the body, which the rule does not guard; add payload to it";
+    refused_text(&rules(None, model.clone()).to_string(), line);
+    let at = "rules[0].allow[1].body[0]";
+    for (test, line) in [
+        (
+            json!({"json": "model", "equals": "a"}),
+            ".json: \"model\" is not a JSON Pointer, which begins with /; write /model",
+        ),
+        (json!({"equals": "a"}), ".json: is required; allowed: a JSON Pointer into the body"),
+        (
+            json!({"json": "/model"}),
+            ": must have exactly one test; allowed: one of equals, any_of, exists",
+        ),
+        (
+            json!({"json": "/model", "equals": "a", "exists": true}),
+            ": must have exactly one test; allowed: one of equals, any_of, exists",
+        ),
+        (json!({"json": "/model", "contains": "a"}), ".contains: unknown field `contains`"),
+        (json!({"json": "/model", "any_of": []}), ".any_of: is an empty list"),
+        (
+            json!({"json": "/model", "equals": null}),
+            ".equals: is null; write a value, or leave the member out for its default",
+        ),
+    ] {
+        refused_text(&rules(Some(json!({})), test).to_string(), &format!("{at}{line}"));
+    }
+    let mut empty = rules(Some(json!({})), model.clone());
+    set(&mut empty, "/rules/0/allow/1/body", json!([]));
+    refused_text(&empty.to_string(), "rules[0].allow[1].body: is an empty list");
+    // A tier is chosen before the body is there.
+    let tier = json!([{"when": {"body": [model]}, "rate": "9/s"}]);
+    let line = "limits[0].tiers[0].when.body: is not known when the tier of a caller is chosen";
+    refused_text(&with("/limits/0/tiers", tier).to_string(), line);
 }

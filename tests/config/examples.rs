@@ -30,6 +30,7 @@ fn room(pointer: &str, value: Value) -> Value {
 #[rustfmt::skip]
 fn places() -> Vec<Place> {
     let grants = json!([{"claims": [{"claim": "department"}]}]);
+    let bodies = json!([{"body": [{"json": "/model"}]}]);
     let resource = json!({"resource_metadata": [{
         "url": "https://ml.example.com/.well-known/oauth-protected-resource/mcp",
     }]});
@@ -63,6 +64,7 @@ fn places() -> Vec<Place> {
         ("rules[].match", "/rules/0/match", "/rules/0/match", json!({"paths": ["/a"]})),
         ("rules[].allow[]", "/rules/0/allow/0", "/rules/0/allow", json!([{}])),
         ("rules[].allow[].claims[]", "/rules/0/allow/0/claims/0", "/rules/0/allow", grants),
+        ("rules[].allow[].body[]", "/rules/0/allow/0/body/0", "/rules/0/allow", bodies),
         ("rules[].cost", "/rules/0/cost", "/rules/0/cost", json!({"max": 9})),
         ("rules[].payload", "/rules/0/payload", "/rules/0/payload", json!({"require_any": ["/data"]})),
         ("rules[].upstream_authorization", "/rules/0/upstream_authorization",
@@ -108,6 +110,12 @@ fn needs(heading: &str, member: &str) -> Vec<(&'static str, Value)> {
         ("token.from[]", "prefix") => vec![("/token/from/0/header", json!("x-token"))],
         ("rules[].allow[].claims[]", "claim") => {
             vec![("/rules/0/allow/0/claims/0/exists", json!(true))]
+        }
+        ("rules[].allow[].body[]", "json") => {
+            vec![("/rules/0/allow/0/body/0/exists", json!(true)), ("/rules/0/payload", json!({}))]
+        }
+        ("rules[].allow[].body[]", _) | ("rules[].allow[]", "body") => {
+            vec![("/rules/0/payload", json!({}))]
         }
         ("rules[].cost", "max") => vec![("/rules/0/cost/header", json!("x-batch"))],
         ("limits[]", "charge") => vec![("/limits/0/response_cost", json!({"json": "/a"}))],

@@ -4,6 +4,7 @@
 
 mod answers;
 mod bodies;
+mod body_grants;
 mod body_values;
 mod buckets;
 mod callers;

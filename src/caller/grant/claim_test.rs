@@ -1,4 +1,4 @@
-//! Tests of single claims.
+//! Tests of single claims, and of single values in the body.
 
 use serde_json::Value;
 
@@ -10,6 +10,15 @@ pub struct ClaimTest {
     /// The location of the claim.
     pub claim: ClaimRef,
     /// The required value.
+    pub test: Test,
+}
+
+/// A test of one value in the body of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BodyTest {
+    /// The reference tokens of the JSON Pointer to the value.
+    pub pointer: Vec<String>,
+    /// The required value; not [`Test::Contains`].
     pub test: Test,
 }
 
@@ -28,7 +37,12 @@ pub enum Test {
 }
 
 impl Test {
-    pub(super) fn holds(&self, given: Option<&Value>) -> bool {
+    /// Whether the test holds for a value of which only its presence is known.
+    pub(crate) fn holds_for_presence(&self, present: bool) -> bool {
+        matches!(self, Self::Exists(wanted) if *wanted == present)
+    }
+
+    pub(crate) fn holds(&self, given: Option<&Value>) -> bool {
         match (self, given) {
             (Self::Exists(wanted), given) => given.is_some_and(|v| !v.is_null()) == *wanted,
             (_, None) => false,

@@ -13,7 +13,7 @@ use crate::verify::claims::Claims;
 use names::{client, groups_left_out, names, scope_names};
 
 pub(crate) use claim_test::same;
-pub use claim_test::{ClaimTest, Test};
+pub use claim_test::{BodyTest, ClaimTest, Test};
 
 /// One entry. All of its fields must hold.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -28,6 +28,8 @@ pub struct Grant {
     pub clients: Option<Vec<String>>,
     /// Tests of single claims.
     pub claims: Vec<ClaimTest>,
+    /// Tests of single values in the body. They are judged apart, because the body comes later.
+    pub body: Vec<BodyTest>,
     /// The required scopes for the `scope` attribute of a challenge (RFC 6750 §3).
     pub scope: Option<Arc<str>>,
 }
@@ -50,7 +52,7 @@ pub struct Unmet {
     pub scope: Option<Arc<str>>,
 }
 
-/// Checks the entries of a rule; one entry that holds admits the caller.
+/// Checks the entries of a rule but for their tests of the body; one entry that holds admits the caller.
 ///
 /// # Errors
 /// If no entry holds, the closest one is reported: the one with the fewest unmet fields, the first of
@@ -72,7 +74,7 @@ pub fn judge(entries: &[Grant], claims: &Claims) -> Result<(), Unmet> {
 }
 
 impl Grant {
-    /// Whether all fields of the entry hold.
+    /// Whether all fields of the entry but `body` hold.
     pub fn holds(&self, claims: &Claims) -> bool {
         self.unmet(claims).next().is_none()
     }

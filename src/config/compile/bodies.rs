@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use crate::body::json::pointers::MAX_POINTERS;
 use crate::body::{IncludeUsage, usage};
+use crate::caller::grant::BodyTest;
 use crate::caller::tags::Tag;
 use crate::config::report::{At, Report, quoted};
 use crate::limit::plan::Limit;
@@ -59,6 +60,14 @@ pub(super) fn capture(
             None => {}
         }
     }
+    for (index, rule) in rules.iter().enumerate().filter(|(_, rule)| !guards(rule)) {
+        for (entry, _) in tests(rule).filter(|(_, tests)| !tests.is_empty()) {
+            report.problem(
+                &At::root().field("rules").index(index).field("allow").index(entry).field("body"),
+                "needs the body, which the rule does not guard; add payload to it",
+            );
+        }
+    }
     for (index, rule) in rules.iter_mut().enumerate() {
         let at = At::root().field("rules").index(index);
         let noted = noted(rule);
@@ -77,7 +86,7 @@ pub(super) fn capture(
             report.problem(
                 &at.field("payload"),
                 format_args!(
-                    "has too many pointers with those of templates and limits; allowed: {MAX_POINTERS}"
+                    "has too many pointers with those of templates, limits and allow[].body; allowed: {MAX_POINTERS}"
                 ),
             );
         }
@@ -109,7 +118,13 @@ fn noted(rule: &Rule) -> Vec<Vec<String>> {
     pointers
 }
 
-/// The pointers of the templates that a rule fills, and of the models that it prices, each once.
+/// The tests of the body in each entry of `allow`, with its position.
+fn tests(rule: &Rule) -> impl Iterator<Item = (usize, &[BodyTest])> {
+    rule.allow.iter().flatten().map(|entry| entry.body.as_slice()).enumerate()
+}
+
+/// The pointers of the templates that a rule fills, of the models that it prices, and of its tests of the
+/// body, each once.
 fn pointers(rule: &Rule, tags: &[Tag]) -> Vec<Vec<String>> {
     let asks = rule.payload.as_ref().is_some_and(|guard| guard.include_usage != IncludeUsage::Off);
     let usage = if asks { usage::pointers() } else { Vec::new() };
@@ -117,9 +132,11 @@ fn pointers(rule: &Rule, tags: &[Tag]) -> Vec<Vec<String>> {
     let keys = rule.limits.iter().map(|limit| &limit.key);
     let mut pointers = usage;
     let models = rule.limits.iter().filter_map(|limit| limit.price.as_ref());
-    for price in models {
-        if !pointers.contains(&price.json) {
-            pointers.push(price.json.clone());
+    let models = models.map(|price| &price.json);
+    let tests = tests(rule).flat_map(|(_, tests)| tests);
+    for pointer in tests.map(|test| &test.pointer).chain(models) {
+        if !pointers.contains(pointer) {
+            pointers.push(pointer.clone());
         }
     }
     for template in tags.chain(keys).filter(|template| template.reads_body()) {

@@ -1,9 +1,10 @@
 //! Grants: the entries of `rules[].allow`, and `when` of a tier.
 
 use super::read;
-use crate::caller::grant::{ClaimTest, Demand, Grant, Test};
+use crate::caller::grant::{BodyTest, ClaimTest, Demand, Grant, Test};
 use crate::config::report::{At, Report, quoted};
-use crate::config::schema::{RawClaimTest, RawGrant, Scalar};
+use crate::config::schema::{RawBodyTest, RawClaimTest, RawGrant, Scalar};
+use crate::template::ClaimRef;
 
 /// Compiles one entry. An empty entry is refused because it would admit every caller, which is the
 /// meaning of an absent `allow`.
@@ -16,11 +17,12 @@ pub(super) fn grant(raw: &RawGrant, at: &At, report: &mut Report) -> Grant {
         ("groups_any", &raw.groups_any),
         ("clients", &raw.clients),
     ];
-    if raw.claims.is_none() && lists.iter().all(|(_, list)| list.is_none()) {
+    let empty = raw.claims.is_none() && raw.body.is_none();
+    if empty && lists.iter().all(|(_, list)| list.is_none()) {
         report.problem(
             at,
             "is empty and would apply to every caller; allowed: roles_any, roles_all, scopes_any, \
-             scopes_all, groups_any, clients, claims",
+             scopes_all, groups_any, clients, claims, and in allow body",
         );
     }
     for (name, list) in lists {
@@ -30,6 +32,9 @@ pub(super) fn grant(raw: &RawGrant, at: &At, report: &mut Report) -> Grant {
         if name.starts_with("scopes") {
             scopes(list, &at, report);
         }
+    }
+    if raw.body.as_ref().is_some_and(Vec::is_empty) {
+        read::texts(&[], &at.field("body"), report);
     }
     let claims = claims(raw.claims.as_deref(), &at.field("claims"), report);
     let scopes = Demand { any: raw.scopes_any.clone(), all: raw.scopes_all.clone() };
@@ -42,6 +47,23 @@ pub(super) fn grant(raw: &RawGrant, at: &At, report: &mut Report) -> Grant {
         groups_any: raw.groups_any.clone(),
         clients: raw.clients.clone(),
         claims,
+        body: read::all(
+            raw.body.as_deref().unwrap_or_default(),
+            &at.field("body"),
+            report,
+            body_test,
+        )
+        .unwrap_or_default(),
+    }
+}
+
+/// Refuses tests of the body where it is not known yet.
+pub(super) fn without_body(raw: &RawGrant, at: &At, report: &mut Report) {
+    if raw.body.is_some() {
+        report.problem(
+            &at.field("body"),
+            "is not known when the tier of a caller is chosen; use it in rules[].allow, or the body in the key of a limit",
+        );
     }
 }
 
@@ -70,23 +92,51 @@ fn claims(raw: Option<&[RawClaimTest]>, at: &At, report: &mut Report) -> Vec<Cla
 /// Compiles one entry of `claims`: a claim and exactly one test.
 fn claim_test(raw: &RawClaimTest, at: &At, report: &mut Report) -> Option<ClaimTest> {
     let claim = read::claim(raw.claim.as_deref(), &at.field("claim"), report);
+    let contains = raw.contains.as_ref().map(|wanted| Test::Contains(wanted.0.clone()));
+    let given = [contains, raw.exists.map(Test::Exists)];
+    let allowed = "must have exactly one test; allowed: one of equals, any_of, contains, exists";
+    let test = test(raw.equals.as_ref(), raw.any_of.as_deref(), given, allowed, at, report);
+    Some(ClaimTest { claim: claim?, test: test? })
+}
+
+/// Compiles one entry of `body`: a pointer and exactly one test.
+fn body_test(raw: &RawBodyTest, at: &At, report: &mut Report) -> Option<BodyTest> {
+    let place = at.field("json");
+    let pointer = match &raw.json {
+        Some(text) => read::pointer(text, &place, report),
+        None => {
+            report.required(&place, "a JSON Pointer into the body");
+            None
+        }
+    };
+    let given = [raw.exists.map(Test::Exists), None];
+    let allowed = "must have exactly one test; allowed: one of equals, any_of, exists";
+    let test = test(raw.equals.as_ref(), raw.any_of.as_deref(), given, allowed, at, report);
+    match pointer? {
+        ClaimRef::Pointer(pointer) => Some(BodyTest { pointer, test: test? }),
+        ClaimRef::Name(_) => None,
+    }
+}
+
+/// The only test that is given.
+fn test(
+    equals: Option<&Scalar>,
+    any_of: Option<&[Scalar]>,
+    others: [Option<Test>; 2],
+    allowed: &str,
+    at: &At,
+    report: &mut Report,
+) -> Option<Test> {
     let value = |scalar: &Scalar| scalar.0.clone();
-    let given = [
-        raw.equals.as_ref().map(|wanted| Test::Equals(value(wanted))),
-        raw.any_of.as_ref().map(|wanted| Test::AnyOf(wanted.iter().map(value).collect())),
-        raw.contains.as_ref().map(|wanted| Test::Contains(value(wanted))),
-        raw.exists.map(Test::Exists),
-    ];
-    let mut given = given.into_iter().flatten();
+    let equals = equals.map(|wanted| Test::Equals(value(wanted)));
+    let any = any_of.map(|wanted| Test::AnyOf(wanted.iter().map(value).collect()));
+    let mut given = [equals, any].into_iter().chain(others).flatten();
     let test = given.next();
     if test.is_none() || given.next().is_some() {
-        report.problem(
-            at,
-            "must have exactly one test; allowed: one of equals, any_of, contains, exists",
-        );
+        report.problem(at, allowed);
     }
-    if raw.any_of.as_ref().is_some_and(Vec::is_empty) {
+    if any_of.is_some_and(<[Scalar]>::is_empty) {
         read::texts(&[], &at.field("any_of"), report);
     }
-    Some(ClaimTest { claim: claim?, test: test? })
+    test
 }

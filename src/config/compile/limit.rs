@@ -117,7 +117,11 @@ fn rate(text: Option<&RateText>, at: &At, report: &mut Report) -> Option<Rate> {
 }
 
 fn tier(raw: &RawTier, at: &At, report: &mut Report) -> Option<Tier> {
-    let when = raw.when.as_ref().map(|when| grant::grant(when, &at.field("when"), report));
+    let when = raw.when.as_ref().map(|when| {
+        let at = at.field("when");
+        grant::without_body(when, &at, report);
+        grant::grant(when, &at, report)
+    });
     if when.is_none() {
         report.required(&at.field("when"), "the grants of the caller");
     }

@@ -33,7 +33,7 @@ pub(super) use limit::{RawReserve, RawResponseCost, RawTier};
 pub(super) use provider::{RawPreset, RawProvider, RawRemote};
 pub(super) use read::Read;
 pub(super) use response::{RawCors, RawMetadata, RawRatelimitHeaders, RawResource, RawResponses};
-pub(super) use rule::{RawClaimTest, RawGrant};
+pub(super) use rule::{RawBodyTest, RawClaimTest, RawGrant};
 pub(super) use rule::{RawMatch, RawPayload, RawRule, RawTrailingSlash};
 pub(super) use settings::{
     RawAmbiguousPaths, RawClientAddress, RawStore, RawTelemetry, RawTokenCache,

@@ -156,6 +156,26 @@ record! {
             "minItems": 1,
             "examples": [[{"claim": "email_verified", "equals": true}]],
         },
+        /// Tests of single values in the body, which the rule must guard; only in `allow`. They are judged when
+        /// the body has ended.
+        body: Vec<RawBodyTest> {
+            "minItems": 1,
+            "examples": [[{"json": "/model", "any_of": ["gpt-5", "gpt-5-mini"]}]],
+        },
+    ]
+}
+
+record! {
+    /// A value in the body and exactly one test.
+    RawBodyTest { "minProperties": 2, "maxProperties": 2 } [
+        /// A JSON Pointer to the value.
+        json: String { "required": true, "pattern": "^/", "examples": ["/model"] },
+        /// The value is a text, number or boolean that equals one of these.
+        any_of: Vec<Scalar> { "minItems": 1, "examples": [["gpt-5", "gpt-5-mini"]] },
+        /// The value is a text, number or boolean that equals this one.
+        equals: Scalar { "examples": ["gpt-5"] },
+        /// Whether the value must be present or absent; `null` counts as absent.
+        exists: bool { "examples": [false] },
     ]
 }
 

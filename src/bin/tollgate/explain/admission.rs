@@ -1,7 +1,7 @@
 //! The steps from claims to an authorised caller: identity, binding, grants.
 
 use serde_json::Value;
-use tollgate::caller::grant::{ClaimTest, Demand, Grant, Test};
+use tollgate::caller::grant::{BodyTest, ClaimTest, Demand, Grant, Test};
 use tollgate::caller::principal::Caller;
 use tollgate::policy::rule::Rule;
 use tollgate::template::ClaimRef;
@@ -35,10 +35,20 @@ pub fn admission(rule: &Rule, outcome: &Outcome, trace: &mut Trace<'_>) {
     };
     let admits = |entry: &Grant| entry.holds(claims);
     let details = entries.iter().enumerate().map(|(index, entry)| match admits(entry) {
+        true if !entry.body.is_empty() => {
+            let tests: Vec<String> = entry.body.iter().map(body).collect();
+            format!("allow[{index}] is met if the body passes: {}", tests.join("; "))
+        }
         true => format!("allow[{index}] is met"),
         false => format!("allow[{index}] lacks {}", lacking(entry, claims).join("; ")),
     });
     let (status, summary) = match entries.iter().position(admits) {
+        Some(_) if reason == Some("body_not_allowed") => {
+            (Status::Failed, "body_not_allowed: the request has no body".to_owned())
+        }
+        Some(_) if entries.iter().all(|entry| !admits(entry) || !entry.body.is_empty()) => {
+            (Status::Info, "asked again when the body has ended".to_owned())
+        }
         Some(index) => (Status::Ok, format!("allow[{index}] admits the caller")),
         None => (Status::Failed, reason.unwrap_or("no entry admits the caller").to_owned()),
     };
@@ -88,12 +98,25 @@ fn lacking(entry: &Grant, claims: &Claims) -> Vec<String> {
 
 /// A test of a claim, in the words of the configuration.
 fn written(test: &ClaimTest) -> String {
-    let escaped = |token: &String| format!("/{}", token.replace('~', "~0").replace('/', "~1"));
     let claim = match &test.claim {
         ClaimRef::Name(name) => name.clone(),
-        ClaimRef::Pointer(tokens) => tokens.iter().map(escaped).collect(),
+        ClaimRef::Pointer(tokens) => pointer(tokens),
     };
-    match &test.test {
+    in_words(&claim, &test.test)
+}
+
+/// A test of the body, in the words of the configuration.
+fn body(test: &BodyTest) -> String {
+    in_words(&pointer(&test.pointer), &test.test)
+}
+
+fn pointer(tokens: &[String]) -> String {
+    let escaped = |token: &String| format!("/{}", token.replace('~', "~0").replace('/', "~1"));
+    tokens.iter().map(escaped).collect()
+}
+
+fn in_words(claim: &str, test: &Test) -> String {
+    match test {
         Test::Equals(value) => format!("{claim} equals {value}"),
         Test::AnyOf(values) => format!("{claim} any_of {}", Value::from(values.as_slice())),
         Test::Contains(value) => format!("{claim} contains {value}"),
