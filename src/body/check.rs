@@ -61,7 +61,7 @@ impl Check {
     }
 
     /// The place of the value at a captured pointer, whatever it is.
-    pub fn place(&self, guard: &Guard, pointer: &[impl AsRef<str>]) -> Option<Place> {
+    pub fn place(&self, guard: &Guard, pointer: &[String]) -> Option<Place> {
         match &self.reader {
             Reader::Json(scanner) => scanner.place(&guard.pointers, pointer),
             Reader::Csv(_) | Reader::None => None,

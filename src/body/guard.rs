@@ -32,7 +32,7 @@ pub struct Guard {
     /// Those of `require_any`, if any. The rows at the pointers before them are the cost.
     pub required: Range<usize>,
     /// What becomes of a streamed request that does not ask for its usage. Other than [`IncludeUsage::Off`], the
-    /// pointers of [`super::usage`] are captured.
+    /// pointers of [`super::usage`] are captured before all others.
     pub include_usage: IncludeUsage,
 }
 

@@ -22,15 +22,16 @@ pub enum IncludeUsage {
     Require,
 }
 
-const DOCUMENT: [&str; 0] = [];
-const STREAM: [&str; 1] = ["stream"];
-const OPTIONS: [&str; 1] = ["stream_options"];
-const USAGE: [&str; 2] = ["stream_options", "include_usage"];
+/// The JSON Pointers to the values that matter; a guard captures them first.
+const POINTERS: [&str; 4] = ["", "/stream", "/stream_options", "/stream_options/include_usage"];
+const DOCUMENT: usize = 0;
+const STREAM: usize = 1;
+const OPTIONS: usize = 2;
+const USAGE: usize = 3;
 
-/// The pointers whose values a guard must capture.
+/// The pointers whose values a guard must capture before all others.
 pub fn pointers() -> Vec<Vec<String>> {
-    let all: [&[&str]; 4] = [&DOCUMENT, &STREAM, &OPTIONS, &USAGE];
-    all.map(|tokens| tokens.iter().map(|token| (*token).to_owned()).collect()).to_vec()
+    POINTERS.map(|pointer| pointer.split('/').skip(1).map(str::to_owned).collect()).to_vec()
 }
 
 /// A change of a body: the bytes in `place` become `text`.
@@ -65,16 +66,17 @@ pub(super) enum Need {
 
 impl Need {
     /// The need of a complete document.
+    #[inline(never)]
     pub(super) fn of(pointers: &Pointers, scanner: &Scanner) -> Self {
-        let place = |pointer: &[&str]| scanner.place(pointers, pointer);
+        let place = |index: usize| scanner.place_of(pointers, index);
         // Anything but `false` and `null` counts as a stream: lenient servers read `"true"` and `1` as true.
-        if place(&STREAM).is_none_or(|stream| matches!(stream.first, b'f' | b'n')) {
+        if place(STREAM).is_none_or(|stream| matches!(stream.first, b'f' | b'n')) {
             return Self::Nothing;
         }
-        let (change, place, length) = match (place(&OPTIONS), place(&USAGE)) {
+        let (change, place, length) = match (place(OPTIONS), place(USAGE)) {
             (None, _) => {
                 // The space before the document goes, so that the change stands at the beginning of the body.
-                let bracket = place(&DOCUMENT).map_or(0, |document| document.offset);
+                let bracket = place(DOCUMENT).map_or(0, |document| document.offset);
                 let change = r#"{"stream_options":{"include_usage":true},"#;
                 return Self::Change(0..bracket.saturating_add(1), change);
             }
@@ -88,7 +90,7 @@ impl Need {
                 _ => return Self::Unclear,
             },
             (Some(options @ Place { first: b'{', .. }), None) => {
-                match scanner.in_empty_object(pointers, &USAGE) {
+                match scanner.in_empty_object(pointers, USAGE) {
                     true => (r#"{"include_usage":true"#, options, 1),
                     false => (r#"{"include_usage":true,"#, options, 1),
                 }

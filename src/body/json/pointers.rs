@@ -94,7 +94,7 @@ impl Pointers {
     }
 
     /// The pointer with these tokens, if the value there is kept.
-    pub(super) fn captured_at(&self, pointer: &[impl AsRef<str>]) -> PointerSet {
+    pub(super) fn captured_at(&self, pointer: &[String]) -> PointerSet {
         self.find(self.captured, pointer).into_iter().collect()
     }
 
@@ -103,10 +103,14 @@ impl Pointers {
         self.find(self.noted, pointer)
     }
 
-    fn find(&self, among: PointerSet, pointer: &[impl AsRef<str>]) -> Option<usize> {
-        let pointer = || pointer.iter().map(AsRef::as_ref);
-        let equals = |list: &Vec<Token>| list.iter().map(|token| token.name.as_str()).eq(pointer());
+    fn find(&self, among: PointerSet, pointer: &[String]) -> Option<usize> {
+        let equals = |list: &Vec<Token>| list.iter().map(|token| &token.name).eq(pointer);
         among.iter().find(|index| self.list.get(*index).is_some_and(equals))
+    }
+
+    /// The pointer with this place among those whose values are kept.
+    pub(super) fn captured_as(&self, place: usize) -> PointerSet {
+        self.captured.iter().nth(place).into_iter().collect()
     }
 
     /// Whether a pointer may lead into a document that is an array.

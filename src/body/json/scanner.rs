@@ -96,14 +96,19 @@ impl Scanner {
 
     /// The place of the value at a captured pointer, whatever it is; `None` if there is none. It is certain only
     /// after [`Scanner::finish`].
-    pub fn place(&self, pointers: &Pointers, pointer: &[impl AsRef<str>]) -> Option<Place> {
+    pub fn place(&self, pointers: &Pointers, pointer: &[String]) -> Option<Place> {
         self.watch.captures.as_ref()?.place(pointers.captured_at(pointer))
     }
 
-    /// Whether a captured pointer leads to a member of an object that is there and has none.
-    pub fn in_empty_object(&self, pointers: &Pointers, pointer: &[impl AsRef<str>]) -> bool {
+    /// [`Scanner::place`] for the captured pointer with this index.
+    pub fn place_of(&self, pointers: &Pointers, index: usize) -> Option<Place> {
+        self.watch.captures.as_ref()?.place(pointers.captured_as(index))
+    }
+
+    /// Whether the captured pointer with this index leads to a member of an object that is there and has none.
+    pub fn in_empty_object(&self, pointers: &Pointers, index: usize) -> bool {
         let captures = self.watch.captures.as_ref();
-        captures.is_some_and(|captures| captures.lacks(pointers.captured_at(pointer)))
+        captures.is_some_and(|captures| captures.lacks(pointers.captured_as(index)))
     }
 
     /// The value at a pointer that is followed for its kind; final after [`Scanner::finish`].
