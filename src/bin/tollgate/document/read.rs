@@ -7,8 +7,16 @@ use serde_json::Value;
 
 use super::{Chosen, Content, Finding, Found, Level, search};
 
+/// How many brackets may be open at once. The parser allows 128 levels, but reads the whole document before it
+/// counts them, in time that grows with the square of the levels. Brackets inside of texts count here too.
+const MAX_OPEN: usize = 4_096;
+
 /// Reads every document of a file.
 pub fn read(bytes: &[u8], path: &Path, chosen: Chosen, content: &mut Content) {
+    if most_open(bytes) > MAX_OPEN {
+        content.findings.push(invalid(chosen.level(), "(file)", "recursion limit exceeded"));
+        return;
+    }
     content.place_values(bytes);
     let is_json = path.extension().is_some_and(|extension| extension == "json");
     match serde_json::from_slice::<Value>(bytes) {
@@ -27,6 +35,20 @@ pub fn read(bytes: &[u8], path: &Path, chosen: Chosen, content: &mut Content) {
                    EnvoyExtensionPolicy with one";
         content.findings.push(Finding::problem("(file)", why));
     }
+}
+
+/// The most brackets that are open at one place.
+fn most_open(bytes: &[u8]) -> usize {
+    let (mut open, mut most) = (0_usize, 0);
+    for byte in bytes {
+        match byte {
+            b'[' | b'{' => open = open.saturating_add(1),
+            b']' | b'}' => open = open.saturating_sub(1),
+            _ => continue,
+        }
+        most = most.max(open);
+    }
+    most
 }
 
 /// The usual mistake behind an error of syntax.
