@@ -10,8 +10,9 @@ use std::time::Duration;
 use criterion::{Criterion, criterion_group, criterion_main};
 use policy::PolicyKeys;
 use serde_json::json;
-use tollgate::body::Guard;
 use tollgate::body::json::pointers::Pointers;
+use tollgate::body::meter::{Preset, ResponseMeter};
+use tollgate::body::{Guard, IncludeUsage};
 use tollgate::caller::cache::Known;
 use tollgate::caller::principal::{Caller, Principal};
 use tollgate::config::{self, NoVariables};
@@ -190,6 +191,7 @@ fn body(criterion: &mut Criterion) {
         max_rows: None,
         pointers: Pointers::new([&name[..]]),
         required: 1..1,
+        include_usage: IncludeUsage::Off,
     };
     for (name, part) in [
         ("numbers", "1,"),
@@ -209,5 +211,59 @@ fn body(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, core, body);
+/// Responses of a MB, in pieces of 16 KiB as a proxy passes them: the time per byte of each kind.
+fn meter(criterion: &mut Criterion) {
+    let usage = r#""usage":{"prompt_tokens":19,"completion_tokens":10,"total_tokens":29}"#;
+    let fill = |part: &str| part.repeat(1_000_000 / part.len());
+    let object = |inside: String| format!(r#"{{"id":"1","choices":[{inside}],{usage}}}"#);
+    let text =
+        fill(r#"The quick brown fox, said \"hello\", jumps.\n And then more plain text follows. "#);
+    let token = r#"{"token":" the","logprob":-0.317,"bytes":[32,116,104,101],"top_logprobs":[]},"#;
+    let chunk = r#"data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1721075651,"model":"m","choices":[{"index":0,"delta":{"content":" hello"},"logprobs":null,"finish_reason":null}],"usage":null}"#;
+    let events = fill(&format!("{chunk}\n\n"));
+    let counted = r#"data: {"candidates":[{"content":{"parts":[{"text":"The quick brown fox jumps"}]}}],"usageMetadata":{"promptTokenCount":8,"candidatesTokenCount":2,"totalTokenCount":10}}"#;
+    let line = r#"{"model":"m","created_at":"2026-01-01T00:00:00Z","message":{"role":"assistant","content":" The"},"done":false}"#;
+    for (name, preset, content_type, reply) in [
+        ("text", Preset::OpenAi, "application/json", object(format!("{{\"content\":\"{text}\"}}"))),
+        (
+            "embeddings",
+            Preset::OpenAi,
+            "application/json",
+            object(fill("-0.0069292834,0.0053364206,") + "1"),
+        ),
+        ("log probabilities", Preset::OpenAi, "application/json", object(fill(token) + "{}")),
+        ("events", Preset::OpenAi, "text/event-stream", format!("{events}data: {{{usage}}}\n\n")),
+        (
+            "events, any preset",
+            Preset::Any,
+            "text/event-stream",
+            format!("{events}data: {{{usage}}}\n\n"),
+        ),
+        (
+            "events with a number each",
+            Preset::Gemini,
+            "text/event-stream",
+            fill(&format!("{counted}\r\n\r\n")),
+        ),
+        (
+            "lines",
+            Preset::Ollama,
+            "application/x-ndjson",
+            fill(&format!("{line}\n")) + r#"{"eval_count":2}"#,
+        ),
+    ] {
+        let Some(measure) = preset.measure() else { return };
+        criterion.bench_function(&format!("meter a MB of {name}"), |bench| {
+            bench.iter(|| {
+                let mut meter = ResponseMeter::new(&measure, content_type.as_bytes());
+                for piece in black_box(reply.as_bytes()).chunks(16 << 10) {
+                    meter.feed(&measure, piece);
+                }
+                assert!(meter.finish(&measure).is_some());
+            });
+        });
+    }
+}
+
+criterion_group!(benches, core, body, meter);
 criterion_main!(benches);

@@ -5,12 +5,13 @@
 
 use support::json_suite::{files, passes};
 use tollgate::body::json::pointers::Pointers;
-use tollgate::body::{Guard, Refusal};
+use tollgate::body::{Guard, IncludeUsage, Refusal};
 use tollgate::reason::Reason;
 use tollgate::request::headers::Headers;
 
 fn guard(max_depth: usize) -> Guard {
     Guard {
+        include_usage: IncludeUsage::Off,
         reads: true,
         needs_body: vec!["POST".to_owned()],
         content_types: None,

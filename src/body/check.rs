@@ -22,7 +22,7 @@ impl Guard {
             let mut header = parameter(field, b"header");
             Reader::Csv(Csv::new(!header.any(|value| value.eq_ignore_ascii_case(b"absent"))))
         } else {
-            Reader::Json(Scanner::new(&self.pointers, self.max_depth))
+            Reader::Json(Box::new(Scanner::new(&self.pointers, self.max_depth)))
         };
         Check { reader, bytes: 0, needs_body: self.needs_body(headers) }
     }
@@ -40,7 +40,7 @@ pub struct Check {
 
 #[derive(Clone, Debug)]
 enum Reader {
-    Json(Scanner),
+    Json(Box<Scanner>),
     Csv(Csv),
     /// The body is not read, only measured.
     None,

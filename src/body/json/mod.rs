@@ -5,6 +5,8 @@
 //! - `watch` follows [`pointers`] meanwhile. It keeps a `frame` for each container on their way,
 //!   compares the name of the current `member` with theirs, reads a `number`, and keeps the JSON of
 //!   values that are wanted as they are (`capture`).
+//! - `skip` passes over what no pointer leads into, where only numbers are looked for; `swar` looks at eight bytes at
+//!   once.
 //! - `rows` counts the rows of a container, `tensor` those of a V2 tensor.
 
 mod capture;
@@ -17,8 +19,10 @@ mod number;
 pub mod pointers;
 mod rows;
 pub mod scanner;
+mod skip;
 mod state;
 mod string;
+pub(super) mod swar;
 mod table;
 mod tensor;
 pub mod value;

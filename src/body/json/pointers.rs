@@ -119,6 +119,16 @@ impl Pointers {
         self.list.iter().any(first)
     }
 
+    /// The most tokens of a pointer.
+    pub(super) fn longest_list(&self) -> usize {
+        self.list.iter().map(Vec::len).max().unwrap_or_default()
+    }
+
+    /// The last token of each pointer.
+    pub fn last_names(&self) -> impl Iterator<Item = &str> {
+        self.list.iter().filter_map(|tokens| tokens.last().map(|token| token.name.as_str()))
+    }
+
     /// The number of pointers.
     pub fn len(&self) -> usize {
         self.list.len()

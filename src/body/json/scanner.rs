@@ -9,7 +9,9 @@ pub use super::capture::Place;
 use super::flaw::{Flaw, Malformed};
 use super::grammar;
 use super::pointers::Pointers;
+use super::skip::Skip;
 use super::state::{self, State};
+use super::swar::plain_text;
 use super::table::{self, Classes};
 use super::value::{Found, Kind};
 use super::watch::Watch;
@@ -33,6 +35,10 @@ pub struct Scanner {
     /// The containers that begin in it must be reported.
     reports_containers: bool,
     failed: Option<Malformed>,
+    /// Only the numbers at pointers matter.
+    finds: bool,
+    /// The value that is passed over for it.
+    skip: Skip,
 }
 
 impl Scanner {
@@ -49,7 +55,25 @@ impl Scanner {
             watched: true,
             reports_containers: true,
             failed: None,
+            finds: false,
+            skip: Skip::default(),
         }
+    }
+
+    /// A scanner that only finds what the pointers lead to. It passes over the arrays and objects that none of
+    /// them leads into: it sees where they end and does not check them.
+    pub fn finding(pointers: &Pointers) -> Self {
+        let deepest = pointers.longest_list().saturating_add(1);
+        Self { finds: true, ..Self::new(pointers, deepest) }
+    }
+
+    /// The next document begins.
+    pub fn restart(&mut self) {
+        self.watch.restart();
+        (self.state, self.classes, self.limit) = (state::VALUE, &table::ARRAY, state::ELEMENT);
+        (self.depth, self.offset, self.failed) = (0, 0, None);
+        (self.watched, self.reports_containers) = (true, true);
+        self.skip = Skip::default();
     }
 
     /// Takes the next piece; `pointers` are those of [`Scanner::new`].
@@ -71,6 +95,7 @@ impl Scanner {
     pub fn finish(&mut self) -> Result<(), Malformed> {
         if self.failed.is_none() {
             self.watch.number_ends();
+            // What is passed over is inside an array or object.
             if !grammar::is_complete(self.state) || self.depth > 0 {
                 self.failed = Some(Malformed { offset: self.offset, flaw: Flaw::End });
             }
@@ -125,28 +150,33 @@ impl Scanner {
     fn scan(&mut self, pointers: &Pointers, piece: &[u8]) {
         let mut rest = piece;
         while !rest.is_empty() {
-            if grammar::in_plain_text(self.state) {
+            if self.skip.is_on() {
+                rest = self.skip.feed(rest);
+            } else if grammar::in_plain_text(self.state) {
                 rest = rest.get(plain_text(rest)..).unwrap_or_default();
             }
-            let (block, after) = rest.split_at_checked(BLOCK).unwrap_or((rest, &[]));
-            if let Err((place, flaw)) = self.block(pointers, block, rest) {
-                let read = piece.len().saturating_sub(rest.len()).saturating_add(place);
-                let offset = self.offset.saturating_add(read as u64);
-                self.failed = Some(Malformed { offset, flaw });
-                return;
+            let block = rest.get(..BLOCK).unwrap_or(rest);
+            match self.block(pointers, block, rest) {
+                Ok(read) => rest = rest.get(read..).unwrap_or_default(),
+                Err((place, flaw)) => {
+                    let read = piece.len().saturating_sub(rest.len()).saturating_add(place);
+                    let offset = self.offset.saturating_add(read as u64);
+                    self.failed = Some(Malformed { offset, flaw });
+                    return;
+                }
             }
-            rest = after;
         }
         self.offset = self.offset.saturating_add(piece.len() as u64);
     }
 
-    /// Reads a block, with which `rest` of the piece begins. An error has its place in the block.
+    /// Reads a block, with which `rest` of the piece begins, up to a value that is passed over: the bytes read. An
+    /// error has its place in the block.
     fn block(
         &mut self,
         pointers: &Pointers,
         block: &[u8],
         rest: &[u8],
-    ) -> Result<(), (usize, Flaw)> {
+    ) -> Result<usize, (usize, Flaw)> {
         let (mut state, mut classes, mut limit) = (self.state, self.classes, self.limit);
         let mut commas = 0;
         for (place, byte) in block.iter().enumerate() {
@@ -170,13 +200,17 @@ impl Scanner {
                 _ => Err(grammar::flaw(state, *byte, self.depth > 0)),
             }
             .map_err(|flaw| (place, flaw))?;
+            if self.skip.is_on() {
+                self.state = state;
+                return Ok(place.saturating_add(1));
+            }
             (classes, limit) = (self.classes, self.limit);
         }
         if self.watched {
             self.watch.count(commas);
         }
         self.state = state;
-        Ok(())
+        Ok(block.len())
     }
 
     /// A name or value begins or ends that the watch must know of, with the first byte of `rest`.
@@ -202,11 +236,24 @@ impl Scanner {
         object: bool,
         at: (&[u8], usize),
     ) -> Result<State, Flaw> {
-        *self.open.get_mut(self.depth).ok_or(Flaw::Depth)? = object;
-        self.depth = self.depth.wrapping_add(1);
-        if self.reports_containers {
+        match self.open.get_mut(self.depth) {
+            Some(place) => *place = object,
+            // It is too deep for every pointer.
+            None if self.finds => {}
+            None => return Err(Flaw::Depth),
+        }
+        let reports = self.reports_containers;
+        if reports {
             let rest = at.0.get(at.1..).unwrap_or_default();
             self.watch.value(pointers, if object { Kind::Object } else { Kind::Array }, rest)?;
+        }
+        if self.finds && self.watch.depth() == self.depth {
+            self.skip.begin();
+            self.update_limit();
+            return Ok(state::AFTER_VALUE);
+        }
+        self.depth = self.depth.wrapping_add(1);
+        if reports {
             self.update_limit();
         } else {
             (self.watched, self.limit) = (false, state::ACTION);
@@ -246,21 +293,3 @@ impl Scanner {
 
 /// The bytes to read before the next look for plain text.
 const BLOCK: usize = 32;
-
-/// The length of the plain ASCII text of a string at the start of a piece, in whole words.
-fn plain_text(piece: &[u8]) -> usize {
-    let (words, _) = piece.as_chunks();
-    let is_plain = |word: &[u8; 8]| {
-        let [word, quotes, backslashes, controls] =
-            [0, b'"', b'\\', 0].map(|byte| u64::from_le_bytes(*word) ^ repeated(byte));
-        let marks = quotes.wrapping_sub(repeated(1))
-            | backslashes.wrapping_sub(repeated(1))
-            | controls.wrapping_sub(repeated(0x20));
-        (word | marks) & repeated(0x80) == 0
-    };
-    words.iter().take_while(|word| is_plain(word)).count().saturating_mul(8)
-}
-
-fn repeated(byte: u8) -> u64 {
-    u64::from_ne_bytes([byte; 8])
-}

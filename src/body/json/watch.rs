@@ -46,6 +46,15 @@ impl Watch {
         }
     }
 
+    /// The next document begins.
+    pub(super) fn restart(&mut self) {
+        self.frames.clear();
+        self.found.fill(Found::Absent);
+        (self.elements, self.dimension, self.read) = (None, false, 0);
+        (self.name, self.number) = (MemberName::default(), Number::default());
+        self.number_at = PointerSet::EMPTY;
+    }
+
     /// How many containers are watched, from the outermost on.
     pub(super) fn depth(&self) -> usize {
         self.frames.len()

@@ -1,7 +1,11 @@
 //! JSON other than server-sent events: one document, one per line, several in a row, or an array of
 //! documents.
 
+use memchr::memchr;
+
 use super::document::Document;
+use super::measure::Measure;
+use super::sieve::last_line;
 use crate::body::json::flaw::Flaw;
 use crate::body::json::pointers::Pointers;
 
@@ -28,14 +32,25 @@ impl Documents {
     }
 
     /// Reads the next piece.
-    pub(super) fn feed(&mut self, document: &mut Document, pointers: &Pointers, piece: &[u8]) {
+    pub(super) fn feed(&mut self, document: &mut Document, measure: &Measure, piece: &[u8]) {
+        let pointers = &measure.pointers;
         let mut rest = piece;
-        while self.lines
-            && let Some(end) = rest.iter().position(|byte| *byte == b'\n')
-        {
+        // Before the last so many bytes of the piece, no further line can be left out.
+        let mut tried = usize::MAX;
+        while self.lines {
+            if self.fresh && self.elements.is_some() && rest.len() < tried {
+                let clear = measure.sieve.clear(rest);
+                tried = rest.len().saturating_sub(clear);
+                let lines = last_line(rest.get(..clear).unwrap_or_default());
+                if lines > 0 {
+                    self.broken = false;
+                    rest = rest.get(lines..).unwrap_or_default();
+                }
+            }
+            let Some(end) = memchr(b'\n', rest) else { break };
             let (line, after) = rest.split_at_checked(end.saturating_add(1)).unwrap_or_default();
             self.feed_line(document, pointers, line);
-            document.end(pointers);
+            document.end();
             (self.fresh, self.broken) = (true, false);
             rest = after;
         }
@@ -63,7 +78,7 @@ impl Documents {
                     let read = malformed.offset.saturating_sub(self.fed);
                     let read = usize::try_from(read).unwrap_or(usize::MAX);
                     rest = rest.get(read..).unwrap_or_default();
-                    document.renew(pointers);
+                    document.renew();
                     self.fresh = true;
                 }
                 Some(_) => self.broken = true,

@@ -1,10 +1,17 @@
 //! Server-sent events (WHATWG HTML §9.2.6): the `data` of each is a document.
 
+use memchr::memchr2;
+
 use super::document::Document;
+use super::measure::Measure;
+use super::sieve::last_empty_line;
 use crate::body::json::pointers::Pointers;
 
 /// The field of an event that holds the document.
 const FIELD: &[u8] = b"data";
+
+/// The fewest bytes before a name that are looked through for the end of an event.
+const WORTH: usize = 1024;
 
 /// The place in a stream of server-sent events.
 #[derive(Clone, Debug, Default)]
@@ -36,11 +43,27 @@ impl Default for Line {
 
 impl Events {
     /// Reads the next piece. A malformed document is no error: it has no number.
-    pub(super) fn feed(&mut self, document: &mut Document, pointers: &Pointers, piece: &[u8]) {
+    pub(super) fn feed(&mut self, document: &mut Document, measure: &Measure, piece: &[u8]) {
+        let pointers = &measure.pointers;
         let mut rest = piece;
+        // Before the last so many bytes of the piece, no further event can be left out.
+        let mut tried = usize::MAX;
         while let Some((byte, after)) = rest.split_first() {
+            if !self.open && matches!(self.line, Line::Field(0)) && rest.len() < tried {
+                let clear = measure.sieve.clear(rest);
+                tried = rest.len().saturating_sub(clear);
+                let events = match rest.get(..clear) {
+                    Some(part) if tried == 0 || clear >= WORTH => last_empty_line(part),
+                    _ => 0,
+                };
+                if events > 0 {
+                    self.after_cr = false;
+                    rest = rest.get(events..).unwrap_or_default();
+                    continue;
+                }
+            }
             if let Line::Data = self.line {
-                let end = rest.iter().position(|b| matches!(b, b'\r' | b'\n'));
+                let end = memchr2(b'\r', b'\n', rest);
                 let (value, next) =
                     rest.split_at_checked(end.unwrap_or(rest.len())).unwrap_or_default();
                 if !value.is_empty() {
@@ -62,7 +85,7 @@ impl Events {
             line if matches!(byte, b'\r' | b'\n') => {
                 self.after_cr = byte == b'\r';
                 if matches!(line, Line::Field(0)) && std::mem::take(&mut self.open) {
-                    document.end(pointers);
+                    document.end();
                 }
                 Line::Field(0)
             }
@@ -74,7 +97,7 @@ impl Events {
                 // events, and some clients do not miss it.
                 if std::mem::replace(&mut self.open, true) {
                     if document.is_complete() {
-                        document.end(pointers);
+                        document.end();
                     } else {
                         document.feed(pointers, b"\n");
                     }

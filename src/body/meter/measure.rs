@@ -1,5 +1,6 @@
 //! How the number of a response follows from the numbers in it.
 
+use super::sieve::Sieve;
 use crate::body::json::pointers::{MAX_POINTERS, Pointers};
 
 /// The largest of some sums of the numbers in a response.
@@ -7,6 +8,7 @@ use crate::body::json::pointers::{MAX_POINTERS, Pointers};
 pub struct Measure {
     /// All pointers, each once.
     pub(super) pointers: Pointers,
+    pub(super) sieve: Sieve,
     sums: Vec<Vec<Weighted>>,
     /// The largest number of a part counts, not that of its first pointer.
     largest: bool,
@@ -45,7 +47,12 @@ impl Measure {
         };
         let sums = sums.into_iter().map(|sum| sum.into_iter().map(&mut weigh).collect()).collect();
         let pointers = Pointers::new(all.iter().map(Vec::as_slice));
-        (all.len() <= MAX_POINTERS).then_some(Self { pointers, sums, largest })
+        (all.len() <= MAX_POINTERS).then_some(Self {
+            sieve: Sieve::new(&pointers),
+            pointers,
+            sums,
+            largest,
+        })
     }
 
     /// The number, given that of each pointer. A part without a number counts 0, unless no part of its sum has one.

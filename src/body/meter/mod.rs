@@ -2,13 +2,15 @@
 //!
 //! Every response is a series of JSON documents (`document`): those of server-sent events (`events`)
 //! or those of any other JSON (`documents`). The last document with a number counts, for each place that a
-//! [`Measure`] names. A [`Preset`] is the measure of an API.
+//! [`Measure`] names. A [`Preset`] is the measure of an API. Parts of a stream that can hold no number are not read
+//! (`sieve`).
 
 mod document;
 mod documents;
 mod events;
 mod measure;
 mod preset;
+mod sieve;
 
 use super::guard::media_type;
 use document::Document;
@@ -77,7 +79,6 @@ impl ResponseMeter {
 
     /// Reads the next piece, cut anywhere. `measure` must be that of [`ResponseMeter::new`].
     pub fn feed(&mut self, measure: &Measure, piece: &[u8]) {
-        let pointers = &measure.pointers;
         let mut piece = piece;
         while self.mark < BEGUN
             && let Some((first, rest)) = piece.split_first()
@@ -90,8 +91,8 @@ impl ResponseMeter {
             }
         }
         match &mut self.framing {
-            Framing::Events(events) => events.feed(&mut self.document, pointers, piece),
-            Framing::Documents(documents) => documents.feed(&mut self.document, pointers, piece),
+            Framing::Events(events) => events.feed(&mut self.document, measure, piece),
+            Framing::Documents(documents) => documents.feed(&mut self.document, measure, piece),
         }
     }
 
@@ -116,7 +117,7 @@ impl ResponseMeter {
             // after their last event, which is the one that counts.
             Framing::Events(events) if !events.open => {}
             Framing::Documents(documents) if documents.broken => {}
-            _ => self.document.end(&measure.pointers),
+            _ => self.document.end(),
         }
         measure.number(&self.document.numbers)
     }

@@ -1,8 +1,10 @@
 use proptest::prelude::*;
 
+use super::sieve::Sieve;
 use super::*;
 
 mod replies;
+mod shortcuts;
 
 /// The number of the first of these pointers.
 fn pointers(list: &[&str]) -> Measure {

@@ -1,8 +1,8 @@
 //! Bodies of requests, and the usage in replies.
 
 use serde_json::Value;
-use tollgate::body::meter::{Measure, Part, ResponseMeter};
-use tollgate::body::{Guard, Refusal, pointers_to_follow};
+use tollgate::body::meter::{Measure, Part, Preset, ResponseMeter};
+use tollgate::body::{Guard, IncludeUsage, Refusal, pointers_to_follow};
 use tollgate::request::headers::Headers;
 
 /// Any cut of a body gives one verdict, an accepted body is JSON, no reading of it has more rows, and the values
@@ -23,6 +23,7 @@ pub fn body(data: &[u8]) {
         max_rows: Some(100),
         pointers,
         required,
+        include_usage: IncludeUsage::Off,
     };
     let judge = |headers: &Headers, size: usize| -> Result<u64, Refusal> {
         let mut check = guard.check(headers);
@@ -95,8 +96,8 @@ fn fewest_rows(value: &Value) -> u64 {
     }
 }
 
-/// The number of a response is the same however the response is cut, and that of its last document
-/// whatever framing holds it.
+/// The number of a response is the same however the response is cut, and that of its last documents with one
+/// whatever framing holds them.
 pub fn usage(data: &[u8]) {
     let name = |text: &str| text.to_owned();
     let pointers = vec![
@@ -105,48 +106,79 @@ pub fn usage(data: &[u8]) {
         vec![name("m"), name("1")],
     ];
     let measure = Measure::new(vec![vec![Part { pointers, weight: 1 }]], false).unwrap();
-    let read = |content_type: &str, text: &[u8], size: usize| {
-        let mut meter = ResponseMeter::new(&measure, content_type.as_bytes());
-        text.chunks(size.max(1)).for_each(|piece| meter.feed(&measure, piece));
-        meter.finish(&measure)
+    let read = |measure: &Measure, content_type: &str, text: &[u8], size: usize| {
+        let mut meter = ResponseMeter::new(measure, content_type.as_bytes());
+        text.chunks(size.max(1)).for_each(|piece| meter.feed(measure, piece));
+        meter.finish(measure)
     };
     const JSON: &str = "application/json";
     const LINES: &str = "application/x-ndjson";
     const EVENTS: &str = "text/event-stream";
-    for content_type in [JSON, LINES, EVENTS, ""] {
-        let whole = read(content_type, data, usize::MAX);
-        for size in [1, 2, 7] {
-            assert_eq!(read(content_type, data, size), whole, "{content_type}");
+    for measure in [&measure, &Preset::Any.measure().unwrap()] {
+        for content_type in [JSON, LINES, EVENTS, ""] {
+            let whole = read(measure, content_type, data, usize::MAX);
+            for size in [1, 2, 7, 64] {
+                assert_eq!(read(measure, content_type, data, size), whole, "{content_type}");
+            }
         }
     }
-    let Ok(document @ Value::Object(_)) = serde_json::from_slice::<Value>(data) else { return };
+    let is_object = |document: &Value| document.is_object();
+    let documents: Vec<Value> = match serde_json::from_slice(data) {
+        Ok(document @ Value::Object(_)) => vec![document],
+        _ => data
+            .split(|byte| *byte == b'\n')
+            .filter_map(|line| serde_json::from_slice(line).ok().filter(is_object))
+            .collect(),
+    };
     let plain = |value: &Value, wanted: &[&str]| {
         let names = value.as_object().into_iter().flat_map(|members| members.keys());
         let mut others = names.filter(|name| !wanted.contains(&name.as_str()));
         others.all(|name| name.is_ascii() && !wanted.contains(&&*name.to_ascii_lowercase()))
     };
     // Members that differ by letter case leave a document without a number.
-    if !plain(&document, &["usage", "n", "m"]) || !plain(&document["usage"], &["total_tokens"]) {
+    let plain = |document: &Value| {
+        plain(document, &["usage", "n", "m"]) && plain(&document["usage"], &["total_tokens"])
+    };
+    let mut last = [None; 3];
+    for document in &documents {
+        for (last, pointer) in last.iter_mut().zip(["/usage/total_tokens", "/n", "/m/1"]) {
+            let number = document.pointer(pointer).and_then(Value::as_number);
+            match number.map(|number| (number.as_u64(), number.as_f64())) {
+                None => {}
+                // A zero erases nothing.
+                Some((Some(0), _)) if last.is_some() => {}
+                Some((Some(whole), _)) => *last = Some(whole),
+                // The integers that a double represents exactly.
+                Some((None, Some(n))) if n.abs() < 1e15 => match n.max(0.0).ceil() as u64 {
+                    0 if last.is_some() => {}
+                    whole => *last = Some(whole),
+                },
+                Some(_) => return,
+            }
+        }
+    }
+    if documents.is_empty() || !documents.iter().all(plain) {
         return;
     }
-    let number = |pointer: &str| document.pointer(pointer).and_then(Value::as_number);
-    let want = ["/usage/total_tokens", "/n", "/m/1"].into_iter().find_map(number);
-    let want = match want.map(|number| (number.as_u64(), number.as_f64())) {
-        None => None,
-        Some((Some(whole), _)) => Some(whole),
-        // The integers that a double represents exactly.
-        Some((None, Some(n))) if n.abs() < 1e15 => Some(n.max(0.0).ceil() as u64),
-        Some(_) => return,
-    };
-    // Written anew on one line, with no member twice.
-    let text = document.to_string();
+    let want = last.into_iter().flatten().next();
+    // Written anew, each on one line, with no member twice.
+    let texts: Vec<String> = documents.iter().map(Value::to_string).collect();
+    let lines = texts.join("\r\n");
+    let other = r#"{"choices":[{"text":"a \"n\" b\u2019"}],"usage":null}"#;
+    let events = format!("event: x\ndata: {other}\n\n").repeat(8);
+    let event = |text: &String| format!("data: {text}\r\n\r\n{events}");
     for (content_type, reply) in [
-        (JSON, text.clone()),
-        (JSON, format!("\u{feff}[{{}},\n{text}]")),
-        (JSON, format!("{{}}{text}")),
-        (LINES, format!("{{}}\n{{\"cut\":\n{text}\r\n")),
-        (EVENTS, format!("data: {{}}\n\ndata: {text}\r\n\r\ndata: [DONE]\n\n")),
+        (JSON, texts.concat()),
+        (JSON, format!("\u{feff}[{{}},\n{}]", texts.join(" , "))),
+        (LINES, format!("{{}}\n{{\"cut\":\n{lines}\r\n{other}\n{other}")),
+        (
+            EVENTS,
+            format!("{events}{}data: [DONE]\n\n", texts.iter().map(event).collect::<String>()),
+        ),
     ] {
-        assert_eq!(read(content_type, reply.as_bytes(), 5), want, "{content_type}: {reply}");
+        for size in [5, 300, usize::MAX] {
+            let got = read(&measure, content_type, reply.as_bytes(), size);
+            assert_eq!(got, want, "{content_type}: {reply}");
+        }
     }
 }
