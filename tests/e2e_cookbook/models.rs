@@ -75,12 +75,12 @@ async fn parrot() -> Option<Fixture> {
     Fixture::answering("ES256", answer).await
 }
 
-fn llm(fixture: &Fixture, pointers: Option<Value>) -> Builder {
+fn llm(fixture: &Fixture, preset: Option<Value>) -> Builder {
     let mut config = docs::configuration(PAGE, "A language model with token budgets");
     assert_eq!(config["limits"][1]["rate"], "100000/h");
     config["limits"][1]["rate"] = json!("100000/d");
-    if let Some(pointers) = pointers {
-        config["limits"][1]["response_cost"]["json"] = pointers;
+    if let Some(preset) = preset {
+        config["limits"][1]["response_cost"]["preset"] = preset;
         // Streams stand in the body of the request here.
         config["rules"][2].as_object_mut().unwrap().remove("payload");
         config["limits"][1].as_object_mut().unwrap().remove("reserve");
@@ -125,35 +125,34 @@ async fn a_language_model_charges_the_tokens_of_each_response() {
     assert_eq!(envoy.send(&models).await.status, 200);
 }
 
-/// The pointers of the table of APIs, against a response and the end of a stream of each.
+/// The presets of the table of APIs, against a response and the end of a stream of each.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_pointers_of_the_page_find_the_usage_of_each_api() {
+async fn the_presets_of_the_page_find_the_usage_of_each_api() {
     let Some(fixture) = parrot().await else { return };
     let page = std::fs::read_to_string(support::root().join(PAGE)).unwrap();
-    let (_, table) = page.split_once("| API | `json` |\n").unwrap();
+    let (_, table) = page.split_once("| API | `preset` |\n").unwrap();
     let rows: Vec<&str> = table.lines().skip(1).take_while(|line| line.starts_with('|')).collect();
-    let pointers = |api: &str| {
+    let preset = |api: &str| {
         let row = rows.iter().find(|row| row.contains(api)).unwrap_or_else(|| panic!("{api}"));
-        let codes = row.split('`').skip(1).step_by(2).map(str::to_owned);
-        codes.collect::<Vec<_>>()
+        row.split('`').nth(1).unwrap().to_owned()
     };
     let event = |data: Value| format!("data: {data}\n\n");
     let chat = json!({"usage": {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}});
     let responses = json!({"usage": {"input_tokens": 5, "output_tokens": 2, "total_tokens": 7}});
-    let anthropic = json!({"usage": {"input_tokens": 5, "output_tokens": 7}});
+    let anthropic = json!({"usage": {"input_tokens": 3, "output_tokens": 4}});
     let gemini = json!({"usageMetadata": {"promptTokenCount": 5, "totalTokenCount": 7}});
-    let ollama = json!({"done": true, "prompt_eval_count": 5, "eval_count": 7});
+    let ollama = json!({"done": true, "prompt_eval_count": 3, "eval_count": 4});
     let completed = json!({"type": "response.completed", "response": responses});
-    let start = json!({"type": "message_start", "message": {"usage": {"output_tokens": 1}}});
-    let delta = json!({"type": "message_delta", "usage": {"output_tokens": 7}});
+    let start = json!({"type": "message_start", "message": {"usage": {"input_tokens": 3, "output_tokens": 1}}});
+    let delta = json!({"type": "message_delta", "usage": {"output_tokens": 4}});
     for (api, bodies) in [
-        ("OpenAI chat", vec![chat.to_string(), event(chat.clone()) + "data: [DONE]\n\n"]),
-        ("OpenAI Responses", vec![responses.to_string(), event(completed)]),
+        ("OpenAI", vec![chat.to_string(), event(chat.clone()) + "data: [DONE]\n\n"]),
+        ("OpenAI", vec![responses.to_string(), event(completed)]),
         ("Anthropic", vec![anthropic.to_string(), event(start) + &event(delta)]),
         ("Gemini", vec![gemini.to_string(), event(gemini.clone())]),
         ("Ollama", vec![ollama.to_string()]),
     ] {
-        let envoy = llm(&fixture, Some(json!(pointers(api)))).start().await;
+        let envoy = llm(&fixture, Some(json!(preset(api)))).start().await;
         for (number, body) in bodies.into_iter().enumerate() {
             let case = format!("{api} {number}");
             let token = fixture.token(&format!("caller-{number}"));
