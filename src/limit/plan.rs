@@ -142,20 +142,13 @@ impl Planned {
     /// [`held`](Self::held).
     pub fn charge(&self, end: End) -> (Request<'_>, Settlement) {
         let missing = self.limit.response_cost.as_ref().and_then(|cost| cost.missing);
+        let priced = |tokens: u64| tokens.saturating_mul(self.price.times);
+        let missing = missing.map(priced).or(self.reserved).unwrap_or(self.cost);
         let (cost, settlement) = match (end, self.reserved) {
-            (End::Told(tokens), _) => {
-                (tokens.saturating_mul(self.price.times), Settlement::Settled)
-            }
+            (End::Told(tokens), _) => (priced(tokens), Settlement::Settled),
+            (End::Cut(tokens), _) => (priced(tokens).max(missing), Settlement::Settled),
             (End::Failed, Some(reserved)) => (self.cost.min(reserved), Settlement::Refunded),
-            (End::Failed | End::Untold | End::Cut(_), reserved) => {
-                let missing = missing.map(|tokens| tokens.saturating_mul(self.price.times));
-                let missing = missing.or(reserved).unwrap_or(self.cost);
-                let told = match end {
-                    End::Cut(tokens) => tokens.saturating_mul(self.price.times),
-                    _ => 0,
-                };
-                (missing.max(told), Settlement::Missing)
-            }
+            (End::Failed | End::Untold, _) => (missing, Settlement::Missing),
         };
         (Request { cost, ..self.request() }, settlement)
     }
@@ -177,7 +170,7 @@ pub enum End {
 /// How a response was charged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settlement {
-    /// By its number.
+    /// By its number, or what it had of it.
     Settled,
     /// By the cost of the request alone; the rest of the reservation was given back.
     Refunded,
