@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::lists::List;
 use crate::settings::Settings;
 use crate::traffic::{AUDIENCE, ISSUER};
 
@@ -44,6 +45,8 @@ pub struct Plugin {
     pub guard: Option<Heads>,
     /// What the limits of a chat charge.
     pub budget: Option<Budget>,
+    /// A list that is long.
+    pub list: Option<List>,
     /// Whether the module is the one to compare with.
     pub reference: bool,
 }
@@ -86,8 +89,16 @@ impl Listener {
             Self::Native { cached: false } => "native".into(),
             Self::Native { cached: true } => "native-cached".into(),
             Self::EmptyWasm => "empty-wasm".into(),
-            Self::Tollgate(Plugin { id, reference: false, .. }) => format!("tollgate-{id}"),
-            Self::Tollgate(Plugin { id, reference: true, .. }) => format!("reference-{id}"),
+            Self::Tollgate(Plugin { id, cached, list, reference, .. }) => {
+                let module = if reference { "reference" } else { "tollgate" };
+                match list {
+                    None => format!("{module}-{id}"),
+                    Some(list) => {
+                        let words = format!("{module}-{id}-{list:?}-{cached}");
+                        words.replace(['(', ')'], "-").to_lowercase()
+                    }
+                }
+            }
         }
     }
 
@@ -266,6 +277,9 @@ impl Plugin {
             set(&mut document, "hold_head", json!(heads == Heads::Held));
         }
         set(&mut document, "rules", json!([rule]));
+        if let Some(list) = self.list {
+            list.put(&mut document);
+        }
         document
     }
 }
@@ -292,7 +306,8 @@ impl Budget {
     }
 }
 
-fn set(object: &mut Value, field: &str, value: Value) {
+/// Sets a member of an object.
+pub fn set(object: &mut Value, field: &str, value: Value) {
     if let Some(fields) = object.as_object_mut() {
         fields.insert(field.into(), value);
     }

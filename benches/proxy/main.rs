@@ -8,6 +8,7 @@
 //!
 //! - [`settings`]: the settings from the environment.
 //! - [`scenario`]: the table of cases and their references.
+//! - [`lists`]: configurations with long lists.
 //! - [`listener`]: each case as Envoy configuration.
 //! - [`empty_filter`]: a Wasm filter that does nothing, the lower bound of the cost of any Wasm filter.
 //! - [`traffic`]: the tokens, and the requests that carry them.
@@ -22,6 +23,7 @@ mod empty_filter;
 mod envoy;
 mod footprint;
 mod listener;
+mod lists;
 mod load;
 mod measure;
 mod report;

@@ -1,6 +1,7 @@
 //! The table of cases and their references.
 
 use crate::listener::{Budget, Heads, Listener, Plugin};
+use crate::lists::List;
 use crate::traffic::{Algorithm, Traffic};
 
 /// One row of the printed table.
@@ -39,7 +40,7 @@ impl Lane {
     pub fn expected(self) -> u16 {
         match (self.listener, self.traffic) {
             (Listener::Bare | Listener::Buffered | Listener::EmptyWasm, _)
-            | (_, Traffic::Valid(_) | Traffic::Body | Traffic::Chat) => 200,
+            | (_, Traffic::Valid(_) | Traffic::Body | Traffic::Chat | Traffic::Groups) => 200,
             (_, Traffic::NoToken | Traffic::ForgedSame | Traffic::ForgedEach) => 401,
         }
     }
@@ -54,6 +55,7 @@ const WARM: Plugin = Plugin {
     fields: true,
     guard: None,
     budget: None,
+    list: None,
     reference: false,
 };
 const COLD: Plugin = Plugin { id: "cold", cached: false, ..WARM };
@@ -80,6 +82,47 @@ const CHAT: Plugin = Plugin { id: "chat", budget: Some(Budget::Request), ..HOLDI
 const CHARGED: Plugin = Plugin { id: "charged", budget: Some(Budget::Response), ..HOLDING };
 const RESERVED: Plugin = Plugin { id: "reserved", budget: Some(Budget::Reserved), ..HOLDING };
 const BUFFERING: Plugin = Plugin { id: "buffering", guard: Some(Heads::Buffered), ..WARM };
+
+/// Lists whose length must not matter, short and long, with the requests that use them: the cold case, the
+/// warm case.
+const LISTS: [([&str; 2], List, Traffic); 12] = [
+    (["lists, cold: 10 rules", "lists, warm: 10 rules"], List::Rules(10), RS256),
+    (["lists, cold: 1,000 rules", "lists, warm: 1,000 rules"], List::Rules(1_000), RS256),
+    (["lists, cold: 10 providers", "lists, warm: 10 providers"], List::Providers(10), RS256),
+    (
+        ["lists, cold: 1,000 providers", "lists, warm: 1,000 providers"],
+        List::Providers(1_000),
+        RS256,
+    ),
+    (["lists, cold: 10 tenants", "lists, warm: 10 tenants"], List::Tenants(10), RS256),
+    (["lists, cold: 1,000 tenants", "lists, warm: 1,000 tenants"], List::Tenants(1_000), RS256),
+    (["lists, cold: 10 audiences", "lists, warm: 10 audiences"], List::Audiences(10), RS256),
+    (
+        ["lists, cold: 1,000 audiences", "lists, warm: 1,000 audiences"],
+        List::Audiences(1_000),
+        RS256,
+    ),
+    (
+        ["lists, cold: 200 groups, 1 entry", "lists, warm: 200 groups, 1 entry"],
+        List::Grants(1),
+        Traffic::Groups,
+    ),
+    (
+        ["lists, cold: 200 groups, 1,000 entries", "lists, warm: 200 groups, 1,000 entries"],
+        List::Grants(1_000),
+        Traffic::Groups,
+    ),
+    (
+        ["lists, cold: 200 groups, 1 tier", "lists, warm: 200 groups, 1 tier"],
+        List::Tiers(1),
+        Traffic::Groups,
+    ),
+    (
+        ["lists, cold: 200 groups, 50 tiers", "lists, warm: 200 groups, 50 tiers"],
+        List::Tiers(50),
+        Traffic::Groups,
+    ),
+];
 
 const RS256: Traffic = Traffic::Valid(Algorithm::Rs256);
 const ES256: Traffic = Traffic::Valid(Algorithm::Es256);
@@ -135,10 +178,29 @@ fn all() -> Vec<Scenario> {
         lane: Lane { listener, traffic },
         against: against.map(|listener| Lane { listener, traffic }),
     })
-    .to_vec()
+    .into_iter()
+    .chain([COLD, WARM].into_iter().flat_map(lists))
+    .collect()
 }
 
-/// The cases whose name contains `only`, those of tollgate only if there is a module. With a
+/// The cases of long lists; the reference of each is the short one before it.
+fn lists(plugin: Plugin) -> impl Iterator<Item = Scenario> {
+    let lane = move |list, traffic| Lane {
+        listener: Listener::Tollgate(Plugin { list: Some(list), ..plugin }),
+        traffic,
+    };
+    (0..).zip(LISTS).map(move |(number, ([cold, warm], list, traffic))| {
+        let short = LISTS.into_iter().nth(number & !1).filter(|_| number % 2 == 1);
+        Scenario {
+            name: if plugin.cached { warm } else { cold },
+            lane: lane(list, traffic),
+            against: short.map(|(_, list, traffic)| lane(list, traffic)),
+        }
+    })
+}
+
+/// The cases whose name contains `only`, those of tollgate only if there is a module, and those of lists only
+/// if they are named: they are two dozen VMs. With a
 /// `reference`, each of these is compared with the same case of the reference module.
 pub fn selected(only: &str, module: bool, reference: bool) -> Vec<Scenario> {
     let compared = |case: Scenario| match case.lane.listener {
@@ -151,6 +213,7 @@ pub fn selected(only: &str, module: bool, reference: bool) -> Vec<Scenario> {
     all()
         .into_iter()
         .filter(|case| case.name.contains(only))
+        .filter(|case| !only.is_empty() || !case.name.starts_with("lists"))
         .filter(|case| module || !matches!(case.lane.listener, Listener::Tollgate(_)))
         .map(compared)
         .collect()

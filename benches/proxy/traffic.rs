@@ -8,9 +8,16 @@ use support::mint::{Signer, jwks, now};
 /// How many subjects send requests; each has one token per algorithm.
 pub const IDENTITIES: usize = 2_000;
 /// The issuer of every token.
-pub const ISSUER: &str = "https://issuer.example/v2.0";
+pub const ISSUER: &str = "https://issuer.example/72f988bf-86f1-41af-91ab-2d7cd011db47/v2.0";
+/// The tenant in it.
+pub const TENANT: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
+/// How many groups a token has that has any: the most that Entra ID writes.
+pub const GROUPS: usize = 200;
 /// The audience of every token.
 pub const AUDIENCE: &str = "api://scoring";
+
+/// How many subjects have such tokens: their claims are ten times as large.
+const GROUPED: usize = 500;
 
 /// How many rows a body has: about 1 KiB.
 const BODY_ROWS: usize = 100;
@@ -32,6 +39,8 @@ pub enum Traffic {
     Body,
     /// The same with a chat of [`CHAT_BYTES`] for a language model.
     Chat,
+    /// The next valid RS256 token with [`GROUPS`] groups.
+    Groups,
     /// No token at all.
     NoToken,
     /// One RS256 token of a known key with a false signature, over and over.
@@ -66,6 +75,7 @@ impl Traffic {
             Self::Valid(Algorithm::Rs256)
             | Self::Body
             | Self::Chat
+            | Self::Groups
             | Self::ForgedSame
             | Self::ForgedEach => "RS256",
         }
@@ -79,6 +89,7 @@ pub struct Requests {
     es256: Vec<Vec<u8>>,
     body: Vec<Vec<u8>>,
     chat: Vec<Vec<u8>>,
+    groups: Vec<Vec<u8>>,
     no_token: Vec<Vec<u8>>,
     forged_same: Vec<Vec<u8>>,
     forged_each: Vec<Vec<u8>>,
@@ -93,6 +104,7 @@ impl Requests {
         let genuine = rs256.first().ok_or("no token was minted")?;
         Ok(Self {
             jwks: jwks(&[&rsa, &ec]),
+            groups: grouped(&rsa).iter().map(|token| request(Some(token))).collect(),
             no_token: vec![request(None)],
             forged_same: vec![request(Some(&forge(genuine, FORGERIES)))],
             forged_each: (0..FORGERIES).map(|n| request(Some(&forge(genuine, n)))).collect(),
@@ -115,6 +127,7 @@ impl Requests {
             Traffic::Valid(Algorithm::Es256) => &self.es256,
             Traffic::Body => &self.body,
             Traffic::Chat => &self.chat,
+            Traffic::Groups => &self.groups,
             Traffic::NoToken => &self.no_token,
             Traffic::ForgedSame => &self.forged_same,
             Traffic::ForgedEach => &self.forged_each,
@@ -130,6 +143,22 @@ fn tokens(signer: &Signer) -> Vec<String> {
     (0..IDENTITIES).map(|identity| signer.sign(&claims(identity, now, padding))).collect()
 }
 
+/// One token with groups per identity of the first [`GROUPED`].
+fn grouped(signer: &Signer) -> Vec<String> {
+    let groups: Vec<String> = (0..GROUPS).map(group).collect();
+    let token = |identity| {
+        let mut claims = claims(identity, now(), 0);
+        crate::listener::set(&mut claims, "groups", json!(groups));
+        signer.sign(&claims)
+    };
+    (0..GROUPED).map(token).collect()
+}
+
+/// The identifier of a group.
+pub fn group(number: usize) -> String {
+    format!("dddddddd-0000-0000-0000-{number:012}")
+}
+
 /// Claims like those of an access token of an application.
 fn claims(identity: usize, now: u64, padding: usize) -> Value {
     json!({
@@ -141,7 +170,7 @@ fn claims(identity: usize, now: u64, padding: usize) -> Value {
         "exp": now.saturating_add(12 * 3600),
         "azp": "11111111-2222-3333-4444-555555555555",
         "appid": "11111111-2222-3333-4444-555555555555",
-        "tid": "72f988bf-86f1-41af-91ab-2d7cd011db47",
+        "tid": TENANT,
         "oid": format!("aaaaaaaa-bbbb-cccc-dddd-{identity:012}"),
         "roles": ["Model.Score"],
         "scp": "score.invoke",

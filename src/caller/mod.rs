@@ -9,5 +9,6 @@
 pub mod address;
 pub mod cache;
 pub mod grant;
+mod memo;
 pub mod principal;
 pub mod tags;

@@ -1,5 +1,7 @@
 //! The authenticated caller: verified claims and an identity.
 
+use super::grant::{self, Grant, Unmet};
+use super::memo::{self, Memo, Topic};
 use crate::template::{Filled, Part, PartValue, Scope};
 use crate::verify::claims::{Claims, RefusedClaims};
 use crate::verify::provider::Provider;
@@ -10,6 +12,7 @@ use crate::verify::{VerifyError, base64url};
 pub struct Principal {
     claims: Claims,
     identity: String,
+    memo: Memo,
 }
 
 impl Principal {
@@ -20,7 +23,7 @@ impl Principal {
     /// value has an empty part: with the next template, two callers could share an identity.
     pub fn of(claims: Claims, provider: &Provider) -> Result<Self, Box<(VerifyError, Claims)>> {
         match identity(&claims, provider) {
-            Ok(identity) => Ok(Self { claims, identity }),
+            Ok(identity) => Ok(Self { claims, identity, memo: Memo::default() }),
             Err(error) => Err(Box::new((error, claims))),
         }
     }
@@ -48,6 +51,32 @@ impl Principal {
     /// The verified claims.
     pub fn claims(&self) -> &Claims {
         &self.claims
+    }
+
+    /// Checks the grants of the rule at this position, once for each token.
+    ///
+    /// # Errors
+    /// As [`grant::judge`].
+    pub fn check_grants(&self, rule: u32, entries: &[Grant]) -> Result<(), Unmet> {
+        let judge = || match grant::judge(entries, &self.claims) {
+            Ok(()) => (None, None),
+            Err(Unmet { entry, reason }) => (u32::try_from(entry).ok(), Some(reason)),
+        };
+        match self.memo.of(Topic::Rule(rule), judge) {
+            (_, None) => Ok(()),
+            (entry, Some(reason)) => {
+                let entry = entry.and_then(|entry| entry.try_into().ok()).unwrap_or(usize::MAX);
+                Err(Unmet { entry, reason })
+            }
+        }
+    }
+
+    /// The position of the first grant that holds, of the tiers of the limit at this position; it is
+    /// found once for each token.
+    pub fn tier<'g>(&self, limit: u32, tiers: impl Iterator<Item = &'g Grant>) -> Option<usize> {
+        let find = || grant::first_held(tiers, &self.claims).and_then(|at| at.try_into().ok());
+        let (tier, _) = self.memo.of(Topic::Limit(limit), || (find(), None));
+        tier?.try_into().ok()
     }
 
     /// The key of the caller in limits, tags and logs.
@@ -107,7 +136,7 @@ impl Caller {
     pub fn bytes(&self) -> usize {
         const FIXED: usize = 256;
         let tags: usize = self.tags.iter().map(|(_, value)| value.len().saturating_add(16)).sum();
-        tags.saturating_add(self.principal.identity.len()).saturating_add(FIXED)
+        tags.saturating_add(self.principal.identity.len()).saturating_add(FIXED + memo::BYTES)
     }
 }
 

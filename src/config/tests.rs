@@ -29,7 +29,7 @@ fn provider(member: &str) -> Provider {
         "tenants": ["72f988bf-86f1-41af-91ab-2d7cd011db47"],
         "keys": {{"remote": {{"cluster": "outbound|443||login.microsoftonline.com"}}}} {member} }}]}}"#
     );
-    policy(&document).unwrap().0.providers.pop().unwrap()
+    Vec::from(policy(&document).unwrap().0.providers).pop().unwrap()
 }
 
 #[test]
@@ -47,7 +47,10 @@ fn the_entra_preset_fills_what_is_not_given() {
             tenanted("https://sts.windows.net/", "/"),
         ]
     );
-    assert_eq!(entra.tenants, Tenants::Only(vec!["72f988bf-86f1-41af-91ab-2d7cd011db47".into()]));
+    assert_eq!(
+        entra.tenants,
+        Tenants::Only(vec!["72f988bf-86f1-41af-91ab-2d7cd011db47".into()].into())
+    );
     assert_eq!(entra.token_use, TokenUse::Access);
     assert_eq!(entra.algorithms, Some([Algorithm::Rs256].into_iter().collect()));
     let identity = ["{tid}/{oid}", "{tid}/{azp}", "{tid}/{appid}", "{iss}/{sub}"];

@@ -3,7 +3,7 @@
 use super::body_value;
 use super::scope::RequestScope;
 use super::verdict::Denial;
-use crate::caller::grant::{BodyTest, Grant};
+use crate::caller::grant::{self, BodyTest, Grant};
 use crate::caller::principal::Principal;
 use crate::reason::Reason;
 
@@ -13,10 +13,9 @@ impl RequestScope<'_> {
     pub(super) fn admit_body(&self) -> Result<(), Denial> {
         let entries = self.rule.allow.as_deref().unwrap_or_default();
         let Some(claims) = self.principal.map(Principal::claims) else { return Ok(()) };
-        let admits =
-            |entry: &Grant| entry.body.iter().all(|test| self.holds(test)) && entry.holds(claims);
+        let admits = |entry: &&Grant| entry.body.iter().all(|test| self.holds(test));
         let open = entries.iter().all(|entry| entry.body.is_empty());
-        match open || entries.iter().any(admits) {
+        match open || grant::first_held(entries.iter().filter(admits), claims).is_some() {
             true => Ok(()),
             false => Err(Reason::BodyNotAllowed.into()),
         }

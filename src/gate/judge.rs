@@ -10,7 +10,6 @@ use super::resources::{Gate, Request};
 use super::scope::RequestScope;
 use super::verdict::{Denial, OwnAnswer, Verdict};
 use crate::body::Guard;
-use crate::caller::grant;
 use crate::caller::principal::Caller;
 use crate::limit::concurrency::Lease;
 use crate::limit::plan::Planned;
@@ -115,7 +114,8 @@ impl Gate<'_> {
             // The log names a verified caller whom a later stage refuses.
             facts.own_tags = scope.tags();
             if let Some(entries) = &rule.allow {
-                grant::judge(entries, principal.claims())?;
+                let unmet = |unmet| Denial::of_unmet(unmet, entries);
+                principal.check_grants(rule.position, entries).map_err(unmet)?;
                 if request.bodyless {
                     scope.admit_body()?;
                 }

@@ -8,7 +8,7 @@ use super::facts::Facts;
 use super::resources::{Gate, Request};
 use super::scope::RequestScope;
 use super::verdict::{Denial, LimitReport};
-use crate::caller::principal::{Caller, Principal};
+use crate::caller::principal::Caller;
 use crate::limit::concurrency::Lease;
 use crate::limit::owner::Owner;
 use crate::limit::plan::{Limit, Planned};
@@ -200,10 +200,10 @@ impl RequestScope<'_> {
         if self.rule.limits.is_empty() {
             return Vec::new();
         }
-        let claims = self.principal.map(Principal::claims);
         let now = |limit: &&Rc<Limit>| self.waits_for_body(limit) == self.body.is_some();
-        let plan = |limit| {
-            let mut planned = Planned::new(limit, self.owner(Some(&limit.key)), claims, cost);
+        let plan = |limit: &Rc<Limit>| {
+            let owner = self.owner(Some(&limit.key));
+            let mut planned = Planned::new(limit, owner, self.principal, cost);
             self.add_dues(&mut planned, cost);
             planned
         };

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::caller::grant::Unmet;
+use crate::caller::grant::{Grant, Unmet};
 use crate::limit::Ruling;
 use crate::limit::plan::Limit;
 use crate::limit::quota::Quota;
@@ -89,18 +89,18 @@ impl Denial {
     pub fn for_now(reason: Reason, retry_after: Duration) -> Self {
         Self { reason, retry_after: Some(retry_after), scope: None }
     }
+
+    /// A denial for lack of a grant; it names the scopes of the closest entry.
+    pub fn of_unmet(Unmet { entry, reason }: Unmet, entries: &[Grant]) -> Self {
+        let scope = entries.get(entry).and_then(|entry| entry.scope.clone());
+        Self { reason, retry_after: None, scope }
+    }
 }
 
 impl From<Reason> for Denial {
     fn from(reason: Reason) -> Self {
         let ours = matches!(reason, Reason::KeysUnavailable | Reason::StoreUnavailable);
         Self { reason, retry_after: ours.then_some(OWN_RETRY_AFTER), scope: None }
-    }
-}
-
-impl From<Unmet> for Denial {
-    fn from(unmet: Unmet) -> Self {
-        Self { reason: unmet.reason, retry_after: None, scope: unmet.scope }
     }
 }
 

@@ -18,14 +18,16 @@ use super::request::{Mode, Request};
 use super::reserve::{Price, Priced, Reserve};
 use crate::body::meter::Measure;
 use crate::caller::grant::Grant;
+use crate::caller::principal::Principal;
 use crate::template::Template;
-use crate::verify::claims::Claims;
 
 /// One entry of `limits`.
 #[derive(Clone, Debug)]
 pub struct Limit {
     /// The label in headers, metrics and logs.
     pub name: String,
+    /// Its position in the policy.
+    pub position: u32,
     /// The key of a bucket: one bucket for each value.
     pub key: Template,
     /// The quota of callers without a tier or a rate claim.
@@ -84,9 +86,9 @@ pub struct Planned {
 }
 
 impl Planned {
-    /// Applies a limit to a caller, with the claims of an authenticated one.
-    pub fn new(limit: &Rc<Limit>, owner: Owner, claims: Option<&Claims>, cost: u64) -> Self {
-        let (bucket, quota) = select(limit, claims);
+    /// Applies a limit to a caller.
+    pub fn new(limit: &Rc<Limit>, owner: Owner, caller: Option<&Principal>, cost: u64) -> Self {
+        let (bucket, quota) = select(limit, caller);
         Self {
             limit: Rc::clone(limit),
             owner,
@@ -191,15 +193,18 @@ impl Settlement {
 
 /// The bucket and the quota of a caller under a limit: by the rate in its token, else by its first
 /// tier, else those of the limit.
-fn select(limit: &Limit, claims: Option<&Claims>) -> (Option<String>, Quota) {
+fn select(limit: &Limit, caller: Option<&Principal>) -> (Option<String>, Quota) {
     let name = &limit.name;
-    if let Some(claims) = claims {
-        let own = limit.rate_claim.as_ref().and_then(|rate| rate.of(claims));
+    if let Some(caller) = caller {
+        let own = limit.rate_claim.as_ref().and_then(|rate| rate.of(caller.claims()));
         if let Some((number, quota)) = own {
             return (Some(format!("{name}/claim{number}")), quota);
         }
-        let tier = limit.tiers.iter().enumerate().find(|(_, tier)| tier.when.holds(claims));
-        if let Some((index, tier)) = tier {
+        let when = || limit.tiers.iter().map(|tier| &tier.when);
+        let index =
+            (!limit.tiers.is_empty()).then(|| caller.tier(limit.position, when())).flatten();
+        if let Some((index, tier)) = index.and_then(|index| Some((index, limit.tiers.get(index)?)))
+        {
             return (Some(format!("{name}/tier{index}")), tier.quota);
         }
     }

@@ -119,7 +119,7 @@ fn same(a: Found<'_>, b: Found<'_>) -> bool {
 /// `None` if no candidate is the strictest.
 fn first<'r>(rules: &'r Rules, reading: &Reading<'_>) -> Option<Found<'r>> {
     let mut chosen = None;
-    for rule in rules.iter() {
+    for (_, rule) in rules.candidates(reading) {
         let fit = rule.fit(reading);
         if fit == Fit::No {
             continue;
@@ -201,12 +201,11 @@ fn judge<'r>(
         // A rule that admits encoded slashes treats them as data. Only a rule that names the
         // decoded path contradicts it; a rule for any path would always match.
         Why::Slashes => {
-            let named = rules
-                .iter()
-                .find(|rule| rule.fit(reading) != Fit::No && rule.matcher.names_path(reading));
-            match named {
+            let names =
+                |rule: &Rule| rule.fit(reading) != Fit::No && rule.matcher.names_path(reading);
+            match rules.candidates(reading).find(|(_, rule)| names(rule)) {
                 None => return Some(chosen),
-                named => named,
+                Some((_, rule)) => Some(rule),
             }
         }
     };

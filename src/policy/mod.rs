@@ -21,7 +21,7 @@ use crate::caller::cache::{CacheSettings, TokenCache};
 use crate::caller::tags::Tag;
 use crate::limit::plan::Limit;
 use crate::request::token_source::TokenRules;
-use crate::verify::provider::Provider;
+use crate::verify::providers::Providers;
 use responses::Responses;
 use rules::Rules;
 
@@ -29,7 +29,7 @@ use rules::Rules;
 #[derive(Debug)]
 pub struct Policy {
     /// The configured issuers and their keys.
-    pub providers: Vec<Provider>,
+    pub providers: Providers,
     /// Where tokens are looked for.
     pub token: TokenRules,
     /// The rules in order; the first that matches applies.

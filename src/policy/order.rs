@@ -22,6 +22,7 @@ impl Rule {
             matcher: _,
             auth: _,
             providers,
+            position: _,
             provider_class: _,
             limits,
             cost,

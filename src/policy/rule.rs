@@ -23,6 +23,8 @@ pub struct Rule {
     pub auth: Auth,
     /// Indexes into `Policy::providers`; `None` admits all.
     pub providers: Option<Vec<usize>>,
+    /// Its position in the policy; set by [`super::rules::Rules`].
+    pub position: u32,
     /// Equal for rules of one policy that admit the same providers; set by [`super::rules::Rules`].
     pub provider_class: u32,
     /// The limits; the bucket of each must have tokens left.

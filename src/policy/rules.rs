@@ -4,11 +4,19 @@ use std::ops::Deref;
 use std::rc::Rc;
 
 use super::rule::Rule;
+use crate::request::line::Reading;
+use crate::request::matcher::Matcher;
+use crate::request::matcher::index::{Candidates, Index};
+
+/// The most rules that are tried one by one, which takes less time than a look into the index.
+const FEW: usize = 8;
 
 /// The rules in order; the first that matches a request applies.
 #[derive(Debug, Default)]
 pub struct Rules {
     list: Vec<Rc<Rule>>,
+    /// The index of more than a [`FEW`] rules.
+    index: Option<Index>,
     /// Whether any rule names hosts. If none does, all readings of an authority lead to one rule.
     pub(super) names_hosts: bool,
     /// Whether any rule names methods or lends a key, which `TRACE` would echo. If none does, the
@@ -21,7 +29,8 @@ impl Rules {
     pub fn new(mut rules: Vec<Rule>) -> Self {
         let class = |rule: &Rule| rules.iter().position(|other| other.providers == rule.providers);
         let classes: Vec<_> = rules.iter().map(class).collect();
-        for (rule, class) in rules.iter_mut().zip(classes) {
+        for ((position, rule), class) in (0..).zip(&mut rules).zip(classes) {
+            rule.position = position;
             rule.provider_class =
                 class.and_then(|class| u32::try_from(class).ok()).unwrap_or(u32::MAX);
         }
@@ -29,8 +38,35 @@ impl Rules {
         Self {
             names_hosts: rules.iter().any(|rule| rule.matcher.hosts.is_some()),
             depends_on_method: rules.iter().any(|r| r.matcher.methods.is_some() || lends(r)),
+            index: (rules.len() > FEW).then(|| Index::new(rules.iter().map(|rule| &rule.matcher))),
             list: rules.into_iter().map(Rc::new).collect(),
         }
+    }
+
+    /// The same rules, tried one by one.
+    #[cfg(test)]
+    pub(super) fn without_index(self) -> Self {
+        Self { index: None, ..self }
+    }
+
+    /// The rules that may match a request, in order, with their positions; all others match in no reading.
+    pub fn candidates(&self, request: &Reading<'_>) -> impl Iterator<Item = (usize, &Rc<Rule>)> {
+        self.found(|index| index.candidates(request))
+    }
+
+    /// The rules that may match all requests that `other` matches, in order, with their positions.
+    pub fn wider(&self, other: &Matcher) -> impl Iterator<Item = (usize, &Rc<Rule>)> {
+        self.found(|index| index.wider(other))
+    }
+
+    fn found<'i>(
+        &'i self,
+        look: impl FnOnce(&'i Index) -> Candidates<'i>,
+    ) -> impl Iterator<Item = (usize, &'i Rc<Rule>)> {
+        let found = self.index.as_ref().map(look);
+        let all = if self.index.is_some() { 0..0 } else { 0..self.list.len() };
+        let each = all.chain(found.into_iter().flatten());
+        each.filter_map(|at| Some((at, self.list.get(at)?)))
     }
 }
 

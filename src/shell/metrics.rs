@@ -64,7 +64,7 @@ impl Metrics {
         {
             self.named(MetricType::Counter, name);
         }
-        for provider in &policy.providers {
+        for provider in policy.providers.iter() {
             if matches!(provider.keys, KeysFrom::Remote(_)) {
                 let name = format!("tollgate_jwks_fetch.provider.{}.result.ok", provider.name);
                 self.named(MetricType::Counter, &name);

@@ -13,11 +13,9 @@ pub(super) fn audience(
     claims: &Map<String, Value>,
 ) -> Result<(), VerifyError> {
     let Audiences::Only(ours) = &provider.audiences else { return Ok(()) };
-    let is_ours = |aud: &str| {
-        ours.iter().any(|own| match provider.entra {
-            true => issuer::same_application(own, aud),
-            false => own == aud,
-        })
+    let is_ours = |aud: &str| match provider.entra {
+        true => issuer::names_application(ours, aud),
+        false => ours.has(aud),
     };
     let found = match claims.get("aud") {
         None => return Err(VerifyError::ClaimMissing("aud")),

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::error::VerifyError;
 use super::jwk::Key;
 use super::provider::{Issuer, Provider, Tenants};
+use crate::lookup::Texts;
 
 /// The maximum length of a tenant in bytes: a GUID has 36, a domain name at most 253.
 const MAX_TENANT: usize = 253;
@@ -99,12 +100,13 @@ pub fn groups_left_out(claims: &Map<String, Value>) -> bool {
     hinted || claims.get("_claim_names").is_some_and(|names| names.get("groups").is_some())
 }
 
-/// Whether two audiences of Entra ID name the same application: they are equal, or both are the same
-/// GUID, with or without `api://`.
-pub fn same_application(configured: &str, aud: &str) -> bool {
+/// Whether an audience of Entra ID names one of the configured applications: it is in the list, or the list
+/// has the same GUID, with or without `api://`.
+pub fn names_application(configured: &Texts, aud: &str) -> bool {
     const SCHEME: &str = "api://";
-    let bare = |audience| str::strip_prefix(audience, SCHEME).unwrap_or(audience);
-    configured == aud || (bare(configured) == bare(aud) && is_guid(bare(aud)))
+    let bare = aud.strip_prefix(SCHEME).unwrap_or(aud);
+    let other_form = || configured.has(bare) || configured.has(&[SCHEME, bare].concat());
+    configured.has(aud) || (is_guid(bare) && other_form())
 }
 
 /// Whether `text` is a GUID of the form 8-4-4-4-12 hexadecimal digits (RFC 9562 §4).
@@ -136,7 +138,7 @@ fn admits(tenants: &Tenants, tenant: &str) -> bool {
     match tenants {
         Tenants::None => false,
         Tenants::Any => true,
-        Tenants::Only(admitted) => admitted.iter().any(|one| one.eq_ignore_ascii_case(tenant)),
+        Tenants::Only(admitted) => admitted.has_in_any_case(tenant),
     }
 }
 
@@ -179,7 +181,8 @@ mod tests {
             (GUID, "api://api://72f988bf-86f1-41af-91ab-2d7cd011db47", false),
             (GUID, "72f988bf-86f1-41af-91ab-2d7cd011db48", false),
         ] {
-            assert_eq!(same_application(configured, aud), same, "{configured} {aud}");
+            let configured = Texts::from(vec![configured.to_owned()]);
+            assert_eq!(names_application(&configured, aud), same, "{configured:?} {aud}");
         }
     }
 

@@ -12,7 +12,7 @@
 //! - [`candidates`], `signer`: which keys are tried, and which one signed the token
 //! - [`engine`]: the engine in the module; [`host`]: the engine that asks the proxy, after a
 //!   `self_test`
-//! - [`provider`], [`issuer`]: the configured issuer, tenants, Entra ID's extra rules
+//! - [`providers`], [`provider`], [`issuer`]: the configured issuer, tenants, Entra ID's extra rules
 //! - [`claims`], `checks`, [`date`], `value`: the content of the token after the signature
 
 pub mod algorithm;
@@ -33,6 +33,7 @@ pub mod keyset;
 pub mod outcome;
 mod primitive;
 pub mod provider;
+pub mod providers;
 pub mod rsa;
 mod self_test;
 mod signer;

@@ -54,8 +54,12 @@ fn judge(token: &[u8], now: u64) -> Result<Claims, Failure> {
         ..Provider::of("i", KeysFrom::Static(keys()))
     };
     let keys = One(keys());
-    let verifier =
-        Verifier { providers: &[provider], keys: &keys, engine: &ModuleEngine, max_bytes: 4096 };
+    let verifier = Verifier {
+        providers: &vec![provider].into(),
+        keys: &keys,
+        engine: &ModuleEngine,
+        max_bytes: 4096,
+    };
     verifier.verify(token, None, Moment::from_nanos(now))
 }
 

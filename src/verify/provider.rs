@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::algorithm::AlgorithmSet;
 use super::keyset::KeySet;
+use crate::lookup::Texts;
 use crate::template::Template;
 use crate::uri::HttpUri;
 
@@ -62,7 +63,7 @@ pub enum Tenants {
     /// The word `any`.
     Any,
     /// These; ASCII case does not count.
-    Only(Vec<String>),
+    Only(Texts),
 }
 
 /// The accepted `aud` values.
@@ -71,7 +72,7 @@ pub enum Audiences {
     /// The word `any`: `aud` is not checked.
     Any,
     /// The token must contain at least one of these, byte for byte.
-    Only(Vec<String>),
+    Only(Texts),
 }
 
 /// `token_use`.

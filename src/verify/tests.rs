@@ -14,6 +14,7 @@ use super::algorithm::{Algorithm, AlgorithmSet};
 use super::engine::ModuleEngine;
 use super::keyset::{KeySet, SecretKeys};
 use super::provider::{Audiences, Issuer, KeysFrom, Provider};
+use super::providers::Providers;
 use super::*;
 
 const NANO: Duration = Duration::from_nanos(1);
@@ -39,7 +40,7 @@ fn key_set(extra: Value) -> KeySet {
 
 fn provider() -> Provider {
     Provider {
-        audiences: Audiences::Only(vec!["us".to_owned(), "we".to_owned()]),
+        audiences: Audiences::Only(vec!["us".to_owned(), "we".to_owned()].into()),
         algorithms: Some([Algorithm::Hs256].into_iter().collect()),
         clock_skew: 60,
         ..Provider::of("https://i", KeysFrom::Static(key_set(json!({}))))
@@ -72,7 +73,7 @@ fn with(mut claims: Value, changes: Value) -> Value {
 type Refusal = (VerifyError, Option<usize>);
 
 fn run(
-    providers: &[Provider],
+    providers: &Providers,
     keys: &dyn Keys,
     token: &str,
     admitted: Option<&[usize]>,
@@ -91,7 +92,7 @@ fn one_at(
 ) -> Result<Claims, VerifyError> {
     let token = mint(header, &claims.to_string());
     let keys = Sets(vec![Some(key_set(json!({})))]);
-    run(&[provider], &keys, &token, None, now).map_err(|(error, _)| error)
+    run(&vec![provider].into(), &keys, &token, None, now).map_err(|(error, _)| error)
 }
 
 fn one(provider: Provider, claims: Value) -> Result<Claims, VerifyError> {
@@ -103,7 +104,8 @@ fn the_name_of_the_key_is_that_of_the_set_whether_the_token_names_it_or_not() {
     let keys = Sets(vec![Some(key_set(json!({"kid": "k"})))]);
     for header in [json!({"alg": "HS256", "kid": "k"}), json!({"alg": "HS256"})] {
         let token = mint(header, &good().to_string());
-        let claims = run(&[provider()], &keys, &token, None, Moment::from_secs(NOW)).unwrap();
+        let claims =
+            run(&vec![provider()].into(), &keys, &token, None, Moment::from_secs(NOW)).unwrap();
         assert_eq!(claims.kid(), Some("k"), "{token}");
     }
 }
@@ -151,7 +153,8 @@ fn absent_malformed_and_wrong_are_three_errors() {
     // JSON's null is a value of the wrong type, not an absent claim.
     let token = mint(json!({"alg": "HS256"}), r#"{"iss":"https://i","aud":"us","exp":null}"#);
     let keys = Sets(vec![Some(key_set(json!({})))]);
-    let failure = run(&[provider()], &keys, &token, None, Moment::from_secs(NOW)).unwrap_err();
+    let failure =
+        run(&vec![provider()].into(), &keys, &token, None, Moment::from_secs(NOW)).unwrap_err();
     assert_eq!(failure.0, ClaimMalformed("exp"));
     for change in [
         json!({"aud": ["x", "we"]}),
@@ -182,7 +185,7 @@ fn typ_is_judged_where_it_is_configured() {
 #[test]
 fn the_steps_are_judged_in_their_order() {
     use VerifyError::*;
-    let providers = [provider()];
+    let providers = vec![provider()].into();
     let keys = Sets(vec![Some(key_set(json!({"kid": "k"})))]);
     let judge =
         |token: &str| run(&providers, &keys, token, None, Moment::from_secs(NOW)).unwrap_err();
@@ -220,7 +223,8 @@ fn the_steps_are_judged_in_their_order() {
 fn a_missing_key_set_is_told_from_an_unknown_key() {
     let token = mint(json!({"alg": "HS256", "kid": "x"}), &good().to_string());
     let run = |set| {
-        run(&[provider()], &Sets(vec![set]), &token, None, Moment::from_secs(NOW)).unwrap_err()
+        run(&vec![provider()].into(), &Sets(vec![set]), &token, None, Moment::from_secs(NOW))
+            .unwrap_err()
     };
     let unavailable = (VerifyError::KeysUnavailable, Some(0));
     assert_eq!(run(None), unavailable);
@@ -246,7 +250,7 @@ fn hmac_is_refused_unless_named_and_es512_without_a_host() {
 #[test]
 fn only_admitted_providers_count() {
     let other = Provider { issuers: vec![Issuer::Exact("https://j".to_owned())], ..provider() };
-    let providers = [provider(), other];
+    let providers = vec![provider(), other].into();
     let keys = Sets(vec![Some(key_set(json!({}))), Some(key_set(json!({})))]);
     let token = mint(json!({"alg": "HS256"}), &good().to_string());
     let run = |admitted| run(&providers, &keys, &token, admitted, Moment::from_secs(NOW));

@@ -13,6 +13,7 @@ use super::issuer::{self, IssuerMatch};
 use super::keyset::Keys;
 use super::outcome::{Accepted, Attempt, Failure, Furthest};
 use super::provider::Provider;
+use super::providers::Providers;
 use super::signer::Signer;
 use super::token::Token;
 use super::{base64url, json};
@@ -21,7 +22,7 @@ use super::{base64url, json};
 #[derive(Clone, Copy)]
 pub struct Verifier<'a> {
     /// The providers; the indexes below refer to this list.
-    pub providers: &'a [Provider],
+    pub providers: &'a Providers,
     /// Their keys.
     pub keys: &'a dyn Keys,
     /// The engine that checks signatures.
@@ -128,16 +129,21 @@ impl<'a> Verifier<'a> {
         header: &Header,
         admitted: Option<&[usize]>,
     ) -> Result<Vec<Issuing<'a, 'i>>, Failure> {
-        let issuing = |(index, provider): (usize, &'a Provider)| {
+        let known = self.providers.of_issuer(iss);
+        let admits = |index: &usize| known.binary_search(index).is_ok();
+        let admitted = admitted.map(|list| list.iter().copied().filter(admits).collect());
+        let issuing = |index: &usize| {
+            let provider = self.providers.get(*index)?;
             let matched = issuer::find(provider, iss)?;
-            let candidates = self.candidates(index, provider, &matched, header);
-            Some(Issuing { index, provider, matched, candidates })
+            let candidates = self.candidates(*index, provider, &matched, header);
+            Some(Issuing { index: *index, provider, matched, candidates })
         };
-        let issuing: Vec<_> = self.admitted(admitted).filter_map(issuing).collect();
+        let issuing: Vec<_> =
+            admitted.as_ref().unwrap_or(&known).iter().filter_map(issuing).collect();
         match issuing.is_empty() {
             false => Ok(issuing),
             true => Err(Failure {
-                provider: self.providers.iter().position(|p| issuer::find(p, iss).is_some()),
+                provider: known.first().copied(),
                 ..VerifyError::IssuerNotAllowed.into()
             }),
         }
@@ -166,7 +172,7 @@ impl<'a> Verifier<'a> {
         &self,
         admitted: Option<&'l [usize]>,
     ) -> impl Iterator<Item = (usize, &'a Provider)> + use<'a, 'l> {
-        let providers = self.providers;
+        let providers: &'a [Provider] = self.providers;
         let all = match admitted {
             None => 0..providers.len(),
             Some(_) => 0..0,

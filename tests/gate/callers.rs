@@ -198,10 +198,12 @@ fn a_caller_without_the_certificate_of_its_token_is_named_in_the_denial() {
 fn a_missing_claim_is_named_by_itself_or_by_the_templates_without_a_value() {
     let provider = |scene: &mut Scene, templates: &[&str]| {
         let parse = |text: &&str| tollgate::template::Template::parse(text).unwrap();
-        scene.policy.providers[0].identity = templates.iter().map(parse).collect();
+        let mut list = Vec::from(std::mem::take(&mut scene.policy.providers));
+        list[0].identity = templates.iter().map(parse).collect();
+        list[0].max_lifetime = Some(86_400);
+        scene.policy.providers = list.into();
     };
     let mut scene = Scene::new(json!({}));
-    scene.policy.providers[0].max_lifetime = Some(86_400);
     for (templates, claims, detail) in [
         (&["{sub}"][..], json!({"exp": null}), "exp"),
         (&["{sub}"], json!({"aud": null}), "aud"),

@@ -3,8 +3,7 @@
 //! The entries form a ring ("second chance"). A hit sets a flag and moves nothing. To evict, a hand
 //! moves along the ring: an entry with the flag loses it and stays, the first one without is removed.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use crate::lookup::ByHash;
 
 /// The maximum number of entries that the hand passes in one eviction, which bounds the time of an
 /// insertion.
@@ -25,7 +24,7 @@ pub struct Key<'a> {
 pub struct Ring<V> {
     /// From a hash to the position in `entries`. Of two tokens with one hash, only the later one is
     /// stored: that costs a verification and nothing else.
-    index: HashMap<u64, usize, BuildHasherDefault<AsItIs>>,
+    index: ByHash,
     /// The last one is the newest.
     entries: Vec<Entry<V>>,
     /// The position of the next candidate for eviction.
@@ -49,7 +48,7 @@ impl<V> Ring<V> {
     /// An empty map with these bounds; `most_bytes` bounds tokens and values together.
     pub fn new(most_entries: usize, most_bytes: usize) -> Self {
         Self {
-            index: HashMap::default(),
+            index: ByHash::default(),
             entries: Vec::new(),
             hand: 0,
             bytes: 0,
@@ -141,26 +140,6 @@ fn same(one: &[u8], other: &[u8]) -> bool {
         .zip(other_words)
         .all(|(a, b)| u64::from_le_bytes(*a) == u64::from_le_bytes(*b));
     equal && rest.iter().zip(other_rest).all(|(a, b)| a == b)
-}
-
-/// The keys are hashes already.
-#[derive(Default)]
-struct AsItIs(u64);
-
-impl Hasher for AsItIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
 }
 
 #[cfg(test)]

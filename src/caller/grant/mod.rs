@@ -4,13 +4,14 @@
 //! patterns, prefixes or case folding.
 
 mod claim_test;
+mod given;
 mod names;
 
 use std::sync::Arc;
 
 use crate::reason::Reason;
 use crate::verify::claims::Claims;
-use names::{client, groups_left_out, names, scope_names};
+use given::{Given, NameSet};
 
 pub(crate) use claim_test::same;
 pub use claim_test::{BodyTest, ClaimTest, Test};
@@ -44,12 +45,12 @@ pub struct Demand {
 }
 
 /// Why no entry admits the caller.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unmet {
-    /// The first unmet field.
+    /// The position of the closest entry.
+    pub entry: usize,
+    /// Its first unmet field.
     pub reason: Reason,
-    /// The scopes that the entry requires.
-    pub scope: Option<Arc<str>>,
 }
 
 /// Checks the entries of a rule but for their tests of the body; one entry that holds admits the caller.
@@ -59,78 +60,76 @@ pub struct Unmet {
 /// several. Its first unmet field in the order roles, scopes, groups, clients, claims is the
 /// reason.
 pub fn judge(entries: &[Grant], claims: &Claims) -> Result<(), Unmet> {
+    let given = Given::of(claims);
     let mut closest: Option<(usize, Unmet)> = None;
-    for entry in entries {
-        let mut unmet = entry.unmet(claims);
+    for (position, entry) in entries.iter().enumerate() {
+        let mut unmet = entry.unmet(&given);
         let Some(reason) = unmet.next() else { return Ok(()) };
         let count = unmet.count();
         if closest.as_ref().is_none_or(|(least, _)| count < *least) {
-            closest = Some((count, Unmet { reason, scope: entry.scope.clone() }));
+            closest = Some((count, Unmet { entry: position, reason }));
         }
     }
     // An empty list admits no caller. The configuration rejects empty lists.
-    let nobody = || Unmet { reason: Reason::ClaimInsufficient, scope: None };
-    Err(closest.map_or_else(nobody, |(_, unmet)| unmet))
+    let nobody = Unmet { entry: 0, reason: Reason::ClaimInsufficient };
+    Err(closest.map_or(nobody, |(_, unmet)| unmet))
+}
+
+/// The position of the first entry that holds.
+pub fn first_held<'g>(
+    mut entries: impl Iterator<Item = &'g Grant>,
+    claims: &Claims,
+) -> Option<usize> {
+    let given = Given::of(claims);
+    entries.position(|entry| entry.unmet(&given).next().is_none())
 }
 
 impl Grant {
     /// Whether all fields of the entry but `body` hold.
     pub fn holds(&self, claims: &Claims) -> bool {
-        self.unmet(claims).next().is_none()
+        self.unmet(&Given::of(claims)).next().is_none()
     }
 
     /// The fields that do not hold, in the order of the reasons.
-    fn unmet<'a>(&'a self, claims: &'a Claims) -> impl Iterator<Item = Reason> + 'a {
-        let roles = || self.roles.holds(|| names(claims.member("roles")));
-        let scopes = || {
-            self.scopes.holds(|| {
-                let mut given = scope_names(claims.member("scp"));
-                given.extend(scope_names(claims.member("scope")));
-                given
-            })
-        };
+    fn unmet<'a>(&'a self, given: &'a Given<'_>) -> impl Iterator<Item = Reason> + 'a {
         let groups = || match &self.groups_any {
-            Some(wanted) => any(wanted, &names(claims.member("groups"))),
+            Some(wanted) => any(wanted, given.groups()),
             None => true,
         };
-        let groups_reason = match groups_left_out(claims) {
-            true => Reason::GroupsOverage,
-            false => Reason::ClaimInsufficient,
-        };
         let clients = || match &self.clients {
-            Some(wanted) => client(claims).is_some_and(|client| any(wanted, &[client])),
+            Some(wanted) => given.client().is_some_and(|client| wanted.iter().any(|w| w == client)),
             None => true,
         };
         [
-            (roles(), Reason::RoleInsufficient),
-            (scopes(), Reason::ScopeInsufficient),
-            (groups(), groups_reason),
-            (clients(), Reason::ClientNotAllowed),
+            (!self.roles.holds(|| given.roles())).then_some(Reason::RoleInsufficient),
+            (!self.scopes.holds(|| given.scopes())).then_some(Reason::ScopeInsufficient),
+            (!groups()).then(|| match given.groups_left_out() {
+                true => Reason::GroupsOverage,
+                false => Reason::ClaimInsufficient,
+            }),
+            (!clients()).then_some(Reason::ClientNotAllowed),
         ]
         .into_iter()
-        .filter_map(|(holds, reason)| (!holds).then_some(reason))
+        .flatten()
         .chain(self.claims.iter().filter_map(|test| {
-            (!test.test.holds(claims.get(&test.claim))).then_some(Reason::ClaimInsufficient)
+            (!test.test.holds(given.claim(&test.claim))).then_some(Reason::ClaimInsufficient)
         }))
     }
 }
 
 impl Demand {
-    fn holds<'c>(&self, given: impl FnOnce() -> Vec<&'c str>) -> bool {
+    fn holds<'g, 'c: 'g>(&self, given: impl FnOnce() -> &'g NameSet<'c>) -> bool {
         if self.any.is_none() && self.all.is_none() {
             return true;
         }
         let given = given();
-        self.any.as_ref().is_none_or(|wanted| any(wanted, &given))
-            && self
-                .all
-                .as_ref()
-                .is_none_or(|wanted| wanted.iter().all(|wanted| given.contains(&wanted.as_str())))
+        self.any.as_ref().is_none_or(|wanted| any(wanted, given))
+            && self.all.as_ref().is_none_or(|wanted| wanted.iter().all(|wanted| given.has(wanted)))
     }
 }
 
-fn any(wanted: &[String], given: &[&str]) -> bool {
-    wanted.iter().any(|wanted| given.contains(&wanted.as_str()))
+fn any(wanted: &[String], given: &NameSet<'_>) -> bool {
+    wanted.iter().any(|wanted| given.has(wanted))
 }
 
 #[cfg(test)]

@@ -57,7 +57,10 @@ fn verdict(allow: Value, mut members: Value) -> (&'static str, Option<String>) {
     assert_eq!(judged.is_ok(), entries.iter().any(|entry| entry.holds(&claims)));
     match judged {
         Ok(()) => ("ok", None),
-        Err(unmet) => (unmet.reason.as_str(), unmet.scope.map(|scope| scope.to_string())),
+        Err(unmet) => {
+            let scope = entries[unmet.entry].scope.as_ref();
+            (unmet.reason.as_str(), scope.map(ToString::to_string))
+        }
     }
 }
 

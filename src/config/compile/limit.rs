@@ -25,9 +25,11 @@ pub(super) fn limits(
     let at = At::root().field("limits");
     let mut taken = BTreeSet::new();
     let list = raw.limits.as_deref().unwrap_or_default();
-    read::all(list, &at, report, |raw, at, report| {
-        limit(raw, headers, &mut taken, at, report).map(Rc::new)
-    })
+    let limits = read::all(list, &at, report, |raw, at, report| {
+        limit(raw, headers, &mut taken, at, report)
+    })?;
+    let numbered = (0..).zip(limits);
+    Some(numbered.map(|(position, limit)| Rc::new(Limit { position, ..limit })).collect())
 }
 
 /// The limit of the metadata documents, a bucket for each address: 10/s, in bursts of 100. A login reads at most
@@ -69,6 +71,7 @@ fn limit<'a>(
     let (reserve, price) = reserve::compile(raw, at, report);
     let limit = Limit {
         name: name?,
+        position: 0,
         key: key?,
         quota: owing(quota?),
         tiers: tiers?

@@ -73,7 +73,7 @@ pub(super) fn policy(
     let client_address = settings::client_address(raw.client_address.as_ref(), report);
     let telemetry = raw.telemetry.as_ref();
     let policy = Policy {
-        providers: providers?,
+        providers: providers?.into(),
         token,
         rules: Rules::new(rules?),
         limits: limits?,

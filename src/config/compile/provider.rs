@@ -143,7 +143,7 @@ fn tenants(
                     );
                 }
             }
-            Tenants::Only(list.clone())
+            Tenants::Only(list.clone().into())
         }
     }
 }
@@ -158,7 +158,7 @@ fn audiences(raw: &RawProvider, at: &At, report: &mut Report) -> Option<Audience
         Some(AnyOr::Only(list)) => {
             read::not_empty(list, "at least one audience, or the word any", at, report);
             hints::compared(list, true, at, report);
-            Some(Audiences::Only(list.clone()))
+            Some(Audiences::Only(list.clone().into()))
         }
     }
 }

@@ -98,6 +98,7 @@ fn rule<'a>(
         matcher,
         auth,
         providers,
+        position: 0,
         provider_class: 0,
         limits,
         cost: cost?,

@@ -52,11 +52,17 @@ fn names_provider(template: &Template, entra: bool) -> bool {
     })
 }
 
+/// The most rules that one is compared with, so that a long list of rules for one path loads in time.
+const MOST_COMPARED: usize = 1_000;
+
 /// Rules that never match because of an earlier one.
 fn shadowed_rules(policy: &Policy, report: &mut Report) {
     for (index, rule) in policy.rules.iter().enumerate() {
-        let mut earlier = policy.rules.iter().take(index);
-        if let Some(earlier) = earlier.find(|earlier| earlier.matcher.covers(&rule.matcher)) {
+        let wider = policy.rules.wider(&rule.matcher).take(MOST_COMPARED);
+        let mut earlier = wider.take_while(|(position, _)| *position < index);
+        if let Some((_, earlier)) =
+            earlier.find(|(_, earlier)| earlier.matcher.covers(&rule.matcher))
+        {
             report.warning(
                 &at_rule(index),
                 format_args!(

@@ -14,7 +14,7 @@ fn provider() -> Provider {
             Issuer::Exact("https://i".to_owned()),
             Issuer::Tenanted { prefix: "https://t/".to_owned(), suffix: "/v2.0".to_owned() },
         ],
-        tenants: Tenants::Only(vec![TENANT.to_owned()]),
+        tenants: Tenants::Only(vec![TENANT.to_owned()].into()),
         ..Provider::of("https://i", KeysFrom::Remote(remote()))
     }
 }

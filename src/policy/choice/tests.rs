@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::caller::grant::{Demand, Grant};
 use crate::limit::plan::Limit;
@@ -9,6 +11,7 @@ use crate::policy::rule::tests::lent;
 use crate::policy::rule::tests::rule;
 use crate::request::headers::Headers;
 use crate::request::matcher::Matcher;
+use crate::request::matcher::index::tests as index;
 use crate::request::matcher::tests::{headers, hosts, methods, paths, request};
 use crate::template::Template;
 
@@ -35,6 +38,7 @@ fn for_path<'r>(rules: &'r [Rule], path: &str, strict: bool) -> &'r str {
 fn limit(name: &str) -> Rc<Limit> {
     Rc::new(Limit {
         name: name.into(),
+        position: 0,
         key: Template::parse("{@identity}").unwrap(),
         quota: Quota::new(1, Duration::from_secs(1), 1).unwrap(),
         tiers: Vec::new(),
@@ -370,6 +374,35 @@ fn a_header_with_more_than_one_reading_chooses_neither_a_weaker_nor_a_stricter_r
             let line = RequestLine { headers: &given, ..line };
             for strict in [false, true] {
                 assert_eq!(choice(rules, &line, strict), want, "{:?} {path} {strict}", given);
+            }
+        }
+    }
+}
+
+proptest! {
+    /// 50 requests for each list of rules.
+    #[test]
+    fn the_index_of_many_rules_leads_to_the_rule_that_a_walk_finds(
+        rules in prop::collection::vec((index::matcher(), any::<bool>()), 9..24),
+        requests in prop::collection::vec((index::host(), any::<bool>(), index::path()), 50),
+    ) {
+        let rules = rules.into_iter().enumerate().map(|(number, (matcher, open))| {
+            let auth = if open { Auth::None } else { Auth::Required };
+            rule(&number.to_string(), matcher, auth)
+        });
+        let rules: Vec<Rule> = rules.collect();
+        let (indexed, walked) = (Rules::new(rules.clone()), Rules::new(rules).without_index());
+        let name = |choice: Choice<'_>| match choice {
+            Choice::None => Ok("none".to_owned()),
+            Choice::One(rule) => Ok(rule.name.clone()),
+            Choice::Ambiguous(part) => Err(part),
+        };
+        for (host, port, path) in requests {
+            let host = if port { host + ":80" } else { host };
+            let line = request(Some(&host), Some(&path), "GET");
+            for strict in [true, false] {
+                let [found, want] = [&indexed, &walked].map(|r| name(choose(r, &line, strict)));
+                prop_assert_eq!(found, want, "{} {}", host, path);
             }
         }
     }

@@ -10,6 +10,7 @@ pub(crate) fn rule(name: &str, matcher: Matcher, auth: Auth) -> Rule {
         matcher,
         auth,
         providers: None,
+        position: 0,
         provider_class: 0,
         limits: Vec::new(),
         cost: Cost::Fixed(1),

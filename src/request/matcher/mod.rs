@@ -1,5 +1,7 @@
 //! `match`: selects requests by host, path, method and headers.
 
+pub mod index;
+
 use super::header_pattern::{Fit, HeaderPattern};
 use super::host_pattern::HostPattern;
 use super::line::Reading;

@@ -80,6 +80,11 @@ impl PathPattern {
         self.segments.get(place)?.variable(text, how)
     }
 
+    /// The segments in order: their literal text, or `None` for a variable one.
+    pub(super) fn literals(&self) -> impl Iterator<Item = Option<&[u8]>> {
+        self.segments.iter().map(Segment::literal)
+    }
+
     /// Whether the pattern does not match every path.
     pub(super) fn is_narrow(&self) -> bool {
         !self.segments.is_empty()

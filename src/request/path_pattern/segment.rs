@@ -70,8 +70,16 @@ impl Segment {
         }
     }
 
+    /// The text of a segment without a variable part.
+    pub(super) fn literal(&self) -> Option<&[u8]> {
+        match self {
+            Self::Literal(text) => Some(text),
+            Self::Any | Self::Part(..) => None,
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
-        matches!(self, Self::Literal(text) if text.is_empty())
+        self.literal().is_some_and(<[u8]>::is_empty)
     }
 
     pub(super) fn matches(&self, given: &[u8], how: Comparison) -> bool {

@@ -162,8 +162,12 @@ fn where_the_module_tries_one_of_two_keys_the_other_is_not_called_a_forgery() {
             let provider = provider(None);
             let keys = One(&keys);
             let engine = SignedBy(signed);
-            let verifier =
-                Verifier { providers: &[provider], keys: &keys, engine: &engine, max_bytes: 4096 };
+            let verifier = Verifier {
+                providers: &vec![provider].into(),
+                keys: &keys,
+                engine: &engine,
+                max_bytes: 4096,
+            };
             let token = token(kid.clone());
             let found =
                 verifier.verify(token.as_bytes(), None, Moment::EPOCH).err().map(|f| f.error);
@@ -176,8 +180,12 @@ fn where_the_module_tries_one_of_two_keys_the_other_is_not_called_a_forgery() {
     let keys = set(&[named("RSA", 0, json!("a"), None), key("RSA", 1)]);
     let provider = provider(None);
     let engine = SignedBy(9);
-    let verifier =
-        Verifier { providers: &[provider], keys: &One(&keys), engine: &engine, max_bytes: 4096 };
+    let verifier = Verifier {
+        providers: &vec![provider].into(),
+        keys: &One(&keys),
+        engine: &engine,
+        max_bytes: 4096,
+    };
     let token = token(json!("a"));
     let error = verifier.verify(token.as_bytes(), None, Moment::EPOCH).unwrap_err().error;
     assert_eq!(error, VerifyError::SignatureInvalid);

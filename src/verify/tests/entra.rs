@@ -16,8 +16,8 @@ fn entra() -> Provider {
             tenanted("https://login.microsoftonline.com/", "/v2.0"),
             tenanted("https://sts.windows.net/", "/"),
         ],
-        tenants: Tenants::Only(vec![TENANT.to_uppercase()]),
-        audiences: Audiences::Only(vec![format!("api://{TENANT}")]),
+        tenants: Tenants::Only(vec![TENANT.to_uppercase()].into()),
+        audiences: Audiences::Only(vec![format!("api://{TENANT}")].into()),
         token_use: TokenUse::Access,
         entra: true,
         ..provider()
@@ -33,11 +33,12 @@ fn entra_claims() -> Value {
 
 #[test]
 fn two_tenants_of_one_issuer_can_be_two_providers() {
-    let tenants = |tenant: &str| Tenants::Only(vec![tenant.to_owned()]);
-    let providers = [
+    let tenants = |tenant: &str| Tenants::Only(vec![tenant.to_owned()].into());
+    let providers = vec![
         Provider { tenants: tenants(OTHER_TENANT), ..entra() },
         Provider { tenants: tenants(TENANT), ..entra() },
-    ];
+    ]
+    .into();
     let keys = Sets(vec![Some(key_set(json!({}))), Some(key_set(json!({})))]);
     let token = mint(json!({"alg": "HS256"}), &entra_claims().to_string());
     let run = |admitted| run(&providers, &keys, &token, admitted, Moment::from_secs(NOW));
@@ -45,7 +46,8 @@ fn two_tenants_of_one_issuer_can_be_two_providers() {
     let refused = (VerifyError::TenantNotAllowed, Some(0));
     assert_eq!(run(Some(&[0])).unwrap_err(), refused);
     // If no provider admits the tenant, the failure names the first one.
-    let strangers = [0, 1].map(|_| Provider { tenants: tenants(OTHER_TENANT), ..entra() });
+    let stranger = |_| Provider { tenants: tenants(OTHER_TENANT), ..entra() };
+    let strangers = [0, 1].map(stranger).into_iter().collect::<Vec<_>>().into();
     let nobody = self::run(&strangers, &keys, &token, None, Moment::from_secs(NOW));
     assert_eq!(nobody.unwrap_err(), refused);
 }
@@ -126,7 +128,7 @@ fn an_entra_key_signs_for_its_own_issuer_alone() {
         let token =
             mint(json!({"alg": "HS256"}), &with(entra_claims(), json!({"iss": iss})).to_string());
         let keys = Sets(vec![Some(key_set(json!({"issuer": key_issuer})))]);
-        let result = run(&[provider], &keys, &token, None, Moment::from_secs(NOW));
+        let result = run(&vec![provider].into(), &keys, &token, None, Moment::from_secs(NOW));
         assert_eq!(result.err().map(|(error, _)| error), error, "{key_issuer} {iss}");
     }
 }
