@@ -148,8 +148,8 @@ impl Planned {
         let missing = missing.map(priced).or(self.reserved).unwrap_or(self.cost);
         let (cost, settlement) = match (end, self.reserved) {
             (End::Told(tokens), _) => (priced(tokens), Settlement::Settled),
-            (End::Cut(tokens), _) => (priced(tokens).max(missing), Settlement::Settled),
             (End::Failed, Some(reserved)) => (self.cost.min(reserved), Settlement::Refunded),
+            (End::Cut(tokens), _) => (priced(tokens).max(missing), Settlement::Missing),
             (End::Failed | End::Untold, _) => (missing, Settlement::Missing),
         };
         (Request { cost, ..self.request() }, settlement)
@@ -172,7 +172,7 @@ pub enum End {
 /// How a response was charged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settlement {
-    /// By its number, or what it had of it.
+    /// By its number.
     Settled,
     /// By the cost of the request alone; the rest of the reservation was given back.
     Refunded,

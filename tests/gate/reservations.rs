@@ -130,15 +130,15 @@ fn the_budget_after_the_response_is_that_of_the_arithmetic() {
         // The cost of the rule stays.
         (json!({}), End::Failed, Refunded, 3),
         (json!({}), End::Untold, Missing, 70),
-        (json!({}), End::Cut(5), Settled, 70),
-        (json!({}), End::Cut(90), Settled, 90),
+        (json!({}), End::Cut(5), Missing, 70),
+        (json!({}), End::Cut(90), Missing, 90),
         (missing.clone(), End::Untold, Missing, 400),
         (missing.clone(), End::Failed, Refunded, 3),
         (with_price(json!({})), End::Told(50), Settled, 500),
         (with_price(json!({})), End::Told(90), Settled, 900),
         (with_price(json!({})), End::Failed, Refunded, 30),
         (with_price(json!({})), End::Untold, Missing, 700),
-        (with_price(missing.clone()), End::Cut(300), Settled, 4_000),
+        (with_price(missing.clone()), End::Cut(300), Missing, 4_000),
         (with_price(missing), End::Untold, Missing, 4_000),
     ] {
         let scene = scene(true, reserving(limit));
