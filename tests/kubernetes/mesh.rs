@@ -51,7 +51,7 @@ fn compiled(config: &Value) -> Policy {
 
 /// The cluster that the one provider fetches its keys through.
 fn key_cluster(policy: &Policy) -> &str {
-    let [provider] = policy.providers.as_slice() else { panic!("one provider") };
+    let [provider] = policy.providers.iter().as_slice() else { panic!("one provider") };
     let KeysFrom::Remote(remote) = &provider.keys else { panic!("remote keys") };
     &remote.cluster
 }
