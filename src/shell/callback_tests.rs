@@ -8,7 +8,7 @@ use proxy_wasm::types::Action;
 use serde_json::json;
 
 /// What may come after the headers of a request, in any order and number; whether it passes.
-const LATER: [fn(u32) -> Action; 6] = [
+const LATER: [fn(u32) -> Action; 7] = [
     |stream| proxy_on_request_headers(stream, 4, false),
     |stream| proxy_on_request_body(stream, 4, false),
     |stream| proxy_on_request_body(stream, 4, true),
@@ -19,6 +19,10 @@ const LATER: [fn(u32) -> Action; 6] = [
     },
     |stream| {
         assert_eq!(proxy_on_response_body(stream, 1, true), CONTINUE);
+        PAUSE
+    },
+    |stream| {
+        assert_eq!(proxy_on_response_trailers(stream, 1), CONTINUE);
         PAUSE
     },
 ];

@@ -23,4 +23,5 @@ unsafe extern "C" {
     pub safe fn proxy_on_request_trailers(stream: u32, trailers: usize) -> Action;
     pub safe fn proxy_on_response_headers(stream: u32, headers: usize, end: bool) -> Action;
     pub safe fn proxy_on_response_body(stream: u32, size: usize, end: bool) -> Action;
+    pub safe fn proxy_on_response_trailers(stream: u32, trailers: usize) -> Action;
 }

@@ -45,6 +45,11 @@ impl HttpContext for Http {
         self.stream.read_response(size, end);
         Action::Continue
     }
+
+    fn on_http_response_trailers(&mut self, _: usize) -> Action {
+        self.stream.read_response(0, true);
+        Action::Continue
+    }
 }
 
 /// Answers a stream with 503 and holds its request: without rules nothing is allowed.

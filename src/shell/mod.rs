@@ -41,6 +41,8 @@ mod holding_tests;
 #[cfg(test)]
 mod host_tests;
 #[cfg(test)]
+mod metering_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod usage_tests;

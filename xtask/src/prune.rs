@@ -20,7 +20,7 @@ use walrus::{
 
 /// The exports of the module. A proxy invokes each callback that it finds: all of the ABI cost a request
 /// 2.5 µs.
-const EXPORTS: [&str; 14] = [
+const EXPORTS: [&str; 15] = [
     "memory",
     "_initialize",
     "proxy_abi_version_0_2_1",
@@ -35,6 +35,7 @@ const EXPORTS: [&str; 14] = [
     "proxy_on_request_trailers",
     "proxy_on_response_headers",
     "proxy_on_response_body",
+    "proxy_on_response_trailers",
 ];
 
 /// Functions that print backtraces and errors of libraries, by parts of their mangled names. Many of them

@@ -1,0 +1,56 @@
+//! The end of a response that is charged, against a fake host.
+
+use proxy_wasm::types::Action;
+use serde_json::json;
+
+use super::exports::*;
+use super::fake_host::host;
+use super::tests::{CONTINUE, bearer, configuration, configure, state};
+
+/// Begins a request of alice whose response has come but for its end.
+fn respond(body: &[u8]) -> u32 {
+    let root = host(|host| {
+        host.request = vec![
+            (b":method".to_vec(), b"GET".to_vec()),
+            (b":authority".to_vec(), b"ml".to_vec()),
+            (b":path".to_vec(), b"/score".to_vec()),
+            (b"authorization".to_vec(), bearer("alice")),
+        ];
+        host.response = vec![
+            (b":status".to_vec(), b"200".to_vec()),
+            (b"content-type".to_vec(), b"application/json".to_vec()),
+        ];
+        host.body = body.to_vec();
+        host.root
+    });
+    let stream = root + 1;
+    proxy_on_context_create(stream, root);
+    assert_eq!(proxy_on_request_headers(stream, 0, true), CONTINUE);
+    assert_eq!(proxy_on_response_headers(stream, 0, false), CONTINUE);
+    assert_eq!(proxy_on_response_body(stream, body.len(), false), CONTINUE);
+    stream
+}
+
+#[test]
+fn trailers_end_a_response_as_its_body_does_and_a_cut_one_costs_what_a_missing_number_does() {
+    let ends: [(fn(u32) -> Action, &str); 3] = [
+        (|stream| proxy_on_response_body(stream, 0, true), "97"),
+        (|stream| proxy_on_response_trailers(stream, 1), "97"),
+        (|_| CONTINUE, "60"),
+    ];
+    for (index, (end, left)) in ends.into_iter().enumerate() {
+        let mut document = configuration();
+        document["limits"][0] = json!({
+            "name": format!("per-caller-{index}"), "rate": "1/d", "burst": 100, "charge": "response",
+            "response_cost": {"json": "/tokens", "missing": 40},
+        });
+        document["rules"][1]["limits"] = json!([format!("per-caller-{index}")]);
+        assert!(configure(&document));
+        let stream = respond(br#"{"tokens":3}"#);
+        assert_eq!(end(stream), CONTINUE);
+        proxy_on_delete(stream);
+        let next = respond(b"");
+        assert_eq!(state("remaining"), left, "{index}");
+        proxy_on_delete(next);
+    }
+}
