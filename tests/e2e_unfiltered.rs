@@ -86,6 +86,16 @@ async fn start(fixture: &Fixture, value: &Value) -> Envoy {
 }
 
 /// A request that the rules of every example admit with a token.
+/// A request that a rule of the example admits: of the chat API where it has no path of a model server.
+fn admitted(config: &Value) -> Request {
+    match config["rules"].to_string().contains("/v1/chat/completions") {
+        true => {
+            Request::post("/v1/chat/completions", "{}").header("content-type", "application/json")
+        }
+        false => score(),
+    }
+}
+
 fn score() -> Request {
     Request::post("/score", r#"{"data": [1]}"#).header("content-type", "application/json")
 }
@@ -145,7 +155,7 @@ async fn with_the_filter_the_verified_values_pass_every_example() {
             // One caller has five requests.
             let subject = format!("caller-{number}");
             let token = fixture.token_with(&subject, json!({"roles": ["Model.Score"]}));
-            let request = score().bearer(token).header("x-forwarded-for", "203.0.113.9");
+            let request = admitted(&config).bearer(token).header("x-forwarded-for", "203.0.113.9");
             let request = forged(&request, &tag_headers(&config), separator)[0].clone();
             let response = envoy.send(&request).await;
             if separator == '_' && response.status == 400 {

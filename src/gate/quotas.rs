@@ -121,6 +121,8 @@ impl Gate<'_> {
             Err(_) => &[],
         };
         let taken = matches!(answer, Ok(Answer::Allowed(_)));
+        // Where the store fails, nothing was taken, whatever the headers asked before.
+        plan.iter_mut().for_each(|planned| planned.was_taken(false));
         for (planned, standing) in plan.iter_mut().zip(standings) {
             planned.was_taken(taken && standing.ruling == Ruling::Pass);
         }

@@ -86,7 +86,7 @@ impl Price {
         }
         let may_mean = |of: &str| match model {
             Model::Unnamed => false,
-            Model::Named(name) => name.trim_ascii().eq_ignore_ascii_case(of.trim_ascii()),
+            Model::Named(name) => core_of(name).eq_ignore_ascii_case(core_of(of)),
             Model::Unclear => true,
         };
         let meant = self.of.iter().filter(|(of, _)| may_mean(of)).map(|(_, times)| *times);
@@ -97,6 +97,12 @@ impl Price {
     pub fn highest(&self) -> u64 {
         self.of.iter().map(|(_, times)| *times).max().unwrap_or(0).max(self.default)
     }
+}
+
+/// A name without the white space (Unicode's, as Python, JavaScript and Go strip it) and the control characters
+/// around it.
+fn core_of(name: &str) -> &str {
+    name.trim_matches(|c: char| c.is_whitespace() || c.is_control())
 }
 
 #[cfg(test)]
@@ -155,6 +161,7 @@ mod tests {
             (Model::Named("gpt-5-MINI"), 2, None),
             (Model::Named("Gpt-5"), 10, None),
             (Model::Named(" gpt-5\n"), 10, None),
+            (Model::Named("\u{a0}GPT-5\0"), 10, None),
             (Model::Unnamed, 2, None),
             (Model::Unclear, 10, None),
         ] {

@@ -12,6 +12,7 @@ use crate::gate::judged::Decision;
 use crate::gate::verdict::{LimitReport, Verdict};
 use crate::limit::cost::Cost;
 use crate::limit::plan::{End, Planned, Settlement};
+use crate::limit::quota::DEBT_BURSTS;
 use crate::limit::{Counters, Ruling};
 use crate::policy::rule::Rule;
 use crate::policy::{FilterState, Policy};
@@ -146,7 +147,9 @@ impl Telemetry {
             self.metrics.limit((Rc::as_ptr(limit), result), || {
                 format!("tollgate_usage.limit.{}.result.{result}", limit.name)
             });
-            self.metrics.tokens(limit, charge.price.model, cost);
+            // A wrong number of the upstream must not overflow the counter: no more than the bucket can owe.
+            let most = charge.quota.burst().saturating_mul(u64::from(DEBT_BURSTS) + 1);
+            self.metrics.tokens(limit, charge.price.model, cost.min(most));
         }
     }
 

@@ -70,7 +70,8 @@ fn assert_kinds(name: &str, line: &Value, format: &Format) {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_configuration_of_envoy_writes_a_line_for_allowed_and_denied_requests() {
     let mut count = 0;
-    for example in examples() {
+    // The example of budgets has the paths of another API; tests/e2e_budgets.rs sends its requests.
+    for example in examples().into_iter().filter(|example| !example.name.contains("budgets")) {
         let [manager] = managers(&example)[..] else { continue };
         let Some(format) = objects(&manager["access_log"]).into_iter().flat_map(formats).next()
         else {

@@ -53,8 +53,15 @@ fn place(table: &Table, request: &Request<'_>) -> Place {
     table.place(request.limit, Some(request.quota), request.owner)
 }
 
+/// On a busy machine, a worker may lose as many races as [`take_all`] runs; it has taken nothing then, and asks
+/// again.
 fn take(table: &Table, store: &dyn Store, now: Moment, requests: &[Request<'_>]) -> Answer {
-    take_all(table, store, &|| now, requests, &mut Counters::default()).unwrap()
+    loop {
+        match take_all(table, store, &|| now, requests, &mut Counters::default()) {
+            Err(TakeError::Contended) => {}
+            answer => return answer.unwrap(),
+        }
+    }
 }
 
 fn passes(answer: &Answer) -> bool {

@@ -62,7 +62,7 @@ impl fmt::Display for Flaw {
             Self::Trailing => "data after the value",
             Self::End => "unexpected end",
             Self::Duplicate => "duplicate member",
-            Self::Case => "member in another letter case",
+            Self::Case => "a member that the rule reads, in another letter case",
             Self::Rows => "rows cannot be counted",
             Self::Quote => "quotation mark inside a CSV field",
             Self::Bracket => "CSV that begins like JSON",

@@ -96,7 +96,7 @@ impl Clients {
     pub fn budget(&self, guarded: bool) -> Option<String> {
         let budget = self.family.budget.as_ref()?;
         let bounds = match guarded {
-            true => format!(r#""json": {}, "#, list(budget.bounds)),
+            true => format!(r#""json": {}, "bytes_per_token": 4, "#, list(budget.bounds)),
             false => String::new(),
         };
         Some(format!(

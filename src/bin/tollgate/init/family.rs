@@ -153,8 +153,16 @@ const GEMINI: Family = Family {
         ),
         get("models", &["/v1/models", "/v1/models/*", "/v1beta/models", "/v1beta/models/*"]),
     ],
-    budget: Some(Budget { preset: "gemini", bounds: &["/generationConfig/maxOutputTokens"] }),
+    budget: Some(Budget { preset: "gemini", bounds: &GEMINI_BOUNDS }),
 };
+
+/// The bound of an answer in both spellings that JSON of Protobuf messages may have.
+const GEMINI_BOUNDS: [&str; 4] = [
+    "/generationConfig/maxOutputTokens",
+    "/generationConfig/max_output_tokens",
+    "/generation_config/maxOutputTokens",
+    "/generation_config/max_output_tokens",
+];
 
 // https://learn.microsoft.com/azure/ai-services/openai/reference, and src/openai/lib/azure.py of
 // github.com/openai/openai-python
