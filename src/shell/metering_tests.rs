@@ -7,6 +7,9 @@ use super::exports::*;
 use super::fake_host::host;
 use super::tests::{CONTINUE, bearer, configuration, configure, state};
 
+/// What the host calls at the end of a response.
+type End = fn(u32) -> Action;
+
 /// Begins a request of alice whose response has come but for its end.
 fn respond(body: &[u8]) -> u32 {
     let root = host(|host| {
@@ -33,7 +36,7 @@ fn respond(body: &[u8]) -> u32 {
 
 #[test]
 fn trailers_end_a_response_as_its_body_does_and_a_cut_one_costs_what_a_missing_number_does() {
-    let ends: [(fn(u32) -> Action, &str); 3] = [
+    let ends: [(End, &str); 3] = [
         (|stream| proxy_on_response_body(stream, 0, true), "97"),
         (|stream| proxy_on_response_trailers(stream, 1), "97"),
         (|_| CONTINUE, "60"),
