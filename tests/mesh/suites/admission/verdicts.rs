@@ -163,9 +163,14 @@ fn a_wrong_object_of_before_can_be_annotated_mended_and_deleted_and_not_changed_
         let answer = patch(kind, &annotated);
         assert!(answer.good && answer.stderr.contains("is not a rate"), "{kind}: {answer:?}");
     }
-    let worse = |rate: &str| json!({"spec": {"pluginConfig": {"limits": [{"name": "per-caller", "rate": rate}]}}});
-    assert!(patch("wasmplugin", &worse("20 per minute")).refused().contains("is not a rate"));
-    patch("wasmplugin", &worse("20/m")).ok();
+    // A merge patch replaces a list whole.
+    let with = |rate: &str| {
+        let mut limits = good["limits"].clone();
+        limits[0]["rate"] = json!(rate);
+        json!({"spec": {"pluginConfig": {"limits": limits}}})
+    };
+    assert!(patch("wasmplugin", &with("20 per minute")).refused().contains("is not a rate"));
+    patch("wasmplugin", &with("20/m")).ok();
 
     for kind in ["wasmplugin", "trafficextension", "envoyextensionpolicy", "envoyfilter"] {
         let delete = ["delete", kind, "tollgate", "--namespace", world.namespace, "--wait=false"];
