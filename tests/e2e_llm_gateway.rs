@@ -162,6 +162,13 @@ async fn an_agent_its_user_and_both_together_have_limits_of_their_own() {
 
     let stranger = post("/mcp", &call, &bearer("ann", "agent://unknown"));
     assert_eq!(envoy.send(&stranger).await.status, 403);
+    // A token of Entra's shape: the agent is the client, and a facet says that it is an agent.
+    for (facets, status) in [("3 9 11", 200), ("3 9", 403)] {
+        let claims = json!({"scope": "mcp:read", "azp": coder, "xms_act_fct": facets});
+        let request = post("/mcp", &call, &token(&fixture, &config, "eve", claims));
+        assert_eq!(envoy.send(&request).await.status, status, "{facets}");
+    }
+    assert_eq!(fixture.upstream.last().unwrap().header("x-auth-actor"), Some(coder));
     let person = json!({"scope": "mcp:read", "roles": ["developer"]});
     let person = post("/mcp", &call, &token(&fixture, &config, "dan", person));
     assert_eq!(envoy.send(&person).await.status, 200);

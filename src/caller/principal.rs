@@ -1,5 +1,6 @@
 //! The authenticated caller: verified claims and an identity.
 
+use super::actor::actor;
 use super::grant::{self, Grant, Unmet};
 use super::memo::{self, Memo, Topic};
 use crate::template::{Filled, Part, PartValue, Scope};
@@ -151,6 +152,7 @@ impl Scope for IdentityScope<'_> {
         match part {
             Part::Claim(claim) => self.claims.identity_part(claim),
             Part::Provider => Some(PartValue::Text(self.provider.into())),
+            Part::Actor => Some(PartValue::Text(actor(self.claims)?.into())),
             _ => None,
         }
     }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::resources::{Gate, Request};
 use super::scope::RequestScope;
 use super::verdict::Denial;
+use crate::caller::actor::actor;
 use crate::caller::principal::{Caller, refused_identity};
 use crate::policy::rule::Rule;
 use crate::template::{Part, PartValue, Scope};
@@ -66,6 +67,7 @@ impl Scope for DeniedScope<'_> {
             Part::Claim(claim) => return self.claims.part(claim),
             Part::Identity => self.identity?,
             Part::Kid => self.claims.kid()?,
+            Part::Actor => actor(self.claims)?,
             Part::Provider => self.request.provider_name(self.claims)?,
             _ => return self.request.value(part),
         };

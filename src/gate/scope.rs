@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::body_value;
 use super::resources::{Gate, Request};
 use crate::body::Check;
+use crate::caller::actor::actor;
 use crate::caller::principal::Principal;
 use crate::policy::rule::Rule;
 use crate::request::headers::Headers;
@@ -63,6 +64,7 @@ impl Scope for RequestScope<'_> {
             Part::Claim(claim) => return self.principal?.claims().part(claim),
             Part::Identity => self.principal?.identity().into(),
             Part::Kid => self.principal?.claims().kid()?.into(),
+            Part::Actor => actor(self.principal?.claims())?.into(),
             Part::Provider => self.provider_name(self.principal?.claims())?.into(),
             Part::Rule => self.rule.name.as_str().into(),
             Part::ClientAddress => self.gate.client_address(self.request)?.into(),

@@ -33,7 +33,7 @@ impl fmt::Display for TemplateError {
             Self::UnknownPart(part) => {
                 return write!(
                     f,
-                    "has the unknown part {{{part}}}; allowed: {{@identity}}, {{@kid}}, \
+                    "has the unknown part {{{part}}}; allowed: {{@identity}}, {{@kid}}, {{@actor}}, \
                      {{@provider}}, {{@rule}}, {{@client_address}}, {{@path:NAME}}, {{@header:NAME}}, \
                      {{@body:/POINTER}}"
                 );

@@ -22,6 +22,8 @@ pub enum Part {
     Identity,
     /// `{@kid}`: the `kid` of the verified token, for audit logs.
     Kid,
+    /// `{@actor}`: who acts for the subject, `act.sub` or the agent of an Entra agent token.
+    Actor,
     /// `{@provider}`: the name of the provider that issued the token.
     Provider,
     /// `{@rule}`: the name of the rule that matched.
@@ -114,6 +116,7 @@ impl Part {
         match own {
             "identity" => Ok(Self::Identity),
             "kid" => Ok(Self::Kid),
+            "actor" => Ok(Self::Actor),
             "provider" => Ok(Self::Provider),
             "rule" => Ok(Self::Rule),
             "client_address" => Ok(Self::ClientAddress),
@@ -138,7 +141,7 @@ impl Part {
 
     fn is_of_token(&self) -> bool {
         match self {
-            Self::Claim(_) | Self::Identity | Self::Kid | Self::Provider => true,
+            Self::Claim(_) | Self::Identity | Self::Kid | Self::Actor | Self::Provider => true,
             Self::Text(_)
             | Self::Rule
             | Self::ClientAddress

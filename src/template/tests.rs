@@ -44,6 +44,7 @@ fn a_value_depends_on_the_token_alone_if_each_part_does() {
         ("{tid}", Part::Claim(ClaimRef::Name("tid".into())), true),
         ("{@identity}", Part::Identity, true),
         ("{@kid}", Part::Kid, true),
+        ("{@actor}", Part::Actor, true),
         ("{@provider}", Part::Provider, true),
         ("{@rule}", Part::Rule, false),
         ("{@client_address}", Part::ClientAddress, false),

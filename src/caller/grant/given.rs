@@ -4,7 +4,8 @@ use std::cell::OnceCell;
 
 use serde_json::Value;
 
-use super::names::{client, groups_left_out, names, scope_names};
+use super::names::{groups_left_out, names, scope_names};
+use crate::caller::actor::{actor, client};
 use crate::lookup::Positions;
 use crate::template::ClaimRef;
 use crate::verify::claims::Claims;
@@ -17,6 +18,7 @@ pub(super) struct Given<'c> {
     groups: OnceCell<NameSet<'c>>,
     groups_left_out: OnceCell<bool>,
     client: OnceCell<Option<&'c str>>,
+    actor: OnceCell<Option<&'c str>>,
 }
 
 impl<'c> Given<'c> {
@@ -28,6 +30,7 @@ impl<'c> Given<'c> {
             groups: OnceCell::new(),
             groups_left_out: OnceCell::new(),
             client: OnceCell::new(),
+            actor: OnceCell::new(),
         }
     }
 
@@ -53,6 +56,10 @@ impl<'c> Given<'c> {
 
     pub(super) fn client(&self) -> Option<&'c str> {
         *self.client.get_or_init(|| client(self.claims))
+    }
+
+    pub(super) fn actor(&self) -> Option<&'c str> {
+        *self.actor.get_or_init(|| actor(self.claims))
     }
 
     pub(super) fn claim(&self, claim: &ClaimRef) -> Option<&'c Value> {

@@ -27,6 +27,8 @@ pub struct Grant {
     pub groups_any: Option<Vec<String>>,
     /// Any of these must be the client: `azp`, else `appid`, else `client_id`.
     pub clients: Option<Vec<String>>,
+    /// Any of these must act for the subject: `act.sub`, else the agent of an Entra agent token.
+    pub actors_any: Option<Vec<String>>,
     /// Tests of single claims.
     pub claims: Vec<ClaimTest>,
     /// Tests of single values in the body. They are judged apart, because the body comes later.
@@ -57,8 +59,8 @@ pub struct Unmet {
 ///
 /// # Errors
 /// If no entry holds, the closest one is reported: the one with the fewest unmet fields, the first of
-/// several. Its first unmet field in the order roles, scopes, groups, clients, claims is the
-/// reason.
+/// several. Its first unmet field in the order roles, scopes, groups, clients, actors, claims
+/// is the reason.
 pub fn judge(entries: &[Grant], claims: &Claims) -> Result<(), Unmet> {
     let given = Given::of(claims);
     let mut closest: Option<(usize, Unmet)> = None;
@@ -96,10 +98,6 @@ impl Grant {
             Some(wanted) => any(wanted, given.groups()),
             None => true,
         };
-        let clients = || match &self.clients {
-            Some(wanted) => given.client().is_some_and(|client| wanted.iter().any(|w| w == client)),
-            None => true,
-        };
         [
             (!self.roles.holds(|| given.roles())).then_some(Reason::RoleInsufficient),
             (!self.scopes.holds(|| given.scopes())).then_some(Reason::ScopeInsufficient),
@@ -107,7 +105,10 @@ impl Grant {
                 true => Reason::GroupsOverage,
                 false => Reason::ClaimInsufficient,
             }),
-            (!clients()).then_some(Reason::ClientNotAllowed),
+            (!is_one_of(self.clients.as_deref(), || given.client()))
+                .then_some(Reason::ClientNotAllowed),
+            (!is_one_of(self.actors_any.as_deref(), || given.actor()))
+                .then_some(Reason::ClaimInsufficient),
         ]
         .into_iter()
         .flatten()
@@ -126,6 +127,11 @@ impl Demand {
         self.any.as_ref().is_none_or(|wanted| any(wanted, given))
             && self.all.as_ref().is_none_or(|wanted| wanted.iter().all(|wanted| given.has(wanted)))
     }
+}
+
+/// Whether the name is one of the wanted names, if any are wanted.
+fn is_one_of<'c>(wanted: Option<&[String]>, name: impl FnOnce() -> Option<&'c str>) -> bool {
+    wanted.is_none_or(|wanted| name().is_some_and(|name| wanted.iter().any(|w| w == name)))
 }
 
 fn any(wanted: &[String], given: &NameSet<'_>) -> bool {

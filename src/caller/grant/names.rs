@@ -25,12 +25,6 @@ pub(super) fn scope_names(claim: Option<&Value>) -> Vec<&str> {
     }
 }
 
-/// The client application: `azp` (OpenID Connect Core §2, Entra v2), `appid` (Entra v1),
-/// `client_id` (RFC 9068 §2.2). The first one that is present decides, even if it is malformed.
-pub(super) fn client(claims: &Claims) -> Option<&str> {
-    ["azp", "appid", "client_id"].iter().find_map(|name| claims.member(name))?.as_str()
-}
-
 /// Whether the token states that its groups were omitted (Entra "groups overage claim").
 pub(super) fn groups_left_out(claims: &Claims) -> bool {
     let named = claims.member("_claim_names").is_some_and(|names| names.get("groups").is_some());

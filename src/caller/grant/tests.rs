@@ -145,6 +145,36 @@ fn clients_are_azp_then_appid_then_client_id() {
 }
 
 #[test]
+fn actors_are_act_sub_and_the_clients_that_entra_marks_as_agents() {
+    let one = || json!({"actors_any": ["a1", "a2"]});
+    for (claims, want) in [
+        (json!({"act": {"sub": "a1"}}), "ok"),
+        (json!({"act": {"sub": "a2", "iss": "https://other.test"}}), "ok"),
+        (json!({"act": {"sub": "a1", "act": {"sub": "evil"}}}), "ok"),
+        // What acted before is history (RFC 8693 §4.1).
+        (json!({"act": {"sub": "evil", "act": {"sub": "a1"}}}), "claim_insufficient"),
+        (json!({"act": {"act": {"sub": "a1"}}}), "claim_insufficient"),
+        (json!({"act": {"sub": ["a1"]}}), "claim_insufficient"),
+        (json!({"act": "a1"}), "claim_insufficient"),
+        (json!({"sub": "a1"}), "claim_insufficient"),
+        (json!({"azp": "a1", "xms_act_fct": "11"}), "ok"),
+        (json!({"appid": "a2", "xms_act_fct": "3 9 11"}), "ok"),
+        (json!({"azp": "evil", "appid": "a1", "xms_act_fct": "11"}), "claim_insufficient"),
+        (json!({"azp": "a1", "xms_act_fct": "3 9"}), "claim_insufficient"),
+        (json!({"azp": "a1", "xms_act_fct": "111"}), "claim_insufficient"),
+        (json!({"azp": "a1", "xms_sub_fct": "11"}), "claim_insufficient"),
+        (json!({"azp": "a1", "xms_act_fct": 11}), "claim_insufficient"),
+        (json!({"azp": "a1"}), "claim_insufficient"),
+        // `act` decides where both are present, even if it is malformed.
+        (json!({"act": {"sub": "evil"}, "azp": "a1", "xms_act_fct": "11"}), "claim_insufficient"),
+        (json!({"act": null, "azp": "a1", "xms_act_fct": "11"}), "claim_insufficient"),
+        (json!({}), "claim_insufficient"),
+    ] {
+        assert_eq!(reason(one(), claims.clone()), want, "{claims}");
+    }
+}
+
+#[test]
 fn groups_that_were_left_out_for_size_are_told_apart() {
     let one = || json!({"groups_any": ["g1"]});
     for (claims, want) in [

@@ -16,13 +16,14 @@ pub(super) fn grant(raw: &RawGrant, at: &At, report: &mut Report) -> Grant {
         ("scopes_all", &raw.scopes_all),
         ("groups_any", &raw.groups_any),
         ("clients", &raw.clients),
+        ("actors_any", &raw.actors_any),
     ];
     let empty = raw.claims.is_none() && raw.body.is_none();
     if empty && lists.iter().all(|(_, list)| list.is_none()) {
         report.problem(
             at,
             "is empty and would apply to every caller; allowed: roles_any, roles_all, scopes_any, \
-             scopes_all, groups_any, clients, claims, and in allow body",
+             scopes_all, groups_any, clients, actors_any, claims, and in allow body",
         );
     }
     for (name, list) in lists {
@@ -46,6 +47,7 @@ pub(super) fn grant(raw: &RawGrant, at: &At, report: &mut Report) -> Grant {
         scopes,
         groups_any: raw.groups_any.clone(),
         clients: raw.clients.clone(),
+        actors_any: raw.actors_any.clone(),
         claims,
         body: read::all(
             raw.body.as_deref().unwrap_or_default(),

@@ -151,6 +151,11 @@ record! {
             "minItems": 1,
             "examples": [["11111111-2222-3333-4444-555555555555"]],
         },
+        /// One of these acts for the subject: `act.sub`, or the agent of an Entra agent token.
+        actors_any: Vec<String> {
+            "minItems": 1,
+            "examples": [["spiffe://example.org/agents/planner"]],
+        },
         /// Tests of single claims.
         claims: Vec<RawClaimTest> {
             "minItems": 1,

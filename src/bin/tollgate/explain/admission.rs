@@ -87,6 +87,10 @@ fn lacking(entry: &Grant, claims: &Claims) -> Vec<String> {
     if let Some(wanted) = entry.clients.as_ref().filter(|_| !clients.holds(claims)) {
         lacking.push(format!("clients: {}", wanted.join(", ")));
     }
+    let actors = Grant { actors_any: entry.actors_any.clone(), ..Grant::default() };
+    if let Some(wanted) = entry.actors_any.as_ref().filter(|_| !actors.holds(claims)) {
+        lacking.push(format!("actors_any: {}", wanted.join(", ")));
+    }
     for test in &entry.claims {
         let one = Grant { claims: vec![test.clone()], ..Grant::default() };
         if !one.holds(claims) {
