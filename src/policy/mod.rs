@@ -76,6 +76,8 @@ impl Policy {
 pub enum FilterState {
     /// Every decision.
     All,
+    /// Every decision; of a request that passes, without the tags that stand in its headers.
+    Auto,
     /// Refusals only.
     Denied,
     /// No decision.

@@ -33,6 +33,8 @@ mod exports;
 #[cfg(test)]
 mod fake_host;
 #[cfg(test)]
+mod filter_state_tests;
+#[cfg(test)]
 mod held_tests;
 #[cfg(test)]
 mod histogram_tests;

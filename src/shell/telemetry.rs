@@ -67,7 +67,7 @@ impl Telemetry {
             self.refusals.note(cause, rule, provider, detail.as_deref(), host::now());
         }
         let write = match self.filter_state {
-            FilterState::All => true,
+            FilterState::All | FilterState::Auto => true,
             FilterState::Denied => denied,
             FilterState::Off => false,
         };
@@ -95,7 +95,13 @@ impl Telemetry {
             if let Some(detail) = detail.filter(|_| reason == Reason::ClaimMissing) {
                 write_state(b"tollgate.detail", &detail);
             }
-            for (index, value) in facts.tags().chain(&facts.match_tags).chain(denied_tags) {
+            // The header of a passing request has the same value. `match_tags` are in no header.
+            let passes = !matches!(verdict, Verdict::Deny(_));
+            let only_header = self.filter_state == FilterState::Auto && passes;
+            let in_header =
+                |index: usize| policy.tags.get(index).is_some_and(|tag| tag.header.is_some());
+            let tags = facts.tags().filter(|(index, _)| !(only_header && in_header(*index)));
+            for (index, value) in tags.chain(&facts.match_tags).chain(denied_tags) {
                 if let Some(Some(path)) = self.tag_paths.get(*index) {
                     write_state(path, value);
                 }
@@ -135,7 +141,7 @@ impl Telemetry {
 
     /// Writes the cost of a response while access logs can still read it.
     pub fn usage(&self, cost: u64) {
-        if self.filter_state == FilterState::All {
+        if matches!(self.filter_state, FilterState::All | FilterState::Auto) {
             write_number(b"tollgate.usage", cost);
         }
     }

@@ -12,6 +12,8 @@ pub struct Field {
     pub value: String,
     /// The same in the line without personal data; `None` if that line has no such field.
     pub private: Option<String>,
+    /// The same where an allowed request has its tags in headers alone, if it differs.
+    pub auto: Option<String>,
     pub kind: Kind,
     /// For readers.
     pub content: String,
@@ -42,8 +44,11 @@ pub enum Source {
 
 impl Field {
     /// What an example writes; `None` if it has no such field. [`PRIVATE`] are those whose lines have
-    /// no personal data.
+    /// no personal data, [`AUTO`] is that of `telemetry.filter_state: auto`.
     pub fn value_in(&self, example: &str) -> Option<&str> {
+        if example.ends_with(AUTO) {
+            return Some(self.auto.as_ref().unwrap_or(&self.value));
+        }
         match PRIVATE.iter().any(|part| example.contains(part)) {
             true => self.private.as_deref(),
             false => Some(&self.value),
@@ -73,6 +78,9 @@ impl Field {
     }
 }
 
+/// The example for `telemetry.filter_state: auto`.
+pub const AUTO: &str = "envoy/telemetry/auto.yaml";
+
 /// In the names of examples that write lines without personal data.
 pub const PRIVATE: [&str; 2] = ["telemetry/private", "telemetry-private"];
 
@@ -87,7 +95,7 @@ fn field(value: &Value) -> Field {
     let text =
         |name: &str| value[name].as_str().unwrap_or_else(|| panic!("{name}: {value}")).into();
     let flag = |name: &str| value.get(name).is_some_and(|flag| flag.as_bool().unwrap());
-    let known = ["name", "value", "private", "kind", "content", "azure_ml", "optional"];
+    let known = ["name", "value", "private", "auto", "kind", "content", "azure_ml", "optional"];
     assert!(value.as_object().unwrap().keys().all(|key| known.contains(&key.as_str())), "{value}");
     let kind = match value["kind"].as_str() {
         Some("text") => Kind::Text,
@@ -102,6 +110,7 @@ fn field(value: &Value) -> Field {
             None => Some(text("value")),
             Some(private) => private.as_str().map(str::to_owned),
         },
+        auto: value.get("auto").map(|_| text("auto")),
         kind,
         content: text("content"),
         azure_ml: flag("azure_ml"),
@@ -147,10 +156,14 @@ fn each_field_has_one_name_and_no_secret_and_the_columns_of_azure_ml_are_marked(
     let fields = definition();
     let names: BTreeSet<_> = fields.iter().map(|field| field.name.as_str()).collect();
     assert_eq!(names.len(), fields.len());
-    for Field { name, value, content, azure_ml, .. } in &fields {
+    for Field { name, value, auto, content, azure_ml, .. } in &fields {
         assert_eq!(*azure_ml, AZURE_ML.contains(&name.as_str()), "{name}");
         let operator = value.starts_with('%') && value.matches('%').count() == 2;
         assert!(operator, "{name}: {value}");
+        if let Some(value) = auto {
+            let operator = value.starts_with("%COALESCE({") && value.matches('%').count() == 2;
+            assert!(operator && !value.trim_end_matches("})%").contains(')'), "{name}: {value}");
+        }
         assert!(!content.is_empty() && !content.contains('|'), "{name}: {content}");
         let secret = ["AUTHORIZATION", "COOKIE", "REQ(:PATH", "WQ:", "ORIGINAL-PATH"];
         assert!(secret.iter().all(|part| !value.to_uppercase().contains(part)), "{name}: {value}");

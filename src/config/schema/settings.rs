@@ -7,7 +7,8 @@ use crate::policy::{Crypto, FailureMode, FilterState};
 record! {
     /// How decisions are reported to logs and metrics.
     RawTelemetry [
-        /// Which decisions are written to filter state `wasm.tollgate.*`.
+        /// Which decisions are written to filter state `wasm.tollgate.*`. `auto`: all, but a tag with a
+        /// `header` is written only when the request is denied. Logs then read the header.
         filter_state: FilterState { "default": "all", "examples": ["denied"] },
         /// Whether the filter emits metrics.
         metrics: bool { "default": true, "examples": [false] },
@@ -17,7 +18,7 @@ record! {
     ]
 }
 
-words!(FilterState { All = "all", Denied = "denied", Off = "off" });
+words!(FilterState { All = "all", Auto = "auto", Denied = "denied", Off = "off" });
 
 record! {
     /// The cache of verified tokens; each worker has its own.
