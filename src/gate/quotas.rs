@@ -8,6 +8,7 @@ use super::facts::Facts;
 use super::resources::{Gate, Request};
 use super::scope::RequestScope;
 use super::verdict::{Denial, LimitReport};
+use crate::body::Check;
 use crate::caller::principal::Caller;
 use crate::limit::concurrency::Lease;
 use crate::limit::owner::Owner;
@@ -31,14 +32,17 @@ pub(super) struct Taken {
 }
 
 impl Gate<'_> {
-    /// The tokens that a judged request takes from the limits of its rule by its headers: for explanations.
-    pub fn plan(&self, request: &Request<'_>, facts: &Facts) -> Vec<Planned> {
-        let rule = facts.rule.as_deref();
+    /// The tokens that a judged request takes from the limits of its rule by its headers, or with its whole body
+    /// from all of them: for explanations.
+    pub fn plan(&self, request: &Request<'_>, facts: &Facts, body: Option<&Check>) -> Vec<Planned> {
+        let Some(rule) = facts.rule.as_deref() else { return Vec::new() };
         let principal = facts.caller.as_deref().map(Caller::principal);
         let cost = facts.cost.unwrap_or(1);
-        let plan =
-            |rule| RequestScope { gate: self, request, rule, principal, body: None }.plan(cost);
-        rule.map(plan).unwrap_or_default()
+        let scope = RequestScope { gate: self, request, rule, principal, body };
+        match body {
+            None => scope.plan(cost),
+            Some(_) => rule.limits.iter().map(|limit| scope.planned(limit, cost)).collect(),
+        }
     }
 
     /// Takes a place in flight if the rule limits them.
@@ -203,13 +207,15 @@ impl RequestScope<'_> {
             return Vec::new();
         }
         let now = |limit: &&Rc<Limit>| self.waits_for_body(limit) == self.body.is_some();
-        let plan = |limit: &Rc<Limit>| {
-            let owner = self.owner(Some(&limit.key));
-            let mut planned = Planned::new(limit, owner, self.principal, cost);
-            self.add_dues(&mut planned, cost);
-            planned
-        };
-        self.rule.limits.iter().filter(now).map(plan).collect()
+        self.rule.limits.iter().filter(now).map(|limit| self.planned(limit, cost)).collect()
+    }
+
+    /// The tokens that the request takes from one limit.
+    fn planned(&self, limit: &Rc<Limit>, cost: u64) -> Planned {
+        let owner = self.owner(Some(&limit.key));
+        let mut planned = Planned::new(limit, owner, self.principal, cost);
+        self.add_dues(&mut planned, cost);
+        planned
     }
 
     /// Takes what was unknown before the body was read, from every limit or from none: the cost of its `rows`

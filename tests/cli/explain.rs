@@ -326,6 +326,94 @@ fn a_reservation_and_a_price_are_shown_as_the_body_decides_them() {
     }
 }
 
+/// What it would cost, with full buckets: the same figures as the filter's.
+#[test]
+fn a_body_is_judged_and_its_cost_its_reservation_and_its_price_are_shown() {
+    let (world, mut config) = scene();
+    config["rules"] = json!([{
+        "name": "chat", "match": {"paths": ["/chat"], "methods": ["POST"]}, "limits": ["tokens"],
+        "payload": {"content_types": ["application/json"], "max_bytes": 90, "include_usage": "add"},
+        "allow": [{"body": [{"json": "/model", "any_of": ["large", "small"]}]}],
+    }]);
+    config["limits"] = json!([{
+        "name": "tokens", "rate": "100/h", "charge": "response", "key": "{@identity}/{@body:/model}",
+        "response_cost": {"json": "/usage/total_tokens"},
+        "reserve": {"json": "/max_tokens", "default": 10, "max": 14},
+        "price": {"json": "/model", "of": {"large": 7}, "default": 2},
+    }]);
+    let token = world.rsa.sign(&mint::claims("someone"));
+    let path = file("with-body.json", config.to_string().as_bytes());
+    let typed = "type        application/json, the only one that the rule admits";
+    for (body, code, lines) in [
+        (
+            r#"{"model": "large", "max_tokens": 9, "stream": true}"#,
+            0,
+            &[
+                typed,
+                "an entry admits the caller and the body",
+                r#"allow[0] asks for /model any_of ["large","small"], and the body has "large""#,
+                "51 bytes: admitted",
+                "stream_options.include_usage: true is added",
+                "reserves 63 until then",
+                r#"times 7, the price of "large" at /model of the body"#,
+                "a full bucket would have 37 left",
+                "r=37",
+                "\nallow ok\n",
+            ][..],
+        ),
+        (
+            r#"{"model": "small"}"#,
+            0,
+            &["reserves 20 until then", "times 2: the value at /model of the body is no name"],
+        ),
+        (
+            r#"{"model": "other"}"#,
+            3,
+            &["body_not_allowed: no entry admits the body", r#"and the body has "other""#],
+        ),
+        (r#"{}"#, 3, &["body_not_allowed: no entry admits the body", "the body has nothing"]),
+        (r#"{"model":}"#, 3, &["FAIL payload", "deny payload_malformed"]),
+        (&"x".repeat(91), 3, &["deny payload_"]),
+    ] {
+        let body = file("the-body.json", body.as_bytes());
+        let body = body.to_str().unwrap();
+        let arguments = ["--path", "/chat", "--token", &token, "--body", body];
+        let (text, found) = explain(&path, &arguments);
+        let missing: Vec<_> = lines.iter().filter(|line| !text.contains(**line)).collect();
+        assert!(missing.is_empty() && found == code, "{missing:?} {found}: {text}");
+        let (text, _) = explain(&path, &[&arguments[..], &["--redact"]].concat());
+        assert!(!text.contains("has \"large\"") && !text.contains("has \"other\""), "{text}");
+    }
+    let (text, code) = explain(&path, &["--path", "/chat", "--token", &token]);
+    assert!(text.contains(typed) && text.contains("if the body is accepted"), "{text}");
+    assert_eq!(code, 0);
+    let empty = file("empty-body", b"");
+    let arguments = ["--path", "/chat", "--token", &token, "--body", empty.to_str().unwrap()];
+    let (text, code) = explain(&path, &arguments);
+    assert!(text.contains("body_not_allowed: the request has no body") && code == 3, "{text}");
+}
+
+#[test]
+fn rows_of_a_body_are_shown_with_their_cost() {
+    let (world, mut config) = scene();
+    config["rules"] = json!([{
+        "name": "score", "match": {"methods": ["POST"]}, "limits": ["per-caller"],
+        "payload": {}, "cost": {"json_rows": ["/data"], "max": 50},
+    }]);
+    let path = file("rows.json", config.to_string().as_bytes());
+    let token = world.rsa.sign(&mint::claims("someone"));
+    for (body, code, lines) in [
+        (r#"{"data": [1, 2, 3]}"#, 0, ["19 bytes, 3 rows: admitted", "costs 3"]),
+        (r#"{"data": [1, 2, 3, 4, 5, 6]}"#, 3, ["costs 6", "deny cost_exceeds_burst"]),
+    ] {
+        let body = file("rows-body.json", body.as_bytes());
+        let arguments = ["--token", &token, "--body", body.to_str().unwrap()];
+        let (text, found) = explain(&path, &arguments);
+        let missing: Vec<_> = lines.iter().filter(|line| !text.contains(**line)).collect();
+        assert!(missing.is_empty() && found == code, "{missing:?} {found}: {text}");
+    }
+}
+
 #[test]
 fn a_token_of_a_skipped_key_names_the_reason() {
     let (world, config) = scene();

@@ -99,7 +99,7 @@ fn the_plan_names_the_limit_and_the_bucket_of_a_request() {
     ));
     let judged = scene.ask("a", json!({"roles": ["Batch"]}));
     scene.at_gate("192.0.2.1", &[], |gate, request| {
-        let plan = gate.plan(request, &judged.facts);
+        let plan = gate.plan(request, &judged.facts, None);
         let told: Vec<_> =
             plan.iter().map(|p| (p.limit.name.as_str(), p.bucket(), p.cost)).collect();
         assert_eq!(told, [("l", Some("l/tier0"), 1)]);

@@ -35,6 +35,14 @@ pub fn admission(rule: &Rule, outcome: &Outcome, trace: &mut Trace<'_>) {
     };
     let admits = |entry: &Grant| entry.holds(claims);
     let details = entries.iter().enumerate().map(|(index, entry)| match admits(entry) {
+        true if !entry.body.is_empty() && outcome.read.is_some() => {
+            let tests = entry.body.iter().map(|test| {
+                let value = value(rule, outcome, test)
+                    .map_or("nothing".to_owned(), |value| shown(value, redact));
+                format!("{}, and the body has {value}", body(test))
+            });
+            format!("allow[{index}] asks for {}", tests.collect::<Vec<_>>().join("; "))
+        }
         true if !entry.body.is_empty() => {
             let tests: Vec<String> = entry.body.iter().map(body).collect();
             format!("allow[{index}] is met if the body passes: {}", tests.join("; "))
@@ -44,7 +52,14 @@ pub fn admission(rule: &Rule, outcome: &Outcome, trace: &mut Trace<'_>) {
     });
     let (status, summary) = match entries.iter().position(admits) {
         Some(_) if reason == Some("body_not_allowed") => {
-            (Status::Failed, "body_not_allowed: the request has no body".to_owned())
+            let why = match outcome.read {
+                Some(_) => "no entry admits the body",
+                None => "the request has no body",
+            };
+            (Status::Failed, format!("body_not_allowed: {why}"))
+        }
+        Some(_) if outcome.read.is_some() => {
+            (Status::Ok, "an entry admits the caller and the body".to_owned())
         }
         Some(_) if entries.iter().all(|entry| !admits(entry) || !entry.body.is_empty()) => {
             (Status::Info, "asked again when the body has ended".to_owned())
@@ -112,6 +127,18 @@ fn written(test: &ClaimTest) -> String {
 /// A test of the body, in the words of the configuration.
 fn body(test: &BodyTest) -> String {
     in_words(&pointer(&test.pointer), &test.test)
+}
+
+/// The value that a test of the body looks at, as it stands in the body.
+fn value(rule: &Rule, outcome: &Outcome, test: &BodyTest) -> Option<String> {
+    let (guard, read) = (rule.payload.as_deref()?, outcome.read.as_ref()?);
+    read.check.place(guard, &test.pointer)?;
+    let value = read.check.captured(guard, &test.pointer);
+    Some(
+        value.map_or("another value".to_owned(), |value| {
+            String::from_utf8_lossy(value).into_owned()
+        }),
+    )
 }
 
 fn pointer(tokens: &[String]) -> String {

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use tollgate::body::UNKNOWN_ROWS;
 use tollgate::limit::Ruling;
 use tollgate::limit::cost::Cost;
 use tollgate::limit::owner::Owner;
@@ -10,16 +11,18 @@ use tollgate::limit::quota::Quota;
 use tollgate::policy::rule::Rule;
 
 use super::moment;
-use super::scene::Outcome;
+use super::scene::{Outcome, Read};
 use super::steps::{Status, Step};
 use super::trace::shown;
 
 /// Adds one step for each of them.
 pub fn steps(rule: &Rule, outcome: &Outcome, redact: bool, steps: &mut Vec<Step>) {
+    let by_rows = matches!(rule.cost, Cost::Rows { .. });
     if let Some(guard) = &rule.payload {
-        let step = match outcome.facts.refusal {
-            Some(refusal) => Step::new("payload", Status::Failed, refusal.to_string()),
-            None => {
+        let step = match (outcome.facts.refusal, &outcome.read) {
+            (Some(refusal), _) => Step::new("payload", Status::Failed, refusal.to_string()),
+            (None, Some(read)) => payload(read, by_rows),
+            (None, None) => {
                 let most = guard.max_bytes;
                 let summary = format!("checked while the body arrives; at most {most} bytes");
                 Step::new("payload", Status::Info, summary)
@@ -34,7 +37,6 @@ pub fn steps(rule: &Rule, outcome: &Outcome, redact: bool, steps: &mut Vec<Step>
         let summary = format!("at most {most} requests in flight");
         steps.push(Step::new("concurrency", Status::Ok, summary));
     }
-    let by_rows = matches!(rule.cost, Cost::Rows { .. });
     for planned in &outcome.plan {
         let limit = &planned.limit;
         let report = outcome.facts.limits.iter().find(|report| Rc::ptr_eq(&report.limit, limit));
@@ -47,11 +49,14 @@ pub fn steps(rule: &Rule, outcome: &Outcome, redact: bool, steps: &mut Vec<Step>
             None => String::new(),
             Some(bucket) => format!(" ({bucket})"),
         };
-        let cost = cost(planned, by_rows);
+        let cost = cost(planned, by_rows && outcome.read.is_none());
         let summary = format!("{:?}{from}: {quota}; {cost}", limit.name);
         let mut details = vec![format!("bucket of {}", owner(&planned.owner, redact))];
         details.extend(reservation(planned));
-        details.extend(price(limit));
+        details.extend(match outcome.read {
+            Some(_) => priced(planned),
+            None => price(limit),
+        });
         if let Some(report) = report {
             let left = report.remaining;
             details.push(format!("a full bucket would have {left} left"));
@@ -68,6 +73,20 @@ pub fn steps(rule: &Rule, outcome: &Outcome, redact: bool, steps: &mut Vec<Step>
         let details = reserve(limit).into_iter().chain(price(limit)).collect();
         steps.push(Step::new("limit", Status::Info, summary).with(details));
     }
+}
+
+/// The step of a body that was admitted.
+fn payload(read: &Read, by_rows: bool) -> Step {
+    let rows = match read.rows.filter(|_| by_rows) {
+        None => String::new(),
+        Some(UNKNOWN_ROWS) => ", without rows".to_owned(),
+        Some(rows) => format!(", {rows} rows"),
+    };
+    let summary = format!("{} bytes{rows}: admitted", read.check.bytes());
+    let step = Step::new("payload", Status::Ok, summary);
+    let change = "stream_options.include_usage: true is added (include_usage: add)";
+    let details = if read.changes { vec![change.to_owned()] } else { Vec::new() };
+    step.with(details)
 }
 
 /// What the request or its response costs.
@@ -113,6 +132,16 @@ fn price(limit: &Limit) -> Option<String> {
     let models: Vec<_> = price.of.iter().map(|(name, times)| format!("{name:?} {times}")).collect();
     let (at, models, default) = (pointer(&price.json), models.join(", "), price.default);
     Some(format!("times the price of the model at {at} of the body: {models}, others {default}"))
+}
+
+/// The price of the model that the body names.
+fn priced(planned: &Planned) -> Option<String> {
+    let price = planned.limit.price.as_ref()?;
+    let (at, times) = (pointer(&price.json), planned.price.times);
+    Some(match planned.price.model.and_then(|index| price.of.get(index)) {
+        Some((name, _)) => format!("times {times}, the price of {name:?} at {at} of the body"),
+        None => format!("times {times}: the value at {at} of the body is no name in price.of"),
+    })
 }
 
 fn pointer(tokens: &[String]) -> String {

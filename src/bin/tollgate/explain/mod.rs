@@ -69,6 +69,9 @@ pub struct Arguments {
     /// A request header.
     #[arg(long, value_name = "NAME:VALUE")]
     header: Vec<String>,
+    /// A file with the body of the request (`-` for standard input). Without it, explain lists what the body decides.
+    #[arg(long, value_name = "FILE|-")]
+    body: Option<PathBuf>,
     /// The arrival time: RFC 3339, or seconds since 1970; the default is now.
     #[arg(long, value_name = "TIME", value_parser = moment::parse)]
     at: Option<Moment>,
@@ -91,9 +94,15 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if let Some(path) = &arguments.audit {
         return audit::run(&read(path)?, arguments.redact, arguments.json);
     }
+    let standard = |file: &Option<PathBuf>| file.as_deref() == Some(Path::new("-"));
+    let token = arguments.token.as_deref() == Some("-") || standard(&arguments.tokens);
+    if token && standard(&arguments.body) {
+        return Err(Failure::usage("--body: standard input has the token; name a file"));
+    }
     let scene = source::scene(arguments)?;
     let mut line = line(arguments)?;
     let chosen = method::choose(&scene, &mut line, arguments.method.as_deref());
+    let typed = method::assume_type(&scene, &mut line);
     if let Some(path) = &arguments.tokens {
         let tokens = read(path)?;
         // A newline at the end does not begin another token.
@@ -106,7 +115,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     };
     let outcome = scene.judge(&line, token.as_deref());
     let steps = steps::of(&scene, &line, &outcome, arguments.redact);
-    let steps: Vec<_> = chosen.into_iter().chain(steps).collect();
+    let steps: Vec<_> = chosen.into_iter().chain(typed).chain(steps).collect();
     match arguments.json {
         true => print::json(&scene, &outcome, &steps, arguments.redact),
         false => print::people(&scene, &outcome, &steps),
@@ -142,6 +151,7 @@ fn line(arguments: &Arguments) -> Result<Line, Failure> {
     Ok(Line {
         headers,
         client_address: arguments.client_address.clone(),
+        body: arguments.body.as_deref().map(read).transpose()?,
         peer_certificate: arguments.peer_certificate.as_ref().map(|hex| hex.to_ascii_lowercase()),
         now: arguments.at.unwrap_or_else(moment::now),
     })

@@ -1,7 +1,9 @@
 //! Runs the gate without a proxy, over a configuration, given keys and full buckets.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
+use tollgate::body::Check;
 use tollgate::caller::cache::{CacheSettings, TokenCache};
 use tollgate::gate::facts::Facts;
 use tollgate::gate::judged::{Decision, Judged};
@@ -41,6 +43,8 @@ pub struct Line {
     pub headers: Vec<(String, Vec<u8>)>,
     /// The downstream address.
     pub client_address: String,
+    /// The body, if it is given.
+    pub body: Option<Vec<u8>>,
     /// The SHA-256 of the client's certificate in hexadecimal.
     pub peer_certificate: Option<String>,
     /// Nanoseconds since the Unix epoch.
@@ -53,6 +57,23 @@ impl Line {
         self.headers.retain(|(header, _)| header != name);
         self.headers.insert(0, (name.to_owned(), value.as_bytes().to_vec()));
     }
+
+    /// Whether the request ends with these headers: it has no body, or its method usually has none.
+    pub fn bodyless(&self, headers: &Headers) -> bool {
+        let method = headers.value(":method").unwrap_or_default();
+        let usual = matches!(method, b"GET" | b"HEAD" | b"OPTIONS");
+        self.body.as_ref().map_or(usual, Vec::is_empty)
+    }
+}
+
+/// A body that was read to its end, or as far as it was not refused.
+pub struct Read {
+    /// What was found in it.
+    pub check: Check,
+    /// The rows that count for the cost, if it was admitted.
+    pub rows: Option<u64>,
+    /// Whether it changes before it passes.
+    pub changes: bool,
 }
 
 /// One request and its outcome.
@@ -63,8 +84,10 @@ pub struct Outcome {
     pub headers: Headers,
     /// The verdict; if the body decides, the one for a body that is admitted.
     pub verdict: Verdict,
-    /// Whether the body decides.
+    /// Whether the body decides, and is not given.
     pub needs_body: bool,
+    /// The body, if it is given and the rule reads it.
+    pub read: Option<Read>,
     /// The findings behind the verdict.
     pub facts: Facts,
     /// What the request takes from the rule's limits.
@@ -104,22 +127,34 @@ impl Scene {
             concurrency: concurrency.as_ref(),
             store: &store,
         };
-        let method = headers.value(":method").unwrap_or_default();
         let request = Request {
             headers: &headers,
-            bodyless: matches!(method, b"GET" | b"HEAD" | b"OPTIONS"),
+            bodyless: line.bodyless(&headers),
             client_address: &|| Some(line.client_address.clone()),
             now: line.now,
             peer_certificate: &|| line.peer_certificate.clone().map(String::into_bytes),
             clock: &|| line.now,
         };
-        let judged = gate.judge(&request);
-        let plan = gate.plan(&request, judged.facts());
-        let (verdict, facts, needs_body) = match judged {
-            Judged::Decided(Decision { verdict, facts, .. }) => (verdict, facts, false),
-            Judged::Body(pending) => (pending.verdict_if_admitted(), pending.facts, true),
+        let (verdict, facts, needs_body, read) = match (gate.judge(&request), &line.body) {
+            (Judged::Decided(Decision { verdict, facts, .. }), _) => (verdict, facts, false, None),
+            (Judged::Body(pending), None) => {
+                (pending.verdict_if_admitted(), pending.facts, true, None)
+            }
+            (Judged::Body(pending), Some(body)) => {
+                let guard = Rc::clone(&pending.guard);
+                let mut check = guard.check(&headers);
+                let rows = match check.feed(&guard, body) {
+                    Ok(()) => check.finish(&guard),
+                    Err(refusal) => Err(refusal),
+                };
+                let Decision { verdict, facts, edit, .. } =
+                    pending.conclude(&gate, &request, &check, rows);
+                let read = Read { check, rows: rows.ok(), changes: edit.is_some() };
+                (verdict, facts, false, Some(read))
+            }
         };
-        Outcome { received, headers, verdict, needs_body, facts, plan }
+        let plan = gate.plan(&request, &facts, read.as_ref().map(|read| &read.check));
+        Outcome { received, headers, verdict, needs_body, read, facts, plan }
     }
 
     /// The headers of a request without a token, as the rules see them.
