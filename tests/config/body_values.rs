@@ -73,7 +73,35 @@ fn a_rule_whose_limits_are_all_in_the_body_forwards_heads_for_nothing() {
     let mut document = reading(model(), KEY, rules);
     warned(&document, Some("rules[0].limits: have all keys in the body: without hold_head"));
     set(&mut document, "/hold_head", json!(true));
+    let other =
+        "rules[0].limits: have all keys in the body: a caller that sends another value there";
+    warned(&document, Some(other));
+    let entry = json!({"body": [{"json": "/model", "any_of": ["small", "large"]}]});
+    set(&mut document, "/rules/0/allow", json!([entry]));
     warned(&document, None);
+    set(&mut document, "/rules/0/allow/-", json!({"roles_any": ["r"]}));
+    warned(&document, Some(other));
+}
+
+#[test]
+fn a_value_that_no_body_has_is_warned_of() {
+    let rules = |test: Value| json!([{"name": "g", "payload": {}, "allow": [{"body": [test]}], "limits": ["calls"]}]);
+    let (long, most) = ("x".repeat(257), "x".repeat(256));
+    for (test, warning) in [
+        (json!({"json": "/m", "equals": long}), Some("equals: never matches: it is a text")),
+        (json!({"json": "/m", "equals": most}), None),
+        (json!({"json": "/m", "any_of": ["a", long]}), Some("any_of[1]: never matches: it is a t")),
+        (
+            json!({"json": "/m", "equals": 9_007_199_254_740_992_u64}),
+            Some("equals: never matches: it is a n"),
+        ),
+        (json!({"json": "/m", "any_of": [-1e300]}), Some("any_of[0]: never matches: it is a n")),
+        (json!({"json": "/m", "equals": -9_007_199_254_740_991_i64}), None),
+    ] {
+        let document = reading(model(), "{@identity}", rules(test));
+        let place = warning.map(|text| format!("rules[0].allow[0].body[0].{text}"));
+        warned(&document, place.as_deref());
+    }
 }
 
 #[test]

@@ -90,6 +90,19 @@ fn a_reservation_that_no_bucket_holds_is_refused_with_the_numbers() {
 }
 
 #[test]
+fn a_missing_number_that_is_cheaper_than_the_reservation_is_warned_of() {
+    let document = |missing: u64| {
+        document(json!({
+            "response_cost": {"json": "/usage/total_tokens", "missing": missing},
+            "reserve": {"json": "/max_tokens", "default": 100, "max": 1000},
+        }))
+    };
+    let warning = "limits[0].response_cost.missing: is less than reserve.default, 100";
+    warned(&document(99), Some(warning));
+    warned(&document(100), None);
+}
+
+#[test]
 fn a_reservation_and_a_price_are_checked() {
     let reserve = |members: Value| {
         let mut reserve = json!({"json": "/max_tokens", "max": 100});

@@ -5,6 +5,7 @@
 //! policy).
 
 mod bodies;
+mod body_warnings;
 mod grant;
 mod headers;
 mod hints;

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
+use super::body_warnings;
 use crate::caller::grant::{Grant, Test, same};
 use crate::config::report::{At, Report, quoted};
 use crate::policy::Policy;
@@ -17,7 +18,7 @@ pub(super) fn warn(policy: &Policy, report: &mut Report) {
     contradictions(policy, report);
     limits(policy, report);
     late_verdicts(policy, report);
-    late_limits(policy, report);
+    body_warnings::warn(policy, report);
     bared_hashes(policy, report);
     hidden_metadata(policy, report);
 }
@@ -157,19 +158,6 @@ fn late_verdicts(policy: &Policy, report: &mut Report) {
             report.warning(
                 &at_rule(index).field("upstream_authorization"),
                 "is not sent while the rule is a dry run: without hold_head the headers are forwarded before the verdict on the body",
-            );
-        }
-    }
-}
-
-/// Rules that forward headers before any of their limits is asked.
-fn late_limits(policy: &Policy, report: &mut Report) {
-    for (index, rule) in policy.rules.iter().enumerate().filter(|_| !policy.hold_head) {
-        let late = rule.payload.is_some() && rule.limits.iter().all(|limit| limit.key.reads_body());
-        if late && !rule.limits.is_empty() {
-            report.warning(
-                &at_rule(index).field("limits"),
-                "have all keys in the body: without hold_head the headers are forwarded before a limit is asked; add another limit",
             );
         }
     }

@@ -1,0 +1,101 @@
+//! Warnings about values of the body: tests and limits that do not do what they seem to.
+
+use serde_json::Value;
+
+use crate::caller::grant::{BodyTest, Test};
+use crate::config::report::{At, Report};
+use crate::policy::Policy;
+use crate::policy::rule::Rule;
+
+/// The longest text that a test of the body compares, bytes.
+const LONGEST: usize = 256;
+
+/// 2^53: from here on, servers read a number in different ways, so that it equals nothing.
+const INEXACT: f64 = 9_007_199_254_740_992.0;
+
+/// Notes them all.
+pub(super) fn warn(policy: &Policy, report: &mut Report) {
+    dead_values(policy, report);
+    limits_in_the_body(policy, report);
+    cheap_escapes(policy, report);
+}
+
+fn at_rule(index: usize) -> At {
+    At::root().field("rules").index(index)
+}
+
+/// Values of `allow[].body` that no body has.
+fn dead_values(policy: &Policy, report: &mut Report) {
+    for (index, rule) in policy.rules.iter().enumerate() {
+        for (place, grant) in rule.allow.iter().flatten().enumerate() {
+            let at = at_rule(index).field("allow").index(place).field("body");
+            for (place, test) in grant.body.iter().enumerate() {
+                let at = at.index(place);
+                match &test.test {
+                    Test::Equals(value) => dead_value(value, &at.field("equals"), report),
+                    Test::AnyOf(list) => {
+                        let at = at.field("any_of");
+                        let list = list.iter().enumerate();
+                        list.for_each(|(n, value)| dead_value(value, &at.index(n), report));
+                    }
+                    Test::Contains(_) | Test::Exists(_) => {}
+                }
+            }
+        }
+    }
+}
+
+fn dead_value(value: &Value, at: &At, report: &mut Report) {
+    let why = match value {
+        Value::String(text) if text.len() > LONGEST => "a text of more than 256 bytes",
+        Value::Number(number) if number.as_f64().is_some_and(|n| n.abs() >= INEXACT) => {
+            "a number of 2^53 or more, which servers read in different ways"
+        }
+        _ => return,
+    };
+    report.warning(at, format_args!("never matches: it is {why}; remove it"));
+}
+
+/// Rules all of whose limits have keys in the body.
+fn limits_in_the_body(policy: &Policy, report: &mut Report) {
+    for (index, rule) in policy.rules.iter().enumerate() {
+        let in_body = rule.limits.iter().all(|limit| limit.key.reads_body());
+        if rule.payload.is_none() || rule.limits.is_empty() || !in_body {
+            continue;
+        }
+        let message = match policy.hold_head {
+            false => {
+                "have all keys in the body: without hold_head the headers are forwarded before a limit is asked; add another limit"
+            }
+            true if names_values(rule) => continue,
+            true => {
+                "have all keys in the body: a caller that sends another value there gets another bucket; add a limit without it, or list the values in allow[].body"
+            }
+        };
+        report.warning(&at_rule(index).field("limits"), message);
+    }
+}
+
+/// Whether every entry of `allow` lists values of the body.
+fn names_values(rule: &Rule) -> bool {
+    let lists = |test: &BodyTest| matches!(test.test, Test::Equals(_) | Test::AnyOf(_));
+    let entries = rule.allow.as_deref().unwrap_or_default();
+    !entries.is_empty() && entries.iter().all(|entry| entry.body.iter().any(lists))
+}
+
+/// Responses without a number that cost less than their reservation.
+fn cheap_escapes(policy: &Policy, report: &mut Report) {
+    for (index, limit) in policy.limits.iter().enumerate() {
+        let missing = limit.response_cost.as_ref().and_then(|cost| cost.missing);
+        let default = limit.reserve.as_ref().map(|reserve| reserve.default);
+        if let (Some(missing), Some(default)) = (missing, default)
+            && missing < default
+        {
+            let at = At::root().field("limits").index(index);
+            report.warning(
+                &at.field("response_cost").field("missing"),
+                format_args!("is less than reserve.default, {default}: a caller that leaves before the number is told pays less than was reserved; raise it, or leave it out"),
+            );
+        }
+    }
+}
