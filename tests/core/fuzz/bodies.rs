@@ -1,8 +1,9 @@
 //! Bodies of requests, and the usage in replies.
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use tollgate::body::json::pointers::Pointers;
 use tollgate::body::meter::{Measure, Part, Preset, ResponseMeter};
-use tollgate::body::{Guard, IncludeUsage, Refusal, pointers_to_follow};
+use tollgate::body::{Guard, IncludeUsage, Refusal, pointers_to_follow, usage as asked};
 use tollgate::request::headers::Headers;
 
 /// Any cut of a body gives one verdict, an accepted body is JSON, no reading of it has more rows, and the values
@@ -75,6 +76,61 @@ pub fn body(data: &[u8]) {
         let lines = data.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count();
         assert!(rows + 1 >= lines as u64);
     }
+}
+
+/// A body that `include_usage: add` changes parses to the same document plus the member, is not changed again and passes
+/// `require`; every other body stays as it is. The cuts of the body change nothing.
+pub fn rewrite(data: &[u8]) {
+    let rewrite = |wanted: IncludeUsage, data: &[u8], size: usize| -> Result<Vec<u8>, Refusal> {
+        let mut pointers = Pointers::new([]);
+        pointers.capture(&asked::pointers());
+        let guard = Guard {
+            reads: true,
+            needs_body: Vec::new(),
+            content_types: None,
+            max_bytes: 16_384,
+            max_depth: 32,
+            max_rows: None,
+            pointers,
+            required: 0..0,
+            include_usage: wanted,
+        };
+        let mut check = guard.check(&Headers::default());
+        data.chunks(size).try_for_each(|piece| check.feed(&guard, piece))?;
+        check.finish(&guard)?;
+        let Some(edit) = check.edit(&guard) else { return Ok(data.to_vec()) };
+        let (start, end) = (edit.place.start as usize, edit.place.end as usize);
+        let new = [&data[..start], edit.text.as_bytes(), &data[end..]].concat();
+        assert_eq!((edit.size, edit.new_size()), (data.len() as u64, new.len() as u64));
+        Ok(new)
+    };
+    let whole = rewrite(IncludeUsage::Add, data, usize::MAX);
+    for size in [1, 7, 64] {
+        assert_eq!(rewrite(IncludeUsage::Add, data, size), whole, "{size}");
+    }
+    let Ok(new) = whole else { return };
+    let required = rewrite(IncludeUsage::Require, data, usize::MAX);
+    if new == data {
+        assert_eq!(required.as_deref(), Ok(data));
+        return;
+    }
+    assert_eq!(required, Err(Refusal::NoUsage));
+    for wanted in [IncludeUsage::Add, IncludeUsage::Require] {
+        assert_eq!(rewrite(wanted, &new, usize::MAX).as_ref(), Ok(&new));
+    }
+    // Numbers out of range and lone surrogates are not for this parser to judge.
+    let (Ok(mut before), Ok(after)) =
+        (serde_json::from_slice::<Value>(data), serde_json::from_slice::<Value>(&new))
+    else {
+        return;
+    };
+    assert!(!matches!(before["stream"], Value::Null | Value::Bool(false)), "{before}");
+    let options = &mut before["stream_options"];
+    if options.is_null() {
+        *options = json!({});
+    }
+    options["include_usage"] = json!(true);
+    assert_eq!(before, after);
 }
 
 /// The rows that each program finds in a value that passes: an array that is no list of tensors has

@@ -31,7 +31,7 @@ use tollgate::time::Moment;
 use tollgate::verify::base64url;
 use tollgate::verify::engine::ModuleEngine;
 
-pub use bodies::{body, usage};
+pub use bodies::{body, rewrite, usage};
 use policy::PolicyKeys;
 pub use requests::{authority, header_map, identity, paths, template, verdict};
 pub use tokens::{answer, base64, claims, json_object, jwks, token};
@@ -52,6 +52,7 @@ pub const TARGETS: &[Target] = &[
     ("json", json_object),
     ("jwks", jwks),
     ("path", paths),
+    ("rewrite", rewrite),
     ("template", template),
     ("token", token),
     ("usage", usage),
