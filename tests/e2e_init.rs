@@ -220,6 +220,7 @@ async fn a_preset_admits_the_calls_of_its_sdks_and_no_other() {
             let call = |method: &Value, path: &String| {
                 let path =
                     path.replace("{endpoint}", "one").replace("**", "any").replace('*', "one");
+                let path = path.replace("{model}", "one");
                 format!("{} {path}", method.as_str().unwrap())
             };
             list("/match/methods")
@@ -284,6 +285,60 @@ async fn a_preset_admits_the_calls_of_its_sdks_and_no_other() {
             assert!(challenge.contains(&format!("https://ml.example.com{path}")), "{challenge}");
         }
     }
+}
+
+/// With what the command writes, and nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_lines_of_a_preset_are_a_bill_by_model() {
+    let usage = |tokens: u64| json!({"usage": {"total_tokens": tokens}});
+    let reply = move |seen: &Recorded| match seen.path.contains("generateContent") {
+        true => Reply::json(&json!({"usageMetadata": {"totalTokenCount": 7}})),
+        false if seen.path.contains("messages") => {
+            Reply::json(&json!({"usage": {"input_tokens": 3, "output_tokens": 4}}))
+        }
+        false => Reply::json(&usage(7)),
+    };
+    let Some(fixture) = Fixture::answering("ES256", reply).await else { return };
+    let Some(python) = support::skip::program("python3") else {
+        return support::skip::absent("python3 is absent: run scripts/install/servers");
+    };
+    let issuer = Issuer::start().await;
+    let token = issuer.token(&["--audience", AUDIENCE, "--subject", "ann"]);
+    for (preset, path, body) in [
+        ("openai", "/v1/chat/completions", r#"{"model": "m-1"}"#),
+        ("anthropic", "/v1/messages", r#"{"model": "m-1"}"#),
+        ("gemini", "/v1beta/models/m-1:generateContent", "{}"),
+        ("azure-openai", "/openai/v1/responses", r#"{"model": "m-1"}"#),
+    ] {
+        let written = issuer.written(&["--preset", preset]);
+        let example = Example::parse(&written).cluster("upstream", fixture.upstream.address());
+        let envoy = fixture.proxy().start_file(&example.text()).await;
+        let request = Request::post(path, body).header("content-type", "application/json");
+        assert_eq!(envoy.send(&request.bearer(&token)).await.status, 200, "{preset}");
+        let line = envoy.access_after(0).await;
+        let month = line["Time"].as_str().unwrap()[..7].to_owned();
+        let (bill, notes) = bill(&python, &format!("{line}\n"));
+        let header = "month,identity,model,requests,without_usage,tokens";
+        let row = format!("{month},{}/ann,m-1,1,0,7", issuer.url);
+        assert_eq!((bill, notes), (format!("{header}\n{row}\n"), String::new()), "{preset}");
+    }
+    let bare = r#"{"Time": "2026-11-29T00:00:00Z", "Decision": "allow", "Identity": "ann"}"#;
+    let (table, notes) = bill(&python, &format!("{bare}\n"));
+    assert!(table.ends_with("\n2026-11,ann,,1,1,0\n"), "{table}");
+    let missing = |name: &str| format!("no line has the field {name}: ");
+    assert!(["Model", "Usage"].iter().all(|name| notes.contains(&missing(name))), "{notes}");
+}
+
+/// What examples/llm/chargeback.py writes for these lines.
+fn bill(python: &std::path::Path, lines: &str) -> (String, String) {
+    let folder = Folder::new();
+    let output = Command::new(python)
+        .arg(support::root().join("examples/llm/chargeback.py"))
+        .arg(folder.file("audit.log", lines))
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (text(output.stdout), text(output.stderr))
 }
 
 #[tokio::test(flavor = "multi_thread")]

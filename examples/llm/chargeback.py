@@ -17,6 +17,12 @@ from fileinput import FileInput
 
 MILLION = 1_000_000
 
+# Fields without which the table says less, and how to get them.
+FIELDS = {
+    "Model": 'add it to the format of the log, and the tag {name: model, value: "{@body:/model}"} (docs/llm-gateway.md)',
+    "Usage": "add it to the format of the log (docs/audit.json)",
+}
+
 
 def price(text):
     model, separator, amount = text.rpartition("=")
@@ -29,9 +35,10 @@ def price(text):
 
 
 def read(lines):
-    """The sums, and how many lines are none of the audit line."""
+    """The sums, how many lines are none of the audit line, and the fields that all lines lack."""
     sums = defaultdict(lambda: [0, 0, 0])
     skipped = 0
+    absent = set(FIELDS)
     for line in lines:
         try:
             entry = json.loads(line)
@@ -39,6 +46,7 @@ def read(lines):
         except (ValueError, KeyError, TypeError):
             skipped += bool(line.strip())
             continue
+        absent.difference_update(entry)
         if decision not in ("allow", "would_deny"):
             continue
         caller = entry.get("Identity")
@@ -51,7 +59,7 @@ def read(lines):
             total[1] += 1
         else:
             total[2] += int(usage)
-    return sums, skipped
+    return sums, skipped, absent
 
 
 def main():
@@ -61,7 +69,7 @@ def main():
     arguments = parser.parse_args()
     prices = dict(arguments.price)
     with FileInput(arguments.files, encoding="utf-8", errors="replace") as lines:
-        sums, skipped = read(lines)
+        sums, skipped, absent = read(lines)
     writer = csv.writer(sys.stdout, lineterminator="\n")
     columns = ["month", "identity", "model", "requests", "without_usage", "tokens"]
     writer.writerow([*columns, "amount"] if prices else columns)
@@ -75,6 +83,9 @@ def main():
                 unpriced.add(key[2])
                 row.append("")
         writer.writerow(row)
+    for name in FIELDS if sums else ():
+        if name in absent:
+            print(f"no line has the field {name}: {FIELDS[name]}", file=sys.stderr)
     if skipped:
         print(f"{skipped} lines are not of the audit line", file=sys.stderr)
     if unpriced:

@@ -16,6 +16,9 @@ pub fn bootstrap(source: &Source) -> Result<String, Failure> {
     if !clients.is_some_and(Clients::names_endpoint) {
         text.replace(&indented(r#"{"name": "endpoint", "value": "{@path:endpoint}"},"#, 24), "");
     }
+    if let Some(model) = clients.and_then(|clients| clients.family.model) {
+        named_model(&mut text, model);
+    }
     text.replace("name: model\n", "name: upstream\n");
     text.replace("{cluster: model}", "{cluster: upstream}");
     text.between(
@@ -63,6 +66,16 @@ pub fn bootstrap(source: &Source) -> Result<String, Failure> {
          # where Debian and Ubuntu have it (Red Hat: /etc/pki/tls/certs/ca-bundle.crt).\n\n"
     ));
     text.finish()
+}
+
+/// The model of a request in the audit line.
+fn named_model(text: &mut Template, template: &str) {
+    let kid = r#"{"name": "kid", "value": "{@kid}"},"#;
+    let tag = format!(r#"{{"name": "model", "value": "{template}"}},"#);
+    text.replace(kid, &format!("{kid}\n                        {tag}"));
+    let before = "                  DeploymentName: \"%REQ(AZUREML-MODEL-DEPLOYMENT):128%\"\n";
+    let field = "                  Model: \"%FILTER_STATE(wasm.tollgate.model:PLAIN)%\"\n";
+    text.replace(before, &[before, field].concat());
 }
 
 /// What calls of an API need from Envoy: held headers, a buffer for guarded bodies, streams of any length, and HTTP/2

@@ -27,6 +27,8 @@ pub struct Family {
     pub body: &'static str,
     /// Paths for probes, which need no token.
     pub open: &'static [&'static str],
+    /// Where a request names its model, as a template, if its bodies are guarded.
+    pub model: Option<&'static str>,
     /// The rules, in order.
     pub rules: &'static [Paths],
     /// The budget of model tokens, where responses name them.
@@ -97,6 +99,7 @@ const OPENAI: Family = Family {
     header: None,
     body: "json",
     open: &[],
+    model: Some("{@body:/model}"),
     rules: &[
         model("chat", &["/v1/chat/completions", "/v1/completions"], Tokens::Asked),
         model("generate", &["/v1/responses", "/v1/embeddings"], Tokens::Named),
@@ -114,6 +117,7 @@ const ANTHROPIC: Family = Family {
     header: Some("x-api-key"),
     body: "json",
     open: &[],
+    model: Some("{@body:/model}"),
     rules: &[
         model("generate", &["/v1/messages"], Tokens::Named),
         post("other", &["/v1/messages/count_tokens"], JSON),
@@ -128,14 +132,15 @@ const GEMINI: Family = Family {
     header: Some("x-goog-api-key"),
     body: "json",
     open: &[],
+    model: Some("{@path:model}"),
     rules: &[
         model(
             "generate",
             &[
-                "/v1/models/*:generateContent",
-                "/v1/models/*:streamGenerateContent",
-                "/v1beta/models/*:generateContent",
-                "/v1beta/models/*:streamGenerateContent",
+                "/v1/models/{model}:generateContent",
+                "/v1/models/{model}:streamGenerateContent",
+                "/v1beta/models/{model}:generateContent",
+                "/v1beta/models/{model}:streamGenerateContent",
             ],
             Tokens::Named,
         ),
@@ -170,6 +175,7 @@ const AZURE_OPENAI: Family = Family {
     header: Some("api-key"),
     body: "json",
     open: &[],
+    model: Some("{@body:/model}"),
     rules: &[
         model(
             "chat",
@@ -221,6 +227,7 @@ const KSERVE: Family = Family {
     header: None,
     body: "v2",
     open: &["/v2/health/live", "/v2/health/ready"],
+    model: None,
     rules: &[
         post(
             "infer",
@@ -263,6 +270,7 @@ const MCP: Family = Family {
     header: None,
     body: "jsonrpc",
     open: &[],
+    model: None,
     rules: &[Paths {
         name: "mcp",
         methods: &["POST", "GET", "DELETE"],
