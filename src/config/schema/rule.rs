@@ -91,7 +91,7 @@ words! {
 
 record! {
     /// Requirements on the request body. It is read as JSON only if `require_any`, `max_rows`, `max_depth`,
-    /// `include_usage`, `allow[].body`, `cost.json_rows` or a template asks for it.
+    /// `include_usage`, `allow[].body`, `cost.json_rows`, a limit with `reserve` or `price`, or a template asks for it.
     RawPayload [
         /// The accepted media types, as `type/subtype`, and `none` for a body without one. Default: any.
         content_types: Vec<String> {
