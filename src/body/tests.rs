@@ -1,5 +1,6 @@
 //! Tests of the guard; `tests/json_suite.rs` runs JSONTestSuite.
 
+mod ahead;
 mod captures;
 mod ordered;
 mod properties;

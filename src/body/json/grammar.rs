@@ -4,12 +4,6 @@ use super::flaw::Flaw;
 use super::state::*;
 use super::string;
 
-/// Whether ASCII other than quotation marks, backslashes and control characters leaves the state as
-/// it is.
-pub(super) fn in_plain_text(state: State) -> bool {
-    matches!(state, STRING | NAME)
-}
-
 /// Whether the document may end in this state if no container is open.
 pub(super) fn is_complete(state: State) -> bool {
     matches!(unreported(state), AFTER_VALUE | ZERO | INTEGER | FRACTION | EXPONENT)

@@ -45,7 +45,7 @@ impl MemberName {
             Some(first) => may_begin(*first, name.as_bytes().first().copied()),
         };
         self.pointers = pointers.filter(awaited.0, depth, |token| may(&token.name));
-        self.tensor = awaited.1.filter(may);
+        self.tensor = awaited.1.intersection(Members::beginning(rest.first().copied()));
         if self.may_match() {
             self.text.clear();
             self.resume(pointers, depth, rest);

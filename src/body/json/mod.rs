@@ -5,6 +5,8 @@
 //! - `watch` follows [`pointers`] meanwhile. It keeps a `frame` for each container on their way,
 //!   compares the name of the current `member` with theirs, reads a `number`, and keeps the JSON of
 //!   values that are wanted as they are (`capture`).
+//! - `text` reads strings, and `numbers` arrays of numbers, where the table would read byte by byte; `results`: what
+//!   was found.
 //! - `skip` passes over what no pointer leads into, where only numbers are looked for; `swar` looks at eight bytes at
 //!   once.
 //! - `rows` counts the rows of a container, `tensor` those of a V2 tensor.
@@ -16,7 +18,9 @@ mod grammar;
 mod member;
 mod name;
 mod number;
+mod numbers;
 pub mod pointers;
+mod results;
 mod rows;
 pub mod scanner;
 mod skip;
@@ -25,5 +29,6 @@ mod string;
 pub(super) mod swar;
 mod table;
 mod tensor;
+mod text;
 pub mod value;
 mod watch;

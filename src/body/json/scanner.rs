@@ -8,12 +8,13 @@
 pub use super::capture::Place;
 use super::flaw::{Flaw, Malformed};
 use super::grammar;
+use super::numbers::{begins_number, is_row, numbers};
 use super::pointers::Pointers;
 use super::skip::Skip;
 use super::state::{self, State};
-use super::swar::plain_text;
 use super::table::{self, Classes};
-use super::value::{Found, Kind};
+use super::text::text;
+use super::value::Kind;
 use super::watch::Watch;
 
 /// Scans one document. The pieces may be cut anywhere, even inside characters and numbers.
@@ -29,7 +30,7 @@ pub struct Scanner {
     /// The number of open containers.
     depth: usize,
     offset: u64,
-    watch: Watch,
+    pub(super) watch: Watch,
     /// The innermost container is watched.
     watched: bool,
     /// The containers that begin in it must be reported.
@@ -37,6 +38,8 @@ pub struct Scanner {
     failed: Option<Malformed>,
     /// Only the numbers at pointers matter.
     finds: bool,
+    /// Text and numbers are read many bytes at once.
+    ahead: bool,
     /// The value that is passed over for it.
     skip: Skip,
 }
@@ -56,6 +59,7 @@ impl Scanner {
             reports_containers: true,
             failed: None,
             finds: false,
+            ahead: true,
             skip: Skip::default(),
         }
     }
@@ -65,6 +69,12 @@ impl Scanner {
     pub fn finding(pointers: &Pointers) -> Self {
         let deepest = pointers.longest_list().saturating_add(1);
         Self { finds: true, ..Self::new(pointers, deepest) }
+    }
+
+    /// A scanner that reads byte by byte.
+    #[cfg(test)]
+    pub(crate) fn bytewise(pointers: &Pointers, max_depth: usize) -> Self {
+        Self { ahead: false, ..Self::new(pointers, max_depth) }
     }
 
     /// The next document begins.
@@ -108,52 +118,13 @@ impl Scanner {
         self.failed.is_none() && self.depth == 0 && self.state == state::AFTER_VALUE
     }
 
-    /// The value at each pointer that is not captured, in their order; final after [`Scanner::finish`].
-    pub fn found(&self) -> &[Found] {
-        &self.watch.found
-    }
-
-    /// The JSON of the value at a captured pointer: a string, number or boolean that was read to its end. It is
-    /// certain only after [`Scanner::finish`].
-    pub fn captured(&self, pointers: &Pointers, pointer: &[String]) -> Option<&[u8]> {
-        self.watch.captures.as_ref()?.value(pointers.captured_at(pointer))
-    }
-
-    /// The place of the value at a captured pointer, whatever it is; `None` if there is none. It is certain only
-    /// after [`Scanner::finish`].
-    pub fn place(&self, pointers: &Pointers, pointer: &[String]) -> Option<Place> {
-        self.watch.captures.as_ref()?.place(pointers.captured_at(pointer))
-    }
-
-    /// [`Scanner::place`] for the captured pointer with this index.
-    pub fn place_of(&self, pointers: &Pointers, index: usize) -> Option<Place> {
-        self.watch.captures.as_ref()?.place(pointers.captured_as(index))
-    }
-
-    /// Whether the captured pointer with this index leads to a member of an object that is there and has none.
-    pub fn in_empty_object(&self, pointers: &Pointers, index: usize) -> bool {
-        let captures = self.watch.captures.as_ref();
-        captures.is_some_and(|captures| captures.lacks(pointers.captured_as(index)))
-    }
-
-    /// The value at a pointer that is followed for its kind; final after [`Scanner::finish`].
-    pub fn found_at(&self, pointers: &Pointers, pointer: &[String]) -> Found {
-        let at = pointers.noted_at(pointer);
-        at.and_then(|index| self.found().get(index)).copied().unwrap_or_default()
-    }
-
-    /// The number of elements of the document, if it is an array.
-    pub fn elements(&self) -> Option<u64> {
-        self.watch.elements
-    }
-
     fn scan(&mut self, pointers: &Pointers, piece: &[u8]) {
         let mut rest = piece;
         while !rest.is_empty() {
             if self.skip.is_on() {
                 rest = self.skip.feed(rest);
-            } else if grammar::in_plain_text(self.state) {
-                rest = rest.get(plain_text(rest)..).unwrap_or_default();
+            } else if self.ahead {
+                rest = self.ahead(rest);
             }
             let block = rest.get(..BLOCK).unwrap_or(rest);
             match self.block(pointers, block, rest) {
@@ -167,6 +138,35 @@ impl Scanner {
             }
         }
         self.offset = self.offset.saturating_add(piece.len() as u64);
+    }
+
+    /// Reads text, or numbers that are not reported, with which the rest of a piece begins; returns what follows.
+    fn ahead<'a>(&mut self, piece: &'a [u8]) -> &'a [u8] {
+        match grammar::unreported(self.state) {
+            state::STRING | state::NAME => text(piece),
+            state @ (state::VALUE..=state::FIRST_ELEMENT | state::MINUS..=state::EXPONENT)
+                if is_row(piece) && self.has_plain_numbers() =>
+            {
+                let first = state == state::FIRST_ELEMENT && begins_number(piece);
+                let (read, state, commas) =
+                    numbers(piece, if first { state::VALUE } else { state });
+                self.state = state;
+                if self.watched {
+                    self.watch.count(commas);
+                }
+                piece.get(read..).unwrap_or_default()
+            }
+            _ => piece,
+        }
+    }
+
+    /// Whether the innermost container is an array whose numbers are not reported.
+    #[inline]
+    fn has_plain_numbers(&self) -> bool {
+        // In the document itself, each value and each comma is reported.
+        std::ptr::eq(self.classes, &table::ARRAY)
+            && self.limit > state::NULL_BEGUN
+            && self.depth > 0
     }
 
     /// Reads a block, with which `rest` of the piece begins, up to a value that is passed over: the bytes read. An
@@ -291,5 +291,5 @@ impl Scanner {
     }
 }
 
-/// The bytes to read before the next look for plain text.
-const BLOCK: usize = 32;
+/// The bytes to read before the next look for text or numbers.
+const BLOCK: usize = 16;

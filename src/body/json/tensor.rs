@@ -26,6 +26,24 @@ impl Members {
         self == Self::NONE
     }
 
+    /// The members whose name may begin with this byte, `None` and a quotation mark: not known.
+    pub(super) fn beginning(first: Option<u8>) -> Self {
+        match first {
+            None | Some(b'"' | b'\\') => Self::ANY,
+            Some(b'n' | b'N') => Self(1),
+            Some(b'd' | b'D') => Self(0b1010),
+            // A letter outside of ASCII may fold to an `s`.
+            Some(b's' | b'S' | 0x80..) => Self::SHAPE,
+            Some(b'p' | b'P') => Self(0b1_0000),
+            Some(_) => Self::NONE,
+        }
+    }
+
+    /// The members in both sets.
+    pub(super) fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     /// The members of this set whose name is to be kept.
     pub(super) fn filter(self, keep: impl Fn(&str) -> bool) -> Self {
         if self.is_empty() {
@@ -117,5 +135,20 @@ impl Tensor {
         let Some(shape) = self.shape else { return 0 };
         let held = if self.nested { self.data } else { self.data.div_ceil(shape.others.max(1)) };
         shape.first.max(held)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::name::may_begin;
+    use super::*;
+
+    #[test]
+    fn the_first_byte_rules_out_the_same_members_as_their_names() {
+        for first in 0..=u8::MAX {
+            let may = |name: &str| first == b'"' || may_begin(first, name.bytes().next());
+            assert_eq!(Members::beginning(Some(first)), Members::ANY.filter(may), "{first}");
+        }
+        assert_eq!(Members::beginning(None), Members::ANY);
     }
 }

@@ -34,19 +34,26 @@ pub(super) fn text() -> impl Strategy<Value = Vec<u8>> {
             }),
         ]
     });
-    (document, any::<prop::sample::Index>(), any::<u8>(), 0..4_u8).prop_map(
-        |(document, at, byte, change)| {
-            let mut bytes = document.into_bytes();
-            let at = at.index(bytes.len());
-            match change {
-                0 => bytes[at] = byte,
-                1 => drop(bytes.remove(at)),
-                2 => bytes.insert(at, byte),
-                _ => {}
-            }
-            bytes
-        },
-    )
+    changed(document, 4)
+}
+
+/// Documents, of which three in `all` have a byte changed, removed or inserted.
+pub(super) fn changed(
+    document: impl Strategy<Value = String>,
+    all: u8,
+) -> impl Strategy<Value = Vec<u8>> {
+    let change = (any::<prop::sample::Index>(), any::<u8>(), 0..all);
+    (document, change).prop_map(|(document, (at, byte, change))| {
+        let mut bytes = document.into_bytes();
+        let at = at.index(bytes.len());
+        match change {
+            0 => bytes[at] = byte,
+            1 => drop(bytes.remove(at)),
+            2 => bytes.insert(at, byte),
+            _ => {}
+        }
+        bytes
+    })
 }
 
 /// Documents without duplicate members, with the names that matter for rows.

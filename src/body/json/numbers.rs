@@ -1,0 +1,130 @@
+//! Reads numbers and commas of an array without a branch for each byte.
+
+use super::grammar::next;
+use super::state::{self, State};
+use super::swar::equal;
+
+/// The states that are entered, each by six bits of a word; the last one stays.
+const STATES: [State; 10] = [
+    state::VALUE,
+    state::MINUS,
+    state::ZERO,
+    state::INTEGER,
+    state::POINT,
+    state::FRACTION,
+    state::EXPONENT_MARK,
+    state::EXPONENT_SIGN,
+    state::EXPONENT,
+    state::WRONG,
+];
+const BITS: u32 = 6;
+const STOP: u64 = 9 * BITS as u64;
+
+/// For each byte, the shift of the state that follows from each state, at the shift of that state.
+static STEPS: [u64; 256] = steps();
+
+/// Reads numbers of an array from a state on, in whole words up to one with something else or with white space before
+/// a comma: the bytes read, the state after them and the commas.
+pub(super) fn numbers(piece: &[u8], from: State) -> (usize, State, u64) {
+    let Some(index) = STATES.iter().position(|state| *state == from) else { return (0, from, 0) };
+    let step = |state: u64, byte: u8| {
+        STEPS.get(usize::from(byte)).copied().unwrap_or_default().wrapping_shr(state as u32)
+    };
+    let mut state = (index as u64).wrapping_mul(BITS.into());
+    let (mut read, mut commas) = (0_usize, 0_u64);
+    for word in piece.as_chunks::<8>().0 {
+        let after = word.iter().fold(state, |state, byte| step(state, *byte));
+        if after & 63 == STOP {
+            break;
+        }
+        state = after;
+        read = read.wrapping_add(8);
+        commas = word.iter().fold(commas, |sum, byte| sum.wrapping_add(u64::from(*byte == b',')));
+    }
+    let index = ((state & 63) as u32).wrapping_div(BITS) as usize;
+    (read, STATES.get(index).copied().unwrap_or(from), commas)
+}
+
+/// Whether a number begins here.
+#[inline]
+pub(super) fn begins_number(piece: &[u8]) -> bool {
+    matches!(piece.first(), Some(b'-' | b'0'..=b'9'))
+}
+
+/// Whether the next bytes neither begin a string nor end the array, so that it is worth to look for numbers.
+#[inline]
+pub(super) fn is_row(piece: &[u8]) -> bool {
+    let other = |word: &[u8; 8]| {
+        let word = u64::from_le_bytes(*word);
+        equal(word, b']') | equal(word, b'"') != 0
+    };
+    piece.first_chunk::<16>().is_some_and(|words| !words.as_chunks().0.iter().any(other))
+}
+
+const fn steps() -> [u64; 256] {
+    let mut steps = [0; 256];
+    let mut rest = steps.as_mut_slice();
+    let mut byte = 0_u8;
+    while let Some((entry, more)) = rest.split_first_mut() {
+        let mut states = STATES.as_slice();
+        let mut shift = 0;
+        while let Some((from, others)) = states.split_first() {
+            let after = match *from {
+                state::WRONG => state::WRONG,
+                from => super::grammar::unreported(next(from, byte, false)),
+            };
+            *entry |= place(after) << shift;
+            shift += BITS;
+            states = others;
+        }
+        byte = byte.wrapping_add(1);
+        rest = more;
+    }
+    steps
+}
+
+/// The shift of a state; that of the last one for all others.
+const fn place(wanted: State) -> u64 {
+    let mut states = STATES.as_slice();
+    let mut shift = 0;
+    while let Some((state, others)) = states.split_first() {
+        if *state == wanted {
+            return shift;
+        }
+        shift += BITS as u64;
+        states = others;
+    }
+    STOP
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::grammar::unreported;
+    use super::*;
+
+    #[test]
+    fn every_step_is_that_of_the_grammar_or_none() {
+        for from in STATES.into_iter().filter(|from| *from != state::WRONG) {
+            for byte in 0..=u8::MAX {
+                // The byte at the end of a word, after bytes that stay in the state.
+                let ahead = if from == state::VALUE { b' ' } else { b'1' };
+                let stays = unreported(next(from, ahead, false)) == from;
+                let want = unreported(next(from, byte, false));
+                if stays {
+                    let piece =
+                        [[ahead; 8], [ahead, ahead, ahead, ahead, ahead, ahead, ahead, byte]]
+                            .concat();
+                    let known = STATES.contains(&want) && want != state::WRONG;
+                    let expected = match known {
+                        true => (16, want, u64::from(byte == b',')),
+                        false => (8, from, 0),
+                    };
+                    assert_eq!(numbers(&piece, from), expected, "{from} {byte}");
+                }
+                let index = STATES.iter().position(|state| *state == from).unwrap();
+                let after = (STEPS[usize::from(byte)] >> (index as u32 * BITS)) & 63;
+                assert_eq!(after, place(want), "{from} {byte}");
+            }
+        }
+    }
+}
