@@ -143,7 +143,7 @@ fuzz: ## Runs each fuzz target, or TARGETS, for DURATION seconds (60): scripts/f
 	scripts/fuzz
 
 bench: wasm ## Measures the cost per request beside Envoy's own filters
-	$(WITH_ENVOY) cargo bench --package benches --bench proxy
+	$(WITH_ENVOY) cargo bench --profile dev --workspace --exclude ratelimit --features tollgate/cli --bench proxy
 
 amplification: wasm ## Measures the cost of each kind of attack beside a cheap request: docs/proof.md
 	$(WITH_ENVOY) cargo bench --package benches --bench amplification

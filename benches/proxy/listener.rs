@@ -43,7 +43,9 @@ pub struct Plugin {
     pub fields: bool,
     /// Whether bodies are guarded, and how heads wait for them.
     pub guard: Option<Heads>,
-    /// What the limits of a chat charge.
+    /// Tokens per second of each limit.
+    pub rate: u32,
+    /// What the limits charge: by default one token for each request.
     pub budget: Option<Budget>,
     /// A list that is long.
     pub list: Option<List>,
@@ -60,7 +62,7 @@ pub enum Heads {
     Buffered,
 }
 
-/// What the limits of a chat charge.
+/// What the limits charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Budget {
     /// One token for each request.
@@ -71,8 +73,8 @@ pub enum Budget {
     Reserved,
 }
 
-// Enough for every request of a round from one identity: nothing is refused.
-const RATE: u32 = 100_000;
+/// Enough for every request of a round from one identity: nothing is refused.
+pub const RATE: u32 = 100_000;
 const BUCKETS: u32 = 10_000;
 const CACHED_TOKENS: u32 = 10_000;
 
@@ -233,7 +235,7 @@ impl Plugin {
     fn document(self, jwks: &Value) -> Value {
         let names: Vec<_> = (1..=self.limits).map(|number| format!("limit-{number}")).collect();
         let limit = |name: &String| {
-            let limit = json!({"name": name, "rate": format!("{RATE}/s")});
+            let limit = json!({"name": name, "rate": format!("{}/s", self.rate)});
             self.budget.map_or(limit.clone(), |budget| budget.limit(limit))
         };
         let tag = |claim: &&str| {

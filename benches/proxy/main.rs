@@ -2,9 +2,11 @@
 //!
 //! One Envoy process with one worker holds a listener per case. All of them answer from the route
 //! (`direct_response`), so no upstream adds noise; the filters run as for any request. In every
-//! round each listener in turn gets the same number of requests. The result is the CPU time
-//! of the Envoy process (every thread, from `/proc`) above that of the bare listener in the same
-//! round. The load comes from this process, so its own work is not counted.
+//! round the listeners get the same number of requests, in a random order. The CPU time of the Envoy
+//! process (every thread, from `schedstat`) is compared within a round: with the bare listener, and with
+//! the reference of the case. A start of Envoy gives the median of these differences. Where its code and data
+//! happen to lie moves all figures of a start, so that there are several starts, whose spread is shown. The
+//! load comes from this process, so its own work is not counted.
 //!
 //! - [`settings`]: the settings from the environment.
 //! - [`scenario`]: the table of cases and their references.
@@ -14,7 +16,7 @@
 //! - [`traffic`]: the tokens, and the requests that carry them.
 //! - [`envoy`]: the process: start, ports, CPU time, memory.
 //! - [`load`]: requests over a few kept-open connections; a reply of the wrong status is an error.
-//! - [`measure`]: the rounds. [`footprint`]: start and memory. [`report`]: the printed tables.
+//! - [`measure`]: the rounds of a start. [`footprint`]: start and memory. [`report`]: the printed tables.
 //!
 //! A slow result never fails the run. An unexpected response does, because the listener then
 //! measures something else.
@@ -78,9 +80,14 @@ fn run() -> Result<()> {
     }
     if !scenarios.is_empty() {
         let lanes = scenario::lanes(&scenarios);
-        let envoy = Envoy::start(&settings, &scenario::listeners(&lanes), requests.jwks())?;
-        let rounds = measure::rounds(&settings, &envoy, &requests, &lanes)?;
-        println!("\n{}", report::costs(&scenarios, &rounds));
+        let listeners = scenario::listeners(&lanes);
+        let mut starts = Vec::new();
+        for number in 1..=settings.starts {
+            eprintln!("start {number} of {}", settings.starts);
+            let envoy = Envoy::start(&settings, &listeners, requests.jwks())?;
+            starts.push(measure::start(&settings, &envoy, &requests, &lanes)?);
+        }
+        println!("\n{}", report::costs(&scenarios, &starts));
     }
     Ok(())
 }

@@ -1,67 +1,61 @@
-//! The rounds.
+//! The rounds of one start of Envoy.
+
+use std::hash::{BuildHasher, RandomState};
 
 use crate::Result;
 use crate::envoy::Envoy;
 use crate::listener::Listener;
 use crate::load::Load;
+use crate::report::median;
 use crate::scenario::Lane;
 use crate::settings::Settings;
-use crate::traffic::{Requests, Traffic};
+use crate::traffic::{IDENTITIES, Requests, Traffic};
 
-/// The result of one round: for each lane, microseconds of Envoy's CPU per request.
-pub struct Round(Vec<(Lane, f64)>);
+/// The result of one start: for each lane, microseconds of Envoy's CPU per request in each round.
+pub struct Start(Vec<(Lane, Vec<f64>)>);
 
-impl Round {
-    /// Cost of `lane` over that of the bare listener in the same round.
-    pub fn over_bare(&self, lane: Lane) -> Option<f64> {
-        Some(self.cost(lane)? - self.cost(lane.bare())?)
+impl Start {
+    /// The median cost of `lane`, the work of the bare listener included.
+    pub fn cost(&self, lane: Lane) -> Option<f64> {
+        self.rounds(lane).map(median)
     }
 
-    /// Cost of `lane`, the work of the bare listener included.
-    pub fn cost(&self, lane: Lane) -> Option<f64> {
-        self.0.iter().find(|(known, _)| *known == lane).map(|(_, cost)| *cost)
+    /// The median of what `lane` cost more than `other` in the same round.
+    pub fn difference(&self, lane: Lane, other: Lane) -> Option<f64> {
+        let pairs = self.rounds(lane)?.iter().zip(self.rounds(other)?);
+        Some(median(&pairs.map(|(own, other)| own - other).collect::<Vec<_>>()))
+    }
+
+    fn rounds(&self, lane: Lane) -> Option<&[f64]> {
+        self.0.iter().find(|(known, _)| *known == lane).map(|(_, costs)| costs.as_slice())
     }
 }
 
-/// Each round goes this often over all lanes, so that what else the machine does in the meantime
-/// falls on all of them.
-const SLICES: usize = 10;
-
-/// Warms every lane up with one unmeasured round, then measures all in turn, round after round.
-pub fn rounds(
+/// Warms every lane up with each identity twice, then measures all of them in each round, in a random order.
+pub fn start(
     settings: &Settings,
     envoy: &Envoy,
     requests: &Requests,
     lanes: &[Lane],
-) -> Result<Vec<Round>> {
+) -> Result<Start> {
     let mut streams = Vec::new();
     for lane in lanes {
         turns_strangers_away(envoy, requests, *lane)?;
-        streams.push(Stream::open(envoy, requests, *lane)?);
+        let mut stream = Stream::open(envoy, requests, *lane)?;
+        stream.send(2 * IDENTITIES)?;
+        streams.push((stream, Vec::new()));
     }
-    let slice = settings.requests / SLICES;
-    let mut rounds = Vec::new();
-    for round in 0..=settings.rounds {
-        eprintln!(
-            "round {round} of {}{}",
-            settings.rounds,
-            if round == 0 { ": warm-up" } else { "" }
-        );
-        let mut spent = vec![0_u64; streams.len()];
-        for _ in 0..SLICES {
-            for (stream, spent) in streams.iter_mut().zip(&mut spent) {
-                let before = envoy.cpu()?;
-                stream.send(slice)?;
-                *spent = spent.saturating_add(envoy.cpu()?.saturating_sub(before));
-            }
-        }
-        if round > 0 {
-            let sent = slice.saturating_mul(SLICES) as f64;
-            let micros = spent.iter().map(|nanos| *nanos as f64 / 1_000.0 / sent);
-            rounds.push(Round(lanes.iter().copied().zip(micros).collect()));
+    for _ in 0..settings.rounds {
+        let order = RandomState::new();
+        streams.sort_by_cached_key(|(stream, _)| order.hash_one(stream.lane.listener.name()));
+        for (stream, costs) in &mut streams {
+            let before = envoy.cpu()?;
+            stream.send(settings.requests)?;
+            let spent = envoy.cpu()?.saturating_sub(before);
+            costs.push(spent as f64 / 1_000.0 / settings.requests as f64);
         }
     }
-    Ok(rounds)
+    Ok(Start(streams.into_iter().map(|(stream, costs)| (stream.lane, costs)).collect()))
 }
 
 /// The requests of one lane.

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::Result;
 use crate::footprint::Row;
-use crate::measure::Round;
+use crate::measure::Start;
 use crate::scenario::{Lane, Scenario, lanes};
 use crate::settings::Settings;
 use crate::traffic::IDENTITIES;
@@ -16,30 +16,40 @@ pub fn preamble(settings: &Settings) -> Result<String> {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let version = text.trim().rsplit("version:").next().unwrap_or_default().trim().to_owned();
     let version = version.split('/').nth(1).unwrap_or(&version);
-    let (rounds, requests) = (settings.rounds, settings.requests);
+    let Settings { starts, rounds, requests, .. } = settings;
     Ok(format!(
-        "Envoy {version}, one worker, answers from the route; {rounds} rounds of {requests} \
-         requests to each listener, {IDENTITIES} identities, tokens of about 900 bytes"
+        "Envoy {version}, one worker, answers from the route; {starts} starts with {rounds} rounds of \
+         {requests} requests to each listener, {IDENTITIES} identities, tokens of about 900 bytes"
     ))
 }
 
-/// One line per case: its CPU over the bare listener and the ratio to its reference.
-pub fn costs(scenarios: &[Scenario], rounds: &[Round]) -> String {
-    let mut table = String::from("CPU of Envoy per request, microseconds, median (least..most)\n");
-    let mut line = |name: &str, token: &str, cost: &str, ratio: &str| {
+/// One line per case: its CPU over the bare listener, and the difference and ratio to its reference.
+pub fn costs(scenarios: &[Scenario], starts: &[Start]) -> String {
+    let mut table = String::from(
+        "CPU of Envoy per request, microseconds: the median of the starts (least..most of them)\n",
+    );
+    let mut line = |name: &str, token: &str, columns: [&str; 3], against: &str| {
+        let [cost, more, ratio] = columns;
         // Writing to a string cannot fail.
-        let _ = writeln!(table, "{name:<40} {token:<6} {cost:<28} {ratio}");
+        let _ =
+            writeln!(table, "{name:<44} {token:<6} {cost:<24} {more:<24} {ratio:<22} {against}");
     };
-    line("case", "token", "over bare", "ratio (median of rounds)");
+    line("case", "token", ["over bare", "over reference", "ratio"], "reference");
     for lane in lanes(scenarios).into_iter().filter(|lane| *lane == lane.bare()) {
-        let costs: Vec<_> = rounds.iter().filter_map(|round| round.cost(lane)).collect();
-        line("bare, in all", lane.traffic.token(), &spread(&costs), "");
+        let cost = spread(starts, |start| start.cost(lane));
+        line("bare, in all", lane.traffic.token(), [&cost, "", ""], "");
     }
-    for case in scenarios {
-        let over: Vec<_> = rounds.iter().filter_map(|round| round.over_bare(case.lane)).collect();
-        let ratio = case.against.map(|against| ratio(case.lane, against, rounds));
-        let ratio = ratio.unwrap_or_default();
-        line(case.name, case.lane.traffic.token(), &spread(&over), &ratio);
+    for Scenario { name, lane, against } in scenarios {
+        let over = |lane: Lane| move |start: &Start| start.difference(lane, lane.bare());
+        let cost = spread(starts, over(*lane));
+        let token = lane.traffic.token();
+        let Some(other) = *against else {
+            line(name, token, [&cost, "", ""], "");
+            continue;
+        };
+        let more = spread(starts, |start| start.difference(*lane, other));
+        let ratio = spread(starts, |start| Some(over(*lane)(start)? / over(other)(start)?));
+        line(name, token, [&cost, &more, &ratio], &other.listener.name());
     }
     table
 }
@@ -79,18 +89,10 @@ pub fn median(values: &[f64]) -> f64 {
     f64::midpoint(lower, upper)
 }
 
-/// Quotient and difference in µs, taken within each round, so that a busy machine affects both sides.
-fn ratio(lane: Lane, against: Lane, rounds: &[Round]) -> String {
-    let median_of = |of: fn(f64, f64) -> f64| {
-        let pair = |round: &Round| Some(of(round.over_bare(lane)?, round.over_bare(against)?));
-        median(&rounds.iter().filter_map(pair).collect::<Vec<_>>())
-    };
-    let (quotient, difference) = (median_of(|own, other| own / other), median_of(|a, b| a - b));
-    format!("{quotient:.2} x {} ({difference:+.2})", against.listener.name())
-}
-
-fn spread(values: &[f64]) -> String {
+/// The median of a figure over the starts, its least and its most.
+fn spread(starts: &[Start], of: impl Fn(&Start) -> Option<f64>) -> String {
+    let values: Vec<_> = starts.iter().filter_map(of).collect();
     let least = values.iter().copied().fold(f64::INFINITY, f64::min);
     let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    format!("{:>8.2} ({least:.2}..{most:.2})", median(values))
+    format!("{:>7.2} ({least:.2}..{most:.2})", median(&values))
 }

@@ -14,12 +14,13 @@ pub struct Settings {
     pub wasm: PathBuf,
     /// Another build of the module to compare with, case by case: `TOLLGATE_REFERENCE`.
     pub reference: Option<PathBuf>,
-    /// Measured rounds: `BENCH_ROUNDS`, default 7.
+    /// Starts of Envoy: `BENCH_STARTS`, default 5.
+    pub starts: usize,
+    /// Rounds in each start: `BENCH_ROUNDS`, default 20.
     pub rounds: usize,
-    /// Requests to each listener in a round: `BENCH_REQUESTS`, default 10,000. Fewer than there
-    /// are identities would leave a cache half cold after the warm-up, so that is the least.
+    /// Requests to each listener in a round: `BENCH_REQUESTS`, default 1,000.
     pub requests: usize,
-    /// Only the cases whose name contains this: `BENCH_ONLY`, default all.
+    /// Only the case of this name, or the cases whose name contains this: `BENCH_ONLY`, default all.
     pub only: String,
     /// Where configuration and log of the started processes go.
     pub scratch: PathBuf,
@@ -36,8 +37,9 @@ impl Settings {
             envoy: path("ENVOY_BIN", "target/venv/bin/envoy"),
             wasm: path("TOLLGATE_WASM", "dist/tollgate.wasm"),
             reference: env::var_os("TOLLGATE_REFERENCE").map(PathBuf::from),
-            rounds: number("BENCH_ROUNDS", 7)?.max(1),
-            requests: number("BENCH_REQUESTS", 10_000)?.max(crate::traffic::IDENTITIES),
+            starts: number("BENCH_STARTS", 5)?.max(1),
+            rounds: number("BENCH_ROUNDS", 20)?.max(1),
+            requests: number("BENCH_REQUESTS", 1_000)?.max(1),
             only: env::var("BENCH_ONLY").unwrap_or_default(),
             scratch: PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("bench"),
         };
