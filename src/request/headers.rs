@@ -44,9 +44,17 @@ impl Headers {
         Iter { buffer: &self.buffer, at: 4, left: count, data: data.unwrap_or(usize::MAX) }
     }
 
+    /// Every header whose name has this length. The others are passed over by their lengths alone.
+    fn of_length(&self, length: usize) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let mut rest = self.iter();
+        std::iter::from_fn(move || rest.next_of(Some(length)))
+    }
+
     /// Every value of a header; `name` is in lower case, like the names of the host.
     pub fn all<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
-        self.iter().filter(move |(n, _)| *n == name.as_bytes()).map(|(_, value)| value)
+        self.of_length(name.len())
+            .filter(move |(n, _)| *n == name.as_bytes())
+            .map(|(_, value)| value)
     }
 
     /// The first value of a header; `name` is in lower case.
@@ -59,7 +67,7 @@ impl Headers {
         &'a self,
         name: &'n str,
     ) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a, 'n> {
-        self.iter().filter(move |(n, _)| same_name(n, name.as_bytes()))
+        self.of_length(name.len()).filter(move |(n, _)| same_name(n, name.as_bytes()))
     }
 
     /// The number of headers that a server may read as one of these names, and the value of the first.
@@ -109,13 +117,25 @@ pub struct Iter<'a> {
 }
 
 impl<'a> Iter<'a> {
-    fn part(&mut self) -> Option<&'a [u8]> {
-        let size = read_length(self.buffer, self.at)?;
-        let end = self.data.checked_add(size)?;
-        let part = self.buffer.get(self.data..end)?;
-        self.at = self.at.checked_add(4)?;
-        self.data = end.checked_add(1)?;
-        Some(part)
+    /// The next header whose name has this length, or of any.
+    fn next_of(&mut self, length: Option<usize>) -> Option<(&'a [u8], &'a [u8])> {
+        loop {
+            self.left = self.left.checked_sub(1)?;
+            let name_size = read_length(self.buffer, self.at)?;
+            let value_size = read_length(self.buffer, self.at.checked_add(4)?)?;
+            self.at = self.at.checked_add(8)?;
+            let name = self.data;
+            let name_end = name.checked_add(name_size)?;
+            let value = name_end.checked_add(1)?;
+            let value_end = value.checked_add(value_size)?;
+            self.data = value_end.checked_add(1)?;
+            if length.is_none_or(|length| length == name_size) {
+                return Some((
+                    self.buffer.get(name..name_end)?,
+                    self.buffer.get(value..value_end)?,
+                ));
+            }
+        }
     }
 }
 
@@ -123,14 +143,12 @@ impl<'a> Iterator for Iter<'a> {
     type Item = (&'a [u8], &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.left = self.left.checked_sub(1)?;
-        Some((self.part()?, self.part()?))
+        self.next_of(None)
     }
 }
 
 fn read_length(buffer: &[u8], at: usize) -> Option<usize> {
-    let bytes = buffer.get(at..at.checked_add(4)?)?.try_into().ok()?;
-    usize::try_from(u32::from_le_bytes(bytes)).ok()
+    usize::try_from(u32::from_le_bytes(*buffer.get(at..)?.first_chunk()?)).ok()
 }
 
 /// A length in the serialisation. Maps of a host have at most 1 MiB, so no length exceeds `u32`.

@@ -16,6 +16,24 @@ pub fn ambiguous(path: &[u8]) -> bool {
 /// The same, but encoded slashes are allowed between names that have one reading each: `a%2F..%2Fb` is
 /// ambiguous.
 pub fn ambiguous_but_for_slashes(path: &[u8]) -> bool {
+    !is_plain(path) && is_read_differently(path)
+}
+
+/// Whether a `:path` without a query has ordinary characters alone, and neither an empty segment nor one that
+/// begins with a dot. Most paths are so, and are looked at only once.
+fn is_plain(path: &[u8]) -> bool {
+    let mut before = b'a';
+    path.iter().all(|byte| {
+        let plain = match byte {
+            b'/' | b'.' => before != b'/',
+            byte => byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~' | b':'),
+        };
+        before = *byte;
+        plain
+    }) && !path.starts_with(b".")
+}
+
+fn is_read_differently(path: &[u8]) -> bool {
     if path.contains(&b'#') {
         return true;
     }
@@ -104,5 +122,28 @@ impl Tail {
     fn overlong(self, byte: u8) -> bool {
         let begins = matches!(byte, 0xC0 | 0xC1 | 0xF8..=0xFD);
         begins || matches!((self.0, byte), (Some(0xE0), 0x80..=0x9F) | (Some(0xF0), 0x80..=0x8F))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All paths of up to five of the bytes that decide, and of two that do not.
+    #[test]
+    fn a_plain_path_has_one_reading() {
+        const BYTES: &[u8] = b"/.;%#?\\a2\x01\xc0";
+        let mut paths = vec![Vec::new()];
+        let mut plain = 0;
+        for _ in 0..5 {
+            let longer =
+                |path: &Vec<u8>| BYTES.iter().map(|b| [path, &[*b][..]].concat()).collect();
+            paths = paths.iter().flat_map(longer as fn(&Vec<u8>) -> Vec<Vec<u8>>).collect();
+            for path in &paths {
+                assert!(!is_plain(path) || !is_read_differently(path), "{}", path.escape_ascii());
+                plain += usize::from(is_plain(path));
+            }
+        }
+        assert!(plain > 100, "{plain}");
     }
 }
