@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use super::quota::Quota;
+use super::quota::{Quota, divide};
 use crate::time::{Moment, nanos};
 
 /// The state of one bucket, which is full once its TAT has come. The default is always full.
@@ -85,7 +85,7 @@ pub fn look(bucket: Bucket, quota: &Quota, now: Moment) -> (u64, Duration) {
 
 /// The same for a bucket that owes `units`.
 fn level(units: u128, quota: &Quota) -> (u64, Duration) {
-    let left = quota.burst_units().saturating_sub(units) / quota.token_units();
+    let (left, _) = divide(quota.burst_units().saturating_sub(units), quota.token_units());
     (narrow(left), quota.span(units))
 }
 
@@ -149,9 +149,10 @@ fn tat_units(bucket: Bucket, quota: &Quota) -> u128 {
 
 fn from_units(units: u128, quota: &Quota) -> Bucket {
     let tokens = u128::from(quota.tokens());
+    let (nanos, rest) = divide(units, tokens);
     // A remainder by a u32 fits into a u32. Whole nanoseconds saturate in the year 2554.
-    let frac = u32::try_from(units % tokens).unwrap_or(u32::MAX);
-    Bucket { tat: Moment::from_nanos(narrow(units / tokens)), frac }
+    let frac = u32::try_from(rest).unwrap_or(u32::MAX);
+    Bucket { tat: Moment::from_nanos(narrow(nanos)), frac }
 }
 
 fn narrow(wide: u128) -> u64 {

@@ -105,7 +105,8 @@ impl Quota {
 
     /// A time in units of `1/tokens` ns, rounded up to a nanosecond.
     pub(super) fn span(&self, units: u128) -> Duration {
-        let nanos = units.div_ceil(u128::from(self.tokens));
+        let (whole, rest) = divide(units, u128::from(self.tokens));
+        let nanos = whole.saturating_add(u128::from(rest > 0));
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
@@ -123,6 +124,14 @@ impl Quota {
     pub(super) fn ceiling_units(&self) -> u128 {
         let most = MAX_REFILL.as_nanos() * u128::from(self.tokens);
         (self.burst_units() * (u128::from(self.debt_bursts) + 1)).min(most)
+    }
+}
+
+/// Quotient and remainder. Most numbers fit into the 64 bits that the processor divides by itself.
+pub(super) fn divide(a: u128, b: u128) -> (u128, u128) {
+    match (u64::try_from(a), u64::try_from(b)) {
+        (Ok(a), Ok(b)) if b > 0 => ((a / b).into(), (a % b).into()),
+        _ => (a / b, a % b),
     }
 }
 

@@ -26,10 +26,16 @@ pub struct Way {
     pub bucket: Bucket,
 }
 
-/// The decoded value of one slot.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The value of one slot. Only the ways that a request needs are decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot {
-    ways: [Way; WAYS],
+    bytes: [u8; SLOT_BYTES],
+}
+
+impl Default for Slot {
+    fn default() -> Self {
+        Self { bytes: [0; SLOT_BYTES] }
+    }
 }
 
 /// The bucket that another one replaced.
@@ -48,25 +54,26 @@ impl Slot {
     pub fn decode(bytes: &[u8]) -> Self {
         let mut slot = Self::default();
         let (ways, _) = bytes.as_chunks::<WAY_BYTES>();
-        for (way, bytes) in slot.ways.iter_mut().zip(ways) {
-            *way = Way::decode(bytes);
+        for (way, bytes) in slot.ways_mut().iter_mut().zip(ways) {
+            *way = *bytes;
         }
         slot
     }
 
     /// The value of the slot.
     pub fn encode(&self) -> [u8; SLOT_BYTES] {
-        let mut bytes = [0; SLOT_BYTES];
-        let (ways, _) = bytes.as_chunks_mut::<WAY_BYTES>();
-        for (bytes, way) in ways.iter_mut().zip(&self.ways) {
-            way.encode(bytes);
-        }
-        bytes
+        self.bytes
     }
 
     /// The way with this fingerprint.
     pub fn find(&self, fingerprint: u64) -> Option<Way> {
-        self.ways.iter().find(|way| way.fingerprint == fingerprint && fingerprint != 0).copied()
+        let (ways, _) = self.bytes.as_chunks::<WAY_BYTES>();
+        let way = ways.iter().find(|way| fingerprint_of(way) == fingerprint);
+        way.filter(|_| fingerprint != 0).map(Way::decode)
+    }
+
+    fn ways_mut(&mut self) -> &mut [[u8; WAY_BYTES]] {
+        self.bytes.as_chunks_mut().0
     }
 
     /// Writes `way` over its own earlier state, else into an empty way, else over a full bucket, else
@@ -75,30 +82,41 @@ impl Slot {
     /// The buckets in `keep` are evicted last: a request with several limits in one slot must not evict
     /// a bucket from which it has just taken.
     pub fn place(&mut self, way: Way, now: Moment, keep: &[u64]) -> Evicted {
-        let rank = |other: &Way| {
-            if other.fingerprint == way.fingerprint {
-                (0, Moment::EPOCH)
-            } else if other.fingerprint == 0 {
-                (1, Moment::EPOCH)
-            } else if other.is_spent(now) {
-                (2, Moment::EPOCH)
-            } else if keep.contains(&other.fingerprint) {
-                (4, other.bucket.tat)
-            } else {
-                (3, other.bucket.tat)
+        let known =
+            |wanted: u64| move |bytes: &&mut [u8; WAY_BYTES]| fingerprint_of(bytes) == wanted;
+        for wanted in [way.fingerprint, 0] {
+            if let Some(place) = self.ways_mut().iter_mut().find(known(wanted)) {
+                way.encode(place);
+                return Evicted::Nothing;
+            }
+        }
+        self.evict(way, now, keep)
+    }
+
+    /// Writes `way` into a slot in which it has no place.
+    #[cold]
+    #[inline(never)]
+    fn evict(&mut self, way: Way, now: Moment, keep: &[u64]) -> Evicted {
+        let rank = |bytes: &[u8; WAY_BYTES]| {
+            let other = Way::decode(bytes);
+            match () {
+                () if other.is_spent(now) => (0, Moment::EPOCH),
+                () if keep.contains(&other.fingerprint) => (2, other.bucket.tat),
+                () => (1, other.bucket.tat),
             }
         };
-        let Some(place) = self.ways.iter_mut().min_by_key(|other| rank(other)) else {
+        let Some(place) = self.ways_mut().iter_mut().min_by_key(|bytes| rank(bytes)) else {
             return Evicted::Nothing;
         };
-        let evicted = match rank(place) {
-            (0 | 1, _) => Evicted::Nothing,
-            (2, _) => Evicted::Spent,
-            _ => Evicted::Live,
-        };
-        *place = way;
+        let evicted = if rank(place).0 == 0 { Evicted::Spent } else { Evicted::Live };
+        way.encode(place);
         evicted
     }
+}
+
+/// The fingerprint of an encoded way.
+fn fingerprint_of(way: &[u8; WAY_BYTES]) -> u64 {
+    way.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
 impl Way {
@@ -111,25 +129,26 @@ impl Way {
     }
 
     fn decode(bytes: &[u8; WAY_BYTES]) -> Self {
-        let (words, _) = bytes.as_chunks::<4>();
-        let [f0, f1, t0, t1, frac] = *words else { return Self::default() };
-        let long = |low, high| {
-            u64::from(u32::from_le_bytes(low)) | u64::from(u32::from_le_bytes(high)) << 32
+        let (words, frac) = bytes.as_chunks::<8>();
+        let ([fingerprint, tat], Some(frac)) = (words, frac.first_chunk()) else {
+            return Self::default();
         };
         Self {
-            fingerprint: long(f0, f1),
+            fingerprint: u64::from_le_bytes(*fingerprint),
             bucket: Bucket {
-                tat: Moment::from_nanos(long(t0, t1)),
-                frac: u32::from_le_bytes(frac),
+                tat: Moment::from_nanos(u64::from_le_bytes(*tat)),
+                frac: u32::from_le_bytes(*frac),
             },
         }
     }
 
     fn encode(&self, bytes: &mut [u8; WAY_BYTES]) {
-        let words = [self.fingerprint.to_le_bytes(), self.bucket.tat.as_nanos().to_le_bytes()];
-        let parts = words.as_flattened().iter().copied().chain(self.bucket.frac.to_le_bytes());
-        for (byte, part) in bytes.iter_mut().zip(parts) {
-            *byte = part;
+        let (words, _) = bytes.as_chunks_mut::<8>();
+        let [fingerprint, tat] = words else { return };
+        *fingerprint = self.fingerprint.to_le_bytes();
+        *tat = self.bucket.tat.as_nanos().to_le_bytes();
+        if let Some(frac) = bytes.last_chunk_mut() {
+            *frac = self.bucket.frac.to_le_bytes();
         }
     }
 }
