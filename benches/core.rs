@@ -18,7 +18,7 @@ use tollgate::caller::principal::{Caller, Principal};
 use tollgate::config::{self, NoVariables};
 use tollgate::limit::owner::Owner;
 use tollgate::limit::table::Table;
-use tollgate::limit::{self, Counters, Mode, Request};
+use tollgate::limit::{self, Counters, Mode, Request, Which};
 use tollgate::policy::Policy;
 use tollgate::request::headers::Headers;
 use tollgate::store::memory::Memory;
@@ -166,9 +166,9 @@ fn core(criterion: &mut Criterion) {
             now.get()
         };
         bench.iter(|| {
+            let owner = Owner::Identity(black_box("https://issuer.test/user-1"));
             let takes = [Request {
-                limit: &limit.name,
-                owner: Owner::Identity(black_box("https://issuer.test/user-1")),
+                bucket: Which::Of(&limit.name, owner),
                 quota: &limit.quota,
                 cost: 1,
                 mode: Mode::Take,

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tollgate::limit::owner::Owner;
 use tollgate::limit::quota::Quota;
 use tollgate::limit::table::Table;
-use tollgate::limit::{Answer, Counters, Mode, Request, take_all};
+use tollgate::limit::{Answer, Counters, Mode, Request, Which, take_all};
 use tollgate::store::memory::Memory;
 use tollgate::store::{Store, StoreError, Swap};
 use tollgate::time::Moment;
@@ -63,8 +63,7 @@ fn any_number_of_identities_stays_inside_the_table_and_each_live_eviction_is_cou
     for number in 0..identities {
         let identity = number.to_string();
         let request = Request {
-            limit: "l",
-            owner: Owner::Identity(&identity),
+            bucket: Which::Of("l", Owner::Identity(&identity)),
             quota: &quota,
             cost: 1,
             mode: Mode::Take,

@@ -8,7 +8,8 @@ use crate::reason::Reason;
 const MOST: usize = 32;
 
 /// The memory of a full memo in bytes.
-pub(super) const BYTES: usize = MOST * size_of::<Kept>();
+pub(super) const BYTES: usize =
+    MOST * size_of::<Judged>() + MOST_PLACES * size_of::<Option<(u32, Kept)>>();
 
 /// What was judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,11 +23,11 @@ pub enum Topic {
 /// The result: the position of an entry, and why it does not hold.
 pub(super) type Judgement = (Option<u32>, Option<Reason>);
 
-type Kept = Option<(Topic, Judgement)>;
+type Judged = Option<(Topic, Judgement)>;
 
 /// The judgements by topic. Of two topics with one place, the later one is kept.
 #[derive(Debug, Default)]
-pub(super) struct Memo(RefCell<Vec<Kept>>);
+pub(super) struct Memo(RefCell<Vec<Judged>>);
 
 impl Memo {
     /// The judgement on a topic, which is made if it is not known.
@@ -50,6 +51,38 @@ impl Memo {
     }
 }
 
+/// The most places that a caller keeps.
+const MOST_PLACES: usize = 8;
+
+/// The bucket of a caller under a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The position of the caller's tier.
+    pub tier: Option<u32>,
+    /// The slot of the bucket.
+    pub slot: u32,
+    /// The bucket in the slot.
+    pub fingerprint: u64,
+}
+
+/// The buckets by the position of the limit; the first ones are kept.
+#[derive(Debug, Default)]
+pub(super) struct Places(RefCell<Vec<(u32, Kept)>>);
+
+impl Places {
+    /// The bucket under the limit at this position.
+    pub(super) fn of(&self, limit: u32) -> Option<Kept> {
+        self.0.borrow().iter().find(|(known, _)| *known == limit).map(|(_, kept)| *kept)
+    }
+
+    /// Keeps it, if it is not known and there is room.
+    pub(super) fn keep(&self, limit: u32, kept: Kept) {
+        if self.of(limit).is_none() && self.0.borrow().len() < MOST_PLACES {
+            self.0.borrow_mut().push((limit, kept));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,6 +103,18 @@ mod tests {
         ] {
             assert_eq!(judged(topic, number), Some(want), "{topic:?}");
         }
-        assert!(memo.0.borrow().len() <= MOST && BYTES <= 1024);
+        assert!(memo.0.borrow().len() <= MOST && BYTES <= 2048);
+    }
+
+    #[test]
+    fn the_first_places_are_kept() {
+        let places = Places::default();
+        let kept = |slot| Kept { tier: None, slot, fingerprint: 1 };
+        for limit in 0..100 {
+            assert_eq!(places.of(limit), None);
+            places.keep(limit, kept(limit));
+            places.keep(limit, kept(limit + 1));
+            assert_eq!(places.of(limit), (limit < 8).then(|| kept(limit)), "{limit}");
+        }
     }
 }

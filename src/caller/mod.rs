@@ -11,6 +11,6 @@ pub(crate) mod actor;
 pub mod address;
 pub mod cache;
 pub mod grant;
-mod memo;
+pub mod memo;
 pub mod principal;
 pub mod tags;

@@ -2,7 +2,7 @@
 
 use super::actor::actor;
 use super::grant::{self, Grant, Unmet};
-use super::memo::{self, Memo, Topic};
+use super::memo::{self, Kept, Memo, Places, Topic};
 use crate::template::{Filled, Part, PartValue, Scope};
 use crate::verify::claims::{Claims, RefusedClaims};
 use crate::verify::provider::Provider;
@@ -14,6 +14,7 @@ pub struct Principal {
     claims: Claims,
     identity: String,
     memo: Memo,
+    places: Places,
 }
 
 impl Principal {
@@ -24,7 +25,10 @@ impl Principal {
     /// value has an empty part: with the next template, two callers could share an identity.
     pub fn of(claims: Claims, provider: &Provider) -> Result<Self, Box<(VerifyError, Claims)>> {
         match identity(&claims, provider) {
-            Ok(identity) => Ok(Self { claims, identity, memo: Memo::default() }),
+            Ok(identity) => {
+                let (memo, places) = (Memo::default(), Places::default());
+                Ok(Self { claims, identity, memo, places })
+            }
             Err(error) => Err(Box::new((error, claims))),
         }
     }
@@ -78,6 +82,16 @@ impl Principal {
         let find = || grant::first_held(tiers, &self.claims).and_then(|at| at.try_into().ok());
         let (tier, _) = self.memo.of(Topic::Limit(limit), || (find(), None));
         tier?.try_into().ok()
+    }
+
+    /// The bucket under the limit at this position, if one was kept.
+    pub fn kept(&self, limit: u32) -> Option<Kept> {
+        self.places.of(limit)
+    }
+
+    /// Keeps the bucket under the limit at this position.
+    pub fn keep(&self, limit: u32, kept: Kept) {
+        self.places.keep(limit, kept);
     }
 
     /// The key of the caller in limits, tags and logs.

@@ -11,11 +11,13 @@ impl RequestScope<'_> {
     /// Refuses a body that no entry of `allow` admits. The claims hold for one of the entries at least. A request
     /// without a body has no value anywhere, and neither has a body in CSV.
     pub(super) fn admit_body(&self) -> Result<(), Denial> {
+        if !self.rule.traits.grants_by_body {
+            return Ok(());
+        }
         let entries = self.rule.allow.as_deref().unwrap_or_default();
         let Some(claims) = self.principal.map(Principal::claims) else { return Ok(()) };
         let admits = |entry: &&Grant| entry.body.iter().all(|test| self.holds(test));
-        let open = entries.iter().all(|entry| entry.body.is_empty());
-        match open || grant::first_held(entries.iter().filter(admits), claims).is_some() {
+        match grant::first_held(entries.iter().filter(admits), claims).is_some() {
             true => Ok(()),
             false => Err(Reason::BodyNotAllowed.into()),
         }

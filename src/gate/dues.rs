@@ -16,8 +16,8 @@ impl RequestScope<'_> {
     /// that reserves, and the headers wait for the body. Then all limits of the rule give tokens at once, or
     /// none does. Headers that go on before pay what they can.
     pub(super) fn waits_for_body(&self, limit: &Limit) -> bool {
-        let reserves = || self.rule.limits.iter().any(|limit| limit.reserve.is_some());
-        self.body_comes() && (limit.key.reads_body() || (self.gate.policy.hold_head && reserves()))
+        let together = self.gate.policy.hold_head && self.rule.traits.reserves;
+        self.body_comes() && (together || limit.key.reads_body())
     }
 
     /// Adds the price and the reservation to the demand of one limit, of which `cost` is that of the rule.

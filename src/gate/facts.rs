@@ -6,6 +6,7 @@ use super::verdict::LimitReport;
 use crate::body::Refusal;
 use crate::caller::cache::Look;
 use crate::caller::principal::Caller;
+use crate::few::Few;
 use crate::limit::{Counters, Ruling};
 use crate::policy::Policy;
 use crate::policy::rule::Rule;
@@ -32,7 +33,7 @@ pub struct Facts {
     /// The reason why the guard refused the body, for the log.
     pub refusal: Option<Refusal>,
     /// The report of each limit that was asked.
-    pub limits: Vec<LimitReport>,
+    pub limits: Few<LimitReport>,
     /// What the store did for this request.
     pub store: Counters,
 }
@@ -70,9 +71,11 @@ impl Facts {
     /// down; `None` if no limit was asked.
     pub fn remaining_percent(&self) -> Option<u64> {
         let percent = |report: &LimitReport| {
-            let share =
-                u128::from(report.remaining) * 100 / u128::from(report.quota.burst().max(1));
-            u64::try_from(share).unwrap_or(100)
+            let (left, burst) = (report.remaining, report.quota.burst().max(1));
+            match left.checked_mul(100) {
+                Some(hundredfold) => hundredfold / burst,
+                None => u64::try_from(u128::from(left) * 100 / u128::from(burst)).unwrap_or(100),
+            }
         };
         self.limits.iter().map(percent).min()
     }

@@ -11,6 +11,7 @@ use super::scope::RequestScope;
 use super::verdict::{Denial, OwnAnswer, Verdict};
 use crate::body::Guard;
 use crate::caller::principal::Caller;
+use crate::few::Few;
 use crate::limit::concurrency::Lease;
 use crate::limit::plan::Planned;
 use crate::policy::choice::{Choice, choose};
@@ -28,7 +29,7 @@ enum Admitted {
     /// The filter answers it itself.
     Answer(OwnAnswer),
     /// It has taken this place in flight and these tokens, and the guard judges its body, if it has one.
-    Request { lease: Option<Lease>, plan: Vec<Planned>, guard: Option<Rc<Guard>> },
+    Request { lease: Option<Lease>, plan: Few<Planned>, guard: Option<Rc<Guard>> },
 }
 
 impl Gate<'_> {

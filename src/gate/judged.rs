@@ -9,6 +9,7 @@ use super::scope::RequestScope;
 use super::verdict::{Denial, Verdict};
 use crate::body::{Check, Edit, Guard, IncludeUsage, Refusal};
 use crate::caller::principal::Caller;
+use crate::few::Few;
 use crate::limit::concurrency::Lease;
 use crate::limit::plan::{Limit, Planned};
 use crate::policy::Policy;
@@ -35,7 +36,7 @@ pub struct Decision {
     /// `Policy::tags`, and the safe value. Empty if the request passes.
     pub denied_tags: Vec<(usize, String)>,
     /// The limits to charge when the response ends. Empty if the request is refused.
-    pub charges: Vec<Planned>,
+    pub charges: Few<Planned>,
     /// The place in flight that a request holds until its stream ends.
     pub lease: Option<Lease>,
     /// The change of its body before it passes.
@@ -53,7 +54,7 @@ pub struct Pending {
     /// The requirements on the body.
     pub guard: Rc<Guard>,
     /// The tokens that the headers took from each limit of the rule.
-    pub(super) plan: Vec<Planned>,
+    pub(super) plan: Few<Planned>,
 }
 
 impl Judged {
@@ -131,14 +132,14 @@ impl Decision {
             verdict,
             facts,
             denied_tags: Vec::new(),
-            charges: Vec::new(),
+            charges: Few::default(),
             lease: None,
             edit: None,
         }
     }
 
     /// A request that passes.
-    pub(super) fn passed(facts: Facts, plan: Vec<Planned>, lease: Option<Lease>) -> Self {
+    pub(super) fn passed(facts: Facts, plan: Few<Planned>, lease: Option<Lease>) -> Self {
         Self { charges: quotas::charges(plan), lease, ..Self::new(passed(&facts), facts) }
     }
 

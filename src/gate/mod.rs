@@ -6,6 +6,7 @@
 
 mod body_grant;
 mod body_value;
+mod buckets;
 mod caller;
 mod denied;
 mod dues;

@@ -10,14 +10,14 @@ use super::scope::RequestScope;
 use super::verdict::{Denial, LimitReport};
 use crate::body::Check;
 use crate::caller::principal::Caller;
+use crate::few::Few;
 use crate::limit::concurrency::Lease;
 use crate::limit::owner::Owner;
-use crate::limit::plan::{Limit, Planned};
+use crate::limit::plan::Planned;
 use crate::limit::{self, Answer, Counters, Mode, Ruling, Standing, TakeError};
 use crate::policy::FailureMode;
 use crate::reason::Reason;
 use crate::store::StoreError;
-use crate::template::Template;
 use crate::time::Moment;
 
 /// The `retry-after` for too many requests in flight: 1 s. It is unknown when one of them ends.
@@ -26,7 +26,7 @@ const CONCURRENCY_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The answer of all limits of a plan.
 pub(super) struct Taken {
     /// The report of each limit; empty if the store failed.
-    pub(super) reports: Vec<LimitReport>,
+    pub(super) reports: Few<LimitReport>,
     /// The first denial.
     pub(super) outcome: Result<(), Denial>,
 }
@@ -34,15 +34,11 @@ pub(super) struct Taken {
 impl Gate<'_> {
     /// The tokens that a judged request takes from the limits of its rule by its headers, or with its whole body
     /// from all of them: for explanations.
-    pub fn plan(&self, request: &Request<'_>, facts: &Facts, body: Option<&Check>) -> Vec<Planned> {
-        let Some(rule) = facts.rule.as_deref() else { return Vec::new() };
+    pub fn plan(&self, request: &Request<'_>, facts: &Facts, body: Option<&Check>) -> Few<Planned> {
+        let Some(rule) = facts.rule.as_deref() else { return Few::default() };
         let principal = facts.caller.as_deref().map(Caller::principal);
-        let cost = facts.cost.unwrap_or(1);
         let scope = RequestScope { gate: self, request, rule, principal, body };
-        match body {
-            None => scope.plan(cost),
-            Some(_) => rule.limits.iter().map(|limit| scope.planned(limit, cost)).collect(),
-        }
+        scope.named_plan(facts.cost.unwrap_or(1))
     }
 
     /// Takes a place in flight if the rule limits them.
@@ -113,7 +109,7 @@ impl Gate<'_> {
         counters: &mut Counters,
     ) -> Taken {
         if plan.is_empty() {
-            return Taken { reports: Vec::new(), outcome: Ok(()) };
+            return Taken { reports: Few::default(), outcome: Ok(()) };
         }
         let answer = self.take_all(plan, begun, clock, counters);
         let standings = match &answer {
@@ -121,14 +117,14 @@ impl Gate<'_> {
                 Answer::Allowed(standings)
                 | Answer::Denied { standings, .. }
                 | Answer::Never { standings, .. },
-            ) => standings.as_slice(),
-            Err(_) => &[],
+            ) => standings,
+            Err(_) => &[][..],
         };
-        let taken = matches!(answer, Ok(Answer::Allowed(_)));
+        let allowed = matches!(answer, Ok(Answer::Allowed(_)));
         // Where the store fails, nothing was taken, whatever the headers asked before.
-        plan.iter_mut().for_each(|planned| planned.was_taken(false));
-        for (planned, standing) in plan.iter_mut().zip(standings) {
-            planned.was_taken(taken && standing.ruling == Ruling::Pass);
+        for (index, planned) in plan.iter_mut().enumerate() {
+            let passes = |standing: &Standing| standing.ruling == Ruling::Pass;
+            planned.was_taken(allowed && standings.get(index).is_some_and(passes));
         }
         let reports = plan.iter().zip(standings).map(report).collect();
         let outcome = match answer {
@@ -158,7 +154,7 @@ impl Gate<'_> {
                 _ => request,
             }
         };
-        let takes: Vec<limit::Request<'_>> = plan.iter().enumerate().map(request).collect();
+        let takes: Few<limit::Request<'_>> = plan.iter().enumerate().map(request).collect();
         match self.table {
             Some(table) => limit::take_all(table, self.store, clock, &takes, counters),
             None => Err(TakeError::Store(StoreError::Damaged)),
@@ -185,8 +181,17 @@ fn report((planned, standing): (&Planned, &Standing)) -> LimitReport {
 }
 
 /// The limits to charge when the response to a request with this plan ends.
-pub(super) fn charges(plan: Vec<Planned>) -> Vec<Planned> {
-    plan.into_iter().filter(|planned| planned.limit.response_cost.is_some()).collect()
+pub(super) fn charges(plan: Few<Planned>) -> Few<Planned> {
+    let charged = |planned: &Planned| planned.limit.response_cost.is_some();
+    match plan.iter().filter(|planned| charged(planned)).count() {
+        0 => Few::default(),
+        count if count == plan.len() => plan,
+        _ => {
+            let mut plan = Vec::from(plan);
+            plan.retain(charged);
+            Few::Many(plan)
+        }
+    }
 }
 
 /// The denial of the limits with `dry_run` for a request that passes.
@@ -200,40 +205,23 @@ pub(super) fn would_deny(limits: &[LimitReport]) -> Option<Denial> {
 }
 
 impl RequestScope<'_> {
-    /// The tokens that the request takes from the limits of its rule by its headers, or once the body has been
-    /// read, from those whose key is in it.
-    pub(super) fn plan(&self, cost: u64) -> Vec<Planned> {
-        if self.rule.limits.is_empty() {
-            return Vec::new();
-        }
-        let now = |limit: &&Rc<Limit>| self.waits_for_body(limit) == self.body.is_some();
-        self.rule.limits.iter().filter(now).map(|limit| self.planned(limit, cost)).collect()
-    }
-
-    /// The tokens that the request takes from one limit.
-    fn planned(&self, limit: &Rc<Limit>, cost: u64) -> Planned {
-        let owner = self.owner(Some(&limit.key));
-        let mut planned = Planned::new(limit, owner, self.principal, cost);
-        self.add_dues(&mut planned, cost);
-        planned
-    }
-
     /// Takes what was unknown before the body was read, from every limit or from none: the cost of its `rows`
     /// or of its model beyond the token that the headers took, reservations, and the cost from limits that
     /// waited for it.
     pub(super) fn take_rest(
         &self,
         rows: u64,
-        plan: &mut Vec<Planned>,
+        plan: &mut Few<Planned>,
         facts: &mut Facts,
     ) -> Result<(), Denial> {
         let rows = self.rule.cost.of_rows(rows);
         facts.cost = rows.or(facts.cost);
         let cost = facts.cost.unwrap_or(1);
         // What the headers gave stays. Without a report the store has failed.
-        let (mut open, mut asked, mut settled) = (Vec::new(), Vec::new(), Vec::new());
-        let mut reports = std::mem::take(&mut facts.limits).into_iter();
-        for mut planned in std::mem::take(plan) {
+        let (mut open, mut asked, mut settled) = (Vec::new(), Vec::new(), Vec::<Planned>::new());
+        let mut reports = Vec::from(std::mem::take(&mut facts.limits)).into_iter();
+        let mut kept = Vec::new();
+        for mut planned in Vec::from(std::mem::take(plan)) {
             let report = reports.next();
             if rows.is_some() {
                 planned.cost = cost;
@@ -244,11 +232,11 @@ impl RequestScope<'_> {
                 asked.push(report.map(|report| report.ruling));
             } else {
                 settled.push(planned);
-                facts.limits.extend(report);
+                kept.extend(report);
             }
         }
         let begun = open.len();
-        open.extend(self.plan(cost));
+        open.append(&mut self.plan(cost).into());
         let clock = self.request.clock;
         let Taken { mut reports, outcome } =
             self.gate.take_as(&mut open, begun, clock, &mut facts.store);
@@ -258,36 +246,10 @@ impl RequestScope<'_> {
                 report.ruling = before.unwrap_or(Ruling::Pass);
             }
         }
-        facts.limits.append(&mut reports);
+        kept.append(&mut reports.into());
+        facts.limits = Few::Many(kept);
         settled.append(&mut open);
-        *plan = settled;
+        *plan = Few::Many(settled);
         outcome
-    }
-
-    /// The owner of the bucket or place that a request takes: by the template, or by default the
-    /// identity. A key that draws on claims contains its provider, so that no issuer can name the
-    /// callers of another.
-    fn owner(&self, template: Option<&Template>) -> Owner {
-        let mut key = String::new();
-        let of_token = template.is_none_or(Template::draws_on_token);
-        let provider = self.principal.and_then(|caller| self.provider_name(caller.claims()));
-        if let Some(provider) = provider.filter(|_| of_token) {
-            key.push_str(provider);
-            key.push('/');
-        }
-        let known = match template {
-            Some(template) => template.render_key(self, &mut key),
-            None => self.principal.is_some_and(|principal| {
-                key.push_str(principal.identity());
-                true
-            }),
-        };
-        match (known, of_token) {
-            (true, true) => Owner::Identity(key),
-            (true, false) => Owner::Unverified(key),
-            (false, _) => {
-                Owner::Address(self.gate.client_address(self.request).unwrap_or_default())
-            }
-        }
     }
 }

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use crate::few::Few;
+
 /// The answer of [`super::take_all`], with one [`Standing`] per limit in the order of the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// Every limit had the tokens (except dry runs), and they are taken.
-    Allowed(Vec<Standing>),
+    Allowed(Few<Standing>),
     /// Not yet; nothing is taken.
     Denied {
         /// The limit with the longest wait.
@@ -14,14 +16,14 @@ pub enum Answer {
         /// The time until the same request passes; never zero.
         retry_after: Duration,
         /// Where each bucket stands.
-        standings: Vec<Standing>,
+        standings: Few<Standing>,
     },
     /// Never, because the burst of this limit is below the cost; nothing is taken.
     Never {
         /// The first such limit.
         index: usize,
         /// Where each bucket stands.
-        standings: Vec<Standing>,
+        standings: Few<Standing>,
     },
 }
 

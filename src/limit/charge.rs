@@ -25,11 +25,11 @@ pub fn settle(
     counters: &mut Counters,
 ) {
     let used = request.cost;
-    if held == used && held > 0 {
+    if held == used {
         return;
     }
     let mut item = Item::new(table, 0, request);
-    let mut session = Session::new(table, store, clock, slice::from_ref(&item), counters);
+    let mut session = Session::new(store, clock, slice::from_ref(&item), counters);
     let charged = session.retry(|session| {
         session.judge(&mut item)?;
         // A bucket that is no longer there is full.

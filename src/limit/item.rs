@@ -2,6 +2,7 @@
 
 use super::answer::{Ruling, Standing};
 use super::gcra::{self, Bucket, Outcome, Taken};
+use super::layout::SlotKey;
 use super::request::{Mode, Request};
 use super::slot::Slot;
 use super::table::{Place, Table};
@@ -12,6 +13,7 @@ pub(super) struct Item<'a> {
     pub(super) index: usize,
     pub(super) request: Request<'a>,
     pub(super) place: Place,
+    pub(super) key: SlotKey,
     /// The slot as last loaded, and its version.
     pub(super) slot: Slot,
     pub(super) version: u32,
@@ -24,10 +26,12 @@ pub(super) struct Item<'a> {
 
 impl<'a> Item<'a> {
     pub(super) fn new(table: &Table, index: usize, request: &Request<'a>) -> Self {
+        let place = table.place_of(request);
         Self {
             index,
             request: *request,
-            place: table.place(request.limit, Some(request.quota), request.owner),
+            place,
+            key: table.key(place.slot),
             slot: Slot::default(),
             version: 0,
             now: Moment::EPOCH,

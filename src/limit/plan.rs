@@ -14,10 +14,12 @@ use std::rc::Rc;
 use super::owner::Owner;
 use super::quota::Quota;
 use super::rate_claim::RateClaim;
-use super::request::{Mode, Request};
+use super::request::{Mode, Request, Which};
 use super::reserve::{Price, Priced, Reserve};
+use super::table::{Place, Table};
 use crate::body::meter::Measure;
 use crate::caller::grant::Grant;
+use crate::caller::memo::Kept;
 use crate::caller::principal::Principal;
 use crate::template::Template;
 
@@ -69,8 +71,8 @@ pub struct Tier {
 pub struct Planned {
     /// The limit.
     pub limit: Rc<Limit>,
-    /// The owner of the bucket.
-    pub owner: Owner,
+    /// The bucket.
+    bucket: Account,
     /// The quota of the bucket.
     pub quota: Quota,
     /// The tokens to take: the cost of the request at the price of its model.
@@ -81,23 +83,62 @@ pub struct Planned {
     pub reserved: Option<u64>,
     /// Whether they were taken.
     held: bool,
-    /// The name of the bucket if it is not that of the limit.
-    bucket: Option<String>,
+}
+
+/// A bucket by its name and owner, or by its place.
+#[derive(Clone, Debug)]
+enum Account {
+    /// The name if it is not that of the limit, and the owner.
+    Of(Option<String>, Owner),
+    At(Place),
 }
 
 impl Planned {
     /// Applies a limit to a caller.
     pub fn new(limit: &Rc<Limit>, owner: Owner, caller: Option<&Principal>, cost: u64) -> Self {
-        let (bucket, quota) = select(limit, caller);
+        let (tier, quota) = select(limit, caller);
+        let name = tier.map(|tier| tier.name(limit));
+        Self::with(limit, Account::Of(name, owner), quota, cost)
+    }
+
+    /// The same for a caller whose bucket is known: its place was found before for the same token.
+    pub fn again(limit: &Rc<Limit>, caller: &Principal, cost: u64) -> Option<Self> {
+        let Kept { tier, slot, fingerprint } = caller.kept(limit.position)?;
+        let quota = match tier {
+            None => limit.quota,
+            Some(tier) => limit.tiers.get(usize::try_from(tier).ok()?)?.quota,
+        };
+        Some(Self::with(limit, Account::At(Place { slot, fingerprint }), quota, cost))
+    }
+
+    /// Keeps the place of the bucket with the token. It depends on nothing else if the key of the limit does not;
+    /// a rate in the token is read each time.
+    pub fn keep(&self, table: &Table, caller: &Principal) {
+        let Account::Of(name, Owner::Identity(owner)) = &self.bucket else { return };
+        let limit = &*self.limit;
+        if !limit.key.is_of_token() || limit.rate_claim.is_some() {
+            return;
+        }
+        let tier = match select(limit, Some(caller)).0 {
+            None => None,
+            Some(Selected::Tier(tier)) => Some(tier),
+            Some(Selected::Claim(_)) => return,
+        };
+        let name = name.as_ref().unwrap_or(&limit.name);
+        let Place { slot, fingerprint } =
+            table.place(name, Some(&self.quota), Owner::Identity(owner));
+        caller.keep(limit.position, Kept { tier, slot, fingerprint });
+    }
+
+    fn with(limit: &Rc<Limit>, bucket: Account, quota: Quota, cost: u64) -> Self {
         Self {
             limit: Rc::clone(limit),
-            owner,
+            bucket,
             quota,
             cost,
             price: Priced::default(),
             reserved: None,
             held: false,
-            bucket,
         }
     }
 
@@ -121,15 +162,30 @@ impl Planned {
 
     /// The name of the bucket if it is not that of the limit: for a tier, or for a rate in the token.
     pub fn bucket(&self) -> Option<&str> {
-        self.bucket.as_deref()
+        match &self.bucket {
+            Account::Of(name, _) => name.as_deref(),
+            Account::At(_) => None,
+        }
+    }
+
+    /// The owner of the bucket, unless only its place is known.
+    pub fn owner(&self) -> Option<&Owner> {
+        match &self.bucket {
+            Account::Of(_, owner) => Some(owner),
+            Account::At(_) => None,
+        }
     }
 
     /// The request to the bucket.
     pub fn request(&self) -> Request<'_> {
         let limit = &*self.limit;
         Request {
-            limit: self.bucket.as_ref().unwrap_or(&limit.name),
-            owner: self.owner.as_deref(),
+            bucket: match &self.bucket {
+                Account::Of(name, owner) => {
+                    Which::Of(name.as_ref().unwrap_or(&limit.name), owner.as_deref())
+                }
+                Account::At(place) => Which::At(*place),
+            },
             quota: &self.quota,
             cost: self.reserved.unwrap_or(self.cost),
             mode: match limit.response_cost.is_some() && self.reserved.is_none() {
@@ -191,21 +247,40 @@ impl Settlement {
     }
 }
 
+/// A bucket beside the limit's own.
+enum Selected {
+    /// That of a tier.
+    Tier(u32),
+    /// That of a rate in the token.
+    Claim(String),
+}
+
+impl Selected {
+    /// The name of the bucket.
+    fn name(&self, limit: &Limit) -> String {
+        let name = &limit.name;
+        match self {
+            Self::Tier(tier) => format!("{name}/tier{tier}"),
+            Self::Claim(number) => format!("{name}/claim{number}"),
+        }
+    }
+}
+
 /// The bucket and the quota of a caller under a limit: by the rate in its token, else by its first
 /// tier, else those of the limit.
-fn select(limit: &Limit, caller: Option<&Principal>) -> (Option<String>, Quota) {
-    let name = &limit.name;
+fn select(limit: &Limit, caller: Option<&Principal>) -> (Option<Selected>, Quota) {
     if let Some(caller) = caller {
         let own = limit.rate_claim.as_ref().and_then(|rate| rate.of(caller.claims()));
         if let Some((number, quota)) = own {
-            return (Some(format!("{name}/claim{number}")), quota);
+            return (Some(Selected::Claim(number.to_string())), quota);
         }
         let when = || limit.tiers.iter().map(|tier| &tier.when);
         let index =
             (!limit.tiers.is_empty()).then(|| caller.tier(limit.position, when())).flatten();
-        if let Some((index, tier)) = index.and_then(|index| Some((index, limit.tiers.get(index)?)))
-        {
-            return (Some(format!("{name}/tier{index}")), tier.quota);
+        let tier =
+            index.and_then(|index| Some((u32::try_from(index).ok()?, limit.tiers.get(index)?)));
+        if let Some((index, tier)) = tier {
+            return (Some(Selected::Tier(index)), tier.quota);
         }
     }
     (None, limit.quota)

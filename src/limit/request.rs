@@ -1,15 +1,14 @@
 //! One limit that a request must pass.
 
 use super::owner::Owner;
+use super::place::Place;
 use super::quota::Quota;
 
 /// One limit that a request must pass. A request names each bucket at most once.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// The name of the limit, without NUL.
-    pub limit: &'a str,
-    /// The owner of the bucket.
-    pub owner: Owner<&'a str>,
+    /// The bucket.
+    pub bucket: Which<'a>,
     /// The quota of the bucket. Different quotas have different buckets, even under one name: in a
     /// common bucket, the faster would refill it and the smaller would clamp it.
     pub quota: &'a Quota,
@@ -19,6 +18,15 @@ pub struct Request<'a> {
     pub mode: Mode,
     /// A dry run is judged and takes what it can, but it denies nothing.
     pub dry_run: bool,
+}
+
+/// A bucket, under a quota.
+#[derive(Clone, Copy, Debug)]
+pub enum Which<'a> {
+    /// Of this limit, without NUL in its name, and this owner.
+    Of(&'a str, Owner<&'a str>),
+    /// At this place of the table, which was found for the same limit, owner and quota.
+    At(Place),
 }
 
 /// What a limit takes from a request that passes.

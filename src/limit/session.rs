@@ -5,34 +5,30 @@ use super::error::{TRIES, TakeError};
 use super::gcra::Bucket;
 use super::item::Item;
 use super::slot::{Evicted, SLOT_BYTES, Slot, Way};
-use super::table::Table;
+use crate::few::Few;
 use crate::store::{self, CREATE, Store, StoreError, Swap};
 use crate::time::Moment;
 
 /// Access to the slots for one request.
 pub(super) struct Session<'a> {
-    table: &'a Table,
     store: &'a dyn Store,
     clock: &'a dyn Fn() -> Moment,
     pub(super) counters: &'a mut Counters,
     /// The fingerprints of the request, which are evicted last.
-    keep: Vec<u64>,
-    /// The key of the last slot, kept for its allocation.
-    key: String,
+    keep: Few<u64>,
     /// The races that the request may still lose.
     tries: u32,
 }
 
 impl<'a> Session<'a> {
     pub(super) fn new(
-        table: &'a Table,
         store: &'a dyn Store,
         clock: &'a dyn Fn() -> Moment,
         items: &[Item<'_>],
         counters: &'a mut Counters,
     ) -> Self {
         let keep = items.iter().map(|item| item.place.fingerprint).collect();
-        Self { table, store, clock, counters, keep, key: String::new(), tries: TRIES }
+        Self { store, clock, counters, keep, tries: TRIES }
     }
 
     pub(super) fn now(&self) -> Moment {
@@ -41,8 +37,8 @@ impl<'a> Session<'a> {
 
     /// Loads the slot of an item.
     pub(super) fn load(&mut self, item: &mut Item<'_>) -> Result<(), StoreError> {
-        self.table.write_key(item.place.slot, &mut self.key);
-        let (value, version) = store::load(self.store, &self.key)?.unwrap_or((Vec::new(), CREATE));
+        let loaded = store::load(self.store, item.key.as_str())?;
+        let (value, version) = loaded.unwrap_or((Vec::new(), CREATE));
         // An empty value is a slot that has not been written yet.
         if !value.is_empty() && value.len() != SLOT_BYTES {
             self.counters.damaged += 1;
@@ -62,8 +58,7 @@ impl<'a> Session<'a> {
     pub(super) fn write(&mut self, item: &Item<'_>, bucket: Bucket) -> Result<Swap, StoreError> {
         let (mut slot, fingerprint) = (item.slot, item.place.fingerprint);
         let evicted = slot.place(Way { fingerprint, bucket }, item.now, &self.keep);
-        self.table.write_key(item.place.slot, &mut self.key);
-        let swap = self.store.swap(&self.key, &slot.encode(), item.version)?;
+        let swap = self.store.swap(item.key.as_str(), &slot.encode(), item.version)?;
         self.counters.live_evictions += u64::from(swap == Swap::Done && evicted == Evicted::Live);
         Ok(swap)
     }

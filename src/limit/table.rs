@@ -9,10 +9,12 @@ use std::hash::Hasher;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 pub use super::layout::MAX_SLOTS;
-use super::layout::{decode, encode, key_of};
+use super::layout::{SlotKey, decode, encode, key_of};
 use super::owner::Owner;
+pub use super::place::Place;
 use super::quota::Quota;
 use super::region::Region;
+use super::request::{Request, Which};
 use super::slot::{SLOT_BYTES, WAYS};
 use crate::store::{CREATE, Store, StoreError, Swap, load};
 
@@ -28,15 +30,6 @@ pub struct Table {
     slots: u32,
     seed: [u8; 16],
     wanted: u32,
-}
-
-/// The place of one bucket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Place {
-    /// The slot.
-    pub slot: u32,
-    /// The bucket in the slot; never 0.
-    pub fingerprint: u64,
 }
 
 impl std::fmt::Debug for Table {
@@ -118,19 +111,24 @@ impl Table {
         Place { slot: owner.region().slot(hash.h1, self.slots), fingerprint: hash.h2.max(1) }
     }
 
-    /// Writes the key of `slot` into `key`, whose allocation is used again.
-    pub fn write_key(&self, slot: u32, key: &mut String) {
-        key.clear();
-        key.push_str(&self.prefix);
-        key.push_str(itoa::Buffer::new().format(slot));
+    /// The place of the bucket that a request names.
+    pub fn place_of(&self, request: &Request<'_>) -> Place {
+        match request.bucket {
+            Which::Of(limit, owner) => self.place(limit, Some(request.quota), owner),
+            Which::At(place) => place,
+        }
+    }
+
+    /// The key of a slot.
+    pub fn key(&self, slot: u32) -> SlotKey {
+        let mut digits = itoa::Buffer::new();
+        SlotKey::of(&self.prefix, digits.format(slot))
     }
 
     fn create_slots(&self, store: &dyn Store) -> Result<(), StoreError> {
-        let mut key = String::new();
         for slot in 0..Region::all(self.slots) {
-            self.write_key(slot, &mut key);
             // After a lost race the slot exists.
-            store.swap(&key, &[0; SLOT_BYTES], CREATE)?;
+            store.swap(self.key(slot).as_str(), &[0; SLOT_BYTES], CREATE)?;
         }
         Ok(())
     }
@@ -164,10 +162,12 @@ mod tests {
 
     #[test]
     fn keys_are_the_prefix_and_the_number() {
-        let mut key = String::from("left over");
         for slot in [0, 7, 10, 99, 100, 16_383, u32::MAX] {
-            table(1, 0).write_key(slot, &mut key);
-            assert_eq!(key, format!("tollgate/p/b2/{slot}"));
+            assert_eq!(table(1, 0).key(slot).as_str(), format!("tollgate/p/b2/{slot}"));
+        }
+        for length in 0..100 {
+            let prefix = "p".repeat(length);
+            assert_eq!(SlotKey::of(&prefix, "123").as_str(), prefix + "123");
         }
     }
 

@@ -11,6 +11,7 @@ use super::item::Item;
 use super::request::Request;
 use super::session::Session;
 use super::table::Table;
+use crate::few::Few;
 use crate::store::{Store, Swap};
 use crate::time::Moment;
 
@@ -29,10 +30,10 @@ pub fn take_all(
     counters: &mut Counters,
 ) -> Result<Answer, TakeError> {
     let item = |(index, request)| Item::new(table, index, request);
-    let mut items: Vec<Item<'_>> = requests.iter().enumerate().map(item).collect();
+    let mut items: Few<Item<'_>> = requests.iter().enumerate().map(item).collect();
     // All requests take in the order of the places.
     items.sort_unstable_by_key(|item| (item.place, item.index));
-    let mut session = Session::new(table, store, clock, &items, counters);
+    let mut session = Session::new(store, clock, &items, counters);
     let mut denied = judge(&mut session, &mut items)?;
     while denied.is_none() {
         let taken = take(&mut session, &mut items);

@@ -24,6 +24,7 @@ impl Rule {
             providers,
             position: _,
             provider_class: _,
+            traits: _,
             limits,
             cost,
             concurrency,

@@ -27,6 +27,8 @@ pub struct Rule {
     pub position: u32,
     /// Equal for rules of one policy that admit the same providers; set by [`super::rules::Rules`].
     pub provider_class: u32,
+    /// What follows from the other members; set by [`super::rules::Rules`].
+    pub traits: Traits,
     /// The limits; the bucket of each must have tokens left.
     pub limits: Vec<Rc<Limit>>,
     /// How many bucket tokens a request takes.
@@ -43,6 +45,28 @@ pub struct Rule {
     pub body: Option<BodyForm>,
     /// Whether refusals by this rule are reported and not carried out.
     pub dry_run: bool,
+}
+
+/// What follows from the other members of a rule, so that no request looks for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traits {
+    /// Whether an entry of `allow` asks for values of the body.
+    pub grants_by_body: bool,
+    /// Whether a limit takes reservations.
+    pub reserves: bool,
+    /// Whether a limit is charged by the response.
+    pub charges_response: bool,
+}
+
+impl Traits {
+    /// The traits of a rule.
+    pub(super) fn of(rule: &Rule) -> Self {
+        Self {
+            grants_by_body: rule.allow.iter().flatten().any(|grant| !grant.body.is_empty()),
+            reserves: rule.limits.iter().any(|limit| limit.reserve.is_some()),
+            charges_response: rule.limits.iter().any(|limit| limit.response_cost.is_some()),
+        }
+    }
 }
 
 /// `auth`.

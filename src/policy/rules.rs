@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::rc::Rc;
 
-use super::rule::Rule;
+use super::rule::{Rule, Traits};
 use crate::request::line::Reading;
 use crate::request::matcher::Matcher;
 use crate::request::matcher::index::{Candidates, Index};
@@ -31,6 +31,7 @@ impl Rules {
         let classes: Vec<_> = rules.iter().map(class).collect();
         for ((position, rule), class) in (0..).zip(&mut rules).zip(classes) {
             rule.position = position;
+            rule.traits = Traits::of(rule);
             rule.provider_class =
                 class.and_then(|class| u32::try_from(class).ok()).unwrap_or(u32::MAX);
         }

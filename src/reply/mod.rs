@@ -69,7 +69,8 @@ pub fn compose(
     }
     let wait = Wait::of(denial, responses.retry_after_max, random);
     headers.extend(wait.fields(recipient.rpc));
-    headers.extend(rate_limit_fields(&facts.limits, policy));
+    let mut add = |name, value: &str| headers.push((name, value.to_owned()));
+    rate_limit_fields(&facts.limits, policy, &mut add);
     headers.extend(cors::fields(responses, recipient.headers));
     let (status, body) = match recipient.rpc {
         Rpc::Native => (status, reason.into()),

@@ -9,32 +9,36 @@ use crate::policy::Policy;
 
 /// `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10) with one item per
 /// limit, and `X-RateLimit-*` for the limit with the least left. Dry runs are not shown.
-pub fn rate_limit_fields(reports: &[LimitReport], policy: &Policy) -> Vec<(&'static str, String)> {
+pub fn rate_limit_fields(
+    reports: &[LimitReport],
+    policy: &Policy,
+    write: &mut dyn FnMut(&'static str, &str),
+) {
     let shown = || reports.iter().filter(|report| !report.limit.dry_run);
-    let mut fields = Vec::new();
     // Of two limits with equally little left, the one that takes longer to refill.
     let scarcest = shown().min_by_key(|report| (report.remaining, Reverse(report.reset)));
-    let Some(least) = scarcest else { return fields };
+    let Some(least) = scarcest else { return };
     if policy.responses.ratelimit_ietf {
-        let (mut quotas, mut left) = (String::with_capacity(48), String::with_capacity(48));
-        for report in shown() {
-            let (limit, quota) = (&report.limit, &report.quota);
-            push_item(
-                &mut quotas,
-                limit,
-                [("q", quota.burst()), ("w", seconds_up(quota.refill()))],
-            );
-            push_item(&mut left, limit, [("r", report.remaining), ("t", seconds_up(report.reset))]);
+        let mut list = String::with_capacity(64);
+        for LimitReport { limit, quota, .. } in shown() {
+            push_item(&mut list, limit, [("q", quota.burst()), ("w", seconds_up(quota.refill()))]);
         }
-        fields.push(("ratelimit-policy", quotas));
-        fields.push(("ratelimit", left));
+        write("ratelimit-policy", &list);
+        list.clear();
+        for LimitReport { limit, remaining, reset, .. } in shown() {
+            push_item(&mut list, limit, [("r", *remaining), ("t", seconds_up(*reset))]);
+        }
+        write("ratelimit", &list);
     }
     if policy.responses.ratelimit_x {
-        fields.push(("x-ratelimit-limit", least.quota.burst().to_string()));
-        fields.push(("x-ratelimit-remaining", least.remaining.to_string()));
-        fields.push(("x-ratelimit-reset", seconds_up(least.reset).to_string()));
+        for (name, number) in [
+            ("x-ratelimit-limit", least.quota.burst()),
+            ("x-ratelimit-remaining", least.remaining),
+            ("x-ratelimit-reset", seconds_up(least.reset)),
+        ] {
+            write(name, itoa::Buffer::new().format(number));
+        }
     }
-    fields
 }
 
 /// Appends an item of a structured list (RFC 9651 §3.1): `"name";a=1;b=2`. It does without

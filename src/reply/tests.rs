@@ -97,7 +97,8 @@ fn retry_after_is_in_whole_seconds_rounded_up() {
     let watched = Rc::new(Limit { dry_run: true, ..(*limit).clone() });
     let shown = LimitReport { limit, quota, remaining: 0, reset, ruling: Ruling::NotYet };
     let hidden = LimitReport { limit: watched, reset: 7 * reset, ..shown.clone() };
-    let facts = Facts { limits: vec![hidden, shown], ..Facts::default() };
+    let limits = [hidden, shown].into_iter().collect();
+    let facts = Facts { limits, ..Facts::default() };
     let reply = reply(&denial, &facts);
     assert_eq!(header(&reply, "retry-after"), Some("2"));
     assert_eq!(header(&reply, "ratelimit-policy"), Some("\"per-caller\";q=20;w=2"));

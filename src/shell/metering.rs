@@ -9,6 +9,7 @@ use super::store::SharedData;
 use super::telemetry::Telemetry;
 use crate::body;
 use crate::body::meter::{Measure, ResponseMeter};
+use crate::few::Few;
 use crate::limit::plan::{End, Planned};
 use crate::limit::{self, Counters};
 use crate::request::headers::Headers;
@@ -16,7 +17,7 @@ use crate::request::headers::Headers;
 /// The limits that a response is charged to.
 #[derive(Default)]
 pub struct Bill {
-    charges: Vec<Planned>,
+    charges: Few<Planned>,
     /// Reads the number of each charge, in their order; empty if the response cannot be read.
     meters: Vec<ResponseMeter>,
     /// The number of each charge, once the response has ended.
@@ -29,7 +30,7 @@ pub struct Bill {
 
 impl Bill {
     /// The limits that the response will be charged to.
-    pub fn new(charges: Vec<Planned>) -> Self {
+    pub fn new(charges: Few<Planned>) -> Self {
         Self { charges, ..Self::default() }
     }
 

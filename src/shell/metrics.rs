@@ -6,6 +6,7 @@ use std::rc::Rc;
 use proxy_wasm::types::MetricType;
 
 use super::host;
+use crate::caller::cache::Look;
 use crate::limit::plan::Limit;
 use crate::policy::Policy;
 use crate::policy::rule::Rule;
@@ -28,6 +29,7 @@ type ModelLabels = (*const Limit, Option<usize>);
 #[derive(Debug, Default)]
 pub struct Metrics {
     requests: RefCell<Vec<(Labels, Option<u32>)>>,
+    looks: RefCell<Vec<(Look, Option<u32>)>>,
     limits: RefCell<Vec<(LimitLabels, Option<u32>)>>,
     tokens: RefCell<Vec<(ModelLabels, Option<u32>)>>,
     named: RefCell<Vec<(String, Option<u32>)>>,
@@ -37,6 +39,11 @@ impl Metrics {
     /// Counts a decided request. `name`: the whole name of the counter, for its first use.
     pub fn request(&self, labels: Labels, name: impl FnOnce() -> String) {
         count(&self.requests, labels, 1, || host_name(&name()));
+    }
+
+    /// Counts a lookup in the token cache.
+    pub fn look(&self, look: Look) {
+        count(&self.looks, look, 1, || host_name(look_counter(look)));
     }
 
     /// Counts the result of a limit for a request or a response. `name`: as above.
@@ -106,6 +113,14 @@ impl Metrics {
             self.named.borrow_mut().push((name.to_owned(), id));
             id
         })
+    }
+}
+
+const fn look_counter(look: Look) -> &'static str {
+    match look {
+        Look::Hit => "tollgate_token_cache.result.hit",
+        Look::NegativeHit => "tollgate_token_cache.result.negative_hit",
+        Look::Miss => "tollgate_token_cache.result.miss",
     }
 }
 

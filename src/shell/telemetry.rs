@@ -6,7 +6,6 @@ use super::histograms::Histograms;
 use super::host;
 use super::metrics::Metrics;
 use super::refusal_log::{Cause, RefusalLog};
-use crate::caller::cache::Look;
 use crate::caller::tags::Tag;
 use crate::gate::judged::Decision;
 use crate::gate::verdict::{LimitReport, Verdict};
@@ -109,7 +108,7 @@ impl Telemetry {
         }
         if self.counts {
             if let Some(look) = token.look {
-                self.metrics.add(look_counter(look), 1);
+                self.metrics.look(look);
             }
             self.count_store(&facts.store);
             self.count_limits(verdict, &facts.limits);
@@ -175,14 +174,6 @@ impl Telemetry {
                 format!("tollgate_limit.limit.{}.result.{result}", report.limit.name)
             });
         }
-    }
-}
-
-const fn look_counter(look: Look) -> &'static str {
-    match look {
-        Look::Hit => "tollgate_token_cache.result.hit",
-        Look::NegativeHit => "tollgate_token_cache.result.negative_hit",
-        Look::Miss => "tollgate_token_cache.result.miss",
     }
 }
 

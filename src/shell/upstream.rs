@@ -54,7 +54,7 @@ pub fn write_request(
 /// request, but lends the key only to those that would pass without it, and so not while a body is pending.
 fn write_by_rule(rule: &Rule, lends: bool, headers: &Headers) -> Result<(), HostError> {
     // The cost of a coded response could not be read.
-    if rule.limits.iter().any(|limit| limit.response_cost.is_some()) {
+    if rule.traits.charges_response {
         for (name, _) in headers.spellings("accept-encoding") {
             host::header_remove(MapType::HttpRequestHeaders, name)?;
         }

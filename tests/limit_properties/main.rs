@@ -20,7 +20,7 @@ use tollgate::limit::owner::Owner;
 use tollgate::limit::quota::Quota;
 use tollgate::limit::table::{Place, Table};
 use tollgate::limit::{
-    Answer, Counters, Mode, Request, Ruling, TRIES, TakeError, settle, take_all,
+    Answer, Counters, Mode, Request, Ruling, TRIES, TakeError, Which, settle, take_all,
 };
 use tollgate::store::memory::Memory;
 use tollgate::store::{CREATE, Store, StoreError, Swap};
@@ -44,13 +44,13 @@ fn opened(identities: u32) -> (Memory, Table) {
 }
 
 fn ask<'a>(limit: &'a str, identity: &'a str, quota: &'a Quota, cost: u64) -> Request<'a> {
-    let owner = Owner::Identity(identity);
-    Request { limit, owner, quota, cost, mode: Mode::Take, dry_run: false }
+    let bucket = Which::Of(limit, Owner::Identity(identity));
+    Request { bucket, quota, cost, mode: Mode::Take, dry_run: false }
 }
 
 /// The slot and fingerprint of a request's bucket.
 fn place(table: &Table, request: &Request<'_>) -> Place {
-    table.place(request.limit, Some(request.quota), request.owner)
+    table.place_of(request)
 }
 
 /// On a busy machine, a worker may lose as many races as [`take_all`] runs; it has taken nothing then, and asks

@@ -107,7 +107,7 @@ fn an_untouched_take_is_given_back_whole_however_long_it_took() {
     let (memory, table) = opened(512);
     let (one, two) = (quota(1, 10 * SECOND, 3), quota(1, HOUR, 1));
     let (first, second, second_key) = in_order(&table, &one, &two);
-    assert!(passes(&take(&table, &memory, NOW, &[ask(first.limit, "x", &one, 2)])));
+    assert!(passes(&take(&table, &memory, NOW, &[Request { cost: 2, ..first }])));
     let now = Cell::new(NOW);
     let store = Meanwhile {
         inner: &memory,

@@ -1,5 +1,7 @@
 //! One request with several limits, dry runs, and charges by the response.
 
+use tollgate::few::Few;
+
 use super::*;
 
 #[test]
@@ -56,7 +58,7 @@ fn a_cost_above_any_burst_never_passes_and_no_limits_always_do() {
     };
     let shown: Vec<_> = standings.iter().map(|s| (s.remaining, s.ruling)).collect();
     assert_eq!(shown, [(10, Ruling::Pass), (1, Ruling::Never)]);
-    assert_eq!(take(&table, &store, NOW, &[]), Answer::Allowed(vec![]));
+    assert_eq!(take(&table, &store, NOW, &[]), Answer::Allowed(Few::default()));
     assert_eq!(before, store.dump());
 }
 

@@ -123,7 +123,8 @@ fn callers_without_a_token_evict_only_each_other() {
     let mut counters = Counters::default();
     for n in 0..100_000_u64 {
         let address = n.to_string();
-        let open = Request { owner: Owner::Address(&address), ..ask("l", "", &quota, 1) };
+        let open =
+            Request { bucket: Which::Of("l", Owner::Address(&address)), ..ask("l", "", &quota, 1) };
         assert!(passes(&take_all(&table, &store, &|| NOW, &[open], &mut counters).unwrap()));
     }
     assert!(counters.live_evictions > 90_000, "they evict each other");
@@ -132,7 +133,8 @@ fn callers_without_a_token_evict_only_each_other() {
     }
     assert_eq!(store.dump().len(), keys);
     // And the other way round.
-    let open = Request { owner: Owner::Address("an address"), ..ask("l", "", &quota, 1) };
+    let bucket = Which::Of("l", Owner::Address("an address"));
+    let open = Request { bucket, ..ask("l", "", &quota, 1) };
     assert!(passes(&take(&table, &store, NOW, &[open])));
     for n in 0..100_000 {
         take(&table, &store, NOW, &[ask("l", &format!("caller {n}"), &quota, 1)]);

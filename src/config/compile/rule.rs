@@ -12,7 +12,7 @@ use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{Count, RawConfig, RawCost, RawCostFrom, RawRule};
 use crate::limit::cost::Cost;
 use crate::limit::plan::Limit;
-use crate::policy::rule::{Auth, HeaderSecret, LentKey, Rule};
+use crate::policy::rule::{Auth, HeaderSecret, LentKey, Rule, Traits};
 
 /// `cost`: a rule whose requests cost nothing has no limits instead.
 const COST: RangeInclusive<u64> = 1..=1_000_000_000;
@@ -100,6 +100,7 @@ fn rule<'a>(
         providers,
         position: 0,
         provider_class: 0,
+        traits: Traits::default(),
         limits,
         cost: cost?,
         concurrency,

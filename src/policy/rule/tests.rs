@@ -12,6 +12,7 @@ pub(crate) fn rule(name: &str, matcher: Matcher, auth: Auth) -> Rule {
         providers: None,
         position: 0,
         provider_class: 0,
+        traits: Traits::default(),
         limits: Vec::new(),
         cost: Cost::Fixed(1),
         concurrency: None,

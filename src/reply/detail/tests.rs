@@ -21,7 +21,7 @@ fn facts(policy: &Policy, refusal: Option<Refusal>) -> Facts {
     Facts {
         rule: Some(Rc::clone(rule)),
         refusal,
-        limits: vec![report(Ruling::NotYet), report(Ruling::Never)],
+        limits: [report(Ruling::NotYet), report(Ruling::Never)].into_iter().collect(),
         ..Facts::default()
     }
 }

@@ -16,6 +16,8 @@ use super::histograms::{Histograms, Received};
 use super::host;
 use super::metering::Bill;
 use super::worker::Worker;
+use crate::few::Few;
+use crate::gate::verdict::LimitReport;
 use crate::limit::concurrency::Lease;
 
 /// A worker and its streams that wait.
@@ -81,8 +83,8 @@ struct State {
     body: Option<Body>,
     /// The part of the body that the host showed before the request was judged.
     shown: Option<Shown>,
-    /// Fields for the response to an allowed request.
-    response_fields: Vec<(&'static str, String)>,
+    /// The limits for the fields of the response to an allowed request.
+    limits: Few<LimitReport>,
     /// The place in flight that it holds.
     lease: Option<Lease>,
     /// The limits that its response is charged to.

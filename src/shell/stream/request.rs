@@ -5,6 +5,7 @@ use std::rc::Rc;
 use proxy_wasm::types::{Action, MapType};
 
 use super::Stream;
+use crate::few::Few;
 use crate::gate::facts::Facts;
 use crate::gate::judged::{Decision, Judged};
 use crate::gate::verdict::{Denial, Verdict};
@@ -77,7 +78,7 @@ impl Stream {
 
     /// Reports a decision and carries it out. True if the request may go on. `write`: its headers have not
     /// gone on yet.
-    pub(super) fn carry_out(&self, mut decision: Decision, headers: &Headers, write: bool) -> bool {
+    pub(super) fn carry_out(&self, decision: Decision, headers: &Headers, write: bool) -> bool {
         let worker = self.worker();
         let allowed = match &decision.verdict {
             Verdict::Deny(_) | Verdict::Answer(_) => None,
@@ -97,8 +98,9 @@ impl Stream {
         if written.is_err() {
             self.refuse_unwritable(headers);
             // What it has reserved is given back.
-            decision.charges.retain(|charge| charge.reserved.is_some());
-            let mut bill = Bill::new(decision.charges);
+            let mut charges = Vec::from(decision.charges);
+            charges.retain(|charge| charge.reserved.is_some());
+            let mut bill = Bill::new(Few::Many(charges));
             bill.fail();
             self.state.borrow_mut().bill = bill;
             return false;
@@ -122,7 +124,7 @@ impl Stream {
                 state.received.pass();
                 let rule = facts.rule.as_ref();
                 state.histograms = rule.and_then(|rule| worker.telemetry.histograms(rule));
-                state.response_fields = reply::rate_limit_fields(&facts.limits, &worker.policy);
+                state.limits = facts.limits;
                 true
             }
         }

@@ -3,6 +3,7 @@
 use proxy_wasm::types::MapType;
 
 use super::{State, Stream};
+use crate::reply;
 use crate::shell::host;
 
 impl Stream {
@@ -10,10 +11,11 @@ impl Stream {
     pub fn take_response_headers(&self, end: bool) {
         self.answered_early();
         let mut state = self.state.borrow_mut();
-        for (name, value) in std::mem::take(&mut state.response_fields) {
+        let limits = std::mem::take(&mut state.limits);
+        reply::rate_limit_fields(&limits, &self.worker().policy, &mut |name, value| {
             let map = MapType::HttpResponseHeaders;
             let _ = host::header_replace(map, name.as_bytes(), value.as_bytes());
-        }
+        });
         state.bill.begin();
         drop(state);
         if end {

@@ -23,7 +23,7 @@ use tollgate::limit::owner::Owner;
 use tollgate::limit::quota::Quota;
 use tollgate::limit::slot::Slot;
 use tollgate::limit::table::Table;
-use tollgate::limit::{self, Counters, Mode};
+use tollgate::limit::{self, Counters, Mode, Which};
 use tollgate::policy::Policy;
 use tollgate::request::headers::Headers;
 use tollgate::store::memory::Memory;
@@ -90,8 +90,7 @@ pub fn bucket(data: &[u8]) {
     let quota = Quota::new(1, SECOND, 3).unwrap();
     let take = |now: Moment| {
         let request = limit::Request {
-            limit: "l",
-            owner: Owner::Identity("someone"),
+            bucket: Which::Of("l", Owner::Identity("someone")),
             quota: &quota,
             cost: 1,
             mode: Mode::Take,

@@ -51,7 +51,8 @@ pub fn steps(rule: &Rule, outcome: &Outcome, redact: bool, steps: &mut Vec<Step>
         };
         let cost = cost(planned, by_rows && outcome.read.is_none());
         let summary = format!("{:?}{from}: {quota}; {cost}", limit.name);
-        let mut details = vec![format!("bucket of {}", owner(&planned.owner, redact))];
+        let of = planned.owner().map(|of| format!("bucket of {}", owner(of, redact)));
+        let mut details: Vec<_> = of.into_iter().collect();
         details.extend(reservation(planned));
         details.extend(match outcome.read {
             Some(_) => priced(planned),

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use tollgate::body::Check;
 use tollgate::caller::cache::{CacheSettings, TokenCache};
+use tollgate::few::Few;
 use tollgate::gate::facts::Facts;
 use tollgate::gate::judged::{Decision, Judged};
 use tollgate::gate::verdict::Verdict;
@@ -91,7 +92,7 @@ pub struct Outcome {
     /// The findings behind the verdict.
     pub facts: Facts,
     /// What the request takes from the rule's limits.
-    pub plan: Vec<Planned>,
+    pub plan: Few<Planned>,
 }
 
 impl Keys for Scene {

@@ -58,7 +58,9 @@ pub fn response(scene: &Scene, outcome: &Outcome) -> Value {
         }
         Verdict::Answer(answer) => reply::answer(*answer, &scene.policy, recipient),
         Verdict::Allow(_) | Verdict::WouldDeny(_) => {
-            let fields = reply::rate_limit_fields(&outcome.facts.limits, &scene.policy);
+            let mut fields = Vec::new();
+            let mut add = |name, value: &str| fields.push((name, value.to_owned()));
+            reply::rate_limit_fields(&outcome.facts.limits, &scene.policy, &mut add);
             return json!({"status": null, "headers": pairs(&fields), "body": null});
         }
     };
