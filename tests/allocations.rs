@@ -1,7 +1,7 @@
 //! Counts what the core allocates for a request whose token it remembers. What the store returns is not
 //! counted: in a proxy it is the host's.
 
-#![allow(unsafe_code, clippy::unwrap_used, clippy::panic)]
+#![allow(unsafe_code, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "core/policy.rs"]
 mod policy;
