@@ -32,15 +32,19 @@ toolchain:
 # The module contains no path of this machine, so that its bytes are the same wherever it is built. A path
 # may contain spaces, so the flags are separated by another character.
 # Functions of up to 120 units of cost are inlined, not of 225: the module is 48 KiB smaller and no slower.
-wasm: toolchain ## Builds dist/tollgate.wasm
+wasm: toolchain ## Builds dist/tollgate.wasm, and dist/tollgate-host.wasm without a verifier: docs/image.md
 	flags="--remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=/cargo"$$'\x1f'"--remap-path-prefix=$$PWD=/tollgate"; \
 		flags+=$$'\x1f'-Cllvm-args=-inline-threshold=120; \
 		for flag in $${CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS:-}; do flags+=$$'\x1f'$$flag; done; \
-		CARGO_ENCODED_RUSTFLAGS=$$flags \
-		scripts/steady 'compiling the module, of which the last crate takes longest' \
-		cargo build --release --lib --target $(WASM_TARGET)
-	scripts/steady 'compiling the tool that prunes the module' cargo run --package xtask --no-default-features -- \
-		prune $(BUILT)/$(WASM_TARGET)/release/tollgate.wasm dist/tollgate.wasm
+		export CARGO_ENCODED_RUSTFLAGS=$$flags; \
+		cargo build --quiet --profile host --no-default-features --lib --target $(WASM_TARGET) & host=$$!; \
+		scripts/steady 'compiling the modules, of which the last crate takes longest' \
+		cargo build --release --lib --target $(WASM_TARGET); \
+		wait $$host
+	for module in release/tollgate.wasm:tollgate.wasm host/tollgate.wasm:tollgate-host.wasm; do \
+		scripts/steady 'compiling the tool that prunes the modules' cargo run --package xtask --no-default-features -- \
+			prune $(BUILT)/$(WASM_TARGET)/$${module%:*} $(DIST)/$${module#*:}; \
+	done
 
 envoy: ## Installs the pinned Envoy under target/ and prints its path (ENVOY_BIN takes precedence)
 	scripts/install/envoy
@@ -186,8 +190,8 @@ image: wasm ## Puts the module into OCI images under dist/image, and writes its 
 push: image ## Copies the images to a registry: make push REGISTRY=ghcr.io/you
 	[[ -n "$(REGISTRY)" ]] || { echo "error: no registry: make push REGISTRY=ghcr.io/you" >&2; exit 1; }
 	command -v skopeo >/dev/null || scripts/install/apt skopeo
-	for image in compat artifact; do \
-		tag=$(REGISTRY:/=)/tollgate:$(IMAGE_VERSION); [[ $$image == compat ]] || tag+=-$$image; \
+	for image in compat artifact host-compat host-artifact; do \
+		tag=$(REGISTRY:/=)/tollgate:$(IMAGE_VERSION)-$$image; tag=$${tag%-compat}; \
 		printf 'oci://%s@' $$tag; \
 		skopeo copy --quiet --preserve-digests --digestfile /dev/stdout \
 			$(if $(PLAIN_HTTP),--dest-tls-verify=false) oci:$(DIST)/image:$$image docker://$$tag; \

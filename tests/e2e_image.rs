@@ -130,6 +130,8 @@ async fn what_is_pushed_is_pulled_by_tag_and_digest_and_runs() {
     let Some(registry) = Registry::start().await else { return };
     let module = std::fs::read(support::root().join("dist/tollgate.wasm")).unwrap();
 
+    let host_module = std::fs::read(support::root().join("dist/tollgate-host.wasm")).unwrap();
+
     let built = xtask("image", registry.directory());
     let again = xtask("image", &registry.directory().join("again"));
     assert_eq!(built, again, "two builds, one digest");
@@ -144,15 +146,17 @@ async fn what_is_pushed_is_pulled_by_tag_and_digest_and_runs() {
     let push = ["--no-print-directory", "--old-file=image", "push", "PLAIN_HTTP=1"];
     let pushed = run("make", &[&push[..], &[&dist, &registry_at]].concat());
     let pushed: Vec<_> = pushed.lines().collect();
-    assert_eq!(pushed.len(), 2, "{pushed:?}");
-    for (line, tag) in pushed.iter().zip(["1.2.3", "1.2.3-artifact"]) {
+    assert_eq!(pushed.len(), 4, "{pushed:?}");
+    let tags = ["1.2.3", "1.2.3-artifact", "1.2.3-host", "1.2.3-host-artifact"];
+    for (line, tag) in pushed.iter().zip(tags) {
+        let module = if tag.contains("host") { &host_module } else { &module };
         let digest = line.strip_prefix(&format!("oci://{place}/tollgate:{tag}@")).unwrap();
         assert!(built.contains(digest), "the digest of the build is that of the registry");
         for reference in [tag, digest] {
             let (manifest, found) = registry.manifest(reference).await;
             assert_eq!(found, digest);
             assert_eq!(manifest["annotations"]["org.opencontainers.image.version"], "1.2.3");
-            assert_eq!(fetch_as_istio(&registry, &manifest).await, module, "{reference}");
+            assert_eq!(&fetch_as_istio(&registry, &manifest).await, module, "{reference}");
         }
     }
 
@@ -209,7 +213,15 @@ fn the_bill_names_each_crate_that_is_compiled_into_the_module_and_no_other() {
     }
     xtask("image", &dist);
     let bill = std::fs::read_to_string(dist.join("tollgate.cdx.json")).unwrap();
+    let host = std::fs::read_to_string(dist.join("tollgate-host.cdx.json")).unwrap();
     std::fs::remove_dir_all(dist).unwrap();
+    let verifier =
+        ["jwt-simple", "superboring", "p256", "p384", "k256", "ed25519-compact", "hmac-sha512"];
+    for name in verifier {
+        let named = format!("\"name\": \"{name}\"");
+        assert!(bill.contains(&named) && !host.contains(&named), "{name}");
+    }
+    assert!(host.contains("\"name\": \"serde_json\""));
     let bill: Value = serde_json::from_str(&bill).unwrap();
     let components = bill["components"].as_array().unwrap();
     let names: Vec<_> = components.iter().map(|c| c["name"].as_str().unwrap()).collect();
@@ -251,8 +263,15 @@ fn a_release_is_the_same_twice_and_its_examples_name_its_digests() {
         .output()
         .unwrap();
     assert!(check.status.success(), "{check:?}");
-    for file in ["wasm", "cdx.json", "schema.json", "examples.tar.gz", "oci.tar"] {
-        let file = if file.contains("tar") { format!("-{file}") } else { format!(".{file}") };
+    for file in [
+        ".wasm",
+        ".cdx.json",
+        ".schema.json",
+        "-examples.tar.gz",
+        "-oci.tar",
+        "-host.wasm",
+        "-host.cdx.json",
+    ] {
         assert!(folder.join(format!("tollgate-1.2.3{file}")).is_file(), "{file}");
     }
     let archive = std::fs::read(folder.join("tollgate-1.2.3-examples.tar.gz")).unwrap();

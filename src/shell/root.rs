@@ -44,18 +44,23 @@ impl Context for Root {
 
 impl RootContext for Root {
     /// If it refuses, the host keeps the previous configuration. The result depends on nothing but the
-    /// document and the environment, so that it is the same in every worker.
+    /// document, the environment and the verifier of the proxy, so that it is the same in every worker.
     fn on_configure(&mut self, size: usize) -> bool {
         let document = host::buffer(BufferType::PluginConfiguration, 0, size);
-        let metrics = Metrics::default();
-        match config::compile(&document, &VmEnvironment) {
-            Ok((policy, warnings)) => {
+        let metrics = Rc::new(Metrics::default());
+        let loaded = config::compile(&document, &VmEnvironment).and_then(|(policy, warnings)| {
+            let worker =
+                Worker::new(policy, Rc::clone(&metrics)).map_err(|problem| vec![problem])?;
+            Ok((worker, warnings))
+        });
+        match loaded {
+            Ok((worker, warnings)) => {
                 for warning in warnings {
                     warn!("tollgate: configuration: {warning}");
                 }
                 metrics.add("tollgate_config.result.accepted", 1);
-                info!("tollgate: configuration accepted: {}", summary(&policy));
-                let traffic = Traffic::new(Worker::new(policy, metrics));
+                info!("tollgate: configuration accepted: {}", summary(&worker.policy));
+                let traffic = Traffic::new(worker);
                 let Worker { keys, policy, metrics, .. } = &traffic.worker;
                 if keys.any() {
                     keys.adopt(policy, metrics);

@@ -14,13 +14,16 @@ use super::store::SharedData;
 use super::telemetry::Telemetry;
 use crate::body::{Check, Refusal};
 use crate::caller::cache::TokenCache;
+use crate::config::Problem;
 use crate::gate::judged::{Decision, Judged, Pending};
 use crate::gate::{Gate, Request};
 use crate::policy::owned::OwnedHeaders;
 use crate::policy::{Crypto, Policy};
 use crate::request::headers::Headers;
 use crate::time::Moment;
+use crate::verify::algorithm::{AlgorithmSet, HAS_VERIFIER};
 use crate::verify::host::Engines;
+use crate::verify::provider::Provider;
 
 /// A loaded configuration and its state at run time.
 pub struct Worker {
@@ -42,20 +45,26 @@ pub struct Worker {
 
 impl Worker {
     /// Takes over a compiled policy. Opens the bucket table now, before the first request.
-    pub fn new(policy: Policy, metrics: Metrics) -> Self {
-        let plugin = host::property(b"plugin_name")
-            .and_then(|name| String::from_utf8(name).ok())
-            .unwrap_or_default();
-        metrics.prepare(&policy);
-        let metrics = Rc::new(metrics);
+    ///
+    /// # Errors
+    /// In the module without a verifier, when the proxy has not proven an algorithm that a provider needs.
+    pub fn new(policy: Policy, metrics: Rc<Metrics>) -> Result<Self, Problem> {
         let foreign = Foreign::new(Rc::clone(&metrics), policy.metrics);
         let engines = match policy.crypto {
             Crypto::Auto => Engines::tested(foreign),
             Crypto::Module => Engines::module(foreign),
         };
-        info!("tollgate: the proxy verifies {:?}, the module the rest", engines.proven());
+        if let Some(problem) = unproven(&engines, &policy).filter(|_| !HAS_VERIFIER) {
+            return Err(problem);
+        }
+        let rest = if HAS_VERIFIER { ", the module the rest" } else { "" };
+        info!("tollgate: the proxy verifies {:?}{rest}", engines.proven());
+        metrics.prepare(&policy);
+        let plugin = host::property(b"plugin_name")
+            .and_then(|name| String::from_utf8(name).ok())
+            .unwrap_or_default();
         let seed = random::seed().first_chunk().map_or(0, |half| u64::from_le_bytes(*half));
-        Self {
+        Ok(Self {
             owned: OwnedHeaders::of(&policy),
             keys: RemoteKeys::new(&plugin, &policy),
             buckets: Buckets::new(plugin, &policy, host::now()),
@@ -64,7 +73,7 @@ impl Worker {
             engines,
             cache: policy.empty_cache(seed),
             policy,
-        }
+        })
     }
 
     /// Judges a request by its headers. `bodyless`: it ended with them.
@@ -114,6 +123,21 @@ impl Worker {
     pub fn holds_heads(&self) -> bool {
         self.policy.hold_head && self.policy.rules.iter().any(|rule| rule.payload.is_some())
     }
+}
+
+/// The first provider that needs an algorithm which the proxy has not proven.
+fn unproven(engines: &Engines<Foreign>, policy: &Policy) -> Option<Problem> {
+    let of = |provider: &Provider| engines.unproven(provider.algorithms);
+    let index = policy.providers.iter().position(|provider| of(provider) != AlgorithmSet::EMPTY)?;
+    let lacking = of(policy.providers.get(index)?);
+    Some(Problem {
+        path: format!("providers[{index}].algorithms"),
+        message: format!(
+            "the proxy did not pass the self-test of {lacking:?}, and this module, tollgate-host.wasm, has no \
+             verifier; allowed: those that it passed, {:?}, or the full module, tollgate.wasm",
+            engines.proven()
+        ),
+    })
 }
 
 /// The selected request.

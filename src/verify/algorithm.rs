@@ -36,6 +36,19 @@ pub enum Algorithm {
     Hs512,
 }
 
+/// Whether the module has a verifier of its own.
+pub const HAS_VERIFIER: bool = cfg!(feature = "verifier");
+
+/// The algorithms that Envoy's verifier supports: RSA PKCS#1 v1.5 and the NIST curves.
+pub const OFFERED: [Algorithm; 6] = [
+    Algorithm::Rs256,
+    Algorithm::Rs384,
+    Algorithm::Rs512,
+    Algorithm::Es256,
+    Algorithm::Es384,
+    Algorithm::Es512,
+];
+
 /// The kind of key that an algorithm needs. It follows from `kty` and `crv`, never from a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Family {
@@ -101,6 +114,16 @@ impl Algorithm {
             Self::Hs384 => "HS384",
             Self::Hs512 => "HS512",
         }
+    }
+
+    /// Whether the module verifies its signatures by itself.
+    pub fn is_verified_in_module(self) -> bool {
+        HAS_VERIFIER && self != Self::Es512
+    }
+
+    /// Whether this module can have its signatures checked, by a proxy or by itself.
+    pub fn is_verified(self) -> bool {
+        self.is_verified_in_module() || OFFERED.contains(&self)
     }
 
     /// The kind of key that the algorithm needs.

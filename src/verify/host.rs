@@ -2,28 +2,19 @@
 //!
 //! An algorithm is left to the host only after a self-test in this process. Lengths and ranges, which
 //! a host may not check, are checked here first. The verdict of the host is final; if it gives none,
-//! the module checks the signature.
+//! the module checks the signature, or the token is refused if the module cannot.
 
 mod message;
 
 use std::cell::RefCell;
 
 use self::message::Arguments;
+pub use super::algorithm::OFFERED;
 use super::algorithm::{Algorithm, AlgorithmSet, Family};
 use super::der;
 use super::engine::{Budget, Engine, ModuleEngine, Signed};
 use super::self_test;
 use super::spki::Public;
-
-/// The algorithms that Envoy's verifier supports: RSA PKCS#1 v1.5 and the NIST curves.
-pub const OFFERED: [Algorithm; 6] = [
-    Algorithm::Rs256,
-    Algorithm::Rs384,
-    Algorithm::Rs512,
-    Algorithm::Es256,
-    Algorithm::Es384,
-    Algorithm::Es512,
-];
 
 /// The signature verifier of the proxy.
 pub trait Host {
@@ -90,6 +81,13 @@ impl<H: Host> Engines<H> {
         self.proven
     }
 
+    /// The algorithms of a provider that this host has not proven. Without a list of its own, a provider
+    /// has all that hosts are offered.
+    pub fn unproven(&self, algorithms: Option<AlgorithmSet>) -> AlgorithmSet {
+        let needed = algorithms.unwrap_or_else(|| OFFERED.into_iter().collect());
+        needed.iter().filter(|algorithm| !self.proven.contains(*algorithm)).collect()
+    }
+
     /// The verdict of the host; `None` if it gives none.
     fn ask_host(&self, signed: Signed<'_>) -> Option<bool> {
         let Signed { key, algorithm, input, signature } = signed;
@@ -137,6 +135,9 @@ impl<H: Host> Engine for Engines<H> {
             if verdict.is_some() {
                 return verdict;
             }
+        }
+        if !ModuleEngine.supports(signed.algorithm) {
+            return Some(false);
         }
         let good = ModuleEngine.check(budget, signed)?;
         self.host.checked(By::Module, Outcome::of(good));

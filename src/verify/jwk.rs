@@ -47,6 +47,9 @@ impl Key {
                 Some(Algorithm::from_name(name.as_bytes()).ok_or(KeyError::AlgorithmUnsupported)?)
             }
         };
+        if algorithm.is_some_and(|algorithm| !algorithm.is_verified()) {
+            return Err(KeyError::NeedsFullModule);
+        }
         if kty != "oct" && holds_private(jwk) {
             return Err(KeyError::PrivateKey);
         }
@@ -106,19 +109,17 @@ impl Key {
     /// Whether both are the same key; two sets may contain it under different names.
     pub fn is_same(&self, other: &Self) -> bool {
         let same = match (&self.numbers.primitive, &other.numbers.primitive) {
-            (Some(Primitive::Secret(own)), Some(Primitive::Secret(other))) => own.is_same(other),
-            _ => self.public() == other.public(),
+            (Some(own), Some(other)) => own.is_same_secret(other),
+            _ => None,
         };
-        same && self.family() == other.family()
+        same.unwrap_or_else(|| self.public() == other.public()) && self.family() == other.family()
     }
 
     /// Whether the key can have made signatures of `algorithm`: its family, its own `alg` if it has
     /// one, and the length of a secret allow it.
     pub fn fits(&self, algorithm: Algorithm) -> bool {
-        let long_enough = match &self.numbers.primitive {
-            Some(Primitive::Secret(secret)) => secret.len() >= algorithm.least_secret(),
-            _ => true,
-        };
+        let secret = self.numbers.primitive.as_ref().and_then(Primitive::secret_length);
+        let long_enough = secret.is_none_or(|length| length >= algorithm.least_secret());
         self.family() == algorithm.family()
             && self.algorithm.is_none_or(|own| own == algorithm)
             && long_enough

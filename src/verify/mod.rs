@@ -8,7 +8,7 @@
 //!   refusal
 //! - [`token`], [`base64url`], [`json`], [`header`]: strict decoding
 //! - [`algorithm`], [`jwk`], [`keyset`]: keys, bound to their family; `primitive`, [`rsa`]: the
-//!   arithmetic of each kind of key; [`spki`], `der`: the encoding of keys for the host
+//!   arithmetic of each kind of key, or without feature `verifier` none; [`spki`], `der`: the encoding of keys for the host
 //! - [`candidates`], `signer`: which keys are tried, and which one signed the token
 //! - [`engine`]: the engine in the module; [`host`]: the engine that asks the proxy, after a
 //!   `self_test`
@@ -31,9 +31,11 @@ pub mod json;
 pub mod jwk;
 pub mod keyset;
 pub mod outcome;
+#[cfg_attr(not(feature = "verifier"), path = "no_primitive.rs")]
 mod primitive;
 pub mod provider;
 pub mod providers;
+#[cfg(feature = "verifier")]
 pub mod rsa;
 mod self_test;
 mod signer;

@@ -13,6 +13,7 @@ use p256::elliptic_curve::point::AffineCoordinates;
 use subtle::ConstantTimeEq;
 
 use super::algorithm::{Algorithm, Family};
+use super::jwk::KeyError;
 use super::rsa::RsaKey;
 
 /// A key in the form that the arithmetic needs. Its constructors check the parameters: the exponent
@@ -27,14 +28,25 @@ pub(super) enum Primitive {
 }
 
 impl Primitive {
-    pub(super) fn rsa(n: &[u8], e: &[u8]) -> Option<Self> {
-        RSAPublicKey::from_components(n, e).ok()?;
-        RsaKey::new(n).map(|key| Self::Rsa(Box::new(key)))
+    pub(super) fn rsa(n: &[u8], e: &[u8]) -> Result<Option<Self>, KeyError> {
+        RSAPublicKey::from_components(n, e).map_err(|_| KeyError::Invalid)?;
+        let key = RsaKey::new(n).ok_or(KeyError::Invalid)?;
+        Ok(Some(Self::Rsa(Box::new(key))))
     }
 
-    /// `None` if a coordinate has another length than the field or is not in it, if the point is not
-    /// on the curve, and for other families.
-    pub(super) fn ec(family: Family, x: &[u8], y: &[u8]) -> Option<Self> {
+    /// `None` for P-521, which only a host verifies.
+    ///
+    /// # Errors
+    /// When a coordinate has another length than the field or is not in it, and when the point is not on
+    /// the curve.
+    pub(super) fn ec(family: Family, x: &[u8], y: &[u8]) -> Result<Option<Self>, KeyError> {
+        match family {
+            Family::P521 => Ok(None),
+            _ => Self::point(family, x, y).map(Some).ok_or(KeyError::Invalid),
+        }
+    }
+
+    fn point(family: Family, x: &[u8], y: &[u8]) -> Option<Self> {
         match family {
             Family::P256 => {
                 let (x, y) = (x.try_into().ok()?, y.try_into().ok()?);
@@ -55,16 +67,33 @@ impl Primitive {
         }
     }
 
-    pub(super) fn ed25519(x: &[u8]) -> Option<Self> {
-        Edwards25519PublicKey::from_bytes(x).ok().map(Self::Ed25519)
+    pub(super) fn ed25519(x: &[u8]) -> Result<Option<Self>, KeyError> {
+        let point = Edwards25519PublicKey::from_bytes(x).map_err(|_| KeyError::Invalid)?;
+        Ok(Some(Self::Ed25519(point)))
     }
 
-    pub(super) fn secret(k: &[u8]) -> Self {
-        Self::Secret(Box::new(Secret {
+    pub(super) fn secret(k: &[u8]) -> Result<Option<Self>, KeyError> {
+        Ok(Some(Self::Secret(Box::new(Secret {
             hs256: HS256Key::from_bytes(k),
             hs384: HS384Key::from_bytes(k),
             hs512: HS512Key::from_bytes(k),
-        }))
+        }))))
+    }
+
+    /// Whether both are one secret; `None` if they are not two secrets.
+    pub(super) fn is_same_secret(&self, other: &Self) -> Option<bool> {
+        match (self, other) {
+            (Self::Secret(own), Self::Secret(other)) => Some(own.is_same(other)),
+            _ => None,
+        }
+    }
+
+    /// The length of a secret in bytes.
+    pub(super) fn secret_length(&self) -> Option<usize> {
+        match self {
+            Self::Secret(secret) => Some(secret.bytes().len()),
+            _ => None,
+        }
     }
 
     /// Whether `signature` is this key's signature of `input`.
@@ -115,13 +144,8 @@ impl Secret {
         <HMACKey as AsRef<[u8]>>::as_ref(self.hs256.key())
     }
 
-    /// The length in bytes.
-    pub(super) fn len(&self) -> usize {
-        self.bytes().len()
-    }
-
     /// Whether both secrets are equal.
-    pub(super) fn is_same(&self, other: &Self) -> bool {
+    fn is_same(&self, other: &Self) -> bool {
         bool::from(self.bytes().ct_eq(other.bytes()))
     }
 

@@ -43,6 +43,14 @@ pub fn module() -> PathBuf {
     }
 }
 
+/// The module without a verifier, which `make wasm` built beside the other.
+pub fn host_module() -> PathBuf {
+    match std::env::var_os("TOLLGATE_HOST_WASM") {
+        Some(path) => PathBuf::from(path),
+        None => root().join("dist/tollgate-host.wasm"),
+    }
+}
+
 /// A name for the files of this process. The suites of `tests/mesh` all have one process id.
 pub fn process() -> String {
     let program = std::env::current_exe().unwrap();

@@ -19,7 +19,15 @@ pub fn envoy_binary() -> Option<PathBuf> {
 
 /// The module that `make wasm` built; `None` after [`absent`] without it.
 pub fn module() -> Option<PathBuf> {
-    let module = super::module();
+    built(super::module())
+}
+
+/// The module without a verifier; `None` after [`absent`] without it.
+pub fn host_module() -> Option<PathBuf> {
+    built(super::host_module())
+}
+
+fn built(module: PathBuf) -> Option<PathBuf> {
     if !module.is_file() {
         absent(&format!("{} is absent: run `make wasm`", module.display()));
         return None;

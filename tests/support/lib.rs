@@ -17,6 +17,7 @@
 //!   drop. Listener configuration comes from a file, so [`envoy::Envoy::reload`] is a real push.
 //!   Statistics, log and access log are read from it.
 //! - [`upstream`]: an HTTP/1.1 server that keeps each request exactly as it came over the wire.
+//! - [`abi`]: the functions of the ABI that a module uses.
 //! - [`alerts`]: the alerts, in seconds.
 //! - [`client`]: an HTTP/1.1 client in which each byte of a request can be chosen, and an h2c one.
 //! - [`daemon`]: a program that serves on loopback for the length of a test.
@@ -50,6 +51,7 @@
 // Starting a server by default would surprise.
 #![allow(clippy::new_without_default)]
 
+pub mod abi;
 pub mod alerts;
 pub mod attacks;
 pub mod client;

@@ -1,13 +1,14 @@
-//! `xtask image DIST`: puts the module into the OCI layout `DIST/image`, as two images:
+//! `xtask image DIST`: puts each module into the OCI layout `DIST/image`, as two images, of which those of the
+//! module without a verifier are `host-compat` and `host-artifact`:
 //!
 //! - `compat`: an ordinary image, `plugin.wasm` in its one layer, for Istio, Envoy Gateway and every
 //!   tool that reads images.
 //! - `artifact`: two layers, the bare module first and its runtime's configuration second, for
 //!   Istio, Envoy Gateway, and Envoy's own fetcher, which takes the first layer as it is.
 //!
-//! It also writes `DIST/tollgate.cdx.json`, the bill of materials.
+//! It also writes `DIST/tollgate.cdx.json` and `DIST/tollgate-host.cdx.json`, the bills of materials.
 //!
-//! The bytes depend on the module, `Cargo.lock` and the labels alone, so two builds of one commit
+//! The bytes depend on the modules, `Cargo.lock` and the labels alone, so two builds of one commit
 //! have one digest. Neither a daemon nor privileges are needed; `skopeo` copies the layout to a
 //! registry. buildah could make the first image, but not with fixed times, and no artifact.
 
@@ -24,29 +25,41 @@ use crate::sbom;
 pub struct Image {
     /// The module.
     pub module: Vec<u8>,
-    /// Both images.
+    /// The images of both modules.
     pub layout: Layout,
     /// The bill of materials.
     pub bill: Vec<u8>,
+    /// The module without a verifier.
+    pub host_module: Vec<u8>,
+    /// Its bill of materials.
+    pub host_bill: Vec<u8>,
 }
 
 impl Image {
-    /// Builds both images and the bill of `dist/tollgate.wasm`.
+    /// Builds the images and the bills of `dist/tollgate.wasm` and `dist/tollgate-host.wasm`.
     pub fn build(labels: &Labels) -> Result<Self, Box<dyn Error>> {
-        let module = fs::read("dist/tollgate.wasm")
-            .map_err(|error| format!("dist/tollgate.wasm: {error}; run make wasm"))?;
-        let layout = Layout::of(&module, labels)?;
-        let bill = serde_json::to_vec_pretty(&sbom::of(&module, labels)?)?;
-        Ok(Self { module, layout, bill })
+        let read =
+            |path: &str| fs::read(path).map_err(|error| format!("{path}: {error}; run make wasm"));
+        let module = read("dist/tollgate.wasm")?;
+        let host_module = read("dist/tollgate-host.wasm")?;
+        let layout = Layout::of(&[("", &module), ("host-", &host_module)], labels)?;
+        let bill = |module: &[u8], features| {
+            sbom::of(module, features, labels).map(|bill| serde_json::to_vec_pretty(&bill))
+        };
+        let bills = (bill(&module, sbom::ALL)??, bill(&host_module, sbom::NO_VERIFIER)??);
+        Ok(Self { module, layout, bill: bills.0, host_module, host_bill: bills.1 })
     }
 
-    /// One line for the module and one for each image: the name and `sha256:…`.
+    /// One line for each module and each image: the name and `sha256:…`.
     pub fn digests(&self) -> String {
-        let mut text = format!("module    sha256:{}\n", sha256(&self.module));
-        for (name, digest) in self.layout.images() {
-            text += &format!("{name:9} {digest}\n");
-        }
-        text
+        let module = |name, module: &[u8]| (name, format!("sha256:{}", sha256(module)));
+        let modules = [module("module", &self.module), module("host-module", &self.host_module)];
+        let images = self.layout.images().map(|(name, digest)| (name, digest.to_owned()));
+        modules
+            .into_iter()
+            .chain(images)
+            .map(|(name, digest)| format!("{name:13} {digest}\n"))
+            .collect()
     }
 }
 
@@ -56,9 +69,13 @@ pub fn run(dist: &Path) -> Result<(), Box<dyn Error>> {
     let image = Image::build(&labels)?;
     write(&dist.join("image"), &image.layout.files()?)?;
     fs::write(dist.join("tollgate.cdx.json"), &image.bill)?;
+    fs::write(dist.join("tollgate-host.cdx.json"), &image.host_bill)?;
     print!("{}", image.digests());
     let dist = dist.display();
-    eprintln!("{dist}/image ({}, {}), {dist}/tollgate.cdx.json", labels.version, labels.revision);
+    let (version, revision) = (&labels.version, &labels.revision);
+    eprintln!(
+        "{dist}/image ({version}, {revision}), {dist}/tollgate.cdx.json, {dist}/tollgate-host.cdx.json"
+    );
     Ok(())
 }
 

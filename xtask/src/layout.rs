@@ -31,22 +31,25 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// The layout with both images of a module.
-    pub fn of(module: &[u8], labels: &Labels) -> Result<Self, Box<dyn Error>> {
-        if !module.starts_with(b"\0asm\x01\0\0\0") {
-            return Err("this is not a WebAssembly module".into());
-        }
+    /// The layout with both images of each module; the names of the images begin with that of the module.
+    pub fn of(modules: &[(&str, &[u8])], labels: &Labels) -> Result<Self, Box<dyn Error>> {
         let mut layout = Self::default();
         let created = labels.created()?;
         let annotations = annotations(labels, &created);
-        layout.compat(module, annotations.clone(), &created)?;
-        layout.artifact(module, &annotations)?;
+        for (name, module) in modules {
+            if !module.starts_with(b"\0asm\x01\0\0\0") {
+                return Err("this is not a WebAssembly module".into());
+            }
+            layout.compat(name, module, annotations.clone(), &created)?;
+            layout.artifact(name, module, &annotations)?;
+        }
         Ok(layout)
     }
 
     /// An ordinary image of one layer.
     fn compat(
         &mut self,
+        name: &str,
         module: &[u8],
         mut annotations: Annotations,
         created: &str,
@@ -65,11 +68,16 @@ impl Layout {
         let config = self.add_json(IMAGE_CONFIG, &config)?;
         let layer = self.add(TAR_GZIP, layer);
         annotations.insert("module.wasm.image/variant".to_owned(), "compat".to_owned());
-        self.add_image("compat", config, vec![layer], &annotations)
+        self.add_image(&format!("{name}compat"), config, vec![layer], &annotations)
     }
 
     /// The bare module, and the configuration of its runtime.
-    fn artifact(&mut self, module: &[u8], annotations: &Annotations) -> Result<(), Box<dyn Error>> {
+    fn artifact(
+        &mut self,
+        name: &str,
+        module: &[u8],
+        annotations: &Annotations,
+    ) -> Result<(), Box<dyn Error>> {
         let runtime = json!({"type": "envoy_proxy", "abiVersions": ["0.2.1"], "config": {}});
         let mut module = self.add(WASM_LAYER, module.to_vec());
         let mut runtime = self.add_json(WASM_CONFIG, &runtime)?;
@@ -78,7 +86,7 @@ impl Layout {
         }
         let config = self.add_json(EMPTY, &json!({}))?;
         // Envoy's own fetcher takes the first layer, Istio's the one of this type of exactly two.
-        self.add_image("artifact", config, vec![module, runtime], annotations)
+        self.add_image(&format!("{name}artifact"), config, vec![module, runtime], annotations)
     }
 
     fn add_image(
@@ -95,7 +103,7 @@ impl Layout {
             "layers": layers,
             "annotations": annotations,
         });
-        if name == "artifact" {
+        if name.ends_with("artifact") {
             set(&mut manifest, "artifactType", json!(WASM_CONFIG));
         }
         let mut descriptor = self.add_json(MANIFEST, &manifest)?;

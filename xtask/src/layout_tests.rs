@@ -7,13 +7,17 @@ use super::*;
 const MODULE: &[u8] = b"\0asm\x01\0\0\0 and so on";
 
 fn layout() -> Layout {
+    layout_of(&[("", MODULE)])
+}
+
+fn layout_of(modules: &[(&str, &[u8])]) -> Layout {
     let labels = Labels {
         version: "1.2.3".to_owned(),
         revision: "abc".to_owned(),
         seconds: 1_767_323_045,
         source: "https://example.com/tollgate".to_owned(),
     };
-    Layout::of(MODULE, &labels).unwrap()
+    Layout::of(modules, &labels).unwrap()
 }
 
 impl Layout {
@@ -32,6 +36,13 @@ impl Layout {
         assert_eq!(image["mediaType"], MANIFEST);
         serde_json::from_slice(self.blob(image)).unwrap()
     }
+}
+
+#[test]
+fn two_modules_have_two_images_each_under_their_own_names() {
+    let layout = layout_of(&[("", MODULE), ("host-", b"\0asm\x01\0\0\0 other")]);
+    let names: Vec<_> = layout.images().map(|(name, _)| name).collect();
+    assert_eq!(names, ["compat", "artifact", "host-compat", "host-artifact"]);
 }
 
 #[test]
@@ -108,5 +119,5 @@ fn each_image_says_what_it_is_and_where_it_comes_from() {
 
 #[test]
 fn other_files_than_modules_are_refused() {
-    assert!(Layout::of(b"<html>", &Labels::default()).is_err());
+    assert!(Layout::of(&[("", b"<html>")], &Labels::default()).is_err());
 }

@@ -40,14 +40,15 @@ const EXPORTS: [&str; 15] = [
 
 /// Functions that print backtraces and errors of libraries, by parts of their mangled names. Many of them
 /// stand in tables, where only this list says that they are never called.
-const REPORTS: [&[&str]; 7] = [
-    &["9panicking12default_hook"],
-    &["9backtrace", "9Backtrace", "7Display3fmt"],
+const REPORTS: [&[&str]; 2] = [&["9panicking12default_hook"], &["Stderr", "vectored"]];
+
+/// The same of the libraries of the verifier, which one of the two modules has.
+const VERIFIER_REPORTS: [&[&str]; 5] = [
     &["14rustc_demangle", "7Display3fmt"],
+    &["9backtrace", "9Backtrace", "7Display3fmt"],
     &["jwt_simple..error..JWTError", "3fmt"],
     &["superboring..", "ErrorStack", "3fmt"],
     &["6anyhow3fmt", "5debug"],
-    &["Stderr", "vectored"],
 ];
 
 /// Parts of the mangled names of functions that a module which only verifies must not contain: private
@@ -73,15 +74,20 @@ const NEVER: [&str; 14] = [
 /// Prunes the module in the file `input` into the file `output`.
 ///
 /// # Errors
-/// When a file cannot be read or written, when a function of [`EXPORTS`] or [`REPORTS`] is absent, and
-/// when the module can reach a function of [`NEVER`].
+/// When a file cannot be read or written, when a function of [`EXPORTS`], [`REPORTS`] or [`VERIFIER_REPORTS`] is
+/// absent, and when the module can reach a function of [`NEVER`].
 pub fn run(input: &Path, output: &Path) -> Result<(), Box<dyn Error>> {
     let mut config = ModuleConfig::new();
     config.generate_producers_section(false).generate_name_section(false);
     let mut module = config.parse_file(input).map_err(|error| error.to_string())?;
     export_only(&mut module, &EXPORTS)?;
     trap_unused(&mut module);
-    for name in REPORTS {
+    let named = |function: &walrus::Function, part| {
+        function.name.as_deref().is_some_and(|name| name.contains(part))
+    };
+    let verifies = module.funcs.iter().any(|function| named(function, "jwt_simple"));
+    let of_verifier = VERIFIER_REPORTS.iter().filter(|_| verifies);
+    for name in REPORTS.iter().chain(of_verifier) {
         silence(&mut module, name)?;
     }
     passes::gc::run(&mut module);

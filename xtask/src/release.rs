@@ -43,6 +43,8 @@ pub fn run(dist: &Path) -> Result<(), Box<dyn Error>> {
         (format!("{name}.cdx.json"), image.bill.clone()),
         (format!("{name}.schema.json"), fs::read("docs/tollgate.schema.json")?),
         (format!("{name}.wasm"), image.module.clone()),
+        (format!("{name}-host.cdx.json"), image.host_bill.clone()),
+        (format!("{name}-host.wasm"), image.host_module.clone()),
         ("digests.txt".to_owned(), image.digests().into_bytes()),
     ]);
     let sums = files.iter().map(|(name, content)| format!("{}  {name}\n", sha256(content)));

@@ -21,6 +21,12 @@ use crate::output;
 const TREE: &str = "tree --locked --package tollgate --target wasm32-wasip1 \
                     --edges normal,no-proc-macro --prefix depth --format |{p}|{l}|{r}";
 
+/// The features of the module.
+pub const ALL: &[&str] = &[];
+
+/// The features of the module without a verifier.
+pub const NO_VERIFIER: &[&str] = &["--no-default-features"];
+
 /// A package by name and version.
 type Id = (String, String);
 
@@ -32,9 +38,10 @@ struct Crate {
     needs: BTreeSet<Id>,
 }
 
-/// The bill of a module that was built from the working directory.
-pub fn of(module: &[u8], labels: &Labels) -> Result<Value, Box<dyn Error>> {
-    let tree = output("cargo", &TREE.split_whitespace().collect::<Vec<_>>())?;
+/// The bill of a module that was built from the working directory with these features.
+pub fn of(module: &[u8], features: &[&str], labels: &Labels) -> Result<Value, Box<dyn Error>> {
+    let arguments: Vec<_> = TREE.split_whitespace().chain(features.iter().copied()).collect();
+    let tree = output("cargo", &arguments)?;
     let (root, crates) = parse(&tree).ok_or("cargo tree: unknown format")?;
     let checksums = checksums_of(&fs::read_to_string("Cargo.lock")?);
     let digest = sha256(module);

@@ -32,7 +32,7 @@ use super::Environment;
 use super::report::{At, Report};
 use super::schema::RawConfig;
 use crate::policy::rules::Rules;
-use crate::policy::{Crypto, FailureMode, FilterState, Policy};
+use crate::policy::{FailureMode, FilterState, Policy};
 
 /// Compiles every section; `None` if a section could not be built. The policy is valid only if the
 /// report has no problems.
@@ -83,7 +83,7 @@ pub(super) fn policy(
         filter_state: telemetry.and_then(|t| t.filter_state).unwrap_or(FilterState::All),
         metrics: telemetry.and_then(|t| t.metrics).unwrap_or(true),
         histograms: settings::histograms(telemetry, report),
-        crypto: raw.crypto.unwrap_or(Crypto::Auto),
+        crypto: settings::crypto(raw.crypto, report),
         token_cache,
         max_identities,
         failure_mode: raw.failure_mode.unwrap_or(FailureMode::Deny),

@@ -24,6 +24,10 @@ const ENTRA_ISSUERS: [&str; 2] =
 const ALGORITHMS: &str = "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, ES256K, \
                           EdDSA (or Ed25519), HS256, HS384, HS512";
 
+/// The end of a problem with an algorithm that needs a verifier in the module.
+const NO_VERIFIER: &str = "this module, tollgate-host.wasm, has no verifier; allowed: RS256, RS384, RS512, \
+                           ES256, ES384, ES512, or the full module, tollgate.wasm";
+
 /// Compiles all providers; at least one is required.
 pub(super) fn providers(
     raw: &RawConfig,
@@ -178,7 +182,11 @@ fn algorithms(
     let mut algorithms = Vec::new();
     for (index, text) in list.iter().enumerate() {
         match Algorithm::from_name(text.as_bytes()) {
-            Some(algorithm) => algorithms.push(algorithm),
+            Some(algorithm) if algorithm.is_verified() => algorithms.push(algorithm),
+            Some(algorithm) => report.problem(
+                &at.index(index),
+                format_args!("{algorithm} is verified by no proxy, and {NO_VERIFIER}"),
+            ),
             None => report.problem(
                 &at.index(index),
                 format_args!("{} is not an algorithm; allowed: {ALGORITHMS}", quoted(text)),

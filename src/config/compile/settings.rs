@@ -11,6 +11,8 @@ use crate::config::report::{At, Report};
 use crate::config::schema::{
     Count, RawAmbiguousPaths, RawClientAddress, RawPrivacy, RawStore, RawTelemetry, RawTokenCache,
 };
+use crate::policy::Crypto;
+use crate::verify::algorithm::HAS_VERIFIER;
 
 /// `store.max_identities`: from one slot of the table to some hundred MiB.
 const MAX_IDENTITIES: std::ops::RangeInclusive<u32> = 8..=16_777_216;
@@ -36,6 +38,18 @@ pub(super) fn histograms(raw: Option<&RawTelemetry>, report: &mut Report) -> boo
         return false;
     }
     true
+}
+
+/// `crypto`, `auto` by default.
+pub(super) fn crypto(raw: Option<Crypto>, report: &mut Report) -> Crypto {
+    if raw == Some(Crypto::Module) && !HAS_VERIFIER {
+        report.problem(
+            &At::root().field("crypto"),
+            "is module, but this module, tollgate-host.wasm, has no verifier; allowed: auto, or the full \
+             module, tollgate.wasm",
+        );
+    }
+    raw.unwrap_or(Crypto::Auto)
 }
 
 /// `token_cache`, 10,000 entries for 5 minutes by default.

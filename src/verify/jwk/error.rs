@@ -24,6 +24,8 @@ pub enum KeyError {
     NotForVerification,
     /// `alg` is not a supported algorithm.
     AlgorithmUnsupported,
+    /// The key is of a kind that only the module with a verifier uses: PS*, ES256K, EdDSA, HS*.
+    NeedsFullModule,
     /// `alg` needs a key of another type or curve.
     AlgorithmMismatch,
     /// The key contains its private half, which is now public and must be replaced.
@@ -58,6 +60,9 @@ impl fmt::Display for KeyError {
             Self::NotForSignatures => f.write_str("use is neither sig nor jwt-svid"),
             Self::NotForVerification => f.write_str("key_ops does not contain verify"),
             Self::AlgorithmUnsupported => f.write_str("alg is not a supported algorithm"),
+            Self::NeedsFullModule => f.write_str(
+                "the proxy cannot use it, and this module has no verifier; tollgate.wasm has one",
+            ),
             Self::AlgorithmMismatch => f.write_str("alg does not fit the key"),
             Self::PrivateKey => f.write_str("the private key is in the set: replace the key pair"),
             Self::SecretRefused => f.write_str("oct keys are only accepted in inline or env sets"),

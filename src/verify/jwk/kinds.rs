@@ -26,7 +26,7 @@ pub enum SecretKeys {
 pub(super) struct Numbers {
     pub(super) family: Family,
     pub(super) public: Public,
-    /// `None` for P-521, which only a host verifies.
+    /// `None` for keys that only a host uses: those of P-521, and all in a module without a verifier.
     pub(super) primitive: Option<Primitive>,
 }
 
@@ -44,7 +44,7 @@ pub(super) fn rsa(jwk: &Map<String, Value>) -> Result<Numbers, KeyError> {
     if e != [1, 0, 1] {
         return Err(KeyError::RsaExponent);
     }
-    let primitive = Some(Primitive::rsa(&n, &e).ok_or(KeyError::Invalid)?);
+    let primitive = Primitive::rsa(&n, &e)?;
     Ok(Numbers { family: Family::Rsa, public: Public::Rsa { n }, primitive })
 }
 
@@ -59,10 +59,7 @@ pub(super) fn ec(jwk: &Map<String, Value>) -> Result<Numbers, KeyError> {
     // RFC 7518 §6.2.1.2: a coordinate is always as long as the field, including zeros.
     let x = sized(jwk, "x", length)?;
     let y = sized(jwk, "y", length)?;
-    let primitive = match family {
-        Family::P521 => None,
-        _ => Some(Primitive::ec(family, &x, &y).ok_or(KeyError::Invalid)?),
-    };
+    let primitive = Primitive::ec(family, &x, &y)?;
     Ok(Numbers { family, public: Public::Ec { x, y }, primitive })
 }
 
@@ -71,7 +68,7 @@ pub(super) fn okp(jwk: &Map<String, Value>) -> Result<Numbers, KeyError> {
         return Err(KeyError::CurveUnsupported);
     }
     let x = sized(jwk, "x", 32)?;
-    let primitive = Some(Primitive::ed25519(&x).ok_or(KeyError::Invalid)?);
+    let primitive = Primitive::ed25519(&x)?;
     Ok(Numbers { family: Family::Ed25519, public: Public::Ed25519 { x }, primitive })
 }
 
@@ -83,6 +80,6 @@ pub(super) fn secret(jwk: &Map<String, Value>, secrets: SecretKeys) -> Result<Nu
     if k.len() < Algorithm::Hs256.least_secret() {
         return Err(KeyError::SecretTooShort);
     }
-    let primitive = Some(Primitive::secret(&k));
+    let primitive = Primitive::secret(&k)?;
     Ok(Numbers { family: Family::Secret, public: Public::Nothing, primitive })
 }

@@ -41,6 +41,7 @@ pub struct Builder {
     transport_socket: Option<Value>,
     buffer_limit: Option<u32>,
     stop_iteration: bool,
+    capabilities: Option<Vec<String>>,
 }
 
 impl Builder {
@@ -67,6 +68,7 @@ impl Builder {
             transport_socket: None,
             buffer_limit: None,
             stop_iteration: false,
+            capabilities: None,
         }
     }
 
@@ -203,6 +205,12 @@ impl Builder {
     /// `allow_on_headers_stop_iteration` of the plugin, which `hold_head` needs.
     pub fn stop_iteration(mut self) -> Self {
         self.stop_iteration = true;
+        self
+    }
+
+    /// The only functions of the ABI that the host allows the plugin; all unless said otherwise.
+    pub fn capabilities(mut self, allowed: impl IntoIterator<Item = String>) -> Self {
+        self.capabilities = Some(allowed.into_iter().collect());
         self
     }
 
@@ -378,6 +386,11 @@ impl Builder {
         }});
         if self.stop_iteration {
             filter["typed_config"]["config"]["allow_on_headers_stop_iteration"] = json!(true);
+        }
+        if let Some(allowed) = &self.capabilities {
+            let allowed: BTreeMap<_, _> = allowed.iter().map(|name| (name, json!({}))).collect();
+            filter["typed_config"]["config"]["capability_restriction_config"] =
+                json!({"allowed_capabilities": allowed});
         }
         filter
     }
