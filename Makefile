@@ -156,6 +156,7 @@ lint: toolchain ## Checks the format, and runs clippy for the native and the was
 	cargo fmt --all -- --check
 	cargo clippy --workspace --exclude ratelimit --all-targets --features tollgate/cli -- -D warnings
 	cargo clippy --lib --target $(WASM_TARGET) -- -D warnings
+	cargo clippy --lib --target $(WASM_TARGET) --no-default-features -- -D warnings
 
 # The bans bind what is shipped; the other checks also bind tools, tests and fuzz targets.
 audit: ## Checks licences, advisories and sources of all dependencies against deny.toml

@@ -116,17 +116,100 @@ async fn gateway_takes_entra_tokens_over_tls_within_its_capabilities() {
     assert!(!envoy.log().contains("restricted proxy-wasm capability"), "{}", envoy.log());
 }
 
-#[test]
-fn gateway_allows_exactly_the_calls_that_the_filter_makes_and_takes() {
-    let Some(module) = support::skip::module() else { return };
-    let needed = support::abi::names(&std::fs::read(module).unwrap());
+/// The callbacks that only some configurations need, each with the members that need it, by their names
+/// anywhere in the configuration of the filter, the beginnings of templates, and the fields of the plugin.
+const CALLBACKS: [(&str, &[&str]); 6] = [
+    (
+        "proxy_on_request_body",
+        &[
+            "payload",
+            "json_rows",
+            "body",
+            "{@body:",
+            "histograms",
+            "allow_on_headers_stop_iteration",
+        ],
+    ),
+    // The `RateLimit` fields of limits; an upstream that answers before a guarded body ended.
+    ("proxy_on_response_headers", &["limits", "payload", "sealed_headers"]),
+    ("proxy_on_response_body", &["response_cost"]),
+    ("proxy_on_response_trailers", &["response_cost"]),
+    ("proxy_on_http_call_response", &["remote"]),
+    ("proxy_on_tick", &["remote", "concurrency", "hold_head"]),
+];
 
-    let example = Example::load("envoy/gateway.yaml");
-    let allowed = &example.wasm()["capability_restriction_config"]["allowed_capabilities"];
-    let allowed: BTreeSet<_> = allowed.as_object().unwrap().keys().cloned().collect();
-    let missing: Vec<_> = needed.difference(&allowed).collect();
-    let surplus: Vec<_> = allowed.difference(&needed).collect();
-    assert!(missing.is_empty() && surplus.is_empty(), "missing {missing:?}, surplus {surplus:?}");
+/// Whether a member of this name, or a text that contains it, is anywhere in a value.
+fn mentions(value: &Value, name: &str) -> bool {
+    match value {
+        // `body` in `allow` is a list; `responses.body` and that of a rule are words.
+        Value::Object(map) => map.iter().any(|(key, value)| {
+            key == name && (name != "body" || value.is_array()) || mentions(value, name)
+        }),
+        Value::Array(list) => list.iter().any(|value| mentions(value, name)),
+        Value::String(text) => name.starts_with('{') && text.contains(name),
+        _ => false,
+    }
+}
+
+/// The functions of the module without the callbacks that a plugin has no use for.
+fn needed_by(plugin: &Value, module: &BTreeSet<String>) -> BTreeSet<String> {
+    let text = plugin["configuration"]["value"].as_str().unwrap();
+    let filter: Value = serde_json::from_str(text).unwrap();
+    let unused = |name: &str| {
+        let row = CALLBACKS.iter().find(|(callback, _)| *callback == name);
+        row.is_some_and(|(_, members)| {
+            !members.iter().any(|member| mentions(&filter, member) || plugin[*member] == true)
+        })
+    };
+    module.iter().filter(|name| !unused(name)).cloned().collect()
+}
+
+#[test]
+fn each_list_of_capabilities_has_the_calls_of_the_module_and_the_callbacks_of_its_configuration() {
+    let Some(module) = support::skip::module() else { return };
+    let module = support::abi::names(&std::fs::read(module).unwrap());
+    assert!(CALLBACKS.iter().all(|(callback, _)| module.contains(*callback)));
+
+    let mut seen = Vec::new();
+    for example in support::walk::examples() {
+        for plugin in support::walk::objects(&example.value) {
+            let allowed = &plugin["capability_restriction_config"]["allowed_capabilities"];
+            let Some(allowed) = allowed.as_object() else { continue };
+            let allowed: BTreeSet<_> = allowed.keys().cloned().collect();
+            let needed = needed_by(plugin, &module);
+            let missing: Vec<_> = needed.difference(&allowed).collect();
+            let surplus: Vec<_> = allowed.difference(&needed).collect();
+            let name = &example.name;
+            assert!(missing.is_empty(), "{name}: missing {missing:?}");
+            assert!(surplus.is_empty(), "{name}: surplus {surplus:?}");
+            seen.push(name.clone());
+        }
+    }
+    assert!(seen.iter().any(|name| name.ends_with("envoy/gateway.yaml")), "{seen:?}");
+}
+
+#[test]
+fn what_a_configuration_has_decides_which_callbacks_it_needs() {
+    let all: BTreeSet<_> = CALLBACKS.iter().map(|(callback, _)| (*callback).to_owned()).collect();
+    let [request, head, response, trailers, answer, tick] = CALLBACKS.map(|(callback, _)| callback);
+    for (filter, fields, expected) in [
+        (json!({"providers": []}), json!({}), vec![]),
+        (json!({"limits": []}), json!({}), vec![head]),
+        (json!({"rules": [{"payload": {}}]}), json!({}), vec![request, head]),
+        (json!({"rules": [{"cost": {"json_rows": "/a"}}]}), json!({}), vec![request]),
+        (json!({"rules": [{"allow": [{"body": []}]}]}), json!({}), vec![request]),
+        (json!({"responses": {"body": "v2"}}), json!({}), vec![]),
+        (json!({"tags": [{"value": "{@body:/model}"}]}), json!({}), vec![request]),
+        (json!({"telemetry": {"histograms": true}}), json!({}), vec![request]),
+        (json!({}), json!({"allow_on_headers_stop_iteration": true}), vec![request]),
+        (json!({"limits": [{"response_cost": {}}]}), json!({}), vec![head, response, trailers]),
+        (json!({"keys": {"remote": {}}}), json!({}), vec![answer, tick]),
+        (json!({"rules": [{"concurrency": 1}]}), json!({}), vec![tick]),
+    ] {
+        let plugin = merged(json!({"configuration": {"value": filter.to_string()}}), fields);
+        let expected: BTreeSet<_> = expected.into_iter().map(str::to_owned).collect();
+        assert_eq!(needed_by(&plugin, &all), expected, "{plugin}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! Finds Wasm filters in Envoy configuration: bootstraps, listeners, HTTP filter lists, ECDS.
 
+mod capabilities;
 mod cluster;
 mod plugin;
 

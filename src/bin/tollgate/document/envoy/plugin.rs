@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::super::tree::{at, field, items, member, text};
 use super::super::{Finding, Found, Host};
+use super::capabilities;
 use crate::environment::Handed;
 
 /// Reads a plugin; `None` if it is another filter. `labelled` says that the manifest's label claims it.
@@ -44,7 +45,9 @@ pub fn read(config: &Value, path: &str, labelled: bool) -> Option<Found> {
         },
     }
     check_failure_policy(config, path, &mut found);
-    check_capabilities(config, path, &mut found);
+    let text_of_it = found.text.as_deref().unwrap_or_default();
+    let capabilities = capabilities::check(config, text_of_it, path);
+    found.findings.extend(capabilities);
     if let Some(text) = text(config, &["vm_config", "code", "remote", "sha256"]) {
         found.findings.extend(digest(text, format!("{path}.vm_config.code.remote.sha256"), MODULE));
         check_mark(config, text, path, &mut found);
@@ -137,20 +140,6 @@ fn handed(config: &Value) -> Handed {
         values: values
             .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
             .collect(),
-    }
-}
-
-/// A list of allowed host calls must contain the one without which a VM ends.
-fn check_capabilities(config: &Value, path: &str, found: &mut Found) {
-    const NEEDED: &str = "proxy_set_effective_context";
-    let names = ["capability_restriction_config", "allowed_capabilities"];
-    let allowed = self::at(config, &names).and_then(Value::as_object);
-    // Envoy allows every call if the list is empty.
-    if allowed.is_some_and(|calls| !calls.is_empty() && !calls.contains_key(NEEDED)) {
-        let why = format!(
-            "lacks {NEEDED}: the VM ends at each key set that it fetches; add {NEEDED}: {{}}"
-        );
-        found.findings.push(Finding::warning(format!("{path}.{}.{}", names[0], names[1]), why));
     }
 }
 
