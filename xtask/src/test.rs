@@ -242,8 +242,6 @@ fn count(output: &str, word: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     #[test]
@@ -312,10 +310,12 @@ FAILED mint: target/tests/mint-1.log
             ("hangs", "exec sleep 60", false, "killed after 1 s"),
         ] {
             let path = folder.join(name);
-            fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+            fs::write(&path, script).unwrap();
             let program = Program { name: name.into(), path, folder: folder.clone() };
-            let run = run_one(&program, &folder, &within(Duration::from_secs(1)));
+            // A file that was just written may still be open in a process that another test starts, and cannot be
+            // executed then (ETXTBSY).
+            let read = Suites { wrapper: vec!["sh"], ..within(Duration::from_secs(1)) };
+            let run = run_one(&program, &folder, &read);
             assert_eq!(run.good, good, "{name}");
             assert!(run.output.contains(message), "{name}: {}", run.output);
             assert!(run.seconds < 20.0);
