@@ -13,7 +13,7 @@ const NAMES: [&str; 2] = ["capability_restriction_config", "allowed_capabilities
 /// A callback, the members of a configuration that need it, and what happens without it.
 type Row = (&'static str, &'static [&'static str], &'static str);
 
-const CALLBACKS: [Row; 6] = [
+const CALLBACKS: [Row; 7] = [
     (
         "proxy_on_request_body",
         &["payload", "json_rows", "body", "histograms", "{@body:"],
@@ -29,6 +29,11 @@ const CALLBACKS: [Row; 6] = [
         "proxy_on_response_body",
         &["response_cost"],
         "responses are not read, and are charged as missing",
+    ),
+    (
+        "proxy_on_response_trailers",
+        &["response_cost"],
+        "responses that end with trailers are charged as missing",
     ),
     ("proxy_on_http_call_response", &["remote"], "no key set arrives"),
     (
