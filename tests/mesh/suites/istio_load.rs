@@ -20,8 +20,9 @@ const CONNECTIONS: usize = 4;
 static NEXT: OnceLock<String> = OnceLock::new();
 
 /// How long the proxies here drain; the default is 45 s. Envoy asks callers to close a connection 5 s after the first
-/// answer of a drain, and resets those that are left at its end.
-const DRAIN: Duration = Duration::from_secs(12);
+/// answer of a drain, and resets those that are left at its end. While it creates the filter on a machine with other load,
+/// it may answer nobody for some seconds.
+const DRAIN: Duration = Duration::from_secs(25);
 
 /// Callers with a good token, and callers with none.
 struct Streams {
