@@ -10,20 +10,39 @@ const CALL: &str = "proxy_set_effective_context";
 
 const NAMES: [&str; 2] = ["capability_restriction_config", "allowed_capabilities"];
 
-/// A callback, the members of a configuration that need it, and what happens without it.
+/// A callback, the members of a configuration or of the plugin that need it, and what happens without it.
 type Row = (&'static str, &'static [&'static str], &'static str);
 
-const CALLBACKS: [Row; 7] = [
+/// The member that every configuration has.
+const ANY: &[&str] = &["providers"];
+
+const NO_START: &str = "the filter does not start";
+
+const CALLBACKS: [Row; 13] = [
+    ("proxy_on_context_create", ANY, NO_START),
+    ("proxy_on_configure", ANY, NO_START),
+    ("proxy_on_memory_allocate", ANY, NO_START),
+    ("proxy_on_request_headers", ANY, "requests pass that nothing has judged"),
+    ("proxy_on_request_trailers", ANY, "forged trailers reach the upstream"),
+    (
+        "proxy_on_delete",
+        ANY,
+        "the memory and the places in flight of requests that end are not freed",
+    ),
     (
         "proxy_on_request_body",
         &["payload", "json_rows", "body", "histograms", "{@body:"],
         "bodies pass that nothing has judged or counted",
     ),
-    ("proxy_on_request_trailers", &["providers"], "forged trailers reach the upstream"),
+    (
+        "proxy_on_request_body",
+        &["allow_on_headers_stop_iteration"],
+        "a body ends the wait for keys, and the request passes unjudged",
+    ),
     (
         "proxy_on_response_headers",
-        &["response_cost", "limits"],
-        "responses lack the RateLimit headers",
+        &["payload"],
+        "an upstream that answers before the body was judged is heard",
     ),
     (
         "proxy_on_response_body",
@@ -38,8 +57,8 @@ const CALLBACKS: [Row; 7] = [
     ("proxy_on_http_call_response", &["remote"], "no key set arrives"),
     (
         "proxy_on_tick",
-        &["remote", "concurrency"],
-        "no key set is fetched, and no place in flight renewed",
+        &["remote", "concurrency", "hold_head"],
+        "no key set is fetched, no place in flight renewed, and no request that is held back refused",
     ),
 ];
 
@@ -56,24 +75,36 @@ pub fn check(config: &Value, text: &[u8], path: &str) -> Vec<Finding> {
         findings.push(Finding::warning(&path, why));
     }
     let filter = serde_json::from_slice(text).unwrap_or(Value::Null);
+    let lacks = |callback: &str, members: &[&str]| {
+        let field = |member: &str| at(config, &[member]) == Some(&Value::Bool(true));
+        let needs = members.iter().any(|member| mentions(&filter, member) || field(member));
+        needs && !allowed.contains_key(callback)
+    };
+    let why = |callback, without| format!("lacks {callback}: {without}; add {callback}: {{}}");
     for (callback, members, without) in CALLBACKS {
-        let needs = members.iter().any(|member| mentions(&filter, member));
-        if needs && !allowed.contains_key(callback) {
-            let why = format!("lacks {callback}: {without}; add {callback}: {{}}");
-            findings.push(Finding::problem(&path, why));
+        if lacks(callback, members) {
+            findings.push(Finding::problem(&path, why(callback, without)));
         }
+    }
+    let fields = "proxy_on_response_headers";
+    if lacks(fields, &["limits"]) {
+        let why = why(fields, "responses lack the RateLimit headers");
+        findings.push(Finding::warning(&path, why));
     }
     findings
 }
 
-/// Whether a member of this name that is not false is anywhere in a value, or a text with this beginning of a
-/// template. `body` in `allow` is a list; other members of this name are words.
+/// Whether a member of this name that is neither false nor an empty list is anywhere in a value, or a text with this
+/// beginning of a template. `body` in `allow` is a list; other members of this name are words.
 fn mentions(value: &Value, name: &str) -> bool {
     match value {
         Value::Object(map) => map.iter().any(|(key, value)| {
             let has = match name {
                 "body" => value.is_array(),
-                _ => *value != Value::Bool(false),
+                _ => {
+                    *value != Value::Bool(false)
+                        && value.as_array().is_none_or(|list| !list.is_empty())
+                }
             };
             key == name && has || mentions(value, name)
         }),
