@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
-use crate::caller::grant::{BodyTest, Test};
+use crate::caller::grant::{Grant, Test};
 use crate::config::report::{At, Report};
 use crate::policy::Policy;
-use crate::policy::rule::Rule;
+use crate::policy::rule::{Auth, Rule};
+use crate::template::{Part, Template};
 
 /// The longest text that a test of the body compares, bytes.
 const LONGEST: usize = 256;
@@ -67,7 +68,7 @@ fn limits_in_the_body(policy: &Policy, report: &mut Report) {
             false => {
                 "have all keys in the body: without hold_head the headers are forwarded before a limit is asked; add another limit"
             }
-            true if names_values(rule) => continue,
+            true if rule.limits.iter().any(|limit| names_values(rule, &limit.key)) => continue,
             true => {
                 "have all keys in the body: a caller that sends another value there gets another bucket; add a limit without it, or list the values in allow[].body"
             }
@@ -76,11 +77,18 @@ fn limits_in_the_body(policy: &Policy, report: &mut Report) {
     }
 }
 
-/// Whether every entry of `allow` lists values of the body.
-fn names_values(rule: &Rule) -> bool {
-    let lists = |test: &BodyTest| matches!(test.test, Test::Equals(_) | Test::AnyOf(_));
+/// Whether the rule needs a token, and every entry of `allow` lists the values of the body that are in the key.
+fn names_values(rule: &Rule, key: &Template) -> bool {
+    let lists = |entry: &Grant, pointer: &[String]| {
+        let test = entry.body.iter().find(|test| test.pointer == pointer).map(|test| &test.test);
+        matches!(test, Some(Test::Equals(_) | Test::AnyOf(_)))
+    };
     let entries = rule.allow.as_deref().unwrap_or_default();
-    !entries.is_empty() && entries.iter().all(|entry| entry.body.iter().any(lists))
+    let listed = |part: &Part| match part {
+        Part::Body(pointer) => entries.iter().all(|entry| lists(entry, pointer)),
+        _ => true,
+    };
+    rule.auth == Auth::Required && !entries.is_empty() && key.parts().iter().all(listed)
 }
 
 /// Responses without a number that cost less than their reservation.
