@@ -58,11 +58,15 @@ pub fn admission(rule: &Rule, outcome: &Outcome, trace: &mut Trace<'_>) {
             };
             (Status::Failed, format!("body_not_allowed: {why}"))
         }
-        Some(_) if outcome.read.is_some() => {
+        Some(_) if outcome.read.is_some() && outcome.facts.refusal.is_none() => {
             (Status::Ok, "an entry admits the caller and the body".to_owned())
         }
         Some(_) if entries.iter().all(|entry| !admits(entry) || !entry.body.is_empty()) => {
-            (Status::Info, "asked again when the body has ended".to_owned())
+            let summary = match outcome.facts.refusal {
+                Some(_) => "not asked about the body, which is refused",
+                None => "asked again when the body has ended",
+            };
+            (Status::Info, summary.to_owned())
         }
         Some(index) => (Status::Ok, format!("allow[{index}] admits the caller")),
         None => (Status::Failed, reason.unwrap_or("no entry admits the caller").to_owned()),
