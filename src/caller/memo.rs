@@ -75,9 +75,14 @@ impl Places {
         self.0.borrow().iter().find(|(known, _)| *known == limit).map(|(_, kept)| *kept)
     }
 
+    /// Whether there is room for one more.
+    pub(super) fn has_room(&self) -> bool {
+        self.0.borrow().len() < MOST_PLACES
+    }
+
     /// Keeps it, if it is not known and there is room.
     pub(super) fn keep(&self, limit: u32, kept: Kept) {
-        if self.of(limit).is_none() && self.0.borrow().len() < MOST_PLACES {
+        if self.has_room() && self.of(limit).is_none() {
             self.0.borrow_mut().push((limit, kept));
         }
     }

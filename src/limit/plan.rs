@@ -116,7 +116,7 @@ impl Planned {
     pub fn keep(&self, table: &Table, caller: &Principal) {
         let Account::Of(name, Owner::Identity(owner)) = &self.bucket else { return };
         let limit = &*self.limit;
-        if !limit.key.is_of_token() || limit.rate_claim.is_some() {
+        if !caller.has_room() || !limit.key.is_of_token() || limit.rate_claim.is_some() {
             return;
         }
         let tier = match select(limit, Some(caller)).0 {
