@@ -47,11 +47,11 @@ impl Key {
                 Some(Algorithm::from_name(name.as_bytes()).ok_or(KeyError::AlgorithmUnsupported)?)
             }
         };
-        if algorithm.is_some_and(|algorithm| !algorithm.is_verified()) {
-            return Err(KeyError::NeedsFullModule);
-        }
         if kty != "oct" && holds_private(jwk) {
             return Err(KeyError::PrivateKey);
+        }
+        if algorithm.is_some_and(|algorithm| !algorithm.is_verified()) {
+            return Err(KeyError::NeedsFullModule);
         }
         let numbers = match kty {
             "RSA" => rsa(jwk)?,
