@@ -48,6 +48,11 @@ impl At {
         Self(String::new())
     }
 
+    /// The rule at this position.
+    pub(super) fn rule(index: usize) -> Self {
+        Self::root().field("rules").index(index)
+    }
+
     /// A member of this object.
     #[inline(never)]
     pub(super) fn field(&self, name: &str) -> Self {

@@ -63,13 +63,13 @@ pub(super) fn capture(
     for (index, rule) in rules.iter().enumerate().filter(|(_, rule)| !guards(rule)) {
         for (entry, _) in tests(rule).filter(|(_, tests)| !tests.is_empty()) {
             report.problem(
-                &At::root().field("rules").index(index).field("allow").index(entry).field("body"),
+                &At::rule(index).field("allow").index(entry).field("body"),
                 "needs the body, which the rule does not guard; add payload to it",
             );
         }
     }
     for (index, rule) in rules.iter_mut().enumerate() {
-        let at = At::root().field("rules").index(index);
+        let at = At::rule(index);
         let noted = noted(rule);
         let pointers = pointers(rule, tags);
         let Some(guard) = rule.payload.as_mut().and_then(Rc::get_mut) else {

@@ -21,15 +21,11 @@ pub(super) fn warn(policy: &Policy, report: &mut Report) {
     cheap_escapes(policy, report);
 }
 
-fn at_rule(index: usize) -> At {
-    At::root().field("rules").index(index)
-}
-
 /// Values of `allow[].body` that no body has.
 fn dead_values(policy: &Policy, report: &mut Report) {
     for (index, rule) in policy.rules.iter().enumerate() {
         for (place, grant) in rule.allow.iter().flatten().enumerate() {
-            let at = at_rule(index).field("allow").index(place).field("body");
+            let at = At::rule(index).field("allow").index(place).field("body");
             for (place, test) in grant.body.iter().enumerate() {
                 let at = at.index(place);
                 match &test.test {
@@ -73,7 +69,7 @@ fn limits_in_the_body(policy: &Policy, report: &mut Report) {
                 "have all keys in the body: a caller that sends another value there gets another bucket; add a limit without it, or list the values in allow[].body"
             }
         };
-        report.warning(&at_rule(index).field("limits"), message);
+        report.warning(&At::rule(index).field("limits"), message);
     }
 }
 

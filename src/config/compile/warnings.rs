@@ -65,7 +65,7 @@ fn shadowed_rules(policy: &Policy, report: &mut Report) {
             earlier.find(|(_, earlier)| earlier.matcher.covers(&rule.matcher))
         {
             report.warning(
-                &at_rule(index),
+                &At::rule(index),
                 format_args!(
                     "the rule {} never matches: {} matches all of its requests first; move it up, or remove it",
                     quoted(&rule.name),
@@ -80,7 +80,7 @@ fn shadowed_rules(policy: &Policy, report: &mut Report) {
 fn contradictions(policy: &Policy, report: &mut Report) {
     for (index, rule) in policy.rules.iter().enumerate() {
         for (place, grant) in rule.allow.iter().flatten().enumerate() {
-            let at = at_rule(index).field("allow").index(place).field("claims");
+            let at = At::rule(index).field("allow").index(place).field("claims");
             for (index, test) in grant.claims.iter().enumerate() {
                 let at = at.index(index);
                 let mut earlier = grant.claims.iter().take(index);
@@ -141,7 +141,7 @@ fn limits(policy: &Policy, report: &mut Report) {
         for (position, rule) in policy.rules.iter().enumerate().filter(|_| fixed) {
             if uses(rule) && limit.quota.burst() < rule.cost.least() {
                 report.warning(
-                    &at_rule(position).field("cost"),
+                    &At::rule(position).field("cost"),
                     format_args!("is more than the burst of {name}: every request is refused; raise the burst"),
                 );
             }
@@ -156,7 +156,7 @@ fn late_verdicts(policy: &Policy, report: &mut Report) {
         let lends_late = rule.upstream_authorization.is_some() && rule.payload.is_some();
         if lends_late && (policy.dry_run || rule.dry_run) && !policy.hold_head {
             report.warning(
-                &at_rule(index).field("upstream_authorization"),
+                &At::rule(index).field("upstream_authorization"),
                 "is not sent while the rule is a dry run: without hold_head the headers are forwarded before the verdict on the body",
             );
         }
@@ -184,8 +184,4 @@ fn hidden_metadata(policy: &Policy, report: &mut Report) {
             report.warning(&at.index(index), message);
         }
     }
-}
-
-fn at_rule(index: usize) -> At {
-    At::root().field("rules").index(index)
 }
