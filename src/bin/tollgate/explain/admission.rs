@@ -145,7 +145,8 @@ fn value(rule: &Rule, outcome: &Outcome, test: &BodyTest) -> Option<String> {
     )
 }
 
-fn pointer(tokens: &[String]) -> String {
+/// A JSON Pointer in its own notation.
+pub(super) fn pointer(tokens: &[String]) -> String {
     let escaped = |token: &String| format!("/{}", token.replace('~', "~0").replace('/', "~1"));
     tokens.iter().map(escaped).collect()
 }

@@ -10,6 +10,7 @@ use tollgate::limit::plan::{Limit, Planned, ResponseCost};
 use tollgate::limit::quota::Quota;
 use tollgate::policy::rule::Rule;
 
+use super::admission::pointer;
 use super::moment;
 use super::scene::{Outcome, Read};
 use super::steps::{Status, Step};
@@ -143,11 +144,6 @@ fn priced(planned: &Planned) -> Option<String> {
         Some((name, _)) => format!("times {times}, the price of {name:?} at {at} of the body"),
         None => format!("times {times}: the value at {at} of the body is no name in price.of"),
     })
-}
-
-fn pointer(tokens: &[String]) -> String {
-    let escaped = |token: &String| format!("/{}", token.replace('~', "~0").replace('/', "~1"));
-    tokens.iter().map(escaped).collect()
 }
 
 /// `600 per 1m, burst 20`.

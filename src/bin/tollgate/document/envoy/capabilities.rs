@@ -69,9 +69,9 @@ pub fn check(config: &Value, text: &[u8], path: &str) -> Vec<Finding> {
     let Some(allowed) = allowed.filter(|calls| !calls.is_empty()) else { return Vec::new() };
     let path = format!("{path}.{}.{}", NAMES[0], NAMES[1]);
     let mut findings = Vec::new();
+    let why = |function, without| format!("lacks {function}: {without}; add {function}: {{}}");
     if !allowed.contains_key(CALL) {
-        let why =
-            format!("lacks {CALL}: the VM ends at each key set that it fetches; add {CALL}: {{}}");
+        let why = why(CALL, "the VM ends at each key set that it fetches");
         findings.push(Finding::warning(&path, why));
     }
     let filter = serde_json::from_slice(text).unwrap_or(Value::Null);
@@ -80,7 +80,6 @@ pub fn check(config: &Value, text: &[u8], path: &str) -> Vec<Finding> {
         let needs = members.iter().any(|member| mentions(&filter, member) || field(member));
         needs && !allowed.contains_key(callback)
     };
-    let why = |callback, without| format!("lacks {callback}: {without}; add {callback}: {{}}");
     for (callback, members, without) in CALLBACKS {
         if lacks(callback, members) {
             findings.push(Finding::problem(&path, why(callback, without)));
