@@ -11,7 +11,7 @@ use support::example::adapt;
 use support::prelude::*;
 use support::ratelimit::{self, RealService, Redis};
 use support::sample::Sample;
-use support::{poll, skip};
+use support::{eventually, skip};
 use tokio::io::AsyncWriteExt;
 
 const HASH_KEY: &str = "0123456789abcdef0123456789abcdef";
@@ -85,7 +85,7 @@ impl Fleet {
     /// Waits until the sum of a counter is this: Envoy adds after the response, and waits for no answer.
     async fn counted(&self, part: &str, sum: u64) {
         let reached = async || (self.redis.count(part) == sum).then_some(());
-        let reached = poll(Duration::from_secs(20), reached).await;
+        let reached = eventually(reached).await;
         assert!(reached.is_some(), "{part}: {} instead of {sum}", self.redis.keys());
     }
 }
@@ -169,7 +169,7 @@ async fn what_has_no_number_costs_its_reservation_and_what_is_refused_costs_noth
     let slow = fleet.chat("alice", json!({"prompt": "slow"}));
     stream.write_all(&slow.to_bytes()).await.unwrap();
     let arrived = async || (fleet.fixture.upstream.count() > served).then_some(());
-    assert!(poll(Duration::from_secs(20), arrived).await.is_some());
+    assert!(eventually(arrived).await.is_some());
     drop(stream);
     fleet.counted(day, 47).await;
 }

@@ -89,7 +89,7 @@ async fn a_pushed_configuration_forgets_tokens_of_keys_that_are_gone() {
     }
     let next = Signer::new("ES256", "key-2");
     envoy.reload(json!({"providers": [provider(&[&next], &["ES256"])]})).await;
-    let gone = support::poll(Duration::from_secs(10), async || {
+    let gone = support::eventually(async || {
         let answer = envoy.judge(&token).await;
         (answer.0 != 200).then_some(answer)
     });

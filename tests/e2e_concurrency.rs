@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use support::graft::{self, Fault};
 use support::prelude::*;
 use tokio::io::AsyncWriteExt;
+use tollgate::limit::concurrency::LEASE;
 
 fn config(most: u32) -> Value {
     json!({"rules": [{"name": "all", "concurrency": most}]})
@@ -39,9 +40,9 @@ async fn places(envoy: &Envoy, request: &Request) -> usize {
 
 /// Waits until as many places are free as there are.
 async fn all_free(envoy: &Envoy, request: &Request, most: usize, after: &str) {
-    let found = support::poll(Duration::from_secs(3), async || {
-        (places(envoy, request).await == most).then_some(())
-    });
+    // Less than a lease: after it, a lost place is free again.
+    let found =
+        support::poll(LEASE * 4 / 5, async || (places(envoy, request).await == most).then_some(()));
     assert!(found.await.is_some(), "a place was lost: {after}");
     // A stream ends a moment after its client has the response: the probe's own, too.
     tokio::time::sleep(Duration::from_millis(200)).await;
@@ -159,7 +160,7 @@ async fn however_a_stream_ends_its_place_is_free_again() {
     // The probe must not be faster than they are.
     tokio::time::sleep(Duration::from_millis(300)).await;
     let none_left = async || (places(&envoy, &probe).await == 0).then_some(());
-    assert!(support::poll(Duration::from_secs(5), none_left).await.is_some());
+    assert!(support::eventually(none_left).await.is_some());
     drop(open);
     all_free(&envoy, &probe, 4, "the clients broke off their bodies").await;
 }
@@ -251,6 +252,6 @@ async fn when_a_vm_dies_its_places_expire_and_the_buckets_stay_as_they_were() {
     let probe = delayed(&fixture, "alice", "/held", 150);
     assert_eq!(places(&envoy, &probe).await, 1);
     let expired = async || (places(&envoy, &probe).await == 3).then_some(());
-    assert!(support::poll(Duration::from_secs(17), expired).await.is_some(), "places are lost");
+    assert!(support::eventually(expired).await.is_some(), "places are lost");
     println!("the places of the dead VM were free after {:.1?}", began.elapsed());
 }

@@ -11,7 +11,7 @@ use support::edge::{Kind, Proxy, caller};
 use support::example::{Example, adapt};
 use support::prelude::*;
 use support::tls::{Authority, connect_from};
-use support::{poll, root};
+use support::{eventually, root};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 
@@ -54,7 +54,7 @@ impl Chain {
     /// The line of the access log of the request with this `user-agent`.
     async fn line(&self, agent: &str) -> Value {
         let log = async || self.envoy.access_log().into_iter().find(|l| l["UserAgent"] == agent);
-        poll(Duration::from_secs(10), log).await.unwrap()
+        eventually(log).await.unwrap()
     }
 
     /// The endpoint's view of a request that passed.

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use support::daemon::free_address;
 use support::entra::{self, OBJECT, TENANT};
+use support::eventually;
 use support::example::{Example, Folder};
 use support::idp::{Idp, Scheme};
 use support::manifests::{Kustomize, one, text};
 use support::mount::Mount;
-use support::poll;
 use support::prelude::*;
 use support::skip::{self, absent, program};
 use support::tls::Authority;
@@ -187,7 +187,7 @@ async fn before_its_end_a_pod_is_no_longer_ready_and_answers_what_is_in_flight()
     let (slow, output) = tokio::join!(pod.authority.send(envoy.address(), None, &slow), async {
         let active =
             async || (envoy.stat("http.gateway.downstream_rq_active").await > 0).then_some(());
-        poll(Duration::from_secs(20), active).await.expect("a request in flight");
+        eventually(active).await.expect("a request in flight");
         tokio::process::Command::new("bash").args(["-c", &here]).output().await.unwrap()
     });
     assert_eq!(slow.status, 200, "{}", slow.reason());
@@ -207,7 +207,7 @@ async fn a_renewed_certificate_is_in_use_without_a_restart() {
     assert!(renewed.connect(here, envoy.address(), None).await.is_err(), "another authority");
     pod.mount.replace(&files(&renewed.server_pem()));
     let used = async || renewed.connect(here, envoy.address(), None).await.ok();
-    assert!(poll(Duration::from_secs(20), used).await.is_some(), "{}", envoy.log());
+    assert!(eventually(used).await.is_some(), "{}", envoy.log());
     let good = score().bearer(pod.token(json!({})));
     assert_eq!(renewed.send(envoy.address(), None, &good).await.status, 200);
 }

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 /// No piece takes longer; one that is held back is a failure.
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = support::PATIENCE;
 
 /// An upstream that sends the next piece of a reply for each message of the channel.
 async fn upstream(

@@ -495,9 +495,7 @@ async fn bodies_of_other_hosts_are_not_buffered() {
         Request::post("/score", body).host(host).header("content-type", "application/json")
     };
     let arrived = |case: &'static str| {
-        support::poll(Duration::from_secs(20), async move || {
-            (upstream.heads(case) > 0).then_some(())
-        })
+        support::eventually(async move || (upstream.heads(case) > 0).then_some(()))
     };
     // The head of another host's request goes on before its body is there, however long that is.
     let streamed = post("shop.example.com", vec![b'x'; 3 << 20]).case("streamed");

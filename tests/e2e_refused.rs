@@ -254,12 +254,12 @@ async fn no_refused_request_reaches_the_program_behind() {
         let held = tokio::spawn(async move {
             client::send_in_two(address, &first, async || wait.await.unwrap()).await
         });
-        let refused = support::poll(Duration::from_secs(20), async || {
+        let refused = support::eventually(async || {
             let active = envoy.stat("http.e2e.downstream_rq_active").await;
             (active >= 1).then_some(())
         });
         refused.await.expect("the first request is in flight");
-        let second = support::poll(Duration::from_secs(20), async || {
+        let second = support::eventually(async || {
             let response = client::send(address, &busy.clone().case("busy-2")).await;
             (response.reason() == "concurrency_limited").then_some(())
         });
@@ -276,7 +276,7 @@ async fn no_refused_request_reaches_the_program_behind() {
             let seen = async || {
                 if !way.holds() {
                     let seen = async || (upstream.heads(&case) > 0).then_some(());
-                    support::poll(Duration::from_secs(20), seen).await;
+                    support::eventually(seen).await;
                 }
             };
             let response = client::send_in_two(envoy.address(), &request, seen).await;
@@ -312,7 +312,7 @@ async fn the_program_behind_acts_no_more_often_than_the_limits_say_whatever_the_
             let request = post("/spent", body).bearer(&token).case(&case);
             let seen = async || {
                 let seen = async || (upstream.heads(&case) > 0).then_some(());
-                support::poll(Duration::from_secs(20), seen).await;
+                support::eventually(seen).await;
             };
             let response = client::send_in_two(envoy.address(), &request, seen).await;
             let (status, heads) = if number < 3 { (first, 1) } else { (429, 0) };

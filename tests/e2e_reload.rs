@@ -36,7 +36,7 @@ async fn until_served(envoy: &Envoy, token: &str) -> Duration {
         let response = client::try_send(envoy.address(), &Request::get("/").bearer(token)).await;
         response.is_ok_and(|response| response.status == 200).then_some(())
     };
-    assert!(support::poll(Duration::from_secs(10), served).await.is_some(), "no VM came back");
+    assert!(support::eventually(served).await.is_some(), "no VM came back");
     began.elapsed()
 }
 
@@ -87,7 +87,7 @@ async fn a_vm_whose_memory_is_full_is_replaced_without_a_restart() {
         let _ = client::try_send(envoy.address(), &large).await;
         (envoy.vm_failures().await > 0).then_some(())
     };
-    assert!(support::poll(Duration::from_secs(20), dead).await.is_some(), "it still lives");
+    assert!(support::eventually(dead).await.is_some(), "it still lives");
     let took = until_served(&envoy, &token).await;
     println!("served again after {took:.0?}");
     assert_eq!(envoy.send(&Request::get("/")).await.status, 401);
@@ -133,7 +133,7 @@ async fn the_alert_asks_for_every_counter_that_moves_when_a_vm_dies_and_is_not_r
         let moved = |word: &str| counters[&format!("envoy_wasm_tollgate_vm_reload_{word}")] > 0;
         (moved("failure") && moved("backoff") && !moved("success")).then_some(())
     };
-    assert!(support::poll(Duration::from_secs(20), failed).await.is_some(), "nothing is counted");
+    assert!(support::eventually(failed).await.is_some(), "nothing is counted");
 }
 
 /// Where a VM takes its module from, and its own configuration.

@@ -1,12 +1,11 @@
 //! The lines that the examples write to standard output.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use support::manifests::{self, PLUGIN};
 use support::prelude::*;
 use support::walk::{examples, managers, objects};
-use support::{poll, root};
+use support::{eventually, root};
 
 use super::definition::{Kind, definition};
 use super::examples::{Format, formats};
@@ -25,7 +24,7 @@ async fn assert_lines(name: &str, world: &World, started: &Started, format: &For
         let lines = started.envoy.output_lines();
         (lines.len() >= expected.len()).then_some(lines)
     };
-    let lines = poll(Duration::from_secs(20), all).await.expect("a line for each request");
+    let lines = eventually(all).await.expect("a line for each request");
     assert_eq!(lines.len(), expected.len(), "{name}");
     for expected in expected {
         let id = expected["XMSClientRequestId"].as_str().unwrap();
@@ -129,7 +128,7 @@ async fn envoy_gateway_can_write_the_lines_of_denials_alone() {
         world.send(&started, number, call).await;
     }
     let all = async || Some(started.envoy.access_log()).filter(|log| log.len() >= calls.len() - 1);
-    let log = poll(Duration::from_secs(20), all).await.expect("a line for each denial");
+    let log = eventually(all).await.expect("a line for each denial");
     assert_eq!(log.len(), calls.len() - 1);
     assert!(log.iter().all(|line| line["Decision"] == "deny"), "{log:#?}");
 }

@@ -1,9 +1,7 @@
 //! The fields that receivers over gRPC get.
 
-use std::time::Duration;
-
+use support::eventually;
 use support::grpc::Receiver;
-use support::poll;
 use support::prelude::*;
 use support::sample::Sample;
 
@@ -60,7 +58,7 @@ async fn received(receiver: &Receiver, method: &str, name: &str, count: usize) -
         let messages = receiver.received(method);
         (values(&messages, name).len() >= count).then_some(messages)
     };
-    poll(Duration::from_secs(20), all).await.expect(method)
+    eventually(all).await.expect(method)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -50,7 +50,7 @@ async fn each_misbehaviour_is_counted_keeps_the_old_keys_and_harms_no_other_prov
             let before = if *result == "ok" { fetched(&envoy, name, "ok").await } else { 0 };
             let counted =
                 async || (fetched(&envoy, name, result).await >= before + 2).then_some(());
-            let counted = poll(Duration::from_secs(8), counted).await;
+            let counted = eventually(counted).await;
             let stats = envoy.stats(&format!("tollgate_jwks_fetch.provider.{name}.")).await;
             assert!(counted.is_some(), "{name} is not {result}: {stats:?}");
         }

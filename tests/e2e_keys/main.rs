@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use support::eventually;
 use support::idp::{Behaviour, DISCOVERY, FAR_TOO_BIG, Idp, JUST_TOO_BIG, JWKS, Scheme};
-use support::poll;
 use support::prelude::*;
 
 /// A provider `name` of the issuer `https://<name>.test`, behind the cluster of the same name.
@@ -62,10 +62,10 @@ fn unavailable() -> (u16, String) {
 }
 
 /// Asks until the answer is 200; how long that took.
-async fn until_good(envoy: &Envoy, token: &str, limit: Duration) -> Duration {
+async fn until_good(envoy: &Envoy, token: &str) -> Duration {
     let start = Instant::now();
-    let good = poll(limit, async || (envoy.judge(token).await.0 == 200).then_some(())).await;
-    assert!(good.is_some(), "no good answer within {limit:?}:\n{:#?}", envoy.filter_log());
+    let good = eventually(async || (envoy.judge(token).await.0 == 200).then_some(())).await;
+    assert!(good.is_some(), "no good answer:\n{:#?}", envoy.filter_log());
     start.elapsed()
 }
 

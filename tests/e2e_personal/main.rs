@@ -9,10 +9,9 @@ mod outputs;
 mod page;
 mod world;
 
-use std::time::Duration;
 
 use outputs::{ABSENT, HASH_KEY, Outputs, forms};
-use support::poll;
+use support::eventually;
 use support::prelude::*;
 use world::{Line, Tracer, World};
 
@@ -187,7 +186,7 @@ async fn at_trace_level_no_logger_but_those_that_the_page_names_prints_an_input(
         }
         let count = world.send(&envoy).await.len();
         let all = async || (envoy.access_log().len() >= count).then_some(());
-        poll(Duration::from_secs(30), all).await.expect("a line for each request");
+        eventually(all).await.expect("a line for each request");
         let log = world::own_log(&envoy);
         assert!(log.lines().count() > 500, "trace is on");
         let printed = |logger: &str| {

@@ -1,14 +1,13 @@
 //! The shipped configurations in a real Envoy, with all receivers behind them.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use support::example::Folder;
 use support::grpc::Receiver;
 use support::prelude::*;
 use support::sample::{self, Sample};
 use support::tls::Authority;
-use support::{poll, skip};
+use support::{eventually, skip};
 
 use super::inputs;
 use super::outputs::{HASH_KEY, Outputs};
@@ -212,7 +211,7 @@ impl World {
             let done = spans >= count && states >= count && envoy.access_log().len() >= count;
             (done && logged).then_some(())
         };
-        poll(Duration::from_secs(30), all).await.expect("all lines, spans and messages");
+        eventually(all).await.expect("all lines, spans and messages");
         let audit = envoy.access_log().into_iter().map(|line| format!("{line}\n"));
         let upstream = self.fixture.upstream.requests().into_iter();
         let upstream = upstream.map(|seen| {

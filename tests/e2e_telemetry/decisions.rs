@@ -28,7 +28,7 @@ async fn audit_line_scrape_and_span_tell_the_same_of_every_kind_of_decision() {
     holder.write_all(&held[..held.len() - 2]).await.unwrap();
     let crowd = [("rule", "crowd"), ("provider", "demo"), ("decision", "allow"), ("reason", "ok")];
     let judged = async || scrape::of(&envoy).await.value("tollgate_requests", &crowd);
-    poll(Duration::from_secs(10), judged).await.expect("the held request is in flight");
+    eventually(judged).await.expect("the held request is in flight");
 
     let (bob, away) =
         ("https://issuer.test/bob", claims_with("bob", json!({"iss": "https://away.test"})));
@@ -204,7 +204,7 @@ async fn assert_traces(fixture: &Fixture, envoy: &Envoy, zipkin: &Upstream, case
     }
     for (id, [rule, provider, decision, reason, identity], status) in traces {
         let id = id.as_str().unwrap();
-        let span = poll(Duration::from_secs(20), async || span(zipkin, id)).await.expect(reason);
+        let span = eventually(async || span(zipkin, id)).await.expect(reason);
         let tags = &span["tags"];
         if !full_spans {
             // A header of the request: there where the request passed. The head of one whose body

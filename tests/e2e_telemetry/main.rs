@@ -19,7 +19,7 @@ use support::daemon::free_address;
 use support::grpc::Receiver;
 use support::prelude::*;
 use support::sample::{self, Sample};
-use support::{poll, scrape};
+use support::{eventually, poll, scrape};
 use tokio::io::AsyncWriteExt;
 
 /// The configuration of the sample with other rules and limits.

@@ -81,7 +81,7 @@ async fn assert_tokens_by_model(fixture: &Fixture, envoy: &Envoy) {
         let done = (of("gpt-4.1"), of("other")) == (Some(15.0), Some(20.0));
         done.then(|| assert_contract(&scrape))
     };
-    assert!(poll(Duration::from_secs(20), counted).await.is_some(), "no tokens by model");
+    assert!(eventually(counted).await.is_some(), "no tokens by model");
 }
 
 /// The series of each histogram (docs/telemetry.md).

@@ -30,5 +30,5 @@ async fn assert_received(receiver: &Receiver, method: &str, full_spans: bool) {
         let bytes = receiver.received(method);
         texts.iter().all(|text| contains(&bytes, text.as_bytes())).then_some(())
     };
-    poll(Duration::from_secs(20), all).await.expect(method);
+    eventually(all).await.expect(method);
 }

@@ -43,7 +43,7 @@ async fn a_hashed_identity_appears_nowhere_downstream_but_by_its_hash() {
         let both = contains(&spans, identity.as_bytes()) && contains(&logs, identity.as_bytes());
         both.then_some((spans, logs))
     };
-    let (spans, logs) = poll(Duration::from_secs(20), found).await.expect("span and log record");
+    let (spans, logs) = eventually(found).await.expect("span and log record");
     for (place, bytes) in [
         ("spans", spans),
         ("log records", logs),
@@ -167,7 +167,7 @@ async fn at_trace_level_no_logger_but_those_that_the_runbook_names_prints_a_toke
         envoy.send(request).await;
         client::send_h2(envoy.address(), request.h2()).await;
         let more = async || (printed() > before).then_some(());
-        let found = poll(Duration::from_secs(5), more).await;
+        let found = eventually(more).await;
         assert!(found.is_some(), "{logger} prints no token: take it off");
         set(format!("{logger}=info")).await;
     }
@@ -225,7 +225,7 @@ async fn ten_thousand_hostile_requests_are_as_many_json_lines_without_a_secret()
         sender.await.unwrap();
     }
     let lines = async || Some(envoy.output_lines()).filter(|lines| lines.len() >= requests.len());
-    let lines = poll(Duration::from_secs(20), lines).await.expect("a line for each request");
+    let lines = eventually(lines).await.expect("a line for each request");
     assert_eq!(lines.len(), requests.len());
     let mut allowed = 0;
     for line in &lines {

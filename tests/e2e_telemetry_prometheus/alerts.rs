@@ -191,7 +191,7 @@ async fn each_alert_fires_for_the_proxy_that_has_the_fault_and_for_no_other() {
         let known = prometheus.query("tollgate_build_info").await.len() == 3;
         (known && prometheus.query(NO_PROXIES).await.is_empty()).then_some(())
     };
-    assert!(support::poll(Duration::from_secs(30), scraped).await.is_some(), "no scrape");
+    assert!(support::eventually(scraped).await.is_some(), "no scrape");
     let (start, mut seen) = (Instant::now(), BTreeMap::new());
     while seen != expected && start.elapsed() < Duration::from_secs(120) {
         busy.load().await;

@@ -2,7 +2,6 @@
 //! `examples/azure/model/score.py`, with the changes of the page.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use support::edge::{Kind, Proxy, caller};
 use support::example::{Example, Folder};
@@ -10,7 +9,7 @@ use support::idp::{Idp, Scheme};
 use support::prelude::*;
 use support::servers::Server;
 use support::tls::Authority;
-use support::{poll, root};
+use support::{eventually, root};
 
 use crate::page;
 
@@ -150,7 +149,7 @@ impl<'a> Chain<'a> {
                 let lines = self.with_id(id);
                 lines[..hops].iter().all(|lines| !lines.is_empty()).then_some(lines)
             };
-            poll(Duration::from_secs(20), all).await
+            eventually(all).await
         };
         if hops < HOPS.len() {
             let after = self.send(&self.site.score("marker")).await;

@@ -8,14 +8,12 @@ mod chain;
 mod ingress;
 mod page;
 
-use std::time::Duration;
-
 use chain::{Chain, ENDPOINT_KEY, GATEWAY, HOPS, Site, score};
 use page::{Known, is, table};
 use support::edge::Kind::{Haproxy, Nginx};
 use support::edge::{Proxy, caller};
+use support::eventually;
 use support::example::Example;
-use support::poll;
 use support::prelude::*;
 use support::tls::connect_from;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -161,7 +159,7 @@ async fn a_refused_request_is_in_the_logs_up_to_the_hop_that_refuses_it_and_in_n
     let response = chain.send(&twice).await;
     assert_eq!((response.status, response.header("x-request-id")), (400, None));
     let line = async || chain.edge.access_log().into_iter().find(|l| l["ResponseCode"] == "400");
-    let line = poll(Duration::from_secs(10), line).await.unwrap();
+    let line = eventually(line).await.unwrap();
     assert_eq!((&line["XRequestId"], &line["Identity"]), (&json!(""), &json!("")));
 
     // At the gateway: a token with a good signature names its caller, any other names no one.
@@ -321,7 +319,7 @@ async fn a_call_beside_the_gateway_is_refused_or_named_by_its_own_token_and_peer
     let id = id(&response);
     let line = async |log: &dyn Fn() -> Vec<Value>, id: &str| {
         let line = async || log().into_iter().find(|line| line["XRequestId"] == id);
-        poll(Duration::from_secs(10), line).await.unwrap()
+        eventually(line).await.unwrap()
     };
     for log in [&(|| chain.sidecar.access_log()) as &dyn Fn() -> _, &|| model.printed()] {
         assert_eq!(line(log, &id).await["Identity"], "https://issuer.test/bob");
@@ -375,7 +373,7 @@ async fn an_upstream_puts_neither_a_caller_nor_an_id_into_the_log_of_the_edge() 
             let id = id(&response);
             let line =
                 async || edge.access_log().into_iter().find(|line| line["XRequestId"] == *id);
-            let line = poll(Duration::from_secs(10), line).await.expect("a line with the id");
+            let line = eventually(line).await.expect("a line with the id");
             assert_eq!(line["Identity"], identity, "{kind:?}");
         }
         assert_eq!(fixture.upstream.count(), 2);

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Barrier;
 
 /// No request of a test takes longer; a hang is a failure.
-pub const DEADLINE: Duration = Duration::from_secs(20);
+pub const DEADLINE: Duration = super::PATIENCE;
 
 /// A request; names, values, order and case go out as given.
 #[derive(Clone, Debug)]

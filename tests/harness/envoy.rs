@@ -17,7 +17,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::client::{self, Request, Response};
-use super::poll;
+use super::{eventually, poll};
 pub use builder::{Builder, cluster};
 
 /// Start, push and shutdown of Envoy on a busy machine with two cores.
@@ -184,7 +184,7 @@ impl Envoy {
     /// When none appears.
     pub async fn wait_for_log(&self, part: &str) -> String {
         let find = async || self.log().lines().find(|l| l.contains(part)).map(str::to_owned);
-        match poll(Duration::from_secs(10), find).await {
+        match eventually(find).await {
             Some(line) => line,
             None => panic!("no log line with {part:?}:\n{}", self.log_end()),
         }
@@ -212,7 +212,7 @@ impl Envoy {
     /// When none appears.
     pub async fn access(&self, case: &str) -> Value {
         let find = async || self.access_log().into_iter().find(|entry| entry["case"] == case);
-        match poll(Duration::from_secs(10), find).await {
+        match eventually(find).await {
             Some(entry) => entry,
             None => panic!("no access-log entry of {case:?}"),
         }
@@ -224,7 +224,7 @@ impl Envoy {
     /// When none appears.
     pub async fn access_after(&self, count: usize) -> Value {
         let find = async || self.access_log().into_iter().nth(count);
-        match poll(Duration::from_secs(10), find).await {
+        match eventually(find).await {
             Some(entry) => entry,
             None => panic!("no access-log entry:\n{}", self.log_end()),
         }

@@ -57,6 +57,14 @@ pub fn process() -> String {
     format!("{}-{}", program.file_stem().unwrap().to_string_lossy(), std::process::id())
 }
 
+/// How long anything may take that must happen: a slow machine decides no test, and a hang still ends.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks `probe` until it has an answer; `None` after [`PATIENCE`].
+pub async fn eventually<T, F: AsyncFnMut() -> Option<T>>(probe: F) -> Option<T> {
+    poll(PATIENCE, probe).await
+}
+
 /// Asks `probe` every 10 ms until it has an answer; `None` after `limit`.
 pub async fn poll<T, F: AsyncFnMut() -> Option<T>>(limit: Duration, mut probe: F) -> Option<T> {
     let end = Instant::now() + limit;

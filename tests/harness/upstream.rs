@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use super::client::decode_chunks;
-use super::poll;
+use super::eventually;
 
 /// One request as it came over the wire.
 #[derive(Clone, Debug)]
@@ -213,7 +213,7 @@ impl Upstream {
     /// When they do not come within 10 s.
     pub async fn arrived(&self, count: usize) {
         let arrived = async || (self.count() >= count).then_some(());
-        poll(Duration::from_secs(10), arrived).await.expect("requests at the upstream");
+        eventually(arrived).await.expect("requests at the upstream");
     }
 
     /// The requests kept, oldest first.

@@ -132,7 +132,7 @@ impl World {
     /// The access log by `x-case`, once it has all these; Envoy writes it a moment later.
     async fn log_of(&self, cases: &[String]) -> BTreeMap<String, Value> {
         let by_case = |entry: Value| Some((entry["case"].as_str()?.to_owned(), entry));
-        let log = support::poll(Duration::from_secs(20), async || {
+        let log = support::eventually(async || {
             let log = self.envoy.access_log().into_iter().filter_map(by_case);
             let log: BTreeMap<_, _> = log.collect();
             cases.iter().all(|case| log.contains_key(case)).then_some(log)

@@ -3,11 +3,10 @@
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use super::client::{self, Request};
+use super::eventually;
 use super::example::Folder;
-use super::poll;
 
 /// A running program and its folder; both end when this is dropped.
 pub struct Daemon {
@@ -28,7 +27,7 @@ impl Daemon {
         let log = std::fs::File::create(folder.path().join("log.txt")).unwrap();
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let mut daemon = Self { child: command.spawn().unwrap(), folder };
-        if poll(Duration::from_secs(30), ready).await.is_none() {
+        if eventually(ready).await.is_none() {
             let log = std::fs::read_to_string(daemon.folder.path().join("log.txt")).unwrap();
             panic!("{command:?} is not ready: {:?}\n{log}", daemon.child.try_wait());
         }

@@ -80,7 +80,9 @@ pub mod servers;
 pub mod tls;
 pub mod walk;
 
-pub use harness::{envoy, module, poll, process, root, scrape, skip, upstream};
+pub use harness::{
+    PATIENCE, envoy, eventually, module, poll, process, root, scrape, skip, upstream,
+};
 
 /// The imports of nearly every end-to-end test.
 pub mod prelude {

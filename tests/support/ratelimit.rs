@@ -15,7 +15,7 @@ use super::daemon::{Daemon, answers, free_address};
 use super::example::Folder;
 use super::{poll, root, skip};
 
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = harness::PATIENCE;
 
 /// The programs of both.
 pub struct Programs {

@@ -6,10 +6,9 @@ mod verdicts;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
+use support::eventually;
 use support::example::Folder;
-use support::poll;
 use support::prelude::*;
 use support::tls::Authority;
 
@@ -71,7 +70,7 @@ impl Webhook {
     /// Waits until the log has a text at least so many times.
     async fn logged(&self, text: &str, times: usize) {
         let told = async || (self.log().matches(text).count() >= times).then_some(());
-        let found = poll(Duration::from_secs(60), told).await;
+        let found = eventually(told).await;
         found.unwrap_or_else(|| panic!("{times} times {text:?} in {}", self.log()));
     }
 

@@ -177,7 +177,7 @@ async fn a_request_in_flight_is_answered_after_sigterm() {
     assert_eq!(webhook.send(&Request::get("/healthz")).await.status, 200);
     terminate(&webhook.child);
     let closed = async || TcpStream::connect(webhook.address).await.is_err().then_some(());
-    poll(Duration::from_secs(20), closed).await.expect("no new connections");
+    eventually(closed).await.expect("no new connections");
     stream.write_all(rest).await.unwrap();
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
