@@ -9,7 +9,6 @@ mod outputs;
 mod page;
 mod world;
 
-
 use outputs::{ABSENT, HASH_KEY, Outputs, forms};
 use support::eventually;
 use support::prelude::*;
