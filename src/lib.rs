@@ -20,7 +20,7 @@
 //! - [`gate`]: runs the stages above for one request: a decision, or a request whose body decides.
 //! - [`reply`]: the response that a refused caller sees.
 //! - [`config`]: the document that is loaded, its JSON Schema, and its compilation to a policy.
-//! - [`few`], [`lookup`], [`reason`], [`template`], [`uri`], [`store`], [`time`]: types that all stages share.
+//! - [`bytes`], [`few`], [`lookup`], [`reason`], [`template`], [`uri`], [`store`], [`time`]: types that all stages share.
 //! - `shell`: the callbacks and the only code that names `proxy_wasm`; `shell::host`: the host calls
 //!   and the only `unsafe` in the module apart from the entry point below.
 //! - `src/bin/tollgate`: the command line tool, which uses the same core.
@@ -36,6 +36,7 @@
 //!   indexing outside tests, and every size is bounded before the work it bounds.
 
 pub mod body;
+pub mod bytes;
 pub mod caller;
 pub mod config;
 pub mod few;

@@ -1,5 +1,7 @@
 //! Header maps of the host, read in place.
 
+use crate::bytes::equal;
+
 /// A header map in the serialisation of proxy-wasm ABI 0.2.1: the number of headers, the lengths of
 /// each name and value (all little-endian `u32`), and the bytes, with a NUL after each name and value.
 ///
@@ -39,21 +41,27 @@ impl Headers {
 
     /// Every header in the order of the request, including repeated ones.
     pub fn iter(&self) -> Iter<'_> {
-        let count = read_length(&self.buffer, 0).unwrap_or(0);
-        let data = count.checked_mul(8).and_then(|lengths| lengths.checked_add(4));
-        Iter { buffer: &self.buffer, at: 4, left: count, data: data.unwrap_or(usize::MAX) }
+        let mut sizes = self.buffer.split_first_chunk();
+        let count = sizes.map_or(0, |(count, _)| u32::from_le_bytes(*count));
+        let (sizes, _) = sizes.take().map_or(&[][..], |(_, rest)| rest).as_chunks();
+        let listed = usize::try_from(count).ok().and_then(|count| sizes.get(..count));
+        Iter {
+            buffer: &self.buffer,
+            sizes: listed.unwrap_or(sizes).iter(),
+            data: u64::from(count).wrapping_mul(8).wrapping_add(4),
+        }
     }
 
     /// Every header whose name has this length. The others are passed over by their lengths alone.
     fn of_length(&self, length: usize) -> impl Iterator<Item = (&[u8], &[u8])> {
         let mut rest = self.iter();
-        std::iter::from_fn(move || rest.next_of(Some(length)))
+        std::iter::from_fn(move || rest.next_of(length))
     }
 
     /// Every value of a header; `name` is in lower case, like the names of the host.
     pub fn all<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
         self.of_length(name.len())
-            .filter(move |(n, _)| *n == name.as_bytes())
+            .filter(move |(given, _)| equal(given, name.as_bytes()))
             .map(|(_, value)| value)
     }
 
@@ -95,8 +103,14 @@ pub fn same_name(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
         return false;
     }
+    let mut folded = false;
+    let alike = a.iter().zip(b).all(|(a, b)| {
+        let equal = a == b;
+        folded |= !equal;
+        equal || fold(*a) == fold(*b)
+    });
     let pseudo = |name: &[u8]| name.first() == Some(&b':');
-    a == b || (a.iter().zip(b).all(|(a, b)| fold(*a) == fold(*b)) && !pseudo(a) && !pseudo(b))
+    alike && !(folded && (pseudo(a) || pseudo(b)))
 }
 
 /// A byte of a header name in the form in which names are compared.
@@ -111,31 +125,36 @@ pub const fn fold(byte: u8) -> u8 {
 #[derive(Clone, Debug)]
 pub struct Iter<'a> {
     buffer: &'a [u8],
-    at: usize,
-    left: usize,
-    data: usize,
+    /// The lengths of the names and values that are left.
+    sizes: std::slice::Iter<'a, [u8; 8]>,
+    /// Where the next name begins. Lengths are `u32`, so that no sum of them overflows.
+    data: u64,
 }
 
 impl<'a> Iter<'a> {
-    /// The next header whose name has this length, or of any.
-    fn next_of(&mut self, length: Option<usize>) -> Option<(&'a [u8], &'a [u8])> {
+    /// The lengths of the next name and value, and where the name begins.
+    fn step(&mut self) -> Option<(u64, u64, u64)> {
+        let sizes = u64::from_le_bytes(*self.sizes.next()?);
+        let (name, value, start) = (sizes & u64::from(u32::MAX), sizes >> 32, self.data);
+        self.data = start.wrapping_add(name).wrapping_add(value).wrapping_add(2);
+        Some((name, value, start))
+    }
+
+    /// The next header whose name has this length.
+    fn next_of(&mut self, length: usize) -> Option<(&'a [u8], &'a [u8])> {
+        let wanted = u64::try_from(length).ok()?;
         loop {
-            self.left = self.left.checked_sub(1)?;
-            let name_size = read_length(self.buffer, self.at)?;
-            let value_size = read_length(self.buffer, self.at.checked_add(4)?)?;
-            self.at = self.at.checked_add(8)?;
-            let name = self.data;
-            let name_end = name.checked_add(name_size)?;
-            let value = name_end.checked_add(1)?;
-            let value_end = value.checked_add(value_size)?;
-            self.data = value_end.checked_add(1)?;
-            if length.is_none_or(|length| length == name_size) {
-                return Some((
-                    self.buffer.get(name..name_end)?,
-                    self.buffer.get(value..value_end)?,
-                ));
+            let (name, value, start) = self.step()?;
+            if name == wanted {
+                return self.at(name, value, start);
             }
         }
+    }
+
+    fn at(&self, name: u64, value: u64, start: u64) -> Option<(&'a [u8], &'a [u8])> {
+        let rest = self.buffer.get(usize::try_from(start).ok()?..)?;
+        let (name, rest) = rest.split_at_checked(usize::try_from(name).ok()?)?;
+        Some((name, rest.get(1..)?.get(..usize::try_from(value).ok()?)?))
     }
 }
 
@@ -143,12 +162,9 @@ impl<'a> Iterator for Iter<'a> {
     type Item = (&'a [u8], &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.next_of(None)
+        let (name, value, start) = self.step()?;
+        self.at(name, value, start)
     }
-}
-
-fn read_length(buffer: &[u8], at: usize) -> Option<usize> {
-    usize::try_from(u32::from_le_bytes(*buffer.get(at..)?.first_chunk()?)).ok()
 }
 
 /// A length in the serialisation. Maps of a host have at most 1 MiB, so no length exceeds `u32`.

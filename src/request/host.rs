@@ -6,6 +6,12 @@
 
 use std::net::Ipv6Addr;
 
+use crate::bytes::Set;
+
+/// The bytes of a name (RFC 3986 §3.2.2), percent-encoding apart.
+static OF_NAME: Set =
+    Set::of(b"-._~!$&'()*+;=0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+
 /// The authority of a request: a host with an optional final dot and port (RFC 9112 §3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Authority<'a> {
@@ -19,8 +25,8 @@ impl<'a> Authority<'a> {
     /// `Host` fields, and percent-encoding, which some servers decode.
     pub fn parse(whole: &'a [u8]) -> Option<Self> {
         let end = match whole.first()? {
-            b'[' => whole.iter().position(|byte| *byte == b']')?.checked_add(1)?,
-            _ => whole.iter().position(|byte| *byte == b':').unwrap_or(whole.len()),
+            b'[' => address_end(whole)?,
+            _ => name_end(whole),
         };
         let (host, port) = whole.split_at_checked(end)?;
         let digits = match port.split_first() {
@@ -29,7 +35,7 @@ impl<'a> Authority<'a> {
             Some(_) => return None,
         };
         let host = host.strip_suffix(b".").unwrap_or(host);
-        (digits.iter().all(u8::is_ascii_digit) && is_host(host)).then_some(Self { whole, host })
+        (digits.iter().all(u8::is_ascii_digit) && !host.is_empty()).then_some(Self { whole, host })
     }
 
     /// The authority as received.
@@ -43,14 +49,24 @@ impl<'a> Authority<'a> {
     }
 }
 
-/// Whether a text is a name without empty labels, or an IPv6 address in brackets.
-fn is_host(host: &[u8]) -> bool {
-    if let Some(inner) = host.strip_prefix(b"[") {
-        let address = inner.strip_suffix(b"]").and_then(|inner| std::str::from_utf8(inner).ok());
-        return address.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
-    }
-    host.split(|byte| *byte == b'.').all(|label| !label.is_empty())
-        && host.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=".contains(byte))
+/// The end of a name: the first byte that it cannot have, or the end of an empty label.
+fn name_end(whole: &[u8]) -> usize {
+    let mut before = b'.';
+    let ends = |byte: &u8| {
+        let ends = !OF_NAME.has(*byte) || (*byte == b'.' && before == b'.');
+        before = *byte;
+        ends
+    };
+    whole.iter().position(ends).unwrap_or(whole.len())
+}
+
+/// The end of an IPv6 address in brackets.
+#[cold]
+fn address_end(whole: &[u8]) -> Option<usize> {
+    let at = whole.iter().position(|byte| *byte == b']')?;
+    let address = str::from_utf8(whole.get(1..at)?).ok()?;
+    address.parse::<Ipv6Addr>().ok()?;
+    at.checked_add(1)
 }
 
 #[cfg(test)]

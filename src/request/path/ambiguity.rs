@@ -2,6 +2,10 @@
 
 use super::encoding::{Unit, hex, units};
 use super::reading::{has_encoded_slash, without_query};
+use crate::bytes::Set;
+
+/// The bytes of a plain path, `/` and `.` apart.
+static PLAIN: Set = Set::of(b"-_~:0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
 
 /// Whether servers read a `:path` differently. The query is ignored.
 ///
@@ -26,7 +30,7 @@ fn is_plain(path: &[u8]) -> bool {
     path.iter().all(|byte| {
         let plain = match byte {
             b'/' | b'.' => before != b'/',
-            byte => byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~' | b':'),
+            byte => PLAIN.has(*byte),
         };
         before = *byte;
         plain

@@ -1,6 +1,6 @@
 //! The parts of a path, and the readings of servers that treat `%2F` or `;` as special.
 
-use memchr::{memchr, memchr_iter};
+use crate::bytes::find;
 
 /// The path alone, up to the first `?` or `#` (RFC 3986 §3.3).
 pub fn without_query(path: &[u8]) -> &[u8] {
@@ -38,7 +38,7 @@ fn is_encoded_slash(three: &[u8]) -> bool {
 /// plain or encoded; `None` if it has none.
 pub fn without_parameters(path: &[u8]) -> Option<Vec<u8>> {
     let start = |segment: &[u8]| {
-        let plain = memchr(b';', segment);
+        let plain = find(segment, b';');
         let before = plain.and_then(|at| segment.get(..at)).unwrap_or(segment);
         escaped(before, |digits| matches!(digits, [b'3', b'b' | b'B'])).or(plain)
     };
@@ -52,7 +52,7 @@ pub fn without_parameters(path: &[u8]) -> Option<Vec<u8>> {
 /// `ignore_path_parameters_in_path_matching`, or up to its first encoded `?` or `#`, which ends the path
 /// for a server that decodes it before it forwards it; `None` if it has neither.
 pub fn before_parameters(path: &[u8]) -> Option<&[u8]> {
-    let plain = memchr(b';', path);
+    let plain = find(path, b';');
     let before = plain.and_then(|at| path.get(..at)).unwrap_or(path);
     let ends = |digits: &[u8; 2]| matches!(digits, [b'3', b'f' | b'F'] | b"23");
     path.get(..escaped(before, ends).or(plain)?)
@@ -60,6 +60,15 @@ pub fn before_parameters(path: &[u8]) -> Option<&[u8]> {
 
 /// The position of the first `%` before two bytes that fit.
 fn escaped(text: &[u8], fits: impl Fn(&[u8; 2]) -> bool) -> Option<usize> {
-    let digits = |at: usize| text.get(at..)?.get(1..)?.first_chunk();
-    memchr_iter(b'%', text).find(|at| digits(*at).is_some_and(&fits))
+    let mut from = 0_usize;
+    while let Some(rest) = text.get(from..)
+        && let Some(at) = find(rest, b'%')
+    {
+        let at = from.saturating_add(at);
+        from = at.saturating_add(1);
+        if text.get(from..).and_then(<[u8]>::first_chunk).is_some_and(&fits) {
+            return Some(at);
+        }
+    }
+    None
 }

@@ -3,13 +3,12 @@
 mod error;
 mod segment;
 
-use memchr::memchr;
-
 pub use error::PathPatternError;
 pub(super) use segment::Comparison;
 use segment::Segment;
 
 use super::path::decoded;
+use crate::bytes::find;
 
 /// An entry of `match.paths`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,7 +105,7 @@ impl PathPattern {
         let mut rest = Some(path);
         for segment in segments {
             let Some(given) = rest else { return false };
-            let end = memchr(b'/', given);
+            let end = find(given, b'/');
             let text = end.and_then(|at| given.get(..at)).unwrap_or(given);
             if !segment.matches(text, how) {
                 return false;

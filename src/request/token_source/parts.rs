@@ -3,40 +3,22 @@
 use std::borrow::Cow;
 use std::iter;
 
+use crate::bytes;
 use crate::request::path;
 
 /// A value that is never a token. It stands for one that cannot be read.
 pub(super) const MALFORMED: &[u8] = b".";
 
-/// The parts of a list. A token is long and has no separator, so several bytes are looked at at once.
+/// The parts of a list. A token is long and has no separator.
 pub(super) fn parts(value: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(value);
     iter::from_fn(move || {
-        let part;
-        (part, rest) = cut(rest?, separator);
-        Some(part)
+        let text = rest?;
+        let at = bytes::find(text, separator);
+        let (part, after) = at.and_then(|at| text.split_at_checked(at)).unzip();
+        rest = after.and_then(|after| after.get(1..));
+        Some(part.unwrap_or(text))
     })
-}
-
-/// The text before the first separator, and the text after it. Looks at eight bytes at once: `memchr` of the
-/// target looks at single ones.
-#[inline(never)]
-fn cut(text: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
-    const LOW: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = LOW << 7;
-    let (words, _) = text.as_chunks::<8>();
-    // A byte is zero where it equals the separator.
-    let lacks = |word: &&[u8; 8]| {
-        let word = u64::from_le_bytes(**word) ^ (LOW * u64::from(separator));
-        word.wrapping_sub(LOW) & !word & HIGH == 0
-    };
-    let passed = words.iter().take_while(lacks).count().saturating_mul(8);
-    let rest = text.get(passed..).unwrap_or_default();
-    let at = rest.iter().position(|byte| *byte == separator);
-    match at.and_then(|at| text.split_at_checked(passed.saturating_add(at))) {
-        Some((part, after)) => (part, after.get(1..)),
-        None => (text, None),
-    }
 }
 
 /// The text after a prefix.
@@ -69,7 +51,8 @@ pub(super) fn after_prefix<'a>(value: &'a [u8], prefix: &[u8]) -> Option<&'a [u8
 
 /// Whether a byte can belong to the name of an authentication scheme (RFC 9110 §5.6.2).
 pub(super) fn continues_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
 }
 
 /// The value of a cookie without its optional quotes (RFC 6265 §4.1.1).

@@ -1,0 +1,116 @@
+//! Comparison and search of bytes by whole words. The functions of the target look at single bytes.
+
+/// Four words, which one step looks at.
+type Block = [[u8; 8]; 4];
+
+/// Whether two texts are equal. The time depends on how much of them is, so neither may be a secret.
+pub fn equal(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    match (one.last_chunk(), other.last_chunk()) {
+        (Some(end), Some(other_end)) => word(end) == word(other_end) && words_equal(one, other),
+        _ => one.iter().zip(other).all(|(a, b)| a == b),
+    }
+}
+
+/// Whether all whole words of two texts of one length are equal.
+fn words_equal(one: &[u8], other: &[u8]) -> bool {
+    let ((words, _), (other_words, _)) = (one.as_chunks::<8>(), other.as_chunks::<8>());
+    let (blocks, words) = words.as_chunks::<4>();
+    let (other_blocks, other_words) = other_words.as_chunks::<4>();
+    blocks.iter().zip(other_blocks).all(|(one, other)| {
+        let ([a, b, c, d], [e, f, g, h]) = (one.each_ref().map(word), other.each_ref().map(word));
+        (a ^ e) | (b ^ f) | (c ^ g) | (d ^ h) == 0
+    }) && words.iter().zip(other_words).all(|(a, b)| word(a) == word(b))
+}
+
+/// The position of the first such byte.
+pub fn find(text: &[u8], wanted: u8) -> Option<usize> {
+    let pattern = LOW * u64::from(wanted);
+    let (words, _) = text.as_chunks::<8>();
+    let (blocks, _) = words.as_chunks::<4>();
+    let lacks = |block: &&Block| {
+        let [a, b, c, d] = block.each_ref().map(|bytes| zeros(word(bytes) ^ pattern));
+        (a | b | c | d) & HIGH == 0
+    };
+    let passed = blocks.iter().take_while(lacks).count().saturating_mul(32);
+    let rest = text.get(passed..).unwrap_or_default();
+    let (words, _) = rest.as_chunks::<8>();
+    let lacks = |bytes: &&[u8; 8]| zeros(word(bytes) ^ pattern) & HIGH == 0;
+    let passed = passed.saturating_add(words.iter().take_while(lacks).count().saturating_mul(8));
+    let rest = text.get(passed..).unwrap_or_default();
+    rest.iter().position(|byte| *byte == wanted).map(|at| passed.saturating_add(at))
+}
+
+const LOW: u64 = 0x0101_0101_0101_0101;
+const HIGH: u64 = LOW << 7;
+
+/// A word in which a bit of [`HIGH`] is set if a byte is zero.
+fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(LOW) & !word
+}
+
+fn word(bytes: &[u8; 8]) -> u64 {
+    u64::from_le_bytes(*bytes)
+}
+
+/// A set of bytes. It is asked in fewer steps than a list of ranges.
+pub struct Set([bool; 256]);
+
+impl Set {
+    /// The set of these bytes.
+    pub const fn of(mut bytes: &[u8]) -> Self {
+        let mut set = [false; 256];
+        while let Some((byte, rest)) = bytes.split_first() {
+            if let Some((place, _)) = set.split_at_mut(*byte as usize).1.split_first_mut() {
+                *place = true;
+            }
+            bytes = rest;
+        }
+        Self(set)
+    }
+
+    /// Whether the set has this byte.
+    pub fn has(&self, byte: u8) -> bool {
+        self.0.get(usize::from(byte)).is_some_and(|has| *has)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_byte_is_found_where_the_standard_library_finds_it(
+            text in prop::collection::vec(prop::sample::select(&b"ab,\x00\x2d\x80\xac\xff"[..]), 0..120),
+            wanted in prop::sample::select(&b",\x00\xff/"[..]),
+        ) {
+            prop_assert_eq!(find(&text, wanted), text.iter().position(|byte| *byte == wanted));
+        }
+    }
+
+    #[test]
+    fn texts_are_equal_only_if_every_byte_is() {
+        for length in 0..100 {
+            let text = vec![b'a'; length];
+            assert!(equal(&text, &text.clone()));
+            assert!(!equal(&text, &vec![b'a'; length + 1]));
+            for at in 0..length {
+                let mut other = text.clone();
+                other[at] = b'b';
+                assert!(!equal(&text, &other) && !equal(&other, &text), "{at} of {length}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_set_has_its_bytes_alone() {
+        let set = Set::of(b"\0a\xff");
+        let has: Vec<u8> = (0..=255).filter(|byte| set.has(*byte)).collect();
+        assert_eq!(has, b"\0a\xff");
+    }
+}
