@@ -61,10 +61,17 @@ impl From<Ambiguity> for Reason {
 /// one. With `strict`, path parameters never decide which rule applies (CVE-2026-73511).
 pub fn choose<'r>(rules: &'r Rules, request: &RequestLine<'_>, strict: bool) -> Choice<'r> {
     let paths = Paths::of(request.path);
+    let usual = request.reading();
+    // Most requests have no other reading.
+    if paths.others.is_empty() && !rules.depends_on_method && other_host(rules, request).is_none() {
+        return match first(rules, &usual) {
+            None => Choice::Ambiguous(Ambiguity::Header),
+            Some(found) => found.map_or(Choice::None, Choice::One),
+        };
+    }
     let Some(methods) = methods(rules, request) else {
         return Choice::Ambiguous(Ambiguity::Method);
     };
-    let usual = request.reading();
     let mut so_far = None;
     for (index, method) in methods.iter().enumerate() {
         let Some(method) = method else { continue };
@@ -154,14 +161,17 @@ fn stricter<'r>(a: Found<'r>, b: Found<'r>) -> Option<Found<'r>> {
 }
 
 /// The readings of a host: without port and final dot, or the whole authority.
-fn hosts<'a>(
-    rules: &Rules,
-    request: &RequestLine<'a>,
-) -> impl Iterator<Item = Option<&'a [u8]>> + use<'a> {
+fn hosts<'a>(rules: &Rules, request: &RequestLine<'a>) -> impl Iterator<Item = Option<&'a [u8]>> {
     let host = request.authority.map(|authority| authority.host());
-    let whole = request.authority.map(|authority| authority.whole());
-    let other = whole != host && rules.names_hosts;
-    std::iter::once(host).chain(other.then_some(whole))
+    std::iter::once(host).chain(other_host(rules, request).map(Some))
+}
+
+/// The whole authority, where rules name hosts and it is more than the host.
+fn other_host<'a>(rules: &Rules, request: &RequestLine<'a>) -> Option<&'a [u8]> {
+    let authority = request.authority.filter(|_| rules.names_hosts)?;
+    // The host is a part of it.
+    let more = authority.whole().len() > authority.host().len();
+    more.then_some(authority.whole())
 }
 
 /// The readings of a method: as written, in upper case (some servers fold the lower-case methods that
