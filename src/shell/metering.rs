@@ -107,7 +107,7 @@ impl Bill {
     }
 
     /// Charges a response that has ended, or that does not continue.
-    pub fn settle(mut self, buckets: &Buckets, telemetry: &Telemetry) {
+    pub fn settle(&mut self, buckets: &Buckets, telemetry: &Telemetry) {
         let Some(open) = buckets.opened() else { return };
         self.finish();
         let mut counters = Counters::default();

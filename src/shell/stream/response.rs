@@ -2,7 +2,7 @@
 
 use proxy_wasm::types::MapType;
 
-use super::{State, Stream};
+use super::Stream;
 use crate::reply;
 use crate::shell::host;
 
@@ -39,16 +39,16 @@ impl Stream {
 /// refused. If the VM dies, no context is deleted, and the places in flight expire.
 impl Drop for Stream {
     fn drop(&mut self) {
-        let State { lease, bill, received, rows, histograms, .. } = self.state.take();
         let worker = &self.traffic.worker;
-        if let Some(histograms) = histograms {
-            histograms.record(&received, rows);
+        let mut state = self.state.borrow_mut();
+        if let Some(histograms) = state.histograms {
+            histograms.record(&state.received, state.rows);
         }
-        if let Some(lease) = lease {
+        if let Some(lease) = state.lease.take() {
             worker.telemetry.count_store(&worker.buckets.release(lease));
         }
-        if !bill.is_empty() {
-            bill.settle(&worker.buckets, &worker.telemetry);
+        if !state.bill.is_empty() {
+            state.bill.settle(&worker.buckets, &worker.telemetry);
         }
     }
 }
