@@ -1,26 +1,53 @@
 //! The counters of the telemetry contract: each is defined once and then used by its number.
 
 use std::cell::RefCell;
+use std::mem::Discriminant;
 use std::rc::Rc;
 
 use proxy_wasm::types::MetricType;
 
 use super::host;
 use crate::caller::cache::Look;
-use crate::limit::plan::Limit;
+use crate::gate::verdict::Verdict;
+use crate::limit::plan::{Limit, Settlement};
 use crate::policy::Policy;
 use crate::policy::rule::Rule;
 use crate::reason::Reason;
 use crate::verify::provider::KeysFrom;
 
-/// The labels of one `tollgate_requests` counter: rule, provider, decision, reason. Each comes
+/// The labels of one `tollgate_requests` counter: rule, provider, kind of verdict, reason. Each comes
 /// from the configuration or from a closed list, so the number of counters is bounded.
 ///
 /// The address of a rule or limit stands for it: a policy does not move them.
-type Labels = (Option<*const Rule>, Option<usize>, &'static str, Reason);
+type Labels = (Option<*const Rule>, Option<usize>, Discriminant<Verdict>, Reason);
 
 /// The labels of one `tollgate_limit` counter: limit, result.
-type LimitLabels = (*const Limit, &'static str);
+type LimitLabels = (*const Limit, LimitResult);
+
+/// The result of a limit for a request or a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitResult {
+    /// It gave the tokens.
+    Allowed,
+    /// It refused the request.
+    Denied,
+    /// It would have refused the request.
+    WouldDeny,
+    /// It was charged for the response.
+    Charged(Settlement),
+}
+
+impl LimitResult {
+    /// The label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Denied => "denied",
+            Self::WouldDeny => "would_deny",
+            Self::Charged(settlement) => settlement.as_str(),
+        }
+    }
+}
 
 /// The labels of one `tollgate_usage_tokens` counter: limit, and the model by its index in the prices.
 type ModelLabels = (*const Limit, Option<usize>);

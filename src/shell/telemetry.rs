@@ -1,10 +1,11 @@
 //! The telemetry of decisions: filter state, counters, the log of refusals.
 
+use std::mem::discriminant;
 use std::rc::Rc;
 
 use super::histograms::Histograms;
 use super::host;
-use super::metrics::Metrics;
+use super::metrics::{LimitResult, Metrics};
 use super::refusal_log::{Cause, RefusalLog};
 use crate::caller::tags::Tag;
 use crate::gate::judged::Decision;
@@ -113,7 +114,7 @@ impl Telemetry {
             self.count_store(&facts.store);
             self.count_limits(verdict, &facts.limits);
             let rule_label = facts.rule.as_ref().map(Rc::as_ptr);
-            let labels = (rule_label, token.provider, decision, reason);
+            let labels = (rule_label, token.provider, discriminant(verdict), reason);
             self.metrics.request(labels, || {
                 let reason = reason.as_str();
                 format!(
@@ -148,9 +149,9 @@ impl Telemetry {
     /// Counts a charged response and its cost.
     pub fn count_charge(&self, charge: &Planned, settlement: Settlement, cost: u64) {
         if self.counts {
-            let (limit, result) = (&charge.limit, settlement.as_str());
-            self.metrics.limit((Rc::as_ptr(limit), result), || {
-                format!("tollgate_usage.limit.{}.result.{result}", limit.name)
+            let limit = &charge.limit;
+            self.metrics.limit((Rc::as_ptr(limit), LimitResult::Charged(settlement)), || {
+                format!("tollgate_usage.limit.{}.result.{}", limit.name, settlement.as_str())
             });
             // A wrong number of the upstream must not overflow the counter: no more than the bucket can owe.
             let most = charge.quota.burst().saturating_mul(u64::from(DEBT_BURSTS) + 1);
@@ -165,13 +166,14 @@ impl Telemetry {
         let carried_out = matches!(verdict, Verdict::Deny(_));
         for report in limits {
             let result = match refuses(report) {
-                false if taken => "allowed",
+                false if taken => LimitResult::Allowed,
                 false => continue,
-                true if carried_out && !report.limit.dry_run => "denied",
-                true => "would_deny",
+                true if carried_out && !report.limit.dry_run => LimitResult::Denied,
+                true => LimitResult::WouldDeny,
             };
             self.metrics.limit((Rc::as_ptr(&report.limit), result), || {
-                format!("tollgate_limit.limit.{}.result.{result}", report.limit.name)
+                let (limit, result) = (&report.limit.name, result.as_str());
+                format!("tollgate_limit.limit.{limit}.result.{result}")
             });
         }
     }
