@@ -61,8 +61,13 @@ impl Sub<Duration> for Moment {
 
 /// A span in nanoseconds, at most 584 years.
 pub const fn nanos(span: Duration) -> u64 {
-    let whole = span.as_secs().saturating_mul(1_000_000_000);
-    whole.saturating_add(span.subsec_nanos() as u64)
+    const SECOND: u64 = 1_000_000_000;
+    let (seconds, rest) = (span.as_secs(), span.subsec_nanos() as u64);
+    // A product that may overflow takes several of the processor's.
+    match seconds < u64::MAX / SECOND {
+        true => seconds.wrapping_mul(SECOND).wrapping_add(rest),
+        false => seconds.saturating_mul(SECOND).saturating_add(rest),
+    }
 }
 
 #[cfg(test)]

@@ -72,9 +72,9 @@ impl Facts {
     pub fn remaining_percent(&self) -> Option<u64> {
         let percent = |report: &LimitReport| {
             let (left, burst) = (report.remaining, report.quota.burst().max(1));
-            match left.checked_mul(100) {
-                Some(hundredfold) => hundredfold / burst,
-                None => u64::try_from(u128::from(left) * 100 / u128::from(burst)).unwrap_or(100),
+            match left <= u64::MAX / 100 {
+                true => left.wrapping_mul(100) / burst,
+                false => u64::try_from(u128::from(left) * 100 / u128::from(burst)).unwrap_or(100),
             }
         };
         self.limits.iter().map(percent).min()

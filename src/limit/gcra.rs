@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use super::quota::{Quota, divide};
+use super::quota::{Quota, divide, product};
 use crate::time::{Moment, nanos};
 
 /// The state of one bucket, which is full once its TAT has come. The default is always full.
@@ -66,7 +66,7 @@ pub fn take(bucket: Bucket, quota: &Quota, now: Moment, cost: u64) -> Taken {
     let ceiling = quota.ceiling_units();
     let stored = debt(bucket, quota, now);
     let used = stored.min(ceiling);
-    let after = used + u128::from(cost) * quota.token_units();
+    let after = used + product(cost, quota.period_ns());
     if after > capacity && cost > 0 {
         let bucket = if stored > ceiling { owing(ceiling, quota, now) } else { bucket };
         let retry_after = quota.span(after - capacity);
@@ -140,7 +140,7 @@ fn owing(debt: u128, quota: &Quota, now: Moment) -> Bucket {
 
 /// Nanoseconds in units of `1/N` ns.
 fn units(nanos: u64, quota: &Quota) -> u128 {
-    u128::from(nanos) * u128::from(quota.tokens())
+    product(nanos, quota.tokens().into())
 }
 
 fn tat_units(bucket: Bucket, quota: &Quota) -> u128 {

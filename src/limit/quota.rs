@@ -110,6 +110,11 @@ impl Quota {
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
+    /// The period in nanoseconds: one token in units of `1/tokens` ns.
+    pub(super) fn period_ns(&self) -> u64 {
+        self.period_ns
+    }
+
     /// One token in units of `1/tokens` ns.
     pub(super) fn token_units(&self) -> u128 {
         u128::from(self.period_ns)
@@ -117,13 +122,25 @@ impl Quota {
 
     /// The time in which an empty bucket fills in units of `1/tokens` ns.
     pub(super) fn burst_units(&self) -> u128 {
-        u128::from(self.burst) * self.token_units()
+        product(self.burst, self.period_ns)
     }
 
     /// The maximum time to a TAT in units of `1/tokens` ns. Takes and charges cannot exceed it.
     pub(super) fn ceiling_units(&self) -> u128 {
-        let most = MAX_REFILL.as_nanos() * u128::from(self.tokens);
-        (self.burst_units() * (u128::from(self.debt_bursts) + 1)).min(most)
+        let burst = self.burst_units();
+        if self.debt_bursts == 0 {
+            return burst;
+        }
+        let most = product(nanos(MAX_REFILL), self.tokens.into());
+        (burst * (u128::from(self.debt_bursts) + 1)).min(most)
+    }
+}
+
+/// A product. Most fit into the 64 bits that the processor multiplies by itself.
+pub(super) fn product(a: u64, b: u64) -> u128 {
+    match a.leading_zeros() + b.leading_zeros() >= u64::BITS {
+        true => a.wrapping_mul(b).into(),
+        false => u128::from(a) * u128::from(b),
     }
 }
 
