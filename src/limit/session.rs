@@ -58,7 +58,7 @@ impl<'a> Session<'a> {
     pub(super) fn write(&mut self, item: &Item<'_>, bucket: Bucket) -> Result<Swap, StoreError> {
         let (mut slot, fingerprint) = (item.slot, item.place.fingerprint);
         let evicted = slot.place(Way { fingerprint, bucket }, item.now, &self.keep);
-        let swap = self.store.swap(item.key.as_str(), &slot.encode(), item.version)?;
+        let swap = self.store.swap(item.key.as_str(), slot.encode(), item.version)?;
         self.counters.live_evictions += u64::from(swap == Swap::Done && evicted == Evicted::Live);
         Ok(swap)
     }
