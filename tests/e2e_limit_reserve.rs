@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use support::graft::{self, Fault};
 use support::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -272,4 +273,48 @@ async fn a_caller_that_leaves_pays_its_reservation_before_and_after_the_first_wo
         until("nothing was settled", 1, async || envoy.stat(missing).await).await;
         assert_eq!(left(&envoy, &token).await, 10_000 - 700 - 1, "{after_the_first_word}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_a_vm_dies_its_reservations_are_spent_and_every_other_token_is_where_it_was() {
+    let Some(fixture) = Fixture::new("HS256").await else { return };
+    let reserve = json!({"json": "/max_tokens", "default": 1, "max": MOST});
+    let model = Model::start().await;
+    let envoy = budget(&fixture, Some(reserve))
+        .workers(1)
+        .upstream(model.address)
+        .fault(|path| graft::module(Fault::Trap, path))
+        .hcm(json!({"http_protocol_options": {"enable_trailers": true}}))
+        .start()
+        .await;
+    let [alice, bob] = ["alice", "bob"].map(|subject| fixture.token(subject));
+    let body = json!({"model": "small", "max_tokens": MOST});
+    let streams: Vec<_> = (0..3)
+        .map(|_| {
+            let (address, request) = (envoy.address(), post("/chat", &body, &alice));
+            tokio::spawn(async move { client::try_send(address, &request).await })
+        })
+        .collect();
+    until("the streams have begun", 3, async || model.arrived.load(Ordering::SeqCst)).await;
+    // Each probe takes one token, and its response has no number.
+    assert_eq!(left(&envoy, &alice).await, 10_000 - 3 * 1_000 - 1);
+    assert_eq!(left(&envoy, &bob).await, 10_000 - 1);
+
+    let fatal = post("/probe", &json!({}), &fixture.token("carol")).chunked(2).to_bytes();
+    let fatal =
+        [fatal.strip_suffix(b"0\r\n\r\n").unwrap(), &b"0\r\nx-last: 1\r\n\r\n"[..]].concat();
+    let died = client::Connection::open(envoy.address()).await.try_send(&fatal).await;
+    assert!(died.as_ref().is_ok_and(|response| response.status >= 500), "{died:?}");
+    model.end.send(true).unwrap();
+    for stream in streams {
+        println!("a stream of the dead VM: {:?}", stream.await.unwrap().map(|r| r.status));
+    }
+    let probe = post("/probe", &json!({}), &fixture.token("dave"));
+    until("a new VM", 200, async || envoy.send(&probe).await.status).await;
+    // The new VM has the buckets as the old one left them.
+    for spent in 2..5 {
+        assert_eq!(left(&envoy, &alice).await, 10_000 - 3 * 1_000 - spent);
+        assert_eq!(left(&envoy, &bob).await, 10_000 - spent);
+    }
+    assert_eq!(envoy.stats("vm_reload_success").await.values().sum::<u64>(), 1);
 }
