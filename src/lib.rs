@@ -20,7 +20,7 @@
 //! - [`gate`]: runs the stages above for one request: a decision, or a request whose body decides.
 //! - [`reply`]: the response that a refused caller sees.
 //! - [`config`]: the document that is loaded, its JSON Schema, and its compilation to a policy.
-//! - [`bytes`], [`few`], [`lookup`], [`reason`], [`template`], [`uri`], [`store`], [`time`]: types that all stages share.
+//! - [`bytes`], [`few`], [`lookup`], [`place`], [`reason`], [`template`], [`uri`], [`store`], [`time`]: types that all stages share.
 //! - `shell`: the callbacks and the only code that names `proxy_wasm`; `shell::host`: the host calls
 //!   and the only `unsafe` in the module apart from the entry point below.
 //! - `src/bin/tollgate`: the command line tool, which uses the same core.
@@ -44,6 +44,7 @@ pub mod gate;
 pub mod keys;
 pub mod limit;
 pub mod lookup;
+pub mod place;
 pub mod policy;
 pub mod reason;
 pub mod reply;

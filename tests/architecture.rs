@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 
 /// Each stage and the stages that it may use. A stage stands below all that it uses, so that the
 /// table itself has neither a circle nor an upward arrow.
-const ALLOWED: [(&str, &[&str]); 18] = [
+const ALLOWED: [(&str, &[&str]); 19] = [
     ("bytes", &[]),
     ("few", &[]),
     ("lookup", &[]),
+    ("place", &[]),
     ("reason", &[]),
     ("store", &[]),
     ("time", &[]),
@@ -21,8 +22,11 @@ const ALLOWED: [(&str, &[&str]); 18] = [
     ("verify", &["lookup", "reason", "template", "time", "uri"]),
     ("body", &["reason", "request"]),
     ("keys", &["request", "store", "time", "uri", "verify"]),
-    ("caller", &["bytes", "lookup", "reason", "template", "time", "verify"]),
-    ("limit", &["body", "caller", "few", "request", "store", "template", "time", "verify"]),
+    ("caller", &["bytes", "lookup", "place", "reason", "template", "time", "verify"]),
+    (
+        "limit",
+        &["body", "caller", "few", "place", "request", "store", "template", "time", "verify"],
+    ),
     ("policy", &["body", "caller", "limit", "reason", "request", "template", "uri", "verify"]),
     (
         "gate",

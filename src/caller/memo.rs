@@ -1,7 +1,9 @@
 //! What was judged of a caller before, so that long lists of grants are compared once for each token.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
+use crate::place::Place;
 use crate::reason::Reason;
 
 /// The most judgements that a caller keeps.
@@ -9,7 +11,10 @@ const MOST: usize = 32;
 
 /// The memory of a full memo in bytes.
 pub(super) const BYTES: usize =
-    MOST * size_of::<Judged>() + MOST_PLACES * size_of::<Option<(u32, Kept)>>();
+    MOST * size_of::<Judged>() + MOST_PLACES * (size_of::<(u32, Kept)>() + KEY_BYTES);
+
+/// About what the key of a slot takes.
+const KEY_BYTES: usize = 48;
 
 /// What was judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,14 +60,14 @@ impl Memo {
 const MOST_PLACES: usize = 8;
 
 /// The bucket of a caller under a limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
     /// The position of the caller's tier.
     pub tier: Option<u32>,
-    /// The slot of the bucket.
-    pub slot: u32,
-    /// The bucket in the slot.
-    pub fingerprint: u64,
+    /// The place of the bucket.
+    pub place: Place,
+    /// The key of its slot.
+    pub key: Rc<str>,
 }
 
 /// The buckets by the position of the limit; the first ones are kept.
@@ -72,18 +77,14 @@ pub(super) struct Places(RefCell<Vec<(u32, Kept)>>);
 impl Places {
     /// The bucket under the limit at this position.
     pub(super) fn of(&self, limit: u32) -> Option<Kept> {
-        self.0.borrow().iter().find(|(known, _)| *known == limit).map(|(_, kept)| *kept)
-    }
-
-    /// Whether there is room for one more.
-    pub(super) fn has_room(&self) -> bool {
-        self.0.borrow().len() < MOST_PLACES
+        self.0.borrow().iter().find(|(known, _)| *known == limit).map(|(_, kept)| kept.clone())
     }
 
     /// Keeps it, if it is not known and there is room.
     pub(super) fn keep(&self, limit: u32, kept: Kept) {
-        if self.has_room() && self.of(limit).is_none() {
-            self.0.borrow_mut().push((limit, kept));
+        let mut places = self.0.borrow_mut();
+        if places.len() < MOST_PLACES && places.iter().all(|(known, _)| *known != limit) {
+            places.push((limit, kept));
         }
     }
 }
@@ -114,7 +115,8 @@ mod tests {
     #[test]
     fn the_first_places_are_kept() {
         let places = Places::default();
-        let kept = |slot| Kept { tier: None, slot, fingerprint: 1 };
+        let place = |slot| Place { slot, fingerprint: 1 };
+        let kept = |slot| Kept { tier: None, place: place(slot), key: "k".into() };
         for limit in 0..100 {
             assert_eq!(places.of(limit), None);
             places.keep(limit, kept(limit));

@@ -89,11 +89,6 @@ impl Principal {
         self.places.of(limit)
     }
 
-    /// Whether one more bucket can be kept.
-    pub fn has_room(&self) -> bool {
-        self.places.has_room()
-    }
-
     /// Keeps the bucket under the limit at this position.
     pub fn keep(&self, limit: u32, kept: Kept) {
         self.places.keep(limit, kept);

@@ -13,35 +13,52 @@ impl RequestScope<'_> {
     /// read, from those whose key is in it.
     pub(super) fn plan(&self, cost: u64) -> Few<Planned> {
         let now = |limit: &&Rc<Limit>| self.waits_for_body(limit) == self.body.is_some();
-        let planned = |limit: &Rc<Limit>| {
-            let known = self.principal.and_then(|caller| Planned::again(limit, caller, cost));
-            let mut planned = known.unwrap_or_else(|| self.first(limit, cost));
-            self.add_dues(&mut planned, cost);
-            planned
+        match self.rule.limits.as_slice() {
+            [limit] if now(&limit) => Few::One(self.planned(limit, cost)),
+            [_] => Few::default(),
+            limits => {
+                let planned = |limit| self.planned(limit, cost);
+                Few::Many(limits.iter().filter(now).map(planned).collect())
+            }
+        }
+    }
+
+    fn planned(&self, limit: &Rc<Limit>, cost: u64) -> Planned {
+        let known = self.principal.and_then(|caller| Planned::again(limit, caller, cost));
+        let mut planned = match known {
+            Some(planned) => planned,
+            None => self.first(limit, cost),
         };
-        self.rule.limits.iter().filter(now).map(planned).collect()
+        self.add_dues(&mut planned, cost);
+        planned
     }
 
     /// The same with the names of the buckets and their owners; with a body, from all limits.
     pub(super) fn named_plan(&self, cost: u64) -> Few<Planned> {
         let asked = |limit: &&Rc<Limit>| self.body.is_some() || !self.waits_for_body(limit);
         let planned = |limit: &Rc<Limit>| {
-            let mut planned = self.first(limit, cost);
+            let mut planned = self.by_name(limit, cost);
             self.add_dues(&mut planned, cost);
             planned
         };
-        self.rule.limits.iter().filter(asked).map(planned).collect()
+        Few::Many(self.rule.limits.iter().filter(asked).map(planned).collect())
+    }
+
+    /// The plan of a limit with the name of the bucket.
+    fn by_name(&self, limit: &Rc<Limit>, cost: u64) -> Planned {
+        Planned::new(limit, self.owner(Some(&limit.key)), self.principal, cost)
     }
 
     /// The plan of a limit whose bucket is not known.
     #[inline(never)]
     fn first(&self, limit: &Rc<Limit>, cost: u64) -> Planned {
-        let owner = self.owner(Some(&limit.key));
-        let planned = Planned::new(limit, owner, self.principal, cost);
-        if let (Some(table), Some(caller)) = (self.gate.table, self.principal) {
-            planned.keep(table, caller);
+        match (self.gate.table, self.principal) {
+            (Some(table), Some(caller)) => {
+                let owner = self.owner(Some(&limit.key));
+                Planned::found(table, limit, &owner, caller, cost)
+            }
+            _ => self.by_name(limit, cost),
         }
-        planned
     }
 
     /// The owner of the bucket or place that a request takes: by the template, or by default the

@@ -1,9 +1,10 @@
 //! One limit of a request: its bucket as last loaded, and the take from it.
 
+use std::borrow::Cow;
+
 use super::answer::{Ruling, Standing};
 use super::gcra::{self, Bucket, Outcome, Taken};
-use super::layout::SlotKey;
-use super::request::{Mode, Request};
+use super::request::{Mode, Request, Which};
 use super::slot::Slot;
 use super::table::{Place, Table};
 use crate::time::Moment;
@@ -13,7 +14,8 @@ pub(super) struct Item<'a> {
     pub(super) index: usize,
     pub(super) request: Request<'a>,
     pub(super) place: Place,
-    pub(super) key: SlotKey,
+    /// The key of the slot.
+    pub(super) key: Cow<'a, str>,
     /// The slot as last loaded, and its version.
     pub(super) slot: Slot,
     pub(super) version: u32,
@@ -31,7 +33,10 @@ impl<'a> Item<'a> {
             index,
             request: *request,
             place,
-            key: table.key(place.slot),
+            key: match request.bucket {
+                Which::Of(..) => table.key(place.slot).into(),
+                Which::At(_, key) => key.into(),
+            },
             slot: Slot::default(),
             version: 0,
             now: Moment::EPOCH,

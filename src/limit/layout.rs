@@ -31,45 +31,6 @@ pub(super) fn decode(record: &[u8]) -> Option<(u32, [u8; 16])> {
     Some((slots, seed.try_into().ok()?)).filter(|_| fits)
 }
 
-/// The longest key of a slot that needs no memory of its own; the name of a plugin may be longer.
-const SHORT: usize = 64;
-
-/// The key of a slot.
-pub enum SlotKey {
-    /// The bytes, and how many of them count.
-    Short([u8; SHORT], usize),
-    /// A longer one.
-    Long(String),
-}
-
-impl SlotKey {
-    /// The key of these two parts.
-    pub(super) fn of(prefix: &str, number: &str) -> Self {
-        let mut bytes = [0; SHORT];
-        let length = prefix.len().saturating_add(number.len());
-        let places = bytes.get_mut(..length);
-        match places.and_then(|places| places.split_at_mut_checked(prefix.len())) {
-            None => Self::Long([prefix, number].concat()),
-            Some((first, second)) => {
-                first.copy_from_slice(prefix.as_bytes());
-                second.copy_from_slice(number.as_bytes());
-                Self::Short(bytes, length)
-            }
-        }
-    }
-
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        match self {
-            // Cut where its text ends, so that it is UTF-8.
-            Self::Short(bytes, length) => {
-                bytes.get(..*length).and_then(|text| str::from_utf8(text).ok()).unwrap_or_default()
-            }
-            Self::Long(text) => text,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

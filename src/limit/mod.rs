@@ -37,7 +37,6 @@ pub mod gcra;
 mod item;
 mod layout;
 pub mod owner;
-mod place;
 pub mod plan;
 pub mod quota;
 pub mod rate_claim;

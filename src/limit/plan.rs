@@ -90,7 +90,8 @@ pub struct Planned {
 enum Account {
     /// The name if it is not that of the limit, and the owner.
     Of(Option<String>, Owner),
-    At(Place),
+    /// With the key of its slot.
+    At(Place, Rc<str>),
 }
 
 impl Planned {
@@ -103,31 +104,34 @@ impl Planned {
 
     /// The same for a caller whose bucket is known: its place was found before for the same token.
     pub fn again(limit: &Rc<Limit>, caller: &Principal, cost: u64) -> Option<Self> {
-        let Kept { tier, slot, fingerprint } = caller.kept(limit.position)?;
+        let Kept { tier, place, key } = caller.kept(limit.position)?;
         let quota = match tier {
             None => limit.quota,
             Some(tier) => limit.tiers.get(usize::try_from(tier).ok()?)?.quota,
         };
-        Some(Self::with(limit, Account::At(Place { slot, fingerprint }), quota, cost))
+        Some(Self::with(limit, Account::At(place, key), quota, cost))
     }
 
-    /// Keeps the place of the bucket with the token. It depends on nothing else if the key of the limit does not;
-    /// a rate in the token is read each time.
-    pub fn keep(&self, table: &Table, caller: &Principal) {
-        let Account::Of(name, Owner::Identity(owner)) = &self.bucket else { return };
-        let limit = &*self.limit;
-        if !caller.has_room() || !limit.key.is_of_token() || limit.rate_claim.is_some() {
-            return;
-        }
-        let tier = match select(limit, Some(caller)).0 {
-            None => None,
-            Some(Selected::Tier(tier)) => Some(tier),
-            Some(Selected::Claim(_)) => return,
-        };
+    /// The same for a verified caller whose bucket is looked for now. Its place is kept with the token. It depends on
+    /// nothing else if the key of the limit does not; a rate in the token is read each time.
+    pub fn found(
+        table: &Table,
+        limit: &Rc<Limit>,
+        owner: &Owner,
+        caller: &Principal,
+        cost: u64,
+    ) -> Self {
+        let (selected, quota) = select(limit, Some(caller));
+        let name = selected.as_ref().map(|selected| selected.name(limit));
         let name = name.as_ref().unwrap_or(&limit.name);
-        let Place { slot, fingerprint } =
-            table.place(name, Some(&self.quota), Owner::Identity(owner));
-        caller.keep(limit.position, Kept { tier, slot, fingerprint });
+        let place = table.place(name, Some(&quota), owner.as_deref());
+        let key: Rc<str> = table.key(place.slot).into();
+        let of_token = matches!(owner, Owner::Identity(_)) && limit.key.is_of_token();
+        if of_token && limit.rate_claim.is_none() {
+            let tier = selected.and_then(|selected| selected.tier());
+            caller.keep(limit.position, Kept { tier, place, key: Rc::clone(&key) });
+        }
+        Self::with(limit, Account::At(place, key), quota, cost)
     }
 
     fn with(limit: &Rc<Limit>, bucket: Account, quota: Quota, cost: u64) -> Self {
@@ -164,7 +168,7 @@ impl Planned {
     pub fn bucket(&self) -> Option<&str> {
         match &self.bucket {
             Account::Of(name, _) => name.as_deref(),
-            Account::At(_) => None,
+            Account::At(..) => None,
         }
     }
 
@@ -172,7 +176,7 @@ impl Planned {
     pub fn owner(&self) -> Option<&Owner> {
         match &self.bucket {
             Account::Of(_, owner) => Some(owner),
-            Account::At(_) => None,
+            Account::At(..) => None,
         }
     }
 
@@ -184,7 +188,7 @@ impl Planned {
                 Account::Of(name, owner) => {
                     Which::Of(name.as_ref().unwrap_or(&limit.name), owner.as_deref())
                 }
-                Account::At(place) => Which::At(*place),
+                Account::At(place, key) => Which::At(*place, key),
             },
             quota: &self.quota,
             cost: self.reserved.unwrap_or(self.cost),
@@ -256,6 +260,14 @@ enum Selected {
 }
 
 impl Selected {
+    /// The position of the tier.
+    fn tier(&self) -> Option<u32> {
+        match self {
+            Self::Tier(tier) => Some(*tier),
+            Self::Claim(_) => None,
+        }
+    }
+
     /// The name of the bucket.
     fn name(&self, limit: &Limit) -> String {
         let name = &limit.name;

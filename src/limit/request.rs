@@ -1,8 +1,8 @@
 //! One limit that a request must pass.
 
 use super::owner::Owner;
-use super::place::Place;
 use super::quota::Quota;
+use crate::place::Place;
 
 /// One limit that a request must pass. A request names each bucket at most once.
 #[derive(Clone, Copy, Debug)]
@@ -25,8 +25,8 @@ pub struct Request<'a> {
 pub enum Which<'a> {
     /// Of this limit, without NUL in its name, and this owner.
     Of(&'a str, Owner<&'a str>),
-    /// At this place of the table, which was found for the same limit, owner and quota.
-    At(Place),
+    /// At this place of the table, which was found for the same limit, owner and quota, with the key of its slot.
+    At(Place, &'a str),
 }
 
 /// What a limit takes from a request that passes.

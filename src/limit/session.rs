@@ -27,7 +27,7 @@ impl<'a> Session<'a> {
         items: &[Item<'_>],
         counters: &'a mut Counters,
     ) -> Self {
-        let keep = items.iter().map(|item| item.place.fingerprint).collect();
+        let keep = Few::of(items, |item| item.place.fingerprint);
         Self { store, clock, counters, keep, tries: TRIES }
     }
 
@@ -37,7 +37,7 @@ impl<'a> Session<'a> {
 
     /// Loads the slot of an item.
     pub(super) fn load(&mut self, item: &mut Item<'_>) -> Result<(), StoreError> {
-        let loaded = store::load(self.store, item.key.as_str())?;
+        let loaded = store::load(self.store, &item.key)?;
         let (value, version) = loaded.unwrap_or((Vec::new(), CREATE));
         // An empty value is a slot that has not been written yet.
         if !value.is_empty() && value.len() != SLOT_BYTES {
@@ -58,7 +58,7 @@ impl<'a> Session<'a> {
     pub(super) fn write(&mut self, item: &Item<'_>, bucket: Bucket) -> Result<Swap, StoreError> {
         let (mut slot, fingerprint) = (item.slot, item.place.fingerprint);
         let evicted = slot.place(Way { fingerprint, bucket }, item.now, &self.keep);
-        let swap = self.store.swap(item.key.as_str(), slot.encode(), item.version)?;
+        let swap = self.store.swap(&item.key, slot.encode(), item.version)?;
         self.counters.live_evictions += u64::from(swap == Swap::Done && evicted == Evicted::Live);
         Ok(swap)
     }
