@@ -12,6 +12,16 @@ pub enum Few<T> {
     Many(Vec<T>),
 }
 
+impl<T> Few<T> {
+    /// Makes an item of each of a list.
+    pub fn of<'a, A>(list: &'a [A], mut make: impl FnMut(&'a A) -> T) -> Self {
+        match list {
+            [one] => Self::One(make(one)),
+            list => Self::Many(list.iter().map(make).collect()),
+        }
+    }
+}
+
 impl<T> Default for Few<T> {
     fn default() -> Self {
         Self::Many(Vec::new())
@@ -38,14 +48,9 @@ impl<T> DerefMut for Few<T> {
     }
 }
 
-impl<T> FromIterator<T> for Few<T> {
-    fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
-        let mut items = items.into_iter();
-        let Some(first) = items.next() else { return Self::default() };
-        match items.next() {
-            None => Self::One(first),
-            Some(second) => Self::Many([first, second].into_iter().chain(items).collect()),
-        }
+impl<T> From<Option<T>> for Few<T> {
+    fn from(item: Option<T>) -> Self {
+        item.map_or_else(Self::default, Self::One)
     }
 }
 
@@ -83,7 +88,7 @@ mod tests {
     fn a_list_of_any_length_has_its_items_in_order() {
         for length in 0..4 {
             let items: Vec<usize> = (0..length).collect();
-            let mut few: Few<usize> = items.iter().copied().collect();
+            let mut few = Few::of(&items, |item| *item);
             assert_eq!(*few, *items);
             assert_eq!(few, Few::Many(items.clone()));
             assert_eq!(matches!(few, Few::One(_)), length == 1);

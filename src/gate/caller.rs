@@ -6,7 +6,7 @@ use super::denied::{Named, Stop};
 use super::facts::TokenReport;
 use super::resources::{Gate, Request};
 use super::scope::RequestScope;
-use crate::caller::cache::{Known, Look};
+use crate::caller::cache::{Known, Look, Place};
 use crate::caller::principal::{Caller, Principal};
 use crate::policy::rule::{Auth, Rule};
 use crate::reason::Reason;
@@ -15,31 +15,25 @@ use crate::template::Template;
 use crate::verify::provider::Bind;
 use crate::verify::{Failure, Verifier};
 
-/// How the token was judged, and the caller that it identifies.
-type Authentication<T> = (TokenReport, Result<T, Stop>);
-
 impl Gate<'_> {
-    /// Authenticates a request as the rule requires; `None` for a request that passes without a token.
+    /// Authenticates a request as the rule requires; `None` for a request that passes without a token. `report`: how
+    /// its token was judged.
     pub(super) fn authenticate(
         &self,
         request: &Request<'_>,
         rule: &Rule,
-    ) -> Authentication<Option<Rc<Caller>>> {
-        let no_token = |outcome| (TokenReport::default(), outcome);
+        report: &mut TokenReport,
+    ) -> Result<Option<Rc<Caller>>, Stop> {
         if rule.auth == Auth::None {
-            return no_token(Ok(None));
+            return Ok(None);
         }
         let token = match token_source::find(request.headers, &self.policy.token) {
-            Found::None if rule.auth == Auth::Optional => return no_token(Ok(None)),
-            Found::None => return no_token(Err(Reason::TokenMissing.into())),
-            Found::Several => return no_token(Err(Reason::TokenMultiple.into())),
+            Found::None if rule.auth == Auth::Optional => return Ok(None),
+            Found::None => return Err(Reason::TokenMissing.into()),
+            Found::Several => return Err(Reason::TokenMultiple.into()),
             Found::One(token) => token,
         };
-        let (report, caller) = self.recognise(&token, request, rule);
-        let caller = match caller {
-            Ok(caller) => caller,
-            Err(stop) => return (report, Err(stop)),
-        };
+        let caller = self.recognise(&token, request, rule, report)?;
         let provider = self.policy.providers.get(caller.claims().provider());
         // Checked on each request, because the same token may come over another connection. It is the
         // provider that accepted the token that matters: another one of its issuer may bind nothing.
@@ -47,11 +41,11 @@ impl Gate<'_> {
             && let Err(error) =
                 Principal::check_binding(caller.claims(), (request.peer_certificate)())
         {
+            report.error = Some(error);
             let denial = error.reason().into();
-            let stop = Stop { denial, named: Some(Named::Unbound(caller)) };
-            return (TokenReport { error: Some(error), ..report }, Err(stop));
+            return Err(Stop { denial, named: Some(Named::Unbound(caller)) });
         }
-        (report, Ok(Some(caller)))
+        Ok(Some(caller))
     }
 
     /// The caller of a token: from the cache, or verified now.
@@ -60,22 +54,39 @@ impl Gate<'_> {
         token: &[u8],
         request: &Request<'_>,
         rule: &Rule,
-    ) -> Authentication<Rc<Caller>> {
-        let known = self.cache.is_on().then(|| {
-            let class = rule.provider_class;
-            self.cache.look(token, class, &self.policy.providers, self.keys, request.now)
-        });
-        let place = match known {
-            None => None,
-            Some(Known::Verified(caller)) => {
-                let provider = Some(caller.claims().provider());
-                let look = Some(Look::Hit);
-                return (TokenReport { provider, look, ..TokenReport::default() }, Ok(caller));
+        report: &mut TokenReport,
+    ) -> Result<Rc<Caller>, Stop> {
+        if !self.cache.is_on() {
+            return self.verify(token, request, rule, report, None);
+        }
+        let (class, providers) = (rule.provider_class, &self.policy.providers);
+        match self.cache.look(token, class, providers, self.keys, request.now) {
+            Known::Verified(caller) => {
+                report.look = Some(Look::Hit);
+                report.provider = Some(caller.claims().provider());
+                Ok(caller)
             }
-            Some(Known::Refused(failure)) => return refused(failure, Some(Look::NegativeHit)),
-            Some(Known::Nothing(place)) => Some(place),
-        };
-        let look = place.as_ref().map(|_| Look::Miss);
+            Known::Refused(failure) => {
+                report.look = Some(Look::NegativeHit);
+                Err(refused(failure, report))
+            }
+            Known::Nothing(place) => {
+                report.look = Some(Look::Miss);
+                self.verify(token, request, rule, report, Some(place))
+            }
+        }
+    }
+
+    /// Verifies a token now. `place`: where the cache keeps the verdict.
+    #[cold]
+    fn verify(
+        &self,
+        token: &[u8],
+        request: &Request<'_>,
+        rule: &Rule,
+        report: &mut TokenReport,
+        place: Option<Place<'_>>,
+    ) -> Result<Rc<Caller>, Stop> {
         let verifier = Verifier {
             providers: &self.policy.providers,
             keys: self.keys,
@@ -89,14 +100,15 @@ impl Gate<'_> {
                 if let Some(place) = place {
                     self.cache.refused(place, &failure, self.keys, request.now);
                 }
-                return refused(failure, look);
+                return Err(refused(failure, report));
             }
         };
-        let (principal, attempts) = (accepted.value, accepted.attempts);
+        let principal = accepted.value;
         let index = principal.claims().provider();
-        let report = TokenReport { provider: Some(index), look, error: None, attempts };
+        report.provider = Some(index);
+        report.attempts = accepted.attempts;
         let Some(provider) = self.policy.providers.get(index) else {
-            return (report, Err(Reason::IssuerNotAllowed.into()));
+            return Err(Reason::IssuerNotAllowed.into());
         };
         let scope =
             RequestScope { gate: self, request, rule, principal: Some(&principal), body: None };
@@ -106,13 +118,13 @@ impl Gate<'_> {
             let verified = (&caller, report.attempts.as_slice());
             self.cache.verified(place, verified, provider, self.keys, request.now);
         }
-        (report, Ok(caller))
+        Ok(caller)
     }
 }
 
-/// The result for a token that was refused.
-fn refused(failure: Failure, look: Option<Look>) -> Authentication<Rc<Caller>> {
+/// The end of a request whose token was refused.
+fn refused(failure: Failure, report: &mut TokenReport) -> Stop {
     let Failure { error, provider, attempts, claims } = failure;
-    let stop = Stop { denial: error.reason().into(), named: claims.map(Named::Refused) };
-    (TokenReport { provider, look, error: Some(error), attempts }, Err(stop))
+    (report.provider, report.error, report.attempts) = (provider, Some(error), attempts);
+    Stop { denial: error.reason().into(), named: claims.map(Named::Refused) }
 }

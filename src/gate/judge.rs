@@ -5,11 +5,9 @@ use std::rc::Rc;
 use super::denied::Stop;
 use super::facts::Facts;
 use super::judged::{Decision, Judged, Pending};
-use super::quotas::Taken;
 use super::resources::{Gate, Request};
 use super::scope::RequestScope;
 use super::verdict::{Denial, OwnAnswer, Verdict};
-use crate::body::Guard;
 use crate::caller::principal::Caller;
 use crate::few::Few;
 use crate::limit::concurrency::Lease;
@@ -28,8 +26,8 @@ use crate::template::Template;
 enum Admitted {
     /// The filter answers it itself.
     Answer(OwnAnswer),
-    /// It has taken this place in flight and these tokens, and the guard judges its body, if it has one.
-    Request { lease: Option<Lease>, plan: Few<Planned>, guard: Option<Rc<Guard>> },
+    /// It has taken this place in flight and these tokens.
+    Request(Option<Lease>, Few<Planned>),
 }
 
 impl Gate<'_> {
@@ -42,33 +40,41 @@ impl Gate<'_> {
     /// token: otherwise, malformed bodies would make it act without end. Only a limit whose key is in the body
     /// waits for it, and so does `allow[].body`.
     pub fn judge(&self, request: &Request<'_>) -> Judged {
-        let mut facts = Facts::default();
-        let admitted = self.admit(request, &mut facts);
+        let mut decision = Decision::from(Verdict::Allow(Reason::Anonymous));
+        let Decision { verdict, facts, .. } = &mut decision;
+        let admitted = self.admit(request, facts);
         if let (Some(rule), None) = (&facts.rule, &facts.caller) {
             let scope = RequestScope { gate: self, request, rule, principal: None, body: None };
             facts.match_tags = scope.tags_where(Template::is_of_match);
         }
-        Judged::Decided(match admitted {
-            Ok(Admitted::Answer(answer)) => Decision::new(Verdict::Answer(answer), facts),
-            Ok(Admitted::Request { lease, plan, guard: Some(guard) }) => {
-                return Judged::Body(Pending { facts, lease, guard, plan });
+        match admitted {
+            Ok(Admitted::Request(lease, plan)) => {
+                // A request that ended with its headers has no body to wait for.
+                let guard = facts.rule.as_ref().and_then(|rule| rule.payload.as_ref());
+                if let Some(guard) = guard.filter(|_| !request.bodyless) {
+                    let guard = Rc::clone(guard);
+                    return Judged::Body(Pending { facts: decision.facts, lease, guard, plan });
+                }
+                decision.pass(plan, lease);
             }
-            Ok(Admitted::Request { lease, plan, guard: None }) => {
-                Decision::passed(facts, plan, lease)
-            }
-            Err(Stop { denial, named }) => {
-                let verdict = self.refusal(denial, &facts);
-                let denied_tags = match (&verdict, &facts.rule, named) {
-                    (Verdict::Deny(_), Some(rule), Some(named)) => {
-                        // They include those of the match.
-                        facts.match_tags.clear();
-                        self.tags_of_refused(request, rule, &named)
-                    }
-                    _ => Vec::new(),
-                };
-                Decision { denied_tags, ..Decision::new(verdict, facts) }
-            }
-        })
+            Ok(Admitted::Answer(answer)) => *verdict = Verdict::Answer(answer),
+            Err(stop) => self.stop(request, stop, &mut decision),
+        }
+        Judged::Decided(decision)
+    }
+
+    /// Decides on a request that a stage has refused.
+    #[cold]
+    fn stop(&self, request: &Request<'_>, stop: Stop, decision: &mut Decision) {
+        let Stop { denial, named } = stop;
+        decision.verdict = self.refusal(denial, &decision.facts);
+        if let (Verdict::Deny(_), Some(rule), Some(named)) =
+            (&decision.verdict, &decision.facts.rule, named)
+        {
+            decision.denied_tags = self.tags_of_refused(request, rule, &named);
+            // They include those of the match.
+            decision.facts.match_tags.clear();
+        }
     }
 
     /// The verdict on a request that is refused: a dry run only reports it.
@@ -106,9 +112,7 @@ impl Gate<'_> {
         }
         let cost = rule.cost.of_headers(request.headers);
         facts.cost = Some(cost);
-        let (token, caller) = self.authenticate(request, rule);
-        facts.token = token;
-        facts.caller = caller?;
+        facts.caller = self.authenticate(request, rule, &mut facts.token)?;
         let principal = facts.caller.as_deref().map(Caller::principal);
         let scope = RequestScope { gate: self, request, rule, principal, body: None };
         if let Some(principal) = principal {
@@ -130,15 +134,11 @@ impl Gate<'_> {
         }
         let lease = self.occupy(&scope, &mut facts.store)?;
         let mut plan = scope.plan(cost);
-        let Taken { reports, outcome } = self.take(&mut plan, request.clock, &mut facts.store);
-        facts.limits = reports;
-        if let Err(denial) = outcome {
+        if let Err(denial) = self.take(&mut plan, request.clock, facts) {
             self.vacate(lease, request.clock, &mut facts.store);
             return Err(denial.into());
         }
-        // A request that ended with its headers has no body to wait for.
-        let guard = rule.payload.clone().filter(|_| !request.bodyless);
-        Ok(Admitted::Request { lease, plan, guard })
+        Ok(Admitted::Request(lease, plan))
     }
 
     /// The answer to a preflight or a request for metadata. It needs no token: browsers send none with a

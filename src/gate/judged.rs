@@ -6,7 +6,7 @@ use super::facts::Facts;
 use super::quotas;
 use super::resources::{Gate, Request};
 use super::scope::RequestScope;
-use super::verdict::{Denial, Verdict};
+use super::verdict::Verdict;
 use crate::body::{Check, Edit, Guard, IncludeUsage, Refusal};
 use crate::caller::principal::Caller;
 use crate::few::Few;
@@ -103,17 +103,18 @@ impl Pending {
                 admitted.and_then(|()| scope.take_rest(rows, &mut plan, &mut facts))
             }
         };
-        let mut decision = match outcome {
+        let mut decision = Decision { facts, ..Verdict::Allow(Reason::Anonymous).into() };
+        match outcome {
             Ok(()) => {
+                decision.pass(plan, lease);
                 // A dry run changes nothing that a client could notice.
-                let edit = read.edit(&guard).filter(|_| !facts.is_dry(gate.policy));
-                Decision { edit, ..Decision::passed(facts, plan, lease) }
+                decision.edit = read.edit(&guard).filter(|_| !decision.facts.is_dry(gate.policy));
             }
             Err(denial) => {
-                let verdict = gate.refusal(denial, &facts);
-                Decision { lease, ..Decision::new(verdict, facts) }
+                decision.verdict = gate.refusal(denial, &decision.facts);
+                decision.lease = lease;
             }
-        };
+        }
         if guard.pointers.captures()
             && principal.is_some()
             && decision.shows_body(body)
@@ -126,21 +127,11 @@ impl Pending {
 }
 
 impl Decision {
-    /// A verdict with these findings.
-    pub(super) fn new(verdict: Verdict, facts: Facts) -> Self {
-        Self {
-            verdict,
-            facts,
-            denied_tags: Vec::new(),
-            charges: Few::default(),
-            lease: None,
-            edit: None,
-        }
-    }
-
-    /// A request that passes.
-    pub(super) fn passed(facts: Facts, plan: Few<Planned>, lease: Option<Lease>) -> Self {
-        Self { charges: quotas::charges(plan), lease, ..Self::new(passed(&facts), facts) }
+    /// Lets a request with these findings pass.
+    pub(super) fn pass(&mut self, plan: Few<Planned>, lease: Option<Lease>) {
+        self.verdict = passed(&self.facts);
+        self.charges = quotas::charges(plan);
+        self.lease = lease;
     }
 
     /// Whether the tags may have values of the body. What is written for the upstream must be certain, so that the
@@ -160,10 +151,17 @@ impl Decision {
     }
 }
 
-impl From<Denial> for Decision {
-    /// A refusal without findings.
-    fn from(denial: Denial) -> Self {
-        Self::new(Verdict::Deny(denial), Facts::default())
+impl From<Verdict> for Decision {
+    /// A verdict without findings.
+    fn from(verdict: Verdict) -> Self {
+        Self {
+            verdict,
+            facts: Facts::default(),
+            denied_tags: Vec::new(),
+            charges: Few::default(),
+            lease: None,
+            edit: None,
+        }
     }
 }
 

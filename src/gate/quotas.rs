@@ -23,14 +23,6 @@ use crate::time::Moment;
 /// The `retry-after` for too many requests in flight: 1 s. It is unknown when one of them ends.
 const CONCURRENCY_RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// The answer of all limits of a plan.
-pub(super) struct Taken {
-    /// The report of each limit; empty if the store failed.
-    pub(super) reports: Few<LimitReport>,
-    /// The first denial.
-    pub(super) outcome: Result<(), Denial>,
-}
-
 impl Gate<'_> {
     /// The tokens that a judged request takes from the limits of its rule by its headers, or with its whole body
     /// from all of them: for explanations.
@@ -83,20 +75,20 @@ impl Gate<'_> {
         let limit = self.policy.responses.metadata_limit.as_ref();
         let Some(limit) = limit.filter(|_| !self.policy.dry_run) else { return Ok(()) };
         let owner = Owner::Address(self.client_address(request).unwrap_or_default());
-        let mut plan = [Planned::new(limit, owner, None, 1)];
-        let Taken { reports, outcome } = self.take(&mut plan, request.clock, &mut facts.store);
-        facts.limits = reports;
-        outcome
+        self.take(&mut [Planned::new(limit, owner, None, 1)], request.clock, facts)
     }
 
-    /// Takes from every limit of the plan or from none.
+    /// Takes from every limit of the plan or from none. The reports are empty if the store failed.
     pub(super) fn take(
         &self,
         plan: &mut [Planned],
         clock: &dyn Fn() -> Moment,
-        counters: &mut Counters,
-    ) -> Taken {
-        self.take_as(plan, 0, clock, counters)
+        facts: &mut Facts,
+    ) -> Result<(), Denial> {
+        match plan.is_empty() {
+            true => Ok(()),
+            false => self.take_as(plan, 0, clock, facts),
+        }
     }
 
     /// [`Gate::take`]; the first `begun` limits have given one token before the cost was known, and give the
@@ -106,12 +98,9 @@ impl Gate<'_> {
         plan: &mut [Planned],
         begun: usize,
         clock: &dyn Fn() -> Moment,
-        counters: &mut Counters,
-    ) -> Taken {
-        if plan.is_empty() {
-            return Taken { reports: Few::default(), outcome: Ok(()) };
-        }
-        let answer = self.take_all(plan, begun, clock, counters);
+        facts: &mut Facts,
+    ) -> Result<(), Denial> {
+        let answer = self.take_all(plan, begun, clock, &mut facts.store);
         let standings = match &answer {
             Ok(
                 Answer::Allowed(standings)
@@ -126,35 +115,39 @@ impl Gate<'_> {
             let passes = |standing: &Standing| standing.ruling == Ruling::Pass;
             planned.was_taken(allowed && standings.get(index).is_some_and(passes));
         }
-        let reports = plan.iter().zip(standings).map(report).collect();
-        let outcome = match answer {
+        let mut planned = plan.iter();
+        facts.limits = match standings {
+            [standing] => planned.next().map(|planned| report(planned, standing)).into(),
+            _ => {
+                Few::Many(planned.zip(standings).map(|(p, standing)| report(p, standing)).collect())
+            }
+        };
+        match answer {
             Ok(Answer::Allowed(_)) => Ok(()),
             Ok(Answer::Denied { retry_after, .. }) => {
                 Err(Denial::for_now(Reason::RateLimited, retry_after))
             }
             Ok(Answer::Never { .. }) => Err(Reason::CostExceedsBurst.into()),
             Err(_) => self.store_failed(),
-        };
-        Taken { reports, outcome }
+        }
     }
 
-    fn take_all<'p>(
+    fn take_all(
         &self,
-        plan: &'p [Planned],
+        plan: &[Planned],
         begun: usize,
         clock: &dyn Fn() -> Moment,
         counters: &mut Counters,
     ) -> Result<Answer, TakeError> {
-        let request = |(index, planned): (usize, &'p Planned)| {
-            let request = planned.request();
-            match request.mode {
-                Mode::Take if index < begun && planned.reserved.is_none() => {
-                    limit::Request { mode: Mode::Rest, ..request }
-                }
-                _ => request,
+        let mut left = begun;
+        let takes = Few::of(plan, |planned| {
+            let mut request = planned.request();
+            if left > 0 && request.mode == Mode::Take && planned.reserved.is_none() {
+                request.mode = Mode::Rest;
             }
-        };
-        let takes: Few<limit::Request<'_>> = plan.iter().enumerate().map(request).collect();
+            left = left.saturating_sub(1);
+            request
+        });
         match self.table {
             Some(table) => limit::take_all(table, self.store, clock, &takes, counters),
             None => Err(TakeError::Store(StoreError::Damaged)),
@@ -170,7 +163,7 @@ impl Gate<'_> {
     }
 }
 
-fn report((planned, standing): (&Planned, &Standing)) -> LimitReport {
+fn report(planned: &Planned, standing: &Standing) -> LimitReport {
     LimitReport {
         limit: Rc::clone(&planned.limit),
         quota: planned.quota,
@@ -237,16 +230,17 @@ impl RequestScope<'_> {
         }
         let begun = open.len();
         open.append(&mut self.plan(cost).into());
-        let clock = self.request.clock;
-        let Taken { mut reports, outcome } =
-            self.gate.take_as(&mut open, begun, clock, &mut facts.store);
+        let outcome = match open.is_empty() {
+            true => Ok(()),
+            false => self.gate.take_as(&mut open, begun, self.request.clock, facts),
+        };
         // A limit with `dry_run` that would have refused the headers would have refused the request.
-        for (report, before) in reports.iter_mut().zip(asked) {
+        for (report, before) in facts.limits.iter_mut().zip(asked) {
             if report.ruling == Ruling::Pass {
                 report.ruling = before.unwrap_or(Ruling::Pass);
             }
         }
-        kept.append(&mut reports.into());
+        kept.append(&mut std::mem::take(&mut facts.limits).into());
         facts.limits = Few::Many(kept);
         settled.append(&mut open);
         *plan = Few::Many(settled);

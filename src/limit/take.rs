@@ -30,24 +30,46 @@ pub fn take_all(
     counters: &mut Counters,
 ) -> Result<Answer, TakeError> {
     let item = |(index, request)| Item::new(table, index, request);
-    let mut items: Few<Item<'_>> = requests.iter().enumerate().map(item).collect();
-    // All requests take in the order of the places.
-    items.sort_unstable_by_key(|item| (item.place, item.index));
-    let mut session = Session::new(store, clock, &items, counters);
-    let mut denied = judge(&mut session, &mut items)?;
+    match requests {
+        // Stays where it is: an item is large.
+        [request] => take_from(&mut [item((0, request))], store, clock, counters),
+        _ => {
+            let mut items: Vec<Item<'_>> = requests.iter().enumerate().map(item).collect();
+            // All requests take in the order of the places.
+            items.sort_unstable_by_key(|item| (item.place, item.index));
+            take_from(&mut items, store, clock, counters)
+        }
+    }
+}
+
+/// The same for items in the order in which they take.
+fn take_from(
+    items: &mut [Item<'_>],
+    store: &dyn Store,
+    clock: &dyn Fn() -> Moment,
+    counters: &mut Counters,
+) -> Result<Answer, TakeError> {
+    let mut session = Session::new(store, clock, items, counters);
+    let mut denied = judge(&mut session, items)?;
     while denied.is_none() {
-        let taken = take(&mut session, &mut items);
+        let taken = take(&mut session, items);
         if taken == Ok(true) {
             break;
         }
-        give_back(&mut session, &mut items);
+        give_back(&mut session, items);
         taken?;
-        denied = judge(&mut session, &mut items)?;
+        denied = judge(&mut session, items)?;
     }
     // By index again; a second sort would cost the module more than these few steps.
     let of = |index| items.iter().find(|item| item.index == index);
-    let standings = (0..items.len()).filter_map(of);
-    let standings = standings.map(|item| item.standing(denied.is_none())).collect();
+    let admitted = denied.is_none();
+    let standings = match items {
+        [item] => Few::One(item.standing(admitted)),
+        _ => {
+            let items = (0..items.len()).filter_map(of);
+            Few::Many(items.map(|item| item.standing(admitted)).collect())
+        }
+    };
     Ok(match denied {
         None => Answer::Allowed(standings),
         Some(Denied::NotYet { index, retry_after }) => {

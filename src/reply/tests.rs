@@ -5,6 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::*;
+use crate::few::Few;
 use crate::gate::verdict::LimitReport;
 use crate::limit::Ruling;
 use crate::limit::plan::Limit;
@@ -97,7 +98,7 @@ fn retry_after_is_in_whole_seconds_rounded_up() {
     let watched = Rc::new(Limit { dry_run: true, ..(*limit).clone() });
     let shown = LimitReport { limit, quota, remaining: 0, reset, ruling: Ruling::NotYet };
     let hidden = LimitReport { limit: watched, reset: 7 * reset, ..shown.clone() };
-    let limits = [hidden, shown].into_iter().collect();
+    let limits = Few::Many(vec![hidden, shown]);
     let facts = Facts { limits, ..Facts::default() };
     let reply = reply(&denial, &facts);
     assert_eq!(header(&reply, "retry-after"), Some("2"));

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::body::json::flaw::{Flaw, Malformed};
+use crate::few::Few;
 use crate::gate::verdict::LimitReport;
 use crate::limit::Ruling;
 use crate::reply::tests::policy;
@@ -21,7 +22,7 @@ fn facts(policy: &Policy, refusal: Option<Refusal>) -> Facts {
     Facts {
         rule: Some(Rc::clone(rule)),
         refusal,
-        limits: [report(Ruling::NotYet), report(Ruling::Never)].into_iter().collect(),
+        limits: Few::Many(vec![report(Ruling::NotYet), report(Ruling::Never)]),
         ..Facts::default()
     }
 }

@@ -101,8 +101,8 @@ impl Stream {
         // The shape of a tensor can claim more rows than the body has bytes.
         let counted = rows.ok().filter(|rows| *rows != UNKNOWN_ROWS);
         self.state.borrow_mut().rows = counted.map(|rows| rows.min(check.bytes()));
-        let decision = self.worker().conclude(pending, &headers, &check, rows);
-        self.carry_out(decision, &headers, holds_head);
+        let mut decision = self.worker().conclude(pending, &headers, &check, rows);
+        self.carry_out(&mut decision, &headers, holds_head);
     }
 
     /// Decides a request that was answered before its body was judged. A response of the upstream, which has

@@ -54,31 +54,35 @@ impl Stream {
     /// True if the request may go on.
     fn decide(self: &Rc<Self>, headers: &Headers, waited: Option<Wait>) -> bool {
         let (worker, bodyless) = (self.worker(), self.state.borrow().bodyless);
-        let mut decision = loop {
-            let mut decision = match worker.judge(headers, bodyless) {
-                Judged::Body(pending) => return self.await_body(pending, headers),
-                Judged::Decided(decision) => decision,
-            };
-            let held = match lacking(&worker.keys, &worker.policy, &decision, waited) {
-                Lacking::Judge => continue,
-                Lacking::Keys(wait) => self.traffic.awaiting_keys.hold(self, wait),
-                Lacking::Nothing(next) => {
-                    decision.verdict.next_fetch(next);
-                    false
-                }
-            };
-            if held {
-                return false;
+        loop {
+            let mut judged = worker.judge(headers, bodyless);
+            if let Judged::Body(pending) = judged {
+                break self.await_body(pending, headers);
             }
-            break decision;
-        };
-        self.state.borrow_mut().lease = decision.lease.take();
-        self.carry_out(decision, headers, true)
+            // Carried out where it is, because it is large.
+            let Judged::Decided(decision) = &mut judged else { break false };
+            match lacking(&worker.keys, &worker.policy, decision, waited) {
+                Lacking::Judge => continue,
+                Lacking::Keys(wait) => {
+                    if self.traffic.awaiting_keys.hold(self, wait) {
+                        break false;
+                    }
+                }
+                Lacking::Nothing(next) => decision.verdict.next_fetch(next),
+            }
+            self.state.borrow_mut().lease = decision.lease.take();
+            break self.carry_out(decision, headers, true);
+        }
     }
 
     /// Reports a decision and carries it out. True if the request may go on. `write`: its headers have not
     /// gone on yet.
-    pub(super) fn carry_out(&self, decision: Decision, headers: &Headers, write: bool) -> bool {
+    pub(super) fn carry_out(
+        &self,
+        decision: &mut Decision,
+        headers: &Headers,
+        write: bool,
+    ) -> bool {
         let worker = self.worker();
         let allowed = match &decision.verdict {
             Verdict::Deny(_) | Verdict::Answer(_) => None,
@@ -98,18 +102,18 @@ impl Stream {
         if written.is_err() {
             self.refuse_unwritable(headers);
             // What it has reserved is given back.
-            let mut charges = Vec::from(decision.charges);
+            let mut charges = Vec::from(std::mem::take(&mut decision.charges));
             charges.retain(|charge| charge.reserved.is_some());
             let mut bill = Bill::new(Few::Many(charges));
             bill.fail();
             self.state.borrow_mut().bill = bill;
             return false;
         }
-        worker.report(&decision);
+        worker.report(decision);
         let Decision { verdict, facts, charges, .. } = decision;
-        match &verdict {
+        match verdict {
             Verdict::Deny(denial) => {
-                self.refuse(denial, &facts, headers);
+                self.refuse(denial, facts, headers);
                 false
             }
             Verdict::Answer(answer) => {
@@ -120,11 +124,13 @@ impl Stream {
             Verdict::Allow(_) | Verdict::WouldDeny(_) => {
                 let mut state = self.state.borrow_mut();
                 state.allowed = true;
-                state.bill = Bill::new(charges);
+                if !charges.is_empty() {
+                    state.bill = Bill::new(std::mem::take(charges));
+                }
                 state.received.pass();
                 let rule = facts.rule.as_ref();
                 state.histograms = rule.and_then(|rule| worker.telemetry.histograms(rule));
-                state.limits = facts.limits;
+                std::mem::swap(&mut state.limits, &mut facts.limits);
                 true
             }
         }
@@ -134,7 +140,7 @@ impl Stream {
     /// `capability_restriction_config` may lack the call.
     pub(super) fn refuse_unwritable(&self, headers: &Headers) {
         let denial = Denial::from(Reason::StoreUnavailable);
-        self.worker().report(&Decision::from(denial.clone()));
+        self.worker().report(&Verdict::Deny(denial.clone()).into());
         self.refuse(&denial, &Facts::default(), headers);
     }
 
