@@ -37,7 +37,7 @@ pub fn settle(
             return Ok(Swap::Done);
         }
         let bucket = gcra::settle(item.bucket(), request.quota, item.now, held, used);
-        session.write(&item, bucket)
+        session.write(&mut item, bucket)
     });
     session.counters.uncharged += u64::from(!charged);
 }

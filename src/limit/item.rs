@@ -37,7 +37,7 @@ impl<'a> Item<'a> {
                 Which::Of(..) => table.key(place.slot).into(),
                 Which::At(_, key) => key.into(),
             },
-            slot: Slot::default(),
+            slot: Slot::UNREAD,
             version: 0,
             now: Moment::EPOCH,
             taken: Taken { bucket: Bucket::default(), outcome: Outcome::Never },

@@ -43,7 +43,7 @@ impl<'a> Session<'a> {
         if !value.is_empty() && value.len() != SLOT_BYTES {
             self.counters.damaged += 1;
         }
-        (item.slot, item.version) = (Slot::decode(&value), version);
+        (item.slot, item.version) = (Slot::decode(value), version);
         Ok(())
     }
 
@@ -54,11 +54,15 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Writes a bucket into the slot of an item as loaded.
-    pub(super) fn write(&mut self, item: &Item<'_>, bucket: Bucket) -> Result<Swap, StoreError> {
-        let (mut slot, fingerprint) = (item.slot, item.place.fingerprint);
-        let evicted = slot.place(Way { fingerprint, bucket }, item.now, &self.keep);
-        let swap = self.store.swap(&item.key, slot.encode(), item.version)?;
+    /// Writes a bucket into the slot of an item as loaded. Before the item writes again, it loads the slot.
+    pub(super) fn write(
+        &mut self,
+        item: &mut Item<'_>,
+        bucket: Bucket,
+    ) -> Result<Swap, StoreError> {
+        let way = Way { fingerprint: item.place.fingerprint, bucket };
+        let evicted = item.slot.place(way, item.now, &self.keep);
+        let swap = self.store.swap(&item.key, item.slot.encode(), item.version)?;
         self.counters.live_evictions += u64::from(swap == Swap::Done && evicted == Evicted::Live);
         Ok(swap)
     }

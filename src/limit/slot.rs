@@ -26,16 +26,11 @@ pub struct Way {
     pub bucket: Bucket,
 }
 
-/// The value of one slot. Only the ways that a request needs are decoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The value of one slot, as the store returned it. Only the ways that a request needs are decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slot {
-    bytes: [u8; SLOT_BYTES],
-}
-
-impl Default for Slot {
-    fn default() -> Self {
-        Self { bytes: [0; SLOT_BYTES] }
-    }
+    /// [`SLOT_BYTES`] of them, or none yet.
+    bytes: Vec<u8>,
 }
 
 /// The bucket that another one replaced.
@@ -50,27 +45,21 @@ pub enum Evicted {
 }
 
 impl Slot {
-    /// Decodes any bytes, see the module documentation.
-    pub fn decode(bytes: &[u8]) -> Self {
-        match bytes.try_into() {
-            Ok(bytes) => Self { bytes },
-            Err(_) => Self::decode_other(bytes),
-        }
-    }
+    /// The slot of a request that has not loaded it.
+    pub(super) const UNREAD: Self = Self { bytes: Vec::new() };
 
-    /// Decodes a value of another length.
-    #[cold]
-    fn decode_other(bytes: &[u8]) -> Self {
-        let mut slot = Self::default();
-        let (ways, _) = bytes.as_chunks::<WAY_BYTES>();
-        for (way, bytes) in slot.ways_mut().iter_mut().zip(ways) {
-            *way = *bytes;
+    /// Decodes any bytes, see the module documentation.
+    pub fn decode(mut value: Vec<u8>) -> Self {
+        if value.len() != SLOT_BYTES {
+            let part = value.len() % WAY_BYTES;
+            value.truncate(value.len().saturating_sub(part));
+            value.resize(SLOT_BYTES, 0);
         }
-        slot
+        Self { bytes: value }
     }
 
     /// The value of the slot.
-    pub fn encode(&self) -> &[u8; SLOT_BYTES] {
+    pub fn encode(&self) -> &[u8] {
         &self.bytes
     }
 
@@ -173,7 +162,7 @@ mod tests {
     }
 
     fn full_of(tats: [u64; WAYS]) -> Slot {
-        let mut slot = Slot::default();
+        let mut slot = Slot::decode(Vec::new());
         for (fingerprint, tat) in (1..).zip(tats) {
             assert_eq!(slot.place(way(fingerprint, tat), Moment::EPOCH, &[]), Evicted::Nothing);
         }
@@ -182,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_slot_reads_back_as_written_in_little_endian() {
-        let mut slot = Slot::default();
+        let mut slot = Slot::decode(Vec::new());
         let written = Way {
             fingerprint: 0x0807_0605_0403_0201,
             bucket: Bucket { tat: Moment::from_nanos(0x100f_0e0d_0c0b_0a09), frac: 0x1413_1211 },
@@ -192,7 +181,7 @@ mod tests {
         let expected: Vec<u8> = (1..=20).collect();
         assert_eq!(bytes[..20], expected[..]);
         assert_eq!(bytes[20..], [0; 140]);
-        assert_eq!(Slot::decode(bytes), slot);
+        assert_eq!(Slot::decode(bytes.to_vec()), slot);
     }
 
     #[test]
@@ -200,7 +189,7 @@ mod tests {
         let full = full_of([9; WAYS]);
         let bytes = full.encode();
         for length in 0..=SLOT_BYTES {
-            let slot = Slot::decode(&bytes[..length]);
+            let slot = Slot::decode(bytes[..length].to_vec());
             for fingerprint in 1..=8 {
                 let whole = usize::try_from(fingerprint).unwrap() * WAY_BYTES <= length;
                 assert_eq!(slot.find(fingerprint).is_some(), whole);
@@ -208,12 +197,12 @@ mod tests {
         }
         let mut longer = bytes.to_vec();
         longer.extend([0xff; 500]);
-        assert_eq!(Slot::decode(&longer), Slot::decode(bytes));
+        assert_eq!(Slot::decode(longer), Slot::decode(bytes.to_vec()));
     }
 
     #[test]
     fn an_empty_way_belongs_to_no_owner() {
-        assert_eq!(Slot::default().find(0), None);
+        assert_eq!(Slot::decode(Vec::new()).find(0), None);
     }
 
     #[test]

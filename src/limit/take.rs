@@ -95,8 +95,9 @@ fn judge(session: &mut Session<'_>, items: &mut [Item<'_>]) -> Result<Option<Den
         items.iter_mut().for_each(|item| item.judge(now));
         // The announced time counts from the clamped bucket. Without the write, the next request would
         // clamp it again and be denied at that time.
-        for item in items.iter().filter(|item| item.is_clamped()) {
-            if session.write(item, item.taken.bucket)? == Swap::Lost {
+        for item in items.iter_mut().filter(|item| item.is_clamped()) {
+            let clamped = item.taken.bucket;
+            if session.write(item, clamped)? == Swap::Lost {
                 session.lose()?;
                 continue 'fresh;
             }
@@ -138,8 +139,9 @@ fn take(session: &mut Session<'_>, items: &mut [Item<'_>]) -> Result<bool, TakeE
             if !item.passes() || item.amount() == 0 {
                 break;
             }
-            if session.write(item, item.taken.bucket)? == Swap::Done {
-                item.receipt = Some((item.now, item.taken.bucket));
+            let bucket = item.taken.bucket;
+            if session.write(item, bucket)? == Swap::Done {
+                item.receipt = Some((item.now, bucket));
                 written = Some(item.place.slot);
                 break;
             }

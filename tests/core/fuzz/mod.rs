@@ -80,8 +80,8 @@ pub fn configuration(data: &[u8]) {
 /// no caller for longer than a refill.
 pub fn bucket(data: &[u8]) {
     const SECOND: Duration = Duration::from_secs(1);
-    let slot = Slot::decode(data);
-    assert_eq!(Slot::decode(&slot.encode()).encode(), slot.encode());
+    let slot = Slot::decode(data.to_vec());
+    assert_eq!(Slot::decode(slot.encode().to_vec()).encode(), slot.encode());
     let store = Memory::default();
     let table = Table::open(&store, "p", 8, [7; 16]).expect("this store answers");
     for (key, _) in store.dump().iter().filter(|(key, _)| key.contains("/b2/")) {
