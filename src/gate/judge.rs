@@ -10,8 +10,6 @@ use super::scope::RequestScope;
 use super::verdict::{Denial, OwnAnswer, Verdict};
 use crate::caller::principal::Caller;
 use crate::few::Few;
-use crate::limit::concurrency::Lease;
-use crate::limit::plan::Planned;
 use crate::policy::choice::{Choice, choose};
 use crate::policy::rule::Rule;
 use crate::reason::Reason;
@@ -21,14 +19,6 @@ use crate::request::line::RequestLine;
 use crate::request::method::echoes;
 use crate::request::path;
 use crate::template::Template;
-
-/// A request that no stage has refused.
-enum Admitted {
-    /// The filter answers it itself.
-    Answer(OwnAnswer),
-    /// It has taken this place in flight and these tokens.
-    Request(Option<Lease>, Few<Planned>),
-}
 
 impl Gate<'_> {
     /// Judges a request by its headers: path, rule, token, grants, tags, limits, in this order. If the rule
@@ -40,27 +30,28 @@ impl Gate<'_> {
     /// token: otherwise, malformed bodies would make it act without end. Only a limit whose key is in the body
     /// waits for it, and so does `allow[].body`.
     pub fn judge(&self, request: &Request<'_>) -> Judged {
-        let mut decision = Decision::from(Verdict::Allow(Reason::Anonymous));
-        let Decision { verdict, facts, .. } = &mut decision;
-        let admitted = self.admit(request, facts);
+        // Judged where it stays, because it is large.
+        let mut judged = Judged::Decided(Verdict::Allow(Reason::Anonymous).into());
+        let Judged::Decided(decision) = &mut judged else { return judged };
+        let admitted = self.admit(request, decision);
+        let facts = &mut decision.facts;
         if let (Some(rule), None) = (&facts.rule, &facts.caller) {
             let scope = RequestScope { gate: self, request, rule, principal: None, body: None };
             facts.match_tags = scope.tags_where(Template::is_of_match);
         }
         match admitted {
-            Ok(Admitted::Request(lease, plan)) => {
+            Ok(Some(answer)) => decision.verdict = Verdict::Answer(answer),
+            Ok(None) => {
                 // A request that ended with its headers has no body to wait for.
                 let guard = facts.rule.as_ref().and_then(|rule| rule.payload.as_ref());
-                if let Some(guard) = guard.filter(|_| !request.bodyless) {
-                    let guard = Rc::clone(guard);
-                    return Judged::Body(Pending { facts: decision.facts, lease, guard, plan });
+                match guard.filter(|_| !request.bodyless).cloned() {
+                    Some(guard) => judged = Judged::Body(Pending::of(decision, guard)),
+                    None => decision.pass(),
                 }
-                decision.pass(plan, lease);
             }
-            Ok(Admitted::Answer(answer)) => *verdict = Verdict::Answer(answer),
-            Err(stop) => self.stop(request, stop, &mut decision),
+            Err(stop) => self.stop(request, stop, decision),
         }
-        Judged::Decided(decision)
+        judged
     }
 
     /// Decides on a request that a stage has refused.
@@ -85,8 +76,14 @@ impl Gate<'_> {
         }
     }
 
-    /// Runs the stages in order and keeps their findings, up to the stage that refuses the request.
-    fn admit(&self, request: &Request<'_>, facts: &mut Facts) -> Result<Admitted, Stop> {
+    /// Runs the stages in order and keeps their findings, up to the stage that refuses the request. Returns the
+    /// answer to a request that the filter answers itself; any other has taken a place in flight and its tokens.
+    fn admit(
+        &self,
+        request: &Request<'_>,
+        decision: &mut Decision,
+    ) -> Result<Option<OwnAnswer>, Stop> {
+        let Decision { facts, charges, lease, .. } = decision;
         let whole = request.headers.value(":path");
         let flawed = path::ambiguous_but_for_slashes;
         if self.policy.reject_ambiguous_paths && whole.is_some_and(flawed) {
@@ -94,13 +91,13 @@ impl Gate<'_> {
         }
         let authority = authority(request.headers)?;
         let path = whole.map(path::without_query);
-        if let Some(answer) = self.answer(request.headers, path) {
+        let method = request.headers.value(":method").unwrap_or_default();
+        if let Some(answer) = self.answer(request.headers, method, path) {
             if matches!(answer, OwnAnswer::ResourceMetadata(_)) {
                 self.limit_metadata(request, facts)?;
             }
-            return Ok(Admitted::Answer(answer));
+            return Ok(Some(answer));
         }
-        let method = request.headers.value(":method").unwrap_or_default();
         let line = RequestLine { authority, path, method, headers: request.headers };
         let rule = self.find_rule(&line)?;
         facts.rule = Some(Rc::clone(rule));
@@ -132,20 +129,20 @@ impl Gate<'_> {
             facts.refusal = Some(refusal);
             return Err(refusal.reason().into());
         }
-        let lease = self.occupy(&scope, &mut facts.store)?;
-        let mut plan = scope.plan(cost);
-        if let Err(denial) = self.take(&mut plan, request.clock, facts) {
-            self.vacate(lease, request.clock, &mut facts.store);
+        *lease = self.occupy(&scope, &mut facts.store)?;
+        *charges = scope.plan(cost);
+        if let Err(denial) = self.take(charges, request.clock, facts) {
+            *charges = Few::default();
+            self.vacate(lease.take(), request.clock, &mut facts.store);
             return Err(denial.into());
         }
-        Ok(Admitted::Request(lease, plan))
+        Ok(None)
     }
 
     /// The answer to a preflight or a request for metadata. It needs no token: browsers send none with a
     /// preflight, and a client that reads the metadata has none yet.
-    fn answer(&self, headers: &Headers, path: Option<&[u8]>) -> Option<OwnAnswer> {
+    fn answer(&self, headers: &Headers, method: &[u8], path: Option<&[u8]>) -> Option<OwnAnswer> {
         let responses = &self.policy.responses;
-        let method = headers.value(":method").unwrap_or_default();
         if matches!(method, b"GET" | b"HEAD" | b"OPTIONS")
             && let Some(metadata) = path.and_then(|path| responses.metadata_at(headers, path))
         {

@@ -67,6 +67,13 @@ impl Judged {
 }
 
 impl Pending {
+    /// What follows from a decision so far.
+    pub(super) fn of(decision: &mut Decision, guard: Rc<Guard>) -> Self {
+        let Decision { facts, charges, lease, .. } = decision;
+        let (facts, plan) = (std::mem::take(facts), std::mem::take(charges));
+        Self { facts, lease: lease.take(), guard, plan }
+    }
+
     /// Whether the body may change before it passes.
     pub fn may_change(&self, policy: &Policy) -> bool {
         self.guard.include_usage == IncludeUsage::Add && !self.facts.is_dry(policy)
@@ -103,16 +110,16 @@ impl Pending {
                 admitted.and_then(|()| scope.take_rest(rows, &mut plan, &mut facts))
             }
         };
-        let mut decision = Decision { facts, ..Verdict::Allow(Reason::Anonymous).into() };
+        let mut decision = Decision { facts, lease, ..Verdict::Allow(Reason::Anonymous).into() };
         match outcome {
             Ok(()) => {
-                decision.pass(plan, lease);
+                decision.charges = plan;
+                decision.pass();
                 // A dry run changes nothing that a client could notice.
                 decision.edit = read.edit(&guard).filter(|_| !decision.facts.is_dry(gate.policy));
             }
             Err(denial) => {
                 decision.verdict = gate.refusal(denial, &decision.facts);
-                decision.lease = lease;
             }
         }
         if guard.pointers.captures()
@@ -127,11 +134,10 @@ impl Pending {
 }
 
 impl Decision {
-    /// Lets a request with these findings pass.
-    pub(super) fn pass(&mut self, plan: Few<Planned>, lease: Option<Lease>) {
+    /// Lets a request with these findings pass. Of the limits it took from, those stay that charge its response.
+    pub(super) fn pass(&mut self) {
         self.verdict = passed(&self.facts);
-        self.charges = quotas::charges(plan);
-        self.lease = lease;
+        quotas::keep_charges(&mut self.charges);
     }
 
     /// Whether the tags may have values of the body. What is written for the upstream must be certain, so that the

@@ -173,18 +173,18 @@ fn report(planned: &Planned, standing: &Standing) -> LimitReport {
     }
 }
 
-/// The limits to charge when the response to a request with this plan ends.
-pub(super) fn charges(plan: Few<Planned>) -> Few<Planned> {
+/// Leaves the limits to charge when the response to a request with this plan ends.
+pub(super) fn keep_charges(plan: &mut Few<Planned>) {
     let charged = |planned: &Planned| planned.limit.response_cost.is_some();
-    match plan.iter().filter(|planned| charged(planned)).count() {
-        0 => Few::default(),
-        count if count == plan.len() => plan,
-        _ => {
-            let mut plan = Vec::from(plan);
-            plan.retain(charged);
-            Few::Many(plan)
-        }
+    if plan.iter().all(charged) {
+        return;
     }
+    let mut left = Vec::new();
+    if plan.iter().any(charged) {
+        left = Vec::from(std::mem::take(plan));
+        left.retain(charged);
+    }
+    *plan = Few::Many(left);
 }
 
 /// The denial of the limits with `dry_run` for a request that passes.
