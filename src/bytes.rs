@@ -1,8 +1,5 @@
 //! Comparison and search of bytes by whole words. The functions of the target look at single bytes.
 
-/// Four words, which one step looks at.
-type Block = [[u8; 8]; 4];
-
 /// Whether two texts are equal. The time depends on how much of them is, so neither may be a secret.
 pub fn equal(one: &[u8], other: &[u8]) -> bool {
     if one.len() != other.len() {
@@ -10,6 +7,16 @@ pub fn equal(one: &[u8], other: &[u8]) -> bool {
     }
     match (one.last_chunk(), other.last_chunk()) {
         (Some(end), Some(other_end)) => word(end) == word(other_end) && words_equal(one, other),
+        _ => short_equal(one, other),
+    }
+}
+
+/// [`equal`] for texts of one length, shorter than a word.
+fn short_equal(one: &[u8], other: &[u8]) -> bool {
+    let half = |bytes: &[u8; 4]| u32::from_le_bytes(*bytes);
+    let ends = |text: &[u8]| Some((half(text.first_chunk()?), half(text.last_chunk()?)));
+    match (ends(one), ends(other)) {
+        (Some(ends), Some(other_ends)) => ends == other_ends,
         _ => one.iter().zip(other).all(|(a, b)| a == b),
     }
 }
@@ -27,28 +34,37 @@ fn words_equal(one: &[u8], other: &[u8]) -> bool {
 
 /// The position of the first such byte.
 pub fn find(text: &[u8], wanted: u8) -> Option<usize> {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = LOW << 7;
     let pattern = LOW * u64::from(wanted);
-    let (words, _) = text.as_chunks::<8>();
-    let (blocks, _) = words.as_chunks::<4>();
-    let lacks = |block: &&Block| {
-        let [a, b, c, d] = block.each_ref().map(|bytes| zeros(word(bytes) ^ pattern));
-        (a | b | c | d) & HIGH == 0
-    };
-    let passed = blocks.iter().take_while(lacks).count().saturating_mul(32);
-    let rest = text.get(passed..).unwrap_or_default();
-    let (words, _) = rest.as_chunks::<8>();
-    let lacks = |bytes: &&[u8; 8]| zeros(word(bytes) ^ pattern) & HIGH == 0;
-    let passed = passed.saturating_add(words.iter().take_while(lacks).count().saturating_mul(8));
-    let rest = text.get(passed..).unwrap_or_default();
-    rest.iter().position(|byte| *byte == wanted).map(|at| passed.saturating_add(at))
+    // A byte that equals the wanted one becomes zero and borrows. So may the byte after it, and one that is not
+    // ASCII sets the bit, too: such blocks are looked at by single bytes.
+    let borrows = |bytes: &[u8; 8]| (word(bytes) ^ pattern).wrapping_sub(LOW);
+    let (words, rest) = text.as_chunks::<8>();
+    let (blocks, words) = words.as_chunks::<4>();
+    let mut passed = 0_usize;
+    for block in blocks {
+        let [a, b, c, d] = block.each_ref().map(borrows);
+        if (a | b | c | d) & HIGH != 0
+            && let Some(at) = position(block.as_flattened(), wanted)
+        {
+            return Some(passed.saturating_add(at));
+        }
+        passed = passed.saturating_add(32);
+    }
+    for bytes in words {
+        if borrows(bytes) & HIGH != 0
+            && let Some(at) = position(bytes, wanted)
+        {
+            return Some(passed.saturating_add(at));
+        }
+        passed = passed.saturating_add(8);
+    }
+    position(rest, wanted).map(|at| passed.saturating_add(at))
 }
 
-const LOW: u64 = 0x0101_0101_0101_0101;
-const HIGH: u64 = LOW << 7;
-
-/// A word in which a bit of [`HIGH`] is set if a byte is zero.
-fn zeros(word: u64) -> u64 {
-    word.wrapping_sub(LOW) & !word
+fn position(text: &[u8], wanted: u8) -> Option<usize> {
+    text.iter().position(|byte| *byte == wanted)
 }
 
 fn word(bytes: &[u8; 8]) -> u64 {

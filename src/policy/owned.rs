@@ -20,7 +20,10 @@ const RESERVED_PREFIX: &[u8] = b"x-tollgate-";
 
 /// Whether a header is one of `x-tollgate-*`, in any spelling that a server may treat as equal.
 pub(crate) fn is_reserved(name: &[u8]) -> bool {
-    name.get(..RESERVED_PREFIX.len()).is_some_and(|prefix| same_name(prefix, RESERVED_PREFIX))
+    matches!(name, [b'x' | b'X', ..])
+        && name
+            .get(..RESERVED_PREFIX.len())
+            .is_some_and(|prefix| same_name(prefix, RESERVED_PREFIX))
 }
 
 /// The request headers that only the filter may write, in every spelling (see [`same_name`]).
@@ -61,7 +64,8 @@ impl LentKeys {
     }
 
     fn have(&self, name: &[u8], value: &[u8]) -> bool {
-        self.lengths.binary_search(&value.len()).is_ok()
+        !self.lengths.is_empty()
+            && self.lengths.binary_search(&value.len()).is_ok()
             && self.headers.have(name)
             && self.digests.binary_search(&hmac_sha256::Hash::hash(value)).is_ok()
     }
@@ -101,7 +105,7 @@ impl Names {
 
     fn have(&self, name: &[u8]) -> bool {
         self.lengths & Self::bit(name.len()) != 0
-            && self.list.iter().any(|known| same_name(name, known))
+            && self.list.iter().any(|known| known.len() == name.len() && same_name(name, known))
     }
 }
 

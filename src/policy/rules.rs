@@ -1,6 +1,6 @@
 //! All rules of a policy, and the facts about them that are computed once at load.
 
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::rc::Rc;
 
 use super::rule::{Rule, Traits};
@@ -64,11 +64,25 @@ impl Rules {
         &'i self,
         look: impl FnOnce(&'i Index) -> Candidates<'i>,
     ) -> impl Iterator<Item = (usize, &'i Rc<Rule>)> {
-        let found = self.index.as_ref().map(look);
-        let all = if self.index.is_some() { 0..0 } else { 0..self.list.len() };
-        let each = all.chain(found.into_iter().flatten());
-        each.filter_map(|at| Some((at, self.list.get(at)?)))
+        let mut positions = match &self.index {
+            None => Positions::All(0..self.list.len()),
+            Some(index) => Positions::Found(look(index)),
+        };
+        std::iter::from_fn(move || {
+            let at = match &mut positions {
+                Positions::All(all) => all.next()?,
+                Positions::Found(found) => found.next()?,
+            };
+            Some((at, self.list.get(at)?))
+        })
     }
+}
+
+/// The positions of the rules to try.
+#[allow(clippy::large_enum_variant)] // A box would be allocated for each request.
+enum Positions<'i> {
+    All(Range<usize>),
+    Found(Candidates<'i>),
 }
 
 impl Deref for Rules {

@@ -67,7 +67,13 @@ impl Headers {
 
     /// The first value of a header; `name` is in lower case.
     pub fn value(&self, name: &str) -> Option<&[u8]> {
-        self.all(name).next()
+        let mut rest = self.iter();
+        loop {
+            let (given, value) = rest.next_of(name.len())?;
+            if equal(given, name.as_bytes()) {
+                return Some(value);
+            }
+        }
     }
 
     /// Every header that a server may read as this one ([`same_name`]), as received.

@@ -30,6 +30,15 @@ pub(super) fn parts(value: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> 
 pub(super) fn after_prefix<'a>(value: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
     let value = value.trim_ascii();
     let word = prefix.trim_ascii();
+    // The usual spelling: the scheme as configured, one space and the token.
+    if prefix.strip_suffix(b" ").is_some_and(|before| before.len() == word.len())
+        && prefix.first().is_some_and(|byte| continues_name(*byte))
+        && let Some((head, token @ [first, ..])) = value.split_at_checked(prefix.len())
+        && bytes::equal(head, prefix)
+        && !first.is_ascii_whitespace()
+    {
+        return Some(token);
+    }
     if word.len() == prefix.len() {
         let (head, rest) = value.split_at_checked(word.len())?;
         return head.eq_ignore_ascii_case(word).then_some(rest);
