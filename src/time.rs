@@ -70,6 +70,11 @@ pub const fn nanos(span: Duration) -> u64 {
     }
 }
 
+/// Whole seconds, rounded up: a caller that waits so long is never early.
+pub fn seconds_up(span: Duration) -> u64 {
+    span.as_secs().saturating_add(u64::from(span.subsec_nanos() > 0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

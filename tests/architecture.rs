@@ -35,7 +35,7 @@ const ALLOWED: [(&str, &[&str]); 19] = [
             "time", "verify",
         ],
     ),
-    ("reply", &["body", "gate", "limit", "policy", "reason", "request", "template", "uri"]),
+    ("reply", &["body", "gate", "limit", "policy", "reason", "request", "template", "time", "uri"]),
     ("config", &["body", "caller", "limit", "policy", "request", "template", "uri", "verify"]),
 ];
 

@@ -1,6 +1,6 @@
 //! Token buckets in the host's shared data, exact with any number of workers.
 //!
-//! - What a rule demands: [`plan`] applies a limit to a caller, with its [`quota`], its [`cost`] and the
+//! - What a rule demands: [`plan`] applies a limit ([`entry`]) to a caller, with its [`quota`], its [`cost`] and the
 //!   rate in the token ([`rate_claim`]); [`owner`] says whose bucket it is.
 //! - One bucket: [`gcra`] does the arithmetic; [`slot`] stores eight buckets in one value.
 //! - All buckets: [`table`] finds the slot of an owner, under the names of `layout`; the regions of the
@@ -32,6 +32,7 @@ mod charge;
 pub mod concurrency;
 pub mod cost;
 mod counters;
+pub mod entry;
 mod error;
 pub mod gcra;
 mod item;

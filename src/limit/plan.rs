@@ -11,60 +11,14 @@
 
 use std::rc::Rc;
 
+pub use super::entry::{Limit, ResponseCost, Tier};
 use super::owner::Owner;
 use super::quota::Quota;
-use super::rate_claim::RateClaim;
 use super::request::{Mode, Request, Which};
-use super::reserve::{Price, Priced, Reserve};
+use super::reserve::Priced;
 use super::table::{Place, Table};
-use crate::body::meter::Measure;
-use crate::caller::grant::Grant;
 use crate::caller::memo::Kept;
 use crate::caller::principal::Principal;
-use crate::template::Template;
-
-/// One entry of `limits`.
-#[derive(Clone, Debug)]
-pub struct Limit {
-    /// The label in headers, metrics and logs.
-    pub name: String,
-    /// Its position in the policy.
-    pub position: u32,
-    /// The key of a bucket: one bucket for each value.
-    pub key: Template,
-    /// The quota of callers without a tier or a rate claim.
-    pub quota: Quota,
-    /// The quotas of callers with certain claims; the first tier that fits applies.
-    pub tiers: Vec<Tier>,
-    /// The claim that contains a rate; it takes precedence over tiers and quota.
-    pub rate_claim: Option<RateClaim>,
-    /// The cost in the response. With it, the response is charged and not the request.
-    pub response_cost: Option<ResponseCost>,
-    /// What a request takes until its response has a cost.
-    pub reserve: Option<Reserve>,
-    /// What a token of each model costs.
-    pub price: Option<Price>,
-    /// Whether requests that the limit would refuse pass.
-    pub dry_run: bool,
-}
-
-/// `limits[].response_cost`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResponseCost {
-    /// How the cost follows from the numbers in the response.
-    pub measure: Measure,
-    /// The cost of a response without the number; `None`: the cost of the rule.
-    pub missing: Option<u64>,
-}
-
-/// One entry of `limits[].tiers`.
-#[derive(Clone, Debug)]
-pub struct Tier {
-    /// What the claims of the caller must contain.
-    pub when: Grant,
-    /// The quota of its bucket.
-    pub quota: Quota,
-}
 
 /// One limit of a rule as it applies to one request.
 #[derive(Clone, Debug)]

@@ -6,12 +6,12 @@
 use std::time::Duration;
 
 use super::outcome::outcome;
-use super::rate_limit::seconds_up;
 use crate::body::{Guard, Refusal, UNKNOWN_ROWS};
 use crate::gate::facts::Facts;
 use crate::gate::verdict::Denial;
 use crate::policy::Policy;
 use crate::reason::Reason;
+use crate::time::seconds_up;
 
 /// The sentence of a denial.
 #[cold]

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::rate_limit::seconds_up;
 use super::recipient::Rpc;
 use crate::gate::verdict::Denial;
 use crate::reason::Reason;
+use crate::time::seconds_up;
 
 /// The advice to a refused caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,9 +6,11 @@ use std::rc::Rc;
 
 use super::headers::Headers;
 use super::{grant, read, reserve, response_cost};
+use crate::caller::grant::Grant;
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{Count, RateText, RawConfig, RawLimit, RawRateClaim, RawTier};
 use crate::config::units::{self, Rate};
+use crate::limit::entry::policy_item;
 use crate::limit::plan::{Limit, Tier};
 use crate::limit::quota::Quota;
 use crate::limit::rate_claim::RateClaim;
@@ -69,15 +71,18 @@ fn limit<'a>(
         rate_claim(claim, burst, debt, &at.field("rate_claim"), report)
     });
     let (reserve, price) = reserve::compile(raw, at, report);
+    let (name, quota) = (name?, owing(quota?));
+    let tiers = tiers?.into_iter().map(|(when, quota)| {
+        let quota = owing(quota);
+        Tier { when, quota, item: policy_item(&name, &quota) }
+    });
     let limit = Limit {
-        name: name?,
+        tiers: tiers.collect(),
+        item: policy_item(&name, &quota),
+        name,
         position: 0,
         key: key?,
-        quota: owing(quota?),
-        tiers: tiers?
-            .into_iter()
-            .map(|Tier { when, quota }| Tier { when, quota: owing(quota) })
-            .collect(),
+        quota,
         rate_claim: match rate_claim {
             Some(compiled) => Some(compiled?),
             None => None,
@@ -119,7 +124,7 @@ fn rate(text: Option<&RateText>, at: &At, report: &mut Report) -> Option<Rate> {
     rate.map_err(|error| report.problem(at, format_args!("{} {error}", quoted(text)))).ok()
 }
 
-fn tier(raw: &RawTier, at: &At, report: &mut Report) -> Option<Tier> {
+fn tier(raw: &RawTier, at: &At, report: &mut Report) -> Option<(Grant, Quota)> {
     let when = raw.when.as_ref().map(|when| {
         let at = at.field("when");
         grant::without_body(when, &at, report);
@@ -129,7 +134,7 @@ fn tier(raw: &RawTier, at: &At, report: &mut Report) -> Option<Tier> {
         report.required(&at.field("when"), "the grants of the caller");
     }
     let quota = quota(raw.rate.as_ref(), raw.burst, at, report);
-    Some(Tier { when: when?, quota: quota? })
+    Some((when?, quota?))
 }
 
 /// `rate_claim`. Every number up to `max` must be a valid quota, so that no check is left when a token

@@ -41,6 +41,7 @@ fn limit(name: &str) -> Rc<Limit> {
         position: 0,
         key: Template::parse("{@identity}").unwrap(),
         quota: Quota::new(1, Duration::from_secs(1), 1).unwrap(),
+        item: String::new(),
         tiers: Vec::new(),
         rate_claim: None,
         response_cost: None,
