@@ -3,7 +3,7 @@
 use super::Policy;
 use super::rules::Rules;
 use crate::limit::cost::Cost;
-use crate::request::headers::{Headers, fold, same_name};
+use crate::request::headers::{Headers, fold, length_bit, same_name};
 use crate::request::method::METHOD_OVERRIDES;
 use crate::request::token_source::Place;
 use crate::template::Part;
@@ -40,6 +40,8 @@ pub struct OwnedHeaders {
     owned: Names,
     judged: Names,
     lent: LentKeys,
+    /// The [`length_bit`]s of the names of headers that are removed.
+    lengths: u64,
 }
 
 /// Digests and lengths of the lent keys. The length rules most values out. A value is compared by its
@@ -64,9 +66,8 @@ impl LentKeys {
     }
 
     fn have(&self, name: &[u8], value: &[u8]) -> bool {
-        !self.lengths.is_empty()
+        self.headers.have(name)
             && self.lengths.binary_search(&value.len()).is_ok()
-            && self.headers.have(name)
             && self.digests.binary_search(&hmac_sha256::Hash::hash(value)).is_ok()
     }
 }
@@ -87,7 +88,7 @@ fn sorted<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
 #[derive(Debug, Default)]
 struct Names {
     list: Vec<Vec<u8>>,
-    /// Bit `n` is set if a name has `n` bytes; the last bit stands for all longer ones.
+    /// The [`length_bit`]s of the names.
     lengths: u64,
 }
 
@@ -95,18 +96,18 @@ impl Names {
     fn of<'a>(names: impl Iterator<Item = &'a str>) -> Self {
         let fold = |name: &str| name.bytes().map(fold).collect();
         let list: Vec<Vec<u8>> = sorted(names.map(fold));
-        let lengths = list.iter().fold(0, |bits, name| bits | Self::bit(name.len()));
+        let lengths = list.iter().fold(0, |bits, name| bits | bit(name.len()));
         Self { list, lengths }
     }
 
-    fn bit(length: usize) -> u64 {
-        1 << length.min(63)
-    }
-
     fn have(&self, name: &[u8]) -> bool {
-        self.lengths & Self::bit(name.len()) != 0
+        self.lengths & bit(name.len()) != 0
             && self.list.iter().any(|known| known.len() == name.len() && same_name(name, known))
     }
+}
+
+fn bit(length: usize) -> u64 {
+    length_bit(u64::try_from(length).unwrap_or(u64::MAX))
 }
 
 impl OwnedHeaders {
@@ -132,7 +133,10 @@ impl OwnedHeaders {
         let judged =
             Names::of(places.chain(rules).chain(drawn).chain(METHOD_OVERRIDES).chain(BODY_FORMS));
         let owned = Names::of(owned.chain(PATH_OVERRIDES));
-        Self { owned, judged, lent: LentKeys::of(&policy.rules) }
+        let lent = LentKeys::of(&policy.rules);
+        let reserved = !(bit(RESERVED_PREFIX.len()).wrapping_sub(1));
+        let lengths = reserved | owned.lengths | lent.headers.lengths;
+        Self { owned, judged, lent, lengths }
     }
 
     /// Whether only the filter may write this header.
@@ -143,7 +147,7 @@ impl OwnedHeaders {
     /// The names, as received, of the headers to remove before any other is written.
     pub fn to_strip<'a>(&'a self, headers: &'a Headers) -> impl Iterator<Item = &'a [u8]> {
         let goes = |(name, value): &(&[u8], &[u8])| self.owns(name) || self.lent.have(name, value);
-        headers.iter().filter(goes).map(|(name, _)| name)
+        headers.of_lengths(self.lengths).filter(goes).map(|(name, _)| name)
     }
 
     /// The headers without those: decisions are made by the headers that the upstream gets.

@@ -58,6 +58,19 @@ impl Headers {
         std::iter::from_fn(move || rest.next_of(length))
     }
 
+    /// Every header whose name has a length of this set ([`length_bit`]).
+    pub fn of_lengths(&self, lengths: u64) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let mut rest = self.iter();
+        std::iter::from_fn(move || {
+            loop {
+                let (name, value, start) = rest.step()?;
+                if lengths & length_bit(name) != 0 {
+                    return rest.at(name, value, start);
+                }
+            }
+        })
+    }
+
     /// Every value of a header; `name` is in lower case, like the names of the host.
     pub fn all<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
         self.of_length(name.len())
@@ -99,6 +112,11 @@ impl Headers {
     }
 }
 
+/// The bit of a length of names; the last one stands for all longer names.
+pub const fn length_bit(length: u64) -> u64 {
+    1 << if length < 63 { length } else { 63 }
+}
+
 /// Whether a server may read one header name as the other.
 ///
 /// CGI (RFC 3875 §4.1.18), WSGI, PHP and some gateways turn header names into variables. They ignore
@@ -109,14 +127,11 @@ pub fn same_name(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
         return false;
     }
-    let mut folded = false;
-    let alike = a.iter().zip(b).all(|(a, b)| {
-        let equal = a == b;
-        folded |= !equal;
-        equal || fold(*a) == fold(*b)
-    });
     let pseudo = |name: &[u8]| name.first() == Some(&b':');
-    alike && !(folded && (pseudo(a) || pseudo(b)))
+    equal(a, b)
+        || (a.iter().zip(b).all(|(a, b)| a == b || fold(*a) == fold(*b))
+            && !pseudo(a)
+            && !pseudo(b))
 }
 
 /// A byte of a header name in the form in which names are compared.
