@@ -125,8 +125,18 @@ fn same(a: Found<'_>, b: Found<'_>) -> bool {
 /// The first rule that matches. If that depends on how headers are read, the strictest candidate, and
 /// `None` if no candidate is the strictest.
 fn first<'r>(rules: &'r Rules, reading: &Reading<'_>) -> Option<Found<'r>> {
+    match rules.few() {
+        Some(rules) => first_of(rules.iter(), reading),
+        None => first_of(rules.candidates(reading).map(|(_, rule)| rule), reading),
+    }
+}
+
+fn first_of<'r>(
+    candidates: impl Iterator<Item = &'r Rc<Rule>>,
+    reading: &Reading<'_>,
+) -> Option<Found<'r>> {
     let mut chosen = None;
-    for (_, rule) in rules.candidates(reading) {
+    for rule in candidates {
         let fit = rule.fit(reading);
         if fit == Fit::No {
             continue;

@@ -50,6 +50,11 @@ impl Rules {
         Self { index: None, ..self }
     }
 
+    /// All rules, if they are so few that they are tried one by one.
+    pub(super) fn few(&self) -> Option<&[Rc<Rule>]> {
+        self.index.is_none().then_some(&self.list)
+    }
+
     /// The rules that may match a request, in order, with their positions; all others match in no reading.
     pub fn candidates(&self, request: &Reading<'_>) -> impl Iterator<Item = (usize, &Rc<Rule>)> {
         self.found(|index| index.candidates(request))
