@@ -1,5 +1,9 @@
 //! Comparison and search of bytes by whole words. The functions of the target look at single bytes.
 
+/// The words that are looked at in one step.
+const BLOCK: usize = 8;
+type Block = [[u8; 8]; BLOCK];
+
 /// Whether two texts are equal. The time depends on how much of them is, so neither may be a secret.
 pub fn equal(one: &[u8], other: &[u8]) -> bool {
     if one.len() != other.len() {
@@ -24,12 +28,14 @@ fn short_equal(one: &[u8], other: &[u8]) -> bool {
 /// Whether all whole words of two texts of one length are equal.
 fn words_equal(one: &[u8], other: &[u8]) -> bool {
     let ((words, _), (other_words, _)) = (one.as_chunks::<8>(), other.as_chunks::<8>());
-    let (blocks, words) = words.as_chunks::<4>();
-    let (other_blocks, other_words) = other_words.as_chunks::<4>();
-    blocks.iter().zip(other_blocks).all(|(one, other)| {
-        let ([a, b, c, d], [e, f, g, h]) = (one.each_ref().map(word), other.each_ref().map(word));
-        (a ^ e) | (b ^ f) | (c ^ g) | (d ^ h) == 0
-    }) && words.iter().zip(other_words).all(|(a, b)| word(a) == word(b))
+    let (blocks, words) = words.as_chunks::<BLOCK>();
+    let (other_blocks, other_words) = other_words.as_chunks::<BLOCK>();
+    let differs = |(a, b): (&[u8; 8], &[u8; 8])| word(a) ^ word(b);
+    let block_equal = |(one, other): (&Block, &Block)| {
+        one.iter().zip(other).map(differs).fold(0, |all, bits| all | bits) == 0
+    };
+    blocks.iter().zip(other_blocks).all(block_equal)
+        && words.iter().zip(other_words).all(|pair| differs(pair) == 0)
 }
 
 /// The position of the first such byte.
@@ -41,16 +47,15 @@ pub fn find(text: &[u8], wanted: u8) -> Option<usize> {
     // ASCII sets the bit, too: such blocks are looked at by single bytes.
     let borrows = |bytes: &[u8; 8]| (word(bytes) ^ pattern).wrapping_sub(LOW);
     let (words, rest) = text.as_chunks::<8>();
-    let (blocks, words) = words.as_chunks::<4>();
+    let (blocks, words) = words.as_chunks::<BLOCK>();
     let mut passed = 0_usize;
     for block in blocks {
-        let [a, b, c, d] = block.each_ref().map(borrows);
-        if (a | b | c | d) & HIGH != 0
+        if block.iter().fold(0, |all, bytes| all | borrows(bytes)) & HIGH != 0
             && let Some(at) = position(block.as_flattened(), wanted)
         {
             return Some(passed.saturating_add(at));
         }
-        passed = passed.saturating_add(32);
+        passed = passed.saturating_add(size_of::<Block>());
     }
     for bytes in words {
         if borrows(bytes) & HIGH != 0
