@@ -30,9 +30,14 @@ impl Gate<'_> {
     /// token: otherwise, malformed bodies would make it act without end. Only a limit whose key is in the body
     /// waits for it, and so does `allow[].body`.
     pub fn judge(&self, request: &Request<'_>) -> Judged {
-        // Judged where it stays, because it is large.
-        let mut judged = Judged::Decided(Verdict::Allow(Reason::Anonymous).into());
-        let Judged::Decided(decision) = &mut judged else { return judged };
+        let mut judged = Judged::default();
+        self.judge_to(request, &mut judged);
+        judged
+    }
+
+    /// [`Gate::judge`], where the result stays: it is large. `judged` is the default.
+    pub fn judge_to(&self, request: &Request<'_>, judged: &mut Judged) {
+        let Judged::Decided(decision) = judged else { return };
         let admitted = self.admit(request, decision);
         let facts = &mut decision.facts;
         if let (Some(rule), None) = (&facts.rule, &facts.caller) {
@@ -45,13 +50,12 @@ impl Gate<'_> {
                 // A request that ended with its headers has no body to wait for.
                 let guard = facts.rule.as_ref().and_then(|rule| rule.payload.as_ref());
                 match guard.filter(|_| !request.bodyless).cloned() {
-                    Some(guard) => judged = Judged::Body(Pending::of(decision, guard)),
+                    Some(guard) => *judged = Judged::Body(Pending::of(decision, guard)),
                     None => decision.pass(),
                 }
             }
             Err(stop) => self.stop(request, stop, decision),
         }
-        judged
     }
 
     /// Decides on a request that a stage has refused.

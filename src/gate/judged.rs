@@ -57,6 +57,13 @@ pub struct Pending {
     pub(super) plan: Few<Planned>,
 }
 
+impl Default for Judged {
+    /// A request that no stage has seen.
+    fn default() -> Self {
+        Self::Decided(Verdict::Allow(Reason::Anonymous).into())
+    }
+}
+
 impl Judged {
     /// The findings so far.
     pub fn facts(&self) -> &Facts {

@@ -52,12 +52,13 @@ impl<'a> Authority<'a> {
 /// The end of a name: the first byte that it cannot have, or the end of an empty label.
 fn name_end(whole: &[u8]) -> usize {
     let mut before = b'.';
-    let ends = |byte: &u8| {
-        let ends = !OF_NAME.has(*byte) || (*byte == b'.' && before == b'.');
+    for (at, byte) in whole.iter().enumerate() {
+        if !OF_NAME.has(*byte) || (*byte == b'.' && before == b'.') {
+            return at;
+        }
         before = *byte;
-        ends
-    };
-    whole.iter().position(ends).unwrap_or(whole.len())
+    }
+    whole.len()
 }
 
 /// The end of an IPv6 address in brackets.

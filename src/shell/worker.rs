@@ -76,10 +76,10 @@ impl Worker {
         })
     }
 
-    /// Judges a request by its headers. `bodyless`: it ended with them.
-    pub fn judge(&self, headers: &Headers, bodyless: bool) -> Judged {
+    /// Judges a request by its headers. `bodyless`: it ended with them. `judged`: as in [`Gate::judge_to`].
+    pub fn judge(&self, headers: &Headers, bodyless: bool, judged: &mut Judged) {
         let request = request(headers, bodyless);
-        self.with_gate(request.now, |gate| gate.judge(&request))
+        self.with_gate(request.now, |gate| gate.judge_to(&request, judged));
     }
 
     /// Decides a request with these headers whose body was judged, as far as it was `read`.

@@ -38,7 +38,7 @@ impl Stream {
                 return false;
             }
         }
-        let body = Body::new(pending, headers.clone(), holds_head);
+        let body = Box::new(Body::new(pending, headers.clone(), holds_head));
         self.state.borrow_mut().body = Some(body);
         match shown {
             Some(Shown { size, end }) => {
@@ -96,8 +96,8 @@ impl Stream {
     }
 
     /// Decides a request whose body has ended or is refused.
-    fn conclude(&self, body: Body, rows: Result<u64, Refusal>) {
-        let Body { pending, headers, holds_head, check } = body;
+    fn conclude(&self, body: Box<Body>, rows: Result<u64, Refusal>) {
+        let Body { pending, headers, holds_head, check } = *body;
         // The shape of a tensor can claim more rows than the body has bytes.
         let counted = rows.ok().filter(|rows| *rows != UNKNOWN_ROWS);
         self.state.borrow_mut().rows = counted.map(|rows| rows.min(check.bytes()));
@@ -124,7 +124,7 @@ impl Stream {
             self.conclude(body, Err(refusal));
         } else {
             let worker = self.worker();
-            let Body { pending, headers, check, .. } = body;
+            let Body { pending, headers, check, .. } = *body;
             worker.report(&worker.conclude(pending, &headers, &check, Err(refusal)));
         }
     }

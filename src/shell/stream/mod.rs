@@ -79,8 +79,8 @@ struct State {
     spoiled: bool,
     /// Whether it ended with its headers.
     bodyless: bool,
-    /// The body that is being judged.
-    body: Option<Body>,
+    /// The body that is being judged. Most requests have none, so that it has memory of its own.
+    body: Option<Box<Body>>,
     /// The part of the body that the host showed before the request was judged.
     shown: Option<Shown>,
     /// The limits for the fields of the response to an allowed request.

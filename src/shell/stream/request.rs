@@ -55,11 +55,11 @@ impl Stream {
     fn decide(self: &Rc<Self>, headers: &Headers, waited: Option<Wait>) -> bool {
         let (worker, bodyless) = (self.worker(), self.state.borrow().bodyless);
         loop {
-            let mut judged = worker.judge(headers, bodyless);
+            let mut judged = Judged::default();
+            worker.judge(headers, bodyless, &mut judged);
             if let Judged::Body(pending) = judged {
                 break self.await_body(pending, headers);
             }
-            // Carried out where it is, because it is large.
             let Judged::Decided(decision) = &mut judged else { break false };
             match lacking(&worker.keys, &worker.policy, decision, waited) {
                 Lacking::Judge => continue,
