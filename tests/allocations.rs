@@ -147,7 +147,7 @@ fn a_request_with_a_remembered_token_allocates_nothing_unless_it_has_several_lim
         // One for each list of the limits.
         (
             json!({"rules": [{"name": "all", "limits": ["a", "b", "c"]}], "limits": [limit("a"), limit("b"), limit("c")]}),
-            6,
+            5,
         ),
     ] {
         let count = allocations(&members);

@@ -132,24 +132,23 @@ impl Gate<'_> {
         }
     }
 
-    fn take_all(
+    fn take_all<'p>(
         &self,
-        plan: &[Planned],
+        plan: &'p [Planned],
         begun: usize,
         clock: &dyn Fn() -> Moment,
         counters: &mut Counters,
     ) -> Result<Answer, TakeError> {
-        let mut left = begun;
-        let takes = Few::of(plan, |planned| {
+        let request = |(index, planned): (usize, &'p Planned)| {
             let mut request = planned.request();
-            if left > 0 && request.mode == Mode::Take && planned.reserved.is_none() {
+            if index < begun && request.mode == Mode::Take && planned.reserved.is_none() {
                 request.mode = Mode::Rest;
             }
-            left = left.saturating_sub(1);
             request
-        });
+        };
+        let requests = plan.iter().enumerate().map(request);
         match self.table {
-            Some(table) => limit::take_all(table, self.store, clock, &takes, counters),
+            Some(table) => limit::take_each(table, self.store, clock, requests, counters),
             None => Err(TakeError::Store(StoreError::Damaged)),
         }
     }

@@ -28,7 +28,7 @@ pub fn settle(
     if held == used {
         return;
     }
-    let mut item = Item::new(table, 0, request);
+    let mut item = Item::new(table, 0, *request);
     let mut session = Session::new(store, clock, slice::from_ref(&item), counters);
     let charged = session.retry(|session| {
         session.judge(&mut item)?;

@@ -27,11 +27,11 @@ pub(super) struct Item<'a> {
 }
 
 impl<'a> Item<'a> {
-    pub(super) fn new(table: &Table, index: usize, request: &Request<'a>) -> Self {
-        let place = table.place_of(request);
+    pub(super) fn new(table: &Table, index: usize, request: Request<'a>) -> Self {
+        let place = table.place_of(&request);
         Self {
             index,
-            request: *request,
+            request,
             place,
             key: match request.bucket {
                 Which::Of(..) => table.key(place.slot).into(),

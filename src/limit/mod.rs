@@ -54,4 +54,4 @@ pub use charge::settle;
 pub use counters::Counters;
 pub use error::{TRIES, TakeError};
 pub use request::{Mode, Request, Which};
-pub use take::take_all;
+pub use take::{take_all, take_each};

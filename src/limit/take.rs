@@ -29,17 +29,29 @@ pub fn take_all(
     requests: &[Request<'_>],
     counters: &mut Counters,
 ) -> Result<Answer, TakeError> {
-    let item = |(index, request)| Item::new(table, index, request);
-    match requests {
-        // Stays where it is: an item is large.
-        [request] => take_from(&mut [item((0, request))], store, clock, counters),
-        _ => {
-            let mut items: Vec<Item<'_>> = requests.iter().enumerate().map(item).collect();
-            // All requests take in the order of the places.
-            items.sort_unstable_by_key(|item| (item.place, item.index));
-            take_from(&mut items, store, clock, counters)
-        }
+    take_each(table, store, clock, requests.iter().copied(), counters)
+}
+
+/// The same for requests that stand in no list.
+///
+/// # Errors
+/// See [`TakeError`].
+pub fn take_each<'r>(
+    table: &Table,
+    store: &dyn Store,
+    clock: &dyn Fn() -> Moment,
+    requests: impl ExactSizeIterator<Item = Request<'r>>,
+    counters: &mut Counters,
+) -> Result<Answer, TakeError> {
+    let alone = requests.len() == 1;
+    let mut items = requests.enumerate().map(|(index, request)| Item::new(table, index, request));
+    if alone && let Some(item) = items.next() {
+        return take_from(&mut [item], store, clock, counters);
     }
+    let mut items: Vec<Item<'_>> = items.collect();
+    // All requests take in the order of the places.
+    items.sort_unstable_by_key(|item| (item.place, item.index));
+    take_from(&mut items, store, clock, counters)
 }
 
 /// The same for items in the order in which they take.
