@@ -57,6 +57,7 @@ impl Planned {
     }
 
     /// The same for a caller whose bucket is known: its place was found before for the same token.
+    #[inline(always)] // Its result is large, and would be copied.
     pub fn again(limit: &Rc<Limit>, caller: &Principal, cost: u64) -> Option<Self> {
         let Kept { tier, place, key } = caller.kept(limit.position)?;
         let quota = match tier {
