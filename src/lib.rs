@@ -20,7 +20,8 @@
 //! - [`gate`]: runs the stages above for one request: a decision, or a request whose body decides.
 //! - [`reply`]: the response that a refused caller sees.
 //! - [`config`]: the document that is loaded, its JSON Schema, and its compilation to a policy.
-//! - [`bytes`], [`few`], [`lookup`], [`place`], [`reason`], [`template`], [`uri`], [`store`], [`time`]: types that all stages share.
+//! - [`base64url`], [`bytes`], [`few`], [`lookup`], [`place`], [`reason`], [`template`], [`uri`], [`store`], `swar`,
+//!   [`time`]: types and functions that all stages share.
 //! - `shell`: the callbacks and the only code that names `proxy_wasm`; `shell::host`: the host calls
 //!   and the only `unsafe` in the module apart from the entry point below.
 //! - `src/bin/tollgate`: the command line tool, which uses the same core.
@@ -35,6 +36,7 @@
 //! - No byte of a client can make the module panic: lints deny `unwrap`, `expect`, `panic` and
 //!   indexing outside tests, and every size is bounded before the work it bounds.
 
+pub mod base64url;
 pub mod body;
 pub mod bytes;
 pub mod caller;
@@ -50,6 +52,7 @@ pub mod reason;
 pub mod reply;
 pub mod request;
 pub mod store;
+mod swar;
 pub mod template;
 pub mod time;
 pub mod uri;

@@ -1,13 +1,15 @@
-//! JSONTestSuite (nst/JSONTestSuite) through the body guard, natively; `e2e_payload` sends the same
-//! files through a real Envoy.
+//! JSONTestSuite (nst/JSONTestSuite) through the body guard, natively, and through the readers of claims;
+//! `e2e_payload` sends the same files through a real Envoy.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use serde_json::Value;
 use support::json_suite::{files, passes};
 use tollgate::body::json::pointers::Pointers;
 use tollgate::body::{Guard, IncludeUsage, Refusal};
 use tollgate::reason::Reason;
 use tollgate::request::headers::Headers;
+use tollgate::verify::json;
 
 fn guard(max_depth: usize) -> Guard {
     Guard {
@@ -38,6 +40,20 @@ fn every_file_of_the_suite_is_decided_as_stated_however_it_is_cut() {
         for size in [1, 2, 3, 5, 64, usize::MAX] {
             let verdict = judge(&guard, &body, size);
             assert_eq!(verdict.is_ok(), passes(&name), "{name} cut at {size}: {verdict:?}");
+        }
+    }
+}
+
+#[test]
+fn every_file_of_the_suite_is_the_same_claim_to_both_readers() {
+    let Some(files) = files() else { return };
+    for (name, body) in files {
+        let claims = [b"{\"claim\":", body.as_slice(), b"}"].concat();
+        let usual = json::parse_object(&claims).map(Value::Object);
+        let read = json::read_object(claims);
+        assert_eq!(read.is_some(), usual.is_some(), "{name}");
+        if let (Some(read), Some(usual)) = (read, usual) {
+            assert!(passes(&name) && read.root() == usual, "{name}");
         }
     }
 }

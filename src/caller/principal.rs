@@ -3,10 +3,11 @@
 use super::actor::actor;
 use super::grant::{self, Grant, Unmet};
 use super::memo::{self, Kept, Memo, Places, Topic};
+use crate::base64url;
 use crate::template::{Filled, Part, PartValue, Scope};
+use crate::verify::VerifyError;
 use crate::verify::claims::{Claims, RefusedClaims};
 use crate::verify::provider::Provider;
-use crate::verify::{VerifyError, base64url};
 
 /// A caller with a verified token; it exists only if [`Claims`] do.
 #[derive(Debug)]
@@ -43,7 +44,8 @@ impl Principal {
         const NAME: &str = "cnf.x5t#S256";
         const SHA_256: usize = 32;
         let cnf = claims.member("cnf").ok_or(VerifyError::ClaimMissing("cnf"))?;
-        let cnf = cnf.as_object().ok_or(VerifyError::ClaimMalformed("cnf"))?;
+        let cnf = Some(cnf).filter(|cnf| cnf.is_object());
+        let cnf = cnf.ok_or(VerifyError::ClaimMalformed("cnf"))?;
         let named = cnf.get("x5t#S256").ok_or(VerifyError::ClaimMissing(NAME))?;
         let named = named.as_str().and_then(|text| base64url::decode(text.as_bytes()));
         let named = named.filter(|digest| digest.len() == SHA_256);
@@ -147,11 +149,12 @@ impl Caller {
         &self.tags
     }
 
-    /// The approximate memory that it uses beside its claims, in bytes.
+    /// The approximate memory that it uses, in bytes.
     pub fn bytes(&self) -> usize {
         const FIXED: usize = 256;
         let tags: usize = self.tags.iter().map(|(_, value)| value.len().saturating_add(16)).sum();
-        tags.saturating_add(self.principal.identity.len()).saturating_add(FIXED + memo::BYTES)
+        let texts = self.principal.identity.len().saturating_add(self.claims().bytes());
+        tags.saturating_add(texts).saturating_add(FIXED + memo::BYTES)
     }
 }
 

@@ -31,7 +31,7 @@ impl RequestScope<'_> {
         let exists = read.and_then(|(guard, read)| read.place(guard, &test.pointer));
         let value = read.and_then(|(guard, read)| read.captured(guard, &test.pointer));
         match value.and_then(body_value::scalar) {
-            Some(value) => test.test.holds(Some(&value)),
+            Some(value) => test.test.holds_for_scalar(&value),
             // `null` counts as absent, as it does in a claim.
             None => test.test.holds_for_presence(exists.is_some_and(|place| place.first != b'n')),
         }

@@ -6,6 +6,7 @@ use super::cost::digits;
 use super::quota::Quota;
 use crate::template::ClaimRef;
 use crate::verify::claims::Claims;
+use crate::verify::json::Json;
 
 /// `rate_claim`: the rate in a claim of the token.
 #[derive(Clone, Debug)]
@@ -43,18 +44,19 @@ impl RateClaim {
 
 /// The whole part of a JSON number or of a string of digits; 0 for a negative number.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-fn number(value: &serde_json::Value) -> Option<u64> {
-    match value {
-        // The conversion of a float saturates, and `most` bounds the result.
-        serde_json::Value::Number(n) => n.as_u64().or_else(|| n.as_f64().map(|n| n as u64)),
-        serde_json::Value::String(text) => digits(text.as_bytes()),
-        _ => None,
+fn number(value: Json<'_>) -> Option<u64> {
+    if let Some(text) = value.as_str() {
+        return digits(text.as_bytes());
     }
+    let number = value.as_number()?;
+    // The conversion of a float saturates, and `most` bounds the result.
+    number.as_u64().or_else(|| number.as_f64().map(|n| n as u64))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verify::json::read_object;
     use serde_json::json;
 
     #[test]
@@ -76,7 +78,8 @@ mod tests {
             (json!([5]), None),
             (json!({}), None),
         ] {
-            assert_eq!(number(&value), want, "{value}");
+            let claims = read_object(json!({ "n": value }).to_string().into_bytes()).unwrap();
+            assert_eq!(number(claims.get("n").unwrap()), want, "{value}");
         }
     }
 }

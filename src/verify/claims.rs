@@ -2,14 +2,13 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value};
-
 use super::checks;
 use super::date::{NumericDate, seconds};
 use super::error::VerifyError;
 use super::issuer::{self, IssuerMatch};
+use super::json::{Document, Json};
 use super::provider::Provider;
-use super::value::{is_exact, scalar, step};
+use super::value::{is_exact, scalar};
 use crate::template::{ClaimRef, PartValue};
 use crate::time::Moment;
 
@@ -18,7 +17,7 @@ use crate::time::Moment;
 pub struct Claims {
     provider: usize,
     kid: Option<String>,
-    members: Map<String, Value>,
+    payload: Document,
     dates: Dates,
 }
 
@@ -40,9 +39,9 @@ struct Dates {
 
 impl Claims {
     /// The payload of a token whose signature was verified. Only the verifier calls this.
-    pub(super) fn signed(provider: usize, kid: Option<&str>, members: Map<String, Value>) -> Draft {
+    pub(super) fn signed(provider: usize, kid: Option<&str>, payload: Document) -> Draft {
         let kid = kid.map(str::to_owned);
-        Draft(Self { provider, kid, members, dates: Dates::default() })
+        Draft(Self { provider, kid, payload, dates: Dates::default() })
     }
 
     /// The index of the provider that issued them.
@@ -63,17 +62,17 @@ impl Claims {
     }
 
     /// The value of a top-level claim.
-    pub fn member(&self, name: &str) -> Option<&Value> {
-        self.members.get(name)
+    pub fn member(&self, name: &str) -> Option<Json<'_>> {
+        self.payload.get(name)
     }
 
     /// The value of a claim.
-    pub fn get(&self, claim: &ClaimRef) -> Option<&Value> {
+    pub fn get(&self, claim: &ClaimRef) -> Option<Json<'_>> {
         match claim {
-            ClaimRef::Name(name) => self.members.get(name),
+            ClaimRef::Name(name) => self.member(name),
             ClaimRef::Pointer(tokens) => {
                 let (first, rest) = tokens.split_first()?;
-                rest.iter().try_fold(self.members.get(first)?, |value, token| step(value, token))
+                rest.iter().try_fold(self.member(first)?, |value, token| value.step(token))
             }
         }
     }
@@ -82,28 +81,31 @@ impl Claims {
     /// of those as a list. Objects, null, other arrays and numbers that a double does not hold
     /// exactly have no value.
     pub fn part(&self, claim: &ClaimRef) -> Option<PartValue<'_>> {
-        match self.named(claim)? {
-            Value::Array(items) => {
-                items.iter().map(scalar).collect::<Option<_>>().map(PartValue::List)
-            }
-            value => scalar(value).map(PartValue::Text),
+        let value = self.named(claim)?;
+        match value.items() {
+            Some(items) => items.map(scalar).collect::<Option<_>>().map(PartValue::List),
+            None => scalar(value).map(PartValue::Text),
         }
     }
 
     /// The value of a claim in an identity: no lists, and no numbers above 2^53, because parsers
     /// disagree on the value of such numbers (RFC 8259 §6).
     pub fn identity_part(&self, claim: &ClaimRef) -> Option<PartValue<'_>> {
-        match self.named(claim)? {
-            Value::Number(number) if !is_exact(number) => None,
-            value => scalar(value).map(PartValue::Text),
-        }
+        let value = self.named(claim)?;
+        let exact = value.as_number().is_none_or(|number| is_exact(&number));
+        scalar(value).filter(|_| exact).map(PartValue::Text)
     }
 
     /// The value of a claim. A subject that is not a string, which only a refused token can have,
     /// has no value.
-    fn named(&self, claim: &ClaimRef) -> Option<&Value> {
+    fn named(&self, claim: &ClaimRef) -> Option<Json<'_>> {
         let is_subject = claim.top_level() == Some("sub");
-        self.get(claim).filter(|value| !is_subject || value.is_string())
+        self.get(claim).filter(|value| !is_subject || value.as_str().is_some())
+    }
+
+    /// The memory of the payload in bytes.
+    pub fn bytes(&self) -> usize {
+        self.payload.bytes()
     }
 
     /// Checks the times alone. Cached claims are checked again on every use, because a verified token
@@ -162,17 +164,17 @@ impl Draft {
         matched: &IssuerMatch<'_>,
         now: Moment,
     ) -> Result<(), VerifyError> {
-        let Claims { members, dates, .. } = &mut self.0;
-        issuer::check(provider, matched, members)?;
-        checks::audience(provider, members)?;
+        let Claims { payload, dates, .. } = &mut self.0;
+        issuer::check(provider, matched, payload)?;
+        checks::audience(provider, payload)?;
         *dates = Dates {
-            exp: NumericDate::claim(members, "exp")?,
-            nbf: NumericDate::claim(members, "nbf")?,
-            iat: NumericDate::claim(members, "iat")?,
+            exp: NumericDate::claim(payload, "exp")?,
+            nbf: NumericDate::claim(payload, "nbf")?,
+            iat: NumericDate::claim(payload, "iat")?,
         };
         self.0.check_times(provider, now)?;
-        checks::names(&self.0.members)?;
-        checks::token_use(provider, &self.0.members)
+        checks::names(&self.0.payload)?;
+        checks::token_use(provider, &self.0.payload)
     }
 
     /// Claims that passed the checks and were refused afterwards.
@@ -181,8 +183,8 @@ impl Draft {
     }
 
     /// The payload, for the checks of another provider.
-    pub(super) fn into_members(self) -> Map<String, Value> {
-        self.0.members
+    pub(super) fn into_payload(self) -> Document {
+        self.0.payload
     }
 
     /// The claims of a refused token.

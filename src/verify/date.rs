@@ -1,8 +1,9 @@
 //! NumericDate (RFC 7519 §2): seconds since the Unix epoch, with or without a fraction.
 
-use serde_json::{Map, Number, Value};
+use serde_json::Number;
 
 use super::error::VerifyError;
+use super::json::Document;
 
 /// 9999-12-31T23:59:59Z. A later value is in milliseconds or an attempt at overflow.
 const LAST_SECOND: i64 = 253_402_300_799;
@@ -18,18 +19,10 @@ pub struct NumericDate(i128);
 impl NumericDate {
     /// The claim `name`, if present. A string is malformed, not absent (CVE-2026-25537). Dates have
     /// no lower bound (RFC 7519 §2).
-    pub fn claim(
-        claims: &Map<String, Value>,
-        name: &'static str,
-    ) -> Result<Option<Self>, VerifyError> {
-        match claims.get(name) {
-            None => Ok(None),
-            Some(Value::Number(number)) => match Self::parse(number) {
-                Some(date) => Ok(Some(date)),
-                None => Err(VerifyError::DateTooFar(name)),
-            },
-            Some(_) => Err(VerifyError::ClaimMalformed(name)),
-        }
+    pub fn claim(claims: &Document, name: &'static str) -> Result<Option<Self>, VerifyError> {
+        let Some(value) = claims.get(name) else { return Ok(None) };
+        let number = value.as_number().ok_or(VerifyError::ClaimMalformed(name))?;
+        Self::parse(&number).map(Some).ok_or(VerifyError::DateTooFar(name))
     }
 
     /// `None` after the year 9999.
@@ -61,7 +54,12 @@ pub(super) fn seconds(seconds: u64) -> i128 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::verify::json::read_object;
+    use serde_json::{Value, json};
+
+    fn document(claims: &Value) -> Document {
+        read_object(claims.to_string().into_bytes()).unwrap()
+    }
 
     #[test]
     fn integers_and_fractions_are_dates_and_nothing_else_is() {
@@ -85,12 +83,12 @@ mod tests {
             (json!(u64::MAX), None),
             (json!(1e308), None),
         ] {
-            let claims = Map::from_iter([("exp".to_owned(), value.clone())]);
+            let claims = document(&json!({ "exp": value }));
             let want = nanos.map(NumericDate).map(Some).ok_or(VerifyError::DateTooFar("exp"));
             assert_eq!(NumericDate::claim(&claims, "exp"), want, "{value}");
         }
         for value in [json!("1"), json!(""), json!(true), json!([1]), json!({}), json!(null)] {
-            let claims = Map::from_iter([("exp".to_owned(), value.clone())]);
+            let claims = document(&json!({ "exp": value }));
             let malformed = Err(VerifyError::ClaimMalformed("exp"));
             assert_eq!(NumericDate::claim(&claims, "exp"), malformed, "{value}");
         }
@@ -98,7 +96,7 @@ mod tests {
 
     #[test]
     fn absent_and_malformed_are_told_apart() {
-        let Value::Object(claims) = json!({"exp": "1", "nbf": null}) else { panic!() };
+        let claims = document(&json!({"exp": "1", "nbf": null}));
         assert_eq!(NumericDate::claim(&claims, "iat"), Ok(None));
         for name in ["exp", "nbf"] {
             let malformed = Err(VerifyError::ClaimMalformed(name));

@@ -1,10 +1,9 @@
 //! The protected header of a token (RFC 7515 §4).
 
-use serde_json::Value;
-
 use super::algorithm::Algorithm;
 use super::error::VerifyError;
-use super::{base64url, json};
+use super::json::{self, Document};
+use crate::base64url;
 
 /// The members of a header that are used. `jwk`, `jku`, `x5u`, `x5c`, `x5t` and all others are
 /// ignored, so that a token never brings or names its own key (CVE-2018-0114).
@@ -27,31 +26,42 @@ impl Header {
     /// `CritUnsupported`, `AlgorithmNotAllowed`.
     pub fn parse(text: &[u8]) -> Result<Self, VerifyError> {
         let bytes = base64url::decode(text).ok_or(VerifyError::Encoding)?;
-        let members = json::parse_object(&bytes).ok_or(VerifyError::HeaderJson)?;
-        let text = |name| json::text(&members, name).map_err(VerifyError::HeaderMember);
-        let alg = text("alg")?.ok_or(VerifyError::HeaderMember("alg"))?;
+        let members = json::read_object(bytes).ok_or(VerifyError::HeaderJson)?;
+        let member = |name| text_member(&members, name).map_err(VerifyError::HeaderMember);
+        let alg = member("alg")?.ok_or(VerifyError::HeaderMember("alg"))?;
         // A hint (RFC 7515 §4.1.4); an empty `kid` names no key.
-        let kid = text("kid")?.filter(|kid| !kid.is_empty());
-        let typ = text("typ")?;
-        if members.contains_key("enc") {
+        let kid = member("kid")?.filter(|kid| !kid.is_empty());
+        let typ = member("typ")?;
+        if members.get("enc").is_some() {
             return Err(VerifyError::Encrypted);
         }
-        if members.contains_key("zip") {
+        if members.get("zip").is_some() {
             return Err(VerifyError::Compressed);
         }
         // RFC 7519 §5.2: with "JWT" the payload is another token.
-        if text("cty")?.is_some_and(|cty| same_media_type(cty, "JWT")) {
+        if member("cty")?.is_some_and(|cty| same_media_type(cty, "JWT")) {
             return Err(VerifyError::Nested);
         }
         // RFC 7515 §4.1.11: a verifier must understand each extension in `crit`; this one supports
         // none. RFC 7797 §6 requires `b64` in `crit`; a header without it is refused as well.
-        let plain = members.get("b64").is_none_or(|b64| b64 == &Value::Bool(true));
-        if members.contains_key("crit") || !plain {
+        let plain = members.get("b64").is_none_or(|b64| b64.as_bool() == Some(true));
+        if members.get("crit").is_some() || !plain {
             return Err(VerifyError::CritUnsupported);
         }
         let algorithm =
             Algorithm::from_name(alg.as_bytes()).ok_or(VerifyError::AlgorithmNotAllowed)?;
         Ok(Self { algorithm, kid: kid.map(str::to_owned), typ: typ.map(str::to_owned) })
+    }
+}
+
+/// A member of type string; one that is null counts as absent.
+fn text_member<'d>(
+    members: &'d Document,
+    name: &'static str,
+) -> Result<Option<&'d str>, &'static str> {
+    match members.get(name).filter(|value| !value.is_null()) {
+        None => Ok(None),
+        Some(value) => value.as_str().map(Some).ok_or(name),
     }
 }
 

@@ -1,8 +1,7 @@
 //! Matches `iss` to a provider and its tenants, with Microsoft's rules for multi-tenant keys.
 
-use serde_json::{Map, Value};
-
 use super::error::VerifyError;
+use super::json::Document;
 use super::jwk::Key;
 use super::provider::{Issuer, Provider, Tenants};
 use crate::lookup::Texts;
@@ -71,7 +70,7 @@ pub fn signs_for(provider: &Provider, key: &Key, matched: &IssuerMatch<'_>) -> b
 pub fn check(
     provider: &Provider,
     matched: &IssuerMatch<'_>,
-    claims: &Map<String, Value>,
+    claims: &Document,
 ) -> Result<(), VerifyError> {
     if !matched.tenant_admitted {
         return Err(VerifyError::TenantNotAllowed);
@@ -79,25 +78,13 @@ pub fn check(
     if !provider.entra {
         return Ok(());
     }
-    let tid = match claims.get("tid") {
-        None => return Err(VerifyError::ClaimMissing("tid")),
-        Some(Value::String(tid)) if is_guid(tid) => tid,
-        Some(_) => return Err(VerifyError::ClaimMalformed("tid")),
-    };
+    let tid = claims.get("tid").ok_or(VerifyError::ClaimMissing("tid"))?;
+    let tid = tid.as_str().filter(|tid| is_guid(tid));
+    let tid = tid.ok_or(VerifyError::ClaimMalformed("tid"))?;
     match tenant_part(matched) {
         Some(tenant) if !tenant.eq_ignore_ascii_case(tid) => Err(VerifyError::TenantNotAllowed),
         _ => Ok(()),
     }
-}
-
-/// Whether Entra ID omitted the caller's groups because there are too many. A client would fetch
-/// them from another service; the filter does not (entra-docs, "Groups overage claim").
-pub fn groups_left_out(claims: &Map<String, Value>) -> bool {
-    let hinted = claims.get("hasgroups").is_some_and(|value| match value {
-        Value::String(text) => text.eq_ignore_ascii_case("true"),
-        value => *value == Value::Bool(true),
-    });
-    hinted || claims.get("_claim_names").is_some_and(|names| names.get("groups").is_some())
 }
 
 /// Whether an audience of Entra ID names one of the configured applications: it is in the list, or the list
@@ -183,21 +170,6 @@ mod tests {
         ] {
             let configured = Texts::from(vec![configured.to_owned()]);
             assert_eq!(names_application(&configured, aud), same, "{configured:?} {aud}");
-        }
-    }
-
-    #[test]
-    fn groups_that_were_left_out_are_noticed_in_each_form() {
-        for (claims, left_out) in [
-            (r#"{"_claim_names": {"groups": "src1"}}"#, true),
-            (r#"{"hasgroups": true}"#, true),
-            (r#"{"hasgroups": "true"}"#, true),
-            (r#"{"hasgroups": false, "_claim_names": {"wids": "src1"}}"#, false),
-            (r#"{"_claim_names": "groups"}"#, false),
-            (r#"{"groups": ["a"]}"#, false),
-        ] {
-            let parsed: Map<String, Value> = serde_json::from_str(claims).unwrap();
-            assert_eq!(groups_left_out(&parsed), left_out, "{claims}");
         }
     }
 

@@ -4,13 +4,17 @@
 //! §5.2 and RFC 7519 §4 allow a verifier to refuse such documents, and this reader refuses them at any
 //! depth.
 
+pub mod document;
+mod one_pass;
 pub mod parts;
 pub mod reader;
+mod refuse;
 mod unreadable;
 
 use serde_json::{Map, Value};
 
-use self::reader::{Observer, Place};
+pub use self::document::{Document, Json};
+use self::refuse::Refuse;
 pub use self::unreadable::Unreadable;
 
 /// The maximum nesting depth of objects and arrays. `serde_json` itself stops at 128; headers, claims
@@ -31,6 +35,12 @@ pub fn parse(text: &[u8]) -> Option<Value> {
     reader::read(text, MAX_DEPTH, &mut Refuse).ok()
 }
 
+/// Reads what [`parse_object`] parses, in one pass and without a map of values.
+pub fn read_object(text: Vec<u8>) -> Option<Document> {
+    let document = one_pass::read(text, MAX_DEPTH)?;
+    document.root().is_object().then_some(document)
+}
+
 /// A member of type string; one that is null counts as absent.
 ///
 /// # Errors
@@ -44,17 +54,6 @@ pub fn text<'a>(
         Some(Value::String(text)) => Ok(Some(text)),
         Some(_) => Err(name),
     }
-}
-
-/// Refuses duplicate members.
-struct Refuse;
-
-impl Observer for Refuse {
-    fn duplicate(&mut self, _: &Place<'_>, _: &str) -> bool {
-        false
-    }
-
-    fn failed(&mut self, _: &Place<'_>) {}
 }
 
 #[cfg(test)]

@@ -16,7 +16,6 @@
 //! - [`claims`], `checks`, [`date`], `value`: the content of the token after the signature
 
 pub mod algorithm;
-pub mod base64url;
 pub mod candidates;
 mod checks;
 pub mod claims;
@@ -51,6 +50,7 @@ pub use self::error::VerifyError;
 pub use self::keyset::Keys;
 pub use self::outcome::{Accepted, Attempt, Failure};
 pub use self::verifier::Verifier;
+pub use crate::base64url;
 
 #[cfg(test)]
 mod tests;

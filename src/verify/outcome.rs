@@ -1,10 +1,9 @@
 //! What came of verifying a token at each of the providers that share its issuer.
 
-use serde_json::{Map, Value};
-
 use super::claims::{Claims, RefusedClaims};
 use super::error::Stage;
 use super::error::VerifyError;
+use super::json::Document;
 use super::jwk::Key;
 
 /// A token was accepted.
@@ -61,7 +60,7 @@ impl<'k> Furthest<'k> {
         }
     }
 
-    pub(super) fn failure(self, attempts: Vec<Attempt>, payload: Map<String, Value>) -> Failure {
+    pub(super) fn failure(self, attempts: Vec<Attempt>, payload: Document) -> Failure {
         let error = self.error.unwrap_or(VerifyError::IssuerNotAllowed);
         let provider = attempts.get(self.attempt).map(|attempt| attempt.provider);
         let claims = self.key.zip(provider).map(|(key, provider)| {

@@ -2,9 +2,9 @@
 //! signatures of Project Wycheproof (`rsa_signature_2048_*_test` no. 2, `ecdsa_*_p1363_test` no. 1).
 
 use super::algorithm::Algorithm;
-use super::base64url;
 use super::engine::Signed;
 use super::jwk::{Key, SecretKeys};
+use crate::base64url;
 
 /// A key, a text and its signature.
 struct Vector {

@@ -1,6 +1,7 @@
 //! A token as received: the three parts of a compact JWS (RFC 7515 §7.1), not decoded.
 
 use super::error::VerifyError;
+use crate::bytes::find;
 
 /// The three parts of a compact JWS, in base64url and not trusted.
 ///
@@ -30,7 +31,7 @@ impl<'a> Token<'a> {
         if header.is_empty() || payload.is_empty() {
             return Err(VerifyError::Shape);
         }
-        if signature.contains(&b'.') {
+        if find(signature, b'.').is_some() {
             return Err(VerifyError::Shape);
         }
         let signed = header.len().saturating_add(1).saturating_add(payload.len());
@@ -60,7 +61,7 @@ impl<'a> Token<'a> {
 }
 
 fn split_dot(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let dot = bytes.iter().position(|byte| *byte == b'.')?;
+    let dot = find(bytes, b'.')?;
     Some((bytes.get(..dot)?, bytes.get(dot.saturating_add(1)..)?))
 }
 

@@ -2,21 +2,9 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Number, Value};
+use serde_json::Number;
 
-/// One step of a JSON Pointer (RFC 6901 §4): a member of an object, or an item of an array by its
-/// index without leading zeros.
-pub(super) fn step<'v>(value: &'v Value, token: &str) -> Option<&'v Value> {
-    match value {
-        Value::Object(members) => members.get(token),
-        Value::Array(items) => {
-            let digits = token.bytes().all(|byte| byte.is_ascii_digit());
-            let canonical = token == "0" || !token.starts_with('0');
-            if digits && canonical { items.get(token.parse::<usize>().ok()?) } else { None }
-        }
-        _ => None,
-    }
-}
+use super::json::Json;
 
 /// Whether a double distinguishes the number from its neighbours: integers up to 2^53, and doubles
 /// below it.
@@ -28,14 +16,14 @@ pub(super) fn is_exact(number: &Number) -> bool {
 }
 
 /// The text of a string, number or boolean.
-pub(super) fn scalar(value: &Value) -> Option<Cow<'_, str>> {
-    match value {
-        Value::String(text) => Some(Cow::Borrowed(text)),
-        // Several numbers in the token parse to this double.
-        Value::Number(number) if number.is_f64() && !is_exact(number) => None,
-        Value::Number(number) => Some(Cow::Owned(number.to_string())),
-        Value::Bool(true) => Some(Cow::Borrowed("true")),
-        Value::Bool(false) => Some(Cow::Borrowed("false")),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
+pub(super) fn scalar(value: Json<'_>) -> Option<Cow<'_, str>> {
+    if let Some(text) = value.as_str() {
+        return Some(Cow::Borrowed(text));
     }
+    if let Some(value) = value.as_bool() {
+        return Some(Cow::Borrowed(if value { "true" } else { "false" }));
+    }
+    // Several numbers in the token parse to one double.
+    let number = value.as_number().filter(|number| !number.is_f64() || is_exact(number))?;
+    Some(Cow::Owned(number.to_string()))
 }

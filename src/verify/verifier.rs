@@ -1,7 +1,6 @@
 //! The verifier: runs all steps for one token.
 
 use crate::time::Moment;
-use serde_json::{Map, Value};
 
 use super::algorithm::AlgorithmSet;
 use super::candidates::Candidates;
@@ -10,13 +9,14 @@ use super::engine::Engine;
 use super::error::VerifyError;
 use super::header::{self, Header};
 use super::issuer::{self, IssuerMatch};
+use super::json::{self, Document};
 use super::keyset::Keys;
 use super::outcome::{Accepted, Attempt, Failure, Furthest};
 use super::provider::Provider;
 use super::providers::Providers;
 use super::signer::Signer;
 use super::token::Token;
-use super::{base64url, json};
+use crate::base64url;
 
 /// Verifies tokens.
 #[derive(Clone, Copy)]
@@ -68,7 +68,7 @@ impl<'a> Verifier<'a> {
         self.check_header(&header, admitted)?;
         let signature = base64url::decode(token.signature()).ok_or(VerifyError::Encoding)?;
         let payload = base64url::decode(token.payload()).ok_or(VerifyError::Encoding)?;
-        let mut payload = json::parse_object(&payload).ok_or(VerifyError::PayloadJson)?;
+        let mut payload = json::read_object(payload).ok_or(VerifyError::PayloadJson)?;
         let iss = issuer_claim(&payload)?.to_owned();
         let issuing = self.issuing(&iss, &header, admitted)?;
         let candidates = issuing.iter().filter_map(|issuing| issuing.candidates.as_ref().ok());
@@ -94,7 +94,7 @@ impl<'a> Verifier<'a> {
                         Ok(value) => return Ok(Accepted { value, attempts }),
                         Err(refused) => {
                             let (error, draft) = *refused;
-                            payload = draft.into_members();
+                            payload = draft.into_payload();
                             furthest.note(attempts.len(), error, Some(key));
                             error
                         }
@@ -198,11 +198,8 @@ fn admits_algorithm(provider: &Provider, header: &Header) -> bool {
     provider.algorithms.unwrap_or(AlgorithmSet::ASYMMETRIC).contains(header.algorithm)
 }
 
-fn issuer_claim(payload: &Map<String, Value>) -> Result<&str, VerifyError> {
-    match payload.get("iss") {
-        Some(Value::String(iss)) => Ok(iss),
-        // CVE-2025-30144: an array that contains the right issuer is not an issuer.
-        Some(_) => Err(VerifyError::ClaimMalformed("iss")),
-        None => Err(VerifyError::ClaimMissing("iss")),
-    }
+fn issuer_claim(payload: &Document) -> Result<&str, VerifyError> {
+    let iss = payload.get("iss").ok_or(VerifyError::ClaimMissing("iss"))?;
+    // CVE-2025-30144: an array that contains the right issuer is not an issuer.
+    iss.as_str().ok_or(VerifyError::ClaimMalformed("iss"))
 }

@@ -7,8 +7,7 @@
 //!   values that are wanted as they are (`capture`).
 //! - `text` reads strings, and `numbers` arrays of numbers, where the table would read byte by byte; `results`: what
 //!   was found.
-//! - `skip` passes over what no pointer leads into, where only numbers are looked for; `swar` looks at eight bytes at
-//!   once.
+//! - `skip` passes over what no pointer leads into, where only numbers are looked for.
 //! - `rows` counts the rows of a container, `tensor` those of a V2 tensor.
 
 mod capture;
@@ -26,7 +25,6 @@ pub mod scanner;
 mod skip;
 mod state;
 mod string;
-pub(super) mod swar;
 mod table;
 mod tensor;
 mod text;

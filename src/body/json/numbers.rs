@@ -2,7 +2,7 @@
 
 use super::grammar::next;
 use super::state::{self, State};
-use super::swar::equal;
+use crate::swar::equal;
 
 /// The states that are entered, each by six bits of a word; the last one stays.
 const STATES: [State; 10] = [

@@ -1,6 +1,6 @@
 //! Passes over a value that no pointer leads into.
 
-use super::swar::equal;
+use crate::swar::equal;
 
 /// The place in a value that is passed over: its brackets are counted and the ends of its strings are found. Nothing
 /// else of it is checked.

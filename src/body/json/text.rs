@@ -3,7 +3,7 @@
 //! What is cut by the end of a piece or wrong is left to the table, so that the verdict and the place of a flaw are
 //! the table's.
 
-use super::swar::plain_prefix;
+use crate::swar::plain_prefix;
 
 /// The rest of a string after text that is well-formed and whole; it begins between two characters, and so does the
 /// rest.

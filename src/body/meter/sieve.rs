@@ -1,7 +1,7 @@
 //! Finds the parts of a stream that can hold no number, so that they are not read.
 
 use crate::body::json::pointers::Pointers;
-use crate::body::json::swar::equal;
+use crate::swar::equal;
 
 /// The most bytes at the end of a name that are compared.
 const TAIL: usize = 6;

@@ -176,8 +176,7 @@ impl TokenCache {
         let expires = caller.claims().expires(provider).unwrap_or(Moment::MAX);
         let ends = expires.min(now + self.max_age);
         let Place(key) = place;
-        // Parsed claims are about twice as large as in the token.
-        let bytes = key.token.len().saturating_mul(2).saturating_add(caller.bytes());
+        let bytes = key.token.len().saturating_add(caller.bytes());
         let entry = Verdict::of(Rc::clone(caller), before.chain([own]), keys, ends);
         self.verified.borrow_mut().insert(key, entry, bytes);
     }

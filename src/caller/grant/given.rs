@@ -2,13 +2,12 @@
 
 use std::cell::OnceCell;
 
-use serde_json::Value;
-
 use super::names::{groups_left_out, names, scope_names};
 use crate::caller::actor::{actor, client};
 use crate::lookup::Positions;
 use crate::template::ClaimRef;
 use crate::verify::claims::Claims;
+use crate::verify::json::Json;
 
 /// The claims of a caller as grants compare them. Each part is read when the first entry asks for it.
 pub(super) struct Given<'c> {
@@ -62,7 +61,7 @@ impl<'c> Given<'c> {
         *self.actor.get_or_init(|| actor(self.claims))
     }
 
-    pub(super) fn claim(&self, claim: &ClaimRef) -> Option<&'c Value> {
+    pub(super) fn claim(&self, claim: &ClaimRef) -> Option<Json<'c>> {
         self.claims.get(claim)
     }
 }

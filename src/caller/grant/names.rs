@@ -1,27 +1,21 @@
 //! The names in the claims that grants compare.
 
-use serde_json::Value;
-
 use crate::verify::claims::Claims;
+use crate::verify::json::Json;
 
 /// The names in a claim: a string is one name, an array of strings is a list of names. Any other value,
 /// including an array with other items, has no names.
-pub(super) fn names(claim: Option<&Value>) -> Vec<&str> {
-    match claim {
-        Some(Value::String(name)) => vec![name],
-        Some(Value::Array(items)) => {
-            items.iter().map(Value::as_str).collect::<Option<_>>().unwrap_or_default()
-        }
-        _ => Vec::new(),
-    }
+pub(super) fn names(claim: Option<Json<'_>>) -> Vec<&str> {
+    let items = claim.and_then(|claim| claim.items()?.map(Json::as_str).collect());
+    items.or_else(|| Some(vec![claim?.as_str()?])).unwrap_or_default()
 }
 
 /// The names in `scp` or `scope`, which separate names by spaces (RFC 8693 §4.2). No other claim
 /// does: `Not Admins` is one group.
-pub(super) fn scope_names(claim: Option<&Value>) -> Vec<&str> {
-    match claim {
-        Some(Value::String(text)) => text.split(' ').filter(|word| !word.is_empty()).collect(),
-        claim => names(claim),
+pub(super) fn scope_names(claim: Option<Json<'_>>) -> Vec<&str> {
+    match claim.and_then(Json::as_str) {
+        Some(text) => text.split(' ').filter(|word| !word.is_empty()).collect(),
+        None => names(claim),
     }
 }
 

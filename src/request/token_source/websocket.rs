@@ -2,10 +2,8 @@
 
 use std::borrow::Cow;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use super::parts::MALFORMED;
+use crate::base64url;
 
 /// The beginning of a prefix behind which the token is encoded once more.
 const ENCODED: &[u8] = b"base64url.";
@@ -16,7 +14,7 @@ pub(super) fn protocol<'a>(entry: &'a [u8], prefix: &str) -> Option<Cow<'a, [u8]
     if !prefix.as_bytes().starts_with(ENCODED) {
         return Some(Cow::Borrowed(token));
     }
-    Some(URL_SAFE_NO_PAD.decode(token).map_or(Cow::Borrowed(MALFORMED), Cow::Owned))
+    Some(base64url::decode(token).map_or(Cow::Borrowed(MALFORMED), Cow::Owned))
 }
 
 /// Reads entries in their order over all lines of the header (RFC 9110 §5.3).

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::super::{base64url, json};
+use super::super::json;
 use super::error::KeyError;
+use crate::base64url;
 
 /// The maximum length of a base64url member in characters: a 4096-bit RSA modulus has 683, and no
 /// secret needs 1536 bytes.

@@ -37,11 +37,14 @@ pub fn base64(data: &[u8]) {
     assert_eq!(base64url::decode(base64url::encode(data).as_bytes()).as_deref(), Some(data));
 }
 
-/// An accepted object is the one that serde_json reads, and taking it apart gives its members. A
+/// An accepted object is the one that serde_json reads, in one pass, too, and taking it apart gives its members. A
 /// text that can only be taken apart has parts that are JSON in form.
 pub fn json_object(data: &[u8]) {
     let members = strict_json::parts::members(data);
-    if let Some(object) = strict_json::parse_object(data) {
+    let document = strict_json::read_object(data.to_vec());
+    let object = strict_json::parse_object(data);
+    assert_eq!(document.is_some(), object.is_some());
+    if let Some(object) = object {
         let members = members.as_ref().expect("it can be taken apart");
         assert_eq!(members.len(), object.len());
         for (name, text) in members {
@@ -54,6 +57,7 @@ pub fn json_object(data: &[u8]) {
         }
         let usual: Value = serde_json::from_slice(data).expect("the usual parser takes it");
         assert_eq!(usual, Value::Object(object));
+        assert!(document.is_some_and(|document| document.root() == usual));
     }
     for (_, text) in members.into_iter().flatten() {
         assert!(serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok());

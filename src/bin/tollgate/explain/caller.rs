@@ -75,12 +75,13 @@ fn verification(
     if !trace.step(Stage::Header, "header", summary, if failed { details } else { Vec::new() }) {
         return None;
     }
-    let payload = base64url::decode(parts.payload()).and_then(|bytes| json::parse_object(&bytes));
+    let bytes = base64url::decode(parts.payload());
+    let payload = bytes.as_deref().and_then(json::parse_object);
     if trace.fails(Stage::Payload) {
         trace.step(Stage::Payload, "payload", String::new(), Vec::new());
         return None;
     }
-    let payload = payload?;
+    let (payload, document) = (payload?, json::read_object(bytes?)?);
     let header = header.ok()?;
     if !add_issuer(scene, rule, outcome, &payload, trace) {
         return None;
@@ -109,7 +110,7 @@ fn verification(
     if !trace.step(Stage::Signature, "signature", "valid".to_owned(), Vec::new()) {
         return None;
     }
-    add_claims(provider, &payload, trace)
+    add_claims(provider, &payload, &document, trace)
 }
 
 fn add_issuer(

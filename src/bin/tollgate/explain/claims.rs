@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 use tollgate::verify::date::NumericDate;
+use tollgate::verify::json::Document;
 use tollgate::verify::provider::{Audiences, Provider};
 use tollgate::verify::{Stage, issuer};
 
@@ -13,6 +14,7 @@ use super::trace::{Trace, shown};
 pub fn add_claims(
     provider: &Provider,
     payload: &Map<String, Value>,
+    document: &Document,
     trace: &mut Trace<'_>,
 ) -> Option<()> {
     let redact = trace.redact;
@@ -43,7 +45,7 @@ pub fn add_claims(
     if !trace.step(Stage::Audience, "audience", good.to_owned(), details) {
         return None;
     }
-    if !add_times(provider, payload, trace) {
+    if !add_times(provider, document, trace) {
         return None;
     }
     if trace.fails(Stage::Members) {
@@ -54,9 +56,9 @@ pub fn add_claims(
     trace.step(Stage::Use, "use", good, Vec::new()).then_some(())
 }
 
-fn add_times(provider: &Provider, payload: &Map<String, Value>, trace: &mut Trace<'_>) -> bool {
+fn add_times(provider: &Provider, document: &Document, trace: &mut Trace<'_>) -> bool {
     let now = trace.line.now;
-    let time = |name: &'static str| match NumericDate::claim(payload, name) {
+    let time = |name: &'static str| match NumericDate::claim(document, name) {
         Ok(None) => format!("{name}: absent"),
         Ok(Some(date)) => {
             let nanos = date.nanos();
