@@ -99,6 +99,9 @@ async fn callers_teams_and_models_have_budgets_of_their_own() {
     let teamless = token(&fixture, &config, "eve", json!({}));
     let refused = envoy.send(&post(path, &usage("large", 1), &teamless)).await;
     assert_eq!((refused.status, refused.reason().as_str()), (403, "claim_insufficient"));
+    let other = post(path, &json!({"max_output_tokens": 1}), &bearer("ann", "red"));
+    let refused = envoy.send(&other).await;
+    assert_eq!((refused.status, refused.reason().as_str()), (403, "body_not_allowed"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -97,9 +97,53 @@ fn a_missing_number_that_is_cheaper_than_the_reservation_is_warned_of() {
             "reserve": {"json": "/max_tokens", "default": 100, "max": 1000},
         }))
     };
-    let warning = "limits[0].response_cost.missing: is less than reserve.default, 100";
-    warned(&document(99), Some(warning));
-    warned(&document(100), None);
+    let warning = "limits[0].response_cost.missing: is less than reserve.max, 1000";
+    warned(&document(999), Some(warning));
+    warned(&document(1000), None);
+}
+
+#[test]
+fn a_reservation_by_members_of_several_apis_is_warned_of_unless_the_rule_closes_all_but_one() {
+    let closed = |names: &[&str]| {
+        let test = |name: &&str| json!({"json": name, "exists": false});
+        json!({"body": names.iter().map(test).collect::<Vec<_>>()})
+    };
+    let all = ["/max_tokens", "/max_completion_tokens", "/max_output_tokens"];
+    let start = |one, other| {
+        format!("rules[0].limits: reserve by members of several APIs, {one} and {other}: ")
+    };
+    let texts = [
+        start("/max_tokens", "/max_output_tokens"),
+        start("/max_tokens", "/options/num_predict"),
+        start("/max_completion_tokens", "/max_output_tokens"),
+    ];
+    let [several, ollama, half] = texts.each_ref().map(|text| Some(text.as_str()));
+    for (pointers, allow, auth, warning) in [
+        (&all[..], None, "required", several),
+        (&all[..2], None, "required", None),
+        (&all[2..], None, "required", None),
+        (&["/max_tokens", "/options/num_predict"][..], None, "required", ollama),
+        (&all[..], Some(json!([closed(&all[2..])])), "required", None),
+        (&all[..], Some(json!([closed(&all[..2])])), "required", None),
+        (&all[..], Some(json!([closed(&all[..1])])), "required", half),
+        // Another entry, or a caller without a token, leaves it open.
+        (&all[..], Some(json!([closed(&all[2..]), {"clients": ["a"]}])), "required", several),
+        (&all[..], Some(json!([closed(&all[2..])])), "optional", several),
+        (
+            &all[..],
+            Some(json!([{"body": [{"json": "/max_output_tokens", "exists": true}]}])),
+            "required",
+            several,
+        ),
+    ] {
+        let mut document: Value =
+            document(json!({"reserve": {"json": pointers, "default": 100, "max": 1000}}));
+        document["rules"][0]["auth"] = json!(auth);
+        if let Some(allow) = allow {
+            document["rules"][0]["allow"] = allow;
+        }
+        warned(&document, warning);
+    }
 }
 
 #[test]

@@ -82,7 +82,9 @@ fn llm(fixture: &Fixture, preset: Option<Value>) -> Builder {
     if let Some(preset) = preset {
         config["limits"][1]["response_cost"]["preset"] = preset;
         // Streams stand in the body of the request here.
-        config["rules"][2].as_object_mut().unwrap().remove("payload");
+        for rule in config["rules"].as_array_mut().unwrap() {
+            rule.as_object_mut().unwrap().retain(|name, _| name != "payload" && name != "allow");
+        }
         config["limits"][1].as_object_mut().unwrap().remove("reserve");
         config.as_object_mut().unwrap().remove("tags");
     }
@@ -106,11 +108,20 @@ async fn a_language_model_charges_the_tokens_of_each_response() {
     };
     for (case, request, usage, model) in [
         ("usage", chat(1234), "1234", json!("large")),
-        ("no usage", post("/v1/chat/completions", "{}", &token), "2000", json!(null)),
+        ("no usage", post("/v1/chat/completions", "{}", &token), "1025", json!(null)),
     ] {
         assert_eq!(envoy.send(&request.header("x-case", case)).await.status, 200, "{case}");
         let line = envoy.access(case).await;
         assert_eq!((&line["usage"], &line["model"]), (&json!(usage), &model), "{case}");
+    }
+    // A member of the other API would make a small reservation that its server ignores.
+    for (path, member) in [
+        ("/v1/chat/completions", "max_output_tokens"),
+        ("/v1/responses", "max_tokens"),
+        ("/v1/responses", "max_completion_tokens"),
+    ] {
+        let refused = envoy.send(&post(path, json!({member: 1}).to_string(), &token)).await;
+        assert_eq!((refused.status, refused.reason().as_str()), (403, "body_not_allowed"));
     }
     // A response that costs more than its reservation leaves a debt, which refuses the next request.
     assert_eq!(envoy.send(&chat(500_000)).await.status, 200);

@@ -19,6 +19,7 @@ pub(super) fn warn(policy: &Policy, report: &mut Report) {
     dead_values(policy, report);
     limits_in_the_body(policy, report);
     cheap_escapes(policy, report);
+    unknown_bounds(policy, report);
 }
 
 /// Values of `allow[].body` that no body has.
@@ -91,15 +92,55 @@ fn names_values(rule: &Rule, key: &Template) -> bool {
 fn cheap_escapes(policy: &Policy, report: &mut Report) {
     for (index, limit) in policy.limits.iter().enumerate() {
         let missing = limit.response_cost.as_ref().and_then(|cost| cost.missing);
-        let default = limit.reserve.as_ref().map(|reserve| reserve.default);
-        if let (Some(missing), Some(default)) = (missing, default)
-            && missing < default
+        let max = limit.reserve.as_ref().map(|reserve| reserve.max);
+        if let (Some(missing), Some(max)) = (missing, max)
+            && missing < max
         {
             let at = At::root().field("limits").index(index);
             report.warning(
                 &at.field("response_cost").field("missing"),
-                format_args!("is less than reserve.default, {default}: a caller that leaves before the number is told pays less than was reserved; raise it, or leave it out"),
+                format_args!("is less than reserve.max, {max}: a caller that leaves before the number is told pays this, however much it reserved; leave it out, and it pays the reservation"),
             );
         }
+    }
+}
+
+/// Reservations by members of several APIs. A server knows those of one and ignores the others, so that a caller can
+/// reserve little by one of the others and leave before the response tells its number.
+fn unknown_bounds(policy: &Policy, report: &mut Report) {
+    for (index, rule) in policy.rules.iter().enumerate() {
+        let reserves = rule.limits.iter().filter_map(|limit| limit.reserve.as_ref());
+        for reserve in reserves {
+            let mut open = reserve.json.iter().filter(|pointer| !is_closed(rule, pointer));
+            let Some(first) = open.next() else { continue };
+            if let Some(other) = open.find(|pointer| api(pointer) != api(first)) {
+                let [first, other] = [first, other].map(|tokens| tokens.join("/"));
+                report.warning(
+                    &At::rule(index).field("limits"),
+                    format_args!("reserve by members of several APIs, /{first} and /{other}: a caller can name the one that the server ignores, reserve little and leave; close it in this rule with allow[].body: [{{json: /{other}, exists: false}}]"),
+                );
+                break;
+            }
+        }
+    }
+}
+
+/// Whether no request of the rule has a value there.
+fn is_closed(rule: &Rule, pointer: &[String]) -> bool {
+    let entries = rule.allow.as_deref().unwrap_or_default();
+    let closes = |entry: &Grant| {
+        let mut tests = entry.body.iter().filter(|test| test.pointer == pointer);
+        tests.any(|test| test.test == Test::Exists(false))
+    };
+    rule.auth == Auth::Required && !entries.is_empty() && entries.iter().all(closes)
+}
+
+/// The API that bounds its answers by a member: 0 for Chat Completions and Anthropic's Messages, or an unknown one.
+fn api(pointer: &[String]) -> u8 {
+    match pointer.first().map_or("", String::as_str) {
+        "max_output_tokens" => 1,
+        "generationConfig" | "generation_config" => 2,
+        "options" => 3,
+        _ => 0,
     }
 }

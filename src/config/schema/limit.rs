@@ -123,7 +123,7 @@ record! {
     RawReserve [
         /// One or several JSON Pointers into the request body to the longest response that the caller asks for.
         /// The largest number counts. A value that is no number above zero reserves `max`.
-        json: OneOrMore { "examples": [["/max_tokens", "/max_completion_tokens", "/max_output_tokens"]] },
+        json: OneOrMore { "examples": [["/max_tokens", "/max_completion_tokens"]] },
         /// The reservation of a request that names none. Default: `max`.
         default: Count { "minimum": 1, "maximum": 1_000_000_000, "examples": [1024] },
         /// The largest reservation. Times the highest price, it must fit the burst of the limit and of each

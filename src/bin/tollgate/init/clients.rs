@@ -65,8 +65,14 @@ impl Clients {
         let mut members = vec![
             ("name", json!(rule.name).to_string()),
             ("match", format!(r#"{{"paths": {paths}, "methods": {methods}{slash}}}"#)),
-            ("limits", list(limits)),
         ];
+        if guarded && !rule.closed.is_empty() {
+            let closed = |json: &&str| format!(r#"{{"json": "{json}", "exists": false}}"#);
+            let closed: Vec<String> = rule.closed.iter().map(closed).collect();
+            members
+                .push(("allow", format!("[{{\"body\": [\n    {}\n  ]}}]", closed.join(",\n    "))));
+        }
+        members.push(("limits", list(limits)));
         let types = match rule.bodies {
             Bodies::Of(types) => Some(format!(r#""content_types": {}, "#, list(types))),
             Bodies::Bounded => Some(String::new()),

@@ -2,6 +2,8 @@
 
 use clap::ValueEnum;
 
+mod openai;
+
 /// An API whose clients call through the proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Preset {
@@ -50,6 +52,9 @@ pub struct Paths {
     pub paths: &'static [&'static str],
     pub bodies: Bodies,
     pub tokens: Tokens,
+    /// Members that bound the answers of the API's other paths. The server ignores them here, so that a caller could
+    /// reserve little by them.
+    pub closed: &'static [&'static str],
 }
 
 /// Whether responses name the tokens that they cost.
@@ -77,7 +82,7 @@ pub enum Bodies {
 const JSON: Bodies = Bodies::Of(&["application/json"]);
 
 const fn post(name: &'static str, paths: &'static [&'static str], bodies: Bodies) -> Paths {
-    Paths { name, methods: &["POST"], paths, bodies, tokens: Tokens::Unnamed }
+    Paths { name, methods: &["POST"], paths, bodies, tokens: Tokens::Unnamed, closed: &[] }
 }
 
 /// Calls of a model, with JSON.
@@ -88,29 +93,11 @@ const fn model(name: &'static str, paths: &'static [&'static str], tokens: Token
 /// Paths that list or describe: no other method is admitted.
 const fn get(name: &'static str, paths: &'static [&'static str]) -> Paths {
     let bodies = Bodies::Unguarded;
-    Paths { name, methods: &["GET"], paths, bodies, tokens: Tokens::Unnamed }
+    Paths { name, methods: &["GET"], paths, bodies, tokens: Tokens::Unnamed, closed: &[] }
 }
 
 // The table leaves out what stores data at the provider for later requests (files, batches, stored responses,
 // assistants): all callers share the account of the upstream's key.
-
-// https://platform.openai.com/docs/api-reference, api.md of github.com/openai/openai-python
-const OPENAI: Family = Family {
-    header: None,
-    body: "json",
-    open: &[],
-    model: Some("{@body:/model}"),
-    rules: &[
-        model("chat", &["/v1/chat/completions", "/v1/completions"], Tokens::Asked),
-        model("generate", &["/v1/responses", "/v1/embeddings"], Tokens::Named),
-        post("other", &["/v1/moderations", "/v1/images/generations"], JSON),
-        post("media", &["/v1/audio/**", "/v1/images/edits"], Bodies::Bounded),
-        get("models", &["/v1/models", "/v1/models/*"]),
-    ],
-    budget: Some(Budget { preset: "openai", bounds: OPENAI_BOUNDS }),
-};
-
-const OPENAI_BOUNDS: &[&str] = &["/max_tokens", "/max_completion_tokens", "/max_output_tokens"];
 
 // https://docs.anthropic.com/en/api, api.md of github.com/anthropics/anthropic-sdk-python
 const ANTHROPIC: Family = Family {
@@ -169,57 +156,6 @@ const GEMINI_BOUNDS: [&str; 4] = [
     "/generation_config/max_output_tokens",
 ];
 
-// https://learn.microsoft.com/azure/ai-services/openai/reference, and src/openai/lib/azure.py of
-// github.com/openai/openai-python
-const AZURE_OPENAI: Family = Family {
-    header: Some("api-key"),
-    body: "json",
-    open: &[],
-    model: Some("{@body:/model}"),
-    rules: &[
-        model(
-            "chat",
-            &[
-                "/openai/deployments/{endpoint}/chat/completions",
-                "/openai/deployments/{endpoint}/completions",
-                "/openai/v1/chat/completions",
-                "/openai/v1/completions",
-            ],
-            Tokens::Asked,
-        ),
-        model(
-            "generate",
-            &[
-                "/openai/deployments/{endpoint}/embeddings",
-                "/openai/responses",
-                "/openai/v1/responses",
-                "/openai/v1/embeddings",
-            ],
-            Tokens::Named,
-        ),
-        post(
-            "other",
-            &["/openai/deployments/{endpoint}/images/generations", "/openai/v1/images/generations"],
-            JSON,
-        ),
-        post(
-            "media",
-            &[
-                "/openai/deployments/{endpoint}/audio/**",
-                "/openai/deployments/{endpoint}/images/edits",
-                "/openai/v1/audio/**",
-                "/openai/v1/images/edits",
-            ],
-            Bodies::Bounded,
-        ),
-        get(
-            "models",
-            &["/openai/models", "/openai/models/*", "/openai/v1/models", "/openai/v1/models/*"],
-        ),
-    ],
-    budget: Some(Budget { preset: "openai", bounds: OPENAI_BOUNDS }),
-};
-
 // https://kserve.github.io/website/docs/concepts/architecture/data-plane/v2-protocol, and for binary
 // tensors and the stream docs/protocol of github.com/triton-inference-server/server. The calls that load
 // models or share memory are left out. tritonclient 2.73 sends no content type.
@@ -277,6 +213,7 @@ const MCP: Family = Family {
         paths: &["/mcp"],
         bodies: JSON,
         tokens: Tokens::Unnamed,
+        closed: &[],
     }],
     budget: None,
 };
@@ -285,10 +222,10 @@ impl Preset {
     /// What is known of the API.
     pub const fn family(self) -> Family {
         match self {
-            Self::Openai => OPENAI,
+            Self::Openai => openai::OPENAI,
             Self::Anthropic => ANTHROPIC,
             Self::Gemini => GEMINI,
-            Self::AzureOpenai => AZURE_OPENAI,
+            Self::AzureOpenai => openai::AZURE_OPENAI,
             Self::Kserve => KSERVE,
             Self::Mcp => MCP,
         }
