@@ -1,5 +1,6 @@
 //! `tollgate check`: its findings in wrong documents and in the samples, and its exit code.
 
+mod around;
 mod capabilities;
 mod envoy;
 mod kubernetes;

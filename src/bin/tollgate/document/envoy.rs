@@ -1,5 +1,6 @@
 //! Finds Wasm filters in Envoy configuration: bootstraps, listeners, HTTP filter lists, ECDS.
 
+mod around;
 mod capabilities;
 mod cluster;
 mod plugin;
@@ -16,7 +17,9 @@ const DEFAULT_BUFFER: u64 = 1 << 20;
 
 /// What the configuration around a filter says.
 #[derive(Clone, Copy, Default)]
-struct Around {
+struct Around<'d> {
+    /// The connection manager, if it changes headers before its filters.
+    manager: Option<&'d Value>,
     /// The listener's buffer per connection, bytes.
     buffer: Option<u64>,
     /// Whether Envoy's buffer filter follows it.
@@ -69,8 +72,8 @@ struct Walk<'d> {
     found: Vec<Found>,
 }
 
-impl Walk<'_> {
-    fn visit(&mut self, value: &Value, path: String, around: Around) {
+impl<'d> Walk<'d> {
+    fn visit(&mut self, value: &'d Value, path: String, around: Around<'d>) {
         if let Some(config) = plugin_config(value) {
             let is_ours = self.labelled || around.is_named;
             let found = plugin::read(config, &member(&path, "config"), is_ours);
@@ -78,6 +81,10 @@ impl Walk<'_> {
                 found.buffer = around.buffer;
                 found.is_buffered = around.is_buffered;
                 cluster::check(self.document, &mut found);
+                around::check_labels(self.document, &mut found);
+                if let Some(manager) = around.manager {
+                    around::check_removal(manager, &mut found);
+                }
                 found
             }));
             return;
@@ -91,7 +98,9 @@ impl Walk<'_> {
             false => around.buffer,
         };
         let is_named = text(value, &["name"]).is_some_and(mentions_us);
-        let around = Around { buffer, is_named, ..around };
+        let manager = field(value, "early_header_mutation_extensions").map(|_| value);
+        let manager = manager.or(around.manager);
+        let around = Around { buffer, is_named, manager, ..around };
         match value {
             Value::Object(members) => {
                 for (name, value) in members {

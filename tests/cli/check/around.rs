@@ -1,0 +1,86 @@
+//! What surrounds a filter in Envoy: the headers that are removed before it, and the labels of its metrics.
+
+use super::{bootstrap, check_text, good};
+use serde_json::{Value, json};
+
+const MANAGER: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
+
+/// The warnings about a bootstrap, as `PATH: MESSAGE`.
+fn warnings(document: &Value) -> Vec<String> {
+    let (_, result) = check_text("around.json", &document.to_string());
+    let findings = result["findings"].as_array().unwrap().iter();
+    let warnings = findings.filter(|finding| finding["level"] == "warning");
+    let text = |finding: &Value, name: &str| finding[name].as_str().unwrap().to_owned();
+    warnings.map(|found| format!("{}: {}", text(found, "path"), text(found, "message"))).collect()
+}
+
+#[test]
+fn a_tag_whose_header_is_not_removed_before_the_filters_is_warned_of() {
+    let expression =
+        |regex: &str| json!({"remove_on_match": {"key_matcher": {"safe_regex": {"regex": regex}}}});
+    let matcher =
+        |name: &str, value: &str| json!({"remove_on_match": {"key_matcher": {name: value}}});
+    let example = expression("x[^a-z0-9]auth[^a-z0-9](identity|subject|issuer)");
+    for (mutations, header, warned) in [
+        (vec![], "x-user", false),
+        (vec![example.clone()], "x-auth-subject", false),
+        (vec![example.clone()], "X-Auth-Subject", false),
+        (vec![example.clone()], "x-user", true),
+        (vec![example.clone()], "x-auth-subjects", true),
+        (vec![example.clone(), expression("x[^a-z0-9]user")], "x-user", false),
+        (vec![example.clone(), json!({"remove": "X-User"})], "x-user", false),
+        (vec![example.clone(), json!({"append": {"header": {"key": "x-user"}}})], "x-user", true),
+        (vec![matcher("prefix", "x-us")], "x-user", false),
+        (vec![matcher("suffix", "-user")], "x-user", false),
+        (vec![matcher("contains", "use")], "x-user", false),
+        (vec![matcher("exact", "x-user")], "x-user", false),
+        (vec![matcher("exact", "x-users")], "x-user", true),
+        // What the tool cannot read may remove it.
+        (vec![expression("(")], "x-user", false),
+        (vec![matcher("ignore_case", "true")], "x-user", false),
+    ] {
+        let mut config = good();
+        config["tags"] = json!([
+            {"name": "plain", "value": "{sub}"}, {"name": "user", "value": "{sub}", "header": header},
+        ]);
+        let mut document = bootstrap(&config);
+        document.pointer_mut(MANAGER).unwrap()["early_header_mutation_extensions"] =
+            json!([{"typed_config": {"mutations": mutations}}]);
+        let found = warnings(&document);
+        let about = found.iter().filter(|warning| warning.contains("tags[1].header: "));
+        assert_eq!(about.count(), usize::from(warned), "{mutations:?} {header}: {found:?}");
+    }
+    // Without `tags` there are three headers.
+    let mut document = bootstrap(&good());
+    document.pointer_mut(MANAGER).unwrap()["early_header_mutation_extensions"] =
+        json!([{"typed_config": {"mutations": [{"remove": "x-auth-identity"}]}}]);
+    let found = warnings(&document);
+    for (header, count) in [("x-auth-identity", 0), ("x-auth-subject", 1), ("x-auth-issuer", 1)] {
+        let about = found.iter().filter(|warning| warning.contains(&format!(": {header} is not")));
+        assert_eq!(about.count(), count, "{found:?}");
+    }
+}
+
+#[test]
+fn a_bootstrap_that_shows_metrics_without_labels_is_warned_of() {
+    let tag = |regex: &str| json!({"stats_tags": [{"tag_name": "rule", "regex": regex}]});
+    let labels = tag(r"^wasmcustom\.(?:.*;\.;)?(rule=\.=([^.;]*);\.;).*tollgate_\w+$");
+    for (members, metrics, warned) in [
+        (json!({}), true, false),
+        (json!({"admin": {}}), true, true),
+        (json!({"stats_sinks": []}), true, true),
+        (json!({"admin": {}}), false, false),
+        (json!({"admin": {}, "stats_config": labels}), true, false),
+        (json!({"admin": {}, "stats_config": tag("^cluster\\.((.+?)\\.)")}), true, true),
+    ] {
+        let mut config = good();
+        config["telemetry"] = json!({"metrics": metrics});
+        let mut document = bootstrap(&config);
+        for (name, value) in members.as_object().unwrap() {
+            document[name] = value.clone();
+        }
+        let found = warnings(&document);
+        let about = found.iter().filter(|warning| warning.starts_with("stats_config: "));
+        assert_eq!(about.count(), usize::from(warned), "{members}: {found:?}");
+    }
+}
