@@ -3,35 +3,28 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// What stands for a character outside of the alphabet: a bit that no value has.
-const OUTSIDE: u32 = 1 << 24;
+/// What stands for a byte outside of the alphabet.
+const OUTSIDE: u8 = 0xff;
 
-/// The values of the four characters of a group at their places in three bytes, the first byte lowest.
-static PLACED: [[u32; 128]; 4] = placed();
+/// The six bits that each byte stands for.
+static BITS: [u8; 256] = table();
 
 #[allow(clippy::indexing_slicing)] // At compile time.
-const fn placed() -> [[u32; 128]; 4] {
-    let mut tables = [[OUTSIDE; 128]; 4];
+const fn table() -> [u8; 256] {
+    let mut table = [OUTSIDE; 256];
     let mut byte = 0;
     while byte < 128_u8 {
-        let value = match byte {
+        table[byte as usize] = match byte {
             b'A'..=b'Z' => byte - b'A',
             b'a'..=b'z' => byte - b'a' + 26,
             b'0'..=b'9' => byte - b'0' + 52,
             b'-' => 62,
             b'_' => 63,
-            _ => 64,
-        } as u32;
-        if value < 64 {
-            let at = byte as usize;
-            tables[0][at] = value << 2;
-            tables[1][at] = value >> 4 | (value & 0xf) << 12;
-            tables[2][at] = (value >> 2) << 8 | (value & 0x3) << 22;
-            tables[3][at] = value << 16;
-        }
+            _ => OUTSIDE,
+        };
         byte += 1;
     }
-    tables
+    table
 }
 
 /// Decodes `text`; `None` if it is not canonical. Allocates three quarters of the length of `text`,
@@ -44,39 +37,32 @@ pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let whole = groups.len().saturating_mul(3);
     let mut bytes = Vec::with_capacity(whole.saturating_add(2));
     bytes.resize(whole, 0);
-    let (mut wrong, mut wide) = (0, 0);
+    let mut seen = 0;
     for (place, group) in bytes.as_chunks_mut().0.iter_mut().zip(groups) {
-        let three = three(*group);
-        wrong |= three;
-        wide |= u32::from_le_bytes(*group);
-        let [first, second, third, _] = three.to_le_bytes();
-        *place = [first, second, third];
+        *place = three(group.map(bits), &mut seen);
     }
     let (group, length) = match *last {
-        [] => ([b'A'; 4], 0),
-        [first, second] => ([first, second, b'A', b'A'], 1),
-        [first, second, third] => ([first, second, third, b'A'], 2),
+        [] => ([0; 4], 0),
+        [first, second] => ([bits(first), bits(second), 0, 0], 1),
+        [first, second, third] => ([bits(first), bits(second), bits(third), 0], 2),
         _ => return None,
     };
-    let rest = three(group);
-    wrong |= rest;
-    wide |= u32::from_le_bytes(group);
-    let rest = rest.to_le_bytes();
+    let rest = three(group, &mut seen);
     let (rest, unused) = rest.split_at(length);
     bytes.extend_from_slice(rest);
-    // The last of the bytes is where a character outside of the alphabet is marked.
-    let canonical = unused.iter().all(|byte| *byte == 0);
-    (canonical && wrong & OUTSIDE == 0 && wide & 0x8080_8080 == 0).then_some(bytes)
+    (seen < 1 << 6 && unused.iter().all(|byte| *byte == 0)).then_some(bytes)
 }
 
-/// The three bytes of four characters; the higher bits of the characters do not count.
 #[inline]
-fn three([a, b, c, d]: [u8; 4]) -> u32 {
-    let [first, second, third, fourth] = &PLACED;
-    let at = |table: &[u32; 128], byte: u8| {
-        table.get(usize::from(byte & 0x7f)).copied().unwrap_or(OUTSIDE)
-    };
-    at(first, a) | at(second, b) | at(third, c) | at(fourth, d)
+fn bits(byte: u8) -> u8 {
+    BITS.get(usize::from(byte)).copied().unwrap_or(OUTSIDE)
+}
+
+/// The three bytes of four times six bits, all of which are put into `seen`.
+#[inline]
+fn three([a, b, c, d]: [u8; 4], seen: &mut u8) -> [u8; 3] {
+    *seen |= a | b | c | d;
+    [a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d]
 }
 
 /// Encodes `bytes`.

@@ -107,20 +107,18 @@ impl Reader {
 
     fn text(&mut self) -> Option<()> {
         self.take(b'"')?;
-        let start = self.at;
-        let mut escaped = false;
+        let bytes = self.document.text.as_bytes();
+        let (start, mut end, mut escaped) = (self.at, self.at, false);
         loop {
-            let rest = self.document.text.as_bytes().get(self.at..)?;
-            self.skip(swar::string_prefix(rest));
-            match self.peek()? {
+            end = end.saturating_add(swar::string_prefix(bytes.get(end..)?));
+            match bytes.get(end)? {
                 b'"' => break,
-                b'\\' => self.skip(2),
+                b'\\' => end = end.saturating_add(2),
                 _ => return None,
             }
             escaped = true;
         }
-        let end = self.at;
-        self.skip(1);
+        self.at = end.saturating_add(1);
         if escaped { self.unescape(start, end) } else { self.push(Kind::Text, start, end) }
     }
 
