@@ -1,6 +1,7 @@
 //! The findings about a request, stage by stage.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::verdict::LimitReport;
 use crate::body::Refusal;
@@ -80,18 +81,18 @@ impl Facts {
         self.limits.iter().map(percent).min()
     }
 
-    /// The limit that refused the request for `reason`, or would have: the first of the rule that did. `None`
-    /// for `concurrency_limited`, which is the rule's own.
+    /// The limit that refused the request for `reason`, or would have: of several, the one with the longest wait,
+    /// after which the request passes, or else the first. `None` for `concurrency_limited`, which is the rule's own.
     pub fn limited_by(&self, reason: Reason) -> Option<&LimitReport> {
-        let ruling = match reason {
-            Reason::RateLimited => Ruling::NotYet,
-            Reason::CostExceedsBurst => Ruling::Never,
-            _ => return None,
+        let wait = |report: &LimitReport| match (reason, report.ruling) {
+            (Reason::RateLimited, Ruling::NotYet(wait)) => Some(wait),
+            (Reason::CostExceedsBurst, Ruling::Never) => Some(Duration::ZERO),
+            _ => None,
         };
-        let mut refusing = self.limits.iter().filter(|report| report.ruling == ruling);
-        // A limit with `dry_run` refuses no request; it counts only if no other would have refused.
-        let first = refusing.clone().next()?;
-        Some(refusing.find(|report| !report.limit.dry_run).unwrap_or(first))
+        let refusing = self.limits.iter().filter(|report| wait(report).is_some());
+        // A limit with `dry_run` refuses no request; it counts only if no other would have refused. Of equals,
+        // the last is the greatest.
+        refusing.rev().max_by_key(|report| (!report.limit.dry_run, wait(report)))
     }
 
     /// All tags of a verified caller: index into `Policy::tags`, and the safe value.

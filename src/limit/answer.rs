@@ -43,8 +43,8 @@ pub struct Standing {
 pub enum Ruling {
     /// The bucket has the tokens.
     Pass,
-    /// The bucket will have them.
-    NotYet,
+    /// The bucket will have them after this time.
+    NotYet(Duration),
     /// The bucket can never hold them.
     Never,
 }

@@ -95,7 +95,7 @@ impl<'a> Item<'a> {
     pub(super) fn standing(&self, admitted: bool) -> Standing {
         let ruling = match self.taken.outcome {
             Outcome::Allowed { .. } => Ruling::Pass,
-            Outcome::Denied { .. } => Ruling::NotYet,
+            Outcome::Denied { retry_after } => Ruling::NotYet(retry_after),
             Outcome::Never => Ruling::Never,
         };
         let (remaining, reset) = match self.taken.outcome {

@@ -96,7 +96,7 @@ fn retry_after_is_in_whole_seconds_rounded_up() {
     let quota = policy.limits[0].quota;
     let limit = Rc::clone(&policy.limits[0]);
     let watched = Rc::new(Limit { dry_run: true, ..(*limit).clone() });
-    let shown = LimitReport { limit, quota, remaining: 0, reset, ruling: Ruling::NotYet };
+    let shown = LimitReport { limit, quota, remaining: 0, reset, ruling: Ruling::NotYet(reset) };
     let hidden = LimitReport { limit: watched, reset: 7 * reset, ..shown.clone() };
     let limits = Few::Many(vec![hidden, shown]);
     let facts = Facts { limits, ..Facts::default() };

@@ -56,6 +56,26 @@ fn of_dry_limits_one_that_can_never_be_met_is_reported() {
 }
 
 #[test]
+fn of_several_limits_that_refuse_the_one_that_takes_longest_is_named() {
+    for (limits, named) in [
+        ([("second", "1/s", false), ("hour", "1/h", false)], "hour"),
+        ([("hour", "1/h", false), ("second", "1/s", false)], "hour"),
+        ([("first", "1/h", false), ("other", "1/h", false)], "first"),
+        // A limit in a dry run refuses nothing.
+        ([("second", "1/s", false), ("hour", "1/h", true)], "second"),
+        ([("second", "1/s", true), ("hour", "1/h", true)], "hour"),
+    ] {
+        let limit = |(name, rate, dry): (&str, &str, bool)| json!({"name": name, "rate": rate, "dry_run": dry});
+        let scene = Scene::new(json!({
+            "rules": [{"name": "all", "limits": [limits[0].0, limits[1].0]}],
+            "limits": limits.map(limit),
+        }));
+        let judged = [0, 1].map(|_| scene.ask("a", json!({})));
+        assert_eq!(judged[1].limited_by().unwrap().name, named, "{limits:?}");
+    }
+}
+
+#[test]
 fn an_absent_store_refuses_unless_the_configuration_lets_pass() {
     for (mode, want) in [("deny", "store_unavailable"), ("allow", "ok")] {
         for rule in [json!({}), json!({"limits": [], "concurrency": 1})] {

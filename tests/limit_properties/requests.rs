@@ -28,7 +28,10 @@ fn a_denial_names_the_limit_that_takes_longest_and_takes_from_none() {
             assert_eq!((index, retry_after), (2, MINUTE));
             // Every limit is shown as it is, those included that had tokens.
             let left: Vec<_> = standings.iter().map(|s| (s.remaining, s.ruling)).collect();
-            assert_eq!(left, [(8, Ruling::Pass), (0, Ruling::NotYet), (0, Ruling::NotYet)]);
+            assert_eq!(
+                left,
+                [(8, Ruling::Pass), (0, Ruling::NotYet(SECOND)), (0, Ruling::NotYet(MINUTE))]
+            );
         }
         assert_eq!(remaining(&table, &store, NOW, requests[0]), 8);
     }
@@ -78,7 +81,7 @@ fn a_dry_run_denies_nothing_and_takes_what_it_can() {
             Answer::Never { .. } => panic!("never"),
         })
         .collect();
-    let (pass, not_yet) = (Ruling::Pass, Ruling::NotYet);
+    let (pass, not_yet) = (Ruling::Pass, Ruling::NotYet(MINUTE));
     let passed = [(true, pass), (true, pass), (true, not_yet), (true, not_yet), (true, not_yet)];
     assert_eq!(rulings, [&passed[..], &[(false, not_yet)]].concat());
     // A request that the real limit refuses is not charged to the dry run either.

@@ -22,7 +22,7 @@ fn facts(policy: &Policy, refusal: Option<Refusal>) -> Facts {
     Facts {
         rule: Some(Rc::clone(rule)),
         refusal,
-        limits: Few::Many(vec![report(Ruling::NotYet), report(Ruling::Never)]),
+        limits: Few::Many(vec![report(Ruling::NotYet(Duration::ZERO)), report(Ruling::Never)]),
         ..Facts::default()
     }
 }

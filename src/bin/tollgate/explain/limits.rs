@@ -42,7 +42,7 @@ pub fn steps(rule: &Rule, outcome: &Outcome, redact: bool, steps: &mut Vec<Step>
         let limit = &planned.limit;
         let report = outcome.facts.limits.iter().find(|report| Rc::ptr_eq(&report.limit, limit));
         let status = match report.map(|report| report.ruling) {
-            Some(Ruling::Never | Ruling::NotYet) => Status::Failed,
+            Some(Ruling::Never | Ruling::NotYet(_)) => Status::Failed,
             _ => Status::Ok,
         };
         let quota = quota(&planned.quota);
