@@ -168,7 +168,7 @@ pub(super) const fn outcome(reason: Reason) -> Outcome {
         R::ContentTypeNotAllowed => {
             row(415, 3, C::None, "The content type is not accepted; send {types}.")
         }
-        R::RateLimited => row(429, 8, C::None, "The limit {limit} is used up; try again {when}."),
+        R::RateLimited => row(429, 8, C::None, "The limit '{limit}' is used up; try again {when}."),
         R::ConcurrencyLimited => row(
             429,
             8,
@@ -179,7 +179,7 @@ pub(super) const fn outcome(reason: Reason) -> Outcome {
             429,
             8,
             C::None,
-            "The request costs more than the limit {limit} can ever hold, {most}; send a smaller one.",
+            "The request costs more than the limit '{limit}' can ever hold, {most}; send a smaller one.",
         ),
         R::KeysUnavailable => row(
             503,

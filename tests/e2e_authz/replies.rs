@@ -83,7 +83,7 @@ async fn an_address_that_reads_the_metadata_without_end_is_limited_and_no_other_
         assert_eq!((response.status, response.reason().as_str()), (429, "rate_limited"));
         assert_eq!(
             response.json()["detail"].as_str().unwrap().split(';').next(),
-            Some("The limit resource_metadata is used up")
+            Some("The limit 'resource_metadata' is used up")
         );
         assert!(response.header("retry-after").is_some());
     }

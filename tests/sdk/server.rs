@@ -47,19 +47,22 @@ pub const CASES: &[Case] = &[
     case("payload_too_large", "The body is too large; send at most 4 bytes."),
     Case {
         never: true,
-        ..case("cost_exceeds_burst", "The request costs more than the limit small can ever hold, 2")
+        ..case(
+            "cost_exceeds_burst",
+            "The request costs more than the limit 'small' can ever hold, 2",
+        )
     },
     Case {
         reason: "rate_limited",
         spends: true,
         never: true,
-        ..case("rate_limited_hour", "The limit hourly is used up; try again in 3")
+        ..case("rate_limited_hour", "The limit 'hourly' is used up; try again in 3")
     },
     Case {
         reason: "rate_limited",
         spends: true,
         passes_later: true,
-        ..case("rate_limited_soon", "The limit soon is used up; try again in ")
+        ..case("rate_limited_soon", "The limit 'soon' is used up; try again in ")
     },
     case("keys_unavailable", "The keys of the identity provider cannot be fetched at the moment"),
 ];

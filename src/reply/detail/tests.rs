@@ -68,8 +68,8 @@ fn a_sentence_names_what_cures_the_refusal() {
     let policy = policy();
     let bounds = [
         (Reason::ScopeInsufficient, None, "the scopes: a b."),
-        (Reason::RateLimited, None, "The limit per-caller is used up; try again in 2 seconds."),
-        (Reason::CostExceedsBurst, None, "per-caller can ever hold, 20;"),
+        (Reason::RateLimited, None, "The limit 'per-caller' is used up; try again in 2 seconds."),
+        (Reason::CostExceedsBurst, None, "'per-caller' can ever hold, 20;"),
         (Reason::ConcurrencyLimited, None, "3 requests"),
         (Reason::KeysUnavailable, None, "in 2 seconds"),
         (Reason::TokenTooLarge, None, "16384 bytes"),
