@@ -1,6 +1,7 @@
 //! The labels of images and of the bill of materials.
 
 use std::error::Error;
+use std::path::Path;
 use std::{env, fs};
 
 use time::OffsetDateTime;
@@ -13,7 +14,7 @@ use crate::output;
 pub struct Labels {
     /// The version of the release.
     pub version: String,
-    /// The commit; `-modified` is appended if the working tree differs from it.
+    /// The commit; `-modified` is appended if a tracked file differs from it.
     pub revision: String,
     /// The time of the commit in Unix seconds.
     pub seconds: u64,
@@ -36,7 +37,7 @@ impl Labels {
         let time = time.or_else(|| output("git", &["log", "-1", "--format=%ct"]).ok());
         Ok(Self {
             version: variable("IMAGE_VERSION").map_or_else(|| field("version"), Ok)?,
-            revision: variable("IMAGE_REVISION").unwrap_or_else(revision),
+            revision: variable("IMAGE_REVISION").unwrap_or_else(|| revision(Path::new("."))),
             seconds: time.as_deref().map_or(Ok(0), |seconds| seconds.trim().parse())?,
             source: field("repository")?,
         })
@@ -49,11 +50,44 @@ impl Labels {
     }
 }
 
-fn revision() -> String {
-    let git = |arguments: &[&str]| Some(output("git", arguments).ok()?.trim().to_owned());
+/// The commit of the repository in a folder. Files that git does not know are no part of it: the build reads
+/// none of them.
+fn revision(folder: &Path) -> String {
+    let folder = folder.to_string_lossy();
+    let git = |arguments: &[&str]| {
+        let output = output("git", &[&["-C", &folder], arguments].concat());
+        Some(output.ok()?.trim().to_owned())
+    };
     let mut revision = git(&["rev-parse", "HEAD"]).unwrap_or_else(|| "unknown".into());
-    if git(&["status", "--porcelain"]).is_some_and(|changes| !changes.is_empty()) {
+    let changes = git(&["status", "--porcelain", "--untracked-files=no"]);
+    if changes.is_some_and(|changes| !changes.is_empty()) {
         revision.push_str("-modified");
     }
     revision
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_tracked_file_makes_a_revision_modified() {
+        let folder = env::temp_dir().join(format!("tollgate-labels-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let git = |arguments: &[&str]| {
+            let who = ["-c", "user.name=labels", "-c", "user.email=labels@example.com"];
+            let place = ["-C", folder.to_str().unwrap()];
+            output("git", &[&place[..], &who, arguments].concat()).unwrap()
+        };
+        git(&["init", "--quiet"]);
+        fs::write(folder.join("tracked"), "a").unwrap();
+        git(&["add", "tracked"]);
+        git(&["commit", "--quiet", "--message=first"]);
+        let clean = git(&["rev-parse", "HEAD"]).trim().to_owned();
+        fs::write(folder.join("first.yaml"), "a").unwrap();
+        assert_eq!(revision(&folder), clean);
+        fs::write(folder.join("tracked"), "b").unwrap();
+        assert_eq!(revision(&folder), format!("{clean}-modified"));
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }
