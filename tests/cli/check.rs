@@ -14,6 +14,9 @@ use super::tollgate;
 const KEYS: &str = r#"{"keys": [{"kty": "OKP", "crv": "Ed25519",
                        "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
 
+/// A file of this machine.
+const HERE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+
 /// Exit code and the JSON that was printed.
 fn check(arguments: &[&str]) -> (i32, Value) {
     let (output, _, code) = tollgate(&[&["check", "--json"], arguments].concat());
@@ -70,7 +73,7 @@ fn bootstrap(config: &Value) -> Value {
                               UpstreamTlsContext",
                     "sni": "issuer.test",
                     "common_tls_context": {"validation_context": {
-                        "trusted_ca": {"filename": "ca.crt"},
+                        "trusted_ca": {"filename": HERE},
                         "match_typed_subject_alt_names": [
                             {"san_type": "DNS", "matcher": {"exact": "issuer.test"}}],
                     }},

@@ -254,6 +254,51 @@ fn the_step_that_decides_is_the_last() {
 }
 
 #[test]
+fn a_refusal_names_the_cure_for_what_was_given_here() {
+    let (world, mut config) = scene();
+    config["providers"][0]["algorithms"] = json!(["ES256", "PS256"]);
+    let path = file("cures.json", config.to_string().as_bytes());
+    let good = world.rsa.sign(&mint::claims("someone"));
+    let token = file("a-token", good.as_bytes());
+    let (bearer, quoted) = (format!("bearer {good}"), format!("\"{good}\""));
+    let path_of = ["--path", "/score"];
+    for (arguments, code, lines) in [
+        (&["--token", &bearer][..], 3, ["begins with \"Bearer \"", "fix: leave out \"Bearer \""]),
+        (&["--token", &quoted], 3, ["a quotation mark", "fix: leave out the quotation marks"]),
+        (&["--token", token.to_str().unwrap()], 3, ["a file has this name", "--token - < FILE"]),
+        (&["--token", "opaque"], 3, ["has no dots", "fix: give the token itself"]),
+        (&["--token", ""], 2, ["--token: the value is empty", "leave --token out"]),
+        (&["--token", "-"], 2, ["--token: standard input is empty", "leave --token out"]),
+        (&["--token", &good], 3, ["algorithm_not_allowed", "algorithms of \"main\": PS256, ES256"]),
+        (&["--method", "PUT"], 3, ["would match: POST", "fix: send POST, or add a rule for PUT"]),
+    ] {
+        let (text, found) = explain(&path, &[&path_of[..], arguments].concat());
+        let missing: Vec<_> = lines.iter().filter(|line| !text.contains(**line)).collect();
+        assert!(missing.is_empty() && found == code, "{arguments:?}: {missing:?} {found}: {text}");
+    }
+}
+
+#[test]
+fn an_unknown_key_of_a_set_that_is_not_fetched_is_compared_with_that_set() {
+    let (world, mut config) = scene();
+    let unknown = world.rsa.with_kid("gone").sign(&mint::claims("someone"));
+    let keys = config["providers"][0]["keys"]["inline"].clone();
+    let jwks = file("own.jwks", keys.to_string().as_bytes());
+    let remote = json!({"uri": "https://keys.test/", "cluster": "c"});
+    let given = format!("{}={}", config["providers"][0]["name"].as_str().unwrap(), jwks.display());
+    for (keys, arguments, fix) in [
+        (json!({"inline": keys}), &[][..], "the variable, the configuration or --keys must hold"),
+        (json!({"remote": remote}), &["--keys", &given], "fetched … key(s) from …"),
+    ] {
+        config["providers"][0]["keys"] = keys;
+        let path = file("own-keys.json", config.to_string().as_bytes());
+        let all = [&["--method", "POST", "--path", "/score", "--token", &unknown], arguments];
+        let (text, _) = explain(&path, &all.concat());
+        assert!(text.contains("deny key_unknown") && text.contains(fix), "{fix}: {text}");
+    }
+}
+
+#[test]
 fn an_unmet_test_of_a_claim_is_shown_as_the_configuration_writes_it() {
     let (world, mut config) = scene();
     config["rules"] = json!([{"name": "all", "limits": ["per-caller"], "allow": [{"claims": [

@@ -5,6 +5,7 @@
 mod admission;
 mod audit;
 mod check;
+mod convert;
 mod explain;
 mod init;
 mod mint;

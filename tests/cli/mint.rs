@@ -99,7 +99,14 @@ fn keys_are_used_again_and_the_server_stays_on_loopback() {
     let folder = directory("again");
     let dir = folder.to_str().unwrap();
     let jwks = || tollgate(&["mint", "--dir", dir, "--jwks"]).0;
-    let first = jwks();
+    let (_, one, _) = tollgate(&["mint", "--dir", dir]);
+    let (first, rest, _) = tollgate(&["mint", "--dir", dir, "--jwks"]);
+    let (_, none, _) = tollgate(&["mint", "--dir", dir]);
+    let created = format!("created keys in {dir}: ");
+    for (errors, keys) in [(&one, "ES256\n"), (&rest, "RS256, ES384, EdDSA\n")] {
+        assert!(errors.ends_with(&(created.clone() + keys)), "{errors}");
+    }
+    assert!(!none.contains("created"), "{none}");
     for algorithm in ["RS256", "ES256", "ES384", "EdDSA"] {
         assert_eq!(tollgate(&["mint", "--dir", dir, "--alg", algorithm]).2, 0);
         assert!(first.contains(algorithm), "{first}");

@@ -168,6 +168,7 @@ async fn the_job_in_kubernetes_succeeds_with_the_filter_alone() {
 fn wrong_usage_has_exit_code_2() {
     for arguments in [
         &["localhost/score"][..],
+        &["127.0.0.1:10500/score"],
         &["ftp://localhost/score"],
         &["http://user@localhost/score"],
         &["http://localhost/", "--expect", "missing"],
@@ -180,4 +181,6 @@ fn wrong_usage_has_exit_code_2() {
         let (text, _, code) = tollgate(&[&["probe"], arguments].concat());
         assert_eq!((code, text.as_str()), (2, ""), "{arguments:?}");
     }
+    let (_, errors, _) = tollgate(&["probe", "127.0.0.1:10500/score"]);
+    assert!(errors.contains("missing; as in http://127.0.0.1:10500/score"), "{errors}");
 }

@@ -3,12 +3,14 @@
 //!
 //! - [`document`]: finds configurations in files, manifests and bootstraps; [`environment`]: the
 //!   variables that they read.
-//! - [`init`]: writes a first one · [`check`]: finds their problems · [`explain`]: explains verdicts
+//! - [`init`]: writes a first one · [`check`]: finds their problems · [`convert`]: prints one as JSON
+//! - [`explain`]: explains verdicts
 //! - [`probe`]: checks that a proxy enforces one · [`admission`]: refuses wrong ones in a cluster
 //! - [`mint`], [`serve`]: an issuer for development · [`output`]: how results are written
 
 mod admission;
 mod check;
+mod convert;
 mod document;
 mod environment;
 mod explain;
@@ -44,6 +46,7 @@ struct Cli {
 enum Command {
     Init(init::Arguments),
     Check(check::Arguments),
+    Json(convert::Arguments),
     Explain(Box<explain::Arguments>),
     Mint(mint::Arguments),
     Probe(probe::Arguments),
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Command::Admission(arguments) => admission::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Json(arguments) => convert::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
         Command::Mint(arguments) => mint::run(&arguments),
         Command::Probe(arguments) => probe::run(&arguments),

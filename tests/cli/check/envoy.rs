@@ -49,6 +49,12 @@ fn a_mistake_around_a_filter_of_envoy_is_found_at_its_path() {
             in_plugin("problem", "configuration"),
         ),
         (
+            "yaml",
+            |v| plugin(v)["configuration"]["value"] = json!("# Ours.\nproviders:\n- name: p\n"),
+            1,
+            in_plugin("problem", "configuration"),
+        ),
+        (
             "fetched",
             |v| {
                 plugin(v)["vm_config"]["code"] = json!({"remote": {"sha256": "1a".repeat(32)}});
@@ -155,6 +161,33 @@ fn a_mistake_around_a_filter_of_envoy_is_found_at_its_path() {
         change(&mut document);
         let (exit, result) = check_text(&format!("envoy {name}.yaml"), &document.to_string());
         assert_eq!((exit, found(&result)), (code, findings), "{name}: {result:#}");
+    }
+}
+
+#[test]
+fn a_module_and_authorities_that_are_not_here_get_a_note_outside_of_manifests() {
+    let ca = "/static_resources/clusters/0/transport_socket/typed_config/common_tls_context/validation_context";
+    for (module, authorities, notes) in [
+        (HERE, HERE, &[][..]),
+        ("/absent.wasm", HERE, &["/absent.wasm is not on this machine"]),
+        (
+            "absent.wasm",
+            "/absent.crt",
+            &["absent.wasm is not here; Envoy looks for it", "/absent.crt is not on this machine"],
+        ),
+    ] {
+        let mut document = bootstrap(&remote());
+        plugin(&mut document)["vm_config"]["code"] = json!({"local": {"filename": module}});
+        document.pointer_mut(ca).unwrap()["trusted_ca"]["filename"] = json!(authorities);
+        let (code, result) = check_text("files.json", &document.to_string());
+        assert_eq!((code, &result["notes"]), (0, &json!(notes.len())), "{module}: {result:#}");
+        let findings = result["findings"].to_string();
+        assert!(notes.iter().all(|note| findings.contains(note)), "{module}: {result:#}");
+        assert!(result["findings"].as_array().unwrap().iter().all(|f| f["line"] == 1));
+        // The pod has other files than this machine.
+        let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "tollgate"},
+                         "data": {"envoy.yaml": document.to_string()}});
+        assert_eq!(check_text("files-map.json", &map.to_string()).1["notes"], 0, "{module}");
     }
 }
 

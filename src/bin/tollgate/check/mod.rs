@@ -2,6 +2,7 @@
 
 mod heads;
 mod print;
+mod refused;
 mod shared;
 
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use crate::document::{self, Buffer, Chosen, Content, Finding, Found, Host, Level
 use crate::environment::{Given, Used, Variables};
 use crate::output::{Failure, WRONG};
 pub use print::short;
+pub use refused::refused;
 use shared::Neighbour;
 
 /// Find problems in configurations: bare JSON or YAML, or in files of Envoy, Istio or Envoy Gateway.
@@ -214,9 +216,9 @@ fn report(path: &Path, mut content: Content, given: &Given, manifests: &Around) 
     for (document, mut found) in std::mem::take(&mut content.found) {
         let (mut all, mut inside) = findings(&mut found, given, Some(manifests));
         for finding in &mut all {
-            let at = match finding.level {
-                Level::Note => &found.handed_at,
-                Level::Problem | Level::Warning => &finding.path,
+            let at = match finding.is_about_variable() {
+                true => &found.handed_at,
+                false => &finding.path,
             };
             finding.place = content.place(document, at);
         }

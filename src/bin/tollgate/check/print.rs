@@ -61,8 +61,7 @@ fn write_section(out: &mut String, file: &str, section: &Section, several: bool)
             Level::Note => faint("note").to_string(),
         };
         let place = match finding.place {
-            // A note concerns a variable, wherever it is read.
-            Some(Place { line, column }) if finding.level != Level::Note => {
+            Some(Place { line, column }) if !finding.is_about_variable() => {
                 format!(" (line {line}, column {column})")
             }
             _ => String::new(),

@@ -2,9 +2,11 @@
 //! configuration, or a manifest of Istio or Envoy Gateway.
 
 mod envoy;
+mod files;
 mod gateway;
 mod kubernetes;
 mod lines;
+mod one;
 mod read;
 mod tree;
 
@@ -18,6 +20,7 @@ pub use envoy::{PLACEHOLDER, is_labelled};
 pub use gateway::{Buffer, Target, smallest};
 use lines::Lines;
 pub use lines::Place;
+pub use one::{json, one};
 
 /// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +71,11 @@ impl Finding {
     /// Builds a finding without a place.
     pub fn new(level: Level, path: impl Into<String>, message: impl Into<String>) -> Self {
         Self { level, path: path.into(), message: message.into(), place: None }
+    }
+
+    /// Whether it is about a variable, wherever that is read, and its path the name of the variable.
+    pub fn is_about_variable(&self) -> bool {
+        self.level == Level::Note && !self.path.contains('.')
     }
 
     /// Takes the place from the end of a parser's message.
@@ -264,10 +272,13 @@ fn search(value: &Value, raw: Option<&[u8]>, chosen: Chosen, number: usize, cont
     let is_manifest = value.get("apiVersion").is_some() && value.get("kind").is_some();
     content.buffers |= is_manifest && kubernetes::buffers(value);
     content.client_buffers.extend(gateway::buffers(value));
-    let found = match is_manifest {
+    let mut found = match is_manifest {
         true => kubernetes::search(value),
         false => envoy::search(value),
     };
+    if !is_manifest {
+        files::check(value, &mut found);
+    }
     let nothing = found.is_empty();
     content.found.extend(found.into_iter().map(|found| (number, found)));
     let foreign = is_manifest || envoy::is_part_of_bootstrap(value);

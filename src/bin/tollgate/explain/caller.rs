@@ -7,10 +7,11 @@ use tollgate::request::token_source::{self, Found, Place};
 use tollgate::verify::header::Header;
 use tollgate::verify::provider::{Issuer, KeysFrom};
 use tollgate::verify::token::Token;
-use tollgate::verify::{Candidates, Keys, Stage, base64url, issuer, json};
+use tollgate::verify::{Candidates, Keys, Stage, VerifyError, base64url, issuer, json};
 
 use super::admission::admission;
 use super::claims::add_claims;
+use super::hint;
 use super::scene::{Line, Outcome, Scene};
 use super::steps::Step;
 use super::trace::{Trace, described, shown};
@@ -58,7 +59,10 @@ fn verification(
     });
     let places: Vec<String> = places.map(place).collect();
     let found = format!("{} bytes, in {}", token.len(), places.join(" and "));
-    if !trace.step(Stage::Token, "token", found, Vec::new()) {
+    let hint = hint::of_shape(token).filter(|_| trace.fails(Stage::Token));
+    let looks = hint.map(|(looks, _)| looks.to_owned()).into_iter().collect();
+    if !trace.step(Stage::Token, "token", found, looks) {
+        trace.fix(hint.map(|(_, fix)| fix));
         return None;
     }
     let parts = Token::split(token, scene.policy.token.max_bytes).ok()?;
@@ -70,8 +74,11 @@ fn verification(
         let kid = optional("kid", &header.kid);
         format!("alg {}, {kid}, {}", header.algorithm.name(), optional("typ", &header.typ))
     });
-    let details = if summary.is_empty() { Vec::new() } else { vec![summary.clone()] };
+    let mut details = if summary.is_empty() { Vec::new() } else { vec![summary.clone()] };
     let failed = trace.fails(Stage::Header);
+    if trace.failed == Some(VerifyError::AlgorithmNotAllowed) {
+        details.extend(hint::algorithms(&scene.policy, rule, trace.provider));
+    }
     if !trace.step(Stage::Header, "header", summary, if failed { details } else { Vec::new() }) {
         return None;
     }
@@ -105,6 +112,8 @@ fn verification(
     let hint = if failed { hint } else { Vec::new() };
     let good = format!("{count} of {total} in the set match alg and kid");
     if !trace.step(Stage::Keys, "keys", good, hint) {
+        let unknown = trace.failed == Some(VerifyError::KeyUnknown);
+        trace.fix(hint::of_keys(&provider.keys).filter(|_| unknown));
         return None;
     }
     if !trace.step(Stage::Signature, "signature", "valid".to_owned(), Vec::new()) {

@@ -6,6 +6,7 @@ mod caller;
 mod claims;
 pub mod cures;
 mod engine;
+mod hint;
 mod limits;
 mod method;
 mod moment;
@@ -113,6 +114,15 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Some("-") => Some(stdin()?.trim_ascii().to_vec()),
         token => token.map(|token| token.as_bytes().to_vec()),
     };
+    if token.as_ref().is_some_and(Vec::is_empty) {
+        let from = match arguments.token.as_deref() {
+            Some("-") => "standard input",
+            _ => "the value",
+        };
+        return Err(Failure::usage(format_args!(
+            "--token: {from} is empty; leave --token out for a request without a token"
+        )));
+    }
     let outcome = scene.judge(&line, token.as_deref());
     let steps = steps::of(&scene, &line, &outcome, arguments.redact);
     let steps: Vec<_> = chosen.into_iter().chain(typed).chain(steps).collect();

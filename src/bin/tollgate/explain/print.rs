@@ -41,7 +41,8 @@ pub fn people(scene: &Scene, outcome: &Outcome, steps: &[Step]) -> Result<ExitCo
     };
     let _ = writeln!(out, "\n{text}{waits}");
     if let (Verdict::Deny(_), Some(cure)) = (verdict, cures::of(verdict.reason())) {
-        let fix = cure.fix.iter().map(|fix| format!("fix: {fix}"));
+        let own = steps.iter().rev().find_map(|step| step.fix.clone());
+        let fix = own.or(cure.fix).into_iter().map(|fix| format!("fix: {fix}"));
         let more = format!("see docs/runbook.md#{}", verdict.reason().as_str());
         for line in fix.chain([more]) {
             let _ = writeln!(out, "  {}", plain(&line));

@@ -17,22 +17,8 @@ pub fn scene(arguments: &Arguments) -> Result<Scene, Failure> {
     let file = config.display();
     let given = Given::parse(&arguments.env)?;
     let content = document::load(config, Chosen::ByName);
-    if let Some(finding) = content.findings.first() {
-        return Err(Failure::usage(format_args!("{file}: {}", finding.message)));
-    }
-    let count = content.found.len();
-    let found = arguments.number.checked_sub(1).and_then(|index| content.found.get(index));
-    let Some((_, found)) = found else {
-        return Err(Failure::usage(format_args!(
-            "{file}: --number {}: the file has {count} configuration(s)",
-            arguments.number
-        )));
-    };
-    let Some(text) = &found.text else {
-        return Err(Failure::usage(format_args!(
-            "{file}: has no configuration that the filter can read; `tollgate check {file}` says why"
-        )));
-    };
+    let (_, found) = document::one(&content, arguments.number, config)?;
+    let text = found.text.as_deref().unwrap_or_default();
     let variables = Variables::new(&given, found.handed.as_ref(), text);
     let (policy, _) = tollgate::config::compile(text, &variables).map_err(|problems| {
         let problems: Vec<String> = problems.iter().map(|p| format!("\n  {p}")).collect();

@@ -42,12 +42,14 @@ pub struct Step {
     pub summary: String,
     /// Details, one line each.
     pub details: Vec<String>,
+    /// What cures the failure, if that is more precise than the runbook's cure of its reason.
+    pub fix: Option<String>,
 }
 
 impl Step {
     /// A step without details.
     pub fn new(name: &'static str, status: Status, summary: impl Into<String>) -> Self {
-        Self { name, status, summary: summary.into(), details: Vec::new() }
+        Self { name, status, summary: summary.into(), details: Vec::new(), fix: None }
     }
 
     /// The same with details.
@@ -149,15 +151,14 @@ fn choose<'o>(scene: &Scene, outcome: &'o Outcome, steps: &mut Vec<Step>) -> Opt
             _ => "no rule matches, so the request is refused",
         };
         let others = method::matching(rules.iter().map(AsRef::as_ref), &line).unwrap_or_default();
-        let why = match others.is_empty() {
-            true => why.to_owned(),
-            false => {
-                let used = String::from_utf8_lossy(line.method);
-                let others = others.join(", ");
-                format!("no rule matches the method {used}; these would match: {others}")
-            }
-        };
-        steps.push(Step::new("rule", Status::Failed, why).with(why_not));
+        let mut step = Step::new("rule", Status::Failed, why).with(why_not);
+        if !others.is_empty() {
+            let used = String::from_utf8_lossy(line.method);
+            let would = others.join(", ");
+            step.summary = format!("no rule matches the method {used}; these would match: {would}");
+            step.fix = Some(format!("send {}, or add a rule for {used}.", others.join(" or ")));
+        }
+        steps.push(step);
         return None;
     };
     if !rule.admits_method(line.method) {

@@ -37,6 +37,13 @@ impl Trace<'_> {
         self.failed.is_some_and(|error| error.stage() == check)
     }
 
+    /// Sets what cures the failure of the last step.
+    pub fn fix(&mut self, fix: Option<&str>) {
+        if let Some(step) = self.steps.last_mut() {
+            step.fix = fix.map(str::to_owned);
+        }
+    }
+
     /// Adds the step of a check. Returns `false` if it is the last one.
     pub fn step(
         &mut self,

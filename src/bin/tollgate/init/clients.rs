@@ -44,7 +44,7 @@ impl Clients {
         Some(format!(r#"{{"from": [{standard}{own}]{hidden}}}"#))
     }
 
-    /// The members of each rule. Only Envoy alone can hold back headers for a guard.
+    /// The members of each rule. Only a plain Envoy can hold back headers for a guard.
     pub fn rules(&self, guarded: bool) -> Vec<Vec<(&'static str, String)>> {
         let open = [&["/healthz"], self.family.open].concat();
         let health = vec![

@@ -67,7 +67,9 @@ enum Target {
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let source = Source::of(arguments)?;
     if !source.is_tls && arguments.target != Target::Envoy {
-        return Err(Failure::usage("--issuer: http is for tests with Envoy alone; allowed: https"));
+        return Err(Failure::usage(
+            "--issuer: http is for tests with a plain Envoy; allowed: https",
+        ));
     }
     let text = match arguments.target {
         Target::Envoy => envoy::bootstrap(&source)?,

@@ -156,6 +156,12 @@ fn generate(algorithm: Algorithm) -> Option<String> {
     }
 }
 
+/// The algorithms whose keys are in a directory.
+pub fn present(directory: &Path) -> Vec<&'static str> {
+    let exists = |name: &&str| directory.join(format!("{name}.pem")).exists();
+    ALL.into_iter().map(Algorithm::name).filter(exists).collect()
+}
+
 /// Generates the keys that a directory lacks.
 pub fn open_all(directory: &Path) -> Result<(), Failure> {
     ALL.into_iter().try_for_each(|algorithm| Issuer::open(directory, algorithm).map(drop))

@@ -53,10 +53,21 @@ pub struct Arguments {
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let issuer = Issuer::open(&arguments.dir, arguments.alg)?;
-    anstream::eprintln!("{}: a development issuer, not for production", output::doubtful("note"));
+    let dir = &arguments.dir;
+    let before = keys::present(dir);
+    let issuer = Issuer::open(dir, arguments.alg)?;
     if arguments.jwks {
-        keys::open_all(&arguments.dir)?;
+        keys::open_all(dir)?;
+    }
+    let note = output::doubtful("note");
+    anstream::eprintln!("{note}: a development issuer, not for production");
+    let mut made = keys::present(dir);
+    made.retain(|name| !before.contains(name));
+    if !made.is_empty() {
+        let (names, dir) = (made.join(", "), std::path::absolute(dir).unwrap_or(dir.clone()));
+        anstream::eprintln!("{note}: created keys in {}: {names}", dir.display());
+    }
+    if arguments.jwks {
         return output::json(&keys::jwks(&arguments.dir)?);
     }
     let claims = claims(arguments)?;

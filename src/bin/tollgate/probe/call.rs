@@ -24,6 +24,9 @@ const MAX_BODY: usize = 16 * 1024;
 
 /// Reads the address: `http` or `https`, and a host.
 pub fn address(text: &str) -> Result<Uri, String> {
+    if !text.contains("://") {
+        return Err(format!("the scheme is missing; as in http://{text} or https://{text}"));
+    }
     let uri: Uri = text.parse().map_err(|error| format!("{error}"))?;
     match (uri.scheme_str(), uri.authority()) {
         (Some("http" | "https"), Some(authority)) if !authority.as_str().contains('@') => Ok(uri),

@@ -11,8 +11,8 @@ pub fn of(answer: &Answer) -> &'static str {
     let is_rbac = answer.body.starts_with(b"RBAC: access denied");
     match (answer.status, answer.body.is_empty()) {
         (200..=299, _) => {
-            "the request passed: the filter is absent or disabled (FAIL_OPEN, failOpen, a policy \
-             without effect), or the rule needs no token"
+            "the request passed: the rule of this path needs no token (probe a path that needs one), or the \
+             filter is absent or disabled (FAIL_OPEN, failOpen, a policy without effect)"
         }
         (300..=399, _) => "a redirect: probe the address that it names",
         (401, _) => "another filter or the upstream asks for a token of its own",

@@ -72,6 +72,11 @@ fn text_of(configuration: &Value) -> Result<Vec<u8>, String> {
     let kind = configuration.get("@type").and_then(Value::as_str).unwrap_or_default();
     let kind = kind.rsplit('/').next().unwrap_or_default();
     match (kind, configuration.get("value")) {
+        ("google.protobuf.StringValue", Some(Value::String(text))) if is_yaml(text) => Err(
+            "looks like YAML, and the filter reads this text as JSON; write what `tollgate json FILE` \
+             prints for the YAML in FILE"
+                .to_owned(),
+        ),
         ("google.protobuf.StringValue", Some(Value::String(text))) => Ok(text.clone().into_bytes()),
         ("google.protobuf.StringValue", _) => Err(format!("has no text as its value; {ALLOWED}")),
         ("google.protobuf.Struct", _) => Err(format!(
@@ -80,6 +85,16 @@ fn text_of(configuration: &Value) -> Result<Vec<u8>, String> {
         ("", _) => Err(format!("has no @type; {ALLOWED}")),
         (kind, _) => Err(format!("is a {kind:?}; {ALLOWED}")),
     }
+}
+
+/// Whether a text begins with a member as YAML writes it. JSON begins with a brace.
+fn is_yaml(text: &str) -> bool {
+    let mut lines = text.lines().map(str::trim_end);
+    let first = lines.find(|line| !line.is_empty() && !line.starts_with('#') && *line != "---");
+    first.and_then(|line| line.split_once(':')).is_some_and(|(name, rest)| {
+        let is_name = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        is_name && !name.is_empty() && (rest.is_empty() || rest.starts_with(' '))
+    })
 }
 
 /// The file or address of the module, and the labels of the plugin.
