@@ -235,3 +235,13 @@ async fn the_bill_is_the_sum_of_the_usage_of_each_caller_and_model() {
     );
     assert!(bill == expected || !later.starts_with(&month), "{bill}\n{expected}");
 }
+
+#[test]
+fn a_file_of_lines_that_is_absent_is_named_in_one_line() {
+    let Some(python) = skip::program("python3") else { return };
+    let script = root().join("examples/llm/chargeback.py");
+    let output = Command::new(python).arg(script).arg("/absent.log").output().unwrap();
+    let (bill, notes) = (output.stdout, String::from_utf8(output.stderr).unwrap());
+    assert!(!output.status.success() && bill.is_empty());
+    assert_eq!(notes, "chargeback.py: /absent.log: No such file or directory\n");
+}

@@ -68,8 +68,11 @@ def main():
     parser.add_argument("files", nargs="*", metavar="FILE")
     arguments = parser.parse_args()
     prices = dict(arguments.price)
-    with FileInput(arguments.files, encoding="utf-8", errors="replace") as lines:
-        sums, skipped, absent = read(lines)
+    try:
+        with FileInput(arguments.files, encoding="utf-8", errors="replace") as lines:
+            sums, skipped, absent = read(lines)
+    except OSError as error:
+        sys.exit(f"{parser.prog}: {error.filename}: {error.strerror}")
     writer = csv.writer(sys.stdout, lineterminator="\n")
     columns = ["month", "identity", "model", "requests", "without_usage", "tokens"]
     writer.writerow([*columns, "amount"] if prices else columns)
