@@ -112,6 +112,21 @@ mod tests {
         ) {
             prop_assert_eq!(find(&text, wanted), text.iter().position(|byte| *byte == wanted));
         }
+
+        #[test]
+        fn texts_are_equal_where_the_standard_library_finds_them_equal(
+            text in prop::collection::vec(any::<u8>(), 0..200),
+            start in 0..8_usize,
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
+        ) {
+            // The texts begin at other addresses.
+            let mut other = [vec![0; start], text.clone()].concat();
+            if !text.is_empty() {
+                changes.iter().for_each(|(at, byte)| other[start + at.index(text.len())] ^= byte);
+            }
+            let other = &other[start..];
+            prop_assert_eq!(equal(&text, other), text == other);
+        }
     }
 
     #[test]

@@ -241,6 +241,37 @@ mod tests {
     }
 
     #[test]
+    fn a_look_up_finds_what_a_walk_finds_also_in_a_broken_buffer() {
+        let names = ["", "a", "b", "x-a", "X-A", "x_a", "long-name", &"n".repeat(70)];
+        let pairs: Vec<_> = names.iter().chain(&names).map(|name| (*name, "value")).collect();
+        let whole = Headers::from_pairs(&pairs).as_bytes().to_vec();
+        let cut = (0..whole.len()).map(|end| whole[..end].to_vec());
+        let sizes = 4 + 8 * pairs.len();
+        let lying = (0..sizes).flat_map(|at| {
+            [0, 1, 5, 0x7f, 0xff].map(|byte| {
+                let mut bytes = whole.clone();
+                bytes[at] = byte;
+                bytes
+            })
+        });
+        for buffer in cut.chain(lying).chain([whole.clone()]) {
+            let headers = Headers::from_buffer(buffer);
+            let walked: Vec<_> = headers.iter().collect();
+            for name in names {
+                let named = walked.iter().filter(|(given, _)| *given == name.as_bytes());
+                let values: Vec<_> = named.map(|(_, value)| *value).collect();
+                assert_eq!(headers.value(name), values.first().copied());
+                assert_eq!(headers.all(name).collect::<Vec<_>>(), values);
+                let spelled = walked.iter().filter(|(given, _)| same_name(given, name.as_bytes()));
+                assert!(headers.spellings(name).eq(spelled.copied()));
+            }
+            let lengths = length_bit(1) | length_bit(63);
+            let of_lengths = walked.iter().filter(|(given, _)| matches!(given.len(), 1 | 63..));
+            assert!(headers.of_lengths(lengths).eq(of_lengths.copied()));
+        }
+    }
+
+    #[test]
     fn a_broken_buffer_ends_the_walk_and_never_panics() {
         let whole = Headers::from_pairs(&[("name", "value"), ("other", "thing")]);
         for cut in 0..whole.as_bytes().len() {

@@ -11,6 +11,7 @@ mod callers;
 mod limits;
 #[path = "../core/policy.rs"]
 mod policy;
+mod remembered;
 mod reservations;
 
 use std::cell::RefCell;
