@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 const MANAGER: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
 
-/// The warnings about a bootstrap, as `PATH: MESSAGE`.
-fn warnings(document: &Value) -> Vec<String> {
-    let (_, result) = check_text("around.json", &document.to_string());
+/// The warnings about a bootstrap in this file, as `PATH: MESSAGE`. Tests run at once: each has a file of its own.
+fn warnings(file: &str, document: &Value) -> Vec<String> {
+    let (_, result) = check_text(file, &document.to_string());
     let findings = result["findings"].as_array().unwrap().iter();
     let warnings = findings.filter(|finding| finding["level"] == "warning");
     let text = |finding: &Value, name: &str| finding[name].as_str().unwrap().to_owned();
@@ -20,6 +20,7 @@ fn a_tag_whose_header_is_not_removed_before_the_filters_is_warned_of() {
         |regex: &str| json!({"remove_on_match": {"key_matcher": {"safe_regex": {"regex": regex}}}});
     let matcher =
         |name: &str, value: &str| json!({"remove_on_match": {"key_matcher": {name: value}}});
+    let folding = |name: &str, value: &str| json!({"remove_on_match": {"key_matcher": {name: value, "ignore_case": true}}});
     let example = expression("x[^a-z0-9]auth[^a-z0-9](identity|subject|issuer)");
     for (mutations, header, warned) in [
         (vec![], "x-user", false),
@@ -35,6 +36,12 @@ fn a_tag_whose_header_is_not_removed_before_the_filters_is_warned_of() {
         (vec![matcher("contains", "use")], "x-user", false),
         (vec![matcher("exact", "x-user")], "x-user", false),
         (vec![matcher("exact", "x-users")], "x-user", true),
+        // Envoy has the names in lower case.
+        (vec![matcher("exact", "X-User")], "x-user", true),
+        (vec![matcher("prefix", "X-Us")], "x-user", true),
+        (vec![folding("exact", "X-User")], "X-User", false),
+        (vec![folding("prefix", "X-Us")], "x-user", false),
+        (vec![folding("contains", "-US")], "x-user", false),
         // What the tool cannot read may remove it.
         (vec![expression("(")], "x-user", false),
         (vec![matcher("ignore_case", "true")], "x-user", false),
@@ -46,7 +53,7 @@ fn a_tag_whose_header_is_not_removed_before_the_filters_is_warned_of() {
         let mut document = bootstrap(&config);
         document.pointer_mut(MANAGER).unwrap()["early_header_mutation_extensions"] =
             json!([{"typed_config": {"mutations": mutations}}]);
-        let found = warnings(&document);
+        let found = warnings("removed.json", &document);
         let about = found.iter().filter(|warning| warning.contains("tags[1].header: "));
         assert_eq!(about.count(), usize::from(warned), "{mutations:?} {header}: {found:?}");
     }
@@ -54,7 +61,7 @@ fn a_tag_whose_header_is_not_removed_before_the_filters_is_warned_of() {
     let mut document = bootstrap(&good());
     document.pointer_mut(MANAGER).unwrap()["early_header_mutation_extensions"] =
         json!([{"typed_config": {"mutations": [{"remove": "x-auth-identity"}]}}]);
-    let found = warnings(&document);
+    let found = warnings("removed.json", &document);
     for (header, count) in [("x-auth-identity", 0), ("x-auth-subject", 1), ("x-auth-issuer", 1)] {
         let about = found.iter().filter(|warning| warning.contains(&format!(": {header} is not")));
         assert_eq!(about.count(), count, "{found:?}");
@@ -79,7 +86,7 @@ fn a_bootstrap_that_shows_metrics_without_labels_is_warned_of() {
         for (name, value) in members.as_object().unwrap() {
             document[name] = value.clone();
         }
-        let found = warnings(&document);
+        let found = warnings("labels.json", &document);
         let about = found.iter().filter(|warning| warning.starts_with("stats_config: "));
         assert_eq!(about.count(), usize::from(warned), "{members}: {found:?}");
     }

@@ -49,12 +49,17 @@ fn removes(mutation: &Value, header: &str) -> bool {
         return Regex::new(&format!("^(?:{expression})$"))
             .map_or(true, |expression| expression.is_match(&header));
     }
-    let part = |name| text(matcher, &[name]);
+    // Envoy has the names in lower case, and compares the letter case unless it is told otherwise.
+    let folds = at(matcher, &["ignore_case"]) == Some(&Value::Bool(true));
+    let part = |name| {
+        let part = text(matcher, &[name])?;
+        Some(if folds { part.to_ascii_lowercase() } else { part.to_owned() })
+    };
     match (part("exact"), part("prefix"), part("suffix"), part("contains")) {
-        (Some(name), ..) => name.eq_ignore_ascii_case(&header),
-        (_, Some(start), ..) => header.starts_with(start),
-        (_, _, Some(end), _) => header.ends_with(end),
-        (_, _, _, Some(inside)) => header.contains(inside),
+        (Some(name), ..) => name == header,
+        (_, Some(start), ..) => header.starts_with(&start),
+        (_, _, Some(end), _) => header.ends_with(&end),
+        (_, _, _, Some(inside)) => header.contains(&inside),
         _ => true,
     }
 }
