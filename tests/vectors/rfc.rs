@@ -1,5 +1,7 @@
 //! The examples of RFC 7515, 7519 and 8037.
 
+use tollgate::verify::json::Json;
+
 use super::*;
 
 const PAYLOAD: &str = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFt\
@@ -44,7 +46,7 @@ fn rfc_7515_appendix_a_tokens_verify_until_they_expire() {
         let policy = trusting(&jwk, "joe");
         let claims = verify(&policy, token.as_bytes(), EXP - 1).unwrap();
         let root = tollgate::template::ClaimRef::Name("http://example.com/is_root".to_owned());
-        assert_eq!(claims.get(&root), Some(&Value::Bool(true)));
+        assert_eq!(claims.get(&root).and_then(Json::as_bool), Some(true));
         let late = verify(&policy, token.as_bytes(), EXP);
         assert_eq!(late.err(), Some(VerifyError::Expired));
     }
