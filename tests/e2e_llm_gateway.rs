@@ -132,7 +132,7 @@ async fn an_endpoint_picker_gets_the_headers_of_the_token_and_never_those_of_the
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_its_user_and_both_together_have_limits_of_their_own() {
     let Some(fixture) = Fixture::new("ES256").await else { return };
-    let config = recipe(&fixture, "Agents", &[("agent", 5), ("user", 4), ("pair", 2)]);
+    let config = recipe(&fixture, "Agents", &[("agent", 5), ("user", 3), ("pair", 2)]);
     let envoy = fixture
         .envoy(config.clone())
         .stop_iteration()
@@ -151,7 +151,6 @@ async fn an_agent_its_user_and_both_together_have_limits_of_their_own() {
         ("b", "ann", planner, (200, json!(null))),
         ("c", "ann", planner, (429, json!("pair"))),
         ("d", "ann", coder, (200, json!(null))),
-        ("e", "ann", coder, (200, json!(null))),
         ("f", "ann", coder, (429, json!("user"))),
         ("g", "bob", planner, (200, json!(null))),
         ("h", "bob", planner, (200, json!(null))),
