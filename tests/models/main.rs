@@ -147,8 +147,12 @@ fn envoy(fixture: &Fixture, asks: bool) -> Builder {
         if !asks && rule["name"] == "chat" {
             rule["payload"]["include_usage"] = json!("off");
         }
-        if rule["name"] == "generate" {
-            rule["match"]["paths"] = json!(["/v1/**", "/v1beta/**"]);
+        match rule["name"].as_str() {
+            Some("chat") => {
+                rule["match"]["paths"] = json!(["/v1/chat/completions", "/v1/completions"]);
+            }
+            Some("messages") => rule["match"]["paths"] = json!(["/v1/**", "/v1beta/**"]),
+            _ => {}
         }
     }
     fixture
