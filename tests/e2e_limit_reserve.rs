@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 /// Nothing takes longer; what does is a failure.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = support::PATIENCE;
 
 /// The streams that one caller opens at once.
 const STREAMS: usize = 64;
@@ -123,7 +123,7 @@ async fn left(envoy: &Envoy, token: &str) -> i64 {
 /// Waits until a value is there.
 async fn until<T: PartialEq>(what: &str, wanted: T, mut value: impl AsyncFnMut() -> T) {
     let mut look = async || (value().await == wanted).then_some(());
-    assert!(support::poll(DEADLINE, &mut look).await.is_some(), "{what}");
+    assert!(support::eventually(&mut look).await.is_some(), "{what}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -125,7 +125,7 @@ async fn of_a_streamed_reply_each_piece_passes_before_the_next_one_is_there_and_
             assert!(frame.unwrap().into_data().is_ok_and(|data| data.is_empty()));
         }
         if metered {
-            assert!(support::poll(DEADLINE, debt).await.is_some(), "{content_type}: not charged");
+            assert!(support::eventually(debt).await.is_some(), "{content_type}: not charged");
         }
     }
 }
@@ -159,7 +159,7 @@ async fn left(envoy: &Envoy, request: &Request) -> i64 {
         let left: i64 = response.header("x-ratelimit-remaining")?.parse().ok()?;
         (left < 50 || response.status == 429).then_some(left)
     };
-    support::poll(DEADLINE, look).await.expect("nothing was charged")
+    support::eventually(look).await.expect("nothing was charged")
 }
 
 /// How many responses were counted by this result.
@@ -294,7 +294,7 @@ async fn a_caller_that_hangs_up_before_the_number_pays_what_is_missing() {
         drop(stream);
         // The number that the caller heard before it left counts, if it is more.
         let charged = async || (counted(&envoy, "missing").await == 1).then_some(());
-        assert!(support::poll(DEADLINE, charged).await.is_some(), "{heard}");
+        assert!(support::eventually(charged).await.is_some(), "{heard}");
         // The header shows the bucket before this response is charged.
         let probe = Request::get("/probe").bearer(&token);
         let response = envoy.send(&probe).await;

@@ -35,6 +35,16 @@ impl ClaimRef {
     }
 }
 
+/// A JSON Pointer in its own notation (RFC 6901 §3).
+pub fn pointer(tokens: &[String]) -> String {
+    tokens.iter().map(|token| format!("/{}", escape(token))).collect()
+}
+
+/// A name as a reference token of a JSON Pointer (RFC 6901 §3).
+pub fn escape(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
 /// Replaces `~1` and `~0` in a reference token (RFC 6901 §4).
 fn unescape(token: &str) -> Result<String, TemplateError> {
     let mut pieces = token.split('~');

@@ -10,7 +10,7 @@ mod fill;
 mod identity;
 mod syntax;
 
-pub use claim_ref::ClaimRef;
+pub use claim_ref::{ClaimRef, escape, pointer};
 pub use error::TemplateError;
 pub use fill::{PartValue, Piece, Scope};
 pub use identity::Filled;

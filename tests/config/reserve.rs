@@ -116,13 +116,15 @@ fn a_reservation_by_members_of_several_apis_is_warned_of_unless_the_rule_closes_
         start("/max_tokens", "/max_output_tokens"),
         start("/max_tokens", "/options/num_predict"),
         start("/max_completion_tokens", "/max_output_tokens"),
+        start("/max_tokens", "/options/a~1b"),
     ];
-    let [several, ollama, half] = texts.each_ref().map(|text| Some(text.as_str()));
+    let [several, ollama, half, escaped] = texts.each_ref().map(|text| Some(text.as_str()));
     for (pointers, allow, auth, warning) in [
         (&all[..], None, "required", several),
         (&all[..2], None, "required", None),
         (&all[2..], None, "required", None),
         (&["/max_tokens", "/options/num_predict"][..], None, "required", ollama),
+        (&["/max_tokens", "/options/a~1b"][..], None, "required", escaped),
         (&all[..], Some(json!([closed(&all[2..])])), "required", None),
         (&all[..], Some(json!([closed(&all[..2])])), "required", None),
         (&all[..], Some(json!([closed(&all[..1])])), "required", half),

@@ -17,11 +17,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::client::{self, Request, Response};
-use super::{eventually, poll};
+use super::eventually;
 pub use builder::{Builder, cluster};
-
-/// Start, push and shutdown of Envoy on a busy machine with two cores.
-const DEADLINE: Duration = Duration::from_secs(60);
 
 /// How often Envoy writes its logs to their files.
 const FLUSH: Duration = Duration::from_millis(20);
@@ -101,7 +98,7 @@ impl Envoy {
         let lds = self.builder.lds(&self.directory, plugin.as_ref(), self.pushes);
         write_atomically(&self.directory, "lds.json", &lds);
         let envoy = &*self;
-        let outcome = poll(DEADLINE, async || {
+        let outcome = eventually(async || {
             if envoy.stat(REJECTED).await > before.1 {
                 return Some(Push::Rejected);
             }
@@ -231,7 +228,7 @@ impl Envoy {
     }
 
     async fn listening(mut self) -> Self {
-        match poll(DEADLINE, async || self.listener().await).await {
+        match eventually(async || self.listener().await).await {
             Some(address) => self.address = address,
             None => panic!("no listener:\n{}", self.log_end()),
         }

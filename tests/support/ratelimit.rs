@@ -7,15 +7,12 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use serde_json::Value;
 
 use super::daemon::{Daemon, answers, free_address};
 use super::example::Folder;
-use super::{poll, root, skip};
-
-const DEADLINE: Duration = harness::PATIENCE;
+use super::{eventually, root, skip};
 
 /// The programs of both.
 pub struct Programs {
@@ -63,7 +60,7 @@ impl Redis {
             .unwrap();
         let redis = Self { child, port };
         let up = async || redis.ask("PING").filter(|answer| answer.contains("PONG"));
-        assert!(poll(DEADLINE, up).await.is_some(), "Redis did not start");
+        assert!(eventually(up).await.is_some(), "Redis did not start");
         redis
     }
 
@@ -144,7 +141,7 @@ impl Service {
             .spawn()
             .unwrap();
         let address = async || first_line(&output)?.parse().ok();
-        let address = poll(DEADLINE, address).await.expect("the service did not start");
+        let address = eventually(address).await.expect("the service did not start");
         Self { child, output, address }
     }
 

@@ -6,7 +6,7 @@ use crate::caller::grant::{Grant, Test};
 use crate::config::report::{At, Report};
 use crate::policy::Policy;
 use crate::policy::rule::{Auth, Rule};
-use crate::template::{Part, Template};
+use crate::template::{Part, Template, pointer};
 
 /// The longest text that a test of the body compares, bytes.
 const LONGEST: usize = 256;
@@ -114,10 +114,10 @@ fn unknown_bounds(policy: &Policy, report: &mut Report) {
             let mut open = reserve.json.iter().filter(|pointer| !is_closed(rule, pointer));
             let Some(first) = open.next() else { continue };
             if let Some(other) = open.find(|pointer| api(pointer) != api(first)) {
-                let [first, other] = [first, other].map(|tokens| tokens.join("/"));
+                let [first, other] = [first, other].map(|tokens| pointer(tokens));
                 report.warning(
                     &At::rule(index).field("limits"),
-                    format_args!("reserve by members of several APIs, /{first} and /{other}: a caller can name the one that the server ignores, reserve little and leave; close it in this rule with allow[].body: [{{json: /{other}, exists: false}}]"),
+                    format_args!("reserve by members of several APIs, {first} and {other}: a caller can name the one that the server ignores, reserve little and leave; close it in this rule with allow[].body: [{{json: {other}, exists: false}}]"),
                 );
                 break;
             }

@@ -1,7 +1,7 @@
 //! Warnings about valid values that probably do not mean what their author intended.
 
 use crate::config::report::{At, Report, quoted};
-use crate::template::ClaimRef;
+use crate::template::{ClaimRef, escape};
 use crate::uri::HttpUri;
 
 /// The registered methods (IANA, HTTP Method Registry), and two more that servers support.
@@ -146,7 +146,7 @@ pub(super) fn claim(claim: &ClaimRef, at: &At, report: &mut Report) {
             "{} is the name of a single claim with a {sign}; a nested claim is written {}, a claim with exactly this name /{}",
             quoted(name),
             quoted(&format!("/{inside}")),
-            name.replace('~', "~0").replace('/', "~1"),
+            escape(name),
         ),
     );
 }

@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde_json::{Value, json};
 
 use super::promise::Promise;
-use super::{DEADLINE, Envoy, FLUSH, REJECTED, write_atomically};
+use super::{Envoy, FLUSH, REJECTED, write_atomically};
 use crate::upstream::Witness;
-use crate::{merge, module, poll, process, root};
+use crate::{eventually, merge, module, process, root};
 
 /// Writes a module with a fault in it.
 type Fault = Arc<dyn Fn(&Path) + Send + Sync>;
@@ -245,7 +245,7 @@ impl Builder {
     pub async fn start_refused(self) -> Envoy {
         let envoy = self.spawn().await;
         let refused = async || (envoy.stat(REJECTED).await > 0).then_some(());
-        if poll(DEADLINE, refused).await.is_none() {
+        if eventually(refused).await.is_none() {
             panic!("the listener was not refused:\n{}", envoy.log_end());
         }
         envoy
@@ -296,7 +296,7 @@ impl Builder {
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut envoy =
             Envoy { builder: self, directory, child, admin: nowhere, address: nowhere, pushes: 0 };
-        match poll(DEADLINE, async || envoy.admin_when_live().await).await {
+        match eventually(async || envoy.admin_when_live().await).await {
             Some(admin) => envoy.admin = admin,
             None => panic!("Envoy did not become live:\n{}", envoy.log_end()),
         }

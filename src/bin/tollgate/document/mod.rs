@@ -121,6 +121,11 @@ pub struct Found {
 }
 
 impl Found {
+    /// The configuration; null if the filter could not read it, or it is no JSON.
+    pub fn configuration(&self) -> Value {
+        serde_json::from_slice(self.text.as_deref().unwrap_or_default()).unwrap_or_default()
+    }
+
     /// The path in the document of a path in the configuration.
     pub fn path(&self, inside: &str) -> String {
         let at = match self.is_text {

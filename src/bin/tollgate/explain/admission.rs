@@ -4,7 +4,7 @@ use serde_json::Value;
 use tollgate::caller::grant::{BodyTest, ClaimTest, Demand, Grant, Test};
 use tollgate::caller::principal::Caller;
 use tollgate::policy::rule::Rule;
-use tollgate::template::ClaimRef;
+use tollgate::template::{ClaimRef, pointer};
 use tollgate::verify::{Claims, Stage};
 
 use super::scene::Outcome;
@@ -143,12 +143,6 @@ fn value(rule: &Rule, outcome: &Outcome, test: &BodyTest) -> Option<String> {
             String::from_utf8_lossy(value).into_owned()
         }),
     )
-}
-
-/// A JSON Pointer in its own notation.
-pub(super) fn pointer(tokens: &[String]) -> String {
-    let escaped = |token: &String| format!("/{}", token.replace('~', "~0").replace('/', "~1"));
-    tokens.iter().map(escaped).collect()
 }
 
 fn in_words(claim: &str, test: &Test) -> String {

@@ -9,8 +9,8 @@ use tollgate::limit::owner::Owner;
 use tollgate::limit::plan::{Limit, Planned, ResponseCost};
 use tollgate::limit::quota::Quota;
 use tollgate::policy::rule::Rule;
+use tollgate::template::pointer;
 
-use super::admission::pointer;
 use super::moment;
 use super::scene::{Outcome, Read};
 use super::steps::{Status, Step};

@@ -17,7 +17,7 @@ pub fn check_removal(manager: &Value, found: &mut Found) {
     if removed.is_empty() {
         return;
     }
-    let config = configuration(found);
+    let config = found.configuration();
     let lacking = |header: &str| !removed.iter().any(|mutation| removes(mutation, header));
     let why = |header: &str| {
         format!(
@@ -67,7 +67,7 @@ fn removes(mutation: &Value, header: &str) -> bool {
 /// Warns of a bootstrap that shows metrics and gives them no labels.
 pub fn check_labels(document: &Value, found: &mut Found) {
     let shows = at(document, &["admin"]).is_some() || at(document, &["stats_sinks"]).is_some();
-    let config = configuration(found);
+    let config = found.configuration();
     let counts = config.pointer("/telemetry/metrics") != Some(&Value::Bool(false));
     let mut tags = items(document, &["stats_config", "stats_tags"]);
     let labels =
@@ -77,8 +77,4 @@ pub fn check_labels(document: &Value, found: &mut Found) {
                    names, which the dashboard and the alerts do not find; copy stats_config from envoy/envoy.yaml";
         found.findings.push(Finding::warning("stats_config", why));
     }
-}
-
-fn configuration(found: &Found) -> Value {
-    serde_json::from_slice(found.text.as_deref().unwrap_or_default()).unwrap_or_default()
 }

@@ -62,8 +62,8 @@ const CALLBACKS: [Row; 13] = [
     ),
 ];
 
-/// Finds what the list of a plugin lacks. `text`: the configuration of the filter.
-pub fn check(config: &Value, text: &[u8], path: &str) -> Vec<Finding> {
+/// Finds what the list of a plugin lacks. `filter`: the configuration of the filter.
+pub fn check(config: &Value, filter: &Value, path: &str) -> Vec<Finding> {
     let allowed = at(config, &NAMES).and_then(Value::as_object);
     // Envoy allows every call if the list is empty.
     let Some(allowed) = allowed.filter(|calls| !calls.is_empty()) else { return Vec::new() };
@@ -74,10 +74,9 @@ pub fn check(config: &Value, text: &[u8], path: &str) -> Vec<Finding> {
         let why = why(CALL, "the VM ends at each key set that it fetches");
         findings.push(Finding::warning(&path, why));
     }
-    let filter = serde_json::from_slice(text).unwrap_or(Value::Null);
     let lacks = |callback: &str, members: &[&str]| {
         let field = |member: &str| at(config, &[member]) == Some(&Value::Bool(true));
-        let needs = members.iter().any(|member| mentions(&filter, member) || field(member));
+        let needs = members.iter().any(|member| mentions(filter, member) || field(member));
         needs && !allowed.contains_key(callback)
     };
     for (callback, members, without) in CALLBACKS {

@@ -10,8 +10,7 @@ pub fn check(document: &Value, found: &mut Found) {
     if at(document, &["static_resources"]).is_none() {
         return;
     }
-    let config = found.text.as_deref().unwrap_or_default();
-    let config: Value = serde_json::from_slice(config).unwrap_or_default();
+    let config = found.configuration();
     for (index, provider) in items(&config, &["providers"]).enumerate() {
         let Some(remote) = provider.get("keys").and_then(|keys| keys.get("remote")) else {
             continue;

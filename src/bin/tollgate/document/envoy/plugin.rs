@@ -45,8 +45,7 @@ pub fn read(config: &Value, path: &str, labelled: bool) -> Option<Found> {
         },
     }
     check_failure_policy(config, path, &mut found);
-    let text_of_it = found.text.as_deref().unwrap_or_default();
-    let capabilities = capabilities::check(config, text_of_it, path);
+    let capabilities = capabilities::check(config, &found.configuration(), path);
     found.findings.extend(capabilities);
     if let Some(text) = text(config, &["vm_config", "code", "remote", "sha256"]) {
         found.findings.extend(digest(text, format!("{path}.vm_config.code.remote.sha256"), MODULE));
