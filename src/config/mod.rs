@@ -7,10 +7,13 @@
 //! with one log line per problem; the previous configuration stays in effect.
 //!
 //! - `environment`: variables of the VM · `report`: problems and warnings with their paths · `units`: durations, rates and sizes
+//! - `misplaced`: where a member belongs that stands in the wrong object
 
 mod compile;
 mod document;
 mod environment;
+#[cfg(any(feature = "cli", test))]
+mod misplaced;
 mod report;
 mod schema;
 mod units;
@@ -41,7 +44,11 @@ pub fn compile(
         parse(document, &mut report).and_then(|raw| compile::policy(&raw, env, &mut report));
     match policy {
         Some(policy) if report.problems.is_empty() => Ok((policy, report.warnings)),
-        _ => Err(report.problems),
+        _ => {
+            #[cfg(any(feature = "cli", test))]
+            misplaced::add_places(&mut report.problems);
+            Err(report.problems)
+        }
     }
 }
 
