@@ -94,10 +94,14 @@ fn every_preset_passes_check_in_every_form_and_opens_no_other_path() {
 #[test]
 fn wrong_options_are_refused_and_a_file_is_never_overwritten() {
     for (arguments, message) in [
-        (&["--entra", "contoso"][..], "write the tenant ID"),
-        (&["--issuer", "https://team.eu.auth0.com"], "write it with a / at the end"),
+        (
+            &["--entra", "contoso"][..],
+            "error: --entra: \"contoso\" is not a GUID; write the tenant ID",
+        ),
+        (&["--issuer", "https://team.eu.auth0.com"], "error: --issuer: no token has the issuer"),
+        (&["--issuer", "https://idp.test", "--audience="], "error: --audience: is empty"),
         (&["--issuer", "idp.test"], "is not an address"),
-        (&["--issuer", "http://idp.test"], "write https"),
+        (&["--issuer", "http://idp.test"], "error: --issuer: "),
         (&["--issuer", "https://idp.test", "--entra", TENANT], "cannot be used with"),
         (&["--issuer", "https://idp.test", "--for", "nginx"], "invalid value"),
         (&["--entra", TENANT, "--preset", "mcp"], "--server <URL>"),
@@ -105,11 +109,17 @@ fn wrong_options_are_refused_and_a_file_is_never_overwritten() {
         (&["--entra", TENANT, "--preset", "mcp", "--server", "http://a"], "is not an origin"),
         (&["--entra", TENANT, "--preset", "openai", "--server", "https://a"], "only for --preset"),
         (&["--entra", TENANT, "--upstream-key", "KEY"], "--preset <API>"),
-        (&["--entra", TENANT, "--preset", "openai", "--upstream-key", "A=B"], "is not the name of"),
+        (
+            &["--entra", TENANT, "--preset", "openai", "--upstream-key", "A=B"],
+            "error: --upstream-key: ",
+        ),
         (&[], "<--issuer <URL>|--entra <TENANT>>"),
     ] {
-        let (text, errors, code) =
-            tollgate(&[&["init", "--audience", "api://scoring"], arguments].concat());
+        let audience: &[&str] = match arguments.contains(&"--audience=") {
+            true => &["init"],
+            false => &["init", "--audience", "api://scoring"],
+        };
+        let (text, errors, code) = tollgate(&[audience, arguments].concat());
         assert_eq!((code, text.as_str()), (2, ""), "{arguments:?}");
         assert!(errors.contains(message), "{arguments:?}: {errors}");
     }

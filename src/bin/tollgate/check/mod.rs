@@ -127,8 +127,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The first problem or warning of a text, except for a digest that is a placeholder.
-pub fn first_of(text: &[u8]) -> Option<String> {
+/// The path and the message of the first problem or warning of a text, except for a digest that is a
+/// placeholder.
+pub fn first_of(text: &[u8]) -> Option<(String, String)> {
     let mut content = document::parse(text);
     let around = Around { buffered: true, ..Around::of(std::iter::once(&mut content)) };
     let report = report(Path::new("-"), content, &Given::default(), &around);
@@ -137,7 +138,7 @@ pub fn first_of(text: &[u8]) -> Option<String> {
         finding.level != Level::Note && !finding.message.contains(document::PLACEHOLDER)
     };
     let finding = findings.find(serious)?;
-    Some(format!("{}: {}", finding.path, finding.message))
+    Some((finding.path, finding.message))
 }
 
 /// The problems and warnings of the configurations of one object of a cluster, with paths in the object.

@@ -77,13 +77,27 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Target::EnvoyGateway => kubernetes::gateway(&source)?,
     };
     // A wrong tenant or issuer gets the same message as in `check`.
-    if let Some(finding) = check::first_of(text.as_bytes()) {
-        return Err(Failure::usage(finding));
+    if let Some((path, message)) = check::first_of(text.as_bytes()) {
+        return Err(Failure::usage(format_args!("{}: {message}", option(&path))));
     }
     match &arguments.output {
         None => output::text(&text),
         Some(path) => create(path, &text),
     }
+}
+
+/// The option whose value stands at a path of the result.
+fn option(path: &str) -> &str {
+    let at = |part: &(&str, &'static str)| path.contains(part.0).then_some(part.1);
+    let options = [
+        (".issuers", "--issuer"),
+        (".keys.remote", "--issuer"),
+        (".tenants", "--entra"),
+        (".audiences", "--audience"),
+        (".upstream_authorization", "--upstream-key"),
+        ("resource_metadata", "--server"),
+    ];
+    options.iter().find_map(at).unwrap_or(path)
 }
 
 /// Creates a file; an existing one stays.
