@@ -270,31 +270,63 @@ fn a_refusal_names_the_cure_for_what_was_given_here() {
         (&["--token", ""], 2, ["--token: the value is empty", "leave --token out"]),
         (&["--token", "-"], 2, ["--token: standard input is empty", "leave --token out"]),
         (&["--token", &good], 3, ["algorithm_not_allowed", "algorithms of \"main\": PS256, ES256"]),
+        (&["--token", "e30.e30"], 3, ["has three parts", "fix: give the whole token"]),
+        (&["--token", "e30.e30.e30.e30.e30"], 3, ["encrypted", "fix: request a signed token"]),
+        (
+            &["--header", &format!("authorization: {good}")],
+            3,
+            ["does not begin with \"Bearer \"", "fix: send \"Bearer \" before the token"],
+        ),
+        (
+            &["--header", "authorization: Basic YTpi"],
+            3,
+            ["does not begin with \"Bearer \"", "fix: compare the location"],
+        ),
+        (&["--path", "score"], 2, ["--path: \"score\" does not begin with /", "after the host"]),
         (&["--method", "PUT"], 3, ["would match: POST", "fix: send POST, or add a rule for PUT"]),
     ] {
-        let (text, found) = explain(&path, &[&path_of[..], arguments].concat());
+        let path_of = if arguments.contains(&"--path") { &[][..] } else { &path_of };
+        let (text, found) = explain(&path, &[path_of, arguments].concat());
         let missing: Vec<_> = lines.iter().filter(|line| !text.contains(**line)).collect();
         assert!(missing.is_empty() && found == code, "{arguments:?}: {missing:?} {found}: {text}");
     }
 }
 
 #[test]
-fn an_unknown_key_of_a_set_that_is_not_fetched_is_compared_with_that_set() {
+fn a_key_that_is_missing_here_is_cured_where_its_set_comes_from() {
     let (world, mut config) = scene();
     let unknown = world.rsa.with_kid("gone").sign(&mint::claims("someone"));
     let keys = config["providers"][0]["keys"]["inline"].clone();
     let jwks = file("own.jwks", keys.to_string().as_bytes());
     let remote = json!({"uri": "https://keys.test/", "cluster": "c"});
+    let found = json!({"discovery": "https://keys.test/d", "cluster": "c"});
     let given = format!("{}={}", config["providers"][0]["name"].as_str().unwrap(), jwks.display());
-    for (keys, arguments, fix) in [
-        (json!({"inline": keys}), &[][..], "the variable, the configuration or --keys must hold"),
-        (json!({"remote": remote}), &["--keys", &given], "fetched … key(s) from …"),
+    for (keys, arguments, reason, fix) in [
+        (
+            json!({"inline": keys}),
+            &[][..],
+            "key_unknown",
+            "the variable, the configuration or --keys must hold",
+        ),
+        (json!({"remote": remote}), &["--keys", &given], "key_unknown", "fetched … key(s) from …"),
+        (
+            json!({"remote": remote}),
+            &[],
+            "keys_unavailable",
+            "fix: download the keys from https://keys.test/, and pass them with --keys main=FILE",
+        ),
+        (
+            json!({"remote": found}),
+            &[],
+            "keys_unavailable",
+            "from the address that https://keys.test/d has as jwks_uri",
+        ),
     ] {
         config["providers"][0]["keys"] = keys;
         let path = file("own-keys.json", config.to_string().as_bytes());
         let all = [&["--method", "POST", "--path", "/score", "--token", &unknown], arguments];
         let (text, _) = explain(&path, &all.concat());
-        assert!(text.contains("deny key_unknown") && text.contains(fix), "{fix}: {text}");
+        assert!(text.contains(&format!("deny {reason}")) && text.contains(fix), "{fix}: {text}");
     }
 }
 

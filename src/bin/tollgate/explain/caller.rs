@@ -101,19 +101,18 @@ fn verification(
     let count = candidates.and_then(Result::ok).map_or(0, |candidates| candidates.count());
     let known = keys.into_iter().flat_map(|keys| keys.iter());
     let known: Vec<&str> = known.filter_map(|key| key.kid()).collect();
-    let hint = match (&provider.keys, keys) {
-        (KeysFrom::Remote(remote), None) => {
-            let (uri, name) = (remote.source.uri(), &provider.name);
-            vec![format!("tollgate fetches no keys: pass those of {uri} with --keys {name}=FILE")]
-        }
-        _ => vec![format!("kids of the key set: {}", known.join(", "))],
+    let (hint, fix) = match (&provider.keys, keys) {
+        (KeysFrom::Remote(remote), None) => (
+            "this command fetches no keys, so that it cannot say what the filter would".to_owned(),
+            Some(hint::of_remote_keys(remote, &provider.name)),
+        ),
+        _ => (format!("kids of the key set: {}", known.join(", ")), None),
     };
-    let failed = trace.fails(Stage::Keys);
-    let hint = if failed { hint } else { Vec::new() };
+    let hint = if trace.fails(Stage::Keys) { vec![hint] } else { Vec::new() };
     let good = format!("{count} of {total} in the set match alg and kid");
     if !trace.step(Stage::Keys, "keys", good, hint) {
         let unknown = trace.failed == Some(VerifyError::KeyUnknown);
-        trace.fix(hint::of_keys(&provider.keys).filter(|_| unknown));
+        trace.fix(fix.as_deref().or(hint::of_keys(&provider.keys).filter(|_| unknown)));
         return None;
     }
     if !trace.step(Stage::Signature, "signature", "valid".to_owned(), Vec::new()) {

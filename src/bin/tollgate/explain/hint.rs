@@ -4,8 +4,10 @@ use std::path::Path;
 
 use tollgate::policy::Policy;
 use tollgate::policy::rule::Rule;
+use tollgate::request::headers::Headers;
+use tollgate::request::token_source::Place;
 use tollgate::verify::algorithm::AlgorithmSet;
-use tollgate::verify::provider::{KeysFrom, Provider};
+use tollgate::verify::provider::{KeysFrom, Provider, Remote, RemoteSource};
 
 /// What a value that is no JWT looks like, and the cure.
 pub fn of_shape(token: &[u8]) -> Option<(&'static str, &'static str)> {
@@ -21,7 +23,17 @@ pub fn of_shape(token: &[u8]) -> Option<(&'static str, &'static str)> {
         [b'"' | b'\'', ..] => {
             Some(("the value begins with a quotation mark", "leave out the quotation marks."))
         }
-        _ if token.contains(&b'.') => None,
+        _ if token.contains(&b'.') => match token.split(|byte| *byte == b'.').count() {
+            3 => None,
+            5 => Some((
+                "the value has five parts: it is an encrypted token (JWE)",
+                "request a signed token; the issuer may encrypt those for which no audience is asked.",
+            )),
+            _ => Some((
+                "a signed JWT has three parts with dots between them, and the value has not",
+                "give the whole token; a part of it is probably missing.",
+            )),
+        },
         _ if is_file() => Some((
             "the value has no dots, so it is no JWT, and a file has this name",
             "to read the token from the file, write --token - < FILE.",
@@ -47,6 +59,24 @@ pub fn algorithms(policy: &Policy, rule: &Rule, known: Option<&Provider>) -> Vec
         Some(provider) => vec![line(provider)],
         None => admitted.map(|(_, provider)| line(provider)).collect(),
     }
+}
+
+/// What a request has in the place for tokens if no token is found there, and the cure.
+pub fn of_place(headers: &Headers, place: &Place) -> Option<(String, Option<String>)> {
+    let Place::Header { name, prefix } = place else { return None };
+    let value = headers.value(name).filter(|value| !value.is_empty())?;
+    let looks = format!("the request has {name}, but its value does not begin with {prefix:?}");
+    let is_jwt = value.starts_with(b"eyJ");
+    Some((looks, is_jwt.then(|| format!("send {prefix:?} before the token."))))
+}
+
+/// How to get a key set that the filter would fetch.
+pub fn of_remote_keys(remote: &Remote, provider: &str) -> String {
+    let from = match &remote.source {
+        RemoteSource::Uri(uri) => format!("{uri}"),
+        RemoteSource::Discovery(uri) => format!("the address that {uri} has as jwks_uri"),
+    };
+    format!("download the keys from {from}, and pass them with --keys {provider}=FILE.")
 }
 
 /// The cure if a key set that is not fetched lacks the key of a token.

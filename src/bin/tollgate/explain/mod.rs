@@ -149,6 +149,13 @@ fn stdin() -> Result<Vec<u8>, Failure> {
 
 /// The request as the options describe it.
 fn line(arguments: &Arguments) -> Result<Line, Failure> {
+    // The proxy's path always begins so, but for that of `OPTIONS *`; no rule would match.
+    if !arguments.path.starts_with('/') && arguments.path != "*" {
+        let found = &arguments.path;
+        return Err(Failure::usage(format_args!(
+            "--path: {found:?} does not begin with /; give the part of the address after the host"
+        )));
+    }
     let pseudo = [(":path", &arguments.path), (":authority", &arguments.host)];
     let mut headers: Vec<(String, Vec<u8>)> =
         pseudo.map(|(name, value)| (name.to_owned(), value.clone().into_bytes())).to_vec();

@@ -15,6 +15,7 @@ use tollgate::request::path;
 use tollgate::request::token_source::Found;
 
 use super::caller;
+use super::hint;
 use super::limits;
 use super::method;
 use super::scene::{Line, Outcome, Scene};
@@ -219,8 +220,14 @@ fn authenticate(
             None
         }
         Found::None => {
-            let places: Vec<String> = scene.policy.token.from.iter().map(caller::place).collect();
-            steps.push(step(Status::Failed, "none; the filter looks in these places").with(places));
+            let from = &scene.policy.token.from;
+            let mut details: Vec<String> = from.iter().map(caller::place).collect();
+            let hints: Vec<_> =
+                from.iter().filter_map(|place| hint::of_place(&outcome.headers, place)).collect();
+            details.extend(hints.iter().map(|(looks, _)| looks.clone()));
+            let step = step(Status::Failed, "none; the filter looks in these places").with(details);
+            let fix = hints.into_iter().find_map(|(_, fix)| fix);
+            steps.push(Step { fix, ..step });
             None
         }
         Found::Several => {
