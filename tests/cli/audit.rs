@@ -77,7 +77,7 @@ fn each_line_says_what_happened_and_other_lines_are_skipped() {
     assert_eq!(code, 3, "{text}");
     for part in [
         "2 deny rate_limited  POST /score 429 2026-11-28T10:00:00Z",
-        "Identity demo/alice, Limit per-caller, Remaining 0",
+        "Identity demo/alice, Limit per-caller, Remaining 0%",
         "docs/runbook.md#rate_limited",
         "happened  as in line 2",
         "4 would_deny expired",

@@ -164,7 +164,8 @@ fn write_head(out: &mut String, line: &Line, redact: bool) {
         .iter()
         .filter_map(|name| {
             let hidden = redact && PERSONAL.contains(name);
-            Some(format!("{name} {}", shown(plain(&line.text(name)?), hidden)))
+            let unit = if *name == "Remaining" { "%" } else { "" };
+            Some(format!("{name} {}{unit}", shown(plain(&line.text(name)?), hidden)))
         })
         .collect();
     if !fields.is_empty() {
