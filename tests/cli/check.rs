@@ -272,6 +272,29 @@ fn warnings_pass_unless_strict_and_usage_has_an_exit_code_of_its_own() {
 }
 
 #[test]
+fn a_file_of_a_directory_that_cannot_be_read_is_ours_if_it_mentions_the_filter() {
+    for (name, text, exit, level) in [
+        ("ours.yaml", "name: tollgate\n a: 1\n", 1, "problem"),
+        ("ours.json", "{\"name\": \"tollgate\",}", 1, "problem"),
+        ("template.yaml", "name: tollgate\n{{ .Values.a }}: 1\n", 0, "warning"),
+        ("other.yaml", "name: else\n a: 1\n", 0, "warning"),
+    ] {
+        let folder = format!("broken/{}", name.replace('.', "-"));
+        let path = file(&format!("{folder}/{name}"), text);
+        let directory = path.parent().unwrap().to_str().unwrap();
+        let alone = tollgate(&["check", directory]);
+        let told = [&alone.0[..], &alone.1].concat();
+        assert!(told.contains(name) && alone.2 != 0, "{name}: {told}");
+        file(&format!("{folder}/sound.json"), &good().to_string());
+        let (found, result) = check(&[directory]);
+        let findings = result["findings"].as_array().unwrap().iter();
+        let of_file = |f: &&Value| f["file"].as_str().is_some_and(|file| file.ends_with(name));
+        let levels: Vec<&Value> = findings.filter(of_file).map(|f| &f["level"]).collect();
+        assert_eq!((found, levels), (exit, vec![&json!(level)]), "{name}: {result:#}");
+    }
+}
+
+#[test]
 fn nothing_is_coloured_without_a_terminal() {
     let path = file("plain.json", "{}");
     let (output, ..) = tollgate(&["check", path.to_str().unwrap()]);

@@ -99,8 +99,14 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let mut inside = contents.iter().skip(first);
         if chosen == Chosen::ByDirectory && inside.all(|(_, content)| content.found.is_empty()) {
             let path = path.display();
+            // Perhaps it would contain one, if that could be read.
+            let findings = contents.iter().skip(first).find_map(|(file, content)| {
+                let finding = content.findings.first()?;
+                Some(format!("; {}: {}", file.display(), finding.message))
+            });
             return Err(Failure::usage(format_args!(
-                "{path}: the directory contains no configuration of tollgate"
+                "{path}: the directory contains no configuration of tollgate{}",
+                findings.unwrap_or_default()
             )));
         }
     }

@@ -16,6 +16,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::environment::Handed;
+use envoy::mentions_us;
 pub use envoy::{PLACEHOLDER, is_labelled};
 pub use gateway::{Buffer, Target, smallest};
 use lines::Lines;
@@ -232,6 +233,16 @@ impl Chosen {
         match self {
             Self::ByName => Level::Problem,
             Self::ByDirectory => Level::Warning,
+        }
+    }
+
+    /// The same for a file with this text: one that mentions tollgate is ours, unless it is a template,
+    /// which becomes valid later.
+    pub fn of(self, bytes: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(bytes);
+        match mentions_us(&text) && !text.contains("{{") {
+            true => Self::ByName,
+            false => self,
         }
     }
 }

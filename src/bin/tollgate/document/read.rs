@@ -18,11 +18,12 @@ pub fn read(bytes: &[u8], path: &Path, chosen: Chosen, content: &mut Content) {
         return;
     }
     content.place_values(bytes);
+    let broken = chosen.of(bytes);
     let is_json = path.extension().is_some_and(|extension| extension == "json");
     match serde_json::from_slice::<Value>(bytes) {
         Ok(value) => search(&value, Some(bytes), chosen, 1, content),
         // The filter's own reader gives the best errors for JSON.
-        Err(_) if is_json && chosen == Chosen::ByName => {
+        Err(_) if is_json && broken == Chosen::ByName => {
             let found = Found { text: Some(bytes.to_vec()), ..Found::default() };
             content.found.push((1, found));
         }
@@ -82,7 +83,7 @@ fn read_yaml(bytes: &[u8], chosen: Chosen, content: &mut Content) {
             Ok(Value::Null) => {}
             Ok(value) => search(&value, None, chosen, at.saturating_add(1), content),
             Err(message) => {
-                let mut finding = invalid(chosen.level(), "(file)", &message);
+                let mut finding = invalid(chosen.of(bytes).level(), "(file)", &message);
                 // The parser's own place is that of the mapping around the name.
                 if finding.message.contains("duplicate") {
                     let twice = content.lines.get(at).and_then(|lines| lines.twice);
