@@ -5,7 +5,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .SILENT:
-.PHONY: help wasm envoy cli demo test mesh monitor mlflow azure-files pages-az servers sdk models providers matrix soak chaos fuzz bench \
+.PHONY: help wasm envoy cli demo test mesh monitor mlflow azure-files pages-az servers sdk models providers matrix soak chaos fuzz bench bench-bodies \
 	amplification lint audit msrv coverage mutants image push release toolchain
 
 DIST = dist
@@ -32,9 +32,10 @@ toolchain:
 # The module contains no path of this machine, so that its bytes are the same wherever it is built. A path
 # may contain spaces, so the flags are separated by another character.
 # Functions of up to 120 units of cost are inlined, not of 225: the module is 48 KiB smaller and no slower.
+INLINING = -Cllvm-args=-inline-threshold=120
 wasm: toolchain ## Builds dist/tollgate.wasm, and dist/tollgate-host.wasm without a verifier: docs/image.md
 	flags="--remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=/cargo"$$'\x1f'"--remap-path-prefix=$$PWD=/tollgate"; \
-		flags+=$$'\x1f'-Cllvm-args=-inline-threshold=120; \
+		flags+=$$'\x1f'$(INLINING); \
 		for flag in $${CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS:-}; do flags+=$$'\x1f'$$flag; done; \
 		export CARGO_ENCODED_RUSTFLAGS=$$flags; \
 		cargo build --quiet --profile host --no-default-features --lib --target $(WASM_TARGET) & host=$$!; \
@@ -148,6 +149,11 @@ fuzz: ## Runs each fuzz target, or TARGETS, for DURATION seconds (60): scripts/f
 
 bench: wasm ## Measures the cost per request beside Envoy's own filters
 	$(WITH_ENVOY) cargo bench --profile dev --workspace --exclude ratelimit --features tollgate/cli --bench proxy
+
+bench-bodies: toolchain ## Measures how long bodies take to read, in the V8 of Node.js: docs/performance.md
+	CARGO_ENCODED_RUSTFLAGS=$(INLINING) scripts/steady 'compiling the measurement' \
+		cargo build --release --package benches --bin bodies --target $(WASM_TARGET)
+	node --no-warnings benches/bodies/run.mjs $(BUILT)/$(WASM_TARGET)/release/bodies.wasm "$(BENCH_ONLY)"
 
 amplification: wasm ## Measures the cost of each kind of attack beside a cheap request: docs/proof.md
 	$(WITH_ENVOY) cargo bench --package benches --bench amplification

@@ -3,13 +3,24 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "../benches/bodies/random.rs"]
+mod random;
+#[path = "../benches/bodies/replies.rs"]
+mod replies;
+#[path = "../benches/bodies/requests.rs"]
+mod requests;
+
 use serde_json::Value;
 use support::json_suite::{files, passes};
 use tollgate::body::json::pointers::Pointers;
+use tollgate::body::meter::ResponseMeter;
 use tollgate::body::{Guard, IncludeUsage, Refusal};
 use tollgate::reason::Reason;
 use tollgate::request::headers::Headers;
 use tollgate::verify::json;
+
+/// The bytes of each body of the benchmark, about.
+const SIZE: usize = 3000;
 
 fn guard(max_depth: usize) -> Guard {
     Guard {
@@ -40,6 +51,43 @@ fn every_file_of_the_suite_is_decided_as_stated_however_it_is_cut() {
         for size in [1, 2, 3, 5, 64, usize::MAX] {
             let verdict = judge(&guard, &body, size);
             assert_eq!(verdict.is_ok(), passes(&name), "{name} cut at {size}: {verdict:?}");
+        }
+    }
+}
+
+#[test]
+fn every_body_of_the_benchmark_is_read_alike_at_every_cut() {
+    for requests::Request { name, guard, body } in requests::all() {
+        let read = |pieces: &[&[u8]]| {
+            let mut check = guard.check(&Headers::default());
+            pieces.iter().try_for_each(|piece| check.feed(&guard, piece))?;
+            let rows = check.finish(&guard)?;
+            let model = check.captured(&guard, &["model".to_owned()]).map(<[u8]>::to_vec);
+            Ok::<_, Refusal>((rows, model))
+        };
+        let bytes = body.as_bytes();
+        let want = read(&bytes.chunks(1).collect::<Vec<_>>());
+        assert!(want.is_ok(), "{name}: {want:?}");
+        for cut in 0..=bytes.len() {
+            let (first, second) = bytes.split_at(cut);
+            assert_eq!(read(&[first, second]), want, "{name} cut at {cut}");
+            let complete = cut == 0 || cut == bytes.len();
+            assert_eq!(read(&[first]).is_ok(), complete, "{name} up to {cut}");
+        }
+    }
+    for replies::Reply { name, preset, content_type, body } in replies::all() {
+        let sums = preset.measure().unwrap();
+        let read = |pieces: &[&[u8]]| {
+            let mut meter = ResponseMeter::new(&sums, content_type.as_bytes());
+            pieces.iter().for_each(|piece| meter.feed(&sums, piece));
+            meter.finish(&sums)
+        };
+        let bytes = body.as_bytes();
+        let want = read(&bytes.chunks(1).collect::<Vec<_>>());
+        assert!(want.is_some(), "{name}");
+        for cut in 0..=bytes.len() {
+            let (first, second) = bytes.split_at(cut);
+            assert_eq!(read(&[first, second]), want, "{name} cut at {cut}");
         }
     }
 }
