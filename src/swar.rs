@@ -24,12 +24,35 @@ pub(crate) fn string_prefix(text: &[u8]) -> usize {
 
 /// The length of the ASCII text of a string at the start of a piece: up to a quotation mark, a backslash, a control
 /// character or a byte outside of ASCII.
-#[inline]
+#[inline(never)]
 pub(crate) fn plain_prefix(piece: &[u8]) -> usize {
-    prefix(piece, |word| {
-        let controls = word.wrapping_sub(repeated(0x20));
-        equal(word, b'"') | equal(word, b'\\') | ((controls | word) & repeated(0x80))
-    })
+    prefix(piece, plain_marks)
+}
+
+/// The high bits of the bytes that end such a text. A byte above one of them may be marked as well.
+#[inline]
+pub(crate) fn plain_marks(word: u64) -> u64 {
+    // With this bit turned, a quotation mark stands next to the control characters.
+    let turned = word ^ repeated(b'"' ^ b' ');
+    let low = turned.wrapping_sub(repeated(b' ' + 1));
+    equal(word, b'\\') | ((low | word) & repeated(0x80))
+}
+
+/// How many digits a word begins with.
+#[inline]
+pub(crate) fn digits(word: u64) -> usize {
+    let values = word ^ repeated(b'0');
+    let others = (values.wrapping_add(repeated(0x80 - 10)) | values) & repeated(0x80);
+    (others.trailing_zeros() / u8::BITS) as usize
+}
+
+/// The number of bytes of a word that equal `byte`.
+#[inline]
+pub(crate) fn count(word: u64, byte: u8) -> u64 {
+    let other = word ^ repeated(byte);
+    let low = repeated(0x7f);
+    let equal = !(((other & low).wrapping_add(low)) | other | low);
+    equal.count_ones().into()
 }
 
 /// The bytes before the first one that is marked. `marks` marks it by its high bit, and no byte before it.
@@ -62,6 +85,17 @@ mod tests {
             let ends = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
             let end = text.iter().position(ends).unwrap_or(text.len());
             prop_assert_eq!(string_prefix(text), end);
+        }
+
+        #[test]
+        fn digits_and_bytes_are_counted_as_by_a_walk(bytes in any::<[u8; 8]>(), text in "[09,./:a]{8}") {
+            for bytes in [bytes, text.as_bytes().try_into().unwrap()] {
+                let word = u64::from_le_bytes(bytes);
+                let walked = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
+                prop_assert_eq!(digits(word), walked);
+                let commas = bytes.iter().filter(|byte| **byte == b',').count();
+                prop_assert_eq!(count(word, b','), commas as u64);
+            }
         }
     }
 }

@@ -6,6 +6,8 @@ use super::pointers::Pointers;
 use super::rows::{Part, Tally};
 use super::state::{self, State};
 use super::tensor::{Members, Shape, Tensor};
+use super::token::Names;
+use super::tokens::{Around, Read};
 use super::value::Kind;
 
 /// The outermost container, one that a pointer leads into, one whose rows are counted, or a part of
@@ -35,12 +37,16 @@ pub(super) struct Frame {
     next: PointerSet,
     /// The member of a tensor that the current member is, if any.
     member: Members,
+    /// The names that may be awaited.
+    names: Names,
 }
 
 impl Frame {
     /// A container that these pointers lead to, of which those in `further` lead on.
+    /// `depth`: how many containers are around it.
     pub(super) fn new(
         pointers: &Pointers,
+        depth: usize,
         here: PointerSet,
         further: PointerSet,
         part: Part,
@@ -49,7 +55,9 @@ impl Frame {
         let rows = here.intersection(pointers.rows);
         let labels = rows.intersects(pointers.labels);
         let counts_containers = array && (!rows.is_empty() || part == Part::Data);
-        Self { array, further, rows, labels, counts_containers, part, ..Self::default() }
+        let own = if part == Part::Record { Members::NAMES } else { Names::NONE };
+        let names = own.with(pointers.names(further, depth));
+        Self { array, further, rows, labels, counts_containers, part, names, ..Self::default() }
     }
 
     /// The first state that must be reported while no name is awaited and no container is open in it.
@@ -65,6 +73,28 @@ impl Frame {
         } else {
             state::ACTION
         }
+    }
+
+    /// What of it can be read without a report, while [`Frame::limit`] reports no value. `depth`: how many containers
+    /// are open with it.
+    pub(super) fn around(&self, depth: usize) -> Around {
+        let columns = self.labels && !self.rows.is_empty();
+        let records = self.array && !self.rows.is_empty();
+        Around {
+            depth,
+            names: self.names,
+            arrays: !columns,
+            // Where one is a tensor, the next is likely to be one.
+            objects: !(records && self.tally.shaped),
+            inner: if records { Members::SHAPES } else { Names::NONE },
+            closed: false,
+        }
+    }
+
+    /// These were read in it without a report.
+    pub(super) fn passed(&mut self, read: Read) {
+        self.count(read.count);
+        self.tally.pass(read.arrays, read.objects);
     }
 
     /// Counts commas of an array or names of an object.

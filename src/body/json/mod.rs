@@ -5,8 +5,8 @@
 //! - `watch` follows [`pointers`] meanwhile. It keeps a `frame` for each container on their way,
 //!   compares the name of the current `member` with theirs, reads a `number`, and keeps the JSON of
 //!   values that are wanted as they are (`capture`).
-//! - `text` reads strings, and `numbers` arrays of numbers, where the table would read byte by byte; `results`: what
-//!   was found.
+//! - Where the table would read byte by byte, `tokens` reads each whole `token` that the watch need not know of,
+//!   `text` the inside of strings, and `numbers` arrays of numbers. `results`: what was found.
 //! - `skip` passes over what no pointer leads into, where only numbers are looked for.
 //! - `rows` counts the rows of a container, `tensor` those of a V2 tensor.
 
@@ -28,5 +28,7 @@ mod string;
 mod table;
 mod tensor;
 mod text;
+mod token;
+mod tokens;
 pub mod value;
 mod watch;

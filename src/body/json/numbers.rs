@@ -2,7 +2,7 @@
 
 use super::grammar::next;
 use super::state::{self, State};
-use crate::swar::equal;
+use crate::swar::{count, equal};
 
 /// The states that are entered, each by six bits of a word; the last one stays.
 const STATES: [State; 10] = [
@@ -23,32 +23,34 @@ const STOP: u64 = 9 * BITS as u64;
 /// For each byte, the shift of the state that follows from each state, at the shift of that state.
 static STEPS: [u64; 256] = steps();
 
-/// Reads numbers of an array from a state on, in whole words up to one with something else or with white space before
-/// a comma: the bytes read, the state after them and the commas.
-pub(super) fn numbers(piece: &[u8], from: State) -> (usize, State, u64) {
-    let Some(index) = STATES.iter().position(|state| *state == from) else { return (0, from, 0) };
+/// Reads numbers of an array up to something else or white space before a comma: the bytes read, the state after them and
+/// the commas. A number begins the piece.
+pub(super) fn numbers(piece: &[u8]) -> (usize, State, u64) {
     let step = |state: u64, byte: u8| {
         STEPS.get(usize::from(byte)).copied().unwrap_or_default().wrapping_shr(state as u32)
     };
-    let mut state = (index as u64).wrapping_mul(BITS.into());
-    let (mut read, mut commas) = (0_usize, 0_u64);
-    for word in piece.as_chunks::<8>().0 {
+    let (mut state, mut read, mut commas) = (0, 0_usize, 0_u64);
+    let (words, _) = piece.as_chunks::<8>();
+    for word in words {
         let after = word.iter().fold(state, |state, byte| step(state, *byte));
         if after & 63 == STOP {
             break;
         }
         state = after;
         read = read.wrapping_add(8);
-        commas = word.iter().fold(commas, |sum, byte| sum.wrapping_add(u64::from(*byte == b',')));
+        commas = commas.wrapping_add(count(u64::from_le_bytes(*word), b','));
+    }
+    for byte in piece.get(read..).unwrap_or_default() {
+        let after = step(state, *byte);
+        if after & 63 == STOP {
+            break;
+        }
+        state = after;
+        read = read.wrapping_add(1);
+        commas = commas.wrapping_add(u64::from(*byte == b','));
     }
     let index = ((state & 63) as u32).wrapping_div(BITS) as usize;
-    (read, STATES.get(index).copied().unwrap_or(from), commas)
-}
-
-/// Whether a number begins here.
-#[inline]
-pub(super) fn begins_number(piece: &[u8]) -> bool {
-    matches!(piece.first(), Some(b'-' | b'0'..=b'9'))
+    (read, STATES.get(index).copied().unwrap_or(state::WRONG), commas)
 }
 
 /// Whether the next bytes neither begin a string nor end the array, so that it is worth to look for numbers.
@@ -104,27 +106,31 @@ mod tests {
 
     #[test]
     fn every_step_is_that_of_the_grammar_or_none() {
-        for from in STATES.into_iter().filter(|from| *from != state::WRONG) {
+        for (index, from) in STATES.into_iter().enumerate() {
             for byte in 0..=u8::MAX {
-                // The byte at the end of a word, after bytes that stay in the state.
-                let ahead = if from == state::VALUE { b' ' } else { b'1' };
-                let stays = unreported(next(from, ahead, false)) == from;
-                let want = unreported(next(from, byte, false));
-                if stays {
-                    let piece =
-                        [[ahead; 8], [ahead, ahead, ahead, ahead, ahead, ahead, ahead, byte]]
-                            .concat();
-                    let known = STATES.contains(&want) && want != state::WRONG;
-                    let expected = match known {
-                        true => (16, want, u64::from(byte == b',')),
-                        false => (8, from, 0),
-                    };
-                    assert_eq!(numbers(&piece, from), expected, "{from} {byte}");
-                }
-                let index = STATES.iter().position(|state| *state == from).unwrap();
+                let want = match from {
+                    state::WRONG => state::WRONG,
+                    _ => unreported(next(from, byte, false)),
+                };
                 let after = (STEPS[usize::from(byte)] >> (index as u32 * BITS)) & 63;
                 assert_eq!(after, place(want), "{from} {byte}");
             }
+        }
+    }
+
+    #[test]
+    fn numbers_are_read_up_to_the_first_byte_that_is_no_part_of_them() {
+        for (piece, read, state, commas) in [
+            ("1", 1, state::INTEGER, 0),
+            ("12,-0.5e+7,", 11, state::VALUE, 2),
+            ("0.25, 17]", 8, state::INTEGER, 1),
+            ("1,2,3,4,5,6,7,8,9 ,10", 17, state::INTEGER, 8),
+            ("1,\"a\"", 2, state::VALUE, 1),
+            ("-x", 1, state::MINUS, 0),
+            ("123456789.x", 10, state::POINT, 0),
+            ("01", 1, state::ZERO, 0),
+        ] {
+            assert_eq!(numbers(piece.as_bytes()), (read, state, commas), "{piece}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! JSON Pointers (RFC 6901) that are followed together.
 
 use crate::body::json::tensor;
+use crate::body::json::token::Names;
 
 /// The JSON Pointers to follow in a document.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,6 +28,7 @@ pub(super) struct Token {
     pub(super) name: String,
     /// Its meaning in an array: digits without leading zeros (RFC 6901 §4).
     pub(super) index: Option<u64>,
+    names: Names,
 }
 
 impl Pointers {
@@ -42,7 +44,7 @@ impl Pointers {
         let token = |name: &String| {
             let index = name.parse().ok().filter(|index: &u64| index.to_string() == *name);
             self.longest = self.longest.max(name.len().saturating_mul(6));
-            Token { name: name.clone(), index }
+            Token { name: name.clone(), index, names: Names::of(name) }
         };
         let tokens = tokens.iter().map(token).collect();
         self.list.push(tokens);
@@ -147,6 +149,16 @@ impl Pointers {
     pub(super) fn ending(&self, set: PointerSet, length: usize) -> PointerSet {
         let ends = |index: &usize| self.list.get(*index).is_some_and(|list| list.len() == length);
         set.iter().filter(ends).collect()
+    }
+
+    /// The tokens at `depth` of the pointers of `set`.
+    pub(super) fn names(&self, set: PointerSet, depth: usize) -> Names {
+        let mut names = Names::NONE;
+        self.filter(set, depth, |token| {
+            names = names.with(token.names);
+            false
+        });
+        names
     }
 
     /// The pointers of `set` whose token at `depth` is to be kept.

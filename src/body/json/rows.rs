@@ -36,6 +36,8 @@ pub(super) struct Tally {
     objects: u64,
     /// The number of objects that are tensors without other members.
     tensors: u64,
+    /// An object has a `shape`.
+    pub(super) shaped: bool,
     /// The most rows of a column or tensor.
     pub(super) longest: u64,
 }
@@ -57,9 +59,16 @@ impl Tally {
         }
     }
 
+    /// So many arrays and records without a `shape` are elements of an array.
+    pub(super) fn pass(&mut self, arrays: u64, objects: u64) {
+        self.arrays = self.arrays.saturating_add(arrays);
+        self.objects = self.objects.saturating_add(objects);
+    }
+
     /// A record of so many members ended.
     pub(super) fn record_ends(&mut self, record: &Tensor, members: u64) {
         self.tensors = self.tensors.saturating_add(u64::from(record.is_pure(members)));
+        self.shaped |= record.has_shape();
         self.longest = self.longest.max(record.rows());
     }
 

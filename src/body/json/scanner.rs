@@ -8,12 +8,12 @@
 pub use super::capture::Place;
 use super::flaw::{Flaw, Malformed};
 use super::grammar;
-use super::numbers::{begins_number, is_row, numbers};
 use super::pointers::Pointers;
 use super::skip::Skip;
 use super::state::{self, State};
 use super::table::{self, Classes};
 use super::text::text;
+use super::tokens::{At, tokens};
 use super::value::Kind;
 use super::watch::Watch;
 
@@ -140,33 +140,35 @@ impl Scanner {
         self.offset = self.offset.saturating_add(piece.len() as u64);
     }
 
-    /// Reads text, or numbers that are not reported, with which the rest of a piece begins; returns what follows.
+    /// Reads text, or whole tokens that are not reported, with which the rest of a piece begins; returns what follows.
     fn ahead<'a>(&mut self, piece: &'a [u8]) -> &'a [u8] {
         match grammar::unreported(self.state) {
             state::STRING | state::NAME => text(piece),
-            state @ (state::VALUE..=state::FIRST_ELEMENT | state::MINUS..=state::EXPONENT)
-                if is_row(piece) && self.has_plain_numbers() =>
+            // In the document itself, each value and each comma is reported.
+            state @ state::VALUE..=state::AFTER_VALUE
+                if state != state::COLON && self.limit >= state::NAME_BEGUN =>
             {
-                let first = state == state::FIRST_ELEMENT && begins_number(piece);
-                let (read, state, commas) =
-                    numbers(piece, if first { state::VALUE } else { state });
-                self.state = state;
-                if self.watched {
-                    self.watch.count(commas);
-                }
-                piece.get(read..).unwrap_or_default()
+                self.tokens(state, piece)
             }
             _ => piece,
         }
     }
 
-    /// Whether the innermost container is an array whose numbers are not reported.
-    #[inline]
-    fn has_plain_numbers(&self) -> bool {
-        // In the document itself, each value and each comma is reported.
-        std::ptr::eq(self.classes, &table::ARRAY)
-            && self.limit > state::NULL_BEGUN
-            && self.depth > 0
+    fn tokens<'a>(&mut self, state: State, piece: &'a [u8]) -> &'a [u8] {
+        let mut around = self.watch.around(self.watched);
+        if self.finds {
+            (around.arrays, around.objects) = (false, false);
+        }
+        let start = At { state, depth: self.depth, rest: piece };
+        let (end, read) = tokens(start, &around, &mut self.open);
+        self.watch.passed(read);
+        self.state = end.state;
+        if end.depth != self.depth {
+            self.depth = end.depth;
+            self.update_classes();
+            self.update_limit();
+        }
+        end.rest
     }
 
     /// Reads a block, with which `rest` of the piece begins, up to a value that is passed over: the bytes read. An
@@ -177,7 +179,7 @@ impl Scanner {
         block: &[u8],
         rest: &[u8],
     ) -> Result<usize, (usize, Flaw)> {
-        let (mut state, mut classes, mut limit) = (self.state, self.classes, self.limit);
+        let (mut state, classes, limit) = (self.state, self.classes, self.limit);
         let mut commas = 0;
         for (place, byte) in block.iter().enumerate() {
             let next = table::step(classes, state, *byte);
@@ -189,7 +191,6 @@ impl Scanner {
             if self.watched {
                 self.watch.count(commas);
             }
-            commas = 0;
             state = match next {
                 state::OPEN_ARRAY => self.open(pointers, false, (rest, place)),
                 state::OPEN_OBJECT => self.open(pointers, true, (rest, place)),
@@ -200,11 +201,8 @@ impl Scanner {
                 _ => Err(grammar::flaw(state, *byte, self.depth > 0)),
             }
             .map_err(|flaw| (place, flaw))?;
-            if self.skip.is_on() {
-                self.state = state;
-                return Ok(place.saturating_add(1));
-            }
-            (classes, limit) = (self.classes, self.limit);
+            self.state = state;
+            return Ok(place.saturating_add(1));
         }
         if self.watched {
             self.watch.count(commas);
@@ -276,9 +274,15 @@ impl Scanner {
         if self.watch.depth() == self.depth {
             self.update_limit();
         }
+        self.update_classes();
+        Ok(state::AFTER_VALUE)
+    }
+
+    /// The innermost container is another one.
+    #[inline]
+    fn update_classes(&mut self) {
         let outer = self.depth.checked_sub(1).and_then(|outer| self.open.get(outer));
         self.classes = if outer == Some(&true) { &table::OBJECT } else { &table::ARRAY };
-        Ok(state::AFTER_VALUE)
     }
 
     /// The watch, or the innermost container, has changed.

@@ -2,6 +2,7 @@
 
 use super::flaw::Flaw;
 use super::name::spells;
+use super::token::Names;
 
 /// The names of the members that a tensor has; [`Members`] holds them by index.
 const NAMES: [&str; 5] = ["name", "datatype", "shape", "data", "parameters"];
@@ -21,6 +22,17 @@ impl Members {
     pub(super) const DATA: Self = Self(1 << 3);
     /// `name`, `datatype` and `shape`, which every tensor has.
     const REQUIRED: Self = Self(0b111);
+
+    /// Their names. A record without a `shape` is no tensor, whatever else it has.
+    pub(super) const NAMES: Names = {
+        let [name, datatype, _, data, parameters] = NAMES;
+        Names::of(name)
+            .with(Names::of(datatype))
+            .with(Self::SHAPES)
+            .with(Names::of(data))
+            .with(Names::of(parameters))
+    };
+    pub(super) const SHAPES: Names = Names::of("shape");
 
     pub(super) fn is_empty(self) -> bool {
         self == Self::NONE
@@ -121,6 +133,10 @@ impl Tensor {
     pub(super) fn data_ends(&mut self, elements: u64, nested: bool) {
         self.data = self.data.max(elements);
         self.nested |= nested;
+    }
+
+    pub(super) fn has_shape(&self) -> bool {
+        self.shape.is_some()
     }
 
     /// Whether an object of so many members is a tensor and has no other members.

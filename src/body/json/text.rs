@@ -46,6 +46,7 @@ fn wide(text: &[u8]) -> usize {
     let mut rest = text;
     loop {
         let length = match rest {
+            _ if rest.first_chunk().is_some_and(|word| are_two(u64::from_le_bytes(*word))) => 6,
             [0xc2..=0xdf, 0x80..=0xbf, ..] => 2,
             [0xe0, 0xa0..=0xbf, 0x80..=0xbf, ..]
             | [0xed, 0x80..=0x9f, 0x80..=0xbf, ..]
@@ -57,4 +58,13 @@ fn wide(text: &[u8]) -> usize {
         };
         rest = rest.get(length..).unwrap_or_default();
     }
+}
+
+/// Whether a word begins with two characters of three bytes each.
+#[inline]
+fn are_two(word: u64) -> bool {
+    // The bits that no shorter form and no surrogate has in common with a character.
+    let (one, two) = (word & 0x200f, (word >> 24) & 0x200f);
+    let is_some = |bits: u64| bits != 0 && bits != 0x200d;
+    word & 0xc0c0_f0c0_c0f0 == 0x8080_e080_80e0 && is_some(one) && is_some(two)
 }

@@ -9,6 +9,7 @@ use super::pointers::PointerSet;
 use super::pointers::Pointers;
 use super::rows::Part;
 use super::state::{self, State};
+use super::tokens::{Around, Read};
 use super::value::{Found, Kind};
 
 /// Follows pointers through one document. The longest pointer bounds its memory.
@@ -76,6 +77,22 @@ impl Watch {
         self.frames.last().is_some_and(|frame| frame.counts_containers)
     }
 
+    /// What can be read without a report. `inside`: in the innermost watched container itself, which reports no value.
+    pub(super) fn around(&self, inside: bool) -> Around {
+        let depth = self.depth();
+        match self.frames.last() {
+            Some(frame) if inside => frame.around(depth),
+            _ => Around { depth, closed: true, ..Around::default() },
+        }
+    }
+
+    /// These were read in the innermost watched container.
+    pub(super) fn passed(&mut self, read: Read) {
+        if let Some(frame) = self.frames.last_mut() {
+            frame.passed(read);
+        }
+    }
+
     /// Counts commas between elements of the innermost container.
     pub(super) fn count(&mut self, commas: u64) {
         if let Some(frame) = self.frames.last_mut() {
@@ -132,7 +149,7 @@ impl Watch {
                     let array = kind == Kind::Array;
                     let further =
                         pointers.filter(leading, depth, |token| !array || token.index.is_some());
-                    self.frames.push(Frame::new(pointers, here, further, part, array));
+                    self.frames.push(Frame::new(pointers, depth, here, further, part, array));
                 }
             }
             Kind::Null => {}
