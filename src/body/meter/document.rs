@@ -47,6 +47,21 @@ impl Document {
         self.scanner.restart();
     }
 
+    /// Forgets the numbers so far; returns them.
+    pub(super) fn take_numbers(&mut self) -> Vec<Option<u64>> {
+        let none = vec![None; self.numbers.len()];
+        std::mem::replace(&mut self.numbers, none)
+    }
+
+    /// Earlier numbers count, too.
+    pub(super) fn add_earlier(&mut self, earlier: &[Option<u64>]) {
+        for (number, earlier) in self.numbers.iter_mut().zip(earlier) {
+            if matches!(number, None | Some(0)) && earlier.is_some() {
+                *number = *earlier;
+            }
+        }
+    }
+
     /// The numbers of the current document count. Counts of tokens only grow while a stream runs, so a zero after
     /// another number is no count but the lack of one.
     pub(super) fn keep_numbers(&mut self) {

@@ -4,7 +4,7 @@ use memchr::memchr2;
 
 use super::document::Document;
 use super::measure::Measure;
-use super::sieve::last_empty_line;
+use super::sieve::{Sieve, last_empty_line};
 use crate::body::json::pointers::Pointers;
 
 /// The field of an event that holds the document.
@@ -48,7 +48,8 @@ impl Events {
         let mut rest = piece;
         // Before the last so many bytes of the piece, no further event can be left out.
         let mut tried = usize::MAX;
-        while let Some((byte, after)) = rest.split_first() {
+        let mut looked_back = false;
+        while !rest.is_empty() {
             if !self.open && matches!(self.line, Line::Field(0)) && rest.len() < tried {
                 let clear = measure.sieve.clear(rest);
                 tried = rest.len().saturating_sub(clear);
@@ -61,20 +62,60 @@ impl Events {
                     rest = rest.get(events..).unwrap_or_default();
                     continue;
                 }
-            }
-            if let Line::Data = self.line {
-                let end = memchr2(b'\r', b'\n', rest);
-                let (value, next) =
-                    rest.split_at_checked(end.unwrap_or(rest.len())).unwrap_or_default();
-                if !value.is_empty() {
-                    document.feed(pointers, value);
-                    rest = next;
-                    continue;
+                if !std::mem::replace(&mut looked_back, true) {
+                    let events = self.last_first(document, measure, rest);
+                    if events > 0 {
+                        rest = rest.get(events..).unwrap_or_default();
+                        continue;
+                    }
                 }
             }
-            rest = after;
-            self.byte(document, pointers, *byte);
+            rest = self.step(document, pointers, rest);
         }
+    }
+
+    /// Reads a value or a byte; returns what follows.
+    fn step<'a>(
+        &mut self,
+        document: &mut Document,
+        pointers: &Pointers,
+        piece: &'a [u8],
+    ) -> &'a [u8] {
+        if let Line::Data = self.line {
+            let end = memchr2(b'\r', b'\n', piece).unwrap_or(piece.len());
+            let (value, rest) = piece.split_at_checked(end).unwrap_or_default();
+            if !value.is_empty() {
+                document.feed(pointers, value);
+                return rest;
+            }
+        }
+        let Some((byte, rest)) = piece.split_first() else { return piece };
+        self.byte(document, pointers, *byte);
+        rest
+    }
+
+    /// Reads the last whole event of a piece, which begins with an event. Only the last number counts: if all events
+    /// before it can have no others than it has, how many bytes they have with it; otherwise 0.
+    fn last_first(&mut self, document: &mut Document, measure: &Measure, piece: &[u8]) -> usize {
+        let end = last_empty_line(piece);
+        let start = last_empty_line(piece.get(..end.saturating_sub(1)).unwrap_or_default());
+        let (before, last) =
+            piece.get(..end).and_then(|whole| whole.split_at_checked(start)).unwrap_or_default();
+        if before.is_empty() {
+            return 0;
+        }
+        let (after_cr, earlier) = (std::mem::take(&mut self.after_cr), document.take_numbers());
+        let mut rest = last;
+        while !rest.is_empty() {
+            rest = self.step(document, &measure.pointers, rest);
+        }
+        let clear = Sieve::is_clear_but(&measure.pointers, &document.numbers, before);
+        document.add_earlier(&earlier);
+        if clear {
+            return end;
+        }
+        self.after_cr = after_cr;
+        0
     }
 
     /// Reads a byte outside of a value.

@@ -2,8 +2,8 @@
 //!
 //! Every response is a series of JSON documents (`document`): those of server-sent events (`events`)
 //! or those of any other JSON (`documents`). The last document with a number counts, for each place that a
-//! [`Measure`] names. A [`Preset`] is the measure of an API. Parts of a stream that can hold no number are not read
-//! (`sieve`).
+//! [`Measure`] names. A [`Preset`] is the measure of an API. Parts of a stream that can hold no number, or
+//! none that counts beside a later one, are not read (`sieve`).
 
 mod document;
 mod documents;

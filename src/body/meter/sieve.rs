@@ -18,15 +18,22 @@ pub(super) struct Sieve {
 
 impl Sieve {
     pub(super) fn new(pointers: &Pointers) -> Self {
+        Self::of(&mut pointers.last_names(), TAIL)
+    }
+
+    /// `most`: so many bytes of each name are compared.
+    fn of(names: &mut dyn Iterator<Item = &str>, most: usize) -> Self {
         let mut tails: Vec<Vec<u8>> = Vec::new();
         let mut ends: Vec<u8> = Vec::new();
         // Only these bytes are written as themselves or as `\u00..`.
         let plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\' | b'/');
         let mut all = true;
-        for name in pointers.last_names().map(str::as_bytes) {
-            let tail = name.get(name.len().saturating_sub(TAIL)..).unwrap_or_default();
-            if !tails.iter().any(|known| known == tail) {
-                tails.push(tail.to_vec());
+        for name in names.map(str::as_bytes) {
+            // Without escapes, a quotation mark precedes it.
+            let mut tail = [b"\"", name].concat();
+            tail.drain(..tail.len().saturating_sub(most));
+            if !tails.contains(&tail) {
+                tails.push(tail);
             }
             ends.extend(name.last().filter(|end| !ends.contains(end)));
             all &= !name.is_empty() && name.iter().all(plain);
@@ -37,6 +44,13 @@ impl Sieve {
             _ => None,
         };
         Self { tails, ends }
+    }
+
+    /// Whether a piece holds no number of the pointers whose number is 0 or unknown: no name and no escape.
+    pub(super) fn is_clear_but(pointers: &Pointers, numbers: &[Option<u64>], piece: &[u8]) -> bool {
+        let unknown = pointers.last_names().zip(numbers).filter(|(_, n)| n.is_none_or(|n| n == 0));
+        let sieve = Self::of(&mut unknown.map(|(name, _)| name), usize::MAX);
+        sieve.tails.is_empty() || sieve.clear(piece) == piece.len()
     }
 
     /// How many bytes at the start of a piece hold no name and no escape. A name that the start or the end of the
@@ -65,13 +79,17 @@ impl Sieve {
 
     /// Whether a name ends at this place, or an escape begins that may spell a part of one.
     fn matters(&self, piece: &[u8], place: usize) -> bool {
-        let (before, after) = piece.split_at_checked(place).unwrap_or_default();
-        match after {
+        match piece.get(place..).unwrap_or_default() {
             [b'\\', b'u', b'0', b'0', b'2'..=b'7', ..] => true,
-            [end, b'"', ..] => self.tails.iter().any(|tail| {
-                tail.split_last()
-                    .is_some_and(|(last, start)| last == end && before.ends_with(start))
-            }),
+            [_, b'"', ..] => {
+                let end = place.saturating_add(1);
+                self.tails.iter().any(|tail| {
+                    let start = end.checked_sub(tail.len());
+                    let text = start.and_then(|start| piece.get(start..end)).unwrap_or_default();
+                    // The first byte rules most texts out.
+                    text.first() == tail.first() && text == tail
+                })
+            }
             _ => false,
         }
     }
