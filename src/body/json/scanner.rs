@@ -165,9 +165,10 @@ impl Scanner {
         self.state = end.state;
         if end.depth != self.depth {
             self.depth = end.depth;
-            self.update_classes();
             self.update_limit();
         }
+        // At the same depth, another container may have begun.
+        self.update_classes();
         end.rest
     }
 

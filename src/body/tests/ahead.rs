@@ -134,6 +134,25 @@ fn short() -> impl Strategy<Value = Vec<u8>> {
     changed(prop_oneof![document, rows], 6)
 }
 
+#[test]
+fn the_kind_of_a_container_is_known_after_another_at_its_depth() {
+    let pointers = pointers(&["/data"]);
+    for body in [
+        &br#"{"x":[{"y":1},[1e5,7 ,8]],"data":1}"#[..],
+        br#"{"x":[[1,2],{"a":1,"b":-0.5e1 ,"c":3}],"data":1}"#,
+        br#"[[{"a":{}},[[],[1 ,2 ]],{"a":1 ,"b":[2 ]}]]"#,
+    ] {
+        for first in 0..=body.len() {
+            for second in first..=body.len() {
+                let mut scanner = Scanner::new(&pointers, 8);
+                let pieces = [&body[..first], &body[first..second], &body[second..]];
+                let fed = pieces.iter().try_for_each(|piece| scanner.feed(&pointers, piece));
+                assert_eq!(fed.and_then(|()| scanner.finish()), Ok(()), "{first} {second}");
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
