@@ -18,17 +18,17 @@ pub(super) struct Sieve {
 
 impl Sieve {
     pub(super) fn new(pointers: &Pointers) -> Self {
-        Self::of(&mut pointers.last_names(), TAIL)
+        Self::of(&pointers.last_names().collect::<Vec<_>>(), TAIL)
     }
 
     /// `most`: so many bytes of each name are compared.
-    fn of(names: &mut dyn Iterator<Item = &str>, most: usize) -> Self {
+    fn of(names: &[&str], most: usize) -> Self {
         let mut tails: Vec<Vec<u8>> = Vec::new();
         let mut ends: Vec<u8> = Vec::new();
         // Only these bytes are written as themselves or as `\u00..`.
         let plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\' | b'/');
         let mut all = true;
-        for name in names.map(str::as_bytes) {
+        for name in names.iter().map(|name| name.as_bytes()) {
             // Without escapes, a quotation mark precedes it.
             let mut tail = [b"\"", name].concat();
             tail.drain(..tail.len().saturating_sub(most));
@@ -49,7 +49,8 @@ impl Sieve {
     /// Whether a piece holds no number of the pointers whose number is 0 or unknown: no name and no escape.
     pub(super) fn is_clear_but(pointers: &Pointers, numbers: &[Option<u64>], piece: &[u8]) -> bool {
         let unknown = pointers.last_names().zip(numbers).filter(|(_, n)| n.is_none_or(|n| n == 0));
-        let sieve = Self::of(&mut unknown.map(|(name, _)| name), usize::MAX);
+        let unknown: Vec<&str> = unknown.map(|(name, _)| name).collect();
+        let sieve = Self::of(&unknown, usize::MAX);
         sieve.tails.is_empty() || sieve.clear(piece) == piece.len()
     }
 
