@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::audit::Audit;
 use crate::lists::List;
 use crate::settings::Settings;
 use crate::traffic::{AUDIENCE, ISSUER};
@@ -49,6 +50,8 @@ pub struct Plugin {
     pub budget: Option<Budget>,
     /// A list that is long.
     pub list: Option<List>,
+    /// A line of the access log for each request.
+    pub audit: Option<Audit>,
     /// Whether the module is the one to compare with.
     pub reference: bool,
 }
@@ -132,6 +135,10 @@ impl Listener {
             "match": {"prefix": "/"},
             "direct_response": {"status": 200, "body": {"inline_string": "ok"}},
         }]);
+        let audit = match self {
+            Self::Tollgate(Plugin { audit: Some(audit), .. }) => audit.log(),
+            _ => json!([]),
+        };
         json!({
             "name": self.name(),
             "address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}},
@@ -146,6 +153,7 @@ impl Listener {
                         "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}],
                     },
                     "http_filters": filters,
+                    "access_log": audit,
                 },
             }]}],
         })
@@ -266,6 +274,9 @@ impl Plugin {
         }
         if !self.telemetry {
             set(&mut document, "telemetry", json!({"filter_state": "off", "metrics": false}));
+        }
+        if let Some(audit) = self.audit {
+            set(&mut document, "telemetry", json!({"filter_state": audit.filter_state()}));
         }
         if !self.fields {
             set(&mut document, "responses", json!({"ratelimit_headers": "off"}));

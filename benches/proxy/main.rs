@@ -11,6 +11,7 @@
 //! - [`settings`]: the settings from the environment.
 //! - [`scenario`]: the table of cases and their references.
 //! - [`lists`]: configurations with long lists.
+//! - [`audit`]: the audit line of the examples.
 //! - [`listener`]: each case as Envoy configuration.
 //! - [`empty_filter`]: a Wasm filter that does nothing, the lower bound of the cost of any Wasm filter.
 //! - [`traffic`]: the tokens, and the requests that carry them.
@@ -21,6 +22,7 @@
 //! A slow result never fails the run. An unexpected response does, because the listener then
 //! measures something else.
 
+mod audit;
 mod empty_filter;
 mod envoy;
 mod footprint;

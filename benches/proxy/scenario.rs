@@ -1,5 +1,6 @@
 //! The table of cases and their references.
 
+use crate::audit::Audit;
 use crate::listener::{Budget, Heads, Listener, Plugin, RATE};
 use crate::lists::List;
 use crate::traffic::{Algorithm, Traffic};
@@ -57,11 +58,15 @@ const WARM: Plugin = Plugin {
     rate: RATE,
     budget: None,
     list: None,
+    audit: None,
     reference: false,
 };
 const COLD: Plugin = Plugin { id: "cold", cached: false, ..WARM };
 const UNWATCHED: Plugin = Plugin { id: "unwatched", telemetry: false, ..WARM };
 const SILENT: Plugin = Plugin { id: "silent", fields: false, ..UNWATCHED };
+// With the audit line, written from filter state alone, and also from headers.
+const AUDITED: Plugin = Plugin { id: "audited", audit: Some(Audit::State), ..WARM };
+const AUTO: Plugin = Plugin { id: "auto", audit: Some(Audit::Header), ..WARM };
 // The work of the native filters: one limit, and the subject in one header.
 const ALIKE: Plugin = Plugin { id: "alike", tags: Some(1), ..SILENT };
 const ALIKE_COLD: Plugin = Plugin { id: "alike-cold", cached: false, ..ALIKE };
@@ -143,6 +148,7 @@ fn all() -> Vec<Scenario> {
     let (alike, alike_cold) = (Listener::Tollgate(ALIKE), Listener::Tollgate(ALIKE_COLD));
     let (cold, warm) = (Listener::Tollgate(COLD), Listener::Tollgate(WARM));
     let (unwatched, silent) = (Listener::Tollgate(UNWATCHED), Listener::Tollgate(SILENT));
+    let (audited, auto) = (Listener::Tollgate(AUDITED), Listener::Tollgate(AUTO));
     let denying = Listener::Tollgate(DENYING);
     let (holding, buffering) = (Listener::Tollgate(HOLDING), Listener::Tollgate(BUFFERING));
     let [chat, charged, reserved] = [CHAT, CHARGED, RESERVED].map(Listener::Tollgate);
@@ -162,6 +168,8 @@ fn all() -> Vec<Scenario> {
         ("tollgate warm, like for like, native uncached", alike, RS256, native),
         ("tollgate warm, no telemetry", unwatched, RS256, cached),
         ("tollgate warm, no telemetry, no fields", silent, RS256, cached),
+        ("tollgate warm, audit line", audited, RS256, None),
+        ("tollgate warm, audit line, filter_state: auto", auto, RS256, Some(audited)),
         ("native denied, no token", NATIVE, none, None),
         ("native denied, one forged token", NATIVE, same, None),
         ("native denied, each token forged anew", NATIVE, each, None),
