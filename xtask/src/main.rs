@@ -1,6 +1,7 @@
 //! The build steps that need more than a few commands: `cargo xtask COMMAND`.
 //!
 //! - `prune IN OUT`: removes backtraces from the module and checks that it cannot sign.
+//! - `trace IN OUT`: makes a module that tells which functions it enters.
 //! - `image DIST`: writes the OCI layout and the bill of materials.
 //! - `release DIST`: collects all files of a release.
 //! - `matrix VERSION...`: runs the end-to-end suites on several versions of Envoy.
@@ -22,6 +23,7 @@ mod layout;
 mod matrix;
 #[cfg(feature = "full")]
 mod mesh;
+mod order;
 mod prune;
 #[cfg(feature = "full")]
 mod release;
@@ -29,6 +31,7 @@ mod release;
 mod sbom;
 #[cfg(feature = "full")]
 mod test;
+mod trace;
 
 use std::env;
 use std::error::Error;
@@ -36,7 +39,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 const USAGE: &str =
-    "usage: cargo xtask prune IN OUT | image DIST | release DIST | matrix VERSION... | first-run
+    "usage: cargo xtask prune IN OUT | trace IN OUT | image DIST | release DIST | matrix VERSION... | first-run
     | test ARGUMENT... | mesh [SUITE...] [-- ARGUMENT...]";
 
 fn main() -> ExitCode {
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments.as_slice() {
         ["prune", input, output] => prune::run(Path::new(input), Path::new(output)),
+        ["trace", input, output] => trace::run(Path::new(input), Path::new(output)),
         #[cfg(feature = "full")]
         ["image", dist] => image::run(Path::new(dist)),
         #[cfg(feature = "full")]

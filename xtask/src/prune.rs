@@ -18,6 +18,8 @@ use walrus::{
     ValType, passes,
 };
 
+use crate::order;
+
 /// The exports of the module. A proxy invokes each callback that it finds: all of the ABI cost a request
 /// 2.5 µs.
 const EXPORTS: [&str; 15] = [
@@ -74,11 +76,26 @@ const NEVER: [&str; 14] = [
 /// Prunes the module in the file `input` into the file `output`.
 ///
 /// # Errors
-/// When a file cannot be read or written, when a function of [`EXPORTS`], [`REPORTS`] or [`VERIFIER_REPORTS`] is
-/// absent, and when the module can reach a function of [`NEVER`].
+/// Those of [`pruned`] and [`order::hot_first`], and when a file cannot be written.
 pub fn run(input: &Path, output: &Path) -> Result<(), Box<dyn Error>> {
+    let module = order::hot_first(&pruned(input)?.emit_wasm())?;
+    fs::create_dir_all(output.parent().unwrap_or(Path::new(".")))?;
+    // An unchanged module keeps its time stamp.
+    if fs::read(output).ok().as_deref() != Some(&module) {
+        fs::write(output, &module)?;
+    }
+    eprintln!("{}: {} bytes", output.display(), module.len());
+    Ok(())
+}
+
+/// The module in a file without what it does not need; its functions have names.
+///
+/// # Errors
+/// When the file cannot be read, when a function of [`EXPORTS`], [`REPORTS`] or [`VERIFIER_REPORTS`] is
+/// absent, and when the module can reach a function of [`NEVER`].
+pub fn pruned(input: &Path) -> Result<Module, Box<dyn Error>> {
     let mut config = ModuleConfig::new();
-    config.generate_producers_section(false).generate_name_section(false);
+    config.generate_producers_section(false);
     let mut module = config.parse_file(input).map_err(|error| error.to_string())?;
     export_only(&mut module, &EXPORTS)?;
     trap_unused(&mut module);
@@ -97,14 +114,7 @@ pub fn run(input: &Path, output: &Path) -> Result<(), Box<dyn Error>> {
     if !private.is_empty() {
         return Err(format!("the module must not reach {private:#?}").into());
     }
-    let module = module.emit_wasm();
-    fs::create_dir_all(output.parent().unwrap_or(Path::new(".")))?;
-    // An unchanged module keeps its time stamp.
-    if fs::read(output).ok().as_deref() != Some(&module) {
-        fs::write(output, &module)?;
-    }
-    eprintln!("{}: {} bytes", output.display(), module.len());
-    Ok(())
+    Ok(module)
 }
 
 /// Drops every export that is not in `names`.
