@@ -2,8 +2,9 @@
 
 use super::exports::*;
 use super::fake_host::host;
+use super::guarded_tests::{begin, guarded, send};
 use super::held_tests::{MILLISECOND, answer_call, close, jwks, open, start, tick};
-use super::tests::{CONTINUE, PAUSE, begin, configure, guarded, send};
+use super::tests::{CONTINUE, PAUSE, configure};
 use proxy_wasm::types::Action;
 use serde_json::json;
 

@@ -4,8 +4,9 @@ use serde_json::json;
 
 use super::exports::proxy_on_delete;
 use super::fake_host::host;
+use super::guarded_tests::{begin, send};
 use super::tests::{
-    CONTINUE, PAUSE, bearer, begin, configuration, configure, request, send, state, upstream_header,
+    CONTINUE, PAUSE, bearer, configuration, configure, request, state, upstream_header,
 };
 
 /// Every tag has a header but `key`.

@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use super::exports::*;
 use super::fake_host::host;
+use super::guarded_tests::{begin, send};
 use super::held_tests::{MILLISECOND, answer, jwks, open, remote, tick};
-use super::tests::{CONTINUE, PAUSE, bearer, begin, configuration, configure, request, send};
+use super::tests::{CONTINUE, PAUSE, bearer, configuration, configure, request};
 
 const PROPERTIES: [(&[u8], u64); 2] =
     [(b"response\0size", 70), (b"response\0backend_latency", 12_345_678)];

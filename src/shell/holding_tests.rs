@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use super::exports::*;
 use super::fake_host::host;
+use super::guarded_tests::{begin, guarded, send};
 use super::held_tests::{MILLISECOND, answer, jwks, open, remote, tick};
-use super::tests::{CONTINUE, PAUSE, begin, configure, guarded, send, state, upstream_header};
+use super::tests::{CONTINUE, PAUSE, configure, state, upstream_header};
 
 const RECEIVED: &[u8] = b"request\0total_size";
 

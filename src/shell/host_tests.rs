@@ -5,11 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::fake_host::host;
+use super::guarded_tests::{begin, begin_with, guarded, send};
 use super::held_tests::{MILLISECOND, answer, close, jwks, open, start, tick};
-use super::tests::{
-    CONTINUE, PAUSE, bearer, begin, begin_with, configuration, configure, guarded, request, send,
-    upstream_header,
-};
+use super::tests::{CONTINUE, PAUSE, bearer, configuration, configure, request, upstream_header};
 use super::usage_tests::{ADDED, STREAM, adding, held};
 
 /// Statuses beyond those of the ABI, too.

@@ -33,7 +33,11 @@ mod exports;
 #[cfg(test)]
 mod fake_host;
 #[cfg(test)]
+mod fetch_tests;
+#[cfg(test)]
 mod filter_state_tests;
+#[cfg(test)]
+mod guarded_tests;
 #[cfg(test)]
 mod held_tests;
 #[cfg(test)]

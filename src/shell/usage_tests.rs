@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::exports::*;
 use super::fake_host::host;
-use super::tests::{CONTINUE, PAUSE, begin_with, configure, guarded, send, state, upstream_header};
+use super::guarded_tests::{begin_with, guarded, send};
+use super::tests::{CONTINUE, PAUSE, configure, state, upstream_header};
 
 pub(super) fn adding(hold_head: bool) -> Value {
     let mut document = guarded();
