@@ -155,6 +155,13 @@ bench-bodies: toolchain ## Measures how long bodies take to read, in the V8 of N
 		cargo build --release --package benches --bin bodies --target $(WASM_TARGET)
 	node --no-warnings benches/bodies/run.mjs $(BUILT)/$(WASM_TARGET)/release/bodies.wasm "$(BENCH_ONLY)"
 
+hot: wasm ## Orders the functions of the module anew, as requests call them: xtask/src/order.rs
+	python=$$(scripts/install/python scripts/instructions/requirements.txt target/instructions) && \
+		cargo xtask trace $(BUILT)/$(WASM_TARGET)/release/tollgate.wasm target/traced.wasm >target/traced.txt && \
+		$$python scripts/instructions/hot.py target/traced.wasm target/traced.txt >target/hot.txt
+	mv target/hot.txt xtask/src/hot.txt
+	$(MAKE) --no-print-directory wasm
+
 amplification: wasm ## Measures the cost of each kind of attack beside a cheap request: docs/proof.md
 	$(WITH_ENVOY) cargo bench --package benches --bench amplification
 
