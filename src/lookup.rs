@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Deref;
+use std::rc::Rc;
 
 /// From a hash to a position in a list.
 pub type ByHash = HashMap<u64, usize, BuildHasherDefault<AsItIs>>;
@@ -71,7 +72,7 @@ impl Positions {
 }
 
 /// The numbers that belong to a hash, in ascending order.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Groups {
     by_hash: ByHash,
     lists: Vec<Vec<u32>>,
@@ -79,6 +80,7 @@ pub struct Groups {
 
 impl Groups {
     /// Adds a number that is at least as large as all before.
+    #[inline(never)] // The copies would take 3 KiB.
     pub fn push(&mut self, hash: u64, number: u32) {
         let at = *self.by_hash.entry(hash).or_insert(self.lists.len());
         if at == self.lists.len() {
@@ -99,8 +101,11 @@ impl Groups {
 }
 
 /// A list of texts of the configuration in which one is looked for.
-#[derive(Clone, Debug, Default)]
-pub struct Texts {
+#[derive(Clone, Debug)]
+pub struct Texts(Rc<Inner>); // Without the `Rc`, the code that drops them would take 60 KiB.
+
+#[derive(Debug)]
+struct Inner {
     list: Vec<String>,
     positions: Positions,
 }
@@ -117,7 +122,8 @@ impl Texts {
     }
 
     fn alike(&self, text: &str) -> impl Iterator<Item = &str> {
-        self.positions.of(text.as_bytes()).filter_map(|at| self.list.get(at).map(String::as_str))
+        let Inner { list, positions } = &*self.0;
+        positions.of(text.as_bytes()).filter_map(|at| list.get(at).map(String::as_str))
     }
 }
 
@@ -125,13 +131,13 @@ impl From<Vec<String>> for Texts {
     fn from(list: Vec<String>) -> Self {
         let mut positions = Positions::default();
         list.iter().for_each(|text| positions.push(text.as_bytes()));
-        Self { list, positions }
+        Self(Rc::new(Inner { list, positions }))
     }
 }
 
 impl PartialEq for Texts {
     fn eq(&self, other: &Self) -> bool {
-        self.list == other.list
+        self.0.list == other.0.list
     }
 }
 
@@ -141,7 +147,7 @@ impl Deref for Texts {
     type Target = [String];
 
     fn deref(&self) -> &[String] {
-        &self.list
+        &self.0.list
     }
 }
 

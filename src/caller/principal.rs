@@ -1,7 +1,8 @@
 //! The authenticated caller: verified claims and an identity.
 
 use super::actor::actor;
-use super::grant::{self, Grant, Unmet};
+use super::grant::entries::Entries;
+use super::grant::{Grant, Unmet};
 use super::memo::{self, Kept, Memo, Places, Topic};
 use crate::base64url;
 use crate::template::{Filled, Part, PartValue, Scope};
@@ -63,9 +64,9 @@ impl Principal {
     /// Checks the grants of the rule at this position, once for each token.
     ///
     /// # Errors
-    /// As [`grant::judge`].
-    pub fn check_grants(&self, rule: u32, entries: &[Grant]) -> Result<(), Unmet> {
-        let judge = || match grant::judge(entries, &self.claims) {
+    /// As [`Entries::judge`].
+    pub fn check_grants(&self, rule: u32, entries: &Entries<Grant>) -> Result<(), Unmet> {
+        let judge = || match entries.judge(&self.claims) {
             Ok(()) => (None, None),
             Err(Unmet { entry, reason }) => (u32::try_from(entry).ok(), Some(reason)),
         };
@@ -78,10 +79,10 @@ impl Principal {
         }
     }
 
-    /// The position of the first grant that holds, of the tiers of the limit at this position; it is
-    /// found once for each token.
-    pub fn tier<'g>(&self, limit: u32, tiers: impl Iterator<Item = &'g Grant>) -> Option<usize> {
-        let find = || grant::first_held(tiers, &self.claims).and_then(|at| at.try_into().ok());
+    /// The position of the first tier that holds, of the limit at this position; it is found once for each
+    /// token.
+    pub fn tier<T: AsRef<Grant>>(&self, limit: u32, tiers: &Entries<T>) -> Option<usize> {
+        let find = || tiers.first_held(&self.claims, |_| true).and_then(|at| at.try_into().ok());
         let (tier, _) = self.memo.of(Topic::Limit(limit), || (find(), None));
         tier?.try_into().ok()
     }

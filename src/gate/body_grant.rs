@@ -3,7 +3,7 @@
 use super::body_value;
 use super::scope::RequestScope;
 use super::verdict::Denial;
-use crate::caller::grant::{self, BodyTest, Grant};
+use crate::caller::grant::{BodyTest, Grant};
 use crate::caller::principal::Principal;
 use crate::reason::Reason;
 
@@ -14,10 +14,10 @@ impl RequestScope<'_> {
         if !self.rule.traits.grants_by_body {
             return Ok(());
         }
-        let entries = self.rule.allow.as_deref().unwrap_or_default();
-        let Some(claims) = self.principal.map(Principal::claims) else { return Ok(()) };
-        let admits = |entry: &&Grant| entry.body.iter().all(|test| self.holds(test));
-        match grant::first_held(entries.iter().filter(admits), claims).is_some() {
+        let claims = self.principal.map(Principal::claims);
+        let Some((entries, claims)) = self.rule.allow.as_ref().zip(claims) else { return Ok(()) };
+        let admits = |entry: &Grant| entry.body.iter().all(|test| self.holds(test));
+        match entries.first_held(claims, admits).is_some() {
             true => Ok(()),
             false => Err(Reason::BodyNotAllowed.into()),
         }

@@ -7,6 +7,7 @@ use super::rate_claim::RateClaim;
 use super::reserve::{Price, Reserve};
 use crate::body::meter::Measure;
 use crate::caller::grant::Grant;
+use crate::caller::grant::entries::Entries;
 use crate::template::Template;
 use crate::time::seconds_up;
 
@@ -24,7 +25,7 @@ pub struct Limit {
     /// Its [`policy_item`].
     pub item: String,
     /// The quotas of callers with certain claims; the first tier that fits applies.
-    pub tiers: Vec<Tier>,
+    pub tiers: Entries<Tier>,
     /// The claim that contains a rate; it takes precedence over tiers and quota.
     pub rate_claim: Option<RateClaim>,
     /// The cost in the response. With it, the response is charged and not the request.
@@ -55,6 +56,12 @@ pub struct Tier {
     pub quota: Quota,
     /// Its [`policy_item`].
     pub item: String,
+}
+
+impl AsRef<Grant> for Tier {
+    fn as_ref(&self) -> &Grant {
+        &self.when
+    }
 }
 
 impl Limit {

@@ -241,9 +241,8 @@ fn select(limit: &Limit, caller: Option<&Principal>) -> (Option<Selected>, Quota
         if let Some((number, quota)) = own {
             return (Some(Selected::Claim(number.to_string())), quota);
         }
-        let when = || limit.tiers.iter().map(|tier| &tier.when);
-        let index =
-            (!limit.tiers.is_empty()).then(|| caller.tier(limit.position, when())).flatten();
+        let tiers = Some(&limit.tiers).filter(|tiers| !tiers.is_empty());
+        let index = tiers.and_then(|tiers| caller.tier(limit.position, tiers));
         let tier =
             index.and_then(|index| Some((u32::try_from(index).ok()?, limit.tiers.get(index)?)));
         if let Some((index, tier)) = tier {

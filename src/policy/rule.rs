@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::responses::BodyForm;
 use crate::body::Guard;
 use crate::caller::grant::Grant;
+use crate::caller::grant::entries::Entries;
 use crate::limit::cost::Cost;
 use crate::limit::plan::Limit;
 use crate::request::header_pattern::Fit;
@@ -38,7 +39,7 @@ pub struct Rule {
     /// The requirements on the body, and where its rows are counted.
     pub payload: Option<Rc<Guard>>,
     /// Grants, one of which the claims must hold; `None` admits any valid token.
-    pub allow: Option<Vec<Grant>>,
+    pub allow: Option<Entries<Grant>>,
     /// The key that the upstream gets, instead of what the caller sent in that header.
     pub upstream_authorization: Option<LentKey>,
     /// The body of its refusals; `None`: that of `responses`.

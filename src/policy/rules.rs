@@ -6,7 +6,8 @@ use std::rc::Rc;
 use super::rule::{Rule, Traits};
 use crate::request::line::Reading;
 use crate::request::matcher::Matcher;
-use crate::request::matcher::index::{Candidates, Index};
+use crate::request::matcher::index::Index;
+use crate::request::matcher::index::candidates::Candidates;
 
 /// The most rules that are tried one by one, which takes less time than a look into the index.
 const FEW: usize = 8;

@@ -52,37 +52,49 @@ impl LimitResult {
 /// The labels of one `tollgate_usage_tokens` counter: limit, and the model by its index in the prices.
 type ModelLabels = (*const Limit, Option<usize>);
 
-/// The counters of one VM. There are few, and the busiest come first, so a walk finds them sooner than a hash.
+/// Counters by their labels, in lists by a number of the labels: each list is short.
+type Known<L> = RefCell<Vec<Vec<(L, Option<u32>)>>>;
+
+/// The most lists of counters.
+const MOST_LISTS: usize = 1024;
+
+/// The counters of one VM.
 #[derive(Debug, Default)]
 pub struct Metrics {
-    requests: RefCell<Vec<(Labels, Option<u32>)>>,
-    looks: RefCell<Vec<(Look, Option<u32>)>>,
-    limits: RefCell<Vec<(LimitLabels, Option<u32>)>>,
-    tokens: RefCell<Vec<(ModelLabels, Option<u32>)>>,
+    requests: Known<Labels>,
+    looks: Known<Look>,
+    limits: Known<LimitLabels>,
+    tokens: Known<ModelLabels>,
     named: RefCell<Vec<(String, Option<u32>)>>,
 }
 
 impl Metrics {
-    /// Counts a decided request. `name`: the whole name of the counter, for its first use.
-    pub fn request(&self, labels: Labels, name: impl FnOnce() -> String) {
-        count(&self.requests, labels, 1, || host_name(&name()));
+    /// Counts a decided request. `rule`: the position of its rule. `name`: the whole name of the counter, for
+    /// its first use.
+    pub fn request(&self, rule: u32, labels: Labels, name: impl FnOnce() -> String) {
+        // Those of one rule are beside each other, so that a rule with many providers takes many lists, too.
+        let list = place(rule).wrapping_add(labels.1.unwrap_or(0));
+        count(&self.requests, list, labels, 1, || host_name(&name()));
     }
 
     /// Counts a lookup in the token cache.
     pub fn look(&self, look: Look) {
-        count(&self.looks, look, 1, || host_name(look_counter(look)));
+        count(&self.looks, 0, look, 1, || host_name(look_counter(look)));
     }
 
     /// Counts the result of a limit for a request or a response. `name`: as above.
-    pub fn limit(&self, labels: LimitLabels, name: impl FnOnce() -> String) {
-        count(&self.limits, labels, 1, || host_name(&name()));
+    pub fn limit(&self, limit: &Rc<Limit>, result: LimitResult, name: impl FnOnce() -> String) {
+        let labels = (Rc::as_ptr(limit), result);
+        count(&self.limits, place(limit.position), labels, 1, || host_name(&name()));
     }
 
     /// Counts the tokens that a response has cost.
     pub fn tokens(&self, limit: &Rc<Limit>, model: Option<usize>, cost: u64) {
         if cost > 0 {
             let by = i64::try_from(cost).unwrap_or(i64::MAX);
-            count(&self.tokens, (Rc::as_ptr(limit), model), by, || tokens_name(limit, model));
+            count(&self.tokens, model.unwrap_or(0), (Rc::as_ptr(limit), model), by, || {
+                tokens_name(limit, model)
+            });
         }
     }
 
@@ -143,6 +155,11 @@ impl Metrics {
     }
 }
 
+/// The list of counters for a position in the policy.
+fn place(position: u32) -> usize {
+    usize::try_from(position).unwrap_or(0)
+}
+
 const fn look_counter(look: Look) -> &'static str {
     match look {
         Look::Hit => "tollgate_token_cache.result.hit",
@@ -151,23 +168,37 @@ const fn look_counter(look: Look) -> &'static str {
     }
 }
 
-/// Adds to the counter of these labels. `name`: its whole name for the host, for the first use.
+/// Adds to the counter of these labels, which is in the list of this number. `name`: its whole name for the
+/// host, for the first use.
 fn count<L: Copy + PartialEq>(
-    known: &RefCell<Vec<(L, Option<u32>)>>,
+    known: &Known<L>,
+    list: usize,
     labels: L,
     by: i64,
     name: impl FnOnce() -> String,
 ) {
+    let list = list % MOST_LISTS;
     let find = |(other, id): &(L, _)| (*other == labels).then_some(*id);
-    let found = known.borrow().iter().find_map(find);
+    let found = known.borrow().get(list).and_then(|list| list.iter().find_map(find));
     let id = found.unwrap_or_else(|| {
-        let id = host::define_metric(MetricType::Counter, &name()).ok();
-        known.borrow_mut().push((labels, id));
+        let id = counter(name());
+        let mut known = known.borrow_mut();
+        while known.len() <= list {
+            known.push(Vec::new());
+        }
+        if let Some(list) = known.get_mut(list) {
+            list.push((labels, id));
+        }
         id
     });
     if let Some(id) = id {
         host::increment_metric(id, by);
     }
+}
+
+#[cold]
+fn counter(name: String) -> Option<u32> {
+    host::define_metric(MetricType::Counter, &name).ok()
 }
 
 /// Defines a metric by its whole name; `None` where the host refuses it.

@@ -29,9 +29,8 @@ pub struct Telemetry {
     tag_paths: Vec<Option<Vec<u8>>>,
     /// Whether filter state has the cost of requests: a rule has one.
     shows_cost: bool,
-    /// The histograms of each rule; empty unless `telemetry.histograms` is set. As in [`Metrics`], the address
-    /// of a rule stands for it.
-    histograms: Vec<(*const Rule, Histograms)>,
+    /// The histograms of each rule by its position; empty unless `telemetry.histograms` is set.
+    histograms: Vec<Histograms>,
 }
 
 impl Telemetry {
@@ -39,9 +38,8 @@ impl Telemetry {
     pub fn new(policy: &Policy, metrics: Rc<Metrics>) -> Self {
         let path = |tag: &Tag| tag.filter_state.then(|| format!("tollgate.{}", tag.name).into());
         let rules = policy.rules.iter().filter(|_| policy.histograms);
-        let of_rule = |rule: &Rc<Rule>| (Rc::as_ptr(rule), Histograms::of(rule));
         Self {
-            histograms: rules.map(of_rule).collect(),
+            histograms: rules.map(|rule| Histograms::of(rule)).collect(),
             metrics,
             counts: policy.metrics,
             filter_state: policy.filter_state,
@@ -115,7 +113,8 @@ impl Telemetry {
             self.count_limits(verdict, &facts.limits);
             let rule_label = facts.rule.as_ref().map(Rc::as_ptr);
             let labels = (rule_label, token.provider, discriminant(verdict), reason);
-            self.metrics.request(labels, || {
+            let position = facts.rule.as_ref().map_or(0, |rule| rule.position);
+            self.metrics.request(position, labels, || {
                 let reason = reason.as_str();
                 format!(
                     "tollgate_requests.rule.{rule}.provider.{provider}.decision.{decision}\
@@ -126,9 +125,8 @@ impl Telemetry {
     }
 
     /// The histograms of a rule, if they are configured.
-    pub fn histograms(&self, rule: &Rc<Rule>) -> Option<Histograms> {
-        let of_rule = |(other, _): &&(*const Rule, _)| *other == Rc::as_ptr(rule);
-        self.histograms.iter().find(of_rule).map(|(_, histograms)| *histograms)
+    pub fn histograms(&self, rule: &Rule) -> Option<Histograms> {
+        self.histograms.get(usize::try_from(rule.position).ok()?).copied()
     }
 
     /// Counts retries and evictions of the store.
@@ -150,7 +148,7 @@ impl Telemetry {
     pub fn count_charge(&self, charge: &Planned, settlement: Settlement, cost: u64) {
         if self.counts {
             let limit = &charge.limit;
-            self.metrics.limit((Rc::as_ptr(limit), LimitResult::Charged(settlement)), || {
+            self.metrics.limit(limit, LimitResult::Charged(settlement), || {
                 format!("tollgate_usage.limit.{}.result.{}", limit.name, settlement.as_str())
             });
             // A wrong number of the upstream must not overflow the counter: no more than the bucket can owe.
@@ -171,7 +169,7 @@ impl Telemetry {
                 true if carried_out && !report.limit.dry_run => LimitResult::Denied,
                 true => LimitResult::WouldDeny,
             };
-            self.metrics.limit((Rc::as_ptr(&report.limit), result), || {
+            self.metrics.limit(&report.limit, result, || {
                 let (limit, result) = (&report.limit.name, result.as_str());
                 format!("tollgate_limit.limit.{limit}.result.{result}")
             });

@@ -1,7 +1,10 @@
 //! Tests of single claims, and of single values in the body.
 
+use std::ops::Deref;
+
 use serde_json::{Number, Value};
 
+use crate::lookup::Texts;
 use crate::template::ClaimRef;
 use crate::verify::json::Json;
 
@@ -30,7 +33,7 @@ pub enum Test {
     /// Exactly this value.
     Equals(Value),
     /// One of these values, or an array that contains one of them.
-    AnyOf(Vec<Value>),
+    AnyOf(Values),
     /// An array with this item.
     Contains(Value),
     /// Present and not `null` (`true`), or absent (`false`).
@@ -48,7 +51,7 @@ impl Test {
         match self {
             Self::Exists(wanted) => *wanted,
             Self::Equals(wanted) => same(wanted, given),
-            Self::AnyOf(wanted) => wanted.iter().any(|wanted| same(wanted, given)),
+            Self::AnyOf(wanted) => wanted.have(given),
             Self::Contains(_) => false,
         }
     }
@@ -63,10 +66,63 @@ impl Test {
             (_, None) => false,
             (Self::Equals(wanted), Some(given)) => is(given, wanted),
             (Self::AnyOf(wanted), Some(given)) => {
-                wanted.iter().any(|wanted| is(given, wanted) || contains(given, wanted))
+                wanted.have_claim(given)
+                    || given.items().is_some_and(|mut items| items.any(|i| wanted.have_claim(i)))
             }
             (Self::Contains(wanted), Some(given)) => contains(given, wanted),
         }
+    }
+}
+
+/// Some strings, numbers or booleans. The strings are found however many there are.
+#[derive(Clone, Debug)]
+pub struct Values {
+    list: Vec<Value>,
+    texts: Texts,
+}
+
+impl Values {
+    /// The strings, if there are no others.
+    pub(super) fn texts(&self) -> Option<&[String]> {
+        (self.texts.len() == self.list.len()).then_some(&self.texts)
+    }
+
+    fn have(&self, given: &Value) -> bool {
+        match given {
+            Value::String(given) => self.texts.has(given),
+            given => self.list.iter().any(|wanted| same(wanted, given)),
+        }
+    }
+
+    fn have_claim(&self, given: Json<'_>) -> bool {
+        match given.as_str() {
+            Some(given) => self.texts.has(given),
+            None => self.list.iter().any(|wanted| is(given, wanted)),
+        }
+    }
+}
+
+impl From<Vec<Value>> for Values {
+    fn from(list: Vec<Value>) -> Self {
+        let mut texts = Vec::new();
+        for value in &list {
+            texts.extend(value.as_str().map(str::to_owned));
+        }
+        Self { list, texts: texts.into() }
+    }
+}
+
+impl PartialEq for Values {
+    fn eq(&self, other: &Self) -> bool {
+        self.list == other.list
+    }
+}
+
+impl Deref for Values {
+    type Target = [Value];
+
+    fn deref(&self) -> &[Value] {
+        &self.list
     }
 }
 

@@ -1,8 +1,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_simple::algorithms::{HS256Key, MACLike};
+use proptest::prelude::{ProptestConfig, Strategy, prop, prop_assert_eq, proptest};
 use serde_json::{Value, json};
 
+use super::entries::Entries;
 use super::*;
 use crate::config::tests::compiled;
 use crate::policy::Policy;
@@ -38,8 +40,25 @@ fn policy(allow: &Value) -> Policy {
 }
 
 /// The verdict of `allow` on verified claims: the reason and the scopes asked for.
-fn verdict(allow: Value, mut members: Value) -> (&'static str, Option<String>) {
+fn verdict(allow: Value, members: Value) -> (&'static str, Option<String>) {
     let policy = policy(&allow);
+    let claims = verified(members);
+    let entries = policy.rules[0].allow.as_ref().unwrap();
+    let judged = entries.judge(&claims);
+    assert_eq!(judged, walked(entries, &claims));
+    assert_eq!(judged.is_ok(), entries.iter().any(|entry| entry.holds(&claims)));
+    match judged {
+        Ok(()) => ("ok", None),
+        Err(unmet) => {
+            let scope = entries[unmet.entry].scope.as_ref();
+            (unmet.reason.as_str(), scope.map(ToString::to_string))
+        }
+    }
+}
+
+/// These claims, verified.
+fn verified(mut members: Value) -> Claims {
+    let policy = policy(&json!([{"clients": ["c"]}]));
     members["iss"] = json!("https://issuer.test");
     let parts = [json!({"alg": "HS256"}), members].map(|p| URL_SAFE_NO_PAD.encode(p.to_string()));
     let input = parts.join(".");
@@ -51,17 +70,20 @@ fn verdict(allow: Value, mut members: Value) -> (&'static str, Option<String>) {
         engine: &ModuleEngine,
         max_bytes: 1 << 16,
     };
-    let claims = verifier.verify(token.as_bytes(), None, Moment::EPOCH).unwrap();
-    let entries = policy.rules[0].allow.as_ref().unwrap();
-    let judged = judge(entries, &claims);
-    assert_eq!(judged.is_ok(), entries.iter().any(|entry| entry.holds(&claims)));
-    match judged {
-        Ok(()) => ("ok", None),
-        Err(unmet) => {
-            let scope = entries[unmet.entry].scope.as_ref();
-            (unmet.reason.as_str(), scope.map(ToString::to_string))
-        }
+    verifier.verify(token.as_bytes(), None, Moment::EPOCH).unwrap()
+}
+
+/// The verdict of a walk over all entries, each compared alone.
+fn walked(entries: &Entries<Grant>, claims: &Claims) -> Result<(), Unmet> {
+    let held = entries.iter().position(|entry| entry.holds(claims));
+    assert_eq!(entries.first_held(claims, |_| true), held);
+    if held.is_some() {
+        return Ok(());
     }
+    let given = Given::of(claims);
+    let unmet = entries.iter().map(|entry| entry.unmet(&given).unwrap()).enumerate();
+    let (entry, (reason, _)) = unmet.min_by_key(|(_, (_, more))| *more).unwrap();
+    Err(Unmet { entry, reason })
 }
 
 fn reason(allow: Value, claims: Value) -> &'static str {
@@ -279,4 +301,97 @@ fn any_entry_admits_and_inside_an_entry_all_fields_hold() {
     }
     let scopes = json!([{"scopes_any": ["a", "b"], "scopes_all": ["c"]}]);
     assert_eq!(verdict(scopes, json!({})).1.as_deref(), Some("c a b"));
+}
+
+#[test]
+fn one_of_a_thousand_entries_is_tried_alone() {
+    let test = |test: Value| json!({"roles_any": ["R"], "claims": [test]});
+    for each in [
+        &(|n| json!({"roles_any": [format!("n{n}")]})) as &dyn Fn(usize) -> Value,
+        &|n| json!({"roles_any": ["R"], "groups_any": [format!("n{n}"), format!("m{n}")]}),
+        &|n| json!({"scopes_all": [format!("n{n}")]}),
+        &|n| json!({"roles_any": ["R"], "clients": [format!("n{n}")]}),
+        &|n| json!({"actors_any": [format!("n{n}")]}),
+        &|n| test(json!({"claim": "/x/y", "equals": format!("n{n}")})),
+        &|n| test(json!({"claim": "groups", "contains": format!("n{n}")})),
+    ] {
+        let allow = (0..1000).map(each).collect();
+        let entries = policy(&allow).rules[0].allow.clone().unwrap();
+        let claims = json!({
+            "roles": ["R", "n7"], "groups": ["other", "n7"], "scp": "s n7", "azp": "n7",
+            "act": {"sub": "n7"}, "x": {"y": "n7"},
+        });
+        let claims = verified(claims);
+        assert_eq!(entries.tried(&claims), 1, "{}", each(7));
+        assert_eq!(entries.first_held(&claims, |_| true), Some(7));
+    }
+}
+
+/// An entry of `allow` with a few of its fields, from few names, so that entries and claims meet.
+fn entry() -> impl Strategy<Value = Value> {
+    let name = || prop::sample::select(vec!["a", "b", "c", "d", "e", "f"]);
+    let names = move || prop::option::weighted(0.25, prop::collection::vec(name(), 1..3));
+    let test = (
+        prop::sample::select(vec!["x", "y", "/z/w"]),
+        prop::sample::select(vec!["equals", "contains", "any_of", "exists", "number"]),
+        prop::collection::vec(name(), 1..3),
+    );
+    let test = test.prop_map(|(claim, kind, names)| match kind {
+        "any_of" => json!({"claim": claim, "any_of": names}),
+        "number" => json!({"claim": claim, "any_of": [1, "a"]}),
+        "exists" => json!({"claim": claim, "exists": true}),
+        kind => json!({"claim": claim, kind: names[0]}),
+    });
+    let lists = prop::array::uniform7(names());
+    (lists, prop::collection::vec(test, 0..2)).prop_map(|(lists, tests)| {
+        let fields = [
+            "roles_any",
+            "roles_all",
+            "scopes_any",
+            "scopes_all",
+            "groups_any",
+            "clients",
+            "actors_any",
+        ];
+        let mut entry = json!({});
+        for (field, list) in fields.iter().zip(lists) {
+            if let Some(list) = list {
+                entry[field] = json!(list);
+            }
+        }
+        if !tests.is_empty() || entry == json!({}) {
+            entry["claims"] = json!(tests);
+        }
+        if entry["claims"] == json!([]) {
+            entry["claims"] = json!([{"claim": "x", "exists": true}]);
+        }
+        entry
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn many_entries_are_judged_as_each_alone(
+        entries in prop::collection::vec(entry(), 1..24),
+        given in prop::collection::vec((0..=255_u8, "[a-f]", "[a-f]"), 40),
+    ) {
+        let entries = policy(&json!(entries)).rules[0].allow.clone().unwrap();
+        for (which, one, two) in given {
+            let mut claims = json!({"iss": "https://issuer.test"});
+            let members = [
+                ("roles", json!([one, two])), ("scp", json!(format!("{one} {two}"))),
+                ("groups", json!([two, one])), ("azp", json!(one)), ("act", json!({"sub": two})),
+                ("x", json!(one)), ("y", json!([one, two])), ("z", json!({"w": two})),
+            ];
+            for (at, (name, value)) in members.into_iter().enumerate() {
+                if which >> at & 1 == 1 {
+                    claims[name] = value;
+                }
+            }
+            let claims = verified(claims);
+            prop_assert_eq!(entries.judge(&claims), walked(&entries, &claims));
+        }
+    }
 }

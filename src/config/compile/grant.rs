@@ -38,16 +38,17 @@ pub(super) fn grant(raw: &RawGrant, at: &At, report: &mut Report) -> Grant {
         read::texts(&[], &at.field("body"), report);
     }
     let claims = claims(raw.claims.as_deref(), &at.field("claims"), report);
-    let scopes = Demand { any: raw.scopes_any.clone(), all: raw.scopes_all.clone() };
-    let asked: Vec<&str> =
-        scopes.all.iter().chain(&scopes.any).flatten().map(String::as_str).collect();
+    let texts = |list: &Option<Vec<String>>| list.clone().map(Into::into);
+    let scopes = Demand { any: texts(&raw.scopes_any), all: raw.scopes_all.clone() };
+    let lists = [&raw.scopes_all, &raw.scopes_any];
+    let asked: Vec<&str> = lists.into_iter().flatten().flatten().map(String::as_str).collect();
     Grant {
-        roles: Demand { any: raw.roles_any.clone(), all: raw.roles_all.clone() },
+        roles: Demand { any: texts(&raw.roles_any), all: raw.roles_all.clone() },
         scope: (!asked.is_empty()).then(|| asked.join(" ").into()),
         scopes,
-        groups_any: raw.groups_any.clone(),
-        clients: raw.clients.clone(),
-        actors_any: raw.actors_any.clone(),
+        groups_any: texts(&raw.groups_any),
+        clients: texts(&raw.clients),
+        actors_any: texts(&raw.actors_any),
         claims,
         body: read::all(
             raw.body.as_deref().unwrap_or_default(),
@@ -131,7 +132,7 @@ fn test(
 ) -> Option<Test> {
     let value = |scalar: &Scalar| scalar.0.clone();
     let equals = equals.map(|wanted| Test::Equals(value(wanted)));
-    let any = any_of.map(|wanted| Test::AnyOf(wanted.iter().map(value).collect()));
+    let any = any_of.map(|wanted| Test::AnyOf(Vec::from_iter(wanted.iter().map(value)).into()));
     let mut given = [equals, any].into_iter().chain(others).flatten();
     let test = given.next();
     if test.is_none() || given.next().is_some() {

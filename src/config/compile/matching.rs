@@ -38,10 +38,11 @@ pub(super) fn matcher(
         }
     }
     Matcher {
-        hosts: list(raw.hosts.as_deref(), &at.field("hosts"), report, host),
+        hosts: list(raw.hosts.as_deref(), &at.field("hosts"), report, host).map(Into::into),
         paths: list(raw.paths.as_deref(), &at.field("paths"), report, |text, at, report| {
             path_pattern(text, |path| strict_paths && flawed(path), at, report)
-        }),
+        })
+        .map(Into::into),
         ignore_case,
         ignore_trailing_slash,
         encoded_slash,

@@ -155,7 +155,8 @@ fn scopes<'a>(
         return scopes;
     }
     for grant in rules.iter().flat_map(|rule| rule.allow.iter().flatten()) {
-        let named = grant.scopes.all.iter().chain(&grant.scopes.any).flatten();
+        let (all, any) = (grant.scopes.all.iter().flatten(), grant.scopes.any.as_deref());
+        let named = all.chain(any.unwrap_or_default());
         scopes.extend(named.map(String::as_str));
     }
     scopes

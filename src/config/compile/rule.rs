@@ -7,6 +7,7 @@ use std::rc::Rc;
 use super::headers::Headers;
 use super::{grant, matching, payload, read, settings, tag};
 use crate::caller::grant::Grant;
+use crate::caller::grant::entries::Entries;
 use crate::config::Environment;
 use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{Count, RawConfig, RawCost, RawCostFrom, RawRule};
@@ -134,7 +135,7 @@ fn indexes(
     found
 }
 
-fn allow(raw: &RawRule, at: &At, report: &mut Report) -> Option<Vec<Grant>> {
+fn allow(raw: &RawRule, at: &At, report: &mut Report) -> Option<Entries<Grant>> {
     let list = raw.allow.as_ref()?;
     if list.is_empty() {
         report.problem(at, "is an empty list, which admits no caller; leave it out to admit all");

@@ -42,7 +42,7 @@ fn limit(name: &str) -> Rc<Limit> {
         key: Template::parse("{@identity}").unwrap(),
         quota: Quota::new(1, Duration::from_secs(1), 1).unwrap(),
         item: String::new(),
-        tiers: Vec::new(),
+        tiers: Vec::new().into(),
         rate_claim: None,
         response_cost: None,
         reserve: None,
@@ -53,8 +53,8 @@ fn limit(name: &str) -> Rc<Limit> {
 
 /// The rule asks for one of these roles.
 fn with_role(rule: Rule, role: &str) -> Rule {
-    let roles = Demand { any: Some(vec![role.to_owned()]), all: None };
-    Rule { allow: Some(vec![Grant { roles, ..Grant::default() }]), ..rule }
+    let roles = Demand { any: Some(vec![role.to_owned()].into()), all: None };
+    Rule { allow: Some(vec![Grant { roles, ..Grant::default() }].into()), ..rule }
 }
 
 #[test]
@@ -385,8 +385,12 @@ proptest! {
     #[test]
     fn the_index_of_many_rules_leads_to_the_rule_that_a_walk_finds(
         rules in prop::collection::vec((index::matcher(), any::<bool>()), 9..24),
-        requests in prop::collection::vec((index::host(), any::<bool>(), index::path()), 50),
+        requests in prop::collection::vec(
+            (index::host(), any::<bool>(), index::path(), index::method()), 50,
+        ),
+        headers in prop::collection::vec(index::header(), 0..8),
     ) {
+        let headers = Headers::from_pairs(&headers);
         let rules = rules.into_iter().enumerate().map(|(number, (matcher, open))| {
             let auth = if open { Auth::None } else { Auth::Required };
             rule(&number.to_string(), matcher, auth)
@@ -398,9 +402,10 @@ proptest! {
             Choice::One(rule) => Ok(rule.name.clone()),
             Choice::Ambiguous(part) => Err(part),
         };
-        for (host, port, path) in requests {
+        for (host, port, path, method) in requests {
             let host = if port { host + ":80" } else { host };
-            let line = request(Some(&host), Some(&path), "GET");
+            let line = request(Some(&host), Some(&path), &method);
+            let line = RequestLine { headers: &headers, ..line };
             for strict in [true, false] {
                 let [found, want] = [&indexed, &walked].map(|r| name(choose(r, &line, strict)));
                 prop_assert_eq!(found, want, "{} {}", host, path);

@@ -1,20 +1,22 @@
 //! `match`: selects requests by host, path, method and headers.
 
 pub mod index;
+mod listed;
 
 use super::header_pattern::{Fit, HeaderPattern};
 use super::host_pattern::HostPattern;
 use super::line::Reading;
 use super::path;
 use super::path_pattern::{Comparison, PathPattern};
+pub use listed::{AnyOf, Pattern};
 
 /// A compiled `match`: every field must match, and an absent field (`None`) matches all requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Matcher {
     /// Any of these hosts.
-    pub hosts: Option<Vec<HostPattern>>,
+    pub hosts: Option<AnyOf<HostPattern>>,
     /// Any of these paths.
-    pub paths: Option<Vec<PathPattern>>,
+    pub paths: Option<AnyOf<PathPattern>>,
     /// Whether the case of ASCII letters in the path is ignored.
     pub ignore_case: bool,
     /// Whether a slash at the end of the path is ignored.
@@ -36,8 +38,9 @@ impl Matcher {
     /// How surely a request matches. A field matches no request that lacks the part it compares, so a
     /// CONNECT without a path matches no rule with paths.
     pub fn fit(&self, request: &Reading<'_>) -> Fit {
-        let host = |patterns: &Vec<HostPattern>| {
-            request.host.is_some_and(|host| patterns.iter().any(|p| p.matches(host)))
+        let host = |patterns: &AnyOf<HostPattern>| {
+            let host = request.host.unwrap_or_default();
+            request.host.is_some() && patterns.find(host, |p| p.matches(host)).is_some()
         };
         let line = self.paths.as_ref().is_none_or(|paths| self.any_path(paths, request, |_| true))
             && self.methods.as_ref().is_none_or(|_| self.names_method(request.method))
@@ -62,12 +65,13 @@ impl Matcher {
 
     fn any_path(
         &self,
-        paths: &[PathPattern],
+        paths: &AnyOf<PathPattern>,
         request: &Reading<'_>,
         counts: fn(&PathPattern) -> bool,
     ) -> bool {
         let how = self.comparison(request.decoded);
-        request.path.is_some_and(|path| paths.iter().any(|p| counts(p) && p.matches(path, how)))
+        let matches = |path, p: &PathPattern| counts(p) && p.matches(path, how);
+        request.path.is_some_and(|path| paths.find(path, |p| matches(path, p)).is_some())
     }
 
     /// The named segments of the patterns.
@@ -79,35 +83,24 @@ impl Matcher {
     /// normalised (`path::normalised`), and in lower case if the case of paths is ignored: all
     /// spellings of one name are one text, and no two names are.
     pub fn segment(&self, name: &str, path: &[u8]) -> Option<String> {
-        self.find_named(path, |pattern, how| {
-            Some(path::normalised(pattern.named(name, path, how)?, self.ignore_case))
-        })
+        let how = self.comparison(true);
+        let has = |pattern: &PathPattern| pattern.names().any(|own| own == name);
+        let pattern = self.paths.as_ref()?.find(path, |p| has(p) && p.matches(path, how))?;
+        Some(path::normalised(pattern.named(name, path, how)?, self.ignore_case))
     }
 
     /// Whether a named segment has another text for servers that end a segment or the path at a `;`,
     /// `?` or `#`, encoded or not.
     pub fn has_ambiguous_segment(&self, path: &[u8]) -> bool {
-        self.find_named(path, |pattern, how| pattern.ends_early(path, how).then_some(())).is_some()
-    }
-
-    /// The first answer of a pattern that names segments and matches the path.
-    fn find_named<T>(
-        &self,
-        path: &[u8],
-        ask: impl Fn(&PathPattern, Comparison) -> Option<T>,
-    ) -> Option<T> {
         let how = self.comparison(true);
-        for pattern in self.paths.as_deref().unwrap_or_default() {
-            // The text is read only where the pattern matches: a client can send a long segment, and many
-            // patterns can name it.
-            if pattern.names().next().is_some()
+        // The text is read only where the pattern matches: a client can send a long segment, and many
+        // patterns can name it.
+        let ends_early = |pattern: &PathPattern| {
+            pattern.names().next().is_some()
                 && pattern.matches(path, how)
-                && let Some(answer) = ask(pattern, how)
-            {
-                return Some(answer);
-            }
-        }
-        None
+                && pattern.ends_early(path, how)
+        };
+        self.paths.as_ref().is_some_and(|paths| paths.find(path, ends_early).is_some())
     }
 
     fn comparison(&self, decoded: bool) -> Comparison {
@@ -121,9 +114,9 @@ impl Matcher {
         let foldings = |of: &Self| [of.ignore_case, of.ignore_trailing_slash];
         let mut pairs = foldings(self).into_iter().zip(foldings(other));
         (self.paths.is_none() || pairs.all(|(wide, narrow)| wide || !narrow))
-            && covers_all(&self.hosts, &other.hosts, HostPattern::covers)
-            && covers_all(&self.paths, &other.paths, PathPattern::covers)
-            && covers_all(&self.methods, &other.methods, |a, b| a == b)
+            && covers_all(self.hosts.as_deref(), other.hosts.as_deref(), HostPattern::covers)
+            && covers_all(self.paths.as_deref(), other.paths.as_deref(), PathPattern::covers)
+            && covers_all(self.methods.as_deref(), other.methods.as_deref(), |a, b| a == b)
             && self.headers.iter().all(|a| {
                 let fits = |b: &HeaderPattern| {
                     a.name == b.name && (a.value.is_none() || a.value == b.value)
@@ -134,11 +127,7 @@ impl Matcher {
 }
 
 /// Whether each alternative of the second list is covered by one of the first.
-fn covers_all<T>(
-    wide: &Option<Vec<T>>,
-    narrow: &Option<Vec<T>>,
-    covers: fn(&T, &T) -> bool,
-) -> bool {
+fn covers_all<T>(wide: Option<&[T]>, narrow: Option<&[T]>, covers: fn(&T, &T) -> bool) -> bool {
     match (wide, narrow) {
         (None, _) => true,
         (Some(_), None) => false,

@@ -84,6 +84,11 @@ impl PathPattern {
         self.segments.iter().map(Segment::literal)
     }
 
+    /// The segments in order: the beginning and end of one that is literal in part.
+    pub(super) fn parts(&self) -> impl Iterator<Item = Option<(&[u8], &[u8])>> {
+        self.segments.iter().map(Segment::part)
+    }
+
     /// Whether the pattern does not match every path.
     pub(super) fn is_narrow(&self) -> bool {
         !self.segments.is_empty()

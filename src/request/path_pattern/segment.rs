@@ -78,6 +78,14 @@ impl Segment {
         }
     }
 
+    /// The beginning and end of a segment that is literal in part.
+    pub(super) fn part(&self) -> Option<(&[u8], &[u8])> {
+        match self {
+            Self::Part(before, after) => Some((before, after)),
+            Self::Literal(_) | Self::Any => None,
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.literal().is_some_and(<[u8]>::is_empty)
     }

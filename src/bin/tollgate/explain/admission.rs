@@ -148,7 +148,7 @@ fn value(rule: &Rule, outcome: &Outcome, test: &BodyTest) -> Option<String> {
 fn in_words(claim: &str, test: &Test) -> String {
     match test {
         Test::Equals(value) => format!("{claim} equals {value}"),
-        Test::AnyOf(values) => format!("{claim} any_of {}", Value::from(values.as_slice())),
+        Test::AnyOf(values) => format!("{claim} any_of {}", Value::from(values.to_vec())),
         Test::Contains(value) => format!("{claim} contains {value}"),
         Test::Exists(wanted) => format!("{claim} exists {wanted}"),
     }
