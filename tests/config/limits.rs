@@ -47,9 +47,9 @@ fn what_a_limit_says_of_callers_and_responses_is_compiled() {
     let claim = limit.rate_claim.as_ref().unwrap();
     assert_eq!((claim.most, claim.period, claim.debt), (9, Duration::from_secs(1), false));
     assert!(limit.dry_run && limit.response_cost.is_none());
-    let [tier] = limit.tiers.as_slice() else { panic!("one tier") };
+    let [tier] = &limit.tiers[..] else { panic!("one tier") };
     assert_eq!((tier.quota.refill(), tier.quota.burst()), (Duration::from_millis(1_400), 7));
-    assert_eq!(tier.when.roles.any, Some(vec!["Batch".to_owned()]));
+    assert_eq!(tier.when.roles.any, Some(vec!["Batch".to_owned()].into()));
     let rule = &policy.rules[0];
     assert_eq!(rule.cost, Cost::Header { name: "x-batch".into(), max: 9 });
     assert_eq!(rule.concurrency, Some(8));
