@@ -296,5 +296,5 @@ impl Scanner {
     }
 }
 
-/// The bytes to read before the next look for text or numbers.
+/// The bytes to read before the next look for text or whole tokens.
 const BLOCK: usize = 16;
