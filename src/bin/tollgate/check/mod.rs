@@ -1,5 +1,6 @@
 //! `tollgate check`: finds the problems of every configuration in files, before a proxy loads it.
 
+mod directory;
 mod heads;
 mod print;
 mod refused;
@@ -16,6 +17,7 @@ use tollgate::policy::rule::Rule;
 use crate::document::{self, Buffer, Chosen, Content, Finding, Found, Host, Level, Place};
 use crate::environment::{Given, Used, Variables};
 use crate::output::{Failure, WRONG};
+use directory::collect;
 pub use print::short;
 pub use refused::refused;
 use shared::Neighbour;
@@ -161,28 +163,6 @@ pub fn object(configurations: Vec<Found>) -> Vec<Finding> {
         }));
     }
     all
-}
-
-/// The files of a directory, sorted by name. Links to directories are not followed.
-fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    if !std::fs::metadata(path)?.is_dir() {
-        files.push(path.to_owned());
-        return Ok(());
-    }
-    let mut entries: Vec<_> = std::fs::read_dir(path)?.collect::<Result<_, _>>()?;
-    entries.sort_by_key(std::fs::DirEntry::file_name);
-    for entry in entries {
-        let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
-        let path = entry.path();
-        let wanted = ["yaml", "yml", "json"];
-        match path.extension().and_then(|extension| extension.to_str()) {
-            _ if hidden => {}
-            _ if entry.file_type()?.is_dir() => collect(&path, files)?,
-            Some(extension) if wanted.contains(&extension) && path.is_file() => files.push(path),
-            _ => {}
-        }
-    }
-    Ok(())
 }
 
 /// What the other manifests say of the proxy.
