@@ -76,8 +76,12 @@ async fn answer(
     let tokens = 600 + 40 * (number % 16);
     used.fetch_add(tokens, Ordering::SeqCst);
     let usage = chunk(&format!("data: {{\"usage\":{{\"total_tokens\":{tokens}}}}}\n\n"));
-    let last = format!("{usage}{}0\r\n\r\n", chunk("data: [DONE]\n\n"));
-    stream.write_all(last.as_bytes()).await.ok()
+    let last = format!("{usage}{}", chunk("data: [DONE]\n\n"));
+    stream.write_all(last.as_bytes()).await.ok()?;
+    if head.starts_with("post /unended") {
+        std::future::pending::<()>().await;
+    }
+    stream.write_all(b"0\r\n\r\n").await.ok()
 }
 
 /// A budget of [`BUDGET`] for each caller; `reserve` is that of the limit.
@@ -273,6 +277,30 @@ async fn a_caller_that_leaves_pays_its_reservation_before_and_after_the_first_wo
         until("nothing was settled", 1, async || envoy.stat(missing).await).await;
         assert_eq!(left(&envoy, &token).await, 10_000 - 700 - 1, "{after_the_first_word}");
     }
+}
+
+/// The SDK of OpenAI closes its connection at the last event, which may be before the response has ended.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_leaves_at_the_last_event_of_openai_pays_the_number_of_its_response() {
+    let Some(fixture) = Fixture::new("HS256").await else { return };
+    let model = Model::start().await;
+    model.end.send(true).unwrap();
+    let reserve = json!({"json": "/max_tokens", "default": 1, "max": MOST});
+    let envoy = budget(&fixture, Some(reserve)).workers(1).upstream(model.address).start().await;
+    let token = fixture.token("alice");
+    let body = json!({"model": "small", "max_tokens": 700, "stream": true});
+    let mut stream = TcpStream::connect(envoy.address()).await.unwrap();
+    let request = post("/unended", &body, &token).case("left");
+    stream.write_all(&request.to_bytes()).await.unwrap();
+    let mut received = Vec::new();
+    while !received.ends_with(b"data: [DONE]\n\n") {
+        received.push(tokio::time::timeout(DEADLINE, stream.read_u8()).await.unwrap().unwrap());
+    }
+    drop(stream);
+    let settled = "wasmcustom.tollgate_usage.limit.tokens.result.settled";
+    until("nothing was settled", 1, async || envoy.stat(settled).await).await;
+    assert_eq!(left(&envoy, &token).await, 10_000 - 600 - 1);
+    assert_eq!(envoy.access("left").await["usage"], "600");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,9 +20,7 @@ pub struct Bill {
     charges: Few<Planned>,
     /// Reads the number of each charge, in their order; empty if the response cannot be read.
     meters: Vec<ResponseMeter>,
-    /// The number of each charge, once the response has ended.
-    found: Option<Vec<Option<u64>>>,
-    /// Whether the response came to its end.
+    /// Whether the response came to its end, or to an event after which clients leave it.
     whole: bool,
     /// The upstream failed, or was never asked.
     failed: bool,
@@ -54,8 +52,8 @@ impl Bill {
         self.meters = self.charges.iter().filter_map(meter).collect();
     }
 
-    /// Reads the piece that the host is about to pass on, and holds nothing else of the body. At the `end`,
-    /// returns the cost for the first limit.
+    /// Reads the piece that the host is about to pass on, and holds nothing else of the body. At the `end`, and where
+    /// clients may leave before it, returns the cost for the first limit.
     pub fn read(&mut self, size: usize, end: bool) -> Option<u64> {
         let mut seen = if self.meters.is_empty() { size } else { 0 };
         while seen < size {
@@ -70,12 +68,9 @@ impl Bill {
                 }
             }
         }
-        if !end {
-            return None;
-        }
-        self.whole = true;
-        let found = self.finish().first().copied()?;
-        self.charges.first().map(|charge| charge.charge(self.end(charge, found)).0.cost)
+        self.whole = end || self.meters.first().is_some_and(ResponseMeter::is_done);
+        let first = self.charges.first().filter(|_| self.whole)?;
+        Some(first.charge(self.end(first, self.number(0))).0.cost)
     }
 
     /// The request does not reach the upstream after all.
@@ -93,26 +88,18 @@ impl Bill {
         }
     }
 
-    /// The number of each charge: the response has ended, or does not continue.
-    fn finish(&mut self) -> &[Option<u64>] {
-        let Self { charges, meters, found, .. } = self;
-        found.get_or_insert_with(|| {
-            let read = |(charge, meter): (&Planned, ResponseMeter)| {
-                measure(charge).and_then(|measure| meter.finish(measure))
-            };
-            let mut found: Vec<_> = charges.iter().zip(std::mem::take(meters)).map(read).collect();
-            found.resize(charges.len(), None);
-            found
-        })
+    /// The number that the response has so far for a charge.
+    fn number(&self, index: usize) -> Option<u64> {
+        let measure = measure(self.charges.get(index)?)?;
+        self.meters.get(index)?.clone().finish(measure)
     }
 
     /// Charges a response that has ended, or that does not continue.
-    pub fn settle(&mut self, buckets: &Buckets, telemetry: &Telemetry) {
+    pub fn settle(&self, buckets: &Buckets, telemetry: &Telemetry) {
         let Some(open) = buckets.opened() else { return };
-        self.finish();
         let mut counters = Counters::default();
-        for (charge, found) in self.charges.iter().zip(self.found.iter().flatten()) {
-            let (request, settlement) = charge.charge(self.end(charge, *found));
+        for (index, charge) in self.charges.iter().enumerate() {
+            let (request, settlement) = charge.charge(self.end(charge, self.number(index)));
             let held = charge.held();
             limit::settle(&open.table, &SharedData, &host::now, &request, held, &mut counters);
             telemetry.count_charge(charge, settlement, request.cost);

@@ -34,14 +34,26 @@ fn respond(body: &[u8]) -> u32 {
     stream
 }
 
+/// What the response is, how it ends, and what the caller has left of 100.
+const ENDS: [(&str, End, &str); 7] = [
+    (OBJECT, |stream| proxy_on_response_body(stream, 0, true), "97"),
+    (OBJECT, |stream| proxy_on_response_trailers(stream, 1), "97"),
+    (OBJECT, LEFT, "60"),
+    ("data: {\"tokens\":3}\n\n", LEFT, "60"),
+    // The SDK of OpenAI leaves here.
+    ("data: {\"tokens\":3}\n\ndata: [DONE]\n\n", LEFT, "97"),
+    ("data: {}\n\ndata: [DONE]\n\n", LEFT, "60"),
+    ("data: {\"tokens\":3}\n\ndata: [DONE]\n\ndata: {\"tokens\":4}\n\n", LEFT, "60"),
+];
+
+const OBJECT: &str = r#"{"tokens":3}"#;
+
+/// The caller leaves, or the upstream does.
+const LEFT: End = |_| CONTINUE;
+
 #[test]
-fn trailers_end_a_response_as_its_body_does_and_a_cut_one_costs_what_a_missing_number_does() {
-    let ends: [(End, &str); 3] = [
-        (|stream| proxy_on_response_body(stream, 0, true), "97"),
-        (|stream| proxy_on_response_trailers(stream, 1), "97"),
-        (|_| CONTINUE, "60"),
-    ];
-    for (index, (end, left)) in ends.into_iter().enumerate() {
+fn a_response_costs_its_number_once_it_is_whole_and_otherwise_what_a_missing_number_does() {
+    for (index, (body, end, left)) in ENDS.into_iter().enumerate() {
         let mut document = configuration();
         document["limits"][0] = json!({
             "name": format!("per-caller-{index}"), "rate": "1/d", "burst": 100, "charge": "response",
@@ -49,11 +61,13 @@ fn trailers_end_a_response_as_its_body_does_and_a_cut_one_costs_what_a_missing_n
         });
         document["rules"][1]["limits"] = json!([format!("per-caller-{index}")]);
         assert!(configure(&document));
-        let stream = respond(br#"{"tokens":3}"#);
+        let stream = respond(body.as_bytes());
         assert_eq!(end(stream), CONTINUE);
+        let cost = (100 - left.parse::<u64>().unwrap()).to_string();
+        assert_eq!(state("usage"), cost, "{body}");
         proxy_on_delete(stream);
         let next = respond(b"");
-        assert_eq!(state("remaining"), left, "{index}");
+        assert_eq!(state("remaining"), left, "{body}");
         proxy_on_delete(next);
     }
 }

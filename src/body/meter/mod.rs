@@ -1,12 +1,13 @@
 //! The number that a response carries (`response_cost`), read while the response streams through.
 //!
-//! Every response is a series of JSON documents (`document`): those of server-sent events (`events`)
+//! Every response is a series of JSON documents (`document`): those of server-sent events (`events`, `done`)
 //! or those of any other JSON (`documents`). The last document with a number counts, for each place that a
 //! [`Measure`] names. A [`Preset`] is the measure of an API. Parts of a stream that can hold no number, or
 //! none that counts beside a later one, are not read (`sieve`).
 
 mod document;
 mod documents;
+mod done;
 mod events;
 mod measure;
 mod preset;
@@ -15,6 +16,7 @@ mod sieve;
 use super::guard::media_type;
 use document::Document;
 use documents::Documents;
+use done::Done;
 use events::Events;
 pub use measure::{Measure, Part};
 pub use preset::Preset;
@@ -46,6 +48,7 @@ pub struct ResponseMeter {
     framing: Framing,
     /// The bytes of a byte order mark read so far, or [`BEGUN`].
     mark: usize,
+    done: Done,
 }
 
 #[derive(Clone, Debug)]
@@ -74,7 +77,7 @@ impl ResponseMeter {
             let lines = LINES.iter().any(|lines| media_type.eq_ignore_ascii_case(lines));
             Framing::documents(measure, lines)
         };
-        Self { document: Document::new(&measure.pointers), framing, mark: 0 }
+        Self { document: Document::new(&measure.pointers), framing, mark: 0, done: Done::default() }
     }
 
     /// Reads the next piece, cut anywhere. `measure` must be that of [`ResponseMeter::new`].
@@ -90,6 +93,7 @@ impl ResponseMeter {
                 self.begin(measure, *first);
             }
         }
+        self.done.feed(piece);
         match &mut self.framing {
             Framing::Events(events) => events.feed(&mut self.document, measure, piece),
             Framing::Documents(documents) => documents.feed(&mut self.document, measure, piece),
@@ -108,6 +112,11 @@ impl ResponseMeter {
             }
             _ => {}
         }
+    }
+
+    /// Whether the last event so far tells that no other follows (`data: [DONE]`): the response may be left there.
+    pub fn is_done(&self) -> bool {
+        matches!(self.framing, Framing::Events(_)) && self.done.is_read()
     }
 
     /// The response ended: its number, rounded up, if it carried one.

@@ -194,3 +194,28 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_event_done_is_known_at_every_cut_and_only_as_the_last() {
+    for (text, want) in [
+        ("data: [DONE]\n\n", true),
+        ("data:[DONE]", true),
+        ("data: {}\n\ndata: [DONE]\n\n", true),
+        ("data: {}\r\n\r\ndata: [DONE]\r\n\r\n", true),
+        ("\u{feff}data: [DONE]\r\r", true),
+        ("data: [DONE]\n\ndata: {}\n\n", false),
+        ("data: [DONE", false),
+        ("data: x data: [DONE]\n\n", false),
+        ("data: {\"text\":\"\\ndata: [DONE]", false),
+        ("id: [DONE]\n\n", false),
+        ("{}\ndata: [DONE]", false),
+        ("", false),
+    ] {
+        let measure = pointers(&["/usage/total_tokens"]);
+        for size in 1..=text.len().max(1) {
+            let mut meter = ResponseMeter::new(&measure, EVENTS.as_bytes());
+            text.as_bytes().chunks(size).for_each(|piece| meter.feed(&measure, piece));
+            assert_eq!(meter.is_done(), want, "{size}: {text:?}");
+        }
+    }
+}
