@@ -165,7 +165,7 @@ hot: wasm ## Orders the functions of the module anew, as requests call them: xta
 
 instructions: wasm ## Counts the instructions of a request, with short and long lists: docs/performance.md
 	python=$$(scripts/install/python scripts/instructions/requirements.txt target/instructions) && \
-		$$python scripts/instructions $(TEXT)
+		$$python scripts/instructions '$(TEXT)'
 
 amplification: wasm ## Measures the cost of each kind of attack beside a cheap request: docs/proof.md
 	$(WITH_ENVOY) cargo bench --package benches --bench amplification

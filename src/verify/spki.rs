@@ -3,6 +3,7 @@
 
 use super::algorithm::Family;
 use super::der;
+use crate::bytes::equal;
 
 /// `rsaEncryption` with its NULL (RFC 8017 appendix A.1).
 const RSA: &[u8] = b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
@@ -13,7 +14,7 @@ const P384: &[u8] = b"\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x
 const P521: &[u8] = b"\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x23";
 
 /// The public numbers of a key, big-endian.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub enum Public {
     /// The modulus without leading zeros (RFC 8017 §3.1). The exponent is 65537.
     Rsa {
@@ -35,6 +36,22 @@ pub enum Public {
     /// A secret has no public part.
     Nothing,
 }
+
+impl PartialEq for Public {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Rsa { n: own }, Self::Rsa { n: other })
+            | (Self::Ed25519 { x: own }, Self::Ed25519 { x: other }) => equal(own, other),
+            (Self::Ec { x, y }, Self::Ec { x: other_x, y: other_y }) => {
+                equal(x, other_x) && equal(y, other_y)
+            }
+            (Self::Nothing, Self::Nothing) => true,
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Public {}
 
 impl Public {
     /// The SubjectPublicKeyInfo; `None` if Envoy's verifier does not support the family.

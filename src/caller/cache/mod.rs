@@ -19,7 +19,7 @@ use self::ring::{Key, Ring};
 use crate::caller::principal::Caller;
 use crate::time::Moment;
 use crate::verify::provider::Provider;
-use crate::verify::{Attempt, Failure, Keys, VerifyError};
+use crate::verify::{Attempt, Failure, Keys, Stage, VerifyError};
 
 /// How long a wrong signature is cached: long enough for a flood, and short enough that a key which is
 /// published late is found.
@@ -172,7 +172,9 @@ impl TokenCache {
             return;
         }
         let own = caller.claims().provider();
-        let before = attempts.iter().map(|attempt| attempt.provider);
+        // A provider that refuses the content of a token refuses it with any keys.
+        let of_keys = attempts.iter().filter(|attempt| attempt.error.stage() <= Stage::Signature);
+        let before = of_keys.map(|attempt| attempt.provider);
         let expires = caller.claims().expires(provider).unwrap_or(Moment::MAX);
         let ends = expires.min(now + self.max_age);
         let Place(key) = place;
