@@ -52,6 +52,8 @@ pub struct Plugin {
     pub list: Option<List>,
     /// A line of the access log for each request.
     pub audit: Option<Audit>,
+    /// Whether Envoy calls only the callbacks that the configuration needs, as in `envoy/gateway.yaml`.
+    pub restricted: bool,
     /// Whether the module is the one to compare with.
     pub reference: bool,
 }
@@ -118,6 +120,11 @@ impl Listener {
                 let module = settings.reference.as_ref().filter(|_| plugin.reference);
                 let module = module.unwrap_or(&settings.wasm);
                 let mut own = wasm(self.name(), module, &plugin.document(jwks));
+                if plugin.restricted
+                    && let Some(config) = own.pointer_mut("/typed_config/config")
+                {
+                    set(config, "capability_restriction_config", plugin.capabilities());
+                }
                 match plugin.guard {
                     None => vec![own],
                     Some(Heads::Buffered) => vec![own, buffer()],
@@ -239,6 +246,22 @@ fn wasm(name: String, module: &Path, document: &Value) -> Value {
 }
 
 impl Plugin {
+    /// The list of `envoy/gateway.yaml`, without the callback that writes the `RateLimit` fields if there are none.
+    fn capabilities(self) -> Value {
+        let example = support::sample::read("envoy/gateway.yaml");
+        let name = "capability_restriction_config";
+        let plugins = support::walk::objects(&example);
+        let listed = plugins.into_iter().find_map(|plugin| plugin.get(name));
+        let mut listed = listed.cloned().unwrap_or_default();
+        if let Some(calls) = listed.pointer_mut("/allowed_capabilities")
+            && let Some(calls) = calls.as_object_mut()
+            && !self.fields
+        {
+            calls.remove("proxy_on_response_headers");
+        }
+        listed
+    }
+
     /// The configuration document (docs/configuration.md), without members that have their default.
     fn document(self, jwks: &Value) -> Value {
         let names: Vec<_> = (1..=self.limits).map(|number| format!("limit-{number}")).collect();
