@@ -109,7 +109,10 @@ fn budget(fixture: &Fixture, reserve: Option<Value>) -> Builder {
         .log_field("reserved", "%FILTER_STATE(wasm.tollgate.reserved:PLAIN)%")
         .routes(json!([
             {"match": {"path": "/probe"}, "direct_response": {"status": 200}},
-            {"match": {"prefix": "/"}, "route": {"cluster": "upstream", "timeout": "0s"}},
+            {"match": {"prefix": "/"}, "route": {
+                "cluster": "upstream", "timeout": "0s",
+                "internal_redirect_policy": {"redirect_response_codes": [307]},
+            }},
         ]))
 }
 
@@ -276,6 +279,35 @@ async fn a_caller_that_leaves_pays_its_reservation_before_and_after_the_first_wo
         let missing = "wasmcustom.tollgate_usage.limit.tokens.result.missing";
         until("nothing was settled", 1, async || envoy.stat(missing).await).await;
         assert_eq!(left(&envoy, &token).await, 10_000 - 700 - 1, "{after_the_first_word}");
+    }
+}
+
+/// Envoy sends the request through its filters again, and the filter sees nothing of the response that said so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_that_the_proxy_follows_costs_what_a_failure_does_and_its_response_the_number() {
+    let usage = json!({"usage": {"total_tokens": 30}});
+    let answer = move |request: &Recorded| match request.path.as_str() {
+        "/chat" => Reply::json(&usage),
+        _ => Reply::new(307, "").header("location", "http://ml.example.com/chat"),
+    };
+    let Some(fixture) = Fixture::answering("HS256", answer).await else { return };
+    let reserve = json!({"json": "/max_tokens", "default": 1, "max": MOST});
+    for (reserve, redirect) in [(Some(reserve), 1), (None, 0)] {
+        let refunded = u64::from(reserve.is_some());
+        let envoy = budget(&fixture, reserve).workers(1).start().await;
+        let token = fixture.token("alice");
+        let body = json!({"model": "small", "max_tokens": 700});
+        fixture.upstream.clear();
+        assert_eq!(envoy.send(&post("/moved", &body, &token)).await.status, 200);
+        assert_eq!(fixture.upstream.count(), 2);
+        let count = async |result: &str| {
+            envoy.stat(&format!("wasmcustom.tollgate_usage.limit.tokens.result.{result}")).await
+        };
+        until("nothing was settled", 1, async || count("settled").await).await;
+        assert_eq!((count("refunded").await, count("missing").await), (refunded, 0));
+        // Without a reservation the probe takes nothing before its response.
+        let probe = i64::try_from(refunded).unwrap();
+        assert_eq!(left(&envoy, &token).await, 10_000 - redirect - 30 - probe);
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Bill {
     meters: Vec<ResponseMeter>,
     /// Whether the response came to its end, or to an event after which clients leave it.
     whole: bool,
+    /// Whether the head of a response has come.
+    answered: bool,
     /// The upstream failed, or was never asked.
     failed: bool,
 }
@@ -39,6 +41,7 @@ impl Bill {
 
     /// Prepares to read a response whose headers have come.
     pub fn begin(&mut self) {
+        self.answered = true;
         if self.charges.is_empty() || !self.meters.is_empty() {
             return;
         }
@@ -76,6 +79,20 @@ impl Bill {
     /// The request does not reach the upstream after all.
     pub fn fail(&mut self) {
         self.failed = true;
+    }
+
+    /// The request gets no response: what it has reserved is given back, and nothing else is charged.
+    pub fn withdraw(&mut self) {
+        let mut charges = Vec::from(std::mem::take(&mut self.charges));
+        charges.retain(|charge| charge.reserved.is_some());
+        *self = Self { failed: true, ..Self::new(Few::Many(charges)) };
+    }
+
+    /// Whether no response has come because the proxy follows a redirect of the upstream. It then begins anew with
+    /// the request, and every filter sees it again.
+    pub fn is_redirected(&self) -> bool {
+        !self.answered
+            && host::property(b"response\0code_details").as_deref() == Some(b"internal_redirect")
     }
 
     /// The end of the response for one charge. The number in an error counts where nothing was reserved.

@@ -5,7 +5,6 @@ use std::rc::Rc;
 use proxy_wasm::types::{Action, MapType};
 
 use super::Stream;
-use crate::few::Few;
 use crate::gate::facts::Facts;
 use crate::gate::judged::{Decision, Judged};
 use crate::gate::verdict::{Denial, Verdict};
@@ -101,11 +100,8 @@ impl Stream {
         }
         if written.is_err() {
             self.refuse_unwritable(headers);
-            // What it has reserved is given back.
-            let mut charges = Vec::from(std::mem::take(&mut decision.charges));
-            charges.retain(|charge| charge.reserved.is_some());
-            let mut bill = Bill::new(Few::Many(charges));
-            bill.fail();
+            let mut bill = Bill::new(std::mem::take(&mut decision.charges));
+            bill.withdraw();
             self.state.borrow_mut().bill = bill;
             return false;
         }

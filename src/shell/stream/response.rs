@@ -48,6 +48,9 @@ impl Drop for Stream {
             worker.telemetry.count_store(&worker.buckets.release(lease));
         }
         if !state.bill.is_empty() {
+            if state.bill.is_redirected() {
+                state.bill.withdraw();
+            }
             state.bill.settle(&worker.buckets, &worker.telemetry);
         }
     }
