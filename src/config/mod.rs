@@ -20,6 +20,7 @@ mod units;
 
 pub use environment::{Environment, NoVariables};
 pub use report::{Problem, Warning};
+pub use units::{UnitError, duration};
 
 use crate::policy::Policy;
 use report::{At, Report};

@@ -119,6 +119,61 @@ fn keys_are_used_again_and_the_server_stays_on_loopback() {
     assert!(help.contains("development") && help.contains("Not for production"), "{help}");
 }
 
+/// The payload of a token.
+fn payload(token: &str) -> Value {
+    let encoded = token.split('.').nth(1).unwrap();
+    serde_json::from_slice(&tollgate::base64url::decode(encoded.as_bytes()).unwrap()).unwrap()
+}
+
+#[test]
+fn a_lifetime_is_a_number_of_seconds_or_a_duration() {
+    let folder = directory("lifetime");
+    let dir = folder.to_str().unwrap();
+    let mint = |text| tollgate(&["mint", "--dir", dir, "--expires-in", text]);
+    for (text, seconds) in [
+        ("600", 600),
+        ("0", 0),
+        ("-3600", -3600),
+        ("90s", 90),
+        ("10m", 600),
+        ("24h", 86_400),
+        ("-5m", -300),
+    ] {
+        let (token, errors, code) = mint(text);
+        assert_eq!(code, 0, "{text}: {errors}");
+        let claims = payload(&token);
+        let lifetime = claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap();
+        assert_eq!(lifetime, seconds, "{text}");
+    }
+    for text in ["", "-", "--5m", "1d", "1.5h", "500ms", "h", "18446744073709551615h"] {
+        let (_, errors, code) = mint(text);
+        let allowed =
+            "allowed: seconds, or a whole number with s, m or h, as in 600, 10m, 24h or -5m";
+        assert!(code == 2 && errors.contains(allowed), "{text}: {errors}");
+    }
+}
+
+#[test]
+fn a_claim_is_json_or_text_but_no_list_with_a_mistake() {
+    let folder = directory("claims");
+    let dir = folder.to_str().unwrap();
+    let mint = |claim| tollgate(&["mint", "--dir", dir, "--claim", claim]);
+    for (claim, value) in [
+        (r#"roles=["A","B"]"#, json!(["A", "B"])),
+        ("roles=A", json!("A")),
+        ("roles=a [b]", json!("a [b]")),
+        (r#"roles="[A]""#, json!("[A]")),
+        ("roles=7", json!(7)),
+    ] {
+        assert_eq!(payload(&mint(claim).0)["roles"], value, "{claim}");
+    }
+    for claim in ["roles=[A]", "roles=['A']", r#"roles=["A"#, "roles={a: 1}"] {
+        let (told, errors, code) = mint(claim);
+        let says = "--claim: roles begins like JSON, and is none: ";
+        assert!(code == 2 && told.is_empty() && errors.contains(says), "{claim}: {errors}");
+    }
+}
+
 #[test]
 fn schema_and_completions_are_printed() {
     let (schema, _, code) = tollgate(&["schema"]);

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::{Map, Value, json};
+use tollgate::config;
 
 use crate::output::{self, Failure};
 use keys::{Algorithm, Issuer};
@@ -34,11 +35,17 @@ pub struct Arguments {
     #[arg(long, value_name = "SUB", default_value = "developer")]
     subject: String,
     /// Another claim, or a replacement for one of those above. Parsed as JSON if possible, otherwise
-    /// text; `NAME=` omits a claim.
+    /// text, but for a list or an object that is not JSON; `NAME=` omits a claim.
     #[arg(long, value_name = "NAME=VALUE")]
     claim: Vec<String>,
-    /// The lifetime in seconds; a negative one makes an expired token.
-    #[arg(long, value_name = "SECONDS", default_value_t = 3600, allow_negative_numbers = true)]
+    /// The lifetime: seconds, or a duration such as `10m` or `1h`; a negative one makes an expired token.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "1h",
+        value_parser = lifetime,
+        allow_hyphen_values = true
+    )]
     expires_in: i64,
     /// The `typ` of the header.
     #[arg(long, default_value = "JWT")]
@@ -83,6 +90,33 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
 }
 
+/// Reads seconds, or a duration as in the configuration; either may be negative.
+fn lifetime(text: &str) -> Result<i64, String> {
+    const ALLOWED: &str =
+        "allowed: seconds, or a whole number with s, m or h, as in 600, 10m, 24h or -5m";
+    let (sign, amount) = text.strip_prefix('-').map_or((1, text), |amount| (-1, amount));
+    let seconds = match amount.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => amount.parse().ok(),
+        false => config::duration(amount)
+            .ok()
+            .filter(|time| time.subsec_nanos() == 0)
+            .map(|time| time.as_secs()),
+    };
+    let seconds = seconds.and_then(|seconds: u64| i64::try_from(seconds).ok());
+    seconds.map(|seconds| seconds.saturating_mul(sign)).ok_or_else(|| ALLOWED.to_owned())
+}
+
+/// The value of `--claim`: JSON, or text. A list or an object with a mistake is not text.
+fn value(name: &str, text: &str) -> Result<Value, Failure> {
+    match serde_json::from_str(text) {
+        Err(error) if text.starts_with(['[', '{']) => Err(Failure::usage(format_args!(
+            "--claim: {name} begins like JSON, and is none: {error}; in a shell, write --claim \
+             '{name}=[\"…\"]'"
+        ))),
+        parsed => Ok(parsed.unwrap_or_else(|_| json!(text))),
+    }
+}
+
 fn claims(arguments: &Arguments) -> Result<Map<String, Value>, Failure> {
     let now = time::OffsetDateTime::now_utc().unix_timestamp();
     let mut claims = Map::new();
@@ -97,8 +131,7 @@ fn claims(arguments: &Arguments) -> Result<Map<String, Value>, Failure> {
             None => return Err(Failure::usage("--claim: allowed: NAME=VALUE")),
             Some((name, "")) => drop(claims.remove(name)),
             Some((name, text)) => {
-                let value = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
-                claims.insert(name.to_owned(), value);
+                claims.insert(name.to_owned(), value(name, text)?);
             }
         }
     }
