@@ -1,7 +1,7 @@
 //! The sentence that tells a caller what was refused and what cures it.
 //!
-//! It names what the caller needs: its limit, the wait, scopes, and the bounds on a body. It contains nothing
-//! of the token, of a key or of another caller.
+//! It names what the caller needs: the usual place of a token, its limit, the wait, scopes, and the bounds on a
+//! body. It contains nothing of the token, of a key or of another caller.
 
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use crate::gate::facts::Facts;
 use crate::gate::verdict::Denial;
 use crate::policy::Policy;
 use crate::reason::Reason;
+use crate::request::token_source::{Place, TokenRules};
 use crate::time::seconds_up;
 
 /// The sentence of a denial.
@@ -70,6 +71,7 @@ fn value(name: &str, denial: &Denial, facts: &Facts, policy: &Policy) -> String 
             Some(report) => report.limit.name.clone(),
             None => "of the caller".to_owned(),
         },
+        "one" => one(&policy.token).to_owned(),
         "most" => most(denial.reason, facts, policy),
         "scopes" => denial.scope.as_deref().unwrap_or_default().to_owned(),
         "types" => types(facts.rule.as_ref().and_then(|rule| rule.payload.as_deref())),
@@ -78,6 +80,19 @@ fn value(name: &str, denial: &Denial, facts: &Facts, policy: &Policy) -> String 
             None => String::new(),
         },
         _ => String::new(),
+    }
+}
+
+/// A token as it is to be sent. A token without `Bearer` before it is none. Other places than the usual one are
+/// known to those for whom they were made.
+fn one(token: &TokenRules) -> &'static str {
+    let is_usual = |place: &Place| {
+        matches!(place, Place::Header { name, prefix }
+            if name == "authorization" && prefix.eq_ignore_ascii_case("bearer "))
+    };
+    match token.from.iter().any(is_usual) {
+        true => "one as `Authorization: Bearer <token>`",
+        false => "one",
     }
 }
 

@@ -11,8 +11,8 @@ pub(super) struct Outcome {
     pub(super) grpc_status: i32,
     /// The challenge.
     pub(super) challenge: Challenge,
-    /// What was refused and what cures it, for the caller. `{limit}`, `{most}`, `{scopes}`, `{types}` and
-    /// `{when}` stand for values of this request, see `detail`.
+    /// What was refused and what cures it, for the caller. `{limit}`, `{most}`, `{one}`, `{scopes}`, `{types}`
+    /// and `{when}` stand for values of this request, see `detail`.
     pub(super) sentence: &'static str,
 }
 
@@ -66,7 +66,7 @@ pub(super) const fn outcome(reason: Reason) -> Outcome {
             row(405, 3, C::None, "This method is not allowed here; use another one.")
         }
         R::TokenMissing => {
-            row(401, 16, C::Bare, "The request has no access token; sign in and send one.")
+            row(401, 16, C::Bare, "The request has no access token; sign in and send {one}.")
         }
         R::TokenMalformed => invalid_token(
             "The token is not a signed JWT; send an access token of the identity provider.",

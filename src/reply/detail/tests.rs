@@ -92,3 +92,23 @@ fn a_sentence_names_what_cures_the_refusal() {
         assert!(text.contains(part), "{reason:?}: {text}");
     }
 }
+
+#[test]
+fn the_sentence_for_a_missing_token_shows_the_usual_place_if_the_filter_reads_it() {
+    let header =
+        |name: &str, prefix: &str| Place::Header { name: name.into(), prefix: prefix.into() };
+    let usual = "send one as `Authorization: Bearer <token>`.";
+    for (from, end) in [
+        (vec![header("authorization", "Bearer ")], usual),
+        (vec![header("x-api-key", ""), header("authorization", "bearer ")], usual),
+        (vec![header("authorization", "Token ")], "send one."),
+        (vec![header("x-user-token", "Bearer ")], "send one."),
+        (vec![Place::Cookie("session".into())], "send one."),
+    ] {
+        let mut policy = policy();
+        policy.token.from = from;
+        let denial = Denial { reason: Reason::TokenMissing, retry_after: None, scope: None };
+        let text = detail(&denial, &facts(&policy, None), &policy);
+        assert!(text.ends_with(end), "{:?}: {text}", policy.token.from);
+    }
+}
