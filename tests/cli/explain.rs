@@ -327,6 +327,9 @@ fn a_key_that_is_missing_here_is_cured_where_its_set_comes_from() {
         let all = [&["--method", "POST", "--path", "/score", "--token", &unknown], arguments];
         let (text, _) = explain(&path, &all.concat());
         assert!(text.contains(&format!("deny {reason}")) && text.contains(fix), "{fix}: {text}");
+        let says_if = text.contains("deny keys_unavailable, if the filter has no keys either\n")
+            && text.contains("\nthe caller then receives 503\n");
+        assert_eq!(says_if, reason == "keys_unavailable", "{text}");
     }
 }
 
@@ -540,6 +543,7 @@ fn remote_keys_are_given_by_hand_and_the_moment_is_chosen() {
     let reason = |arguments: &[&str]| {
         let (text, _) = explain(&path, &[&["--json", "--token", &token], arguments].concat());
         let told: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(told["needs_keys"], json!(!arguments.contains(&"--keys")), "{text}");
         told["reason"].as_str().unwrap().to_owned()
     };
     assert_eq!(reason(&[]), "keys_unavailable");

@@ -35,9 +35,10 @@ pub fn people(scene: &Scene, outcome: &Outcome, steps: &[Step]) -> Result<ExitCo
         Verdict::WouldDeny(_) => doubtful(text).to_string(),
         Verdict::Deny(_) => bad(text).to_string(),
     };
-    let waits = match outcome.needs_body {
-        true => ", if the body is accepted",
-        false => "",
+    let waits = match (outcome.needs_body, outcome.needs_keys()) {
+        (true, _) => ", if the body is accepted",
+        (_, true) => ", if the filter has no keys either",
+        _ => "",
     };
     let _ = writeln!(out, "\n{text}{waits}");
     if let (Verdict::Deny(_), Some(cure)) = (verdict, cures::of(verdict.reason())) {
@@ -50,7 +51,8 @@ pub fn people(scene: &Scene, outcome: &Outcome, steps: &[Step]) -> Result<ExitCo
     }
     let response = upstream::response(scene, outcome);
     if let Some(status) = response.get("status").and_then(Value::as_u64) {
-        let _ = writeln!(out, "the caller receives {status}");
+        let then = if outcome.needs_keys() { "then " } else { "" };
+        let _ = writeln!(out, "the caller {then}receives {status}");
     }
     for field in response.get("headers").and_then(Value::as_array).into_iter().flatten() {
         let text = |index: usize| field.get(index).and_then(Value::as_str).unwrap_or_default();
@@ -137,6 +139,7 @@ fn verdict(scene: &Scene, outcome: &Outcome) -> Map<String, Value> {
         ("rule", json!(rule.map(|rule| &rule.name))),
         ("provider", json!(provider.map(|provider| &provider.name))),
         ("needs_body", json!(outcome.needs_body)),
+        ("needs_keys", json!(outcome.needs_keys())),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into_iter()

@@ -15,6 +15,7 @@ use tollgate::limit::plan::Planned;
 use tollgate::limit::table::Table;
 use tollgate::policy::Policy;
 use tollgate::policy::owned::OwnedHeaders;
+use tollgate::reason::Reason;
 use tollgate::request::headers::Headers;
 use tollgate::request::token_source::{self, Found, Place};
 use tollgate::store::memory::Memory;
@@ -93,6 +94,13 @@ pub struct Outcome {
     pub facts: Facts,
     /// What the request takes from the rule's limits.
     pub plan: Few<Planned>,
+}
+
+impl Outcome {
+    /// Whether the keys decide that the filter fetches, and are not given.
+    pub fn needs_keys(&self) -> bool {
+        self.verdict.reason() == Reason::KeysUnavailable
+    }
 }
 
 impl Keys for Scene {
