@@ -266,7 +266,7 @@ fn a_refusal_names_the_cure_for_what_was_given_here() {
         (&["--token", &bearer][..], 3, ["begins with \"Bearer \"", "fix: leave out \"Bearer \""]),
         (&["--token", &quoted], 3, ["a quotation mark", "fix: leave out the quotation marks"]),
         (&["--token", token.to_str().unwrap()], 3, ["a file has this name", "--token - < FILE"]),
-        (&["--token", "opaque"], 3, ["has no dots", "fix: give the token itself"]),
+        (&["--token", "opaque"], 3, ["has no dots", "a client secret or an API key is none"]),
         (&["--token", ""], 2, ["--token: the value is empty", "leave --token out"]),
         (&["--token", "-"], 2, ["--token: standard input is empty", "leave --token out"]),
         (&["--token", &good], 3, ["algorithm_not_allowed", "algorithms of \"main\": PS256, ES256"]),
@@ -289,6 +289,35 @@ fn a_refusal_names_the_cure_for_what_was_given_here() {
         let (text, found) = explain(&path, &[path_of, arguments].concat());
         let missing: Vec<_> = lines.iter().filter(|line| !text.contains(**line)).collect();
         assert!(missing.is_empty() && found == code, "{arguments:?}: {missing:?} {found}: {text}");
+    }
+}
+
+#[test]
+fn an_issuer_that_differs_in_a_slash_or_in_letter_case_is_named() {
+    let (world, mut config) = scene();
+    let token = world.rsa.sign(&mint::claims("someone"));
+    let other = mint::ISSUER.replace("issuer", "another");
+    let own = "fix: compare `iss` with `issuers`";
+    let slash = format!("{}/", mint::ISSUER);
+    let case = mint::ISSUER.replace("issuer", "Issuer");
+    let named = |what: &str, instead: &str| {
+        format!(
+            "fix: they differ only in {what}: in issuers, write {:?} instead of {instead:?}.",
+            mint::ISSUER
+        )
+    };
+    for (issuers, fix) in [
+        (vec![&other], own.to_owned()),
+        (vec![&other, &slash], named("a final slash", &slash)),
+        (vec![&case], named("letter case", &case)),
+    ] {
+        config["providers"][0]["issuers"] = json!(issuers);
+        let path = file("near-issuer.json", config.to_string().as_bytes());
+        let post = ["--method", "POST", "--path", "/score", "--token", &token];
+        let (text, code) = explain(&path, &post);
+        assert!(code == 3 && text.contains(&fix), "{fix}: {text}");
+        let (hidden, _) = explain(&path, &[&post[..], &["--redact"]].concat());
+        assert!(!hidden.contains(&format!("{:?}", mint::ISSUER)), "{hidden}");
     }
 }
 

@@ -135,12 +135,13 @@ fn add_issuer(
         None => (0..scene.policy.providers.len()).collect(),
     };
     let failed = trace.fails(Stage::Issuer);
-    let mut details = Vec::new();
+    let (mut details, mut all) = (Vec::new(), Vec::new());
     if failed {
         details.push(format!("iss of the token: {iss}"));
         for provider in admitted.iter().filter_map(|index| scene.policy.providers.get(*index)) {
             let issuers: Vec<String> = provider.issuers.iter().map(Issuer::text).collect();
             details.push(format!("issuers of {:?}: {}", provider.name, issuers.join(", ")));
+            all.extend(issuers);
         }
     }
     // Providers that share an issuer are tried in turn. These are the outcomes of the others.
@@ -151,5 +152,10 @@ fn add_issuer(
             format!("provider {:?}: {}", other.name, described(attempt.error, Some(other)))
         }));
     }
-    trace.step(Stage::Issuer, "issuer", format!("{iss}, provider {name:?}"), details)
+    let passes = trace.step(Stage::Issuer, "issuer", format!("{iss}, provider {name:?}"), details);
+    if !passes {
+        let found = payload.get("iss").and_then(Value::as_str);
+        trace.fix(found.and_then(|iss| hint::of_issuer(iss, &all, trace.redact)).as_deref());
+    }
+    passes
 }

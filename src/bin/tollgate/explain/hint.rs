@@ -40,7 +40,8 @@ pub fn of_shape(token: &[u8]) -> Option<(&'static str, &'static str)> {
         )),
         _ => Some((
             "the value has no dots, so it is no JWT",
-            "give the token itself; to read it from a file, write --token - < FILE.",
+            "give the token itself, which the issuer signs; a client secret or an API key is none. To read it from \
+             a file, write --token - < FILE.",
         )),
     }
 }
@@ -68,6 +69,19 @@ pub fn of_place(headers: &Headers, place: &Place) -> Option<(String, Option<Stri
     let looks = format!("the request has {name}, but its value does not begin with {prefix:?}");
     let is_jwt = value.starts_with(b"eyJ");
     Some((looks, is_jwt.then(|| format!("send {prefix:?} before the token."))))
+}
+
+/// The cure if the issuer of a token differs from a configured one only in a final slash or in letter case.
+pub fn of_issuer(iss: &str, configured: &[String], redact: bool) -> Option<String> {
+    let trimmed = |text: &str| text.trim_end_matches('/').to_owned();
+    let near = |other: &&String| trimmed(other).eq_ignore_ascii_case(&trimmed(iss));
+    let near = configured.iter().find(near)?;
+    let differs = match trimmed(near) == trimmed(iss) {
+        true => "a final slash",
+        false => "letter case",
+    };
+    let written = if redact { "as the token has it".to_owned() } else { format!("{iss:?}") };
+    Some(format!("they differ only in {differs}: in issuers, write {written} instead of {near:?}."))
 }
 
 /// How to get a key set that the filter would fetch.
