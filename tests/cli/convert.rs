@@ -1,4 +1,5 @@
-//! `tollgate json`: the configuration as JSON in the order of its author, and nothing that `check` refuses.
+//! `tollgate json`: the configuration as JSON in the order of its author, alone or within Envoy's file, and nothing that
+//! `check` refuses.
 
 use serde_json::Value;
 
@@ -53,6 +54,72 @@ fn what_check_refuses_is_not_printed() {
         let (printed, errors, found) =
             tollgate(&[&["json", path.to_str().unwrap()], more].concat());
         assert_eq!((printed.as_str(), found), ("", code), "{name}: {errors}");
+        assert!(errors.contains(said), "{name}: {errors}");
+    }
+}
+
+#[test]
+fn a_configuration_replaces_that_of_each_example_of_envoy_and_nothing_around_it() {
+    let good = file("convert/into-good.yaml", GOOD);
+    let good = good.to_str().unwrap();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/envoy");
+    let names = [
+        "minimal.yaml",
+        "envoy.yaml",
+        "remote-keys.yaml",
+        "gateway.yaml",
+        "sidecar.yaml",
+        "azure-ml-managed.yaml",
+    ];
+    for name in names {
+        let example = format!("{folder}/{name}");
+        let text = std::fs::read_to_string(&example).unwrap();
+        let (into, errors, code) = tollgate(&["json", "--into", &example, good]);
+        assert_eq!((code, errors.as_str()), (0, ""), "{name}");
+        let path = file(&format!("convert/into-{name}"), &into);
+        let path = path.to_str().unwrap();
+        assert!(compact(&into).contains(AS_JSON), "{name}: {into}");
+        // Put back, the file is what it was.
+        let (own, ..) = tollgate(&["json", &example]);
+        let own = file(&format!("convert/own-{name}.json"), &own);
+        let (back, errors, _) = tollgate(&["json", "--into", path, own.to_str().unwrap()]);
+        assert_eq!(back, text, "{name}: {errors}");
+    }
+}
+
+#[test]
+fn a_configuration_goes_only_into_one_block_of_text_of_envoy() {
+    let good = file("convert/into.yaml", GOOD);
+    let good = good.to_str().unwrap();
+    let filter = |value: &str| {
+        format!(
+            "http_filters:\n- name: tollgate\n  typed_config:\n    \
+             \"@type\": type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm\n    config:\n      \
+             name: tollgate\n      configuration:\n        \
+             \"@type\": type.googleapis.com/google.protobuf.StringValue\n        {value}\n"
+        )
+    };
+    let block = filter("value: |\n          providers: []\n\n# Below.");
+    let (printed, errors, code) =
+        tollgate(&["json", "--into", file("convert/block.yaml", &block).to_str().unwrap(), good]);
+    assert_eq!((code, errors.as_str()), (0, ""), "YAML in its place is replaced, too");
+    assert!(
+        printed.contains("value: |\n          {\n")
+            && printed.ends_with("\n          }\n\n# Below.\n"),
+        "{printed}"
+    );
+    let filters = block.clone() + &block.replace("http_filters", "more");
+    for (name, text, said) in [
+        ("quoted", filter("value: \"{}\""), "has no block of text to replace; write `value: |`"),
+        ("empty", filter("value: |"), "has no block of text to replace"),
+        ("two", filters, "has several filters; allowed: one"),
+        ("bare", GOOD.to_owned(), "is not a configuration of Envoy"),
+        ("broken", "a: [".to_owned(), "is not valid YAML"),
+        ("none", "clusters: []\n".to_owned(), "contains no configuration of tollgate"),
+    ] {
+        let path = file(&format!("convert/into-{name}.yaml"), &text);
+        let (printed, errors, code) = tollgate(&["json", "--into", path.to_str().unwrap(), good]);
+        assert_eq!((printed.as_str(), code), ("", 2), "{name}: {errors}");
         assert!(errors.contains(said), "{name}: {errors}");
     }
 }

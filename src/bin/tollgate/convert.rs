@@ -1,4 +1,5 @@
-//! `tollgate json`: prints the configuration of a file as JSON, the form in which Envoy takes it.
+//! `tollgate json`: prints the configuration of a file as JSON, the form in which Envoy takes it, alone or within
+//! Envoy's file.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -23,13 +24,23 @@ pub struct Arguments {
     /// The number of the configuration in the file, from 1.
     #[arg(long, value_name = "N", default_value_t = 1)]
     number: usize,
+    /// A file of Envoy with one filter of tollgate: prints that file, with this configuration in place of its own.
+    #[arg(long, value_name = "ENVOY")]
+    into: Option<PathBuf>,
 }
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let Arguments { file, number } = arguments;
+    let Arguments { file, number, into } = arguments;
     let content = document::load(file, Chosen::ByName);
     let text = document::json(&content, *number, file);
     check::refused(file, content)?;
-    output::text(&format!("{}\n", output::json_plain(text?.trim_end())))
+    let json = output::json_plain(text?.trim_end());
+    match into {
+        None => output::text(&format!("{json}\n")),
+        Some(into) => {
+            let around = document::load(into, Chosen::ByName);
+            output::text(&document::replace(&around, &json, into)?)
+        }
+    }
 }

@@ -96,6 +96,11 @@ impl Lines {
         self.value(path).map(|value| value.place)
     }
 
+    /// The place of the name of exactly this path, if its value is a block of text.
+    pub fn block(&self, path: &str) -> Option<Place> {
+        self.values.get(path).filter(|value| value.is_block).map(|value| value.place)
+    }
+
     /// The place in `file` of `inside`, a place in the text at `path`. Both texts are cut into lines.
     pub fn within(&self, path: &str, text: &[&str], inside: Place, file: &[&str]) -> Option<Place> {
         let value = match self.values.get(path) {

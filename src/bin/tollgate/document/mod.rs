@@ -9,6 +9,7 @@ mod kubernetes;
 mod lines;
 mod one;
 mod read;
+mod replace;
 mod tree;
 
 use std::io::Read;
@@ -24,6 +25,7 @@ pub use gateway::{Buffer, Target, smallest};
 use lines::Lines;
 pub use lines::Place;
 pub use one::{json, one};
+pub use replace::replace;
 
 /// One configuration of the filter and what the document around it says.
 #[derive(Debug, Default)]

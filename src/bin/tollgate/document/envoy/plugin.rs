@@ -72,8 +72,8 @@ fn text_of(configuration: &Value) -> Result<Vec<u8>, String> {
     let kind = kind.rsplit('/').next().unwrap_or_default();
     match (kind, configuration.get("value")) {
         ("google.protobuf.StringValue", Some(Value::String(text))) if is_yaml(text) => Err(
-            "looks like YAML, and the filter reads this text as JSON; write what `tollgate json FILE` \
-             prints for the YAML in FILE"
+            "looks like YAML, and the filter reads this text as JSON; keep the YAML in a file of its own, and \
+             write what `tollgate json FILE --into ENVOY` prints"
                 .to_owned(),
         ),
         ("google.protobuf.StringValue", Some(Value::String(text))) => Ok(text.clone().into_bytes()),
