@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::percent;
 use super::syntax::{Part, Template};
 
 /// The source of the values of a template.
@@ -70,7 +71,7 @@ impl Template {
                 if !first {
                     out.push(',');
                 }
-                escape(text, |c| c == ',', out);
+                percent::encode(text, |c| !matches!(c, '%' | ','), out);
             }
         });
         if !whole {
@@ -104,33 +105,19 @@ impl Template {
                 out.truncate(start);
                 return false;
             };
-            let special = |c| c == ',' || (several && c == '/');
+            let plain = |c| !(matches!(c, '%' | ',') || several && c == '/');
             match value {
-                PartValue::Text(text) => escape(&text, special, out),
+                PartValue::Text(text) => percent::encode(&text, plain, out),
                 PartValue::List(items) => {
                     for (index, item) in items.iter().enumerate() {
                         if index > 0 {
                             out.push(',');
                         }
-                        escape(item, special, out);
+                        percent::encode(item, plain, out);
                     }
                 }
             }
         }
         true
-    }
-}
-
-/// Appends a text with `%` and the special characters percent-encoded.
-pub(super) fn escape(text: &str, special: impl Fn(char) -> bool, out: &mut String) {
-    for c in text.chars() {
-        match c == '%' || special(c) {
-            false => out.push(c),
-            true => {
-                for byte in c.encode_utf8(&mut [0; 4]).bytes() {
-                    out.push_str(&format!("%{byte:02X}"));
-                }
-            }
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! Filling templates for identities, which must differ for any two callers.
 
-use super::fill::{PartValue, Scope, escape};
+use super::fill::{PartValue, Scope};
+use super::percent;
 use super::syntax::{Part, Template};
 
 /// The result of [`Template::identify`].
@@ -37,7 +38,7 @@ impl Template {
             }
             match std::mem::replace(&mut first, false) {
                 true => out.push_str(&value),
-                false => escape(&value, |c| separates(c) && self.has_between(c), out),
+                false => percent::encode(&value, |c| c != '%' && !self.is_between(c), out),
             }
         }
         filled
@@ -50,24 +51,10 @@ impl Template {
         let mut separated = true;
         self.parts().iter().all(|part| match part {
             Part::Text(text) => {
-                separated |= text.chars().any(separates);
+                separated |= text.chars().any(percent::separates);
                 true
             }
             _ => std::mem::replace(&mut separated, false),
         })
     }
-
-    /// Whether a text between two parts has this character.
-    fn has_between(&self, c: char) -> bool {
-        let is_part = |part: &Part| !part.is_text();
-        let first = self.parts().iter().position(is_part).unwrap_or_default();
-        let last = self.parts().iter().rposition(is_part).unwrap_or_default();
-        let between = self.parts().get(first..last).unwrap_or_default();
-        between.iter().any(|part| matches!(part, Part::Text(text) if text.contains(c)))
-    }
-}
-
-/// Whether a character can separate two parts, because no escape contains it.
-fn separates(c: char) -> bool {
-    !matches!(c, '%' | '0'..='9' | 'A'..='F')
 }

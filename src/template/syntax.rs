@@ -2,12 +2,15 @@
 
 use super::claim_ref::ClaimRef;
 use super::error::TemplateError;
+use super::percent;
 
 /// Text with parts to fill in, parsed at load.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
     text: String,
     parts: Vec<Part>,
+    /// The characters of the text between the first part and the last that can separate two parts.
+    between: Vec<char>,
     reads_body: bool,
 }
 
@@ -63,7 +66,8 @@ impl Template {
             true => Err(TemplateError::Empty),
             false => {
                 let reads_body = parts.iter().any(|part| matches!(part, Part::Body(_)));
-                Ok(Self { text: text.to_owned(), parts, reads_body })
+                let between = between(&parts);
+                Ok(Self { text: text.to_owned(), parts, between, reads_body })
             }
         }
     }
@@ -89,6 +93,11 @@ impl Template {
         self.parts.iter().all(Part::is_of_match)
     }
 
+    /// Whether the text between two parts has this character, and it can separate them.
+    pub(super) fn is_between(&self, c: char) -> bool {
+        self.between.contains(&c)
+    }
+
     /// Whether the value depends on the body, so that it is known only when the body has ended.
     pub fn reads_body(&self) -> bool {
         self.reads_body
@@ -98,6 +107,23 @@ impl Template {
     pub fn draws_on_token(&self) -> bool {
         self.parts.iter().any(Part::is_of_token)
     }
+}
+
+/// The characters of the text between the first part and the last that can separate two parts.
+fn between(parts: &[Part]) -> Vec<char> {
+    let is_part = |part: &Part| !part.is_text();
+    let first = parts.iter().position(is_part).unwrap_or_default();
+    let last = parts.iter().rposition(is_part).unwrap_or_default();
+    let mut all = Vec::new();
+    for part in parts.get(first..last).unwrap_or_default() {
+        let Part::Text(text) = part else { continue };
+        for c in text.chars() {
+            if percent::separates(c) && !all.contains(&c) {
+                all.push(c);
+            }
+        }
+    }
+    all
 }
 
 impl Part {

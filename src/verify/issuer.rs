@@ -4,6 +4,7 @@ use super::error::VerifyError;
 use super::json::Document;
 use super::jwk::Key;
 use super::provider::{Issuer, Provider, Tenants};
+use crate::bytes::equal;
 use crate::lookup::Texts;
 
 /// The maximum length of a tenant in bytes: a GUID has 36, a domain name at most 253.
@@ -25,7 +26,7 @@ pub fn find<'a>(provider: &Provider, iss: &'a str) -> Option<IssuerMatch<'a>> {
     let mut second = None;
     for issuer in &provider.issuers {
         let tenant = match issuer {
-            Issuer::Exact(exact) if exact == iss => None,
+            Issuer::Exact(exact) if equal(exact.as_bytes(), iss.as_bytes()) => None,
             Issuer::Exact(_) => continue,
             Issuer::Tenanted { prefix, suffix } => match tenant(iss, prefix, suffix) {
                 None => continue,

@@ -1,6 +1,6 @@
 //! Encodes values for headers, filter state and logs. Different values stay different.
 
-use crate::template::{Piece, Scope, Template};
+use crate::template::{Piece, Scope, Template, percent};
 
 /// The maximum length of a tag value in bytes (docs/telemetry.md).
 pub const MAX_VALUE: usize = 1024;
@@ -24,7 +24,7 @@ pub(super) fn hex(hash: &[u8]) -> String {
 /// results.
 pub fn sanitise(text: &str) -> String {
     let mut safe = String::with_capacity(text.len().min(MAX_VALUE));
-    encode(text, |_| false, &mut safe);
+    percent::encode(text, plain, &mut safe);
     finish(safe)
 }
 
@@ -33,30 +33,22 @@ pub fn sanitise(text: &str) -> String {
 pub(super) fn fill(template: &Template, scope: &dyn Scope) -> Option<String> {
     let mut safe = String::new();
     let filled = template.visit(scope, &mut |piece| match piece {
-        Piece::Text(text) | Piece::Value(text) => encode(text, |_| false, &mut safe),
+        Piece::Text(text) | Piece::Value(text) => percent::encode(text, plain, &mut safe),
         Piece::Item { text, first } => {
             if !first {
                 safe.push(',');
             }
             let start = safe.len();
-            encode(text, |byte| byte == b',', &mut safe);
+            percent::encode(text, |c| plain(c) && c != ',', &mut safe);
             encode_edges(&mut safe, start);
         }
     });
     filled.then(|| finish(safe))
 }
 
-fn encode(text: &str, also: impl Fn(u8) -> bool, safe: &mut String) {
-    for byte in text.bytes() {
-        match byte {
-            b' '..=b'$' | b'&'..=b'~' if !also(byte) => safe.push(char::from(byte)),
-            other => safe.push_str(&escape(other)),
-        }
-    }
-}
-
-fn escape(byte: u8) -> String {
-    format!("%{byte:02X}")
+/// Whether a character is written as it is.
+fn plain(c: char) -> bool {
+    matches!(c, ' '..='$' | '&'..='~')
 }
 
 /// Encodes the spaces at both ends of `safe[start..]`.

@@ -76,6 +76,12 @@ impl Document {
         Json { document: self, at }
     }
 
+    /// The bytes of a text or of the name of a member.
+    fn bytes_of(&self, node: Node) -> &[u8] {
+        let text = if node.kind == Kind::Text { &self.text } else { &self.unescaped };
+        text.as_bytes().get(node.range()).unwrap_or_default()
+    }
+
     /// The memory that it uses beside itself, in bytes.
     pub fn bytes(&self) -> usize {
         let nodes = self.nodes.capacity().saturating_mul(size_of::<Node>());
@@ -138,12 +144,24 @@ impl<'d> Json<'d> {
     /// The value of a member of an object that is read or being read.
     #[inline(never)]
     pub(super) fn member(self, name: &[u8]) -> Option<Json<'d>> {
-        let mut inside = self.members()?;
-        while let Some(own) = inside.next() {
-            let value = inside.next()?;
-            if own.is_text(name) {
-                return Some(value);
+        let Items { next, end } = self.members()?;
+        let nodes = self.document.nodes.get(next.at..end.min(self.document.nodes.len()))?;
+        let length = u32::try_from(name.len()).ok()?;
+        let mut place = 0_usize;
+        while let Some([own, value, ..]) = nodes.get(place..) {
+            if own.end.wrapping_sub(own.start) == length {
+                let own = self.document.bytes_of(*own);
+                if own.first() == name.first() && equal(own, name) {
+                    let at = next.at.saturating_add(place).saturating_add(1);
+                    return Some(self.document.value(at));
+                }
             }
+            place = match value.kind {
+                Kind::Array | Kind::Object => {
+                    usize::try_from(value.end).ok()?.saturating_sub(next.at)
+                }
+                _ => place.saturating_add(2),
+            };
         }
         None
     }
@@ -159,17 +177,7 @@ impl<'d> Json<'d> {
 
     /// The bytes of a text or of the name of a member.
     pub(super) fn bytes(self) -> &'d [u8] {
-        let node = self.node();
-        let text =
-            if node.kind == Kind::Text { &self.document.text } else { &self.document.unescaped };
-        text.as_bytes().get(node.range()).unwrap_or_default()
-    }
-
-    /// Whether the text or the name of a member, which it must be, is this.
-    fn is_text(self, text: &[u8]) -> bool {
-        let node = self.node();
-        usize::try_from(node.end.wrapping_sub(node.start)).is_ok_and(|length| length == text.len())
-            && equal(self.bytes(), text)
+        self.document.bytes_of(self.node())
     }
 
     fn inside(self) -> Items<'d> {
