@@ -36,7 +36,8 @@ impl Sieve {
                 tails.push(tail);
             }
             ends.extend(name.last().filter(|end| !ends.contains(end)));
-            all &= !name.is_empty() && name.iter().all(plain);
+            // Elements of an array have no name.
+            all &= !name.iter().all(u8::is_ascii_digit) && name.iter().all(plain);
         }
         let ends = match ends.as_slice() {
             [one] if all => Some([*one; 2]),

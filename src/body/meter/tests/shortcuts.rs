@@ -80,6 +80,8 @@ proptest! {
             vec!["/usage", "/x/0/n"],
             vec!["/message", "/message/n", "/1/n"],
             vec!["/é", "/usage/total_tokens"],
+            vec!["/usage/1", "/0"],
+            vec!["/x/2", "/n"],
         ]),
         sizes in prop::collection::vec(1..200_usize, 1..5),
     ) {
@@ -96,6 +98,23 @@ proptest! {
         let got = fast(&measure, content_type, reply.as_bytes(), &sizes);
         prop_assert_eq!(got, want, "{}", &reply);
         prop_assert_eq!(fast(&measure, content_type, reply.as_bytes(), &[]), want, "{}", reply);
+    }
+}
+
+#[test]
+fn an_element_of_an_array_is_found_without_a_name() {
+    for (pointer, [first, last]) in
+        [("/1", ["[1,2,3]", "[1,5,3]"]), ("/n/1", ["{\"n\":[1,2]}", "{\"n\":[1,5]}"])]
+    {
+        let measure = pointers(&[pointer]);
+        for (content_type, reply) in
+            framings(last).into_iter().filter(|(_, reply)| reply.contains("data:"))
+        {
+            let reply = reply.replace(FIRST, first);
+            assert_eq!(fast(&measure, content_type, reply.as_bytes(), &[]), Some(5), "{reply}");
+        }
+        let lines = format!("{first}\n{last}\n");
+        assert_eq!(fast(&measure, LINE, lines.as_bytes(), &[]), Some(5), "{lines}");
     }
 }
 
