@@ -51,6 +51,16 @@ impl Model {
     }
 }
 
+/// The last word of each API.
+const LAST: [(&str, &str); 3] = [
+    ("/unended/chat", "data: [DONE]\n\n"),
+    ("/unended/messages", "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"),
+    (
+        "/unended/responses",
+        "event: response.completed\ndata: {\"type\":\"response.completed\"}\n\n",
+    ),
+];
+
 async fn answer(
     mut stream: TcpStream,
     arrived: Arc<AtomicUsize>,
@@ -67,18 +77,19 @@ async fn answer(
     stream.read_exact(&mut body).await.ok()?;
     let number = arrived.fetch_add(1, Ordering::SeqCst) as u64;
     let chunk = |text: &str| format!("{:x}\r\n{text}\r\n", text.len());
-    let head =
+    let begin =
         "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
-    let first = format!("{head}{}", chunk("data: {\"delta\":\"word\"}\n\n"));
+    let first = format!("{begin}{}", chunk("data: {\"delta\":\"word\"}\n\n"));
     stream.write_all(first.as_bytes()).await.ok()?;
     ended.wait_for(|ended| *ended).await.ok()?;
     // Some use more than was reserved.
     let tokens = 600 + 40 * (number % 16);
     used.fetch_add(tokens, Ordering::SeqCst);
     let usage = chunk(&format!("data: {{\"usage\":{{\"total_tokens\":{tokens}}}}}\n\n"));
-    let last = format!("{usage}{}", chunk("data: [DONE]\n\n"));
-    stream.write_all(last.as_bytes()).await.ok()?;
-    if head.starts_with("post /unended") {
+    let last =
+        LAST.iter().find(|(path, _)| head.contains(path)).map_or(LAST[0].1, |(_, last)| last);
+    stream.write_all(format!("{usage}{}", chunk(last)).as_bytes()).await.ok()?;
+    if head.contains("/unended") {
         std::future::pending::<()>().await;
     }
     stream.write_all(b"0\r\n\r\n").await.ok()
@@ -313,26 +324,28 @@ async fn a_redirect_that_the_proxy_follows_costs_what_a_failure_does_and_its_res
 
 /// The SDK of OpenAI closes its connection at the last event, which may be before the response has ended.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_caller_that_leaves_at_the_last_event_of_openai_pays_the_number_of_its_response() {
+async fn a_caller_that_leaves_at_the_last_word_of_an_api_pays_the_number_of_its_response() {
     let Some(fixture) = Fixture::new("HS256").await else { return };
     let model = Model::start().await;
     model.end.send(true).unwrap();
     let reserve = json!({"json": "/max_tokens", "default": 1, "max": MOST});
     let envoy = budget(&fixture, Some(reserve)).workers(1).upstream(model.address).start().await;
-    let token = fixture.token("alice");
-    let body = json!({"model": "small", "max_tokens": 700, "stream": true});
-    let mut stream = TcpStream::connect(envoy.address()).await.unwrap();
-    let request = post("/unended", &body, &token).case("left");
-    stream.write_all(&request.to_bytes()).await.unwrap();
-    let mut received = Vec::new();
-    while !received.ends_with(b"data: [DONE]\n\n") {
-        received.push(tokio::time::timeout(DEADLINE, stream.read_u8()).await.unwrap().unwrap());
+    for (count, (path, last)) in (1..).zip(LAST) {
+        let token = fixture.token(path);
+        let body = json!({"model": "small", "max_tokens": 700, "stream": true});
+        let mut stream = TcpStream::connect(envoy.address()).await.unwrap();
+        stream.write_all(&post(path, &body, &token).case(path).to_bytes()).await.unwrap();
+        let mut received = Vec::new();
+        while !received.ends_with(last.as_bytes()) {
+            received.push(tokio::time::timeout(DEADLINE, stream.read_u8()).await.unwrap().unwrap());
+        }
+        drop(stream);
+        let settled = "wasmcustom.tollgate_usage.limit.tokens.result.settled";
+        until("nothing was settled", count, async || envoy.stat(settled).await).await;
+        let used = 560 + 40 * i64::try_from(count).unwrap();
+        assert_eq!(left(&envoy, &token).await, 10_000 - used - 1, "{path}");
+        assert_eq!(envoy.access(path).await["usage"], used.to_string());
     }
-    drop(stream);
-    let settled = "wasmcustom.tollgate_usage.limit.tokens.result.settled";
-    until("nothing was settled", 1, async || envoy.stat(settled).await).await;
-    assert_eq!(left(&envoy, &token).await, 10_000 - 600 - 1);
-    assert_eq!(envoy.access("left").await["usage"], "600");
 }
 
 #[tokio::test(flavor = "multi_thread")]

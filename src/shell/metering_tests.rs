@@ -57,13 +57,15 @@ fn charge(name: &str, reserve: Option<Value>) {
 }
 
 /// What the response is, how it ends, and what the caller has left of 100.
-const ENDS: [(&str, End, &str); 7] = [
+const ENDS: [(&str, End, &str); 9] = [
     (OBJECT, |stream| proxy_on_response_body(stream, 0, true), "97"),
     (OBJECT, |stream| proxy_on_response_trailers(stream, 1), "97"),
     (OBJECT, LEFT, "60"),
     ("data: {\"tokens\":3}\n\n", LEFT, "60"),
     // The SDK of OpenAI leaves here.
     ("data: {\"tokens\":3}\n\ndata: [DONE]\n\n", LEFT, "97"),
+    ("data: {\"tokens\":3}\n\nevent: message_stop\ndata: {}\n\n", LEFT, "97"),
+    ("event: response.completed\ndata: {\"tokens\":3}\n\n", LEFT, "97"),
     ("data: {}\n\ndata: [DONE]\n\n", LEFT, "60"),
     ("data: {\"tokens\":3}\n\ndata: [DONE]\n\ndata: {\"tokens\":4}\n\n", LEFT, "60"),
 ];

@@ -1,5 +1,6 @@
 //! The current document of a response, and the numbers of the documents before it.
 
+use super::measure::Measure;
 use crate::body::json::flaw::Malformed;
 use crate::body::json::pointers::Pointers;
 use crate::body::json::scanner::Scanner;
@@ -10,18 +11,26 @@ use crate::body::json::value::Found;
 pub(super) struct Document {
     scanner: Scanner,
     pub(super) numbers: Vec<Option<u64>>,
+    /// The pointer to a number that only the last document of a stream has.
+    last: Option<usize>,
+    /// The document that ended last has that number.
+    pub(super) was_last: bool,
 }
 
 impl Document {
-    pub(super) fn new(pointers: &Pointers) -> Self {
-        let scanner = Scanner::finding(pointers);
-        Self { scanner, numbers: vec![None; pointers.len()] }
+    pub(super) fn new(measure: &Measure) -> Self {
+        Self::with(Scanner::finding(&measure.pointers), measure)
     }
 
     /// One that checks every byte of its documents.
     #[cfg(test)]
-    pub(super) fn strict(pointers: &Pointers) -> Self {
-        Self { scanner: Scanner::new(pointers, 512), numbers: vec![None; pointers.len()] }
+    pub(super) fn strict(measure: &Measure) -> Self {
+        Self::with(Scanner::new(&measure.pointers, 512), measure)
+    }
+
+    fn with(scanner: Scanner, measure: &Measure) -> Self {
+        let numbers = vec![None; measure.pointers.len()];
+        Self { scanner, numbers, last: measure.last, was_last: false }
     }
 
     /// Reads the next piece of the current document; returns its first flaw, also in later calls.
@@ -36,7 +45,10 @@ impl Document {
 
     /// The current document ends. Its numbers count if it is well-formed.
     pub(super) fn end(&mut self) {
+        self.was_last = false;
         if self.scanner.finish().is_ok() {
+            let found = self.last.and_then(|last| self.scanner.found().get(last));
+            self.was_last = matches!(found, Some(Found::Number(_)));
             self.keep_numbers();
         }
         self.renew();

@@ -43,7 +43,7 @@ impl Documents {
                 tried = rest.len().saturating_sub(clear);
                 let lines = last_line(rest.get(..clear).unwrap_or_default());
                 if lines > 0 {
-                    self.broken = false;
+                    (self.broken, document.was_last) = (false, false);
                     rest = rest.get(lines..).unwrap_or_default();
                 }
             }
@@ -55,6 +55,11 @@ impl Documents {
             rest = after;
         }
         self.feed_line(document, pointers, rest);
+    }
+
+    /// Whether the last line is the last document of a stream.
+    pub(super) fn is_done(&self, document: &Document) -> bool {
+        self.lines && self.fresh && document.was_last
     }
 
     fn feed_line(&mut self, document: &mut Document, pointers: &Pointers, piece: &[u8]) {

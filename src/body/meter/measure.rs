@@ -3,12 +3,17 @@
 use super::sieve::Sieve;
 use crate::body::json::pointers::{MAX_POINTERS, Pointers};
 
+/// The name of the number in the last line of Ollama's API.
+const LAST: &str = "eval_count";
+
 /// The largest of some sums of the numbers in a response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Measure {
     /// All pointers, each once.
     pub(super) pointers: Pointers,
     pub(super) sieve: Sieve,
+    /// The pointer to a number that only the last document of a stream has.
+    pub(super) last: Option<usize>,
     sums: Vec<Vec<Weighted>>,
     /// The largest number of a part counts, not that of its first pointer.
     largest: bool,
@@ -49,6 +54,7 @@ impl Measure {
         let pointers = Pointers::new(all.iter().map(Vec::as_slice));
         (all.len() <= MAX_POINTERS).then_some(Self {
             sieve: Sieve::new(&pointers),
+            last: all.iter().position(|pointer| *pointer == [LAST]),
             pointers,
             sums,
             largest,

@@ -77,7 +77,7 @@ impl ResponseMeter {
             let lines = LINES.iter().any(|lines| media_type.eq_ignore_ascii_case(lines));
             Framing::documents(measure, lines)
         };
-        Self { document: Document::new(&measure.pointers), framing, mark: 0, done: Done::default() }
+        Self { document: Document::new(measure), framing, mark: 0, done: Done::default() }
     }
 
     /// Reads the next piece, cut anywhere. `measure` must be that of [`ResponseMeter::new`].
@@ -93,9 +93,11 @@ impl ResponseMeter {
                 self.begin(measure, *first);
             }
         }
-        self.done.feed(piece);
         match &mut self.framing {
-            Framing::Events(events) => events.feed(&mut self.document, measure, piece),
+            Framing::Events(events) => {
+                self.done.feed(piece);
+                events.feed(&mut self.document, measure, piece);
+            }
             Framing::Documents(documents) => documents.feed(&mut self.document, measure, piece),
         }
     }
@@ -114,9 +116,12 @@ impl ResponseMeter {
         }
     }
 
-    /// Whether the last event so far tells that no other follows (`data: [DONE]`): the response may be left there.
+    /// Whether the last event or line so far is one that no other follows: clients may leave the response there.
     pub fn is_done(&self) -> bool {
-        matches!(self.framing, Framing::Events(_)) && self.done.is_read()
+        match &self.framing {
+            Framing::Events(_) => self.done.is_read(),
+            Framing::Documents(documents) => documents.is_done(&self.document),
+        }
     }
 
     /// The response ended: its number, rounded up, if it carried one.

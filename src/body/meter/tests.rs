@@ -196,7 +196,10 @@ proptest! {
 }
 
 #[test]
-fn the_event_done_is_known_at_every_cut_and_only_as_the_last() {
+fn the_last_event_of_an_api_is_known_at_every_cut_and_only_as_the_last() {
+    let completed =
+        format!("event: response.completed\ndata: {{\"response\":\"{}\"}}\n\n", "x".repeat(300));
+    let other = "event: ping\ndata: {}\n\n";
     for (text, want) in [
         ("data: [DONE]\n\n", true),
         ("data:[DONE]", true),
@@ -209,12 +212,57 @@ fn the_event_done_is_known_at_every_cut_and_only_as_the_last() {
         ("data: {\"text\":\"\\ndata: [DONE]", false),
         ("id: [DONE]\n\n", false),
         ("{}\ndata: [DONE]", false),
+        ("event: message_stop\ndata: {\"type\":\"message_stop\"  }\n\n", true),
+        (&format!("{other}event:message_stop\ndata: {{}}\n\n"), true),
+        (&format!("{other}event: message_stop\r\ndata: {{}}\r\n\r\n"), true),
+        (&format!("{other}\n\r\nevent: message_stop\rdata: {{}}\r\r"), true),
+        (&format!("\u{feff}{completed}"), true),
+        (&format!("{other}{completed}"), true),
+        (&format!("{other}{completed}\n\n").replace("completed", "incomplete"), true),
+        (&completed.replace("completed", "failed"), true),
+        (&format!("{completed}{other}"), false),
+        (&format!("{completed}: \n\n"), false),
+        (&completed.replace("completed", "completed2"), false),
+        (&completed.replace("completed", "created"), false),
+        // The event has not ended.
+        (&completed[..completed.len() - 1], false),
+        ("event: message_stop\n", false),
+        (" event: message_stop\ndata: {}\n\n", false),
+        ("event: message_stop\n\ndata: {}", false),
+        ("data: event: message_stop\n\n", false),
+        ("data: {}\nevent: message_stop\n\n", false),
         ("", false),
     ] {
         let measure = pointers(&["/usage/total_tokens"]);
         for size in 1..=text.len().max(1) {
             let mut meter = ResponseMeter::new(&measure, EVENTS.as_bytes());
             text.as_bytes().chunks(size).for_each(|piece| meter.feed(&measure, piece));
+            assert_eq!(meter.is_done(), want, "{size}: {text:?}");
+        }
+    }
+}
+
+#[test]
+fn the_last_line_of_ollama_is_known_at_every_cut_and_only_as_the_last() {
+    let word = "{\"response\":\"a word\",\"done\":false}\n".repeat(20);
+    let last = "{\"response\":\"\",\"done\":true,\"prompt_eval_count\":3,\"eval_count\":40}";
+    let list = pointers(&["/prompt_eval_count", "/eval_count"]);
+    let ollama = Preset::Ollama.measure().unwrap();
+    for (text, measure, want) in [
+        (format!("{word}{last}\n"), &ollama, true),
+        (format!("{last}\r\n"), &list, true),
+        (format!("{word}{last}"), &ollama, false),
+        (format!("{word}{last}\n{word}"), &ollama, false),
+        (format!("{last}\n{last}\n{{"), &ollama, false),
+        (format!("{last}\nx\n"), &ollama, false),
+        (word.clone(), &ollama, false),
+        (format!("{word}{}\n", last.replace("eval", "x")), &ollama, false),
+        (format!("{word}{last}\n"), &pointers(&["/prompt_eval_count"]), false),
+        (String::new(), &ollama, false),
+    ] {
+        for size in 1..=text.len().max(1) {
+            let mut meter = ResponseMeter::new(measure, LINE.as_bytes());
+            text.as_bytes().chunks(size).for_each(|piece| meter.feed(measure, piece));
             assert_eq!(meter.is_done(), want, "{size}: {text:?}");
         }
     }

@@ -9,7 +9,7 @@ fn plain(measure: &Measure, content_type: &str, text: &[u8]) -> Option<u64> {
     let mut measure = measure.clone();
     measure.sieve = Sieve::default();
     let mut meter = ResponseMeter::new(&measure, content_type.as_bytes());
-    meter.document = Document::strict(&measure.pointers);
+    meter.document = Document::strict(&measure);
     text.chunks(1).for_each(|piece| meter.feed(&measure, piece));
     meter.finish(&measure)
 }
