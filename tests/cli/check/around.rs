@@ -1,4 +1,4 @@
-//! What surrounds a filter in Envoy: the headers that are removed before it, and the labels of its metrics.
+//! What surrounds a filter in Envoy: the headers that are removed before it, the labels of its metrics, and the log.
 
 use super::{bootstrap, check_text, good};
 use serde_json::{Value, json};
@@ -89,5 +89,39 @@ fn a_bootstrap_that_shows_metrics_without_labels_is_warned_of() {
         let found = warnings("labels.json", &document);
         let about = found.iter().filter(|warning| warning.starts_with("stats_config: "));
         assert_eq!(about.count(), usize::from(warned), "{members}: {found:?}");
+    }
+}
+
+#[test]
+fn a_field_of_the_log_that_no_tag_fills_is_warned_of() {
+    let state = |name: &str| format!("%FILTER_STATE(wasm.tollgate.{name}:PLAIN)%");
+    let fields = json!({
+        "Reason": state("reason"), "Identity": state("identity"), "Kid": state("kid"), "Own": state("x"),
+        "Endpoint": state("endpoint"), "Other": "%FILTER_STATE(wasm.other.kid:PLAIN)%", "Path": "%REQ(:PATH)%",
+    });
+    let tag = |name: &str| json!({"name": name, "value": "{sub}"});
+    let unwritten = json!({"name": "kid", "value": "{@kid}", "filter_state": false});
+    for (tags, warned) in [
+        (None, &["Kid", "Own"][..]),
+        (Some(json!([])), &["Identity", "Kid", "Own"]),
+        (Some(json!([tag("kid"), tag("x")])), &["Identity"]),
+        (Some(json!([tag("identity"), unwritten, tag("x")])), &["Kid"]),
+        (Some(json!([tag("identity"), tag("kid"), tag("x"), tag("more")])), &[]),
+    ] {
+        let mut config = good();
+        if let Some(tags) = &tags {
+            config["tags"] = tags.clone();
+        }
+        let mut document = bootstrap(&config);
+        document.pointer_mut(MANAGER).unwrap()["access_log"] =
+            json!([{"typed_config": {"log_format": {"json_format": fields}}}]);
+        let found = warnings("logged.json", &document);
+        let about = found.iter().filter_map(|warning| {
+            let (path, message) = warning.split_once(": reads wasm.tollgate.")?;
+            assert!(message.contains(", and no tag of this name writes it: "), "{message}");
+            path.rsplit('.').next()
+        });
+        let about: Vec<_> = about.collect();
+        assert_eq!(about, warned, "{tags:?}: {found:?}");
     }
 }

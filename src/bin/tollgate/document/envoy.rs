@@ -3,6 +3,7 @@
 mod around;
 mod capabilities;
 mod cluster;
+mod logged;
 mod plugin;
 
 pub use plugin::{IMAGE, PLACEHOLDER, digest, mentions_us, write_for};
@@ -63,6 +64,7 @@ pub fn search(document: &Value) -> Vec<Found> {
     let labelled = is_labelled(document);
     let mut walk = Walk { document, labelled, found: Vec::new() };
     walk.visit(document, String::new(), Around::default());
+    logged::check(document, &mut walk.found);
     walk.found
 }
 
