@@ -75,6 +75,15 @@ fn parse(text: &[u8], report: &mut Report) -> Option<RawConfig> {
         );
         return None;
     }
+    // JSON values that begin so have no colon.
+    let is_yaml = |first: &u8| first.is_ascii_lowercase() || matches!(first, b'#' | b'-');
+    if text.trim_ascii().first().is_some_and(is_yaml) && text.contains(&b':') {
+        report.problem(
+            &At::root(),
+            "looks like YAML; allowed: JSON, as `tollgate json FILE` prints it for the YAML in FILE",
+        );
+        return None;
+    }
     let value = document::read(text, report)?;
     let raw = RawConfig::read(&value, &At::root(), report);
     raw.filter(|_| report.problems.is_empty())

@@ -134,6 +134,23 @@ fn an_error_of_syntax_has_its_path_and_its_line() {
 }
 
 #[test]
+fn yaml_is_refused_with_the_command_that_converts_it() {
+    for document in
+        ["providers:\n- name: p", "# A comment.\nproviders: []", "---\nrules: []", "- a: b"]
+    {
+        let line = problems(document).join("\n");
+        assert!(
+            line.starts_with("(document): looks like YAML; ")
+                && line.contains("tollgate json FILE"),
+            "{line}"
+        );
+    }
+    for document in ["null", "true", "-1", "{\"a\": 1}", "nonsense", "\"a: b\""] {
+        assert!(!problems(document).join("\n").contains("YAML"), "{document}");
+    }
+}
+
+#[test]
 fn text_that_is_not_one_json_value_is_refused() {
     for document in ["{", "nonsense", "{} {}", "{\"providers\": [}", "\u{feff}{}", "\"x\"", "1"] {
         assert_eq!(problems(document).len(), 1, "{document:?}");
