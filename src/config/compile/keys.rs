@@ -108,7 +108,14 @@ fn fetched(text: &str, at: &At, report: &mut Report) -> Option<HttpUri> {
 
 fn remote(raw: &RawRemote, entra: bool, at: &At, report: &mut Report) -> Option<Remote> {
     let source = match (&raw.uri, &raw.discovery) {
-        (Some(text), None) => fetched(text, &at.field("uri"), report).map(RemoteSource::Uri),
+        (Some(text), None) => {
+            let at = at.field("uri");
+            if text.ends_with("/.well-known/openid-configuration") {
+                report
+                    .warning(&at, "is the address of a discovery document; write it as discovery");
+            }
+            fetched(text, &at, report).map(RemoteSource::Uri)
+        }
         (None, Some(text)) => {
             fetched(text, &at.field("discovery"), report).map(RemoteSource::Discovery)
         }
