@@ -293,6 +293,56 @@ fn a_refusal_names_the_cure_for_what_was_given_here() {
 }
 
 #[test]
+fn a_path_that_almost_matches_is_told_from_others() {
+    let (_, mut config) = scene();
+    let own = "fix: send the method, path and host of a rule";
+    for (pattern, path, method, looks, fix) in [
+        (
+            "/score",
+            "/score/",
+            "POST",
+            "paths (only a final slash differs)",
+            "trailing_slash: ignore",
+        ),
+        (
+            "/score/",
+            "/score",
+            "POST",
+            "paths (only a final slash differs)",
+            "trailing_slash: ignore",
+        ),
+        ("/score", "/Score", "POST", "paths (only letter case differs)", "ignore_case: true"),
+        (
+            "/v1/*",
+            "/v1/a/b",
+            "POST",
+            "paths (the request is below one of them)",
+            "/**, which matches",
+        ),
+        (
+            "/v1",
+            "/v1/a/b?c=/d",
+            "POST",
+            "paths (the request is below one of them)",
+            "/**, which matches",
+        ),
+        ("/v1/*", "/v2/a", "POST", "does not match: paths\n", own),
+        ("/", "/v2", "POST", "does not match: paths\n", own),
+        // More than the path differs.
+        ("/score", "/score/", "PUT", "does not match: paths, methods\n", own),
+        // The reason is another one.
+        ("/score", "/a/..%2Fscore/", "POST", "path_ambiguous", "fix:"),
+    ] {
+        config["rules"] =
+            json!([{"name": "r", "match": {"paths": [pattern], "methods": ["POST"]}}]);
+        let file = file("near-path.json", config.to_string().as_bytes());
+        let (text, code) = explain(&file, &["--path", path, "--method", method]);
+        let told = code == 3 && text.contains(looks) && text.contains(fix);
+        assert!(told, "{pattern} {path}: {text}");
+    }
+}
+
+#[test]
 fn an_issuer_that_differs_in_a_slash_or_in_letter_case_is_named() {
     let (world, mut config) = scene();
     let token = world.rsa.sign(&mint::claims("someone"));

@@ -10,6 +10,7 @@ mod hint;
 mod limits;
 mod method;
 mod moment;
+mod near;
 mod print;
 mod scene;
 mod source;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tollgate::gate::verdict::Verdict;
 use tollgate::policy::choice::{Ambiguity, Choice};
 use tollgate::policy::rule::{Auth, Rule};
+use tollgate::reason::Reason;
 use tollgate::request::headers::Headers;
 use tollgate::request::host::Authority;
 use tollgate::request::line::{Reading, RequestLine};
@@ -18,6 +19,7 @@ use super::caller;
 use super::hint;
 use super::limits;
 use super::method;
+use super::near;
 use super::scene::{Line, Outcome, Scene};
 use super::upstream;
 
@@ -159,6 +161,10 @@ fn choose<'o>(scene: &Scene, outcome: &'o Outcome, steps: &mut Vec<Step>) -> Opt
             step.summary = format!("no rule matches the method {used}; these would match: {would}");
             step.fix = Some(format!("send {}, or add a rule for {used}.", others.join(" or ")));
         }
+        if outcome.verdict.reason() == Reason::NoRule {
+            let near = rules.iter().find_map(|rule| near::of(rule, &line.reading()));
+            step.fix = step.fix.or(near.map(|near| near.fix.to_owned()));
+        }
         steps.push(step);
         return None;
     };
@@ -195,9 +201,10 @@ fn why_not(rule: &Rule, line: &Reading<'_>) -> String {
     ];
     let unmet = parts.iter().filter(|(_, part)| !part.matches(line)).map(|(name, _)| *name);
     let unmet: Vec<&str> = unmet.collect();
+    let near = near::of(rule, line).map_or(String::new(), |near| format!(" ({})", near.looks));
     match unmet.is_empty() {
         true => format!("{:?} does not match", rule.name),
-        false => format!("{:?} does not match: {}", rule.name, unmet.join(", ")),
+        false => format!("{:?} does not match: {}{near}", rule.name, unmet.join(", ")),
     }
 }
 
