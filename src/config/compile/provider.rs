@@ -162,6 +162,7 @@ fn audiences(raw: &RawProvider, at: &At, report: &mut Report) -> Option<Audience
         Some(AnyOr::Only(list)) => {
             read::not_empty(list, "at least one audience, or the word any", at, report);
             hints::compared(list, true, at, report);
+            hints::audiences(list, at, report);
             Some(Audiences::Only(list.clone().into()))
         }
     }
