@@ -58,7 +58,10 @@ fn hint(message: &str) -> &'static str {
         _ if message.contains("cannot start any token") => "; indent with spaces, and quote texts",
         _ if message.contains("expected ':'") => "; write a space after each colon",
         _ if message.contains("did not find expected") => "; indent members of one level equally",
-        _ if message.contains("duplicate") => "; remove one of the two",
+        _ if message.contains("mapping values are not allowed") => {
+            "; indent members of one level equally, and quote texts with a colon"
+        }
+        _ if message.contains("duplicate") => "; remove one of the two, or correct the indentation",
         _ => "",
     }
 }
