@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::tollgate;
+use super::{tollgate, tollgate_reads};
 
 const KEYS: &str = r#"{"keys": [{"kty": "OKP", "crv": "Ed25519",
                        "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
@@ -440,5 +440,29 @@ fn no_output_has_a_command_for_a_terminal() {
         let all = [output, errors].concat();
         let bad = |c: &char| (c.is_control() && *c != '\n') || "\u{202e}\u{200f}".contains(*c);
         assert_eq!(all.chars().find(bad), None, "{arguments:?} {all:?}");
+    }
+}
+
+#[test]
+fn a_configuration_on_standard_input_is_checked_converted_and_explained() {
+    let good = "providers:\n- name: p\n  issuers: [\"https://i.test\"]\n  audiences: any\n  \
+                keys: {remote: {uri: \"https://i.test/k\", cluster: c}}\n";
+    let (text, _, code) = tollgate_reads(good, &["check", "-"]);
+    assert!(code == 0 && text.starts_with("- ok\n"), "{text}");
+    let (text, _, code) = tollgate_reads(&good.replace("any", "1"), &["check", "-"]);
+    assert!(code == 1 && text.contains("providers[0].audiences (line 4, column 3)"), "{text}");
+    let (text, _, code) = tollgate_reads("", &["check", "-"]);
+    assert!(code == 1 && text.contains("contains no configuration"), "{text}");
+    let (text, _, code) = tollgate_reads(good, &["json", "-"]);
+    assert!(code == 0 && text.contains(r#""audiences": "any""#), "{text}");
+    let (text, _, code) = tollgate_reads(good, &["explain", "--config", "-"]);
+    assert!(code == 3 && text.contains("deny token_missing"), "{text}");
+    for (more, said) in [
+        (&["--token", "-"][..], "--config: standard input has the token; name a file"),
+        (&["--body", "-"], "--body: standard input has the configuration; name a file"),
+    ] {
+        let (_, errors, code) =
+            tollgate_reads(good, &[&["explain", "--config", "-"], more].concat());
+        assert!(code == 2 && errors.contains(said), "{errors}");
     }
 }

@@ -19,7 +19,7 @@ use crate::output::{self, Failure};
 /// invalid command line.
 #[derive(Args)]
 pub struct Arguments {
-    /// The file with the configuration, in any form that `tollgate check` accepts.
+    /// The file with the configuration, in any form that `tollgate check` accepts (`-` for standard input).
     file: PathBuf,
     /// The number of the configuration in the file, from 1.
     #[arg(long, value_name = "N", default_value_t = 1)]

@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::document;
+
 /// The files of a directory, sorted by name. Links to directories are not followed.
 pub(super) fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    if !std::fs::metadata(path)?.is_dir() {
+    if document::is_standard_input(path) || !std::fs::metadata(path)?.is_dir() {
         files.push(path.to_owned());
         return Ok(());
     }

@@ -37,8 +37,8 @@ use shared::Neighbour;
 /// --env that no configuration reads.
 #[derive(Args)]
 pub struct Arguments {
-    /// Files, or directories, whose *.yaml, *.yml and *.json files are checked.
-    #[arg(required = true, value_name = "FILE|DIR")]
+    /// Files (`-` for standard input), or directories, whose *.yaml, *.yml and *.json files are checked.
+    #[arg(required = true, value_name = "FILE|DIR|-")]
     paths: Vec<PathBuf>,
     /// An environment variable of the VM: NAME=VALUE, or NAME to pass on one that is set here.
     #[arg(long, value_name = "NAME[=VALUE]")]

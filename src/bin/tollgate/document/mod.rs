@@ -189,10 +189,18 @@ impl Chosen {
 /// The largest file that is read: four times the largest configuration.
 const LARGEST: u64 = 16 << 20;
 
-/// Reads a file. A file that cannot be read is a finding.
+/// Whether a path stands for standard input.
+pub fn is_standard_input(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// Reads a file, or standard input for `-`. A file that cannot be read is a finding.
 pub fn load(path: &Path, chosen: Chosen) -> Content {
     let mut content = Content::default();
-    let file = std::fs::File::open(path);
+    let file: std::io::Result<Box<dyn Read>> = match is_standard_input(path) {
+        true => Ok(Box::new(std::io::stdin())),
+        false => std::fs::File::open(path).map(|file| Box::new(file) as _),
+    };
     let bytes = file.and_then(|file| {
         let mut bytes = Vec::new();
         file.take(LARGEST.saturating_add(1)).read_to_end(&mut bytes).map(|_| bytes)

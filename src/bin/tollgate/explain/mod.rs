@@ -25,6 +25,7 @@ use tollgate::time::Moment;
 
 use clap::Args;
 
+use crate::document::is_standard_input;
 use crate::output::Failure;
 use scene::Line;
 
@@ -37,7 +38,7 @@ use scene::Line;
 /// 1 if the filter refuses the configuration, 2 for an invalid command line.
 #[derive(Args)]
 pub struct Arguments {
-    /// The file with the configuration, in any form that `tollgate check` accepts.
+    /// The file with the configuration, in any form that `tollgate check` accepts (`-` for standard input).
     #[arg(long, value_name = "FILE", required_unless_present = "audit")]
     config: Option<PathBuf>,
     /// A file with audit lines (`-` for standard input): prints for each what happened and what cures
@@ -96,10 +97,17 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if let Some(path) = &arguments.audit {
         return audit::run(&read(path)?, arguments.redact, arguments.json);
     }
-    let standard = |file: &Option<PathBuf>| file.as_deref() == Some(Path::new("-"));
+    let standard = |file: &Option<PathBuf>| file.as_deref().is_some_and(is_standard_input);
     let token = arguments.token.as_deref() == Some("-") || standard(&arguments.tokens);
-    if token && standard(&arguments.body) {
-        return Err(Failure::usage("--body: standard input has the token; name a file"));
+    let config = standard(&arguments.config);
+    if (token || config) && standard(&arguments.body) {
+        let what = if token { "token" } else { "configuration" };
+        return Err(Failure::usage(format_args!(
+            "--body: standard input has the {what}; name a file"
+        )));
+    }
+    if token && config {
+        return Err(Failure::usage("--config: standard input has the token; name a file"));
     }
     let scene = source::scene(arguments)?;
     let mut line = line(arguments)?;
@@ -135,7 +143,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 
 /// The content of a file, or of standard input for `-`.
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    if path.as_os_str() == "-" {
+    if is_standard_input(path) {
         return stdin();
     }
     std::fs::read(path).map_err(|error| Failure::usage(format_args!("{}: {error}", path.display())))
