@@ -109,8 +109,8 @@ fn kind(refusal: &Refusal) -> FlawKind {
     (discriminant(refusal), flaw)
 }
 
-/// The level of a refusal, and the first thing to do about it: `info` if only the caller can cure it, `warn` if
-/// the operator can.
+/// The level of a refusal, and the first thing to do about it: `info` if the caller can cure it, or who grants roles
+/// and scopes, `warn` if the operator can.
 const fn advice(reason: Reason, error: Option<VerifyError>) -> (Level, &'static str) {
     if let Some(VerifyError::TooManyKeys) = error {
         return (Level::Warn, "have the issuer name keys in the header (kid), or publish fewer");
@@ -145,6 +145,13 @@ const fn advice(reason: Reason, error: Option<VerifyError>) -> (Level, &'static 
         Reason::RateLimited | Reason::ConcurrencyLimited | Reason::CostExceedsBurst => {
             (Level::Info, "callers are at their limit; the access log names them")
         }
+        Reason::RoleInsufficient
+        | Reason::ScopeInsufficient
+        | Reason::ClientNotAllowed
+        | Reason::ClaimInsufficient => (
+            Level::Info,
+            "allow of the rule asks for what the token lacks; tollgate explain names it",
+        ),
         _ => (Level::Info, "the caller can cure it; the access log names the requests"),
     }
 }
@@ -169,6 +176,22 @@ mod tests {
         assert_eq!(count(Reason::Expired, START + INTERVAL + NANO), None);
         // The clock steps back by an hour.
         assert_eq!(count(Reason::Expired, START - INTERVAL * 60), Some(2));
+    }
+
+    #[test]
+    fn only_what_the_caller_can_cure_is_left_to_it() {
+        for (reason, level, left) in [
+            (Reason::Expired, Level::Info, true),
+            (Reason::TokenMissing, Level::Info, true),
+            (Reason::RoleInsufficient, Level::Info, false),
+            (Reason::ScopeInsufficient, Level::Info, false),
+            (Reason::RateLimited, Level::Info, false),
+            (Reason::AudienceMismatch, Level::Warn, false),
+        ] {
+            let (told, advice) = advice(reason, None);
+            assert_eq!(told as i32, level as i32, "{reason:?}");
+            assert_eq!(advice.contains("the caller can cure it"), left, "{reason:?}: {advice}");
+        }
     }
 
     #[test]
