@@ -407,10 +407,17 @@ fn a_given_variable_that_no_configuration_reads_is_a_mistake() {
     let path = file("env.json", &keys_by_env().to_string());
     let path = path.to_str().unwrap();
     let keys = format!("KEYS={}", KEYS.trim());
-    for (given, code) in [(keys.as_str(), 0), ("KEY=a-secret", 2), ("keys=a-secret", 2)] {
+    for (given, code, cure) in [
+        (keys.as_str(), 0, ""),
+        ("KEY=a-secret", 2, "allowed: KEYS"),
+        ("keys=a-secret", 2, "allowed: KEYS"),
+        // The name was forgotten.
+        ("sk-a-secret", 2, "allowed: NAME=VALUE"),
+        ("1-a-secret=", 2, "allowed: NAME=VALUE"),
+    ] {
         let (output, errors, exit) = tollgate(&["check", "--env", given, path]);
         assert_eq!(exit, code, "{output}{errors}");
-        assert!(code == 0 || errors.contains("allowed: KEYS"), "{errors}");
+        assert!(errors.contains(cure), "{errors}");
         assert!(![output, errors].concat().contains("a-secret"));
     }
 }

@@ -183,4 +183,14 @@ fn wrong_usage_has_exit_code_2() {
     }
     let (_, errors, _) = tollgate(&["probe", "127.0.0.1:10500/score"]);
     assert!(errors.contains("missing; as in http://127.0.0.1:10500/score"), "{errors}");
+    for arguments in [
+        &["http://user:a-secret@localhost/"][..],
+        &["http://localhost/", "--header", "x-api-key a-secret"],
+        &["http://localhost/", "--header", "x-api-key: a-secret\u{1}"],
+        &["http://localhost/", "--header", "x api key: a-secret"],
+    ] {
+        let (text, errors, code) = tollgate(&[&["probe"], arguments].concat());
+        assert_eq!(code, 2, "{arguments:?}");
+        assert!(![text, errors].concat().contains("a-secret"), "{arguments:?}");
+    }
 }

@@ -22,18 +22,24 @@ impl Given {
         let mut given = BTreeMap::new();
         for entry in entries {
             let (name, value) = match entry.split_once('=') {
-                Some((name, value)) => (name, value.to_owned()),
-                None => match std::env::var(entry) {
-                    Ok(value) => (entry.as_str(), value),
-                    Err(_) => {
-                        let why = "is not set here (or is not UTF-8); allowed: --env NAME=VALUE";
-                        return Err(Failure::usage(format_args!("--env {entry}: {why}")));
-                    }
-                },
+                Some((name, value)) => (name, Some(value.to_owned())),
+                None => (entry.as_str(), None),
             };
             if name.is_empty() {
                 return Err(Failure::usage("--env: a name is missing; allowed: NAME=VALUE, NAME"));
             }
+            // Any other text may be a misplaced secret and is not shown.
+            let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+            if !name.bytes().all(fits) || name.starts_with(|c: char| c.is_ascii_digit()) {
+                let why = "is not the name of a variable (letters, digits, _)";
+                return Err(Failure::usage(format_args!(
+                    "--env: {why}; allowed: NAME=VALUE, NAME"
+                )));
+            }
+            let Some(value) = value.or_else(|| std::env::var(name).ok()) else {
+                let why = "is not set here (or is not UTF-8); allowed: --env NAME=VALUE";
+                return Err(Failure::usage(format_args!("--env {name}: {why}")));
+            };
             given.insert(name.to_owned(), value);
         }
         Ok(Self { values: given, ..Self::default() })
