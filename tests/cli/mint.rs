@@ -66,6 +66,8 @@ fn a_minted_token_of_each_algorithm_passes_with_the_keys_that_are_served() {
     BufReader::new(server.0.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
     let jwks_uri = line.trim().rsplit(' ').next().unwrap().to_owned();
     let address = jwks_uri.trim_start_matches("http://").trim_end_matches("/jwks").to_owned();
+    // A browser opens connections that it may never use.
+    let _idle = TcpStream::connect(&address).unwrap();
     let (status, discovery) = get(&address, "/.well-known/openid-configuration");
     let discovery: Value = serde_json::from_str(&discovery).unwrap();
     assert_eq!((status, &discovery["jwks_uri"]), (200, &json!(jwks_uri)));

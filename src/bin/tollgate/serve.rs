@@ -2,8 +2,9 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
 use http_body_util::Full;
@@ -51,25 +52,27 @@ async fn serve(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let jwks_uri = format!("http://{address}/jwks");
     output::text(&format!("development issuer {issuer}, keys at {jwks_uri}\n"))?;
     let discovery = json!({"issuer": issuer, "jwks_uri": jwks_uri});
+    let shared = Arc::new((discovery, arguments.dir.clone()));
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
-        let answer = |request: Request<Incoming>| {
-            let reply = reply(request.uri().path(), &discovery, arguments);
+        let shared = Arc::clone(&shared);
+        let answer = service_fn(move |request: Request<Incoming>| {
+            let (discovery, dir) = &*shared;
+            let reply = reply(request.uri().path(), discovery, dir);
             async move { Ok::<_, Infallible>(reply) }
-        };
-        // One connection at a time is enough: proxies ask rarely.
-        let _ = http1::Builder::new()
-            .keep_alive(false)
-            .serve_connection(TokioIo::new(stream), service_fn(answer))
-            .await;
+        });
+        // Browsers open connections before they need them, so that one must not keep the others waiting.
+        let connection =
+            http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), answer);
+        tokio::spawn(connection);
     }
 }
 
 /// Reads the keys for each answer, so that a new key is served at once.
-fn reply(path: &str, discovery: &Value, arguments: &Arguments) -> Response<Full<Bytes>> {
+fn reply(path: &str, discovery: &Value, dir: &Path) -> Response<Full<Bytes>> {
     let document = match path {
         "/.well-known/openid-configuration" => Some(discovery.clone()),
-        "/jwks" | "/.well-known/jwks.json" => keys::jwks(&arguments.dir).ok(),
+        "/jwks" | "/.well-known/jwks.json" => keys::jwks(dir).ok(),
         _ => None,
     };
     let status = if document.is_some() { 200 } else { 404 };
