@@ -63,30 +63,30 @@ fn parse(text: &[u8], report: &mut Report) -> Option<RawConfig> {
         );
         return None;
     }
-    if text.trim_ascii().is_empty() {
-        report.problem(&At::root(), "is empty; a filter with no provider protects nothing");
-        return None;
-    }
-    // The first byte of a protobuf `Struct` is the tag of its map of fields.
-    if text.first() == Some(&b'\n') && text.trim_ascii().first() != Some(&b'{') {
-        report.problem(
-            &At::root(),
-            "is protobuf, not JSON; allowed: JSON text, in Envoy a google.protobuf.StringValue (the filter receives a google.protobuf.Struct in binary form)",
-        );
-        return None;
-    }
-    // JSON values that begin so have no colon.
-    let is_yaml = |first: &u8| first.is_ascii_lowercase() || matches!(first, b'#' | b'-');
-    if text.trim_ascii().first().is_some_and(is_yaml) && text.contains(&b':') {
-        report.problem(
-            &At::root(),
-            "looks like YAML; allowed: JSON, as `tollgate json FILE` prints it for the YAML in FILE",
-        );
+    if let Some(why) = no_json(text) {
+        report.problem(&At::root(), why);
         return None;
     }
     let value = document::read(text, report)?;
     let raw = RawConfig::read(&value, &At::root(), report);
     raw.filter(|_| report.problems.is_empty())
+}
+
+/// What a text is that is no JSON at all.
+fn no_json(text: &[u8]) -> Option<&'static str> {
+    let trimmed = text.trim_ascii();
+    match trimmed.first() {
+        None => Some("is empty; a filter with no provider protects nothing"),
+        // The first byte of a protobuf `Struct` is the tag of its map of fields.
+        Some(first) if text.first() == Some(&b'\n') && *first != b'{' => Some(
+            "is protobuf, not JSON; allowed: JSON text, in Envoy a google.protobuf.StringValue (the filter receives a google.protobuf.Struct in binary form)",
+        ),
+        // JSON values that begin so have no colon.
+        Some(b'a'..=b'z' | b'#' | b'-') if trimmed.contains(&b':') => Some(
+            "looks like YAML; allowed: JSON, as `tollgate json FILE` prints it for the YAML in FILE",
+        ),
+        _ => None,
+    }
 }
 
 /// The JSON Schema (2020-12) of the document. It describes types and bounds; only [`compile`] checks

@@ -69,15 +69,16 @@ pub(super) fn issuer(text: &str, at: &At, report: &mut Report) {
 /// Audiences whose tokens only Microsoft Graph can verify: with them, every token is `signature_invalid`.
 #[inline(never)]
 pub(super) fn audiences(list: &[String], at: &At, report: &mut Report) {
-    const GRAPH: [&str; 2] =
-        ["https://graph.microsoft.com", "00000003-0000-0000-c000-000000000000"];
-    for (index, text) in list.iter().enumerate() {
-        if GRAPH.contains(&text.trim_end_matches('/')) {
-            report.warning(
-                &at.index(index),
-                "is Microsoft Graph, whose tokens only Graph can verify; write the application ID of your own API",
-            );
-        }
+    const GRAPH: [&str; 3] = [
+        "https://graph.microsoft.com",
+        "https://graph.microsoft.com/",
+        "00000003-0000-0000-c000-000000000000",
+    ];
+    if let Some(index) = list.iter().position(|text| GRAPH.contains(&text.as_str())) {
+        report.warning(
+            &at.index(index),
+            "is Microsoft Graph, whose tokens only Graph can verify; write the application ID of your own API",
+        );
     }
 }
 
