@@ -46,7 +46,9 @@ impl Bill {
             return;
         }
         let headers = Headers::from_buffer(host::header_pairs(MapType::HttpResponseHeaders));
-        self.failed |= matches!(headers.value(":status"), Some([b'4' | b'5', ..]));
+        // A call of gRPC that failed before it had a response has its status here; the proxy itself answers so, too.
+        let failed_call = headers.value("grpc-status").is_some_and(|status| status != b"0");
+        self.failed |= failed_call || matches!(headers.value(":status"), Some([b'4' | b'5', ..]));
         if body::is_encoded(&headers) {
             return;
         }

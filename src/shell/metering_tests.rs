@@ -114,3 +114,31 @@ fn a_redirect_that_the_proxy_follows_is_no_missing_response() {
         proxy_on_delete(next);
     }
 }
+
+#[test]
+fn an_error_of_the_upstream_gives_back_what_was_reserved() {
+    let reserve = json!({"default": 50, "max": 50});
+    for (index, (status, grpc_status, left)) in [
+        ("200", None, "10"),
+        ("503", None, "49"),
+        ("404", None, "49"),
+        ("200", Some("14"), "49"),
+        ("200", Some("0"), "10"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        charge(&format!("failed-{index}"), Some(reserve.clone()));
+        let stream = ask();
+        host(|host| {
+            let grpc_status = grpc_status.map(|status| ("grpc-status", status));
+            let pairs = [(":status", status)].into_iter().chain(grpc_status);
+            host.response = pairs.map(|(name, value)| (name.into(), value.into())).collect();
+        });
+        assert_eq!(proxy_on_response_headers(stream, 0, true), CONTINUE);
+        proxy_on_delete(stream);
+        let next = respond(b"");
+        assert_eq!(state("remaining"), left, "{status} {grpc_status:?}");
+        proxy_on_delete(next);
+    }
+}
