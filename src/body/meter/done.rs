@@ -83,7 +83,9 @@ fn ends_event(text: &[u8]) -> bool {
 
 /// The last event that begins after an empty line.
 fn last_event(text: &[u8]) -> Option<&[u8]> {
-    memrchr2_iter(b'\r', b'\n', text).find_map(|place| {
+    // Of many empty lines at the end, each would otherwise be followed to it.
+    let end = text.iter().rposition(|byte| !is_ending(byte))?;
+    memrchr2_iter(b'\r', b'\n', text.get(..end)?).find_map(|place| {
         let (before, after) = text.split_at_checked(place.saturating_add(1))?;
         let first =
             after.iter().position(|byte| !is_ending(byte)).filter(|_| ends_event(before))?;
