@@ -8,8 +8,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use support::daemon::{Daemon, answers, free_address};
+use support::daemon::{Daemon, answers};
 use support::example::Folder;
+use support::ports::free_address;
 use support::prelude::*;
 use support::sample::Sample;
 use support::skip::{self, absent, program};

@@ -9,10 +9,11 @@ mod definitions;
 use std::process::Command;
 
 use definitions::Definitions;
-use support::daemon::{Daemon, answers, free_address};
+use support::daemon::{Daemon, answers};
 use support::example::{Example, Folder};
 use support::grpc::Receiver;
 use support::manifests::{documents, one, text};
+use support::ports::free_address;
 use support::prelude::*;
 
 /// The output of the command.

@@ -7,13 +7,13 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
-use support::daemon::free_address;
 use support::entra::{self, OBJECT, TENANT};
 use support::eventually;
 use support::example::{Example, Folder};
 use support::idp::{Idp, Scheme};
 use support::manifests::{Kustomize, one, text};
 use support::mount::Mount;
+use support::ports::free_address;
 use support::prelude::*;
 use support::skip::{self, absent, program};
 use support::tls::Authority;

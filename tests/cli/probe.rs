@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use support::daemon::free_address;
 use support::example::{Example, Folder};
+use support::ports::free_address;
 use support::prelude::*;
 use support::tls::Authority;
 

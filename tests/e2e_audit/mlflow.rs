@@ -6,8 +6,9 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
 
-use support::daemon::{Daemon, answers, free_address};
+use support::daemon::{Daemon, answers};
 use support::example::Folder;
+use support::ports::free_address;
 use support::prelude::*;
 use support::sample::Sample;
 use support::{poll, root, skip};

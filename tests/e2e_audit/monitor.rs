@@ -6,8 +6,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use support::daemon::free_address;
 use support::example::Folder;
+use support::ports::free_address;
 use support::prelude::*;
 use support::tls::Authority;
 use support::walk::examples;

@@ -1,10 +1,10 @@
 //! An example in a real Envoy, the requests that are sent through it, and the lines that must follow.
 
 use std::net::SocketAddr;
-use support::daemon::free_address;
 use support::entra::{self, OBJECT, TENANT};
 use support::example::Folder;
 use support::idp::{Idp, Scheme};
+use support::ports::free_address;
 use support::prelude::*;
 use support::root;
 use support::tls::Authority;

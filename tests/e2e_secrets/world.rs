@@ -3,12 +3,12 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use support::daemon::free_address;
 use support::entra::{self, TENANT};
 use support::example::{Example, Folder, adapt};
 use support::idp::{Idp, Scheme};
 use support::load::Load;
 use support::mount::Mount;
+use support::ports::free_address;
 use support::prelude::*;
 use support::sample::is_1_36;
 use support::tls::Authority;

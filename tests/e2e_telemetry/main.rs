@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use support::daemon::free_address;
 use support::grpc::Receiver;
+use support::ports::free_address;
 use support::prelude::*;
 use support::sample::{self, Sample};
 use support::{eventually, poll, scrape};

@@ -1,7 +1,7 @@
 //! A proxy with callers of each kind.
 
-use support::daemon::free_address;
 use support::idp::{self, Idp, Scheme};
+use support::ports::free_address;
 use support::prelude::*;
 use support::sample::Sample;
 

@@ -5,8 +5,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use support::alerts::hurried;
-use support::daemon::{Daemon, answers, free_address};
+use support::daemon::{Daemon, answers};
 use support::example::{Example, Folder};
+use support::ports::free_address;
 use support::prelude::*;
 use support::skip::{absent, program};
 

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
-use support::daemon::{Daemon, answers, free_address};
+use support::daemon::{Daemon, answers};
 use support::example::Folder;
+use support::ports::free_address;
 use support::prelude::*;
 
 /// A Prometheus that scrapes some Envoys every second.

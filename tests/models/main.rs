@@ -12,9 +12,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use support::daemon::{Daemon, answers, free_address};
+use support::daemon::{Daemon, answers};
 use support::docs;
 use support::example::Folder;
+use support::ports::free_address;
 use support::prelude::*;
 use support::{root, skip};
 

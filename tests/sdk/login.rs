@@ -6,10 +6,11 @@ use std::process::{Command, Stdio};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use support::daemon::{Daemon, free_address};
+use support::daemon::Daemon;
 use support::envoy::cluster;
 use support::example::Folder;
 use support::keycloak::Keycloak;
+use support::ports::free_address;
 use support::prelude::*;
 
 use super::clients::Language;

@@ -1,6 +1,6 @@
 //! A program that serves on loopback for the length of a test.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
@@ -66,11 +66,6 @@ impl Drop for Group {
         let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
         let _ = self.0.wait();
     }
-}
-
-/// An address of loopback at which no program listens.
-pub fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 /// `Some` once a `GET` of this path is answered with 200.

@@ -6,8 +6,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::daemon::{Daemon, free_address};
+use super::daemon::Daemon;
 use super::example::{Folder, adapt};
+use super::ports::free_address;
 use super::root;
 use super::skip::{absent, program};
 use super::tls::{Authority, connect_from};

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::daemon::{Group, answers, free_address};
+use super::daemon::{Group, answers};
+use super::ports::free_address;
 use super::{poll, root, skip};
 
 /// A running Keycloak with one realm, `models`.

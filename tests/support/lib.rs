@@ -72,6 +72,7 @@ pub mod mint;
 pub mod mistakes;
 pub mod mount;
 pub mod paths;
+pub mod ports;
 pub mod ratelimit;
 pub mod removal;
 pub mod sample;

@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::Value;
 
-use super::daemon::{Daemon, answers, free_address};
+use super::daemon::{Daemon, answers};
 use super::example::Folder;
+use super::ports::free_address;
 use super::{eventually, root, skip};
 
 /// The programs of both.
