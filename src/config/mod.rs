@@ -18,6 +18,7 @@ mod report;
 mod schema;
 mod units;
 
+pub use compile::RESERVED_TAGS;
 pub use environment::{Environment, NoVariables};
 pub use report::{Problem, Warning};
 pub use units::{UnitError, duration};

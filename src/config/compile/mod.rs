@@ -27,6 +27,8 @@ mod tag;
 mod token;
 mod warnings;
 
+pub use tag::RESERVED_TAGS;
+
 use self::headers::Headers;
 use super::Environment;
 use super::report::{At, Report};

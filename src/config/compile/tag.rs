@@ -10,7 +10,7 @@ use crate::config::report::{At, Report, quoted};
 use crate::config::schema::{RawPrivacy, RawTag};
 
 /// The names that the filter itself writes to `wasm.tollgate.*`.
-const RESERVED: [&str; 10] = [
+pub const RESERVED_TAGS: [&str; 10] = [
     "decision",
     "reason",
     "rule",
@@ -76,7 +76,7 @@ fn tag<'a>(
     report: &mut Report,
 ) -> Option<Tag> {
     let name = read::name(raw.name.as_ref(), names, at, report);
-    if let Some(name) = name.as_deref().filter(|name| RESERVED.contains(name)) {
+    if let Some(name) = name.as_deref().filter(|name| RESERVED_TAGS.contains(name)) {
         report.problem(
             &at.field("name"),
             format_args!("{} is written by the filter itself; choose another", quoted(name)),

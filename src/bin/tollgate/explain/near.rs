@@ -34,7 +34,7 @@ pub fn of(rule: &Rule, request: &Reading<'_>) -> Option<Near> {
         change(&mut matcher);
         matcher.matches(request)
     };
-    if matcher.paths.is_none() || with(|_| ()) {
+    if matcher.paths.is_none() || matcher.matches(request) {
         return None;
     }
     if with(|matcher| matcher.ignore_trailing_slash = true) {

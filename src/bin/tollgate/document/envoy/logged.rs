@@ -2,23 +2,10 @@
 
 use regex_lite::Regex;
 use serde_json::Value;
+use tollgate::config::RESERVED_TAGS;
 
 use super::super::tree::member;
 use super::super::{Finding, Found};
-
-/// The filter state that the filter writes itself.
-const OWN: [&str; 10] = [
-    "decision",
-    "reason",
-    "rule",
-    "provider",
-    "limit",
-    "remaining",
-    "cost",
-    "reserved",
-    "usage",
-    "detail",
-];
 
 /// The tag of an audit line that may be absent: not every API names an endpoint in its paths.
 const OPTIONAL: &str = "endpoint";
@@ -45,7 +32,10 @@ pub fn check(document: &Value, all: &mut [Found]) {
     walk(document, String::new(), &mut |text, path| {
         for name in pattern.captures_iter(text).filter_map(|found| found.get(1)) {
             let name = name.as_str();
-            if OWN.contains(&name) || name == OPTIONAL || written.iter().any(|tag| tag == name) {
+            if RESERVED_TAGS.contains(&name)
+                || name == OPTIONAL
+                || written.iter().any(|tag| tag == name)
+            {
                 continue;
             }
             let value = USUAL.iter().find(|(usual, _)| *usual == name);
